@@ -10,7 +10,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-class io_handle;
+class ring_owner;
 class stream_source;
 struct ring_tick;
 struct send_slot;
@@ -25,9 +25,9 @@ struct send_slot;
 /// called enable().
 template <class T>
 concept completion_transport =
-    requires(T by, io_handle& owner, stream_source& stream, send_slot& slot, max_wait timeout, int fd) {
+    requires(T by, ring_owner& owner, stream_source& stream, send_slot& slot, max_wait timeout, int fd) {
         { T::make(owner) } noexcept -> std::same_as<result<std::unique_ptr<T>>>;
-        { by.owner() } noexcept -> std::same_as<io_handle&>;
+        { by.owner() } noexcept -> std::same_as<ring_owner&>;
         // Makes this thread the owner. The transport's ticks also wait for the readiness driver and for its wake-ups:
         // the two descriptors.
         { by.enable(fd, fd) } noexcept -> std::same_as<result<void>>;

@@ -10,7 +10,7 @@ namespace eddy::inline v0_1::detail {
 
 class ring {};
 
-result<std::unique_ptr<uring>> uring::make(io_handle&) noexcept {
+result<std::unique_ptr<uring>> uring::make(ring_owner&) noexcept {
     return std::unexpected(make_error_code(errc::driver_unavailable));
 }
 uring::~uring() = default;

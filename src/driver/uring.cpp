@@ -13,8 +13,8 @@
 #include "driver/received_chunk.hpp"
 #include "driver/ring.hpp"
 #include "driver/ring_buffers.hpp"
-#include "io/io_handle.hpp"
 #include "io/listener_source.hpp"
+#include "io/ring_owner.hpp"
 #include "io/stream_source.hpp"
 #include "sys/fd.hpp"
 
@@ -49,14 +49,14 @@ int kept_number(int fd) noexcept {
 
 }  // namespace
 
-uring::uring(io_handle& owner) noexcept : owner_(owner) {}
+uring::uring(ring_owner& owner) noexcept : owner_(owner) {}
 
 uring::~uring() {
     ring_.reset();
     if (buffers_ != nullptr) buffers_->close();
 }
 
-result<std::unique_ptr<uring>> uring::make(io_handle& owner) noexcept {
+result<std::unique_ptr<uring>> uring::make(ring_owner& owner) noexcept {
     std::unique_ptr<uring> made(new (std::nothrow) uring(owner));
     if (!made) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     made->ring_.reset(new (std::nothrow) ring);
@@ -283,7 +283,7 @@ void uring::settle_sends(unsigned taken) noexcept {
 
 void uring::settle(send_slot& slot) noexcept {
     stream_source& stream = *slot.stream;
-    io_handle& owner = *slot.owner;
+    ring_owner& owner = *slot.owner;
     switch (stream.settle(slot)) {
     case stream_source::sent::all: break;
     case stream_source::sent::rest: {

@@ -13,7 +13,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-class io_handle;
+class ring_owner;
 class ring;
 class ring_buffers;
 class listener_source;
@@ -59,7 +59,7 @@ class uring : immovable {
 public:
     /// Creates a ring for `owner`.
     /// Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
-    [[nodiscard]] static result<std::unique_ptr<uring>> make(io_handle& owner) noexcept;
+    [[nodiscard]] static result<std::unique_ptr<uring>> make(ring_owner& owner) noexcept;
     ~uring();
 
     /// Makes this thread the owner of the ring. Only the owner may call the functions below.
@@ -91,7 +91,7 @@ public:
     /// Preconditions: slot.sender is set.
     void queue(send_slot& slot) noexcept;
     /// The io_handle that this ring belongs to.
-    [[nodiscard]] io_handle& owner() const noexcept { return owner_; }
+    [[nodiscard]] ring_owner& owner() const noexcept { return owner_; }
 
     /// Ends everything: submits the queued sends, cancels, and waits for the last completion. Returns false if the
     /// kernel refuses the call, for example because of a new seccomp filter. The operations in flight then end with the
@@ -99,7 +99,7 @@ public:
     [[nodiscard]] bool retire() noexcept;
 
 private:
-    explicit uring(io_handle& owner) noexcept;
+    explicit uring(ring_owner& owner) noexcept;
 
     void dispatch_all(ring_tick& done) noexcept;
     void dispatch(const ring_completion& what, ring_tick& done) noexcept;
@@ -133,7 +133,7 @@ private:
         }
     };
 
-    io_handle& owner_;
+    ring_owner& owner_;
     // Pointers, so that this header does not include liburing's. The destructor closes the ring first: until then
     // the kernel accesses the buffers.
     ring_buffers* buffers_ = nullptr;

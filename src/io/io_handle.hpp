@@ -18,10 +18,9 @@
 #include "io/composite_io.hpp"
 #include "io/driver_lock.hpp"
 #include "io/posted_streams.hpp"
-#include "io/ring_host.hpp"
+#include "io/ring_owner.hpp"
 #include "io/scheduled_io.hpp"
 #include "io/stream_source.hpp"
-#include "sys/fork.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -45,7 +44,7 @@ namespace eddy::inline v0_1::detail {
 ///
 /// A source that is removed while its events are being dispatched stays allocated until the end of the tick. It is
 /// moved to `pending_release_`, which only the holder of the driver lock empties, before it polls.
-class io_handle : immovable {
+class io_handle final : public ring_owner {
 public:
     /// Creates a driver, and for io_uring also a ring. The caller gets a reference. A tick fetches at most `max_events`
     /// events from the readiness driver.
@@ -67,8 +66,8 @@ public:
     }
 
     /// Adds or releases a reference. The last release() destroys the object.
-    void retain() noexcept;
-    void release() noexcept;
+    void retain() noexcept override;
+    void release() noexcept override;
 
     /// Registers `fd`. The caller gets a reference to the source.
     /// Errors: runtime_shutdown; not_enough_memory; what epoll_ctl(2) reports. After an error nothing is registered.
@@ -98,38 +97,23 @@ public:
 
     /// Returns whether TCP sockets are registered by add_stream().
     [[nodiscard]] bool has_streams() const noexcept { return kind_ == driver_kind::io_uring; }
-    /// Returns the ring if this thread owns it, else null.
-    [[nodiscard]] uring* own_ring() const noexcept {
-        uring* const ring = ring_.own();
-        return ring == nullptr || is_in_child() ? nullptr : ring;
-    }
     /// Like add_source(), for a TCP connection or listener. Makes no system call before the first operation.
     [[nodiscard]] result<stream_source*> add_stream(int fd, stream_source::brings what) noexcept;
     /// Releases the caller's reference and closes the descriptor: immediately, or when its operations have ended
     /// and the written data was sent.
     void close_stream(stream_source& stream) noexcept;
-    /// Closes a stream that close_stream() has left to the driver, and that has no operation in flight.
-    void finish_closing(stream_source& stream) noexcept;
-    /// Adds `what` to the events that the driver reports for the stream. Returns whether that changed anything.
-    /// Errors: runtime_shutdown; bad_file_descriptor after the stream was removed; what epoll_ctl(2) reports.
-    result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept;
+    void finish_closing(stream_source& stream) noexcept override;
+    result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept override;
     /// Adds writability to the events that the driver reports for a stream, or for a source that was registered without
     /// it. Returns whether that changed anything.
     /// Errors: those of watch_stream().
     /// Preconditions: the source is registered.
     result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
-    /// Stops watching the stream for reading, after a ring has started to receive.
-    void unwatch_reading(stream_source& stream) noexcept;
-    /// Posts the stream: asks the thread that runs the ticks to serve the requests of the stream. Takes over a
-    /// reference.
-    void request_service(stream_source& stream) noexcept;
+    void unwatch_reading(stream_source& stream) noexcept override;
+    void request_service(stream_source& stream) noexcept override;
     /// Submits the queued sends if this thread owns the ring. Call it before the thread does something other than a
     /// tick.
     void flush_ring() noexcept;
-    /// Sets the number of cancelled operations that the kernel has not ended yet. Called by the ring.
-    void set_given_up(std::size_t now) noexcept {
-        given_up_.store(now, std::memory_order_relaxed);  // statistics only: it publishes no other data
-    }
     /// Submits the queued sends and destroys the ring, if this thread owns it. Call it before the thread ends, or
     /// before another thread runs the ticks.
     void retire_ring() noexcept;
@@ -160,7 +144,7 @@ public:
 
     /// Ends the tick in progress, or the next one. Does nothing in a forked child: there the epoll is shared with
     /// the parent.
-    void wake() noexcept {
+    void wake() noexcept override {
         if (!is_in_child()) driver_.wake();
     }
     /// Like wake(), but the tick may last for `delay` longer.
@@ -174,9 +158,6 @@ public:
     /// Preconditions: not called inside a tick of this thread.
     void shut_down() noexcept;
 
-    /// Returns whether this process is a fork of the one that created the driver. The epoll is then shared with the
-    /// parent, and most operations are refused.
-    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     /// Returns whether this thread is inside a tick, that is, called by a waker.
     [[nodiscard]] bool holds_driver_lock() const noexcept { return driver_lock_.is_held_here(); }
     /// Returns whether no source is registered.
@@ -231,7 +212,6 @@ private:
     const driver_kind kind_;
     const core_shared* loop_ = nullptr;  // the event loop that runs the ticks: compared, never dereferenced
     const void* loop_thread_ = nullptr;  // the mark of its thread
-    const sys::process_mark process_;
     ref_count<> references_;
 
     // ---- Driver lock ----
@@ -241,7 +221,6 @@ private:
     atomic<const void*> owner_{nullptr};
 
     // ---- The ring ----
-    ring_host ring_;
     bool wakes_by_ring_ = false;  // guarded by the driver lock
     posted_streams posted_;
 
@@ -264,7 +243,6 @@ private:
     atomic<std::uint64_t> registered_{0};
     atomic<std::uint64_t> deregistered_{0};
     atomic<std::uint64_t> ready_events_{0};
-    atomic<std::uint64_t> given_up_{0};  // the current number, not a total; written by the ring's owner
 };
 
 }  // namespace eddy::detail

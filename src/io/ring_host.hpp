@@ -30,7 +30,7 @@ public:
     /// Creates the ring before it has an owner. Called by the thread that builds the event loop, and not by the thread
     /// that will own the ring, so that build() can report an error of the kernel.
     /// Errors: those of uring::make().
-    [[nodiscard]] result<void> create(io_handle& owner) noexcept {
+    [[nodiscard]] result<void> create(ring_owner& owner) noexcept {
         auto made = retry_while_memory_is_short(
             [&] { return uring::make(owner); },
             [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
@@ -52,7 +52,7 @@ public:
     /// In the tick: makes this thread the owner. A failed attempt is not repeated: an attempt in each tick would cost
     /// more than a ring saves.
     /// Preconditions: can_be_acquired().
-    void acquire(io_handle& owner, int driver_fd, int waker_fd) noexcept {
+    void acquire(ring_owner& owner, int driver_fd, int waker_fd) noexcept {
         if (ring_ == nullptr) {
             auto made = uring::make(owner);
             if (!made) return give_up();

@@ -13,8 +13,8 @@
 #include "driver/received_chunk.hpp"
 #include "driver/send_slot.hpp"
 #include "driver/uring.hpp"
-#include "io/io_handle.hpp"
 #include "io/listener_source.hpp"
+#include "io/ring_owner.hpp"
 #include "sys/linger.hpp"
 #include "sys/syscall.hpp"
 
@@ -79,7 +79,7 @@ void free_stream(scheduled_io& stream) noexcept {
 }
 
 /// Asks the driver to serve the stream. Unlocks `guard` first, because the list belongs to the io_handle.
-void stream_source::request_service(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+void stream_source::request_service(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (has(posted)) return guard.unlock();
     set(posted);
     retain();  // the list's reference
@@ -89,7 +89,7 @@ void stream_source::request_service(io_handle& owner, std::unique_lock<spin_lock
 
 // ---- Reading ----
 
-stream_source::taken stream_source::take(io_handle& owner, std::size_t room) noexcept {
+stream_source::taken stream_source::take(ring_owner& owner, std::size_t room) noexcept {
     std::unique_lock guard(lock_);
     if (received_chunk* const chunk = pop_oldest()) {
         const bool is_last = newest_ == nullptr && end_ == 0 && has(receives);
@@ -118,7 +118,7 @@ stream_source::taken stream_source::take(io_handle& owner, std::size_t room) noe
 }
 
 /// Starts a receive if this thread owns the ring. Otherwise asks the owner to start it. Unlocks `guard`.
-void stream_source::begin_or_request(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+void stream_source::begin_or_request(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     set(wants_receive);
     uring* const ring = is_left_to_reader() ? nullptr : owner.own_ring();
     if (ring == nullptr) return request_service(owner, std::move(guard));
@@ -191,7 +191,7 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     return count;
 }
 
-void stream_source::request_receive(io_handle& owner) noexcept {
+void stream_source::request_receive(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
@@ -227,7 +227,7 @@ bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
     return so_far == length;
 }
 
-void stream_source::request_readiness(io_handle& owner) noexcept {
+void stream_source::request_readiness(ring_owner& owner) noexcept {
     // Load the readiness before the request, so that the readiness of a later event is not cleared.
     const auto seen = look(read_side);
     {
@@ -238,7 +238,7 @@ void stream_source::request_readiness(io_handle& owner) noexcept {
     request_receive(owner);
 }
 
-bool stream_source::stop_receiving(io_handle& owner) noexcept {
+bool stream_source::stop_receiving(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(wants_receive);
     if (!has(receives)) return true;
@@ -285,7 +285,7 @@ stream_source::end_action stream_source::end_transfers() noexcept {
     return has(receives) ? end_action::cancel_first : end_action::close;
 }
 
-bool stream_source::leave_to_driver(io_handle& owner) noexcept {
+bool stream_source::leave_to_driver(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     if (!has_unsent() && !has(receives)) return true;
     set(wants_close);
@@ -411,7 +411,7 @@ void stream_source::stop_failed() noexcept {
     clear(stops);
 }
 
-void stream_source::lose_ring(const io_handle& owner) noexcept {
+void stream_source::lose_ring(const ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     // A receive writes into buffers of the ring. An accept writes into the listener.
     const bool releases = has(receives) && !is_listener();
@@ -489,7 +489,7 @@ operation_end stream_source::accept_ended(received_chunk* connection, int result
     return {closes, was_cancelled};
 }
 
-void stream_source::on_ready(io_handle& owner, io::ready what) noexcept {
+void stream_source::on_ready(ring_owner& owner, io::ready what) noexcept {
     std::unique_lock guard(lock_);
     if (has(gone)) return;
     if (has(receives)) what -= read_side;  // the ring reports these

@@ -17,7 +17,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-class io_handle;
+class ring_owner;
 class stream_source;
 class uring;
 struct received_chunk;
@@ -100,7 +100,7 @@ public:
     /// Takes the next chunk. If it is the last one that has arrived, and the caller has `room` for all of its bytes,
     /// the stream is no longer readable. `nothing`: there is none yet, and "readable" is reported when that has
     /// changed. `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
-    [[nodiscard]] taken take(io_handle& owner, std::size_t room) noexcept;
+    [[nodiscard]] taken take(ring_owner& owner, std::size_t room) noexcept;
     /// Returns whether take() would return a chunk. Only the reader takes chunks, so a true result stays valid until
     /// the next take().
     [[nodiscard]] bool has_chunk() noexcept;
@@ -112,7 +112,7 @@ public:
     /// count.
     [[nodiscard]] std::size_t peek(std::span<std::byte> into) noexcept;
     /// Requests a receive, if there is none.
-    void request_receive(io_handle& owner) noexcept;
+    void request_receive(ring_owner& owner) noexcept;
     /// Records that the reader has accepted a connection itself. For a listener.
     void accepts_again() noexcept;
     /// Records that the reader has read `count` bytes itself. For a connection.
@@ -122,26 +122,26 @@ public:
     /// known.
     [[nodiscard]] std::error_code has_read_end() noexcept;
     /// Like request_receive(), for readable(): the stream is not readable until bytes have arrived.
-    void request_readiness(io_handle& owner) noexcept;
+    void request_readiness(ring_owner& owner) noexcept;
     /// Asks the ring to stop receiving. Returns whether the receive has ended. If not, "readable" is reported once it
     /// has ended.
-    [[nodiscard]] bool stop_receiving(io_handle& owner) noexcept;
+    [[nodiscard]] bool stop_receiving(ring_owner& owner) noexcept;
 
     // ---- Writing: any thread, one at a time ----
 
     /// Accepts as many bytes as fit and returns their count. `ring` is this thread's ring, or null.
     /// Errors: operation_would_block; the error of an earlier send; what send(2) reports; what watch_stream() reports,
     /// since the task would not be woken.
-    [[nodiscard]] result<std::size_t> write(io_handle& owner, uring* ring, send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> write(ring_owner& owner, uring* ring, send_list from) noexcept;
     /// Like write(), for a part of a leased buffer. Takes over the lease if that saves a copy.
-    [[nodiscard]] result<std::size_t> write_leased(io_handle& owner, uring* ring, io::leased_buffer& lease,
+    [[nodiscard]] result<std::size_t> write_leased(ring_owner& owner, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
     /// Returns whether everything was passed to the kernel. If not, "writable" is reported once the rest was passed to
     /// it. Sends bytes that are queued for the next tick.
     /// Errors: the error of a send; what watch_stream() reports, since the task would not be woken.
-    [[nodiscard]] result<bool> flush(io_handle& owner) noexcept;
+    [[nodiscard]] result<bool> flush(ring_owner& owner) noexcept;
     /// Like flush(), but leaves the error of a send for take_error().
-    [[nodiscard]] result<bool> finish_sending(io_handle& owner) noexcept;
+    [[nodiscard]] result<bool> finish_sending(ring_owner& owner) noexcept;
 
     /// Ends writing. Returns true if everything was passed to the kernel: the caller then shuts the writing side down.
     /// Otherwise the stream does so after the pending send.
@@ -161,7 +161,7 @@ public:
     [[nodiscard]] end_action end(bool is_copy_in_child) noexcept;
     /// Leaves the descriptor to the driver, which closes it later. Call this after end(). Returns true if nothing is in
     /// flight anymore: then the caller must close the descriptor.
-    [[nodiscard]] bool leave_to_driver(io_handle& owner) noexcept;
+    [[nodiscard]] bool leave_to_driver(ring_owner& owner) noexcept;
     /// Sets the time at which the unsent rest is given up. Call this after end().
     void linger(std::chrono::steady_clock::time_point until) noexcept;
     /// If the time set by linger() is over, drops the unsent rest, resets the connection, and returns whether the
@@ -212,14 +212,14 @@ public:
     /// Ends the operations of a ring that was destroyed without reporting their completions. The references of accepts
     /// and sends remain, because the kernel may still use the memory.
     /// Preconditions: the caller has a reference.
-    void lose_ring(const io_handle& owner) noexcept;
+    void lose_ring(const ring_owner& owner) noexcept;
     /// Processes the last completion of a receive. The caller releases the operation's reference.
     [[nodiscard]] operation_end receive_ended(int result) noexcept;
     /// Processes the completion of an accept. `connection` may be null. `others_wait`: more connections may be
     /// waiting.
     [[nodiscard]] operation_end accept_ended(received_chunk* connection, int result, bool others_wait) noexcept;
     /// Processes events of the epoll.
-    void on_ready(io_handle& owner, io::ready what) noexcept;
+    void on_ready(ring_owner& owner, io::ready what) noexcept;
 
     /// Returns the bytes of a queued send buffer; empty if there are none. Sets `is_awaited` if a task waits for the
     /// send.
@@ -275,8 +275,8 @@ private:
     void set(flag one) noexcept { flags_ = (flags_ | one) & all_flags; }
     void clear(flag one) noexcept { flags_ = flags_ & ~one & all_flags; }
     [[nodiscard]] bool is_left_to_reader() const noexcept;
-    void begin_or_request(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
-    void request_service(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    void begin_or_request(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    void request_service(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] bool has_unsent() const noexcept;
     void push_newest(received_chunk& chunk) noexcept;
     [[nodiscard]] received_chunk* pop_oldest() noexcept;
@@ -287,14 +287,14 @@ private:
     void drop_received() noexcept;
     void send_now() noexcept;
     void await_slot() noexcept;
-    [[nodiscard]] result<void> await_slot(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
-    [[nodiscard]] result<bool> is_sent(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<void> await_slot(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<bool> is_sent(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     void free_slot() noexcept;
     void shut_down_if_requested() noexcept;
     void reset_and_drop_rest() noexcept;
     void report_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
-    [[nodiscard]] result<std::size_t> write_directly(io_handle& owner, send_list from) noexcept;
-    [[nodiscard]] result<std::size_t> append(io_handle& owner, send_list from, std::size_t size,
+    [[nodiscard]] result<std::size_t> write_directly(ring_owner& owner, send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> append(ring_owner& owner, send_list from, std::size_t size,
                                              std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> send_behind_slot(send_list from) noexcept;
     [[nodiscard]] std::error_code take_send_error() noexcept;

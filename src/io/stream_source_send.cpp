@@ -9,7 +9,7 @@
 
 #include "driver/send_slot.hpp"
 #include "driver/uring.hpp"
-#include "io/io_handle.hpp"
+#include "io/ring_owner.hpp"
 #include "sys/iovec_list.hpp"
 #include "sys/linger.hpp"
 #include "sys/syscall.hpp"
@@ -20,7 +20,7 @@ namespace eddy::inline v0_1::detail {
 
 // ---- Writing ----
 
-result<std::size_t> stream_source::write(io_handle& owner, uring* ring, send_list from) noexcept {
+result<std::size_t> stream_source::write(ring_owner& owner, uring* ring, send_list from) noexcept {
     std::size_t size = 0;
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
@@ -36,7 +36,7 @@ result<std::size_t> stream_source::write(io_handle& owner, uring* ring, send_lis
     return size;
 }
 
-result<std::size_t> stream_source::write_leased(io_handle& owner, uring* ring, io::leased_buffer& lease,
+result<std::size_t> stream_source::write_leased(ring_owner& owner, uring* ring, io::leased_buffer& lease,
                                                 std::span<const std::byte> from) noexcept {
     if (ring == nullptr || from.size() < send_slot::least_leased || from.size() > send_slot::most_leased) {
         return write(owner, ring, std::span(&from, 1));
@@ -54,7 +54,7 @@ result<std::size_t> stream_source::write_leased(io_handle& owner, uring* ring, i
 
 /// Appends to the send buffer, or reports an error. Unlocks `guard`.
 /// Preconditions: there is a send buffer or an error.
-result<std::size_t> stream_source::append(io_handle& owner, send_list from, std::size_t size,
+result<std::size_t> stream_source::append(ring_owner& owner, send_list from, std::size_t size,
                                           std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
     if (const auto error = take_send_error()) return std::unexpected(error);
@@ -101,7 +101,7 @@ void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lo
     ring.queue(slot);
 }
 
-result<std::size_t> stream_source::write_directly(io_handle& owner, send_list from) noexcept {
+result<std::size_t> stream_source::write_directly(ring_owner& owner, send_list from) noexcept {
     const iovec_list list(from);
     auto count = list.get().size() == 1 ? sys::send(fd_, iovec_list::bytes_of(list.get()[0]))
                                         : sys::send_vectored(fd_, list.get());
@@ -111,21 +111,21 @@ result<std::size_t> stream_source::write_directly(io_handle& owner, send_list fr
     return count;
 }
 
-result<bool> stream_source::flush(io_handle& owner) noexcept {
+result<bool> stream_source::flush(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
     if (const auto error = take_send_error()) return std::unexpected(error);
     return is_sent(owner, std::move(guard));
 }
 
-result<bool> stream_source::finish_sending(io_handle& owner) noexcept {
+result<bool> stream_source::finish_sending(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
     return is_sent(owner, std::move(guard));
 }
 
 /// Returns whether everything was sent. If not, "writable" is reported once the rest was sent. Unlocks `guard`.
-result<bool> stream_source::is_sent(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+result<bool> stream_source::is_sent(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (!has_unsent()) return true;
     if (const auto awaited = await_slot(owner, std::move(guard)); !awaited) return std::unexpected(awaited.error());
     return false;
@@ -153,7 +153,7 @@ void stream_source::await_slot() noexcept {
 
 /// Like await_slot(), for a task that is about to wait. Unlocks `guard`.
 /// Errors: what watch_stream() reports, since the task would not be woken.
-result<void> stream_source::await_slot(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+result<void> stream_source::await_slot(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     await_slot();
     if (slot_->where != send_slot::place::blocked) return ok();
     guard.unlock();

@@ -41,6 +41,10 @@ void pass_on(unread_failure&, const std::source_location&, std::string_view,
 void io_handle::retain() noexcept { std::abort(); }
 void io_handle::release() noexcept { std::abort(); }
 void io_handle::shut_down() noexcept { std::abort(); }
+void io_handle::finish_closing(stream_source&) noexcept { std::abort(); }
+result<bool> io_handle::watch_stream(stream_source&, std::uint8_t) noexcept { std::abort(); }
+void io_handle::unwatch_reading(stream_source&) noexcept { std::abort(); }
+void io_handle::request_service(stream_source&) noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
 bool io_handle::may_wait_outside() noexcept { std::abort(); }
