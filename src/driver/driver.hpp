@@ -11,6 +11,8 @@
 #include <eddy/io/readiness.hpp>
 #include <eddy/result.hpp>
 
+#include "driver/source_key.hpp"
+
 // The contract of a readiness driver: one event queue of an operating system. There is one file per system; CMake picks
 // the files.
 //
@@ -22,9 +24,6 @@
 // sends of TCP sockets. A socket picks its transport when it is registered (io/socket_transport.hpp).
 
 namespace eddy::inline v0_1::detail {
-
-/// The address that was passed to watch(). The driver returns it with each event of that descriptor.
-using source_key = void*;
 
 /// The longest time to wait. No value means: wait until an event occurs.
 using max_wait = std::optional<std::chrono::nanoseconds>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "driver/driver.hpp"
+#include "driver/source_key.hpp"
 #include "io/scheduled_io.hpp"
 
 namespace eddy::inline v0_1::detail {
