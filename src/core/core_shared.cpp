@@ -15,7 +15,6 @@
 #include <eddy/task/task_local.hpp>
 
 #include "driver/tick_error.hpp"
-#include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
 

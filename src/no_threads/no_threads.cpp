@@ -8,17 +8,19 @@
 #include <eddy/error.hpp>
 
 #include "runtime/blocking.hpp"
+#include "runtime/spawned_task.hpp"
 #include "sys/word_wait.hpp"
 
 // What the library does instead of using another thread, in a build without threads.
 
 namespace eddy::inline v0_1::detail {
 
-// The functions of a pool that templates call; see runtime/pool.hpp in this folder.
+// The functions of a pool that templates and tasks call; see runtime/pool.hpp in this folder.
 void retain(pool&) noexcept { std::unreachable(); }
 void release(pool&) noexcept { std::unreachable(); }
 task_owner& owner_of(pool&) noexcept { std::unreachable(); }
 void start(pool&, spawned_task&) noexcept { std::unreachable(); }
+void schedule_woken(worker&, spawned_task&) noexcept { std::unreachable(); }
 
 namespace {
 

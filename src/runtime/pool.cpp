@@ -221,7 +221,7 @@ void pool::refuse(spawned_task& task) noexcept {
 
 void pool::schedule(spawned_task& task) noexcept {
     worker* const here = worker_of(*this);
-    here != nullptr ? here->schedule_woken(task) : inject(task);
+    here != nullptr ? schedule_woken(*here, task) : inject(task);
 }
 
 void pool::inject(spawned_task& task) noexcept {

@@ -11,7 +11,6 @@
 
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
-#include "runtime/worker.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -48,7 +47,7 @@ spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(
     if (action == task_state::wake_action::submit) {
         worker* const here = this_thread.worker;
         const bool is_of_worker = here != nullptr && this_thread.worker_owner == task.owner;
-        is_of_worker ? here->schedule_woken(task) : task.owner->schedule(task);
+        is_of_worker ? schedule_woken(*here, task) : task.owner->schedule(task);
     }
     if (action == task_state::wake_action::free) task.ops().free_memory(task);
 }

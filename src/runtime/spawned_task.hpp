@@ -66,6 +66,11 @@ private:
 /// The vtable of wakers of spawned tasks. `data` is the task, of which each waker has a reference.
 extern const waker_vtable spawned_task_waker;
 
+class worker;
+
+/// Queues a task that was woken on the thread of `here`, a worker of the task's pool. Implemented by the pool.
+void schedule_woken(worker& here, spawned_task& task) noexcept;
+
 /// Gives up `count` references. Frees the memory with the last one.
 void release(spawned_task& task, std::uint64_t count = 1) noexcept;
 

@@ -5,11 +5,7 @@
 #include <string>
 #include <utility>
 
-#include <eddy/detail/core_loop.hpp>
-#include <eddy/detail/runtime_context.hpp>
-
 #include "runtime/hook.hpp"
-#include "runtime/pool.hpp"
 
 namespace eddy::inline v0_1 {
 namespace {
@@ -58,28 +54,6 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
         call_hook("on_uncaught()", [&] { on_uncaught(std::move(failure.thrown), where); });
     } else if (failure.error != nullptr && on_error) {
         call_hook("on_unobserved_error()", [&] { on_error(public_error(failure, where, name)); });
-    } else {
-        print_failure(failure, where, name);
-    }
-}
-
-void report_failure_here(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
-    if (const worker* const here = this_thread.worker) {
-        here->owner().report(std::move(failure), where, name);
-    } else if (core_shared* const loop = this_thread.running_loop) {
-        report_failure(*loop, std::move(failure), where, name);
-    } else {
-        print_failure(failure, where, name);
-    }
-}
-
-void report_failure(const task_owner& owner, unread_failure failure, const std::source_location& where,
-                    std::string_view name) noexcept {
-    // `owner` may be gone, because a join handle may outlive the pool. Only a worker of that pool knows that it exists.
-    if (this_thread.worker_owner == &owner) {
-        this_thread.worker->owner().report(std::move(failure), where, name);
-    } else if (this_thread.polled_local_set == &owner) {
-        report_failure_here(std::move(failure), where, name);
     } else {
         print_failure(failure, where, name);
     }

@@ -177,6 +177,10 @@ void worker::schedule_child(spawned_task& task) noexcept {
     if (!is_parking_ && children_.size() > 1) pool_.notify_if_useful();
 }
 
+void schedule_woken(worker& here, spawned_task& task) noexcept {
+    here.wakes_children_ ? here.schedule_child(task) : here.schedule(task);
+}
+
 bool worker::offer_child(offered_child& child) noexcept {
     if (!offers_.push(&child)) return false;
     if (offers_to_skip_ != 0) {
