@@ -15,7 +15,7 @@
 #include "sys/pause_briefly.hpp"
 #include "task/counted_waker.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state that a waiting thread shares with its wakers.
 /// Thread safety: await_and_lower() on the waiting thread, other functions on any.

@@ -30,7 +30,7 @@
 #include "support/polling.hpp"
 #include "support/reentrant_waker.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct watch_access {
     template <class T>

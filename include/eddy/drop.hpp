@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Destroys an object now, and not at the end of its scope: `eddy::drop(std::move(tx));`. Use it to close the end of a
 /// channel, to release a guard or a permit, or to cancel a future or a stream. The variable is moved-from afterwards.

@@ -9,7 +9,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The errors that eddy reports in addition to system errors. `error.message()` explains each of them.
 enum class errc {

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The output of an I/O operation: a value, or an error code. `try_` is the shortest way to use it.
 template <class T>

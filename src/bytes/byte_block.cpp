@@ -7,7 +7,7 @@
 
 #include <eddy/detail/frame_pool.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Blocks with at most this number of bytes come from the frame pool.

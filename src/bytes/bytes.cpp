@@ -5,7 +5,7 @@
 #include <functional>
 #include <stdexcept>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace detail {
 
 void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there) {

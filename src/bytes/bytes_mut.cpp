@@ -6,7 +6,7 @@
 #include <limits>
 #include <stdexcept>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace {
 
 constexpr std::size_t largest_usual_block = 64 * 1024;

@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 any_delimiter_codec::any_delimiter_codec(std::string_view delimiters, std::string_view written, std::size_t max_length)
     : written_(written), max_length_(max_length) {

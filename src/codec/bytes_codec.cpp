@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/codec/bytes_codec.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 // NOLINTBEGIN(readability-convert-member-functions-to-static): part of the codec interface
 

@@ -9,7 +9,7 @@
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 namespace {
 
 constexpr std::size_t largest_field = sizeof(std::uint64_t);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/codec/lines_codec.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 auto lines_codec::find_eof(bytes_mut& from) -> result<std::optional<found_line>> {
     auto line = find(from);

@@ -13,7 +13,7 @@
 #include "driver/choose.hpp"
 #include "runtime/hook.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 // ---- core_handle ----
 
 core_handle core_handle::current(std::source_location where) {

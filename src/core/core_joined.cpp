@@ -6,7 +6,7 @@
 #include "core/core_shared.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source_location where) {
     const borrowed_waker own(&core_waker, static_cast<core_task*>(this));

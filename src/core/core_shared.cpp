@@ -18,7 +18,7 @@
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // Maximum number of polls before the loop checks its inbound list while tasks are queued. It also runs a driver tick

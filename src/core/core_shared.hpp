@@ -23,7 +23,7 @@
 #include "io/io_handle.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct core_joined;
 

@@ -13,7 +13,7 @@
 
 // The part of an event loop that starts, polls and ends its tasks.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // While both queues hold tasks, one of this many polls takes one from the run queue, the others from the child queue.
 constexpr unsigned core_child_fairness = 2;

@@ -13,7 +13,7 @@
 
 #include "driver/choose.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The thread of a core_thread. The thread ends when `stop` is destroyed.
 struct core_thread::running {

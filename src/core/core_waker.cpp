@@ -5,7 +5,7 @@
 
 // The wakers of the tasks of an event loop, and the references that they hold.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // SAFETY: `data` is the core_task of a waker with the vtable below. The waker holds a reference, or borrows that of the

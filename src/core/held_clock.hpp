@@ -4,7 +4,7 @@
 #include "core/core_shared.hpp"
 #include "core/sleeping_place.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Prevents the clock of the event loop that runs on this thread from advancing by itself while it is paused. A job has
 /// a held_clock as a member if it runs on another thread and a task of the loop may wait for it. Does nothing without

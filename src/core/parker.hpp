@@ -7,7 +7,7 @@
 
 #include "sys/thread_signal.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Parks a thread that has no driver to wait in. One unpark() ends one park(): the one in progress or the next one.
 /// Thread safety: park() on one thread at a time, unpark() on any.

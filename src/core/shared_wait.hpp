@@ -12,7 +12,7 @@
 #include "core/parker.hpp"
 #include "driver/driver.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The wait of a worker that shares its driver with other workers. One of them waits in the driver, and the others wait
 /// in their parkers. Source: Tokio's runtime::scheduler::multi_thread::park.

@@ -17,7 +17,7 @@
 #include "io/io_handle.hpp"
 #include "task/counted_waker.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The number of blocking jobs that the tasks of an event loop have started and that have not ended. A paused clock
 /// does not advance by itself while there are any.

@@ -6,7 +6,7 @@
 
 #include <eddy/detail/core_task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A FIFO queue of tasks to poll.
 /// Thread safety: used only on the event loop's thread.

@@ -11,7 +11,7 @@
 #include "sys/windows/afd.hpp"
 #include "sys/windows/winsock.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 namespace event = sys::afd_event;

@@ -14,7 +14,7 @@
 #include "driver/rearmed_io.hpp"
 #include "driver/tick_alarm.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The readiness driver for Windows: poll operations of the device AFD on an I/O completion port. AFD is the kernel's
 /// part of Winsock. Its poll operation is not documented, but select(), mio, libuv and wepoll depend on it.

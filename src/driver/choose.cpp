@@ -8,7 +8,7 @@
 #include "driver/available.hpp"
 #include "driver/locked_memory.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr bool has_epoll = EDDY_HAS_EPOLL != 0;

@@ -11,7 +11,7 @@
 
 #include "driver/ring_support.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The driver that an event loop or a runtime uses, and the reason for the choice.
 struct driver_choice {

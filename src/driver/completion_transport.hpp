@@ -8,7 +8,7 @@
 
 #include "driver/driver.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class ring_owner;
 class stream_source;

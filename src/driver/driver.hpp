@@ -23,7 +23,7 @@
 // (driver/completion_transport.hpp). It runs beside the epoll of an io_handle and completes the receives, accepts, and
 // sends of TCP sockets. A socket picks its transport when it is registered (io/socket_transport.hpp).
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The longest time to wait. No value means: wait until an event occurs.
 using max_wait = std::optional<std::chrono::nanoseconds>;

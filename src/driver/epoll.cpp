@@ -3,7 +3,7 @@
 
 #include "sys/linux/event_fds.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 epoll::epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick)
     : poll_(std::move(poll)),
       waker_(std::move(waker)),

@@ -14,7 +14,7 @@
 #include "driver/driver.hpp"
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The readiness driver for Linux: epoll(7), edge-triggered, on top of sys::poll.
 ///

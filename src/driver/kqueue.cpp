@@ -15,7 +15,7 @@
 #include "sys/syscall.hpp"
 #include "sys/urgent_data.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using sys::error_of;

@@ -17,7 +17,7 @@
 
 struct kevent;
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The readiness driver for macOS, FreeBSD, NetBSD and OpenBSD: kqueue(2), edge-triggered (EV_CLEAR).
 ///

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Calls `call` until `is_short(answer)` is false, for at most 200 ms, and returns the last answer. The kernel releases
 /// the locked memory of a closed ring some time later, and counts it for all processes of the user. So locked memory

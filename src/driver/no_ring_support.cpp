@@ -5,7 +5,7 @@
 
 // Replaces ring_support.cpp in a build without liburing.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 ring_answer ring_support() noexcept {
     return std::unexpected(ring_refusal{make_error_code(errc::driver_unavailable),

@@ -6,7 +6,7 @@
 
 #include "driver/uring.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class ring {};
 

@@ -11,7 +11,7 @@
 #include "sys/read_hup.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using sys::read_hup;

@@ -17,7 +17,7 @@
 #include "driver/wake_pipe.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The readiness driver for any POSIX system: poll(2).
 ///

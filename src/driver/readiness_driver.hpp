@@ -24,7 +24,7 @@
 #include "driver/kqueue.hpp"
 #endif
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 #if EDDY_HAS_EPOLL
 /// The driver that a ring runs beside.

@@ -4,7 +4,7 @@
 #include "driver/source_key.hpp"
 #include "io/scheduled_io.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A driver that reports a condition once, and reports it again only after a call of rearm(): poll(2). An
 /// edge-triggered driver needs no such call.

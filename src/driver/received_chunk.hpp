@@ -13,7 +13,7 @@
 #include "sys/fd.hpp"
 #include "sys/linger.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Resets a connection that was never accepted by the application, as the kernel does for the connections in a
 /// listener's queue.

@@ -13,7 +13,7 @@
 
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // The kernel adds the timeout to the current time without an overflow check. A thread that wakes early waits again.

@@ -10,7 +10,7 @@
 #include "driver/uring_abi.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The kernel's report about one operation.
 struct ring_completion {

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <new>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr std::size_t kernel_side_size = ring_buffers::most * sizeof(io_uring_buf);

@@ -12,7 +12,7 @@
 #include "driver/uring_abi.hpp"
 #include "io/buffer_owner.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The buffers into which a ring receives: a ring of provided buffers, see io_uring_register_buf_ring(3). The kernel
 /// picks a buffer when bytes arrive.

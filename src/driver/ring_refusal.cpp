@@ -3,7 +3,7 @@
 
 #include "driver/ring_support.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 ring_refusal refusal_for(const std::error_code& error) noexcept {
     const auto why = [&]() -> std::string_view {

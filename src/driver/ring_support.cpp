@@ -15,7 +15,7 @@
 #include "driver/uring_abi.hpp"
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// A required feature, how to check for it, and the why_driver() text for a kernel without it.

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The features of a kernel's io_uring that the driver requires, in the order of the checks.
 /// A multishot receive (Linux 6.0) cannot be checked: IORING_REGISTER_PROBE reports operations without their flags. It

@@ -14,7 +14,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/io/leased_buffer.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class ring_owner;
 class stream_source;

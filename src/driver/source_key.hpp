@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The address of a source, which a driver is given with a descriptor. The driver returns it with each event of that
 /// descriptor.

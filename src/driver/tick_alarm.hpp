@@ -7,7 +7,7 @@
 
 #include "driver/driver.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The alarm of a driver whose system has no timer to watch: a part of the timeout of each tick.
 /// Thread safety: the thread that runs the tick.

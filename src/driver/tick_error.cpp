@@ -3,7 +3,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
     if (error == errc::runtime_shutdown) {

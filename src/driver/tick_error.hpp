@@ -6,7 +6,7 @@
 
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the message for a thread that can no longer wait for events: the failed call and a remedy. The text of
 /// `error` follows it.

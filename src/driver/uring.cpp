@@ -18,7 +18,7 @@
 #include "io/stream_source.hpp"
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // A tick yields about 50 completions (Linux 6.18). A tick with more entries than fit makes a second call.

@@ -11,7 +11,7 @@
 #include "driver/driver.hpp"
 #include "driver/send_slot.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class ring_owner;
 class ring;

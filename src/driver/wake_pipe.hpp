@@ -12,7 +12,7 @@
 #include "sys/fd.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A pipe that ends a wait on another thread, for drivers whose system has no other means.
 /// Thread safety: ring() on any thread; drain() on one thread at a time.

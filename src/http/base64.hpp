@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 inline constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -8,7 +8,7 @@
 #include <eddy/http/error.hpp>
 #include <eddy/io/read.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 namespace {
 
 constexpr std::size_t read_size = 16 * 1024;

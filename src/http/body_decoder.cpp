@@ -8,7 +8,7 @@
 #include "http/header_access.hpp"
 #include "http/trailers.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 namespace {
 

@@ -12,7 +12,7 @@
 
 #include "http/head_parser.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Extracts the data of a body from the received bytes, in windows of any size, and the trailer fields.
 ///

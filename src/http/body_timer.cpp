@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void body_rate::begin_wait() noexcept {
     if (waits_since_ == time::time_point::max()) waits_since_ = time::clock::now();

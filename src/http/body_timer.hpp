@@ -11,7 +11,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Measures the rate at which the bytes of a body arrive. Only the time in which a reader waits counts, so a slow
 /// service does not use up the time of its client. In all, a reader waits for `grace`, and for the time that the

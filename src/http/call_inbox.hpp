@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// What a request has done with its call since the connection has last taken the call from the inbox.
 enum class call_news : unsigned char { submitted, filled, dropped };

@@ -14,7 +14,7 @@
 
 // The classes of characters in RFC 9110 and RFC 3986.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 [[nodiscard]] constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 [[nodiscard]] constexpr bool is_letter(char c) noexcept { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }

@@ -27,7 +27,7 @@
 #include "http/http2_client.hpp"
 #include "http/message_stream.hpp"
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 using detail::client_connection;
 using detail::client_destination;

@@ -15,7 +15,7 @@
 #include "http/http2_client.hpp"
 #include "http/proxy_tunnel.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using way = client_destination::way;

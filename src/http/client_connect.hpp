@@ -17,7 +17,7 @@
 #include "http/client_pool.hpp"
 #include "http/proxy_server.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The current step of a request, for errors.
 struct client_progress {

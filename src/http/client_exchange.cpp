@@ -3,7 +3,7 @@
 
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Reads the body of a response.

@@ -13,7 +13,7 @@
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether a request may be sent again after it has failed.
 enum class repeat : unsigned char {

@@ -12,7 +12,7 @@
 
 #include "http/http2_client.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 std::string pool_key_of_loop() {
     const auto loop = core_handle::try_current();

@@ -21,7 +21,7 @@
 #include "http/proxy_choice.hpp"
 #include "sys/quiet_socket.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class http2_handle;
 

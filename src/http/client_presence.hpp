@@ -12,7 +12,7 @@
 #include <eddy/http/request.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether the client of one request is still connected. The connection and the http::request share it.
 /// Thread safety: any thread.

@@ -10,7 +10,7 @@
 #include "http/characters.hpp"
 #include "http/gzip.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // A longer body in memory is compressed while it is sent, so that other tasks of the thread can run in between.

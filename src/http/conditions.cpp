@@ -9,7 +9,7 @@
 #include "http/characters.hpp"
 #include "http/date.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Returns whether the list of ETags in the fields `name` has this one. A weak comparison ignores "W/".

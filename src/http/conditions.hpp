@@ -9,7 +9,7 @@
 
 // Conditional requests (RFC 9110, section 13) and requests for a range of bytes (section 14).
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The current representation of a resource, as conditions and ranges refer to it.
 struct representation {

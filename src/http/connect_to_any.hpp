@@ -19,7 +19,7 @@
 // Connects to the first address that answers ("Happy Eyeballs", RFC 8305), so that an address without an answer, for
 // example of IPv6 in a network that does not forward it, delays a request only by 250 ms.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The time after which the next address is tried in addition (RFC 8305, section 8).
 inline constexpr auto connect_stagger = std::chrono::milliseconds(250);

@@ -14,7 +14,7 @@
 #include <eddy/http/status.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state behind http::metrics.
 ///

@@ -7,7 +7,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr std::string_view pattern = "xxx, 00 xxx 0000 00:00:00 GMT";

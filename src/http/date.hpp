@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A date as header fields have it: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, section 5.6.7).
 using date_text = std::array<char, 29>;

@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 namespace {
 
 constexpr std::string_view line_breaks = "\r\n";
@@ -47,7 +47,7 @@ event& event::retry(std::chrono::nanoseconds after) {
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 http::response event_response(std::unique_ptr<body_source> events) {
     http::response answer;

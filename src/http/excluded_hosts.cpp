@@ -11,7 +11,7 @@
 #include "http/characters.hpp"
 #include "http/host.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 std::span<const std::uint8_t> bytes_of(const net::ipv4_addr& address) noexcept { return address.octets(); }

@@ -9,7 +9,7 @@
 
 #include <eddy/net/socket_addr.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Parses a host as an IP address. An IPv4 address that is mapped into IPv6 becomes an IPv4 address.
 [[nodiscard]] std::optional<net::ip_addr> parse_address(std::string_view host) noexcept;

@@ -28,7 +28,7 @@
 #include "http/date.hpp"
 #include "sys/served_file.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using http::method;
@@ -270,7 +270,7 @@ task<result<http::response>> answer_file(std::shared_ptr<const std::string> root
 }  // namespace
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 service files(std::string_view folder) {
     return [root = std::make_shared<const std::string>(folder)](request asked) {

@@ -15,7 +15,7 @@
 
 #include <eddy/http/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr int gzip_format = 15 + 16;  // a window of 32 KiB, and the header of gzip

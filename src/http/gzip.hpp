@@ -10,7 +10,7 @@
 
 // Compression of bodies with gzip (RFC 1952) by zlib: gzip.cpp, or gzip_off.cpp without zlib.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether eddy::http was built with zlib. The other functions must be called only then.
 [[nodiscard]] bool has_gzip() noexcept;

@@ -3,7 +3,7 @@
 
 // The functions of gzip.hpp without zlib.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 bool has_gzip() noexcept { return false; }
 std::string gzip_text(std::string_view content, int) { return std::string(content); }

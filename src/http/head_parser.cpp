@@ -13,7 +13,7 @@
 #include "http/header_access.hpp"
 #include "http/host.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 using http::equal_names;
 using http::status;

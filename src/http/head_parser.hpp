@@ -21,7 +21,7 @@
 // bare LF, white space before a colon, or control bytes. Or they have several or malformed Content-Length or
 // Transfer-Encoding fields, or both together. Folded lines are refused in requests, and unfolded in responses.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Limits of a head.
 struct head_limits {

@@ -12,7 +12,7 @@
 #include "http/date.hpp"
 #include "http/header_access.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Writes text to memory that is large enough.

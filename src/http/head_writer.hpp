@@ -10,7 +10,7 @@
 
 #include "http/head_parser.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The properties of a request that determine the head of its response.
 struct response_context {

@@ -7,7 +7,7 @@
 
 #include <eddy/http/headers.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Gives the library access to the private functions of http::headers that store fields without checking them.
 struct header_access {

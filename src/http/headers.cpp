@@ -10,7 +10,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 namespace {
 
 void check_field(std::string_view name, std::string_view value, const std::source_location& where) {

@@ -9,7 +9,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Returns whether `host` contains only the characters of a name, and each "%" begins a percent-encoded byte.

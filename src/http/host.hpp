@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The texts in "host", "host:port" or "[::1]:port".
 struct host_texts {

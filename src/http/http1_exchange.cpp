@@ -12,7 +12,7 @@
 
 #include "http/head_writer.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 http1_exchange::http1_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool,
                                std::string origin, http::request asked, std::string_view authority, bool is_kept)

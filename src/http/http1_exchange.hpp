@@ -15,7 +15,7 @@
 #include "http/client_pool.hpp"
 #include "http/head_parser.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// One request and its response on a connection of HTTP/1.1. When the body of the response has ended, the connection
 /// returns to the pool if it can be used again.

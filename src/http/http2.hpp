@@ -15,7 +15,7 @@
 
 // HTTP/2, or its replacement in a build without nghttp2: http2_connection.cpp or http2_off.cpp.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether this build has HTTP/2.
 [[nodiscard]] bool has_http2() noexcept;

@@ -7,7 +7,7 @@
 
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A token bucket that limits how often a client may cause useless work, such as answers to PING.
 class http2_allowance {

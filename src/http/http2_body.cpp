@@ -11,7 +11,7 @@
 #include "http/http2_session.hpp"
 #include "http/trailers.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void http2_mailbox::begin_turn() noexcept {
     waker former;  // destroyed after the lock was released

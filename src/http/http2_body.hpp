@@ -21,7 +21,7 @@
 
 #include "http/body_timer.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A part of a sent body that was read and not yet sent. It is filled while it is empty; the connection empties it.
 struct http2_part {

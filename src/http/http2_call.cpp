@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // Wakers are copied, destroyed and woken without the lock, because that may run user-provided code.
 

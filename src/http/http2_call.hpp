@@ -17,7 +17,7 @@
 #include "http/client_exchange.hpp"
 #include "http/http2_body.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The head of a response, and its body.
 struct http2_answer {

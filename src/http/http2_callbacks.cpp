@@ -7,7 +7,7 @@
 
 #include "http/http2_connection.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The callbacks of nghttp2: they have the types that its C interface needs.
 struct http2_callbacks {

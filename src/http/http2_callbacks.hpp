@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct http2_settings;
 

@@ -19,7 +19,7 @@
 #include "http/message_stream.hpp"
 #include "http/trailers.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr auto client_close_limit = std::chrono::seconds(1);

@@ -13,7 +13,7 @@
 
 // HTTP/2 in the client, or its replacement in a build without nghttp2: http2_client.cpp or http2_off.cpp.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class http2_handle;
 

@@ -3,7 +3,7 @@
 
 #include "http/http2_client_connection.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The callbacks of nghttp2 for a client: they have the types that its C interface needs.
 struct http2_client_callbacks {

@@ -15,7 +15,7 @@
 #include "http/http2_request_fields.hpp"
 #include "sys/quiet_socket.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr std::int32_t client_stream_window = 1 << 20;

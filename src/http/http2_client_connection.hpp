@@ -24,7 +24,7 @@
 #include "http/http2_call.hpp"
 #include "http/http2_session.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// One HTTP/2 connection of a client. It runs in a task of its own, because several requests share it.
 ///

@@ -17,7 +17,7 @@
 #include "http/http2_response_fields.hpp"
 #include "http/trailers.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 poll_result<http2_exchange*> http2_work::poll(context& cx) { return on_->poll_exchange(*one_, cx); }
 poll_result<void> http2_work::poll_cancel(context& cx) { return on_->poll_cancel_exchange(*one_, cx); }

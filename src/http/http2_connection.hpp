@@ -41,7 +41,7 @@
 #include "http/server_memory.hpp"
 #include "http/service_outcome.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class http2_connection;
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The head of a frame.
 struct http2_frame_head {

@@ -11,7 +11,7 @@
 #include "http/host.hpp"
 #include "http/http2_session.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void http2_head::add(std::string_view name, std::string_view value) {
     size_ += name.size() + value.size() + field_overhead;

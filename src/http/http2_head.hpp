@@ -14,7 +14,7 @@
 
 #include "http/head_parser.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Builds the head of a request from the fields of an HTTP/2 stream, and refuses what RFC 9113 and the limits do not
 /// permit. nghttp2 has already checked the characters, and the order and number of the pseudo fields. It has also

@@ -8,7 +8,7 @@
 
 #include "http/http2_client.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 bool has_http2() noexcept { return false; }
 

@@ -9,7 +9,7 @@
 #include "http/characters.hpp"
 #include "http/http2_session.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 http2_request_fields::http2_request_fields(const http2_call& call) : has_body_(call.size != 0U) {
     const auto& asked = call.asked;

@@ -10,7 +10,7 @@
 
 #include "http/http2_call.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The fields of a request's head, for nghttp2.
 /// Lifetime: refers to the call.

@@ -12,7 +12,7 @@
 #include "http/head_writer.hpp"
 #include "http/http2_session.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 http2_response_fields::http2_response_fields(const http::response& from, http::method asked) {
     using http::status;
     const bool is_head = asked == http::method::head;

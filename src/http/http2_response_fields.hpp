@@ -11,7 +11,7 @@
 #include <eddy/http/method.hpp>
 #include <eddy/http/response.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The fields of a response's head, for nghttp2.
 /// Lifetime: refers to the response.

@@ -12,7 +12,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 namespace {
 

@@ -18,7 +18,7 @@
 
 #include "http/message_stream.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The bytes that each field adds to the size of a list of fields (RFC 9113, section 6.5.2).
 constexpr std::size_t field_overhead = 32;

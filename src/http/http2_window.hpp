@@ -8,7 +8,7 @@
 
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Decides how large the receive window of a stream should be.
 ///

@@ -7,7 +7,7 @@
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 class incoming_source final : public body_source {

@@ -18,7 +18,7 @@
 #include "http/body_decoder.hpp"
 #include "http/message_stream.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Appends the response "100 Continue".
 inline void append_continue(std::string& out) { out.append("HTTP/1.1 100 Continue\r\n\r\n"); }

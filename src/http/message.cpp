@@ -10,7 +10,7 @@
 #include "http/client_presence.hpp"
 #include "http/header_access.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 template <class T>
@@ -28,7 +28,7 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept { re
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 namespace {
 
 using detail::header_access;

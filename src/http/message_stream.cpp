@@ -18,7 +18,7 @@
 
 #include "http/trailers.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr std::size_t most_spare = 16 * 1024;   // larger buffers are freed

@@ -27,7 +27,7 @@
 #include "http/body_decoder.hpp"
 #include "http/body_timer.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct message_buffers {
     std::string_view in;  // the received bytes that were not consumed: the end of `kept`, or see poll_fill_first()

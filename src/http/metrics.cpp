@@ -16,7 +16,7 @@
 
 #include "http/counters.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Writes the text format of Prometheus: for each metric the lines HELP and TYPE, then its samples.
@@ -124,7 +124,7 @@ void http_counters::append_to(std::string& text) const {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 metrics::metrics() : shared_(std::make_shared<detail::http_counters>()) {}
 

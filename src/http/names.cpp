@@ -12,7 +12,7 @@
 
 // The names of methods, status codes and errors.
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 namespace {
 
 constexpr std::array<std::string_view, 8> method_names = {"GET",    "HEAD",    "POST",  "PUT",

@@ -7,7 +7,7 @@
 
 #include "http/proxies_access.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using lookup = std::function<const char*(const char*)>;
@@ -45,7 +45,7 @@ http::proxies proxies_from(const lookup& variable) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 proxies proxies::from_environment() {
     return detail::proxies_from([](const char* name) -> const char* {

@@ -5,7 +5,7 @@
 
 #include <eddy/http/proxies.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Reads and sets the private part of http::proxies.
 struct proxies_access {

@@ -5,7 +5,7 @@
 
 #include "http/proxies_access.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 std::optional<configured_proxy> configure(const std::string& url, const excluded_hosts& excluded) {

@@ -13,7 +13,7 @@
 #include "http/excluded_hosts.hpp"
 #include "http/proxy_server.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A proxy in the settings of a client, or the error of the settings.
 struct configured_proxy {

@@ -11,7 +11,7 @@
 #include "http/characters.hpp"
 #include "http/host.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Returns the value of Proxy-Authorization for "user:password" (RFC 7617).

@@ -7,7 +7,7 @@
 
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The parts of a proxy's URL.
 struct proxy_server {

@@ -12,7 +12,7 @@
 #include "http/head_parser.hpp"
 #include "http/message_stream.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 std::string connect_request(const proxy_server& proxy, const std::string& server) {

@@ -11,7 +11,7 @@
 #include "http/client_connect.hpp"
 #include "http/proxy_server.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Connects to a proxy, with TLS if its URL requires that.
 /// Cancel safety: safe. The connection is closed.

@@ -12,7 +12,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 struct route {
@@ -223,7 +223,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 router::router() : routes_(std::make_shared<detail::http_routes>()) {}
 

@@ -56,7 +56,7 @@
 // Requests are answered one after the other. Further requests that the client has sent (pipelining) stay in the buffer.
 // Responses to them are collected as long as the service does not wait.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 namespace {
 
@@ -781,7 +781,7 @@ task<result<void>> serve_http(http_transport stream, http_protocol protocol, std
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 std::vector<std::string> alpn_protocols() {
     if (!detail::has_http2()) return {"http/1.1"};

@@ -5,7 +5,7 @@
 
 #include <eddy/http/serve.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 std::shared_ptr<server_memory> make_server_memory() { return std::make_shared<server_memory>(); }
 

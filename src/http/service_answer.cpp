@@ -9,7 +9,7 @@
 #include <eddy/detail/slot.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 namespace {
 

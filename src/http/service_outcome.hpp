@@ -23,7 +23,7 @@
 
 // Functions that the connections of HTTP/1.1 and HTTP/2 share.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the status for a client whose body could not be received.
 inline http::status status_of(const std::error_code& failure) noexcept {

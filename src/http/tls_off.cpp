@@ -4,7 +4,7 @@
 
 #include "http/client_connect.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 task<result<opened_connection>> connect_tls(net::tcp_stream, const http::client_options&, std::string,
                                             client_protocols) {

@@ -12,7 +12,7 @@
 #include "http/client_connect.hpp"
 #include "http/http2.hpp"
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 client_options& client_options::tls(const tls::client_config& config) {
     tls_ = std::make_shared<const tls::client_config>(config);
@@ -21,7 +21,7 @@ client_options& client_options::tls(const tls::client_config& config) {
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Returns the default settings. Makes them once, because reading the system's certificates takes milliseconds.

@@ -6,7 +6,7 @@
 
 #include "http/header_access.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 bool may_be_trailer(std::string_view name) noexcept {
     static constexpr std::array<std::string_view, 23> forbidden = {"Authorization",

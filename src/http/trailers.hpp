@@ -7,7 +7,7 @@
 #include <eddy/http/body.hpp>
 #include <eddy/http/headers.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The maximum number of bytes of the trailer fields of a received body.
 inline constexpr std::size_t max_trailer_bytes = 8 * 1024;

@@ -15,7 +15,7 @@
 #include "http/client_pool.hpp"
 #include "http/http1_exchange.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 task<result<void>> as_result_task(task<void> work) {
     co_await std::move(work);
@@ -56,7 +56,7 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
 }  // namespace
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 task<std::expected<upgrade_outcome, client_error>> upgrade(std::string url, request asked, client_options options) {
     detail::client_progress at;

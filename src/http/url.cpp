@@ -12,7 +12,7 @@
 #include "http/characters.hpp"
 #include "http/host.hpp"
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 namespace {
 
 result<url> bad_url() { return std::unexpected(make_error_code(errc::bad_url)); }

@@ -11,7 +11,7 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/io/async_fd.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 struct fd_callbacks::watched {
     io::async_fd<io::fd_view> source;

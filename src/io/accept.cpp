@@ -7,7 +7,7 @@
 
 #include "sys/accept_error.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Returns whether the listener has a connection to accept, or an error.

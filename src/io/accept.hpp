@@ -7,7 +7,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Accepts a connection from the kernel's queue. Skips errors that concern only one connection, which is gone.
 /// Errors: operation_would_block if no connection is waiting, even if no descriptor is available either; else what

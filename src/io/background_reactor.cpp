@@ -16,7 +16,7 @@
 
 #include "io/io_handle.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace detail {
 
 /// A thread that runs the ticks of a driver. Reference-counted: the thread itself, the background_reactor, and the

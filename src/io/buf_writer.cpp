@@ -5,7 +5,7 @@
 #include <exception>
 #include <source_location>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void report_unflushed(std::size_t count, call_site where) noexcept {
     if (std::uncaught_exceptions() != 0) return;

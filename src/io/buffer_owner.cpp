@@ -7,7 +7,7 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/io/leased_buffer.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 buffer_owner::buffer_owner() noexcept : owner_(this_thread_mark()) {}
 

@@ -6,7 +6,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A buffer owner: the pool that leased buffers return to. Buffers are leased on the owner thread and returned on any
 /// thread.

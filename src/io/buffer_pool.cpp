@@ -6,7 +6,7 @@
 
 #include "sys/thread_end.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // The number of free buffers that a pool keeps. Usually one buffer is leased at a time, and it is reused while it is in

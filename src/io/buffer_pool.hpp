@@ -5,7 +5,7 @@
 
 #include "io/buffer_owner.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The receive buffers of one event loop, or of one thread without an event loop. A buffer is taken only when there is
 /// data to receive, so an idle connection holds none.

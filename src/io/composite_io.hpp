@@ -12,7 +12,7 @@
 #include "driver/rearmed_io.hpp"
 #include "io/scheduled_io.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A source that adds its descriptors itself (io::event_source). Their events are reported together.
 ///

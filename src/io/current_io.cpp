@@ -10,7 +10,7 @@
 #include "runtime/pool.hpp"
 #include "runtime/worker.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Null until set_fallback_io() sets it. Never changes afterwards. Has a reference until the process ends.

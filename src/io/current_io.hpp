@@ -5,7 +5,7 @@
 
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class io_handle;
 class uring;

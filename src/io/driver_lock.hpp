@@ -6,7 +6,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The right to run a driver tick. A try-lock, because its holder may sleep in the driver. Another thread can run a
 /// tick for an owner that is busy, and does not disturb an owner that sleeps.

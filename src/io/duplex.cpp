@@ -9,7 +9,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 memory_pipe::memory_pipe(std::size_t capacity, std::source_location where) : capacity_(capacity) {
     if (capacity == 0) throw misuse("a duplex or simplex needs a capacity of at least one byte", where);
@@ -104,7 +104,7 @@ void memory_pipe::end(bool& is_over, waker& mine, waker& others) noexcept {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 simplex_ends::simplex_ends(std::size_t capacity, std::source_location where)
     : simplex_ends(std::make_shared<detail::memory_pipe>(capacity, where)) {}

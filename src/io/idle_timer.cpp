@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/idle_timer.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 idle_timer::idle_timer(std::chrono::nanoseconds limit, std::source_location where) noexcept
     : limit_(time::round_up(limit)), where_(where) {}

@@ -17,7 +17,7 @@
 #include "io/listener_source.hpp"
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // As in Tokio: wake the event loop after this many removals, so that released sources do not accumulate while it

@@ -22,7 +22,7 @@
 #include "io/scheduled_io.hpp"
 #include "io/stream_source.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A driver and the set of sources that are registered with it. Shared by the event loop that runs its ticks and by all
 /// registrations and handles, on any thread.

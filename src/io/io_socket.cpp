@@ -17,7 +17,7 @@
 #include "sys/iovec_list.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // Includes PRI, since an urgent byte cuts a read short without a further edge. See may_cut_short().

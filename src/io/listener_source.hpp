@@ -7,7 +7,7 @@
 #include "io/stream_source.hpp"
 #include "sys/sockaddr.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The registration of a listener whose connections the ring accepts. The kernel writes the peer's address into this
 /// object. The accept operation holds a reference, which keeps the object alive.

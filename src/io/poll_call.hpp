@@ -18,7 +18,7 @@
 // io_socket::poll_call() and try_call(): make a call on a descriptor, wait until it is possible, and update the
 // readiness word.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 inline bool would_block(const std::error_code& error) noexcept {
     return error.value() == EWOULDBLOCK && error.category() == std::generic_category();

@@ -8,7 +8,7 @@
 
 #include "io/stream_source.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The ring connections that wait for the thread that runs the driver ticks: it serves their requests. Each has a
 /// reference, which belongs to the list.

@@ -10,7 +10,7 @@
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 reactor_handle::reactor_handle(const reactor_handle& other) noexcept : io_(other.io_) {
     if (io_ != nullptr) io_->retain();

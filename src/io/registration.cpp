@@ -8,7 +8,7 @@
 #include "io/io_handle.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void throw_not_registered(const char* what, const std::error_code& reason, const std::source_location& where) {
     std::string text = std::string(what) + " at " + where.file_name() + ':' + std::to_string(where.line());
@@ -19,7 +19,7 @@ void throw_not_registered(const char* what, const std::error_code& reason, const
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 namespace {
 
 poll_result<result<ready_event>> as_result(const poll_result<ready_event>& seen) {

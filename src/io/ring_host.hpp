@@ -11,7 +11,7 @@
 #include "driver/locked_memory.hpp"
 #include "driver/uring.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The ring of an io_handle and the thread that owns it. Creates the ring; nothing else does.
 ///

@@ -11,7 +11,7 @@
 #include "io/ring_host.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class stream_source;
 

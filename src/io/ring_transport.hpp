@@ -17,7 +17,7 @@
 #include "io/stream_source.hpp"
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The transport of a ring connection, or of a listener whose connections the ring accepts: takes what the ring has
 /// received, and passes bytes to the ring. Makes the system calls itself where the connection requests that, see

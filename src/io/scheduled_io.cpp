@@ -11,7 +11,7 @@
 #include "driver/rearmed_io.hpp"
 #include "io/composite_io.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr io::ready mask_of(direction way) noexcept {

@@ -13,7 +13,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/io/ready_event.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The readiness word of a source: its readiness, and the number of the last event.
 ///

@@ -20,7 +20,7 @@
 #include "sys/syscall.hpp"
 #include "sys/urgent_data.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// An accepted descriptor, which the caller owns, and the address of the peer.
 using accepted_peer = std::pair<int, net::socket_addr>;

@@ -10,7 +10,7 @@
 
 #include "sys/blocking_file.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Polls a job. When it is ready, returns its result and moves its buffer to `buffer`.

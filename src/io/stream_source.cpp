@@ -18,7 +18,7 @@
 #include "sys/linger.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // With this many unread chunks, the receive is stopped. The peer then waits, as it does when the receive buffer of a

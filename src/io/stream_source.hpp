@@ -15,7 +15,7 @@
 
 #include "io/scheduled_io.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class ring_owner;
 class stream_source;

@@ -16,7 +16,7 @@
 
 // The writing direction of a ring connection. send_slot describes the send buffer and its states.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // ---- Writing ----
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// For a first byte: the number of bytes that follow, and the range of the second byte (Unicode 15, table 3-7). The

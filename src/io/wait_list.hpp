@@ -14,7 +14,7 @@
 
 #include "task/counted_waker.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The tasks of a TLS stream or a WebSocket that wait for the connection below: the task that reads and the task that
 /// writes. A WebSocket of a server also has a session, which sends a Close frame at a shutdown. Each task may wait for

@@ -5,7 +5,7 @@
 
 #include "io/accept.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void accept_pause::begin_if_exhausted(const std::error_code& error) noexcept {
     constexpr auto back_off_time = std::chrono::milliseconds(50);

@@ -9,7 +9,7 @@
 #include "sys/socket_kind.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Takes ownership of a user's descriptor. Closes the descriptor if it is refused.
 /// Errors: errc::blocking_descriptor; bad_file_descriptor.

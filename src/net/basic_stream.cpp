@@ -5,7 +5,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 task<result<void>> flush_socket(io_socket& socket, std::source_location where) {
     socket.check_not_empty(where);

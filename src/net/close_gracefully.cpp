@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/close_gracefully.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 // These functions are compiled once, and not in each program that closes a socket.
 

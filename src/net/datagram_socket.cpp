@@ -12,7 +12,7 @@
 #include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 result<std::size_t> datagram_size(const io_socket& socket) noexcept { return sys::datagram_size(socket.fd()); }
@@ -29,7 +29,7 @@ result<std::size_t> try_datagram_size(io_socket& socket) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 namespace {
 
 using detail::direction;
@@ -57,7 +57,7 @@ result<basic_recv_info<Addr>> recv_from_now(int fd, std::span<std::byte> into, t
 }  // namespace
 }  // namespace eddy::net
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class Addr>
 poll_result<result<net::basic_recv_info<Addr>>> poll_recv_from(io_socket& socket, context& cx,
@@ -75,7 +75,7 @@ template poll_result<result<net::basic_recv_info<net::unix_addr>>> poll_recv_fro
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 template <class Addr>
 auto datagram_socket<Addr>::try_recv_from(io::mutable_buffer into) -> result<recv_info_type> {

@@ -5,7 +5,7 @@
 
 #include <eddy/net/socket_addr.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Calls `make` for each address until it succeeds. Returns that result, or the last error.
 /// Preconditions: there is at least one address.

@@ -11,7 +11,7 @@
 #include "net/first_of.hpp"
 #include "net/resolver.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 template <class Self>
 result<Self> ip_binding<Self>::bind(const socket_addr& at, const core_handle& handle, std::source_location where) {

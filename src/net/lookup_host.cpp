@@ -16,7 +16,7 @@
 #include "runtime/blocking.hpp"
 #include "sys/resolve.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constinit atomic<resolver> chosen_resolver{&sys::resolve};
@@ -30,7 +30,7 @@ void set_resolver_for_tests(resolver instead) noexcept {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 namespace {
 
 using output = lookup_future::output_type;

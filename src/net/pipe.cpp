@@ -6,7 +6,7 @@
 #include "net/adopt.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net::pipe {
+namespace eddy::net::pipe {
 namespace {
 
 result<void> check_pipe(int fd) noexcept {

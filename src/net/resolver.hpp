@@ -11,7 +11,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A function that returns the addresses of a host. It may block, so it is called on blocking threads.
 using resolver = result<std::vector<net::socket_addr>> (*)(const std::string& host, std::uint16_t port);
@@ -21,7 +21,7 @@ void set_resolver_for_tests(resolver instead) noexcept;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Returns the addresses of a name, for sockets of this thread's event loop. Throws `misuse` without a lookup if there
 /// is no event loop.

@@ -14,7 +14,7 @@
 #include "runtime/hook.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 bool may_accept_later(const std::error_code& error) noexcept {
     if (error.category() != std::generic_category()) return false;
@@ -205,7 +205,7 @@ std::string idle_connections::take_failed_work(task_id of) noexcept {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 serve_connection::idle_time serve_connection::idle() const noexcept {
     state_->begin_idle();

@@ -13,7 +13,7 @@
 
 #include "sys/interface_index.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 namespace {
 
 // ---- Reading ----

@@ -8,7 +8,7 @@
 #include "sys/socket_kind.hpp"
 #include "sys/socket_option.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 inline constexpr int default_backlog = 1024;  // as in Tokio; the kernel limits it to net.core.somaxconn
 

@@ -4,7 +4,7 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 task<result<net::released>> release_socket(io_socket socket) {
     auto sent = poll_fn([&socket](context& cx) { return socket.poll_sent(cx, nullptr); });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/socket_readiness.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 poll_result<result<io::ready>> socket_readiness::poll(context& cx) {
     if (!readiness_) {

@@ -8,7 +8,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Connects a socket and returns it.
 /// Preconditions: the socket is not connected.

@@ -9,7 +9,7 @@
 #include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 result<tcp_listener> tcp_listener::bind_now(const socket_addr& at) noexcept {
     auto fd = sys::tcp_socket(sys::version_of(at));

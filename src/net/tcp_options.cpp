@@ -6,7 +6,7 @@
 
 #include "sys/socket_option.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 namespace {
 
 result<void> set_time(int fd, const sys::socket_option& which, std::int64_t count) noexcept {

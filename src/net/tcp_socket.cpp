@@ -9,7 +9,7 @@
 #include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 result<tcp_socket> tcp_socket::v4() noexcept {
     auto fd = sys::tcp_socket(sys::ip_version::v4);

@@ -12,7 +12,7 @@
 #include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 // ---- Connecting ----
 

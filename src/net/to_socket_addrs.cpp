@@ -8,7 +8,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 namespace {
 
 constexpr std::string_view decimals = "0123456789";

@@ -14,7 +14,7 @@
 #include "sys/syscall.hpp"
 #include "sys/udp_batch.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx, const wait_record* future,
                                               std::span<const std::byte> from, const net::socket_addr& to) {
@@ -25,7 +25,7 @@ poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx, co
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 namespace {
 
 using detail::direction;

@@ -7,7 +7,7 @@
 
 #include "sys/sockaddr.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 unix_addr::unix_addr(kind is, std::string_view text) noexcept
     : kind_(is), size_(static_cast<std::uint8_t>(text.size())) {

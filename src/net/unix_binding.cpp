@@ -6,7 +6,7 @@
 
 #include "io/current_io.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 template <class Self>
 result<Self> unix_binding<Self>::bind_for(const result<unix_addr>& at, const core_handle& handle,

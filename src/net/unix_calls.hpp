@@ -7,7 +7,7 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Returns the local address, or the address of the peer.
 /// Errors: what getsockname(2) or getpeername(2) reports.

@@ -11,7 +11,7 @@
 #include "net/unix_calls.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 using detail::direction;
 

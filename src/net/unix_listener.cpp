@@ -8,7 +8,7 @@
 #include "net/unix_calls.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 result<unix_listener> unix_listener::bind_now(const unix_addr& at) noexcept {
     // The kernel would choose a name that clients cannot know.

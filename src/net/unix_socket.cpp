@@ -6,7 +6,7 @@
 #include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 result<unix_socket> unix_socket::stream() noexcept {
     auto fd = sys::unix_stream_socket();
     if (!fd) return std::unexpected(fd.error());

@@ -12,7 +12,7 @@
 #include "sys/peer_credentials.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());

@@ -13,7 +13,7 @@
 
 // What the library does instead of using another thread, in a build without threads.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // The functions of a pool that templates and tasks call; see runtime/pool.hpp in this folder.
 void retain(pool&) noexcept { std::unreachable(); }
@@ -43,7 +43,7 @@ void wait_without_threads() noexcept {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 bool sleep_on(const sleep_word&, std::uint32_t, std::chrono::steady_clock::time_point deadline) noexcept {
     if (deadline == std::chrono::steady_clock::time_point::max()) detail::wait_without_threads();

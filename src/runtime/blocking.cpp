@@ -9,7 +9,7 @@
 
 #include "runtime/blocking_pool.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Maximum number of concurrent name lookups. A burst of lookups must not start a thread for each. But a name server

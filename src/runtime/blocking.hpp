@@ -3,7 +3,7 @@
 
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A queue entry for work that may block. It is the base of an object that owns what the work needs.
 /// After submit() has accepted a job, exactly one of the two functions is called, once. It consumes the job and may

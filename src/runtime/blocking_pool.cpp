@@ -9,7 +9,7 @@
 
 #include "sys/pause_briefly.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using namespace std::chrono_literals;

@@ -19,7 +19,7 @@
 #include "sys/thread.hpp"
 #include "sys/thread_signal.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A pool of threads for blocking work. Threads are started on demand up to a limit, and end after an idle time.
 ///

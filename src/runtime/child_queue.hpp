@@ -7,7 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The child queue of a worker: the children of scopes that it has started. The owner takes the newest child, so a tree
 /// of scopes is walked depth first and few of its nodes are alive at a time. Thieves take the oldest child, which has

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 std::uint64_t duration_histogram::total() const noexcept {
     return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A queue that links its elements: first in, first out. `Next` is the link, a member of each element.
 /// Thread safety: none.

@@ -12,7 +12,7 @@
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 handle handle::current(std::source_location where) {
     if (auto found = try_current()) return *std::move(found);

@@ -3,7 +3,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 std::string text_of(const std::exception_ptr& thrown) {
     try {

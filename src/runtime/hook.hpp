@@ -10,7 +10,7 @@
 
 // Calls functions that users have given to a builder, and that must not throw.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the text of an exception.
 std::string text_of(const std::exception_ptr& thrown);

@@ -8,7 +8,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Tracks which workers are parked and how many search for tasks, so that a push wakes a worker only if that helps.
 /// Source: Tokio's runtime::scheduler::multi_thread::idle, with a set of bits instead of a list under a lock.

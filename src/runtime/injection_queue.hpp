@@ -9,7 +9,7 @@
 
 #include "runtime/fifo.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The tasks of a pool that are in no worker's run queue: those from other threads, and those that did not fit. FIFO.
 /// The queue owns one reference of each task.

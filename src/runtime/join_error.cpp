@@ -13,7 +13,7 @@
 #include "runtime/no_thread.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace detail {
 
 /// A std::system_error whose what() does not append the text of the code, which would repeat the cancellation.

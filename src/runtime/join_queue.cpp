@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 join_fifo& join_fifo::operator=(join_fifo&& other) noexcept {
     join_fifo taken(std::move(other));

@@ -6,7 +6,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// One task of a join_list. It is queued when the task has ended.
 struct join_entry : woken_node {

@@ -12,7 +12,7 @@
 #include <eddy/task/local_set.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace {
 
 /// The work of one thread. The set is a parameter, so it is closed on that thread even if the coroutine never starts.

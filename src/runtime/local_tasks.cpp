@@ -12,7 +12,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Maximum number of polls in one poll of the set. Then the driving task yields.
@@ -331,7 +331,7 @@ local_target current_local_target(std::source_location where) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 local_enter_guard::local_enter_guard(detail::local_share entered, std::source_location where) noexcept
     : entered_(std::move(entered)),

@@ -17,7 +17,7 @@
 #include "runtime/spawned_task.hpp"
 #include "runtime/task_list.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The implementation of a local set. The task that polls the set polls the set's tasks, one at a time.
 ///

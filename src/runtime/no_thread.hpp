@@ -4,7 +4,7 @@
 #include <exception>
 #include <system_error>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The exception of blocking work that no thread could run. join_error::what() and to_error_code() recognize this type.
 class no_blocking_thread final : public std::system_error {

@@ -17,7 +17,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 bits

@@ -30,7 +30,7 @@
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The implementation of a work-stealing runtime.
 ///

@@ -10,7 +10,7 @@
 
 // Workers that a blocking call hands over to another thread: see worker::offer().
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// The job that makes a thread of the blocking pool run an offered worker.

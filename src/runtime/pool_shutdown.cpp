@@ -14,7 +14,7 @@
 
 // The detection of an idle pool, and the end of a pool.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // ---- Idle ----
 

@@ -7,7 +7,7 @@
 #include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void report_failure_here(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
     if (const worker* const here = this_thread.worker) {

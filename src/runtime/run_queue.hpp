@@ -7,7 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The runnable tasks of one worker: a ring of fixed size. The owner pushes at the tail and pops from the head. Thieves
 /// take the older half from the head.

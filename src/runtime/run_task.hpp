@@ -31,7 +31,7 @@
 //                                              was there: the caller then owns the list's reference
 //         void report(unread_failure, const std::source_location&, std::string_view name)
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // ---- Tasks of all executors: `Task` is spawned_task or core_task ----
 

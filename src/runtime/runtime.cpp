@@ -12,7 +12,7 @@
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 result<runtime> runtime_builder::build() const noexcept {
     auto made = detail::pool::make(*this);

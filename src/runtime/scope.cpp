@@ -14,7 +14,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // Used by destructors of scopes to wait for a child that is being polled. This wait is rare, so all scopes share one
@@ -292,7 +292,7 @@ void report_background_failure(unread_failure&& failure, const std::source_locat
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 task_owner::~task_owner() {
     if (!base_.may_be_destroyed_here()) {

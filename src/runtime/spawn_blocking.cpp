@@ -17,7 +17,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// The owner of blocking work that event loops start. Such work runs on the blocking threads of the process.

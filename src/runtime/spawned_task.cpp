@@ -13,7 +13,7 @@
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // ---- Owner guards ----

@@ -11,7 +11,7 @@
 
 // The part of spawned tasks that only executors use.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The scheduler of tasks that can be woken on any thread: the pool, or a local set.
 class task_owner : immovable {

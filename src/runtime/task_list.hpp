@@ -11,7 +11,7 @@
 
 #include "runtime/task_state.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A list of tasks whose futures exist. Shutdown destroys the tasks of all lists. The list also counts its tasks. Each
 /// worker has a list, so that spawns on different workers do not contend.

@@ -8,7 +8,7 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The life cycle of a task that may run on any thread, in one atomic word: spawned_task::state. The model is Tokio's.
 ///

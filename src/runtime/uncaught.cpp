@@ -7,7 +7,7 @@
 
 #include "runtime/hook.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace {
 
 /// Returns `a task spawned at FILE:LINE`, or `the task "NAME" spawned at FILE:LINE`.

@@ -9,7 +9,7 @@
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Prints a failure that no join handle takes: an exception that left a task, or an error that the task returned. This
 /// is the default handler. Prints one line to standard error: the name of the task if it has one, the location of the

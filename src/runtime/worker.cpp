@@ -17,7 +17,7 @@
 #include "sys/pause_briefly.hpp"
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using std::chrono::steady_clock;

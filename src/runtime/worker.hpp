@@ -23,7 +23,7 @@
 #include "runtime/run_task.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class pool;
 struct offered_child;

@@ -11,7 +11,7 @@
 
 #include "sys/signals.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 detail::signal_source::~signal_source() {
     if (bell_ != nullptr) sys::close_bell(*bell_);

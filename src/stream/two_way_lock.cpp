@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 bool two_way_lock::take() noexcept { return !std::exchange(is_held_, true); }
 

@@ -3,7 +3,7 @@
 
 #include <eddy/detail/runtime_context.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Returns a value that identifies the calling thread among the threads that are alive.

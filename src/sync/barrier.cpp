@@ -6,7 +6,7 @@
 
 #include "sync/wake_list.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 using stages = barrier_waiter::stages;
 

@@ -6,7 +6,7 @@
 
 #include "sync/wake_list.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 broadcast_state::broadcast_state(std::size_t capacity)
     : capacity_(capacity), slots_(std::make_unique<slot[]>(capacity)) {

@@ -7,7 +7,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void token_node::link::take_out() noexcept {
     // Removes this link from its ring.

@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // ---- Bounded ----
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr std::uint32_t completed = 1;

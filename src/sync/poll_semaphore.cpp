@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 poll_semaphore::poll_semaphore(std::shared_ptr<semaphore> from, std::source_location where) : from_(std::move(from)) {
     if (from_ == nullptr)

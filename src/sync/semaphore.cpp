@@ -4,7 +4,7 @@
 #include <eddy/error.hpp>
 #include <eddy/runtime/wait.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 std::shared_ptr<semaphore::state> semaphore::share_of(const std::shared_ptr<semaphore>& from,
                                                       const std::source_location& where) {

@@ -13,7 +13,7 @@
 
 #include "sync/wake_list.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void guard_is_empty() noexcept {
     fatal_misuse("a guard that was unlocked or moved from has no value any more: use the one that it was moved to");

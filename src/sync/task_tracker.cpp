@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 std::uint64_t tracker_state::ends() noexcept {
     const std::lock_guard guard(lock_);

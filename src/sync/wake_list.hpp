@@ -8,7 +8,7 @@
 
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Collects wakers under a lock, to wake them after it is released: a waker may run user code that takes the same lock.
 /// The capacity is fixed, so that push() never allocates. The storage is uninitialized, because usually only one waker

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/watch_state.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 watch_state::news watch_state::poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept {
     word now = 0;

@@ -13,7 +13,7 @@
 
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// A file to which lines are appended.
 /// Thread safety: any thread. Each append() is one write(2) to a file that was opened with O_APPEND.

@@ -7,7 +7,7 @@
 
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The descriptors of a bell: see signals.cpp. A signal handler writes 8 bytes to write_end(), and
 /// read_end is then readable.

@@ -10,7 +10,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 /// Repeats `call` while it would block, and waits with poll(2) in between.

@@ -8,7 +8,7 @@
 
 /// Operations on descriptors of any kind, for threads that may block. They work with and without O_NONBLOCK: standard
 /// input and output are shared with other processes, which may change that flag.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Reads at least one byte and returns the count; 0 at the end of the file.
 /// Errors: what read(2) reports.

@@ -7,7 +7,7 @@
 
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Returns the name of the network interface that the socket is bound to, if any.
 /// Errors: what getsockopt(2) reports; not_supported if this system cannot bind a socket to an interface by its name.

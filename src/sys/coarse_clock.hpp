@@ -6,7 +6,7 @@
 
 // A clock that is read in a fifth of the time of steady_clock, because it does not read the processor's counter.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Returns a time of steady_clock that is up to 10 ms in the future. It is in the past only if the kernel's tick is
 /// late.

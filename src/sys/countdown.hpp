@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The remaining time of a wait. Reads the clock only if the timeout is finite and not zero.
 class countdown {

@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Closes a descriptor. Does nothing if `fd` is -1.
 #if defined(_WIN32)

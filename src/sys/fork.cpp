@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 // relaxed, also below: see forks_counted.

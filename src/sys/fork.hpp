@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The counter of fork_generation(), which installs the handler that increments it. All accesses are relaxed, since it
 /// changes only in a child that has a single thread.

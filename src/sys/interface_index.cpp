@@ -6,7 +6,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 std::optional<std::uint32_t> interface_index(std::string_view name) noexcept {
     std::array<char, longest_interface_name> terminated{};

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Returns the index of the network interface with this name, if there is one. See if_nametoindex(3).
 [[nodiscard]] std::optional<std::uint32_t> interface_index(std::string_view name) noexcept;

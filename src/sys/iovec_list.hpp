@@ -10,7 +10,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The buffers of one vectored call, at most 64. Further buffers are left for the next call.
 class iovec_list {
@@ -48,7 +48,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 #if defined(IOV_MAX)
 inline constexpr std::size_t most_iovecs = IOV_MAX;

@@ -24,7 +24,7 @@
 #include "sys/syscall.hpp"
 
 /// kqueue(2) with the conventions of this library. The types of a record's fields differ from system to system.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 using kevent_record = struct ::kevent;
 

@@ -10,7 +10,7 @@
 #include "sys/syscall.hpp"
 
 /// SO_LINGER of socket(7): how long close(2) waits for unsent data.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 using linger_limit = std::optional<std::chrono::seconds>;
 

@@ -5,7 +5,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 result<void> membership(int fd, int name, const net::ipv4_addr& group, const net::ipv4_addr& interface) noexcept {

@@ -8,7 +8,7 @@
 
 /// Multicast groups of a UDP socket: ip(7) and ipv6(7).
 /// Errors: what setsockopt(2) and getsockopt(2) report.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 [[nodiscard]] result<void> join_multicast(int fd, const net::ipv4_addr& group,
                                           const net::ipv4_addr& interface) noexcept;

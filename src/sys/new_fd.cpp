@@ -6,7 +6,7 @@
 
 // The systems that have accept4(2), pipe2(2), and the flags of socket(2).
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 int new_socket(int family, int type) noexcept { return ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 

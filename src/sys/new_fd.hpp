@@ -5,7 +5,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Create descriptors that are non-blocking and close-on-exec. Return -1, and set errno, after an error.
 /// Cost: one system call. macOS cannot set the flags in that call, and needs four more calls for each descriptor.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Pauses in a spin loop: gives the sibling hardware thread more resources and saves power. Takes about 10 to 50 ns.
 inline void pause_briefly() noexcept {

@@ -4,7 +4,7 @@
 #include <eddy/net/unix_stream.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Returns the user and group of the process at the other end of a Unix connection. On Linux and macOS, also returns
 /// the id of that process.

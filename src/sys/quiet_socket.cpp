@@ -13,7 +13,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 bool is_quiet(int fd) noexcept {
     char byte = 0;

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 /// What a connected TCP socket has received, without a driver.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Returns whether the socket has no unread bytes, no end of the stream and no error. Does not wait. Bytes that an
 /// io_uring has taken from the socket are not found: see received_bytes().

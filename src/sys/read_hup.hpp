@@ -3,7 +3,7 @@
 
 #include <poll.h>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The event of poll(2) which reports that the peer sends no more data; 0 if the system does not have it.
 #if defined(POLLRDHUP)

@@ -7,7 +7,7 @@
 
 #include "sys/read_hup.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 result<io::ready> ready_now(int fd, io::interest wanted) noexcept {
     pollfd one{fd, 0, 0};

@@ -14,7 +14,7 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 class category final : public std::error_category {

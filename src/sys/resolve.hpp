@@ -9,7 +9,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Asks the system for the addresses of a host. Blocks until it answers, possibly for seconds. The result may be empty.
 /// Errors: those of resolver_error().

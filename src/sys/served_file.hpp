@@ -11,7 +11,7 @@
 #include "sys/fd.hpp"
 
 /// Files that a server sends. The functions block.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// An open file or folder.
 struct served_file {

@@ -21,7 +21,7 @@
 #include "sys/fork.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 constexpr int signals = 65;  // signal numbers on Linux are 1 to 64

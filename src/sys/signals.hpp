@@ -8,7 +8,7 @@
 // Signals of this process. A handler counts them and then rings the bells of their kind: descriptors that become
 // readable.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Installs the handler for this signal, if it is not installed.
 /// Errors: errc::forbidden_signal; what sigaction(2) reports.

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string_view>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 native_addr v4_to_native(net::ipv4_addr ip, std::uint16_t port) noexcept {

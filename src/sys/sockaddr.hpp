@@ -9,7 +9,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The version of the Internet Protocol that a socket is created for.
 enum class ip_version : bool { v4, v6 };

@@ -25,7 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The buffer of a vectored call, as on other systems. A WSABUF has the members in the opposite order, and a size of
 /// 32 bits.
@@ -38,7 +38,7 @@ using sa_family_t = ADDRESS_FAMILY;
 
 }  // namespace eddy
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The size of the name of a network interface, with its NUL.
 inline constexpr std::size_t longest_interface_name = IF_MAX_STRING_SIZE + 1;
@@ -62,7 +62,7 @@ inline constexpr std::size_t longest_interface_name = IF_MAX_STRING_SIZE + 1;
 
 #include <cstddef>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The size of the name of a network interface, with its NUL.
 inline constexpr std::size_t longest_interface_name = IF_NAMESIZE;

@@ -3,7 +3,7 @@
 
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The protocol of a socket. `other` stands for all protocols and address families that this library does not use.
 enum class socket_kind : unsigned char { tcp, udp, unix_stream, unix_datagram, other };

@@ -5,7 +5,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 result<int> get(int fd, const socket_option& which) noexcept {

@@ -5,7 +5,7 @@
 
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The level and name of an option of setsockopt(2).
 struct socket_option {

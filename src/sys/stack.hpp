@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The native stack of a thread: `size` bytes from `low`. `size` is 0 if the range is unknown.
 struct stack_range {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 #if defined(_WIN32)
 

@@ -10,7 +10,7 @@
 #include "sys/iovec_list.hpp"
 #include "sys/new_fd.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 result<void> done_or_error(int answer) noexcept {

@@ -20,7 +20,7 @@
 
 /// System calls with the conventions of this library: errors are values, EINTR is retried where it can occur, and new
 /// descriptors are non-blocking, close-on-exec, and not one of 0 to 2.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Returns the error of the last call, errno or WSAGetLastError(), as an error code. Its category is the generic one,
 /// so that it compares equal to a std::errc.

@@ -10,7 +10,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 thread& thread::operator=(thread&& other) noexcept {
     EDDY_ASSERT(!id_, "sys::thread: assigned to one that was neither joined nor detached");

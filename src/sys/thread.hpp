@@ -18,7 +18,7 @@
 
 #include "sys/fork.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// A system thread. Unlike std::thread, it has a configurable stack size and reports errors as values. The thread does
 /// not exist in a forked child. There, join() and detach() only clear this object, since the thread's id is invalid or

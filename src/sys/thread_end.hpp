@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Calls F(argument) when this thread ends. Call it once per thread for each F.
 /// Errors: throws std::bad_alloc, on Windows only.

@@ -7,7 +7,7 @@
 
 #include "sys/word_wait.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// A signal that ends the wait of one thread, the owner.
 ///

@@ -7,7 +7,7 @@
 #include <eddy/net/udp_socket.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 inline constexpr std::size_t most_datagrams_at_once = 64;  // UDP_MAX_SEGMENTS, before Linux raised it to 128
 

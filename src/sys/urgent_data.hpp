@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Whether drivers report urgent data of TCP. The kqueue of FreeBSD and NetBSD, and that of libkqueue, has no filter
 /// for it.

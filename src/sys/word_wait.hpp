@@ -6,7 +6,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The word that a thread sleeps on.
 using sleep_word = detail::atomic<std::uint32_t>;

@@ -10,7 +10,7 @@
 
 // The systems in which only a signal mask prevents the SIGPIPE of write(2).
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 /// Blocks SIGPIPE for this thread during the lifetime of the object. run() discards a SIGPIPE that its call has raised,

@@ -22,7 +22,7 @@
 #include "task/is_in_library.hpp"
 #include "task/readable_name.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 constinit std::atomic<bool> has_await_records{false};
 
@@ -237,7 +237,7 @@ void await_record::print() {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 void print_awaits() { detail::await_record::print(); }
 

@@ -3,7 +3,7 @@
 
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The functions of the wakers of a `T` that counts its references with retain() and release(). The member function
 /// `Notify` wakes it.

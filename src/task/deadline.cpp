@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/future/deadline.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace detail {
 
 const void* deadline_key() noexcept {

@@ -11,7 +11,7 @@
 #include "task/is_in_library.hpp"
 #include "task/readable_name.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // The trails of this process: one for each eddy::run() in progress.

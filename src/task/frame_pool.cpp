@@ -9,7 +9,7 @@
 #include "sys/static_mutex.hpp"
 #include "sys/thread_end.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // Blocks of another thread's heap are returned in batches of this size. Larger batches need fewer compare-exchanges on

@@ -6,7 +6,7 @@
 
 #include <eddy/detail/call_site.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether `where` is in a header or a source file of the library. `header` is a location in a header whose
 /// path ends with `name`. The compilation of `where` must use the same path for it.

@@ -8,7 +8,7 @@
 #include "runtime/pool.hpp"
 #include "task/native_stack.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // Maximum number of bytes of the native stack that nested polls of children use. Deeper children are tasks.

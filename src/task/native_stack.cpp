@@ -11,7 +11,7 @@
 
 #include "sys/stack.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 // Checks of the native stack. It grows towards lower addresses on all supported systems.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The native stack of a thread: `size` bytes from `low`, of which the first `reserve` must remain unused.
 struct known_stack {

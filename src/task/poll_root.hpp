@@ -6,7 +6,7 @@
 // The loop at the root of a virtual stack. It is in a header, and inlined into the loops that poll tasks: that saves a
 // tenth of the instructions of a poll.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Handles the end of a coroutine frame that was awaited by `awaiting` and has filled `outcome`. If the outcome is an
 /// error that also ends awaiting frames (`try_`), destroys those. Returns the frame to resume next, or null if the root

@@ -5,7 +5,7 @@
 
 #include <eddy/detail/runtime_context.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void push_task_local(task_local_binding& binding) noexcept {
     binding.outer = std::exchange(this_thread.task_locals, &binding);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/unread_failure.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 unread_failure describe_code(const std::error_code& code) {
     unread_failure described;

@@ -11,7 +11,7 @@
 #include "task/native_stack.hpp"
 #include "task/poll_root.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
     // SAFETY: the slot is a member of an awaiter in the awaiting frame, which is still suspended there.

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // ---- The wakers ----
 

@@ -6,7 +6,7 @@
 
 #include "time/time_driver.hpp"
 
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 namespace {
 
 detail::time_driver& require_driver(const std::source_location& where) {

@@ -7,7 +7,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // Waiters are woken without the lock, because wakers may run user code.
 
@@ -61,7 +61,7 @@ bool mock_inbox::is_empty() const {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 namespace {
 
 std::string_view text_of(std::span<const std::byte> bytes) noexcept {

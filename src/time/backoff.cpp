@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 namespace {
 
 /// Returns the duration with this count, or the longest one if it does not fit.

@@ -5,7 +5,7 @@
 
 #include "time/time_driver.hpp"
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 time_point clock::now() noexcept {
     const detail::time_driver* const driver = detail::this_thread.executor.time;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void deadline_heap::reserve(std::size_t count) {
     items_.reserve(count);

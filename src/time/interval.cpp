@@ -3,7 +3,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 namespace {
 
 constexpr duration lateness_of_a_loop = std::chrono::milliseconds(5);

@@ -7,7 +7,7 @@
 
 #include "time/time_driver.hpp"
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 using detail::time_driver;
 

@@ -12,7 +12,7 @@
 #include "sync/wake_list.hpp"
 #include "sys/coarse_clock.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 using std::chrono::steady_clock;
 

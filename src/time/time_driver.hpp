@@ -15,7 +15,7 @@
 
 #include "time/timer_wheel.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The timers of one event loop: a timing wheel, its lock, and a clock that can be paused.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "time/timer_wheel.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 std::optional<std::uint64_t> timer_wheel::next_expiration() const noexcept {
     if (!due_.is_empty()) return elapsed_;

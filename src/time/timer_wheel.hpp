@@ -25,7 +25,7 @@
 // Departures: each level has four occupancy words, so that the next expiration is found by countr_zero instead of a
 // walk. Due entries are moved to a list from which they can still be removed, so that they can be fired in batches.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// An intrusive FIFO list of entries. Each entry can be removed at any time.
 class entry_list : immovable {

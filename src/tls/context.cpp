@@ -9,7 +9,7 @@
 
 #include "tls/identity.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace detail {
 namespace {
 

@@ -22,7 +22,7 @@
 
 // The state behind the settings of clients and servers: OpenSSL's contexts, and the data for their callbacks.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A file to which OpenSSL writes the secrets of connections.
 /// Thread safety: any thread. Each line is one write(2) to a file that was opened for appending.

@@ -41,7 +41,7 @@
 // The connection may fail while it sends. The input that it has received before can still be read. Often that ends with
 // an alert: the reason why the peer has closed the connection.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using waiting_task = io_wait_list::task;

@@ -11,7 +11,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace {
 
 class openssl_errors final : public std::error_category {

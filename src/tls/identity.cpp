@@ -12,7 +12,7 @@
 #include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace detail {
 
 result<std::string> read_text_file(const std::filesystem::path& path) {

@@ -11,7 +11,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A parsed identity.
 struct tls_identity {

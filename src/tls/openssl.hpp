@@ -13,7 +13,7 @@
 
 // Owners of OpenSSL's objects, and the conversion of its errors.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A deleter for one type of OpenSSL's objects.
 template <auto Free>

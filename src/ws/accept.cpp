@@ -17,7 +17,7 @@
 #include "ws/handshake.hpp"
 #include "ws/state.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using http::status;
@@ -170,7 +170,7 @@ http::response ws_accept(http::request&& asked, std::shared_ptr<ws_handler> hand
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 task<http::response> upgrade_service::operator()(http::request asked) const {
     auto handler = handler_;

@@ -12,7 +12,7 @@
 #include "ws/handshake.hpp"
 #include "ws/state.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// Returns the URL for the request: "http://..." for "ws://...". Returns an empty text if `url` is not a URL of a
@@ -53,7 +53,7 @@ bool is_valid(const http::headers& answer, const std::string& key, const ws::opt
 }  // namespace
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 task<std::expected<connection, http::client_error>> connect(std::string url, options with) {
     const auto target = detail::http_url_of(url);

@@ -6,7 +6,7 @@
 
 #include <zlib.h>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // The bytes of output for one call of zlib. The first call for a part gets less memory. Most messages are short, and a

@@ -11,7 +11,7 @@
 
 // Compression of messages by zlib (RFC 7692). The two classes hide zlib's header.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The parameters of permessage-deflate on one side of a connection.
 struct deflate_parameters {

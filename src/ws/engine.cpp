@@ -11,7 +11,7 @@
 #include <eddy/detail/utf8.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 using ws::close_code;

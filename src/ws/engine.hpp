@@ -19,7 +19,7 @@
 #include "ws/deflate.hpp"
 #include "ws/utf8_checker.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 enum class ws_role : unsigned char { server, client };
 

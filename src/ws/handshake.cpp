@@ -12,7 +12,7 @@
 #include "http/base64.hpp"
 #include "http/characters.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 // ---- SHA-1 (RFC 3174) ----

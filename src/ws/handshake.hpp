@@ -11,7 +11,7 @@
 
 // The parts of the opening handshake (RFC 6455, section 4; RFC 7692, section 7.1).
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the value of Sec-WebSocket-Accept for a key.
 [[nodiscard]] std::string ws_accept_key(std::string_view key);

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 namespace {
 
 const char* text_of(errc code) noexcept {

@@ -10,7 +10,7 @@
 #include <eddy/detail/utf8.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 /// The maximum number of bytes that one read receives.

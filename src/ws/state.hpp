@@ -24,7 +24,7 @@
 #include "io/wait_list.hpp"
 #include "ws/engine.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// One WebSocket: the protocol, the connection below, and the tasks that wait for it. It moves bytes between the
 /// protocol and the connection.

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Checks a text that arrives in pieces for well-formed UTF-8, and finds an error with the byte that causes it.
 ///

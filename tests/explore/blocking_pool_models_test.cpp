@@ -29,7 +29,7 @@ void join_all() {
 }  // namespace
 
 // Only its start is part of the models. A thread is joined by join_all().
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<thread> thread::start(std::size_t, void* (*entry)(void*), void* argument) noexcept {
     started.at(started_count++) = new explore::thread([=] { static_cast<void>(entry(argument)); });

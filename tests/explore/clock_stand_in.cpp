@@ -5,7 +5,7 @@
 
 #include "time/time_driver.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 alignas(time_driver) constinit std::byte no_driver[sizeof(time_driver)]{};

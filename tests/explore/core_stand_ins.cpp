@@ -19,7 +19,7 @@ unsigned notifications = 0;
 
 }  // namespace explore
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 std::uint64_t fork_generation() noexcept { return 0; }
 void call_in_children(void (*)()) noexcept {}
@@ -28,7 +28,7 @@ unsigned processor_count() noexcept { return 1; }
 
 }  // namespace eddy::sys
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void flush_freed_blocks() noexcept {}
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}

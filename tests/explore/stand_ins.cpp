@@ -19,7 +19,7 @@
 #include "sys/syscall.hpp"
 #include "sys/word_wait.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 void report_failure(const task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
 
@@ -42,7 +42,7 @@ void free_block_of_library(void* block, std::size_t size) noexcept {
 }  // namespace eddy::detail
 
 // Descriptors: they may have any number, and none is read.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 int above_standard(int fd) noexcept { return fd; }
 result<std::size_t> read(int, std::span<std::byte>) noexcept { std::abort(); }
@@ -51,7 +51,7 @@ result<std::size_t> read(int, std::span<std::byte>) noexcept { std::abort(); }
 
 // Sleeping on a word, as in sys/bsd/word_wait.cpp, with one entry for all words. A model has no clock: the explorer
 // chooses whether the deadline passes. The lock orders more than futex(2), but only for a thread that really sleeps.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 constinit explore::mutex lock_of_words;

@@ -31,6 +31,15 @@ is_refused 'This project has eddy already' configure -D SOURCES=AFTER
 is_refused 'this project builds eddy from its sources, without eddy::http' configure -D SOURCES=BEFORE -D COMPONENTS=http
 configure -D SOURCES=BEFORE >/dev/null
 
+# Headers of another version than the library.
+cp -r "$prefix/include" "$folder/include"
+sed -i 's/library_is_version_[0-9_]*/library_is_version_9_9/' "$folder/include/eddy/detail/export.hpp"
+for options in '' '-O2 -ffunction-sections -fdata-sections -Wl,--gc-sections' '-O2 -flto'; do
+    # shellcheck disable=SC2086  # words
+    is_refused "undefined reference to \`eddy::detail::library_is_version_9_9()'" \
+        g++ -std=c++23 $options -I"$folder/include" "$sources/tests/package/main.cpp" -L"$prefix/lib" -leddy
+done
+
 # Compilers and options.
 compile() { # compile OPTION...
     g++ "$@" -fsyntax-only -fmax-errors=1 -I"$prefix/include" "$sources/tests/package/main.cpp"

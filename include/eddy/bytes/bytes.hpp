@@ -19,7 +19,7 @@
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 class bytes_mut;
 

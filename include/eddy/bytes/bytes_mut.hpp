@@ -13,7 +13,7 @@
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A growable byte buffer that can be split, for example the read buffer of a decoder. Buffers that were split off
 /// share the memory block, but their ranges do not overlap. Therefore each may be written on a different thread. The

@@ -16,7 +16,7 @@
 #include <eddy/io/read_until.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A codec for frames that end with any one of several bytes. `any_delimiter_codec(";,\n", ";")` reads up to any of the
 /// three bytes, and writes ";" after each frame. Between two adjacent delimiters there is an empty frame. Bytes after

@@ -11,7 +11,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A codec without frames: bytes as they are received, in pieces of any size. The default item type of the sink of
 /// framed::split() is `bytes`; use `split<std::string>()` for text.

@@ -11,7 +11,7 @@
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The parts of the result type of decode().
 template <class Answer>
@@ -42,7 +42,7 @@ using decoded_by = decoded<typename decoder_answer<C>::type>;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A type that extracts frames from bytes. It has these members:
 ///
@@ -77,7 +77,7 @@ concept decoder = detail::decoded_by<C>::fits;
 
 }  // namespace eddy::codec
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class C>
 concept has_decode_eof = requires(C& codec, bytes_mut& from) { codec.decode_eof(from); };

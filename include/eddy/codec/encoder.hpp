@@ -10,7 +10,7 @@
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The error type of encode(): the codec's `error_type`, or else the error type of its decode(), or else
 /// std::error_code.
@@ -24,7 +24,7 @@ using codec_error_t = typename codec_error<C>::type;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A type that converts frames of type `T` to bytes. It has this member:
 ///
@@ -42,7 +42,7 @@ concept encoder =
 
 }  // namespace eddy::codec
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Checks that `C` encodes `T`, with an error message that says what is missing.
 template <class C, class T>

@@ -28,7 +28,7 @@
 #include <eddy/stream/stream_ops.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A connection as a stream of received frames and a sink of frames to send. `codec` defines how frames are represented
 /// as bytes.
@@ -199,7 +199,7 @@ framed(std::reference_wrapper<S>, C, std::size_t) -> framed<io::borrowed<S>, C>;
 
 }  // namespace eddy::codec
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class S, class C, class T>
 struct item_check<codec::framed<S, C>, T> {

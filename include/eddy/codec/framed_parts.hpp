@@ -8,7 +8,7 @@
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/io/borrowed.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// The default number of bytes per read, and the default number of unwritten bytes from which a sink waits.
 inline constexpr std::size_t default_buffer = 8 * 1024;

@@ -21,7 +21,7 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The buffer and the state of a stream of codec frames that are read from a reader.
 ///
@@ -109,7 +109,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A stream of the frames that a decoder finds in the bytes of a reader. See `framed`, which also writes.
 ///     codec::framed_read lines(io::standard_input(), codec::lines_codec(1024));

@@ -16,7 +16,7 @@
 #include <eddy/sink/send.hpp>
 #include <eddy/sink/sink_ops.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The send buffer for codec frames, and the operations of a sink. `E` is the codec's error type.
 /// Cancel safety: safe. Unwritten bytes stay in the buffer.
@@ -100,7 +100,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A sink of frames that an encoder converts to bytes for a writer. See `framed`, which also reads.
 ///     codec::framed_write log(std::move(file), codec::lines_codec());
@@ -187,7 +187,7 @@ framed_write(std::reference_wrapper<W>, E) -> framed_write<io::borrowed<W>, E>;
 
 }  // namespace eddy::codec
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class W, class E, class T>
 struct item_check<codec::framed_write<W, E>, T> {

@@ -15,7 +15,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 class length_delimited_codec;
 

@@ -17,7 +17,7 @@
 #include <eddy/io/read_until.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A codec for lines of text. A received line may end with "\n" or "\r\n"; the last line may also end with "\r" or
 /// nothing. Sent lines end with "\n". If there are more bytes after the end, as in a file that grows, they start a new

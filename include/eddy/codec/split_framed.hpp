@@ -9,7 +9,7 @@
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/stream/split_stream.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// The halves that split() of a `framed` or `udp_framed` returns: `auto [sink, stream] = std::move(frames).split();`.
 /// streams::reunite(std::move(stream), std::move(sink)) restores the whole object.
@@ -25,7 +25,7 @@ struct framed_halves {
 
 }  // namespace eddy::codec
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The default item type of a sink half: the `sent_type` of the codec, or else the type that it decodes.
 template <class C>

@@ -25,7 +25,7 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A message and its peer address, which is the source or the destination: `auto [text, peer] = ...`,
 /// `udp_message("hello", peer)`.
@@ -41,7 +41,7 @@ udp_message(const char*, const net::socket_addr&) -> udp_message<std::string>;
 
 }  // namespace eddy::codec
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The item type of a udp_framed.
 template <class D>
@@ -57,7 +57,7 @@ inline net::udp_socket& socket_of(std::reference_wrapper<net::udp_socket> socket
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::codec {
+namespace eddy::codec {
 
 /// A UDP socket as a stream and a sink of messages with addresses. Each datagram is decoded separately and may contain
 /// several messages. Each sent message is one datagram. `Socket` is a net::udp_socket, or a std::reference_wrapper of
@@ -222,7 +222,7 @@ udp_framed(std::reference_wrapper<net::udp_socket>, C) -> udp_framed<C, std::ref
 
 }  // namespace eddy::codec
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class C, class Socket, class T>
 struct item_check<codec::udp_framed<C, Socket>, codec::udp_message<T>> {

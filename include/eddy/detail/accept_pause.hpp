@@ -11,7 +11,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Delays accepting for 50 ms after the process has run out of descriptors or memory, so that accept loops do not spin.
 /// Thread safety: one thread at a time.

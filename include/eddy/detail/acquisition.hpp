@@ -10,7 +10,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A permit count that is always 1 and takes no space in a future.
 using one_permit = std::integral_constant<std::size_t, 1>;

@@ -4,7 +4,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Tracks active notifiers: notifiers that release the lock of an object between two batches. The object's destructor
 /// waits until they are done. The exception is a notifier whose own thread runs the destructor, from one of the wakers

@@ -28,7 +28,7 @@
 //     settle<Output>(out)     the adaptor's output if the function has run
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Polls a future, calls a function with its output, and polls the future that the function returns, if `Rule` says so.
 /// The first future is destroyed before the function is called.

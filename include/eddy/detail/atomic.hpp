@@ -17,7 +17,7 @@
 // The library uses atomics, mutexes, condition variables and yields through these names, except in src/sys. A test
 // build replaces them with types that explore thread interleavings (tests/explore). There is no atomic_thread_fence,
 // because TSan does not model it.
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 #ifdef EDDY_NO_THREADS
 /// Reports a wait that cannot end, and ends the process.

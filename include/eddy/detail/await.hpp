@@ -40,7 +40,7 @@
 // same reason await_suspend() takes its handle by reference: GCC keeps a copy of a by-value parameter in the frame.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A future that keeps its output elsewhere until it is taken. `poll_end(cx, root)` returns what poll() would answer,
 /// without the output; `root` is the root of the awaiting coroutine. After it has returned true, `take_output(where)`
@@ -52,14 +52,14 @@ concept keeps_output = requires(F& future, context& cx, const frame* root) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 template <class T>
 class task;
 template <class T>
 class boxed_future;
 }  // namespace eddy
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether an rvalue of this type is entered when awaited: enter_frame() adds its frame to the virtual stack, and it is
 /// not polled as a future.

@@ -37,7 +37,7 @@
 // while it is held: in a table of fixed size, in which another object may replace the entry. The destructor does not
 // remove the entry, so that it costs nothing without EDDY_CHECKS; the message says that only the address is known.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct frame;
 

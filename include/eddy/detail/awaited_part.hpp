@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_waiter.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class io_socket;
 

@@ -12,7 +12,7 @@
 #include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A task for blocking work. A thread of a blocking pool runs it once, and it is never woken. It uses task_state, so
 /// join handles and aborts work as for any other spawned task.

@@ -6,7 +6,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/task/task_local.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The value that means "no deadline".
 inline constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();

@@ -33,7 +33,7 @@
 // are at the front of the list. They are found again after the lock was released between two batches of wake-ups, even
 // if other receivers start or stop waiting in the meantime.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The header of a value in a broadcast channel: a reference count of shares, one for each receiver.
 /// Lifetime: the holder of the last share destroys the item.

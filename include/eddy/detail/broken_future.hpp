@@ -11,7 +11,7 @@
 // Placeholders that library templates return after a failed static_assert, so that the compiler reports that message
 // and no further errors.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A placeholder for a future that could not be made, and for its join handle, its output and their members.
 struct broken_future {

@@ -5,7 +5,7 @@
 
 #include <eddy/future/future.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A budget guard: makes sure that each item costs a unit of the coop budget, so that a loop over an always-ready
 /// source returns to the executor. Usually the source has already consumed the unit.

@@ -8,12 +8,12 @@
 #include <utility>
 #include <variant>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 template <class... T>
 class selected;
 }  // namespace eddy
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Calls `f(std::integral_constant<std::size_t, which>)` for a number that is known only at run time. The result is
 /// constructed in place, not moved.

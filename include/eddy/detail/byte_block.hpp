@@ -9,7 +9,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/ref_count.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The reference-counted memory behind `bytes` and `bytes_mut`. The bytes follow this header in the same allocation, or
 /// belong to an adopted object.

@@ -14,7 +14,7 @@
 
 // Numbers in windows of bytes: big-endian (network byte order), and little-endian with the suffix `_le`.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Adds get_*() functions to a window class that derives from `takes_numbers<itself>`. Each function removes a number
 /// from the front of the window and returns it.

@@ -10,7 +10,7 @@
 
 #include <eddy/io/int128.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether `T` is an arithmetic type or a 128-bit integer.
 template <class T>

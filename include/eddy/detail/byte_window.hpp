@@ -9,7 +9,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Throws std::out_of_range: the function `what` (for example "bytes::split_to") needs `wanted` bytes, but the window
 /// has only `there`.

@@ -11,7 +11,7 @@
 // How combinators call user-provided functions. If a value has a member `into_parts() &&` that returns a std::tuple
 // (for example net::accepted) and the function does not accept the value itself, the parts become the arguments.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The return type of into_parts(); void if `V` has none.
 template <class V>

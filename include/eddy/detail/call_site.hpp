@@ -4,7 +4,7 @@
 #include <bit>
 #include <source_location>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A call site: a source location as one pointer. As a parameter of await_transform, a std::source_location would cost
 /// a temporary in the coroutine frame for each co_await. A pointer costs nothing.

@@ -19,7 +19,7 @@
 #define EDDY_CHECKS 0
 #endif
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether this translation unit is compiled with EDDY_CHECKS.
 inline constexpr bool has_checks = EDDY_CHECKS != 0;

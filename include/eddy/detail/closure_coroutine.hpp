@@ -16,7 +16,7 @@
 // awaited as an rvalue. It is made again when the coroutine starts, because the coroutine may be inside of another
 // future, such as a join.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the name of the type `C`, taken from the text of __PRETTY_FUNCTION__ of GCC and Clang.
 template <class C>

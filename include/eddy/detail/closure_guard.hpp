@@ -16,7 +16,7 @@
 #define EDDY_MISPLACES_PROMISES 1
 #endif
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether a callable deduced as `Fn` (from an `Fn&&` parameter) is a temporary that GCC 12 could destroy twice.
 template <class Fn>
@@ -41,7 +41,7 @@ inline constexpr bool is_marked = mark_of<std::remove_cvref_t<F>>::value;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 // The mixins of futures and streams. `Marked` is the mark of the derived class.
 template <class Self, bool Marked = false>

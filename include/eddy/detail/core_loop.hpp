@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // The functions of an event loop's shared state that templates call. The class core_shared is in src/core. "The loop's
 // thread" is the thread that created the event loop; functions without a thread note are called there only.

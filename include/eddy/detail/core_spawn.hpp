@@ -18,7 +18,7 @@
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A task of an event loop that has a join handle. The word `join_word` coordinates the event loop and the handle:
 ///

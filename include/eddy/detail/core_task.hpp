@@ -10,7 +10,7 @@
 #include <eddy/detail/joinable.hpp>
 #include <eddy/future/future.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class core_shared;
 struct frame;

@@ -24,7 +24,7 @@
 
 // The templates between user code and an event loop: they store a future, a callable or a main future in a core_task.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether the callable takes a core_handle&.
 template <class W>

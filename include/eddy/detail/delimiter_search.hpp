@@ -12,7 +12,7 @@
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Finds the ends of delimited codec frames, and examines each byte only once. The rest of a frame that is too long is
 /// discarded as it arrives, so the memory is bounded and the next frame is found.

@@ -10,7 +10,7 @@
 // The exception of value() for outcomes with an error class of the library: its text contains the error. The text of
 // the standard's exception is always "bad access to std::expected without expected value".
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether std::expected<T, E>::value() throws an exception with the text of the error. The headers of the error
 /// classes set it.

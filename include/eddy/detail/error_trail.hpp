@@ -8,7 +8,7 @@
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct frame;
 

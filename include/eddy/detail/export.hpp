@@ -16,7 +16,16 @@
 // link with: classes with compiled members, functions, and variables that the library and the program share.
 #define EDDY_API [[gnu::visibility("default")]]
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
+
+/// Does nothing. Each program refers to it below, so that it does not link with a library of another version.
+EDDY_API void library_is_version_0_1() noexcept;
+#ifdef __ELF__
+[[gnu::used, gnu::retain]]  // also with --gc-sections
+#else
+[[gnu::used]]
+#endif
+inline constexpr auto library_of_this_version = &library_is_version_0_1;
 
 /// A base of classes that are neither copied nor moved. Do not use it if the first member derives from it, too: the
 /// class would become larger. A class nested in a class with this base must write `detail::immovable`.

@@ -18,7 +18,7 @@
 //
 // SAFETY of the casts: the adapter passes itself as `Self`, so *this is the base of a Self.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Forwards the operations of async_read and vectored_read.
 template <class Self>

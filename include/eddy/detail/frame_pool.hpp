@@ -25,7 +25,7 @@
 #endif
 #endif
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The link of a free memory block, stored in its first word.
 struct free_block {

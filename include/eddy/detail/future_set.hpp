@@ -12,7 +12,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A future of a set. It stays at this address from push() to its end, in a memory block of the frame pool if its
 /// alignment permits.

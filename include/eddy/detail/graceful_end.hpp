@@ -14,7 +14,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Reads and discards what a peer still sends, up to the end of its direction.
 /// Thread safety: one thread at a time.

@@ -35,7 +35,7 @@
 // lock, a permit, a notification) to end. All children are destroyed before the output or the exception is returned.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A future that polls several child futures.
 /// Cancel safety: that of the children. Outputs of children that have ended are lost.

@@ -9,7 +9,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Terminates the program, because an empty guard was used.
 [[noreturn]] EDDY_API void guard_is_empty() noexcept;

@@ -10,7 +10,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Measures how long operations of an I/O object wait without progress, in one or two directions.
 ///

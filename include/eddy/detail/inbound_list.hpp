@@ -3,7 +3,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A lock-free list with many producers, which its owner takes as a whole: of the tasks and jobs that other threads
 /// send to an event loop, or of the woken futures of a set. The list and the state of the owner are in one word, so

@@ -17,7 +17,7 @@
 // Argument checks for the I/O algorithms: each check reports a wrong type with one static_assert. Wrappers around
 // user-provided readers and writers: they check the counts that the functions return.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A placeholder for an adapter that could not be made, so that the compiler reports no further errors. Its
 /// functions have no definitions, because no program contains it.

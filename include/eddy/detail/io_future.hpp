@@ -10,7 +10,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The loop of read_exact(), write_all() and their variants. Calls `transfer(rest())`, which returns the number of
 /// transferred bytes, and then `advance(count)`, until rest() is empty. Progress is recorded before the next transfer,

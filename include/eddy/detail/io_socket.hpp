@@ -23,7 +23,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class stream_source;
 

@@ -4,7 +4,7 @@
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/io/interest.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state that a registration shares with its driver. The class is in src/io.
 class scheduled_io;

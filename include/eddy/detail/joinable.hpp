@@ -10,11 +10,11 @@
 #include <eddy/detail/slot.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 class context;
 }
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct frame;
 struct joinable;

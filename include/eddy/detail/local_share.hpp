@@ -14,7 +14,7 @@
 #include <eddy/future/waker.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // The functions of a local set that templates call. The class local_tasks is in src/runtime.
 

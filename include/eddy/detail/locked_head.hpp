@@ -5,7 +5,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The head of a list and the spin lock of that list, in one word.
 ///

@@ -18,7 +18,7 @@
 // The sources of the branches of select_loop(). A source makes the future that one round of the loop polls.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The branch of a future that several rounds poll.
 template <class F>

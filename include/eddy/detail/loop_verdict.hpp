@@ -15,7 +15,7 @@
 // The output of select_loop(), which depends on the outcomes of all its handlers.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Stands for the type of the value or of the error if a handler never ends the loop with a value or an error.
 struct goes_on {};

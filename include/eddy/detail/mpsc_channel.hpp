@@ -18,7 +18,7 @@
 // The bounded and the unbounded channel, with their values. Both have the same interface for the receiver: peek()
 // returns the next value, drop_front() destroys it.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Destroys received values. A value's destructor may call into the channel again. Until it returns, the channel looks
 /// empty to the receiver, so that the same value is not delivered twice.

@@ -38,7 +38,7 @@
 // Only the move of one value happens between claim and publication. A receiver that looks during this time gets
 // nothing::claimed and must look again.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state of a channel in which no value is published at the receiver's position.
 enum class nothing : std::uint8_t {

@@ -11,7 +11,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// An atomic word whose lowest bit is a spin lock. The lock guards the word and data next to it. While the lock is
 /// free, any thread changes the word with replace(). While it is held, only the holder changes the word, with set() or

@@ -17,7 +17,7 @@
 //
 // give_up() notifies the first waiter, set() notifies all.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state without the value.
 /// Thread safety: any thread. Only the claimer may call give_up() and set().

@@ -13,7 +13,7 @@
 
 // Helpers for combinators that convert one std::expected to another. The value types may be void.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns an `Out` with the value. A void value type takes no value.
 template <class Out, class V>

@@ -11,7 +11,7 @@
 
 // Adaptors own their arguments: an rvalue is moved in. Pass std::ref(f) to keep the ownership of a future.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A reference to a future that the caller owns: the form in which an adaptor stores a std::ref. It has no
 /// poll_cancel(), because the future continues to exist when the adaptor ends.

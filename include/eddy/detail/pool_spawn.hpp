@@ -9,7 +9,7 @@
 #include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class core_shared;
 class pool;

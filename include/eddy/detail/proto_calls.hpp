@@ -26,7 +26,7 @@
 
 // The calls of a client: their state, and those that wait for an answer.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state that the handles of a client share with the task of the connection. A call with a streamed body that is
 /// dropped tells the connection, which then cancels the exchange: see take_dropped().

@@ -11,7 +11,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/proto/message.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether the items of a connection are frames of messages with streamed bodies.
 template <class Io>

@@ -20,7 +20,7 @@
 
 // The bodies that a connection receives: the task of the connection writes their chunks, and other tasks read them.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// What the reader of a body has done since the last news of this body.
 struct body_news {

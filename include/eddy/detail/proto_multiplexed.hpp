@@ -22,7 +22,7 @@
 #include <eddy/proto/message.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A multiplexed connection of frames, as a stream and a sink of messages with streamed bodies. The bodies of all
 /// messages share the connection, and a body that waits for its reader or for credit delays no other. Reading stops

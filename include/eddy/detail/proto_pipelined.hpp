@@ -16,7 +16,7 @@
 #include <eddy/proto/message.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A pipelined connection of frames, as a stream and a sink of messages with streamed bodies. It receives one body at a
 /// time, and sends one. While the reader of the received body is slow, no frame is read. The owner calls drive() in

@@ -17,7 +17,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/try_timeout.hpp>
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Selects a pipelined protocol: tcp_server<pipeline>(codec).
 /// Thread safety: it has no state.
@@ -28,7 +28,7 @@ struct multiplex {};
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether the protocol is multiplexed: `Kind` is `multiplex`, or it is void and the frames are `numbered`.
 template <class Kind, class Frame>

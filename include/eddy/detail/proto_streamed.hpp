@@ -19,7 +19,7 @@
 
 // What pipelined and multiplexed connections with streamed bodies have in common.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 enum class proto_side : unsigned char { client, server };
 

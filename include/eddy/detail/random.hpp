@@ -6,7 +6,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A fast random number generator, for load distribution and fairness. Not suitable for secrets.
 /// Thread safety: one thread at a time.

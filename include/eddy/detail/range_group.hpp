@@ -17,7 +17,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/maybe_done.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Selects the children to poll in a future with a fixed number of children. With up to 30 children all are polled, as
 /// in join(). With more children, each has its own waker, and only woken children are polled.

@@ -8,7 +8,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Implements poll_read() for a buffered reader with its poll_fill_buf() and consume().
 template <class R>

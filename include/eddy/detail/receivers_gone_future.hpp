@@ -5,7 +5,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The future of closed() of the senders of a channel: ready when there are no receivers. `State` is the state that
 /// the ends of the channel share. `State::name_of_closed` is the name of the future in messages.

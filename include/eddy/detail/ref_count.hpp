@@ -6,7 +6,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A number of owners. drop() tells the last owner that it is the last: it must destroy the object that they share.
 /// Thread safety: any thread.

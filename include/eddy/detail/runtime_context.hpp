@@ -11,11 +11,11 @@
 #include "explore/types.hpp"
 #endif
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 class enter_guard;
 }
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class blocking_pool;
 class core_shared;

@@ -23,7 +23,7 @@
 #include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class scope_base;
 

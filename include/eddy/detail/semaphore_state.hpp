@@ -32,7 +32,7 @@
 //
 // Each change of the word is one read-modify-write, also under the lock, because `mark` and `extra` change without it.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The result of an attempt to acquire permits.
 enum class acquired : std::uint8_t { yes, not_yet, closed };

@@ -14,7 +14,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct frame;
 

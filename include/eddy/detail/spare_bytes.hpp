@@ -9,7 +9,7 @@
 
 #include <eddy/bytes/bytes_mut.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The containers that read functions may append to.
 template <class C>

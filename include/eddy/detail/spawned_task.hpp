@@ -13,7 +13,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct frame;
 struct spawned_task;

@@ -3,7 +3,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 #ifdef EDDY_EXPLORE
 using spin_lock = mutex;  // spinning would create unlimited interleavings that do not differ in result

@@ -20,7 +20,7 @@
 // kept until the future that it made is destroyed.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The result of calling stored work.
 template <class W>

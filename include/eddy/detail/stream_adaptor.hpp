@@ -26,7 +26,7 @@
 // The building blocks of stream adaptors.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Checks that `S` is a stream before its items are used. Otherwise, the first error says what `S` lacks. (While a
 /// class is incomplete, it does not satisfy `stream`.)

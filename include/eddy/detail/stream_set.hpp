@@ -9,7 +9,7 @@
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A set of streams in which only woken streams are polled: the state of stream_map and select_all. `Entry` has a
 /// member `items`, which is the stream, and other data of the set's owner. The streams take turns: after an item, a

@@ -14,7 +14,7 @@
 
 // The typed part of a task that has a join handle: its outcome, its name and its work, in one block with the header.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The work in a cell. A coroutine is stored as the root of the task's header, and the executor polls and destroys its
 /// frames. So is a coroutine that a callable makes in the first poll. A system call in its frames is then three calls

@@ -7,7 +7,7 @@
 #include <format>
 #include <string_view>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The base of a std::formatter: formats what to_string() returns, with the options of a string.
 template <class T>

@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class time_driver;
 

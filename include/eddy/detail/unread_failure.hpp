@@ -16,7 +16,7 @@
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A description of the error in an `expected`.
 struct unread_error {

@@ -33,7 +33,7 @@
 // stays suspended, and the code that resumed it destroys its coroutine frame. This must not happen inside its own
 // await_suspend(), because code from GCC 15.2 reads the coroutine frame afterwards.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The result of a request to a leaf.
 enum class leaf_answer : unsigned char {

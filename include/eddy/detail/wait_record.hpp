@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Prints that `what` was moved after its first poll, and the await that polled it, if the await is known. Then aborts.
 [[noreturn, gnu::cold]] EDDY_API void fatal_moved(const char* what, const std::source_location& polled_at) noexcept;

@@ -5,7 +5,7 @@
 
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// An entry of a waiter list. It is a member of a future, so waiting needs no allocation. All members are guarded by
 /// the lock of the object that the future waits for. If that object hands data to its waiters, it derives a class.

@@ -11,7 +11,7 @@
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A readers-writer lock for a value that user code accesses under it, possibly for a long time. Waiting threads block
 /// after a few attempts. Readers take precedence over waiting writers, so a thread that holds a read lock may take
@@ -69,7 +69,7 @@ private:
 //     lock        guards the value, and the match of value and version: the writer changes both under it
 //     counts      of the senders, of the receivers, and of all references to the memory
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state that the senders and receivers of a watch channel share.
 /// Thread safety: any thread.

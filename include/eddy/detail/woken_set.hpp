@@ -36,7 +36,7 @@
 // and one exchange closes the queue. A later push is rejected, so a wake-up does not have to count references to the
 // queue. Also, a node that is queued while the owner polls wakes no task.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class woken_queue;
 

@@ -8,7 +8,7 @@
 
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 template <class T>
 class boxed_future;

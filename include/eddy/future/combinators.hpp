@@ -27,7 +27,7 @@
 // returns, so a coroutine must take it as a parameter by value.
 // Cost: no allocation.
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 struct and_then_rule;

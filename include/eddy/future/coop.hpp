@@ -17,7 +17,7 @@
 // complete, and the task is scheduled again behind the other tasks. So a task whose sockets and channels are always
 // ready does not starve the others.
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Takes one unit of the task's coop budget. Use `co_await consume_budget()` in a loop that computes and awaits nothing
 /// else. If the budget is used up, it yields to the other tasks once.

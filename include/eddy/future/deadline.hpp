@@ -22,7 +22,7 @@
 
 // Inherited deadlines: a request has a deadline, and each step of the request sees it.
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Returns the deadline of the innermost with_deadline() that surrounds the current poll, or nullopt if there is none.
 /// The deadline is visible to everything that is awaited inside, and to the children of scopes that begin inside, on

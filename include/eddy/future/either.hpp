@@ -19,7 +19,7 @@
 #include <eddy/stream/stream_ops.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

@@ -15,7 +15,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The future that finally() returns.
 ///

@@ -15,7 +15,7 @@
 #include <eddy/detail/call_site.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The type of `not_ready`.
 struct not_ready_t {

@@ -6,7 +6,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 // Defined in combinators.hpp, which is included below. Its adaptors derive from this mixin.
 template <class F, class Fn>

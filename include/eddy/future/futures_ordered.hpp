@@ -12,7 +12,7 @@
 #include <eddy/future/maybe_done.hpp>
 #include <eddy/stream.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Runs any number of futures of one type concurrently within one task: a stream of their outputs in the order of the
 /// pushes, whichever future is ready first. An output that is ready early is kept; its future is destroyed. An output

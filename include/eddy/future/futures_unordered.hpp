@@ -12,7 +12,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Runs any number of futures of one type concurrently within one task: a stream of their outputs, in the order in
 /// which they become ready. Futures can be added at any time, also while others run. An output of void is

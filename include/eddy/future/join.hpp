@@ -12,7 +12,7 @@
 #include <eddy/future/joined.hpp>
 #include <eddy/future/when.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 struct join_rule;

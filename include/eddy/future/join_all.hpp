@@ -10,7 +10,7 @@
 #include <eddy/detail/outcome.hpp>
 #include <eddy/detail/range_group.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 struct join_all_rule;

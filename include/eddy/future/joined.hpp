@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The outputs of a `join`: a struct with the members `first`, `second`, ... up to `sixteenth`, for structured
 /// bindings: `auto [a, b] = co_await join(x, y);`. `get<I>()` is for generic code. It is not a std::tuple and has no

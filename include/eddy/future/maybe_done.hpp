@@ -15,7 +15,7 @@
 #include <eddy/future/future_ops.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 [[noreturn, gnu::cold]] inline void throw_not_done(std::source_location where) {

@@ -24,7 +24,7 @@
 // Branches of a select with handlers, as `pattern = future => handler` in Tokio's select!.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A branch of a select with its handler. Created by on().
 /// Thread safety: one thread at a time.

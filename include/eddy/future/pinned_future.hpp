@@ -13,7 +13,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The future that pin() returns: keeps another future at one address, so that it can be moved after its first poll. (A
 /// task and a boxed_future can be moved between two polls without this.)

@@ -12,7 +12,7 @@
 #include <eddy/future/future_ops.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The future that ready() returns.
 template <class T>

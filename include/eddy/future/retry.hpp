@@ -20,7 +20,7 @@
 #include <eddy/time/sleep.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

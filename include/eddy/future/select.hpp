@@ -14,7 +14,7 @@
 #include <eddy/future/on.hpp>
 #include <eddy/future/when.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 struct select_rule;

@@ -13,7 +13,7 @@
 #include <eddy/detail/range_group.hpp>
 #include <eddy/future/pinned_future.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

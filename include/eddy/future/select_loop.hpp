@@ -24,7 +24,7 @@
 #include <eddy/future/until.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

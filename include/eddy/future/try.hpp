@@ -12,7 +12,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 template <class... T>
 struct joined;

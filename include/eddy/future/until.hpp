@@ -11,7 +11,7 @@
 #include <eddy/future/on.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The return value of a handler of select_loop(): continues the loop, or ends it.
 enum class flow : std::uint8_t {

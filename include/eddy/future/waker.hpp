@@ -5,7 +5,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 class borrowed_waker;

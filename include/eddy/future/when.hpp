@@ -30,7 +30,7 @@
 // A disabled branch is not polled, and its alternative of the variant is not used. `otherwise` is ready immediately if
 // all other branches are disabled; if not, it is ignored.
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

@@ -4,7 +4,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Yields to other tasks: `co_await yield_now()`. The task moves to the end of the run queue and is polled again
 /// without waiting for an event. This does not run a driver tick: while tasks are queued, sockets and timers are

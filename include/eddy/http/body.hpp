@@ -20,7 +20,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The reader behind a body that is not in memory.
 class body_source {
@@ -63,7 +63,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The default limit of body::read_all() and body::read_text(), in bytes.
 inline constexpr std::size_t default_body_limit = 16 << 20;
@@ -182,7 +182,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A body, and a function that returns its trailer fields.
 template <class F>
@@ -203,7 +203,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 template <class F>
 body body::with_trailers(F make) && {

@@ -21,14 +21,14 @@
 #include <eddy/http/response.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::tls {
+namespace eddy::tls {
 class client_config;
 }  // namespace eddy::tls
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 class http_client;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 class url;
 
@@ -284,7 +284,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <>
 struct explains_access<eddy::http::client_error> : std::true_type {};

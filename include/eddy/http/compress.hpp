@@ -13,7 +13,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The options of compress(): `compress_options().min_size(256).level(9)`.
 /// Thread safety: a plain value.
@@ -46,7 +46,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// What the compression of a response depends on in its request.
 struct compression_request {
@@ -81,7 +81,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// Returns a layer that compresses the bodies of responses with gzip:
 ///     co_await try_(http::serve(std::move(listener), app | http::compress()));

@@ -5,7 +5,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The errors of eddy::http, in addition to those of the connection. `error.message()` explains each of them.
 enum class errc {

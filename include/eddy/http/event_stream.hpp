@@ -24,7 +24,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// A server-sent event: `event("text").name("news").id("7")`. See event_stream().
 /// Thread safety: one thread at a time.
@@ -51,7 +51,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Converts a stream of events to bytes.
 template <class S>
@@ -99,7 +99,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// Makes a response of server-sent events, which JavaScript receives with `new EventSource(url)`. `events` is a stream
 /// of `event`, for example an async_generator:

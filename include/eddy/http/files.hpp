@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/http/service.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// Makes a service that sends the files below a folder:
 ///     app.get("/static/{path...}", http::files("public"));

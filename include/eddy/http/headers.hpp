@@ -13,11 +13,11 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 struct header_access;
 }
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// One field of a message's headers.
 /// Thread safety: a plain value.

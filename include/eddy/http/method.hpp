@@ -6,7 +6,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The method of a request (RFC 9110, section 9; PATCH: RFC 5789).
 enum class method : unsigned char {

@@ -7,11 +7,11 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/http/service.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 class http_counters;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// Counters of one server or several, as text for Prometheus:
 ///     const http::metrics counters;

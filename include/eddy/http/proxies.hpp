@@ -7,11 +7,11 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 struct proxies_access;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The proxies of a client, see client_options::proxies():
 ///     auto chosen = http::proxies::none().for_all("http://user:password@proxy.example.org:3128").except("10.0.0.0/8");

@@ -20,7 +20,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class client_presence;
 struct request_access;
@@ -50,7 +50,7 @@ struct empty_target {};
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The version of the protocol of a message.
 enum class version : unsigned char {

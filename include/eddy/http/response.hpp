@@ -12,11 +12,11 @@
 #include <eddy/http/request.hpp>
 #include <eddy/http/status.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 class http_upgrade;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// A response. A server adds Date if it is missing, and Content-Length or Transfer-Encoding, which delimit the body.
 ///

@@ -10,11 +10,11 @@
 #include <eddy/http/method.hpp>
 #include <eddy/http/service.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 class http_routes;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// A service that selects another service by the path and the method of a request.
 ///     http::router app;

@@ -32,7 +32,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct server_memory;
 
@@ -41,7 +41,7 @@ struct server_memory;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// A request that a server has answered itself; see serve_options::on_refused().
 /// Thread safety: a plain value.
@@ -255,7 +255,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state that all connections of a server share.
 struct http_server {
@@ -312,7 +312,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// Serves HTTP/1.1, HTTP/1.0 and HTTP/2 on a listener: calls the service for each request, and sends its responses.
 /// With HTTP/1.1, a connection has one request at a time. With HTTP/2, the requests of a connection run at the

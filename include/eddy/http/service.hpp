@@ -18,7 +18,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The task that a service returns: a task of a response, or of a result. This class is a future that converts a
 /// response to a result, so that no further coroutine is needed for the conversion.
@@ -143,7 +143,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// A type-erased callable that answers requests. It takes a `request` and returns a `task<response>` or a
 /// `task<result<response>>`. A server may call it on several threads at the same time. An error or an exception becomes

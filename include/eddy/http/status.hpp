@@ -6,7 +6,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The status code of a response (RFC 9110, section 15). Other codes from 200 to 999 are valid, too: `status(299)`.
 enum class status : std::uint16_t {

@@ -13,7 +13,7 @@
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The connection below HTTP: a TCP connection, or any other stream in a box. A server passes its TCP connections
 /// without a box, so they need no allocation and no virtual calls. A client passes a box.

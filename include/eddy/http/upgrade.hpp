@@ -20,7 +20,7 @@
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// A connection that a server no longer uses for HTTP; see switch_protocols().
 /// Thread safety: that of the stream.
@@ -35,7 +35,7 @@ struct upgraded_connection {
 
 }  // namespace eddy::http
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The protocol that follows a response 101.
 class http_upgrade {
@@ -68,7 +68,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// Makes the response 101 Switching Protocols. After the server has sent this response, it passes the connection to
 /// `next`. This callable takes an upgraded_connection, and returns a task<void> or a task<result<void>>. The connection

@@ -9,7 +9,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::http {
+namespace eddy::http {
 
 /// The parts of an http or https URL (RFC 3986), for example "http://example.org:8080/search?q=x". Parsing removes the
 /// fragment, and rejects user names and passwords.

@@ -21,7 +21,7 @@
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

@@ -70,7 +70,7 @@
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The type of use_eddy.
 struct use_eddy_t {

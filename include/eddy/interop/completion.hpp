@@ -17,7 +17,7 @@
 #include <eddy/result.hpp>
 #include <eddy/sync/oneshot.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

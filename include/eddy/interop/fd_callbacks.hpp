@@ -17,7 +17,7 @@
 #include <eddy/task/task_owner.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Runs a C library whose descriptors and timer belong to an event loop of the application: libcurl, hiredis, libpq,
 /// c-ares. The library says which descriptors it waits for, in a callback that calls watch() and unwatch(). The object

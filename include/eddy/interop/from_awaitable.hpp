@@ -16,7 +16,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/sync/oneshot.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

@@ -9,7 +9,7 @@
 #include <eddy/io/async_read.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A reader with an internal buffer, whose bytes can be examined before they are consumed.
 ///

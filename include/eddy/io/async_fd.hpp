@@ -18,7 +18,7 @@
 #include <eddy/io/async_io.hpp>
 #include <eddy/io/poll_evented.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the conditions in `wanted` that hold for `fd` now, and its closed states.
 /// Errors: those of poll(2).
@@ -26,7 +26,7 @@ namespace eddy::inline v0_1::detail {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 template <io_source S>
 class async_fd;

@@ -11,7 +11,7 @@
 #include <eddy/io/interest.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether `T` is an eddy::result.
 template <class T>
@@ -29,7 +29,7 @@ constexpr bool check_operation() {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Calls a function until its error is not operation_would_block: the future of async_fd::async_io() and
 /// tcp_stream::async_io(). `Source::try_io()` makes one call. `Readiness` is the future that waits until another

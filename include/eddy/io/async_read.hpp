@@ -8,7 +8,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A source of bytes: a socket, a pipe, a decoder.
 ///

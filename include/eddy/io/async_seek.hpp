@@ -7,7 +7,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A position relative to the start, the end or the current position of an object: `seek_from::start(10)`,
 /// `seek_from::end(-1)`, `seek_from::current(0)`.

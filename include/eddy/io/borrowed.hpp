@@ -8,7 +8,7 @@
 
 #include <eddy/detail/forwards_io.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A reference to a reader or writer, with the same operations. Adapters store it for an argument `std::ref(object)`.
 /// Thread safety: that of the object.
@@ -34,7 +34,7 @@ private:
 
 }  // namespace eddy::io
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The type that an adapter stores for an argument of type T.
 template <class T>

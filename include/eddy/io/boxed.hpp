@@ -14,7 +14,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 // ---- The interfaces behind the boxes ----
 
@@ -136,7 +136,7 @@ concept may_be_boxed = !std::is_lvalue_reference_v<T> && !std::derived_from<std:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 // A box is one type for any reader, any writer, and so on. Use boxes in containers and interfaces.
 // Errors, cancel safety, thread safety: those of the object in the box. Use of a box that was moved from throws

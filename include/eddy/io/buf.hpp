@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A sequence of bytes that is consumed from the front: `bytes`, `bytes_mut`, or a class of the user.
 ///     chunk()         Returns the first contiguous bytes. The span is empty only if no byte is left.

@@ -20,7 +20,7 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The default capacity of buffered readers and writers, in bytes.
 inline constexpr std::size_t default_buffer = 8 * 1024;

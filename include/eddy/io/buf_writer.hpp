@@ -22,7 +22,7 @@
 #include <eddy/io/buf_reader.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Prints that a buf_writer that was made at `where` was destroyed with `count` bytes. Does nothing while an exception
 /// is in flight.
@@ -30,7 +30,7 @@ EDDY_API void report_unflushed(std::size_t count, call_site where) noexcept;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A writer with a buffer. Combines many small writes into few large ones. Forwards reads unchanged.
 /// Errors: the constructor throws `misuse` if the capacity is 0. An error of the writer is returned by the write or

@@ -14,7 +14,7 @@
 
 // The arguments of functions that read and write bytes. They accept text and bytes in all usual containers.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether objects of this type are bytes of text or of data.
 template <class T>
@@ -105,7 +105,7 @@ auto refuse_pointer_and_size() {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The bytes that an operation writes, as a parameter. It is made from a std::string, a std::string_view, a string
 /// literal (without its terminating NUL), and from arrays, vectors and spans of char, unsigned char or std::byte.

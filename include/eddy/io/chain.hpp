@@ -10,7 +10,7 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Reads two readers, one after the other. Returned by chain().
 /// Thread safety: one thread at a time.

@@ -17,7 +17,7 @@
 #include <eddy/detail/io_future.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the object of an await of a copy: what it reads from, and usually waits for. Other tasks may await it while
 /// the copy waits for its writer.
@@ -114,7 +114,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The default buffer size of copy(), in bytes.
 inline constexpr std::size_t default_copy_buffer = 8 * 1024;

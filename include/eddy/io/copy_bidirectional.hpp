@@ -16,7 +16,7 @@
 #include <eddy/error.hpp>
 #include <eddy/io/copy.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The number of bytes that copy_bidirectional() copied in each direction.
 /// Thread safety: a plain value.
@@ -64,7 +64,7 @@ private:
 
 }  // namespace eddy::io
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// One direction of the copy: copies until the reader ends, then shuts the writer down.
 ///     running --end of the reader--> shutting down --> done
@@ -98,7 +98,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of copy_bidirectional().
 template <class A, class B>

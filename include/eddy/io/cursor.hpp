@@ -20,7 +20,7 @@
 #include <eddy/io/async_seek.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Makes bytes in memory a reader, and a writer if they are mutable. Writes make a string or a vector grow. A span is
 /// full at its end.

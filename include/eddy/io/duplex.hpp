@@ -17,7 +17,7 @@
 
 // Connections in memory, for tests and for tasks that exchange bytes.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// An in-memory byte channel from one writer to one reader: a ring buffer of fixed size, and the wakers of both ends.
 ///
@@ -60,7 +60,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The reading end of a simplex. After it is destroyed, writes fail with broken_pipe.
 /// Errors: polling an end that was moved from throws `misuse`.

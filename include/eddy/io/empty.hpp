@@ -13,7 +13,7 @@
 // Readers and writers without data. Each read and each write takes one unit of the coop budget, so that a loop over
 // them yields to other tasks.
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A writer that discards all bytes.
 /// Cancel safety: safe.

@@ -7,12 +7,12 @@
 #include <eddy/io/interest.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 class composite_io;
 class io_handle;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 class registration;
 

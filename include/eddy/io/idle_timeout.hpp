@@ -17,7 +17,7 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A reader, a writer or both, with a limit on the time without progress. Returned by idle_timeout().
 /// Thread safety: that of the inner object, but only one operation may be polled at a time.

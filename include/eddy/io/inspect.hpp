@@ -13,7 +13,7 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Calls a function with the bytes that are read. Returned by inspect_read().
 /// Thread safety: one thread at a time.
@@ -78,7 +78,7 @@ private:
 
 }  // namespace eddy::io
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether `Fn` can be called with bytes. Otherwise reports that with one static_assert.
 template <class Fn>
@@ -90,7 +90,7 @@ constexpr bool check_inspector() {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Returns a reader that calls `f` with each piece of bytes that is read: for a checksum, a log or a counter. Does not
 /// call `f` at end of stream.

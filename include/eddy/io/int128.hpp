@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 #ifdef __SIZEOF_INT128__
 /// Defined if the compiler has 128-bit integers, which it has on 64-bit systems.

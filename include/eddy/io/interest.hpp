@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The conditions that a caller waits for: a set that is never empty. Combine conditions with `|`:
 /// `interest::readable | interest::writable`. The system reports conditions as an `io::ready`.

@@ -12,7 +12,7 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Combines a reader and a writer. Returned by join().
 /// Thread safety: one thread at a time.

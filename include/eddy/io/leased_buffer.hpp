@@ -8,7 +8,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class buffer_owner;
 class direct_transport;
@@ -20,7 +20,7 @@ EDDY_API void give_back(buffer_owner& owner, std::byte* buffer) noexcept;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Received bytes, in a buffer that is leased from a pool of the event loop. The pool hands the buffer out when bytes
 /// have arrived, so a connection that waits holds no buffer. The destructor returns the buffer. Empty at end of stream.

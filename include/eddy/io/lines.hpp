@@ -17,7 +17,7 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Splits the bytes of a reader into parts that end with a delimiter. Keeps an incomplete part until its rest arrives.
 template <class R, class C>
@@ -81,7 +81,7 @@ constexpr std::size_t with_end(std::size_t limit, std::size_t size_of_end) noexc
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A stream of the lines of a reader. Returned by lines().
 /// Cancel safety: safe. The stream keeps an incomplete line.

@@ -12,7 +12,7 @@
 #include <eddy/io/registration.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 template <io_source S>
 class async_fd;

@@ -11,7 +11,7 @@
 #include <eddy/detail/io_future.hpp>
 #include <eddy/io/buf.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether B is a buf_mut. Otherwise reports that with one static_assert.
 template <class B>
@@ -31,7 +31,7 @@ poll_result<result<std::size_t>> poll_read_buf(R& from, context& cx, B& into) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of read_buf().
 template <class R, class B>

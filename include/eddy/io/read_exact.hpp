@@ -10,7 +10,7 @@
 #include <eddy/detail/io_future.hpp>
 #include <eddy/io/buffer.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Fills `into`, starting at offset `filled`.
 template <class R>
@@ -23,7 +23,7 @@ poll_result<result<void>> poll_read_exact(R& from, context& cx, std::span<std::b
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of read_exact().
 template <class R>

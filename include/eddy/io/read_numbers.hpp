@@ -15,7 +15,7 @@
 #include <eddy/io/int128.hpp>
 #include <eddy/io/read_exact.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of read_u8() and the other functions that read numbers.
 /// Cancel safety: not safe, except for 8-bit numbers. Bytes that were read are lost.
@@ -46,7 +46,7 @@ private:
 
 }  // namespace eddy::io
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Makes the operation that reads a T in byte order Order.
 template <class T, std::endian Order, class R>
@@ -56,7 +56,7 @@ auto read_number(R&& from) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Reads a number and returns it. Functions with the suffix `_le` read little-endian numbers. The other functions read
 /// big-endian numbers (network byte order). f32 and f64 are IEEE 754 numbers.

@@ -15,7 +15,7 @@
 #include <eddy/detail/spare_bytes.hpp>
 #include <eddy/detail/utf8.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Reads until the end of the reader. The size of a read grows while the reads fill the spare capacity.
 template <class R, class C>
@@ -55,7 +55,7 @@ inline result<std::size_t> only_utf8(std::string& text, std::size_t before) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of read_to_end() with a container.
 template <class R, class C>

@@ -17,14 +17,14 @@
 #include <eddy/detail/spare_bytes.hpp>
 #include <eddy/detail/utf8.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The value for an unlimited length of a line or part.
 inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
 }  // namespace eddy::io
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The number of bytes at the front of `bytes` up to and including a delimiter, and whether the delimiter was found.
 struct delimited {
@@ -81,7 +81,7 @@ poll_result<result<void>> poll_skip_until(R& from, context& cx, std::byte delimi
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of fill_buf().
 template <class R>

@@ -18,7 +18,7 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A stream of the bytes of a reader, as `bytes` of at most `capacity` bytes each. Yields bytes as soon as they arrive.
 /// Ends with the reader, or after its first error.

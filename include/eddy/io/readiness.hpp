@@ -5,7 +5,7 @@
 
 #include <eddy/io/interest.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The conditions that the system reported for a source: a set, possibly empty. A condition means that a call is worth
 /// trying. It does not guarantee that the call succeeds.

@@ -5,7 +5,7 @@
 
 #include <eddy/io/readiness.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The readiness of a source at one moment. Pass it to clear_readiness(), which clears nothing if an event arrived
 /// after that moment.

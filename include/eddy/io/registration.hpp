@@ -20,7 +20,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Throws std::system_error for `what`, the class of an object at `where` whose descriptor was not registered.
 [[noreturn]] EDDY_API void throw_not_registered(const char* what, const std::error_code& reason,
@@ -28,7 +28,7 @@ namespace eddy::inline v0_1::detail {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// An object that has a descriptor, which can be registered with a reactor.
 template <class S>

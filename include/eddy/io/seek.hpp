@@ -10,7 +10,7 @@
 #include <eddy/detail/io_future.hpp>
 #include <eddy/io/async_seek.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of seek().
 template <class S>

@@ -13,7 +13,7 @@
 #include <eddy/result.hpp>
 #include <eddy/sink/sink_ops.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A sink of spans that copies each span into a `bytes`, and sends that to another sink.
 ///     io::sink_writer writer(io::copy_to_bytes(std::move(sender)));

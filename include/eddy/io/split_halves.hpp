@@ -13,7 +13,7 @@
 #include <eddy/result.hpp>
 #include <eddy/stream/split_stream.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 template <class S>
 class write_half;

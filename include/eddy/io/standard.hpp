@@ -21,7 +21,7 @@
 // Reads and writes descriptors without readiness events (terminals, files) on a blocking thread, one buffer at a time.
 // The job owns its buffer, so the object may be destroyed while a job runs. After Tokio's `Blocking`.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The result of a job: its buffer, and the number of bytes read or written.
 struct blocking_done {
@@ -86,7 +86,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Standard input, as a reader with a buffer: `auto lines = io::lines(io::standard_input());`
 /// A read from a terminal occupies a thread until a line arrives, even if the read was cancelled. eddy::run() waits for

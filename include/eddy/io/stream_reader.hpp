@@ -19,7 +19,7 @@
 #include <eddy/result.hpp>
 #include <eddy/stream/next.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether the items of a stream are bytes, or results of bytes. Otherwise reports that with one static_assert.
 template <class S>
@@ -40,7 +40,7 @@ constexpr bool check_stream_of_bytes() {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Reads the items of a stream as a sequence of bytes, with the current item as the buffer. An item is a `bytes`, a
 /// string, a vector of bytes, or a result of one of these.

@@ -21,7 +21,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/wait.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// A blocking interface to a reader or writer: each function blocks its thread until the operation is complete.
 ///     auto sum = eddy::spawn_blocking(

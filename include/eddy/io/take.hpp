@@ -13,7 +13,7 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Reads at most a given number of bytes of another reader. Returned by take().
 /// Thread safety: one thread at a time.

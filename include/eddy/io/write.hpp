@@ -11,7 +11,7 @@
 #include <eddy/detail/io_future.hpp>
 #include <eddy/io/buffer.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of write().
 template <class W>

@@ -10,7 +10,7 @@
 #include <eddy/detail/io_future.hpp>
 #include <eddy/io/buf.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether B is a buf. Otherwise reports that with one static_assert.
 template <class B>
@@ -22,7 +22,7 @@ constexpr bool check_buf() {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of write_buf().
 template <class W, class B>

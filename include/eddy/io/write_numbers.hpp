@@ -15,7 +15,7 @@
 #include <eddy/detail/io_future.hpp>
 #include <eddy/io/int128.hpp>
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// The future of write_u8() and the other functions that write numbers.
 /// Cancel safety: not safe, except for 8-bit numbers. Only count() has the number of bytes that were written.
@@ -47,7 +47,7 @@ private:
 
 }  // namespace eddy::io
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Makes the operation that writes `value` in byte order Order.
 template <std::endian Order, class W, class T>
@@ -58,7 +58,7 @@ auto write_number(W&& to, T value) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::io {
+namespace eddy::io {
 
 /// Writes a number. Functions with the suffix `_le` write little-endian numbers. The other functions write big-endian
 /// numbers (network byte order). f32 and f64 are IEEE 754 numbers.

@@ -12,7 +12,7 @@
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_readiness.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Allows any system call on the descriptor: a mixin for sockets and the ends of pipes, with the derived class as
 /// `Self`.

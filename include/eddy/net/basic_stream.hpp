@@ -18,7 +18,7 @@
 #include <eddy/net/writing.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the pending error of a socket and clears it (SO_ERROR).
 [[nodiscard]] EDDY_API result<std::optional<std::error_code>> take_error_of(const io_socket& socket);

@@ -14,7 +14,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Closes a connection so that the peer can read everything that was written to it, even if it is still sending. Ends
 /// the writing direction, which sends what is buffered and the close_notify of TLS. At the same time reads and discards

@@ -17,12 +17,12 @@
 
 // The futures of datagram_socket.hpp and their results. See there for the documentation.
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 template <class Addr>
 struct basic_recv_info;
 }  // namespace eddy::net
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Return the size of the next datagram, which stays in the socket. poll_datagram_size() waits for a datagram.
 EDDY_API poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const wait_record* future);
@@ -40,7 +40,7 @@ EDDY_API poll_result<result<net::basic_recv_info<Addr>>> poll_recv_from(io_socke
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The result of recv_from(): the size of a datagram in bytes, and its sender.
 /// Thread safety: a plain value.
@@ -200,7 +200,7 @@ struct basic_dgram_received {
 
 }  // namespace eddy::net
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Converts the count of a send to a result without value. Reports io_error for a datagram that was sent in part,
 /// although no known system does that.

@@ -20,7 +20,7 @@
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The common base of udp_socket and unix_datagram: sends to the connected peer, and receives from any sender.
 /// Thread safety: one operation may be pending in each direction, on different threads.

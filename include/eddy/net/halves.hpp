@@ -12,7 +12,7 @@
 #include <eddy/net/reading.hpp>
 #include <eddy/net/writing.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns the stream of an owned half. Ends the program if the half was moved from.
 template <class Stream>
@@ -29,7 +29,7 @@ Stream& stream_of(const std::shared_ptr<Stream>& half) noexcept {
 /// The two halves of a stream, for two tasks: one reads, one writes. They need no lock, because the two directions of a
 /// stream are independent. An owned half that was moved from, reunited or forgotten has no stream. It may be assigned
 /// to and destroyed. Any other use ends the program with a message.
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The reading half that split() returns. It borrows the stream.
 /// Thread safety: one thread at a time. The other half may be on another thread.

@@ -12,7 +12,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The bind() functions of tcp_listener and udp_socket.
 /// Thread safety: it has no state.

@@ -15,7 +15,7 @@
 #include <eddy/stream.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// An accepted connection and its peer. A struct, not a tuple, so that `auto [stream, peer] = ...` is safe with every
 /// compiler.

@@ -14,7 +14,7 @@
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Returns the category of the errors of the system's resolver. The values are those of getaddrinfo(3), such as
 /// EAI_NONAME. The texts are those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY are equal to

@@ -17,7 +17,7 @@
 
 // Named pipes, which exist on Windows only. This header is not part of eddy/net.hpp.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class overlapped_pipe;
 
@@ -59,7 +59,7 @@ private:
 ///     auto pipe = named_pipe::server_options().create(R"(\\.\pipe\example)").value();
 ///     co_await pipe.connect();                      // then read and write it
 ///     auto peer = named_pipe::client_options().open(R"(\\.\pipe\example)");
-namespace eddy::inline v0_1::net::named_pipe {
+namespace eddy::net::named_pipe {
 
 /// An instance of a pipe that a server has created. It serves one client at a time. Create the next instance before
 /// this one is used. Then the name always has an instance that waits for a client. Read it with io::read() and the

@@ -16,7 +16,7 @@
 #include <eddy/result.hpp>
 
 /// Pipes: unnamed ones, which pipe(2) makes, and FIFOs, which have a path in the file system.
-namespace eddy::inline v0_1::net::pipe {
+namespace eddy::net::pipe {
 
 class open_options;
 struct ends;

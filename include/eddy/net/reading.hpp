@@ -16,7 +16,7 @@
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The future of read().
 /// Cancel safety: safe. If it is destroyed before it is ready, no byte was taken from the stream.

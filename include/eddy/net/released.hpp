@@ -5,7 +5,7 @@
 #include <system_error>
 #include <vector>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The result of into_native(): the descriptor, and the data that the driver had received from it and not delivered
 /// yet. The caller must close the descriptor.

@@ -36,12 +36,12 @@
 #include <eddy/task/unobserved_error.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 class idle_connections;
 class served_state;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The options of serve(): `serve_options().max_connections(1000).shutdown(token).drain(5s)`.
 /// Thread safety: one thread at a time.
@@ -171,7 +171,7 @@ struct serve_report {
 
 }  // namespace eddy::net
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Returns whether an accept that failed with `error` may succeed later.
 [[nodiscard]] EDDY_API bool may_accept_later(const std::error_code& error) noexcept;
@@ -312,7 +312,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The future of serve().
 /// Cancel safety: see serve(). poll_cancel() aborts all connections, and is ready when their tasks have ended.

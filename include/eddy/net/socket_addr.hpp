@@ -18,7 +18,7 @@
 /// Addresses of the Internet protocols, as plain values. They can be compared, ordered (IPv4 before IPv6), hashed,
 /// parsed and formatted. Parsing is strict: it accepts only the forms of the standards. It rejects spaces, and leading
 /// zeros ("010" is ten in some programs and eight in others).
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// An IPv4 address: 127.0.0.1.
 /// Thread safety: a plain value.

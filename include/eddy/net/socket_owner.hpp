@@ -10,7 +10,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct socket_access;
 

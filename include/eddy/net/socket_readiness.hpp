@@ -12,7 +12,7 @@
 #include <eddy/io/registration.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// Waits for the readiness of a socket. Registers the socket first, if that is necessary.
 /// Errors: errc::runtime_shutdown; errc::io_disabled. Throws `misuse` if the thread has no event loop.

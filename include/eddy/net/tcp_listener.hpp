@@ -20,7 +20,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// An accepted TCP connection, `stream`, and the address of its peer, `peer`.
 /// Thread safety: that of its parts.

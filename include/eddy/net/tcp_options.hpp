@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The options of tcp_socket and tcp_stream with which the system finds out that a peer is gone: a mixin, with the
 /// derived class as `Self`. Connections that a listener accepts inherit the options of the tcp_socket that it was made

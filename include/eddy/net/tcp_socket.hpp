@@ -20,7 +20,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// A TCP socket that is neither connected nor listening, for options that must be set before connect() or listen().
 ///     auto socket = tcp_socket::v4().value();

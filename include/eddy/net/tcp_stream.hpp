@@ -21,7 +21,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// A TCP connection.
 ///

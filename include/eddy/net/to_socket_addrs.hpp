@@ -15,7 +15,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// A type that specifies where to connect or bind to. It is a `socket_addr`, or a span, vector or array of them, or
 /// text such as "127.0.0.1:80", "[::1]:80" or "localhost:80". A host and a port are two arguments instead.

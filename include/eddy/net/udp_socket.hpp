@@ -23,7 +23,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Sends one datagram, or waits until the send buffer has capacity.
 [[nodiscard]] EDDY_API poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx,
@@ -33,7 +33,7 @@ namespace eddy::inline v0_1::detail {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The result of udp_socket::recv_from().
 using recv_info = basic_recv_info<socket_addr>;

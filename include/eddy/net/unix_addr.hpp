@@ -15,7 +15,7 @@
 #include <eddy/detail/text_formatter.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The address of a Unix socket: a path in the file system, a name in the abstract namespace of Linux, or unnamed.
 /// Addresses can be compared, ordered (unnamed first, then paths) and hashed.

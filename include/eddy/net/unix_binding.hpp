@@ -10,7 +10,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The bind() functions of unix_listener and unix_datagram.
 /// Thread safety: it has no state.

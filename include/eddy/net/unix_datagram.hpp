@@ -17,7 +17,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The result of unix_datagram::recv_from().
 using unix_recv_info = basic_recv_info<unix_addr>;

@@ -16,7 +16,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// An accepted connection, `stream`, and its address, `peer`.
 /// Thread safety: that of its parts.

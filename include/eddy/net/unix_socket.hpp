@@ -18,7 +18,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// A Unix socket that is neither connected nor listening. Use it to set options before connect() or listen(), to choose
 /// the backlog, or to bind a client to a name.

@@ -21,7 +21,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The tasks of flush() and shutdown(). They use the socket and not its descriptor number, which the system may reuse
 /// after the stream was destroyed.
@@ -30,7 +30,7 @@ namespace eddy::inline v0_1::detail {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net {
+namespace eddy::net {
 
 /// The future of write().
 /// Cancel safety: safe. If it is destroyed before it is ready, no byte was written.

@@ -14,7 +14,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// How balance() selects a service for a call. The load of a service is the number of its calls in progress.
 enum class balance_policy : unsigned char {
@@ -25,7 +25,7 @@ enum class balance_policy : unsigned char {
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class S>
 class balanced_service {
@@ -108,7 +108,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Returns a service that passes each call to one of `services`, for example clients of several addresses. Copies share
 /// the counts. The services may have layers of their own. With a circuit_breaker() around each, calls of a service that

@@ -22,7 +22,7 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A call that is sent to the task of a buffer(). An exception of the service is thrown to the caller.
 template <class S>
@@ -172,7 +172,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Returns a layer that moves the service into a separate task, which runs up to `concurrent` calls at a time. Up to
 /// `room` further calls wait in a queue. While the queue is full, callers wait. The layer allows many tasks and threads

@@ -19,7 +19,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// The options of circuit_breaker(): `circuit_options().failures(5).open_for(1s)`.
 /// Thread safety: one thread at a time.
@@ -59,7 +59,7 @@ private:
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The verdict of a call about the service.
 enum class call_verdict : unsigned char { none, success, failure };
@@ -169,7 +169,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Returns a layer that stops calling a service that fails. After a number of failures in a row, the circuit is open:
 /// calls fail with errc::circuit_open, without reaching the service. After a pause, one call is a probe of the service.

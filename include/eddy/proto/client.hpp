@@ -31,7 +31,7 @@
 // The client side of a connection: a handle that many tasks call, and a task that owns the connection.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The connection of a client: sends the requests, and passes the answers to their calls. `Io` is a
 /// message_connection.
@@ -280,7 +280,7 @@ using message_in_t = framed_message_t<typename body_of<Item>::type>;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// The client side of a pipelined protocol: a service that many tasks may call. Copies use the same connection. Answers
 /// are assigned to calls in the order of the calls.

@@ -25,7 +25,7 @@
 
 // The layers that limit time, concurrency and rate.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class S>
 class timed_service : public layered<timed_service<S>, S> {
@@ -142,7 +142,7 @@ public:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Returns a layer that ends a call after `limit` with errc::timed_out. The limit is a deadline as with
 /// with_deadline(): the calls inside see it as current_deadline(). A late call is cancelled, gracefully if the call

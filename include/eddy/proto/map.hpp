@@ -14,7 +14,7 @@
 
 // The layers that convert requests and responses, or observe calls.
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// How a call ended.
 enum class call_outcome : unsigned char {
@@ -37,7 +37,7 @@ struct call_report {
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class S, class Fn>
 class request_mapped_service
@@ -169,7 +169,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Returns a layer that converts each request with `fn`. The type of the parameter of `fn` is the request type of the
 /// new service. The layer takes its request also if a layer inside of it refuses the call: see offer().

@@ -20,7 +20,7 @@
 
 // Messages with streamed bodies, and the frames of which they consist on a connection.
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// A request or a response of a multiplexed protocol. The client chooses the number of a request, and the response has
 /// the same number.
@@ -188,7 +188,7 @@ using multiplexed_frame =
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The message of which `Frame` is a part. A type that is no frame is a message itself.
 template <class Frame>

@@ -23,7 +23,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// The options of a pool: `pool_options().max(20).idle_timeout(30s)`.
 /// Thread safety: one thread at a time.
@@ -63,7 +63,7 @@ private:
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The unused connections of a pool.
 /// Thread safety: any thread.
@@ -120,7 +120,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// A connection of a pool, in use. Call give_back() when the answer to the last request was received completely.
 /// Without it, the destructor closes the connection. After an operation that failed or was dropped, the next user of

@@ -28,7 +28,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Limits retries to a part of the calls, so that clients do not multiply the load of a service that fails. Each call
 /// adds `part` of a retry to the budget, and each retry takes one. Both expire after `window`. In addition,
@@ -138,7 +138,7 @@ private:
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class S>
 class retrying_service : public layered<retrying_service<S>, S> {
@@ -170,7 +170,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Returns a layer that repeats calls that fail, as `policy` says. The output is that of the last attempt. The request
 /// is copied for each attempt, and must be safe to repeat: a call that failed may have had an effect. A call is not

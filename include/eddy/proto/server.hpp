@@ -33,7 +33,7 @@
 // The server side of a connection: reads requests, calls a service, sends the responses.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// The options of pipelined() and multiplexed(): `connection_options().max_in_flight(100).shutdown(token)`.
 /// Thread safety: one thread at a time.
@@ -66,7 +66,7 @@ private:
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A call with the number of its request. `end` is null if the client cannot cancel the call.
 template <class F>
@@ -317,7 +317,7 @@ auto serve_calls(F&& io, S&& service, const proto::connection_options& options) 
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// Serves a connection of a pipelined protocol: reads requests, calls `service` for each, and sends the responses in
 /// the order of the requests. Up to connection_options::max_in_flight() calls run concurrently, and further requests

@@ -16,7 +16,7 @@
 
 // Services and layers.
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// How a call behaves if a limit is reached: it waits, or it fails with errc::overloaded. The layer load_shed() selects
 /// `fail` for the layers inside of it.
@@ -27,7 +27,7 @@ enum class when_full : unsigned char {
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The parameter type of a function, of a pointer to one, or of the call operator of an object.
 template <class F>
@@ -72,7 +72,7 @@ struct error_of_output<std::expected<T, E>> : std::type_identity<E> {};
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// A service: an object that is called with a request and returns a future of the response. The response is a
 /// `result<T>`, or any other expected whose error converts to std::error_code, or a plain `T`.
@@ -102,7 +102,7 @@ using error_t = typename detail::error_of_output<output_t<detail::service_call_t
 
 }  // namespace eddy::proto
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether the service can be called with a `when_full`.
 template <class S>
@@ -225,7 +225,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// A layer, which turns a service into another service. timeout(), retry() and other functions of this module return
 /// layers. `Fn` is called with a service and returns a service:

@@ -16,7 +16,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Makes the client of a connection.
 template <bool Numbered, class Connection>
@@ -30,7 +30,7 @@ auto make_client(Connection connection, std::size_t max_in_flight, std::source_l
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// The client of a protocol, as tcp_client() makes it, before it is connected.
 /// Thread safety: one thread at a time.

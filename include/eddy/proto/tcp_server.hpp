@@ -23,7 +23,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// What the connections of a tcp_server share.
 template <class Codec, class Setup, class S>
@@ -54,7 +54,7 @@ task<result<void>> serve_protocol(std::shared_ptr<const Protocol> of, Io stream)
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::proto {
+namespace eddy::proto {
 
 /// The server of a protocol, as tcp_server() makes it. The members set options and return the server.
 /// Thread safety: one thread at a time.

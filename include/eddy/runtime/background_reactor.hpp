@@ -16,7 +16,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 class background_thread;

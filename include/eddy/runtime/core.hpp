@@ -25,7 +25,7 @@
 #include <eddy/runtime/runtime_hooks.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 class core_builder;
 

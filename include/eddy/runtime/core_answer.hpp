@@ -13,7 +13,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/sync/oneshot.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

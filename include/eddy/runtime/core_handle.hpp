@@ -15,7 +15,7 @@
 #include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 class core_remote;
 template <class T>

@@ -13,7 +13,7 @@
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/core_handle.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// An event loop on a dedicated thread: `core_thread worker; auto value = worker.remote().call(f).get();`
 ///

@@ -10,7 +10,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A histogram of durations. Each power of two of nanoseconds is divided into four buckets, so the width of a bucket is
 /// at most a quarter of the values in it. Durations below 128 ns are in the first bucket; durations of 68.7 s (2^36 ns)

@@ -19,7 +19,7 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 class enter_guard;
 

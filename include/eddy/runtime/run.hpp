@@ -23,7 +23,7 @@
 #include <eddy/runtime/runtime.hpp>
 #endif
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

@@ -27,7 +27,7 @@
 #include <eddy/runtime/runtime_metrics.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 class runtime_builder;
 class runtime_ended;

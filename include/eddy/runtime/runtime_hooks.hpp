@@ -5,7 +5,7 @@
 
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Callbacks of a runtime, or of an event loop. They must be fast and must not throw: an exception ends
 /// the program with a message. An empty function is not called.

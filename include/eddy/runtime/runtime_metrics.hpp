@@ -12,7 +12,7 @@
 #include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The counters of one worker since its start, and its current state.
 struct worker_metrics {

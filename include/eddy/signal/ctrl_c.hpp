@@ -10,7 +10,7 @@
 #include <eddy/result.hpp>
 #include <eddy/signal/signal_stream.hpp>
 
-namespace eddy::inline v0_1::signal {
+namespace eddy::signal {
 
 /// The future of ctrl_c().
 class [[nodiscard("co_await it")]] EDDY_API ctrl_c_future : public future_ops<ctrl_c_future> {

@@ -4,7 +4,7 @@
 #include <csignal>
 
 // The numbers of signals, also of those that the system does not have.
-namespace eddy::inline v0_1::detail::signal_number {
+namespace eddy::detail::signal_number {
 
 inline constexpr int interrupt = SIGINT;
 inline constexpr int terminate = SIGTERM;
@@ -33,7 +33,7 @@ inline constexpr int io = SIGIO;
 
 }  // namespace eddy::detail::signal_number
 
-namespace eddy::inline v0_1::signal {
+namespace eddy::signal {
 
 /// A signal: one with a name, or any other by its number (for example SIGRTMIN + 3).
 /// Thread safety: a plain value.

@@ -7,7 +7,7 @@
 #include <eddy/result.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 
-namespace eddy::inline v0_1::signal {
+namespace eddy::signal {
 
 /// Returns a token that Ctrl-C (SIGINT) or SIGTERM cancels: the request of a terminal, a service manager or a container
 /// to end a server.

@@ -15,11 +15,11 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 struct signal_bell;
 }
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Owns a descriptor that becomes readable with each signal of a kind.
 class EDDY_API signal_source {
@@ -42,7 +42,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::signal {
+namespace eddy::signal {
 
 /// A stream of the signals of one kind that this process receives, starting with the call of stream(). Each stream
 /// returns each signal. Several signals between two polls are one item; the operating system merges pending signals,

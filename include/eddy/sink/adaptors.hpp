@@ -21,7 +21,7 @@
 
 // Sinks that wrap another sink. For their behavior, see sink_ops.
 
-namespace eddy::inline v0_1::sinks {
+namespace eddy::sinks {
 
 /// The sink that sink_ops::with() returns.
 /// Thread safety: one thread at a time.

@@ -16,7 +16,7 @@
 #include <eddy/future/try.hpp>
 #include <eddy/sink/sink_ops.hpp>
 
-namespace eddy::inline v0_1::sinks {
+namespace eddy::sinks {
 
 /// The future of sink_ops::feed().
 template <class S, class T>
@@ -256,7 +256,7 @@ private:
 
 }  // namespace eddy::sinks
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The last operation of send_all().
 struct then_flush {

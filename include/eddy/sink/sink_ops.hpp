@@ -11,7 +11,7 @@
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 struct then_flush;

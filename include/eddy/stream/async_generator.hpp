@@ -16,7 +16,7 @@
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 template <class T>

@@ -21,7 +21,7 @@
 
 // Streams whose items are futures: several run at the same time, on the task that reads the stream. See stream_ops.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Throws misuse if `limit` is zero.
 inline void check_limit(std::size_t limit, std::source_location where) {
@@ -41,7 +41,7 @@ template <class Running>
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The stream that stream_ops::buffered() and stream_ops::buffer_unordered() return. `Running` is futures_ordered or
 /// futures_unordered.

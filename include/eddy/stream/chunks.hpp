@@ -13,7 +13,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Collects items until there are as many as requested.
 template <class Item>
@@ -58,7 +58,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The stream that stream_ops::chunks() returns.
 /// Cancel safety: safe; the items of an incomplete chunk stay in it. See stream_ops.

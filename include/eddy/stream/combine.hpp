@@ -13,7 +13,7 @@
 
 // Adapters that combine two streams. See stream_ops.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The base of an adapter of two streams.
 /// Thread safety: one thread at a time.
@@ -48,7 +48,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The stream that stream_ops::chain() returns.
 /// Cancel safety: safe; see stream_ops.

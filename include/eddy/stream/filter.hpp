@@ -13,7 +13,7 @@
 
 // Adapters that omit items. See stream_ops.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The base of an adaptor that leaves out items by a predicate.
 template <class Self, class S, class Fn, bool Marked>
@@ -39,7 +39,7 @@ protected:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The stream that stream_ops::filter() returns.
 /// Cancel safety: safe; see stream_ops.

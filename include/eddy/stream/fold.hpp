@@ -18,7 +18,7 @@
 
 // Futures that compute one value from all items of a stream. See stream_ops.
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The future that stream_ops::fold() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
@@ -256,7 +256,7 @@ private:
 
 }  // namespace eddy::streams
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The base of all_future and any_future: the first item for which the function returns `Stop` ends it.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
@@ -320,7 +320,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The future that stream_ops::all() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.

@@ -14,7 +14,7 @@
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The future that stream_ops::for_each() returns. It calls a function for each item, one after the other.
 /// Cancel safety: dropping it destroys the stream and the future that runs; see stream_ops.

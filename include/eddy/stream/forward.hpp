@@ -14,7 +14,7 @@
 #include <eddy/sink/sink_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::sinks {
+namespace eddy::sinks {
 
 /// A reference to a sink. forward() uses it for a sink that was passed as std::ref.
 /// Thread safety: that of the sink.
@@ -42,7 +42,7 @@ private:
 
 }  // namespace eddy::sinks
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The type in which forward() stores a sink.
 template <class S>

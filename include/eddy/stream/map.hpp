@@ -15,7 +15,7 @@
 
 // Adapters that transform items. See stream_ops.
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The stream that stream_ops::map() returns.
 /// Cancel safety: safe; see stream_ops.
@@ -66,7 +66,7 @@ private:
 
 }  // namespace eddy::streams
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The base of the adapters whose function may return a future for an item. One such future runs at a time.
 /// Thread safety: one thread at a time.
@@ -111,7 +111,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The stream that stream_ops::then() returns.
 /// Cancel safety: safe; see stream_ops.

@@ -11,7 +11,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 /// A stream that consumes a unit of the coop budget for each item. Its class declares

@@ -10,7 +10,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The future that peekable_stream::peek() returns.
 /// Cancel safety: safe.

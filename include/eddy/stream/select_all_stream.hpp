@@ -14,7 +14,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// Any number of streams of one type, combined to one stream. Created by select_all(), or empty. In other respects it
 /// behaves as a stream_map, which also has keys.

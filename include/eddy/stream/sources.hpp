@@ -22,7 +22,7 @@
 // Sources of streams. Each item consumes one unit of the task's coop budget, so that a loop over a source that is
 // always ready lets other tasks run.
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The stream that iter() returns: the elements of a range.
 /// Cancel safety: safe.

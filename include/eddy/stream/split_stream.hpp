@@ -15,7 +15,7 @@
 #include <eddy/sink/sink_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// An asynchronous lock between two tasks. A task holds the lock while it polls the object that they share. If the
 /// other task polls the lock meanwhile, it is woken when the lock is released, and must poll again; no thread blocks.
@@ -51,12 +51,12 @@ private:
 
 // Splits one object that is a stream and a sink into two halves for two tasks.
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 template <class S, class T>
 class sink_half;
 }  // namespace eddy::streams
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The object that the two halves share.
 template <class S>
@@ -88,7 +88,7 @@ auto with_split(const Share& shared, context& cx, Fn&& f) -> decltype(f(shared->
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// The half that reads. Created by split(). It is usable even if the other half was destroyed.
 /// Errors, cancel safety: those of the object.

@@ -9,7 +9,7 @@
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// The output of a stream that may fail: an item, the end of the stream, or an error. It is a
 /// `result<std::optional<T>>` whose three cases have names.

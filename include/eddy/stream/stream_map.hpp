@@ -14,7 +14,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// An item of a stream_map: a key and the item of that key's stream.
 template <class K, class T>

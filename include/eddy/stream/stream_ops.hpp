@@ -14,7 +14,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace streams {
 

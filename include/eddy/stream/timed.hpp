@@ -18,7 +18,7 @@
 
 // Adapters that use time; see stream_ops. Like a sleep, they wait in the event loop that polls them.
 
-namespace eddy::inline v0_1::streams {
+namespace eddy::streams {
 
 /// A deadline whose sleep exists only while a poll waits for it.
 /// Thread safety: one thread at a time.

@@ -22,7 +22,7 @@
 // The lock is released between two batches of wake-ups, and other tasks may arrive or leave in the meantime. The
 // waiters of completed rounds are found again, because they are at the front of the list.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The part of a barrier that lives in a wait() future.
 /// Lifetime: must not move while it waits.
@@ -71,7 +71,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// The output of barrier::wait().
 /// Thread safety: a value type; concurrent reads are safe.

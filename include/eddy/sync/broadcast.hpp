@@ -24,7 +24,7 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// An item with its value. Allocated from the frame pool if the pool's alignment is sufficient.
 template <class T>
@@ -130,7 +130,7 @@ struct broadcast_channel : broadcast_state {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// The reason why a broadcast receiver got no value.
 /// Thread safety: a value type; concurrent reads are safe.
@@ -567,7 +567,7 @@ private:
 
 }  // namespace eddy::sync
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <>
 struct explains_access<eddy::sync::broadcast_error> : std::true_type {};

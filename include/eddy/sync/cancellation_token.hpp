@@ -35,7 +35,7 @@
 // take long, so the lock is a mutex and not a spin lock. Nodes do not own each other: a tree is destroyed by
 // destroying its handles.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A node of the tree.
 /// Thread safety: any thread.
@@ -139,7 +139,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 template <class Of>
 class basic_cancelled_future;

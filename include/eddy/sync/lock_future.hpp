@@ -9,7 +9,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// The future of a guard that `lock`, `read` and `write` return. Moving it while it waits terminates the program.
 /// Cancel safety: safe. Dropping it gives up its place in the queue. If it has already received the lock, the lock

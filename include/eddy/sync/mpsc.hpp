@@ -22,7 +22,7 @@
 #include <eddy/sync/send_error.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// A channel from many tasks or threads to one receiver. `channel(32)` has a capacity of 32 values: senders wait while
 /// the channel is full. The senders of `unbounded_channel()` never wait; the channel allocates as much memory as its

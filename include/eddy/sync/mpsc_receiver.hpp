@@ -19,7 +19,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/sync/recv_error.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 template <class Channel>
 class mpsc_recv_many_future;

@@ -19,7 +19,7 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/lock_future.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// A locked mutex and access to its value (`*guard`, `guard->...`). The destructor unlocks the mutex. unlock() does so
 /// earlier; it wakes the next waiter and never waits.

@@ -16,7 +16,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Whether `Output` is a valid output of the initializer's future for a once_cell of `T`: a T, or an `expected` of one
 /// if `Tries`.
@@ -36,7 +36,7 @@ struct once_output<T, true, std::expected<U, E>> {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 template <class T, class Fn, bool Tries, bool Marked>
 class once_init_future;

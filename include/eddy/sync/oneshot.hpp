@@ -40,7 +40,7 @@
 // `complete` or `closed` was set first. In that case it must not access the slot again. Each change is one
 // read-modify-write, so the word has a single history.
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state of a oneshot channel, without the value: the state machine described above. The two ends share one object.
 /// Thread safety: each end may be used by one thread at a time.
@@ -94,7 +94,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A oneshot_state with its value. Both ends share it.
 template <class T>
@@ -115,7 +115,7 @@ struct oneshot_channel : oneshot_state {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// A channel for one value, from one task or thread to another: `auto [tx, rx] = sync::oneshot<int>::channel();`. `T`
 /// may be void, and need only be movable. Does not need a runtime.

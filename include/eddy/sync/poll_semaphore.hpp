@@ -11,7 +11,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/sync/semaphore.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// A semaphore for a hand-written `poll` function. It keeps the place in the queue from one poll to the next. It is
 /// also a stream of permits, which ends when the semaphore is closed.

@@ -12,7 +12,7 @@
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/send_error.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// The sender of a bounded channel for a hand-written `poll` function. It keeps the place in the queue from one poll to
 /// the next.

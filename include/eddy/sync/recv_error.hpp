@@ -7,7 +7,7 @@
 #include <eddy/detail/error_access.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// The error of a receiver that gets no more values: the senders are gone, or the receiver was closed. `try_` converts
 /// it to `errc::channel_closed`.
@@ -38,7 +38,7 @@ enum class try_recv_error {
 
 }  // namespace eddy::sync
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <>
 struct explains_access<eddy::sync::recv_error> : std::true_type {};

@@ -20,7 +20,7 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/lock_future.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// An rwlock that is locked for reading, and access to its value. The destructor unlocks it. unlock() does so earlier;
 /// it wakes the next waiters and never waits. As with a mutex, a temporary guard unlocks at the end of its full

@@ -21,7 +21,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/runtime/wait.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state of sync::semaphore: permits, and their number, so that the destructor can tell whether any are in use.
 class counted_permits : public permit_state {
@@ -56,7 +56,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// The error of `acquire`: the semaphore is closed. `try_` converts it to `errc::semaphore_closed`.
 /// Thread safety: a value type; concurrent reads are safe.
@@ -298,7 +298,7 @@ inline semaphore::acquire_owned_future semaphore::acquire_owned(const std::share
 
 }  // namespace eddy::sync
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <>
 struct explains_access<eddy::sync::acquire_error> : std::true_type {};

@@ -7,7 +7,7 @@
 #include <eddy/detail/error_access.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// The error of a send whose receiver is gone or closed. It contains the value that was not sent. `try_` converts it to
 /// `errc::channel_closed`.
@@ -87,7 +87,7 @@ public:
 
 }  // namespace eddy::sync
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <class T>
 struct explains_access<eddy::sync::send_error<T>> : std::true_type {};

@@ -10,7 +10,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// A value that is set once, and that any number of tasks can wait for. To let the first task that needs the value
 /// create it, use once_cell. To move a value to one receiver, use oneshot. Does not need a runtime.

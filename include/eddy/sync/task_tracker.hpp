@@ -28,7 +28,7 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The state that the copies and tokens of a task_tracker share.
 ///
@@ -102,7 +102,7 @@ using tracker_share = ref_ptr<tracker_state>;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// Counts as one tracked item of a task_tracker while it exists. A copy counts as one more.
 /// Thread safety: one thread at a time; copies may be used on different threads.
@@ -129,7 +129,7 @@ private:
 
 }  // namespace eddy::sync
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A callable that is tracked until it is destroyed.
 template <class W>
@@ -148,7 +148,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 /// A future that is tracked until it is ready or dropped; see task_tracker::track_future().
 /// Cancel safety: that of the inner future.

@@ -22,7 +22,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/sync/recv_error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A watch_state with its value. All ends share it.
 template <class T>
@@ -37,7 +37,7 @@ struct watch_access;
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::sync {
+namespace eddy::sync {
 
 template <class T>
 class watch_stream;

@@ -29,7 +29,7 @@
 ///     }
 ///
 /// Events are edge-triggered: each change is reported once. Read or write until the call returns EAGAIN.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// A user-defined number that identifies a source in its events.
 struct token {

@@ -7,7 +7,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A join handle that aborts its task when it is destroyed, where a plain join_handle detaches it:
 /// `eddy::abort_on_drop_handle task(eddy::spawn(work()));`. Everything else is the same as for join_handle. The

@@ -23,7 +23,7 @@
 #include <eddy/task/spawn_blocking.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A task of a join_set or of a join_queue that has ended: its number and its output.
 template <class T>

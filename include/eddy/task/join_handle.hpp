@@ -20,7 +20,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 struct join_access;

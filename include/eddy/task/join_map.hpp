@@ -19,7 +19,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/task/join_set.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

@@ -10,7 +10,7 @@
 #include <eddy/future/waker.hpp>
 #include <eddy/task/basic_join_set.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The part of a join_queue that does not depend on the output type: tasks in the order in which they were added. Has
 /// the members of join_list.
@@ -55,7 +55,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Tasks with outputs of one type, which run in parallel and are joined in the order in which they were spawned. Use it
 /// if the order of the outputs matters; a join_set joins the task that ends first. Destroying the queue aborts all

@@ -10,7 +10,7 @@
 #include <eddy/future/waker.hpp>
 #include <eddy/task/basic_join_set.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 struct join_entry;
 
@@ -57,7 +57,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A set of tasks with outputs of one type, which are joined in the order in which they end. Destroying the set aborts
 /// all tasks and does not wait for their end. A move assignment does the same with the tasks that the set had before.

@@ -16,7 +16,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A pool of threads, each with an event loop and a local set. A task stays on the thread where it began, so it may
 /// hold objects that belong to one thread or must not cross threads.

@@ -20,7 +20,7 @@
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 struct local_access;

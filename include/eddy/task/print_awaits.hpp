@@ -3,11 +3,11 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Prints, on standard error, the source location of each `co_await` of a future at which a coroutine of this process
 /// is suspended, and the number of these coroutines. It is for programs that hang. Call it on a timer, on a signal, as
-/// Go does on SIGQUIT, or, if all threads are blocked, in a debugger (`call (void)'eddy::v0_1::print_awaits()'()`):
+/// Go does on SIGQUIT, or, if all threads are blocked, in a debugger (`call (void)'eddy::print_awaits()'()`):
 ///     auto quits = co_await try_(signal::stream(signal::kind::quit()));
 ///     while (co_await quits.next()) eddy::print_awaits();
 /// Only coroutines that are compiled with EDDY_CHECKS (in Debug builds) are counted. For `co_await f()`, where `f`

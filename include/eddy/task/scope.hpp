@@ -16,7 +16,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/task/scope_all.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// A handle to a scope, which the body receives: spawns children.
 /// Thread safety: any thread of a pool; on an event loop, only its thread.

@@ -47,7 +47,7 @@
 // Source: "lazy task creation" (Mohr, Kranz and Halstead, 1990), in the form of Cilk's work stealing.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 namespace detail {
 
 /// A child of such a scope that no task runs yet.

@@ -12,7 +12,7 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 

@@ -13,7 +13,7 @@
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Runs a blocking or long-running function on a thread for blocking work, and returns a join_handle of its result. The
 /// threads belong to the current runtime. On the thread of an event loop without a runtime, they belong to the process

@@ -18,7 +18,7 @@
 #include <eddy/future/future_ops.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 namespace detail {
 template <class T>

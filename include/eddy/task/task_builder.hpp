@@ -15,7 +15,7 @@
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// Returns the name that task_builder gave to the task that is being polled on this thread. Empty if the task has no
 /// name, and outside of tasks.

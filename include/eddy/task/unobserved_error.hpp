@@ -10,7 +10,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 
 /// An error that a task has returned and that no code has read, because the join handle of the task was dropped. The
 /// hooks of runtime_builder::on_unobserved_error() and core_builder::on_unobserved_error() receive it, and for

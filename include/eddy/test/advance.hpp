@@ -15,7 +15,7 @@
 // no real time, and a test sees the same times in each run. The loop does not do this while blocking work that its
 // tasks have started is pending: spawn_blocking(), name lookups, standard input and output.
 
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 
 /// Pauses the clock.
 /// Errors: throws misuse without an event loop on this thread, or if the clock is paused.

@@ -12,7 +12,7 @@
 // Checks for the result of a poll. If a check fails, it throws `misuse` with the caller's source location. This fails a
 // test in any test framework.
 
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 
 /// Returns the output of a poll that must be ready.
 /// Errors: throws misuse if the poll is not ready.

@@ -16,7 +16,7 @@
 #include <eddy/test/assert.hpp>  // IWYU pragma: export
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 
 /// Makes wakers and counts how often they are woken, and how many of them exist.
 /// Thread safety: any thread.

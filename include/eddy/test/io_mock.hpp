@@ -22,7 +22,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The kind of a step.
 enum class mock_step_kind : unsigned char { read, write, wait, read_error, write_error };
@@ -114,7 +114,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 
 class io_builder;
 struct io_mock_with_handle;

@@ -12,7 +12,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/timeout.hpp>
 
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 
 /// Runs a test on an event loop of its own, whose clock is paused from the beginning, and returns the test's output.
 /// `main` is a future, or a function that returns one; a lambda with captures is kept until the test has ended.

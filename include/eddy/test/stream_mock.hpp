@@ -14,7 +14,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::test {
+namespace eddy::test {
 
 template <class T>
 class stream_builder;

@@ -12,7 +12,7 @@
 #include <eddy/detail/random.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// The delays between the attempts of an operation that failed. Each delay is the previous one times factor(), at most
 /// max_delay(). A random part of it, jitter(), is subtracted, so that clients that failed together do not retry

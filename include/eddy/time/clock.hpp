@@ -7,7 +7,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// The types of eddy's durations and instants: those of std::chrono::steady_clock.
 using duration = std::chrono::steady_clock::duration;

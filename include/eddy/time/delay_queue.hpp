@@ -22,7 +22,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// A priority queue of deadlines for numbered slots. The earliest deadline is first; equal deadlines are in the order
 /// in which they were pushed or changed.
@@ -117,7 +117,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// Identifies a value in a delay_queue until it expires or is removed. Keys are not reused.
 /// Thread safety: a value type; concurrent reads are safe.

@@ -15,7 +15,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// The policy for the ticks that follow a tick that was taken late.
 ///

@@ -12,7 +12,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// A future that is ready once a deadline has passed, and never before. Created by sleep() and sleep_until().
 ///

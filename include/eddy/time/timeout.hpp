@@ -21,12 +21,12 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::inline v0_1 {
+namespace eddy {
 template <class F>
 class with_deadline_future;
 }  // namespace eddy
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// The error of a timeout: the deadline passed first. `try_` converts it to errc::timed_out.
 /// Thread safety: a value type; concurrent reads are safe.
@@ -170,7 +170,7 @@ auto timeout(F&& work, std::chrono::duration<Rep, Period>) {
 
 }  // namespace eddy::time
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 template <>
 struct explains_access<eddy::time::elapsed> : std::true_type {};

@@ -24,7 +24,7 @@
 #include <eddy/time/timeout.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The output of try_timeout() for a future with output `T`; `converts` is whether all errors in it become error codes.
 template <class T>
@@ -91,7 +91,7 @@ Out flatten_all(X& x) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// The future that try_timeout() and try_timeout_at() return.
 /// Cancel safety: that of the inner future.
@@ -128,7 +128,7 @@ private:
 
 }  // namespace eddy::time
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Checks the future of try_timeout(). A failure is a static_assert.
 template <class F>
@@ -156,7 +156,7 @@ auto make_try_timeout(F&& work, time::sleep_future&& deadline) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::time {
+namespace eddy::time {
 
 /// Returns a future that runs `work` until it is ready or `deadline` has passed. Its output is one `result`, and the
 /// deadline is the error errc::timed_out in it:

@@ -15,12 +15,12 @@
 #include <eddy/result.hpp>
 #include <eddy/tls/identity.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 class tls_client_context;
 class tls_server_context;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::tls {
+namespace eddy::tls {
 
 /// The version of the protocol.
 enum class version : unsigned char {

@@ -12,7 +12,7 @@
 //     tls::certificate_category()      the peer's certificate was refused: expired, unknown issuer, wrong host name
 //     tls::openssl_category()          any other error of OpenSSL: a protocol violation, an alert, a bad file
 
-namespace eddy::inline v0_1::tls {
+namespace eddy::tls {
 
 /// Returns the category of errors of OpenSSL. A code is the number of ERR_get_error(3); the message is OpenSSL's
 /// reason.

@@ -9,12 +9,12 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 struct tls_identity;
 struct tls_access;
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::tls {
+namespace eddy::tls {
 
 /// A certificate, its private key, and the certificates of its issuers up to a root. A server has an identity. A client
 /// needs an identity only if the server requests a client certificate.

@@ -31,7 +31,7 @@
 #include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The future of tls::stream::write_all(): writes, then flushes. Without the flush, the end of the bytes would stay in
 /// the stream while the connection below is full, until the next operation, and would be lost if the stream is
@@ -64,7 +64,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::tls {
+namespace eddy::tls {
 
 /// A TLS connection over `S`, which is a reader and a writer: net::tcp_stream, net::unix_stream, io::duplex_stream, or
 /// another TLS stream. Made by connect() and accept(). It is a reader and a writer itself, so all algorithms of

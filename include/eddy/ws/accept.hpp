@@ -16,7 +16,7 @@
 #include <eddy/ws/connection.hpp>
 #include <eddy/ws/options.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The interface behind the handlers of WebSockets.
 class ws_handler {
@@ -80,7 +80,7 @@ std::shared_ptr<ws_handler> make_ws_handler(F&& function) {
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 /// Accepts the request of a client for a WebSocket: returns the response 101, after which the server calls `handler`
 /// with the connection. `handler` takes a ws::connection, or a ws::connection and the http::request, and returns a

@@ -10,7 +10,7 @@
 #include <eddy/ws/connection.hpp>
 #include <eddy/ws/options.hpp>
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 /// Connects to a WebSocket at a URL with the scheme ws or wss (TLS). A proxy for http or https URLs connects to the
 /// server by CONNECT: see http::client_options::proxies().

@@ -22,7 +22,7 @@
 #include <eddy/ws/error.hpp>
 #include <eddy/ws/message.hpp>
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 /// The contents of a Close frame.
 /// Thread safety: a plain value.
@@ -36,7 +36,7 @@ struct close_frame {
 
 }  // namespace eddy::ws
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class ws_state;
 
@@ -75,7 +75,7 @@ EDDY_API void check_ping(std::string_view payload, const std::source_location& w
 
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 /// The future of receiving::receive().
 template <class S>

@@ -6,7 +6,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 /// The errors of eddy::ws, in addition to those of the connection. `error.message()` explains each of them.
 enum class errc {

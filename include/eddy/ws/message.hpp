@@ -7,7 +7,7 @@
 
 #include <eddy/bytes/bytes.hpp>
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 /// A message: text in UTF-8, or binary data.
 ///     co_await try_(socket.send("hello"));                       // text

@@ -13,7 +13,7 @@
 #include <eddy/http/client.hpp>
 #include <eddy/http/headers.hpp>
 
-namespace eddy::inline v0_1::ws {
+namespace eddy::ws {
 
 /// The options of accept(), service() and connect(): `ws::options().message_limit(64 << 10).compression(true)`.
 /// Thread safety: one thread at a time.

@@ -15,7 +15,7 @@
 #include "runtime/spawned_task.hpp"
 #include "runtime/worker.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// Replaces the pool in a build without threads (EDDY_NO_THREADS). Code that serves both executors calls these
 /// functions if its executor is a pool. There is no pool, so they are never called.

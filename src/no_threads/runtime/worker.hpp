@@ -7,7 +7,7 @@
 
 #include "runtime/spawned_task.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 class io_handle;
 class pool;

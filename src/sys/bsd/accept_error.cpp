@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 bool is_of_lost_connection(const std::error_code& error) noexcept {
     return error.value() == ECONNABORTED || error.value() == EPROTO;

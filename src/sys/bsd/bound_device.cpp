@@ -5,7 +5,7 @@
 
 // These systems cannot bind a socket to an interface by its name.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<std::optional<std::string>> bound_device(int) {
     return std::unexpected(std::make_error_code(std::errc::not_supported));

@@ -4,7 +4,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 // Copies the datagram. FIONREAD counts all datagrams on some of these systems, and also the headers on others.
 result<std::size_t> datagram_size(int fd) noexcept {

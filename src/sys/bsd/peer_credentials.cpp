@@ -10,7 +10,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 /// Returns the id of the process on macOS (LOCAL_PEERPID), and nullopt on other systems.

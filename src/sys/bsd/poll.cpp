@@ -24,7 +24,7 @@
 // sys::poll on kqueue(2). Each condition of a source (readable, writable, priority) has a filter of its own. So a wait
 // may return several events with the token of one source.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 using std::chrono::nanoseconds;
 

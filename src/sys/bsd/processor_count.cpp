@@ -4,7 +4,7 @@
 
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 unsigned processor_count() noexcept { return std::max(1u, std::thread::hardware_concurrency()); }
 

@@ -7,7 +7,7 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 /// Returns the address family. Does not use SO_DOMAIN, because macOS and NetBSD do not have it.

@@ -5,7 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-namespace eddy::inline v0_1::sys::option {
+namespace eddy::sys::option {
 namespace {
 
 constexpr socket_option missing{-1, 0};

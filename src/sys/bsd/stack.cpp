@@ -8,7 +8,7 @@
 
 // FreeBSD and NetBSD.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 stack_range stack_of_this_thread() noexcept {
     pthread_attr_t used;

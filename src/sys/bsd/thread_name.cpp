@@ -4,7 +4,7 @@
 
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 void name_this_thread(const std::string& name) noexcept { pthread_set_name_np(pthread_self(), name.c_str()); }
 

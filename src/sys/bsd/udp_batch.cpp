@@ -12,7 +12,7 @@
 // A batch costs one system call per sent datagram, and two per received one. recvmmsg(2) and sendmmsg(2), where they
 // exist, save little, and no system but Linux can segment a message.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all, bool& is_drained) noexcept {
     const std::size_t most = std::min(all.size(), most_datagrams_at_once);

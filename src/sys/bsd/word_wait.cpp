@@ -8,7 +8,7 @@
 // A table of condition variables, for systems whose futexes differ or are not documented. Words that share an entry
 // wake each other, which sleep_on() allows.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 struct entry {

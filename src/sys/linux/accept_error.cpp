@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 // See accept(2): Linux passes on the network errors that are pending on the new socket.
 bool is_of_lost_connection(const std::error_code& error) noexcept {

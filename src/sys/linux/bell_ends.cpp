@@ -3,7 +3,7 @@
 
 #include "sys/linux/event_fds.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<bell_ends> make_bell_ends() noexcept {
     auto made = make_eventfd();

@@ -3,7 +3,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<std::size_t> datagram_size(int fd) noexcept {
     return count_or_error(retry_interrupted([&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC); }));

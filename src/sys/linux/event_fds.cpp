@@ -8,7 +8,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<unique_fd> make_eventfd() noexcept { return own_or_error(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
 

@@ -7,7 +7,7 @@
 
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Creates an eventfd(2) with the counter 0.
 [[nodiscard]] result<unique_fd> make_eventfd() noexcept;

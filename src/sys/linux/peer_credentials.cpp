@@ -5,7 +5,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<net::peer_credentials> peer_credentials(int fd) noexcept {
     const auto cred = get_option<ucred>(fd, SOL_SOCKET, SO_PEERCRED);

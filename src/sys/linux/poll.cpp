@@ -21,7 +21,7 @@
 #include "sys/linux/event_fds.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 using std::chrono::nanoseconds;
 

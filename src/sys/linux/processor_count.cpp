@@ -6,7 +6,7 @@
 
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 unsigned processor_count() noexcept {
     // std::thread::hardware_concurrency() ignores the CPU affinity of the process.

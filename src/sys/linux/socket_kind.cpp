@@ -6,7 +6,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<socket_kind> kind_of_socket(int fd) noexcept {
     const auto family = get_option<int>(fd, SOL_SOCKET, SO_DOMAIN);

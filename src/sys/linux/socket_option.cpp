@@ -5,7 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-namespace eddy::inline v0_1::sys::option {
+namespace eddy::sys::option {
 
 constinit const socket_option broadcast{SOL_SOCKET, SO_BROADCAST};
 constinit const socket_option fastopen{IPPROTO_TCP, TCP_FASTOPEN};

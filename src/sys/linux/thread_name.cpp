@@ -6,7 +6,7 @@
 
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 void name_this_thread(const std::string& name) noexcept {
     // pthread_setname_np(3) refuses longer names.

@@ -23,7 +23,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 constexpr std::size_t most_bytes_cut = 65'000;  // before it is segmented, the message is a single IP packet

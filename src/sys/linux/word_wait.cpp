@@ -11,7 +11,7 @@
 
 // futex(2).
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 static_assert(sizeof(sleep_word) == sizeof(std::uint32_t) && sleep_word::is_always_lock_free,

@@ -8,7 +8,7 @@
 
 #include "sys/fd.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 /// Sets the flags. Returns false, and sets errno, after an error. If another thread forks between the creation of the

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 stack_range stack_of_this_thread() noexcept {
     const pthread_t self = pthread_self();

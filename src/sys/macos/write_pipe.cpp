@@ -7,7 +7,7 @@
 
 // Pipes that this library has opened or adopted raise no SIGPIPE: see prevent_sigpipe().
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<std::size_t> write_pipe(int fd, std::span<const std::byte> from) noexcept {
     return count_or_error(retry_interrupted([&] { return ::write(fd, from.data(), from.size()); }));

@@ -5,7 +5,7 @@
 #include <pthread_np.h>
 #include <signal.h>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 stack_range stack_of_this_thread() noexcept {
     stack_t used{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sys/accept_error.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 bool is_of_lost_connection(const std::error_code& error) noexcept {
     // wine accepts such a connection, and then cannot read the address of its peer: not_connected.

@@ -9,7 +9,7 @@
 #include "sys/syscall.hpp"
 #include "sys/windows/winsock.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 constexpr ULONG ioctl_afd_poll = 0x00012024;

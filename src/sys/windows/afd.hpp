@@ -9,7 +9,7 @@
 
 /// Poll operations of AFD, the device that implements sockets. The constants and records are not in a public header of
 /// Windows; select() and WSAPoll() use them.
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The conditions of a poll operation.
 namespace afd_event {

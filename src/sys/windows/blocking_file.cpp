@@ -9,7 +9,7 @@
 #include "sys/socket_api.hpp"
 #include "sys/windows/winsock.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 /// Returns the handle of standard input, output, or error, which have the numbers 0 to 2.

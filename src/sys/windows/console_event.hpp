@@ -3,7 +3,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Counts a console event as a signal, and rings its bells. Windows calls this function for each event, on a thread
 /// that it creates for this purpose.

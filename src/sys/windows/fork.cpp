@@ -3,7 +3,7 @@
 
 // Windows cannot fork a process.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 std::uint64_t fork_generation() noexcept { return 0; }
 

@@ -16,7 +16,7 @@
 #include "sys/socket_api.hpp"
 #include "sys/windows/winsock.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 namespace {
 
 constexpr std::size_t largest_transfer = 65'536;
@@ -308,7 +308,7 @@ result<std::shared_ptr<overlapped_pipe>> own_pipe(HANDLE handle) {
 }  // namespace
 }  // namespace eddy::detail
 
-namespace eddy::inline v0_1::net::named_pipe {
+namespace eddy::net::named_pipe {
 
 poll_result<result<void>> server::poll_connect(context& cx) { return pipe(cx.where()).poll_connect(cx); }
 

@@ -3,7 +3,7 @@
 
 #include <system_error>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<net::peer_credentials> peer_credentials(int) noexcept {
     return std::unexpected(std::make_error_code(std::errc::not_supported));

@@ -8,7 +8,7 @@
 // Windows has no event queue with the properties of sys::poll: a descriptor that other event queues can watch, and
 // registrations without memory of their own. The runtime uses driver/afd.cpp.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 std::error_code not_here() noexcept { return std::make_error_code(std::errc::not_supported); }

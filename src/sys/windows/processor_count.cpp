@@ -6,7 +6,7 @@
 #include "sys/socket_api.hpp"
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 unsigned processor_count() noexcept {
     DWORD_PTR usable = 0;

@@ -3,7 +3,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 result<io::ready> ready_now(int fd, io::interest wanted) noexcept {
     WSAPOLLFD one{};

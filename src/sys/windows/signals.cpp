@@ -19,7 +19,7 @@
 // Console events take the place of signals, see on_console_event(). The handler runs on a thread of its own, so it may
 // lock.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// The two ends of a connection. The handler sends a byte to one end, and the other end is then readable.
 struct signal_bell {

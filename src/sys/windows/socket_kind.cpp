@@ -3,7 +3,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 result<socket_kind> kind_of_socket(int fd) noexcept {
     const auto about = get_option<WSAPROTOCOL_INFOW>(fd, SOL_SOCKET, SO_PROTOCOL_INFOW);

@@ -3,7 +3,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::sys::option {
+namespace eddy::sys::option {
 namespace {
 
 constexpr socket_option missing{-1, 0};

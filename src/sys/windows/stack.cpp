@@ -3,7 +3,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 stack_range stack_of_this_thread() noexcept {
     ULONG_PTR low = 0;

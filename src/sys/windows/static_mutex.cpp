@@ -3,7 +3,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 static_assert(sizeof(SRWLOCK) == sizeof(void*) && alignof(SRWLOCK) == alignof(void*));

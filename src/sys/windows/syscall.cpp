@@ -12,7 +12,7 @@
 
 // On Windows the descriptors of this library are sockets. Pipes and files have handles of other kinds.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 result<void> done_or_error(int answer) noexcept {

@@ -14,7 +14,7 @@
 // These threads are not those of pthread_create(3). In winpthreads, pthread_detach(3) releases the data of a thread
 // whose function has returned, while this thread still uses them: the next thread gets the same data.
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 struct thread_entry {

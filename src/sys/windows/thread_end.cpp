@@ -5,7 +5,7 @@
 
 #include <memory>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 struct call {

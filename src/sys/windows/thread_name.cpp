@@ -5,7 +5,7 @@
 #include "sys/socket_api.hpp"
 #include "sys/thread.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 using set_description = HRESULT(WINAPI*)(HANDLE, PCWSTR);

@@ -4,7 +4,7 @@
 #include "sys/socket_api.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 namespace {
 
 struct winsock_use {

@@ -3,7 +3,7 @@
 
 #include <system_error>
 
-namespace eddy::inline v0_1::sys {
+namespace eddy::sys {
 
 /// Starts Winsock, at the first call in this process. Every function that creates a socket or asks for an address calls
 /// it. Winsock counts, so other libraries in the process may do the same. It ends together with the static objects of

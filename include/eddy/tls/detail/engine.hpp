@@ -14,7 +14,7 @@
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/tls/config.hpp>
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::detail {
 
 /// The connection below a TLS stream: passes the calls on to a reader and writer of any type.
 class tls_transport {
