@@ -27,68 +27,6 @@ using namespace std::chrono_literals;
 using eddy::result;
 using eddy::task;
 
-// ---- A coroutine that GCC 12 miscompiles ----
-
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ == 12 && __GNUC_MINOR__ < 4
-
-task<bool> yes() { co_return true; }
-// These coroutines contain the mistake that docs/compilers.md describes: co_await in the condition of `if`, `while` or
-// `switch`, or as an operand of `||`.
-task<int> with_if() {
-    if (!co_await yes()) co_return 1;  // eddy-check: ignore
-    co_return 2;
-}
-task<int> with_while(int n) {
-    while (!co_await yes()) ++n;  // eddy-check: ignore
-    co_return n;
-}
-task<int> with_switch() {
-    switch (co_await yes() ? 1 : 2) {  // eddy-check: ignore
-    case 1: co_return 1;
-    default: co_return 2;
-    }
-}
-task<int> with_or(bool b) {
-    if (b || co_await yes()) co_return 3;  // eddy-check: ignore
-    co_return 4;
-}
-eddy::async_generator<int> with_if_in_generator() {
-    if (co_await yes()) co_yield 1;  // eddy-check: ignore
-}
-
-constexpr const char* miscompiled = "GCC 12 has miscompiled a coroutine.*The coroutine is .at .*await_checks_test.cpp:";
-
-TEST(MiscompiledDeathTest, CallOfCoroutineIsReportedWithLocation) {
-    GTEST_FLAG_SET(death_test_style, "threadsafe");
-    EXPECT_DEATH(static_cast<void>(with_if()), miscompiled);
-    EXPECT_DEATH(static_cast<void>(with_while(1)), miscompiled);
-    EXPECT_DEATH(static_cast<void>(with_switch()), miscompiled);
-    EXPECT_DEATH(static_cast<void>(with_or(true)), miscompiled);
-    EXPECT_DEATH(static_cast<void>(with_if_in_generator()), miscompiled);
-}
-TEST(MiscompiledDeathTest, RootCoroutineIsReported) {
-    GTEST_FLAG_SET(death_test_style, "threadsafe");
-    EXPECT_DEATH(static_cast<void>(eddy::wait(with_if())), miscompiled);
-    EXPECT_DEATH(static_cast<void>(eddy::run(with_if())), miscompiled);
-    EXPECT_DEATH(static_cast<void>(eddy::wait(eddy::join(with_if(), with_if()))), miscompiled);
-    EXPECT_DEATH(
-        {
-            eddy::core core;
-            core.run([]() -> task<void> {
-                auto handle = eddy::spawn(with_if);
-                static_cast<void>(co_await handle);
-            }());
-        },
-        miscompiled);
-    EXPECT_DEATH(
-        {
-            eddy::core core;
-            static_cast<void>(core.run(eddy::time::timeout(1s, with_if())));
-        },
-        miscompiled);
-}
-#endif
-
 // ---- Reports of mistakes that only GCC lets a program make ----
 
 /// Expects that `f` throws a misuse at `where` whose text contains `remedy`.
@@ -111,11 +49,6 @@ TEST(AwaitReports, ContainRemedyAndLocation) {
                   "end every path of it with a co_return", here);
     expect_report([&] { detail::throw_resumed_too_early(here); }, "before its co_await was ready", here);
     expect_report([&] { detail::throw_lambda_is_gone(here); }, "pass the lambda without calling it", here);
-}
-
-TEST(AwaitReportsDeathTest, MiscompiledCoroutineIsNamed) {
-    const auto site = eddy::detail::call_site_of(std::source_location::current());
-    EXPECT_DEATH(eddy::detail::end_miscompiled(site), "Store the awaited value in a variable.*await_checks_test.cpp:");
 }
 
 TEST(AwaitReportsDeathTest, OnlyAwaitsThatTheCompilerDiscardsAreReported) {

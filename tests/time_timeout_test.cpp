@@ -212,15 +212,4 @@ TEST(Timeout, TryTurnsElapsedIntoTimedOut) {
     EXPECT_EQ(outcome.error(), eddy::errc::timed_out);
 }
 
-struct marked {
-    using output_type = int;
-    static constexpr bool took_closure = true;
-    eddy::poll_result<int> poll(eddy::context&) { return 1; }
-};
-
-TEST(Timeout, KeepsTheClosureMarkOfTheWork) {
-    EXPECT_TRUE(eddy::time::timeout_future<marked>::took_closure);
-    EXPECT_FALSE(eddy::time::timeout_future<probed<true>>::took_closure);
-}
-
 }  // namespace

@@ -241,7 +241,7 @@ def public_names():
 
 # The members that the concepts future, stream, sink, async_read, ... require or allow. The concepts document them.
 protocol = {
-    *("poll", "poll_cancel", "output_type", "took_closure"),
+    *("poll", "poll_cancel", "output_type"),
     *("poll_next", "item_type", "size_hint"),
     *("poll_ready", "start_send", "poll_flush", "poll_close", "error_type"),
     *("poll_read", "poll_read_vectored", "poll_fill_buf", "consume"),

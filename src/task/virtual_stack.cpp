@@ -216,14 +216,6 @@ std::exception_ptr missing_co_return(call_site coroutine) noexcept {
                source_location_of(coroutine)));
 }
 
-void end_miscompiled(call_site coroutine) noexcept {
-    fatal_misuse(
-        "GCC 12 has miscompiled a coroutine, because it has a co_await in a condition and no local variable: it would "
-        "skip its body, or crash. Store the awaited value in a variable first, `const bool ok = co_await f(); if (ok) "
-        "...` (see docs/compilers.md). The coroutine is",
-        source_location_of(coroutine));
-}
-
 void check_abandoned_await(const frame& awaiting, call_site where, int unwinding) noexcept {
     // An await is also abandoned in three correct cases: the root is not polled, because the coroutine is cancelled
     // while it waits; `ended` is set, because `try_` ends the coroutine with an error; or an exception leaves the

@@ -193,29 +193,28 @@ def main():
     return failed
 
 
-# ---- The tables in docs/compilers.md ----
+# ---- The table in docs/compilers.md ----
 
 
-SHAPES = [  # form of the corpus, name in eddy-check, an example, GCC's bug
-    ("conditional", "await-in-conditional", "co_return b ? co_await f() : co_await g();", ""),
-    ("conditional_one", "await-in-conditional", "use(b ? 1 : co_await f());", ""),
-    ("and", "await-after-and-or", "while (running && co_await f())", "101027"),
-    ("or", "await-after-and-or", "co_return a \\|\\| co_await f();", ""),
-    ("and_or", "await-after-and-or", "if ((a && co_await f()) \\|\\| co_await g())", ""),
-    ("comma", "await-after-comma", "co_return (log(), co_await f());", ""),
-    ("await_of_conditional", "conditional-object", "co_await (b ? f() : g());", ""),
-    ("conditional_argument", "conditional-object", "co_await f(b ? std::string(s) : other());", ""),
-    ("conditional_class", "conditional-object", "std::string s = b ? co_await f() : co_await g();", ""),
-    ("aggregate_argument", "aggregate", "co_await f(request{name, 3});", ""),
-    ("aggregate_of_await", "aggregate", "request r{co_await name(), 3};", ""),
-    ("closure", "closure", "co_await f([s = std::string(t)] {...});", "100611"),
-    ("throw_class", "throw-object", "throw std::runtime_error(co_await text());", ""),
-    ("list", "list", "co_await f({1, 2, 3});", "103871"),
-    ("tuple_binding", "tuple-binding", "auto [a, b] = co_await pair();", "124584"),
-    ("await", "", "co_await f(std::string(t));", ""),
-    ("closure_trivial", "", "co_await f([n = 1] {...});", ""),
-]
 WITHOUT_LOCAL = "condition, no local"
+SHAPES = [  # form of the corpus, name in eddy-check, an example, what to write instead, GCC's bug
+    ("conditional", "await-in-conditional", "co_return b ? co_await f() : co_await g();", "`if (b) co_return co_await f();` ...", ""),
+    ("conditional_one", "await-in-conditional", "use(b ? 1 : co_await f());", "`int n = 1; if (!b) n = co_await f(); use(n);`", ""),
+    ("and", "await-after-and-or", "while (running && co_await f())", "`while (running) { const bool more = co_await f(); if (!more) break;` ...", "101027"),
+    ("or", "await-after-and-or", "co_return a \\|\\| co_await f();", "`if (a) co_return true; co_return co_await f();`", ""),
+    ("and_or", "await-after-and-or", "if ((a && co_await f()) \\|\\| co_await g())", "nested `if`", ""),
+    ("comma", "await-after-comma", "co_return (log(), co_await f());", "two statements", ""),
+    ("await_of_conditional", "conditional-object", "co_await (b ? f() : g());", "`if` and `else`", ""),
+    ("conditional_argument", "conditional-object", "co_await f(b ? std::string(s) : other());", "name the result of `?:` first", ""),
+    ("conditional_class", "conditional-object", "std::string s = b ? co_await f() : co_await g();", "`std::string s; if (b) s = co_await f(); else s = co_await g();`", ""),
+    ("aggregate_argument", "aggregate", "co_await f(request{name, 3});", "name it: `request r{name, 3}; co_await f(std::move(r));`", ""),
+    ("aggregate_of_await", "aggregate", "request r{co_await name(), 3};", "`auto n = co_await name(); request r{std::move(n), 3};`", ""),
+    ("closure", "closure", "co_await spawn([s = std::string(t)] {...});", "name the future: `auto work = spawn(...); co_await work;`", "100611"),
+    ("throw_class", "throw-object", "throw std::runtime_error(co_await text());", "name the awaited value", ""),
+    ("list", "list", "co_await f({1, 2, 3});", "name the list, or the vector made of it", "103871"),
+    ("tuple_binding", "tuple-binding", "auto [a, b] = co_await pair();", "`auto both = co_await pair(); auto& [a, b] = both;`", "124584"),
+    (WITHOUT_LOCAL, "condition-without-local", "if (!co_await f()) co_return;", "`const bool done = co_await f(); if (!done) co_return;`", ""),
+]
 OBJECTS = {"throw": "throw_class", "aggregate": "aggregate_of_await", "push_back_braces": "aggregate_of_await"}
 
 
@@ -228,61 +227,35 @@ def shape_of(case):
     return OBJECTS.get(case.place, case.form) if case.form in ("await", "closure_trivial") else case.form
 
 
+def versions(selected, stored):
+    """The compilers that compile one of the cases wrongly, or else those that refuse one."""
+    wrong, refuses = [], []
+    for column in COLUMNS:
+        verdicts = {stored.get(column, {}).get(case.name, "ok") for case in selected}
+        if verdicts - {"ok", *REFUSED}:
+            wrong.append(column)
+        elif verdicts - {"ok"}:
+            refuses.append(column)
+    found = wrong or refuses
+    numbers = [int(column.split()[1]) for column in found]
+    if len(found) > 1 and all(column.startswith("GCC") for column in found) and numbers[-1] - numbers[0] == len(numbers) - 1:
+        found = [f"GCC {numbers[0]} to {numbers[-1]}"]
+    return ("" if wrong else "refused: ") + ", ".join(found)
+
+
 def shape_rows(cases, stored):
-    yield "| shape, as eddy-check names it | example | " + " | ".join(COLUMNS) + " |"
-    yield "|---|---|" + "--:|" * len(COLUMNS)
-    rows = [(shape, example, bug, [c for c in cases if shape_of(c) == form and not is_condition_without_local(c)]) for form, shape, example, bug in SHAPES]
-    rows.insert(-2, ("condition-without-local", "if (!co_await f()) co_return;", "",
-                     [c for c in cases if is_condition_without_local(c) and c.form == "await"]))
-    for shape, example, bug, selected in rows:
+    yield "| shape, as eddy-check names it | wrong | miscompiled by | correct |"
+    yield "|---|---|---|---|"
+    for form, shape, example, instead, bug in SHAPES:
+        selected = [c for c in cases if shape_of(c) == form and not is_condition_without_local(c) or
+                    form == WITHOUT_LOCAL and is_condition_without_local(c) and c.form == "await"]
         link = f" ([GCC bug {bug}](https://gcc.gnu.org/bugzilla/show_bug.cgi?id={bug}))" if bug else ""
-        cells = []
-        for column in COLUMNS:
-            verdicts = [stored.get(column, {}).get(case.name, "") for case in selected]
-            wrong = sum(verdict not in ("ok", "", *REFUSED) for verdict in verdicts)
-            refused = sum(verdict in REFUSED for verdict in verdicts)
-            text = " + ".join([f"{wrong} wrong"] * (wrong > 0) + [f"{refused} refused"] * (refused > 0))
-            cells.append(f"{text} of {len(verdicts)}" if text else f"{len(verdicts)} correct" if all(verdicts) else "?")
-        yield f"| {shape or '(correct)'}{link} | `{example}` | " + " | ".join(cells) + " |"
-
-
-def versions(case, stored):
-    """The versions of GCC that compile a case wrongly, those that refuse it in parentheses."""
-    parts = []
-    for refused in (False, True):
-        numbers = [int(column.split()[1]) for column in COLUMNS if column.startswith("GCC") and
-                   stored.get(column, {}).get(case.name, "ok") != "ok" and (stored[column][case.name] in REFUSED) == refused]
-        if numbers:
-            whole = numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1
-            text = f"{numbers[0]}-{numbers[-1]}" if whole else ", ".join(map(str, numbers))
-            parts.append(f"({text})" if refused else text)
-    return " ".join(parts)
-
-
-def place_rows(cases, stored):
-    forms = [form for form, *_ in SHAPES if form in corpus.FORMS and form not in ("await", "closure_trivial")]
-    by_place = collections.defaultdict(dict)
-    for case in cases:
-        by_place[case.place][case.form] = case
-    yield "| place of E | await | " + " | ".join(form.replace("_", " ") for form in forms) + " |"
-    yield "|---|--:|" + "--:|" * len(forms)
-    for place, (_, body, _) in corpus.PLACES.items():
-        code = body.replace("{E}", "E").replace("|", "\\|")
-        cells = [versions(by_place[place][form], stored) if form in by_place[place] else "-" for form in ["await", *forms]]
-        yield f"| `{code}` | " + " | ".join(cells) + " |"
+        yield f"| {shape}{link} | `{example}` | {versions(selected, stored)} | {instead} |"
 
 
 def table(cases, stored, check):
     known = [f"{name.split()[0]} {stored[name]['version']}" for name in COLUMNS if name in stored]
-    form_list = [f"{form.replace('_', ' ')}: `{corpus.FORMS[form][1]}`" for form, *_ in SHAPES if form in corpus.FORMS]
-    lines = [f"{len(cases)} cases with {', '.join(known)}, at -O0.",
-             "\"Refused\" is a compile error or a crash of the compiler.", "",
-             *shape_rows(cases, stored), "",
-             "The next table says where an expression E is compiled wrongly, and by which versions of GCC. Versions in parentheses",
-             "refuse the code. `-` is a combination of types that does not exist. `f`, `g`, `yes`, `take` are coroutines; `item`",
-             "is a class with a destructor.", "",
-             *[f"- {text}" for text in form_list], "",
-             *place_rows(cases, stored)]
+    lines = [f"{len(cases)} cases with {', '.join(known)}, at -O0:", "", *shape_rows(cases, stored)]
     text = DOCUMENT.read_text(encoding="utf-8")
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     new = text[:begin] + "\n" + "\n".join(lines) + "\n\n" + text[end:]

@@ -9,7 +9,6 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/call.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -28,14 +27,19 @@
 //     settle<Output>(out)     the adaptor's output if the function has run
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
+namespace eddy {
+template <class Self>
+class future_ops;  // includes this header
+}  // namespace eddy
+
 namespace eddy::detail {
 
 /// Polls a future, calls a function with its output, and polls the future that the function returns, if `Rule` says so.
 /// The first future is destroyed before the function is called.
 /// Cancel safety: that of the two futures.
-template <class Rule, class F, class Fn, bool Marked>
+template <class Rule, class F, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] adapted
-    : public future_ops<adapted<Rule, F, Fn, Marked>, Marked> {
+    : public future_ops<adapted<Rule, F, Fn>> {
     using input = output_t<F>;
     using argument = typename Rule::template argument<input>;
     using returned = call_result_t<Fn, argument>;
@@ -120,7 +124,7 @@ auto adapt(F&& inner, Fn&& f) {
     } else if constexpr (!Rule::template check<output_t<owned_t<F>>, std::decay_t<Fn>>()) {
         return broken_future();
     } else {
-        using result = adapted<Rule, owned_t<F>, std::decay_t<Fn>, is_fragile<Fn> || is_marked<F>>;
+        using result = adapted<Rule, owned_t<F>, std::decay_t<Fn>>;
         return result(detail::own(std::forward<F>(inner)), std::forward<Fn>(f));
     }
 }

@@ -12,7 +12,6 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/checked_awaiter.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/slot.hpp>
@@ -441,15 +440,10 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
 template <class Out, bool Checks, class A>
 auto make_awaiter(frame& awaiting, A&& awaited) {
     using F = std::remove_cvref_t<A>;
-    constexpr bool safe = std::is_lvalue_reference_v<A> || !is_marked<F>;
-    static_assert(
-        safe,
-        "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first, "
-        "and await it as an lvalue: `auto work = ...; co_await work;`");
     constexpr bool movable = gives_what_moves<F>();
     static_assert(movable || is_entered<F>,  // a coroutine's promise reports this error itself
                   "eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved");
-    if constexpr (!safe || !movable) {
+    if constexpr (!movable) {
         return dummy_awaiter{};
     } else if constexpr (is_try<F>) {
         return make_try_awaiter<Out, Checks>(awaiting, awaited);

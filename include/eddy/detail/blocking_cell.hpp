@@ -80,10 +80,9 @@ auto spawn_blocking_on(pool* runs, F&& f, std::source_location where) {
     if constexpr (check_blocking<F>()) {
         using cell = blocking_cell<std::decay_t<F>>;
         using output = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
-        using handle = std::conditional_t<is_fragile<F>, marked_join_handle<output>, join_handle<output>>;
         cell& made = *pool_new<cell>(blocking_owner(runs), where, std::forward<F>(f));
         start_blocking(made, runs);
-        return handle(made);
+        return join_handle<output>(made);
     } else {
         return broken_future();
     }

@@ -47,9 +47,9 @@ struct records_of_await<A> {
     using type = await_records<std::remove_const_t<typename A::future_type>>;
 };
 
-/// An awaiter with two checks. It detects an await whose output is not used because the compiler has evaluated both
-/// branches of a conditional expression (see docs/compilers.md). It detects a recursion that is too deep. It also
-/// records the await.
+/// An awaiter with two checks. It detects an await whose output is not used because the compiler (GCC 12 to 16) has
+/// evaluated both branches of a conditional expression; see docs/compilers.md. It detects a recursion that is too deep.
+/// It also records the await.
 template <class A>
 class checked_awaiter : public A {
 public:

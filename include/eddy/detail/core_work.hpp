@@ -183,8 +183,7 @@ template <class W>
 }
 
 /// Awaits the main future of core::run() and stores its outcome.
-/// A task passed as an rvalue is entered. Any other future is awaited as an lvalue: it is outside of this coroutine's
-/// frame, so the closure bug that marks exist for (closure_guard.hpp) cannot occur.
+/// A task passed as an rvalue is entered. Any other future is awaited as an lvalue.
 /// Lifetime: all references are to the stack of core::run(), which outlives this coroutine.
 template <class Main>
 task<void> drive(Main&& main, kept<output_t<Main>>& outcome, bool& done, std::source_location where) {

@@ -42,7 +42,7 @@ namespace eddy::detail {
 /// Lifetime: owns its children.
 template <class Rule, class... F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] group
-    : public future_ops<group<Rule, F...>, (is_marked<F> || ...)> {
+    : public future_ops<group<Rule, F...>> {
     using children = std::tuple<maybe_done_future<F>...>;
     using indexes = std::index_sequence_for<F...>;
     static constexpr std::size_t count = sizeof...(F);

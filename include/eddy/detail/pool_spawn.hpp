@@ -4,7 +4,6 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
@@ -38,8 +37,7 @@ EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::s
 
 /// The join handle that spawn() returns for the work `W`.
 template <class W>
-using join_handle_for = std::conditional_t<is_fragile<W> && !future<std::decay_t<W>>,
-                                           marked_join_handle<work_output_t<W>>, join_handle<work_output_t<W>>>;
+using join_handle_for = join_handle<work_output_t<W>>;
 
 /// Spawns `work` on `runs`, a pool or a local_tasks, and returns its join handle. If check_spawned() has rejected the
 /// work, returns a placeholder. If `is_background`, the runtime can be idle while the task exists. `name` is empty or

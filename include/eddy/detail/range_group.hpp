@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/future_set.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -119,7 +118,7 @@ void for_each_future_of(R&& range, Fn take) {
 /// Thread safety: that of any future; see eddy::future.
 template <class Rule, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] range_group
-    : public future_ops<range_group<Rule, F>, is_marked<F>> {
+    : public future_ops<range_group<Rule, F>> {
     using child = maybe_done_future<F>;
     using polled = child_polls::polled;
 

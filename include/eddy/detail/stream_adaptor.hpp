@@ -15,7 +15,6 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/call.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -26,6 +25,11 @@
 // The building blocks of stream adaptors.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
+namespace eddy {
+template <class Self>
+class stream_ops;  // includes this header
+}  // namespace eddy
+
 namespace eddy::detail {
 
 /// Checks that `S` is a stream before its items are used. Otherwise, the first error says what `S` lacks. (While a
@@ -204,9 +208,9 @@ private:
     std::optional<stored_t<R>> returned_;
 };
 
-/// The base of an adaptor of one stream. `Marked`: the adaptor has taken a closure that GCC 12 could destroy twice.
-template <class Self, class S, bool Marked = false>
-class stream_adaptor : public stream_ops<Self, Marked || is_marked<S>> {
+/// The base of an adaptor of one stream.
+template <class Self, class S>
+class stream_adaptor : public stream_ops<Self> {
 public:
     /// The bounds of the inner stream. An adaptor that changes the number of items hides this member.
     [[nodiscard]] size_bounds size_hint() const noexcept { return items_.size_hint(); }
@@ -226,8 +230,8 @@ protected:
 
 /// The base of a future that reads a whole stream. `Self` must have `advance(cx)`, which returns the output or
 /// not_ready; `end()`, which destroys its other members; and `name`, for the text of misuse.
-template <class Self, class S, class Out, bool Marked = false>
-class stream_consumer : public future_ops<Self, Marked || is_marked<S>> {
+template <class Self, class S, class Out>
+class stream_consumer : public future_ops<Self> {
 public:
     using output_type = Out;
 

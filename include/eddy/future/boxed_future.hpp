@@ -19,9 +19,6 @@ namespace detail {
 template <class F, class T>
 concept boxable = !std::is_lvalue_reference_v<F> && !std::same_as<F, boxed_future<T>> && !std::same_as<F, task<T>> &&
                   future<F> && std::same_as<output_t<F>, T>;
-/// Same as boxable, for a future that was given a closure.
-template <class F, class T>
-concept marked_boxable = boxable<F, T> && is_marked<F>;
 
 }  // namespace detail
 
@@ -44,17 +41,6 @@ public:
     template <class F>
         requires detail::boxable<F, T>
     boxed_future(F&& inner) : inner_(in_a_frame(std::forward<F>(inner))) {}
-
-    /// A compile error on GCC 12, see detail/closure_guard.hpp. Only a direct initialization finds an explicit
-    /// constructor, so `boxed_future<int> work = ...;` uses the constructor above.
-    template <class F>
-        requires detail::marked_boxable<F, T>
-    explicit boxed_future(F&& inner) : inner_(in_a_frame(std::forward<F>(inner))) {
-        constexpr bool safe = sizeof(F) == 0;
-        static_assert(safe,
-                      "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future "
-                      "first: `eddy::boxed_future<T> work = ...; co_await work;`");
-    }
 
     /// Future interface; see task.
     poll_result<T> poll(context& cx) { return inner_.poll(cx); }

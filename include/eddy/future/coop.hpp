@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -77,7 +76,7 @@ private:
 /// The future that unconstrained() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] unconstrained_future
-    : public future_ops<unconstrained_future<F>, detail::is_marked<F>> {
+    : public future_ops<unconstrained_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
@@ -115,7 +114,7 @@ template <class F>
 /// The future that cooperative() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] cooperative_future
-    : public future_ops<cooperative_future<F>, detail::is_marked<F>> {
+    : public future_ops<cooperative_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;

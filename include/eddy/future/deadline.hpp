@@ -11,7 +11,6 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/bound_deadline.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -69,7 +68,7 @@ private:
 /// The future that with_deadline() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] with_deadline_future
-    : public future_ops<with_deadline_future<F>, detail::is_marked<F>> {
+    : public future_ops<with_deadline_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = std::expected<output_t<F>, time::elapsed>;

@@ -9,7 +9,6 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/future/future.hpp>
@@ -34,12 +33,12 @@ template <class Self, class L, class R>
 struct either_base {};
 template <class Self, class L, class R>
     requires both_futures<L, R>
-struct either_base<Self, L, R> : future_ops<Self, is_marked<L> || is_marked<R>> {
+struct either_base<Self, L, R> : future_ops<Self> {
     using output_type = output_t<L>;
 };
 template <class Self, class L, class R>
     requires both_streams<L, R>
-struct either_base<Self, L, R> : stream_ops<Self, is_marked<L> || is_marked<R>> {
+struct either_base<Self, L, R> : stream_ops<Self> {
     using item_type = typename L::item_type;
 };
 

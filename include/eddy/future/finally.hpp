@@ -9,7 +9,6 @@
 #include <variant>
 
 #include <eddy/detail/bound_deadline.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -22,9 +21,9 @@ namespace eddy {
 ///               first poll          end: output, exception, or cancelled
 ///     fresh ─────────────────> work ────────────────────────────────────> cleanup ──────────> ended
 ///       └── cancelled: the cleanup does not run ───────────────────────────────────────────────^
-template <class F, class Fn, bool Marked>
+template <class F, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] finally_future
-    : public future_ops<finally_future<F, Fn, Marked>, Marked> {
+    : public future_ops<finally_future<F, Fn>> {
     using cleanup = std::invoke_result_t<Fn&>;
 
 public:
@@ -165,8 +164,7 @@ template <class F, class Fn>
             if constexpr (!makes_future) {
                 return detail::broken_future();
             } else {
-                constexpr bool is_marked = detail::is_fragile<Fn> || detail::is_marked<F>;
-                using made = finally_future<detail::owned_t<F>, std::decay_t<Fn>, is_marked>;
+                using made = finally_future<detail::owned_t<F>, std::decay_t<Fn>>;
                 return made(detail::own(std::forward<F>(work)), std::forward<Fn>(cleanup));
             }
         }

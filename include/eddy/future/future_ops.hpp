@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 
 namespace eddy {
 
@@ -35,12 +34,9 @@ auto refuse_lvalue_future(const Fn&) {
 /// A mixin with the combinators as member functions, for a class that derives from `future_ops<itself>`. A future does
 /// not need it: the functions of the same names in combinators.hpp take any future.
 /// Thread safety: that of the derived class.
-template <class Self, bool Marked>
+template <class Self>
 class future_ops {
 public:
-    /// A workaround for GCC 12; see detail/closure_guard.hpp.
-    static constexpr bool took_closure = Marked;
-
     // SAFETY of the casts below: Self derives from future_ops<Self>, so *this is the base of a Self.
 
     /// The combinators; see the functions of the same names in combinators.hpp. Each takes ownership of this future.

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -25,7 +24,7 @@ namespace detail {
 
 /// The future that maybe_done() returns: runs a future and keeps its output.
 template <class F>
-class [[nodiscard]] maybe_done_future : public future_ops<maybe_done_future<F>, detail::is_marked<F>> {
+class [[nodiscard]] maybe_done_future : public future_ops<maybe_done_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = void;

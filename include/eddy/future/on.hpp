@@ -12,7 +12,6 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/call.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/owned.hpp>
@@ -29,10 +28,8 @@ namespace eddy {
 /// A branch of a select with its handler. Created by on().
 /// Thread safety: one thread at a time.
 /// Lifetime: owns the source and the handler.
-template <class Source, class Fn, bool Marked>
+template <class Source, class Fn>
 struct [[nodiscard("pass it to select or select_loop")]] handled_branch {
-    static constexpr bool took_closure = Marked;
-
     Source source;  ///< a future, a stream, a std::reference_wrapper of one, or a function that makes a future
     Fn handler;     ///< called with the output
 
@@ -93,9 +90,7 @@ constexpr bool check_source() {
 /// Cost: no allocation.
 template <class S, class Fn>
 [[nodiscard]] auto on(S&& source, Fn&& handler) {
-    constexpr bool marked = detail::is_fragile<Fn> || detail::is_marked<S> ||
-                            (detail::is_future_maker<std::remove_cvref_t<S>> && detail::is_fragile<S>);
-    return detail::make_if<detail::check_source<S>(), handled_branch<std::decay_t<S>, std::decay_t<Fn>, marked>>(
+    return detail::make_if<detail::check_source<S>(), handled_branch<std::decay_t<S>, std::decay_t<Fn>>>(
         std::in_place, std::forward<S>(source), std::forward<Fn>(handler));
 }
 
@@ -105,8 +100,8 @@ namespace detail {
 
 template <class B>
 inline constexpr bool is_handled = false;
-template <class Source, class Fn, bool Marked>
-inline constexpr bool is_handled<handled_branch<Source, Fn, Marked>> = true;
+template <class Source, class Fn>
+inline constexpr bool is_handled<handled_branch<Source, Fn>> = true;
 
 template <class... B>
 inline constexpr bool has_handlers = (is_handled<std::remove_cvref_t<B>> || ...);
@@ -284,11 +279,10 @@ auto make_handled_select(B... branches) {
     } else {
         using select = group<Rule, branch_future_t<B>...>;
         using table = handler_table<std::tuple<branch_handler_t<B>...>, output_t<branch_future_t<B>>...>;
-        constexpr bool marked = (B::took_closure || ...);
         const auto make = [&](branch_future_t<B>&&... futures) {
             settle_branches(futures...);
-            return adapted<handled_select_rule, select, table, marked>(
-                select(std::in_place, std::move(futures)...), table(std::in_place, std::move(branches.handler)...));
+            return adapted<handled_select_rule, select, table>(select(std::in_place, std::move(futures)...),
+                                                               table(std::in_place, std::move(branches.handler)...));
         };
         return make(future_of(branches.source)...);
     }

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -23,7 +22,7 @@ namespace eddy {
 /// Cost: one block from the frame pool.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] pinned_future
-    : public future_ops<pinned_future<F>, detail::is_marked<F>> {
+    : public future_ops<pinned_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;

@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -23,8 +22,8 @@ inline constexpr bool is_poll_result<poll_result<T>> = true;
 }  // namespace detail
 
 /// The future that poll_fn() returns.
-template <class Fn, bool Marked = false>
-class [[nodiscard]] poll_fn_future : public future_ops<poll_fn_future<Fn, Marked>, Marked> {
+template <class Fn>
+class [[nodiscard]] poll_fn_future : public future_ops<poll_fn_future<Fn>> {
     using answer = std::invoke_result_t<Fn&, context&>;
 
 public:
@@ -62,7 +61,7 @@ template <class Fn>
         constexpr bool answers = detail::is_poll_result<std::invoke_result_t<kept&, context&>>;
         static_assert(answers, "eddy: the function given to poll_fn must return an eddy::poll_result<T>");
         if constexpr (answers) {
-            return poll_fn_future<kept, detail::is_fragile<Fn>>(std::in_place, std::forward<Fn>(f));
+            return poll_fn_future<kept>(std::in_place, std::forward<Fn>(f));
         } else {
             return detail::broken_future();
         }

@@ -9,7 +9,6 @@
 #include <variant>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -63,9 +62,9 @@ constexpr bool check_retry() {
 /// The future that retry() returns.
 /// Cancel safety: see retry().
 /// Thread safety: one thread at a time.
-template <class Fn, class Predicate, bool Marked>
+template <class Fn, class Predicate>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] retry_future
-    : public future_ops<retry_future<Fn, Predicate, Marked>, Marked> {
+    : public future_ops<retry_future<Fn, Predicate>> {
     using attempt = detail::owned_t<std::invoke_result_t<Fn&>>;
 
 public:
@@ -159,8 +158,7 @@ template <class Fn, class Predicate = detail::retry_all>
                          std::source_location where = std::source_location::current()) {
     using kept = std::decay_t<Fn>;
     using check = std::decay_t<Predicate>;
-    constexpr bool marked = detail::is_fragile<Fn> || detail::is_fragile<Predicate>;
-    return detail::make_if<detail::check_retry<kept, check>(), retry_future<kept, check, marked>>(
+    return detail::make_if<detail::check_retry<kept, check>(), retry_future<kept, check>>(
         delays, std::forward<Fn>(work), std::forward<Predicate>(should_retry), where);
 }
 

@@ -45,7 +45,7 @@ struct select_all_output {
 /// The future that select_all() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] select_all_future
-    : public future_ops<select_all_future<F>, detail::is_marked<F>> {
+    : public future_ops<select_all_future<F>> {
     using polled = detail::child_polls::polled;
 
 public:

@@ -83,7 +83,7 @@ constexpr bool check_loop() {
 /// Thread safety: one thread at a time.
 template <class Rule, class... B>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] select_loop_future
-    : public future_ops<select_loop_future<Rule, B...>, (B::took_closure || ...)> {
+    : public future_ops<select_loop_future<Rule, B...>> {
     template <class X>
     using source = detail::branch_source_t<X>;
     template <class X>

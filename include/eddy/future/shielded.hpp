@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <eddy/detail/bound_deadline.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -16,7 +15,7 @@ namespace eddy {
 /// The future that shielded() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] shielded_future
-    : public future_ops<shielded_future<F>, detail::is_marked<F>> {
+    : public future_ops<shielded_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;

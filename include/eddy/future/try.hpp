@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
@@ -53,8 +52,6 @@ inline constexpr bool is_future_of_item<F> = is_optional_of_expected<typename F:
 template <class X>
 class [[nodiscard("co_await the result of try_")]] try_expression {
 public:
-    static constexpr bool took_closure = !std::is_lvalue_reference_v<X> && is_marked<X>;
-
     explicit try_expression(X&& inner) noexcept : inner_(std::forward<X>(inner)) {}
     // Not deleted, for a compile error that names the remedy.
     try_expression(const try_expression& named) noexcept : inner_(static_cast<X&&>(named.inner_)) {

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -48,9 +47,9 @@ enum class branch_state : std::uint8_t { enabled, absent, unsettled };
 }  // namespace detail
 
 /// The future that when() returns: a branch with a condition.
-template <class F, bool Marked = false>
+template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] when_future
-    : public future_ops<when_future<F, Marked>, Marked || detail::is_marked<F>> {
+    : public future_ops<when_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
@@ -144,7 +143,7 @@ template <class F>
         if constexpr (!detail::check_futures<made>()) {
             return detail::broken_future();
         } else {
-            using branch = when_future<detail::owned_t<made>, detail::is_fragile<F>>;
+            using branch = when_future<detail::owned_t<made>>;
             return condition ? branch(detail::owned_t<made>(detail::own(std::forward<F>(work)()))) : branch();
         }
     } else if constexpr (!detail::check_futures<F>()) {

@@ -17,7 +17,6 @@
 #include <vector>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/http/metrics.hpp>
 #include <eddy/http/router.hpp>
@@ -353,11 +352,7 @@ template <class L, class F>
     auto connections = options.connections();
     detail::http_handler handler(
         std::make_shared<const detail::http_server>(service(std::forward<F>(answer)), std::move(options)));
-    if constexpr (detail::is_fragile<F> && !std::same_as<F, service> && !std::same_as<F, router>) {
-        return net::serve(std::move(from), std::move(handler), std::move(connections), where);  // marked, for GCC 12
-    } else {
-        return net::serve(std::move(from), handler, std::move(connections), where);
-    }
+    return net::serve(std::move(from), std::move(handler), std::move(connections), where);
 }
 
 /// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one. If TLS has

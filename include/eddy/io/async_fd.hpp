@@ -11,7 +11,6 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -264,8 +263,7 @@ public:
     template <class Operation>
     [[nodiscard]] auto async_io(interest wanted, Operation&& operation) {
         return eddy::detail::make_if<eddy::detail::check_operation<Operation, S&>(),
-                                     async_io_future<async_fd, ready_guard_future<S>, std::decay_t<Operation>,
-                                                     eddy::detail::is_fragile<Operation>>>(
+                                     async_io_future<async_fd, ready_guard_future<S>, std::decay_t<Operation>>>(
             *this, wanted, std::forward<Operation>(operation));
     }
 

@@ -38,9 +38,8 @@ namespace eddy::io {
 /// Cancel safety: safe, if a call that would block has no effect.
 /// Thread safety: one thread at a time.
 /// Lifetime: the source must outlive the future. The future must not move while it waits.
-template <class Source, class Readiness, class Operation, bool Marked>
-class [[nodiscard("co_await it")]] async_io_future
-    : public future_ops<async_io_future<Source, Readiness, Operation, Marked>, Marked> {
+template <class Source, class Readiness, class Operation>
+class [[nodiscard("co_await it")]] async_io_future : public future_ops<async_io_future<Source, Readiness, Operation>> {
 public:
     using output_type = decltype(std::declval<Source&>().try_io(std::declval<interest>(), std::declval<Operation&>()));
 

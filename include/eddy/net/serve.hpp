@@ -20,7 +20,6 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/stored_work.hpp>
@@ -318,9 +317,8 @@ namespace eddy::net {
 /// Cancel safety: see serve(). poll_cancel() aborts all connections, and is ready when their tasks have ended.
 /// Thread safety: one thread at a time.
 /// Lifetime: the future must not move after its first poll.
-template <class L, class H, bool Marked>
-class [[nodiscard("a server does nothing until it is awaited")]] serve_future
-    : public future_ops<serve_future<L, H, Marked>, Marked> {
+template <class L, class H>
+class [[nodiscard("a server does nothing until it is awaited")]] serve_future : public future_ops<serve_future<L, H>> {
     using work = detail::served_connection<H, typename L::accepted_type>;
     using served = detail::work_output_t<work>;
     static constexpr bool shares_state = detail::takes_connection<H, typename L::accepted_type>;
@@ -552,8 +550,7 @@ template <class L, class H>
         static_assert(fits,
                       "eddy: the handler given to serve must take a stream and an address, or a stream, by value");
         if constexpr (fits) {
-            return serve_future<L, kept, detail::is_fragile<H>>(std::move(listener_in), std::forward<H>(handler),
-                                                                std::move(options), where);
+            return serve_future<L, kept>(std::move(listener_in), std::forward<H>(handler), std::move(options), where);
         } else {
             return eddy::detail::broken_future();
         }

@@ -15,7 +15,6 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/proto_connection.hpp>
@@ -105,9 +104,9 @@ struct held_connection<std::reference_wrapper<F>> : std::type_identity<F&> {};
 /// The future of pipelined() and multiplexed().
 /// Cancel safety: see pipelined().
 /// Thread safety: one thread at a time.
-template <class Io, class S, bool Numbered, bool Marked>
+template <class Io, class S, bool Numbered>
 class [[nodiscard("a connection is not served until the future is awaited")]] served_calls
-    : public future_ops<served_calls<Io, S, Numbered, Marked>, Marked> {
+    : public future_ops<served_calls<Io, S, Numbered>> {
     using call = decltype(start_call_with<std::error_code>(
         std::declval<const S&>(), std::declval<proto::request_t<S>&&>(), proto::when_full::wait));
     using response = proto::response_t<S>;
@@ -293,7 +292,6 @@ auto serve_calls(F&& io, S&& service, const proto::connection_options& options) 
         using stored = std::remove_cvref_t<F>;
         using connection = typename held_connection<stored>::type;
         using response = proto::response_t<kept>;
-        constexpr bool marked = is_fragile<S>;
         constexpr bool reads = stream<std::remove_reference_t<connection>>;
         constexpr bool matches = !has_frames<connection>() || is_message<response>;
         constexpr bool writes = [] {
@@ -308,8 +306,8 @@ auto serve_calls(F&& io, S&& service, const proto::connection_options& options) 
         static_assert(writes,
                       "eddy: the connection must be a sink of the responses of the service: its codec encodes the "
                       "response type, or numbered<Response> for multiplexed()");
-        return make_if < reads && matches && writes, served_calls < stored, kept, Numbered,
-               marked >> (std::forward<F>(io), std::forward<S>(service), options);
+        return make_if < reads && matches && writes, served_calls < stored, kept,
+               Numbered >> (std::forward<F>(io), std::forward<S>(service), options);
     } else {
         return broken_future();
     }

@@ -8,7 +8,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
@@ -153,7 +152,7 @@ auto call_service(const S& inner, proto::request_t<S>&& request, proto::when_ful
         return inner.offer(request, mode);
     } else if constexpr (sheds_calls<S>) {
         return inner.call(std::move(request), mode);
-    } else if constexpr (using call = service_call_t<S>; std::is_same_v<output_t<call>, output> && !is_marked<call>) {
+    } else if constexpr (using call = service_call_t<S>; std::is_same_v<output_t<call>, output>) {
         return std::invoke(inner, std::move(request));
     } else {
         return call_in_frame<output>(std::invoke(inner, std::move(request)));

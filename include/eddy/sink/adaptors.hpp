@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <eddy/detail/call.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -25,8 +24,8 @@ namespace eddy::sinks {
 
 /// The sink that sink_ops::with() returns.
 /// Thread safety: one thread at a time.
-template <class S, class In, class Fn, bool Marked>
-class [[nodiscard]] with_sink : public sink_ops<with_sink<S, In, Fn, Marked>> {
+template <class S, class In, class Fn>
+class [[nodiscard]] with_sink : public sink_ops<with_sink<S, In, Fn>> {
     using body = detail::running<detail::call_result_t<Fn&, In>>;
     using answer = typename body::output_type;
 
@@ -34,7 +33,6 @@ public:
     using error_type = detail::sink_error_t<S>;
     /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
-    static constexpr bool took_closure = Marked || detail::is_marked<S>;
 
     /// For use by sink_ops.
     template <class G>
@@ -112,7 +110,6 @@ public:
     using error_type = detail::sink_error_t<S>;
     /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
-    static constexpr bool took_closure = detail::is_marked<S>;
 
     /// For use by sink_ops.
     buffer_sink(S&& inner, std::size_t size) : inner_(std::move(inner)), size_(size) {}
@@ -177,7 +174,6 @@ public:
     using error_type = typename A::error_type;
     /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
-    static constexpr bool took_closure = detail::is_marked<A> || detail::is_marked<B>;
 
     /// For use by sink_ops.
     fanout_sink(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}

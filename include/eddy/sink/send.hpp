@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/awaited_part.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -193,7 +192,7 @@ private:
 /// pointer to the sink or an std::optional that contains it; null or nullopt when this future has ended.
 template <class Items, class Into, class Last>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] transfer_future
-    : public future_ops<transfer_future<Items, Into, Last>, detail::is_marked<Items>> {
+    : public future_ops<transfer_future<Items, Into, Last>> {
     using sink_type = std::remove_reference_t<decltype(*std::declval<Into&>())>;
 
 public:

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 
@@ -29,7 +28,7 @@ template <class S>
 class close_future;
 template <class Items, class Into, class Last>
 class transfer_future;
-template <class S, class In, class Fn, bool Marked>
+template <class S, class In, class Fn>
 class with_sink;
 template <class S, class T>
 class buffer_sink;
@@ -108,8 +107,7 @@ public:
         constexpr bool fits = detail::takes<std::decay_t<Fn>&, In>;
         static_assert(fits, "eddy: with<In>(f) needs a function that takes an In");
         if constexpr (fits) {
-            return sinks::with_sink<Self, In, std::decay_t<Fn>, detail::is_fragile<Fn>>(std::move(self()),
-                                                                                        std::forward<Fn>(f));
+            return sinks::with_sink<Self, In, std::decay_t<Fn>>(std::move(self()), std::forward<Fn>(f));
         } else {
             return detail::broken_stream();
         }

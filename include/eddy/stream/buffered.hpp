@@ -104,9 +104,9 @@ private:
 /// The future that stream_ops::for_each_concurrent() returns.
 /// Cancel safety: dropping it destroys the stream and the futures that run; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_concurrent_future
-    : public future_ops<for_each_concurrent_future<S, Fn, Marked>, Marked || detail::is_marked<S>> {
+    : public future_ops<for_each_concurrent_future<S, Fn>> {
     using item = detail::item_t<S>;
     using body = detail::call_result_t<Fn&, detail::item_value_t<item>>;
     using answer = detail::stored_t<output_t<body>>;

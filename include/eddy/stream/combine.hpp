@@ -6,7 +6,6 @@
 #include <tuple>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -18,7 +17,7 @@ namespace eddy::detail {
 /// The base of an adapter of two streams.
 /// Thread safety: one thread at a time.
 template <class Self, class A, class B>
-class adaptor_of_two : public stream_ops<Self, detail::is_marked<A> || detail::is_marked<B>> {
+class adaptor_of_two : public stream_ops<Self> {
 public:
     [[nodiscard]] size_bounds size_hint() const noexcept {
         return detail::add(first_.size_hint(), second_.size_hint());

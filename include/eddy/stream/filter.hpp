@@ -16,8 +16,8 @@
 namespace eddy::detail {
 
 /// The base of an adaptor that leaves out items by a predicate.
-template <class Self, class S, class Fn, bool Marked>
-class judging_adaptor : public stream_ops<Self, Marked || is_marked<S>> {
+template <class Self, class S, class Fn>
+class judging_adaptor : public stream_ops<Self> {
 public:
     using item_type = item_t<S>;
 
@@ -44,8 +44,8 @@ namespace eddy::streams {
 /// The stream that stream_ops::filter() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] filter_stream : public detail::judging_adaptor<filter_stream<S, Fn, Marked>, S, Fn, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] filter_stream : public detail::judging_adaptor<filter_stream<S, Fn>, S, Fn> {
 public:
     using item_type = detail::item_t<S>;
 
@@ -68,9 +68,8 @@ public:
 /// The stream that stream_ops::take_while() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] take_while_stream
-    : public detail::judging_adaptor<take_while_stream<S, Fn, Marked>, S, Fn, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] take_while_stream : public detail::judging_adaptor<take_while_stream<S, Fn>, S, Fn> {
 public:
     using item_type = detail::item_t<S>;
 
@@ -97,9 +96,8 @@ private:
 /// The stream that stream_ops::skip_while() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] skip_while_stream
-    : public detail::judging_adaptor<skip_while_stream<S, Fn, Marked>, S, Fn, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] skip_while_stream : public detail::judging_adaptor<skip_while_stream<S, Fn>, S, Fn> {
 public:
     using item_type = detail::item_t<S>;
 
@@ -129,8 +127,8 @@ private:
 /// The stream that stream_ops::map_while() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] map_while_stream : public detail::stream_adaptor<map_while_stream<S, Fn, Marked>, S, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] map_while_stream : public detail::stream_adaptor<map_while_stream<S, Fn>, S> {
 public:
     using item_type = typename detail::call_result_t<Fn&, detail::item_t<S>>::value_type;
 

@@ -23,9 +23,9 @@ namespace eddy::streams {
 /// The future that stream_ops::fold() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class State, class Fn, bool Marked>
+template <class S, class State, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] fold_future
-    : public detail::stream_consumer<fold_future<S, State, Fn, Marked>, S, State, Marked> {
+    : public detail::stream_consumer<fold_future<S, State, Fn>, S, State> {
     using base = typename fold_future::stream_consumer;
     friend base;
 
@@ -99,10 +99,9 @@ struct try_folded {
 /// The future that stream_ops::try_fold() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class State, class Fn, bool Marked>
+template <class S, class State, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] try_fold_future
-    : public detail::stream_consumer<try_fold_future<S, State, Fn, Marked>, S, typename try_folded<S, State, Fn>::type,
-                                     Marked> {
+    : public detail::stream_consumer<try_fold_future<S, State, Fn>, S, typename try_folded<S, State, Fn>::type> {
     using base = typename try_fold_future::stream_consumer;
     friend base;
 
@@ -261,8 +260,8 @@ namespace eddy::detail {
 /// The base of all_future and any_future: the first item for which the function returns `Stop` ends it.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class Self, class S, class Fn, bool Marked, bool Stop>
-class judging_future : public future_ops<Self, Marked || detail::is_marked<S>> {
+template <class Self, class S, class Fn, bool Stop>
+class judging_future : public future_ops<Self> {
     using judged = detail::judged_items<S, Fn>;
 
 public:
@@ -325,9 +324,9 @@ namespace eddy::streams {
 /// The future that stream_ops::all() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] all_future
-    : public detail::judging_future<all_future<S, Fn, Marked>, S, Fn, Marked, false> {
+    : public detail::judging_future<all_future<S, Fn>, S, Fn, false> {
 public:
     /// The name of the operation, for error messages.
     static constexpr const char* name = "all";
@@ -340,9 +339,9 @@ public:
 /// The future that stream_ops::any() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] any_future
-    : public detail::judging_future<any_future<S, Fn, Marked>, S, Fn, Marked, true> {
+    : public detail::judging_future<any_future<S, Fn>, S, Fn, true> {
 public:
     /// The name of the operation, for error messages.
     static constexpr const char* name = "any";

@@ -19,10 +19,10 @@ namespace eddy {
 /// The future that stream_ops::for_each() returns. It calls a function for each item, one after the other.
 /// Cancel safety: dropping it destroys the stream and the future that runs; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_future
-    : public detail::stream_consumer<for_each_future<S, Fn, Marked>, S,
-                                     std::expected<void, detail::item_error_t<detail::item_t<S>>>, Marked> {
+    : public detail::stream_consumer<for_each_future<S, Fn>, S,
+                                     std::expected<void, detail::item_error_t<detail::item_t<S>>>> {
     using base = typename for_each_future::stream_consumer;
     friend base;
 

@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>

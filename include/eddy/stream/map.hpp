@@ -20,8 +20,8 @@ namespace eddy::streams {
 /// The stream that stream_ops::map() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] map_stream : public detail::stream_adaptor<map_stream<S, Fn, Marked>, S, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] map_stream : public detail::stream_adaptor<map_stream<S, Fn>, S> {
     using returned = detail::call_result_t<Fn&, detail::item_t<S>>;
 
 public:
@@ -45,8 +45,8 @@ private:
 /// The stream that stream_ops::inspect() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] inspect_stream : public detail::stream_adaptor<inspect_stream<S, Fn, Marked>, S, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] inspect_stream : public detail::stream_adaptor<inspect_stream<S, Fn>, S> {
 public:
     using item_type = detail::item_t<S>;
 
@@ -70,8 +70,8 @@ namespace eddy::detail {
 
 /// The base of the adapters whose function may return a future for an item. One such future runs at a time.
 /// Thread safety: one thread at a time.
-template <class Self, class S, class Fn, bool Marked>
-class running_adaptor : public detail::stream_adaptor<Self, S, Marked> {
+template <class Self, class S, class Fn>
+class running_adaptor : public detail::stream_adaptor<Self, S> {
 protected:
     using item = detail::item_t<S>;
     using body = detail::running<detail::call_result_t<Fn&, item>>;
@@ -116,8 +116,8 @@ namespace eddy::streams {
 /// The stream that stream_ops::then() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] then_stream : public detail::running_adaptor<then_stream<S, Fn, Marked>, S, Fn, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] then_stream : public detail::running_adaptor<then_stream<S, Fn>, S, Fn> {
 public:
     using item_type = typename then_stream::running_adaptor::answer;
 
@@ -135,9 +135,8 @@ public:
 /// The stream that stream_ops::filter_map() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class Fn, bool Marked>
-class [[nodiscard]] filter_map_stream
-    : public detail::running_adaptor<filter_map_stream<S, Fn, Marked>, S, Fn, Marked> {
+template <class S, class Fn>
+class [[nodiscard]] filter_map_stream : public detail::running_adaptor<filter_map_stream<S, Fn>, S, Fn> {
 public:
     using item_type = typename filter_map_stream::running_adaptor::answer::value_type;
 
@@ -164,8 +163,8 @@ public:
 /// The stream that stream_ops::scan() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
-template <class S, class State, class Fn, bool Marked>
-class [[nodiscard]] scan_stream : public detail::stream_adaptor<scan_stream<S, State, Fn, Marked>, S, Marked> {
+template <class S, class State, class Fn>
+class [[nodiscard]] scan_stream : public detail::stream_adaptor<scan_stream<S, State, Fn>, S> {
     using returned = std::invoke_result_t<Fn&, State&, detail::item_t<S>>;
 
 public:

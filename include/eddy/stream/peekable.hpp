@@ -34,8 +34,8 @@ private:
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time.
 /// Lifetime: the stream must outlive it.
-template <class S, class Fn, bool Marked>
-class [[nodiscard("co_await it")]] next_if_future : public future_ops<next_if_future<S, Fn, Marked>, Marked> {
+template <class S, class Fn>
+class [[nodiscard("co_await it")]] next_if_future : public future_ops<next_if_future<S, Fn>> {
 public:
     using output_type = std::optional<detail::item_t<S>>;
 
@@ -87,7 +87,7 @@ public:
         if constexpr (!detail::sees_item<Fn, item_type>()) {
             return detail::broken_future();
         } else {
-            return next_if_future<S, std::decay_t<Fn>, detail::is_fragile<Fn>>(*this, std::forward<Fn>(f));
+            return next_if_future<S, std::decay_t<Fn>>(*this, std::forward<Fn>(f));
         }
     }
 
@@ -107,7 +107,7 @@ public:
     }
 
 private:
-    template <class, class, bool>
+    template <class, class>
     friend class next_if_future;
 
     std::optional<item_type> take_peeked() {

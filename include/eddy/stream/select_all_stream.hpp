@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_set.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -21,7 +20,7 @@ namespace eddy::streams {
 /// Cancel safety: safe. A future of the next item that is dropped before it is ready has taken no item.
 /// Thread safety: one thread at a time.
 template <class S>
-class [[nodiscard]] select_all_stream : public stream_ops<select_all_stream<S>, detail::is_marked<S>> {
+class [[nodiscard]] select_all_stream : public stream_ops<select_all_stream<S>> {
     struct entry {
         S items;
     };

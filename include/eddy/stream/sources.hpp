@@ -13,7 +13,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
@@ -222,8 +221,8 @@ template <class T>
 /// The stream that repeat_with() returns: the results of a function.
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time.
-template <class Fn, bool Marked>
-class [[nodiscard]] repeat_with_stream : public stream_ops<repeat_with_stream<Fn, Marked>, Marked> {
+template <class Fn>
+class [[nodiscard]] repeat_with_stream : public stream_ops<repeat_with_stream<Fn>> {
 public:
     using item_type = std::remove_cvref_t<std::invoke_result_t<Fn&>>;
 
@@ -248,14 +247,14 @@ private:
 /// Cancel safety: safe.
 template <class Fn>
 [[nodiscard]] auto repeat_with(Fn&& f) {
-    return repeat_with_stream<std::decay_t<Fn>, detail::is_fragile<Fn>>(std::in_place, std::forward<Fn>(f));
+    return repeat_with_stream<std::decay_t<Fn>>(std::in_place, std::forward<Fn>(f));
 }
 
 /// The stream that unfold() returns: items that a function computes from a state.
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time.
-template <class State, class Fn, bool Marked>
-class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn, Marked>, Marked> {
+template <class State, class Fn>
+class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn>> {
     using body = detail::running<std::invoke_result_t<Fn&, State&>>;
     static_assert(detail::is_optional<typename body::output_type>,
                   "eddy: the function of unfold returns a std::optional, or a future of one");
@@ -305,15 +304,15 @@ template <class State, class Fn>
 [[nodiscard]] auto unfold(State first, Fn&& f) {
     constexpr bool takes = std::is_invocable_v<std::decay_t<Fn>&, State&>;
     static_assert(takes, "eddy: unfold needs a function that takes the state by reference");
-    return detail::make_if<takes, unfold_stream<State, std::decay_t<Fn>, detail::is_fragile<Fn>>,
-                           detail::broken_stream>(std::move(first), std::forward<Fn>(f));
+    return detail::make_if<takes, unfold_stream<State, std::decay_t<Fn>>, detail::broken_stream>(std::move(first),
+                                                                                                 std::forward<Fn>(f));
 }
 
 /// The stream that poll_fn() returns.
 /// Cancel safety: that of the function.
 /// Thread safety: one thread at a time.
-template <class Fn, bool Marked>
-class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn, Marked>, Marked> {
+template <class Fn>
+class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn>> {
     using answer = std::invoke_result_t<Fn&, context&>;
 
 public:
@@ -334,14 +333,14 @@ private:
 /// Cancel safety: that of the function.
 template <class Fn>
 [[nodiscard]] auto poll_fn(Fn&& f) {
-    return poll_fn_stream<std::decay_t<Fn>, detail::is_fragile<Fn>>(std::in_place, std::forward<Fn>(f));
+    return poll_fn_stream<std::decay_t<Fn>>(std::in_place, std::forward<Fn>(f));
 }
 
 /// The stream that from_future() returns: the output of a future.
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time.
 template <class F>
-class [[nodiscard]] future_stream : public stream_ops<future_stream<F>, detail::is_marked<F>> {
+class [[nodiscard]] future_stream : public stream_ops<future_stream<F>> {
 public:
     using item_type = detail::stored_t<output_t<F>>;
 

@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_set.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
@@ -49,7 +48,7 @@ struct keyed {
 /// map then.
 /// Cost: one block from the frame pool and one node of a hash map for each stream.
 template <class K, stream S, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
-class [[nodiscard]] stream_map : public stream_ops<stream_map<K, S, Hash, Equal>, detail::is_marked<S>> {
+class [[nodiscard]] stream_map : public stream_ops<stream_map<K, S, Hash, Equal>> {
     struct entry {
         S items;
         const K* key;  // points into `by_key_`, whose keys do not move

@@ -19,25 +19,25 @@ namespace eddy {
 namespace streams {
 
 // Defined in the other headers of this folder. eddy/stream.hpp includes all of them.
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class map_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class filter_map_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class then_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class inspect_stream;
-template <class S, class State, class Fn, bool Marked>
+template <class S, class State, class Fn>
 class scan_stream;
 template <class S>
 class enumerate_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class filter_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class take_while_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class skip_while_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class map_while_stream;
 template <class S>
 class take_stream;
@@ -67,21 +67,21 @@ template <class S>
 class throttle_stream;
 template <class S>
 class chunks_timeout_stream;
-template <class S, class State, class Fn, bool Marked>
+template <class S, class State, class Fn>
 class fold_future;
-template <class S, class State, class Fn, bool Marked>
+template <class S, class State, class Fn>
 class try_fold_future;
 template <class S, class Container>
 class collect_future;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class all_future;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class any_future;
 template <class S>
 class count_future;
 template <class S, class Running>
 class buffered_stream;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class for_each_concurrent_future;
 
 }  // namespace streams
@@ -107,7 +107,7 @@ template <class S>
 class try_next_future;
 template <class S>
 class cancel_future;
-template <class S, class Fn, bool Marked>
+template <class S, class Fn>
 class for_each_future;
 
 /// The members of a stream, for a class that derives from `stream_ops<itself>`.
@@ -131,12 +131,9 @@ class for_each_future;
 /// moved; by_ref() makes it possible to use them in place.
 /// Cost: no allocation, unless stated at the member. Each item costs one unit of the coop budget, which its source
 /// consumes, or else the reader.
-template <class Self, bool Marked>
+template <class Self>
 class stream_ops {
 public:
-    /// A workaround for GCC 12; see detail/closure_guard.hpp.
-    static constexpr bool took_closure = Marked;
-
     /// Returns a future of the next item: `while (auto item = co_await items.next()) ...`. Its output is empty at the
     /// end.
     /// Cancel safety: safe. But if the task is cancelled here, the stream is not cancelled gracefully. It is destroyed
@@ -408,7 +405,7 @@ public:
         if constexpr (!detail::makes_future<Fn, detail::item_value_t<detail::item_t<Self>>>()) {
             return detail::broken_stream();
         } else {
-            using each = streams::for_each_concurrent_future<Self, std::decay_t<Fn>, detail::is_fragile<Fn>>;
+            using each = streams::for_each_concurrent_future<Self, std::decay_t<Fn>>;
             return each(std::move(self()), limit, std::forward<Fn>(f), where);
         }
     }
@@ -428,8 +425,8 @@ public:
         if constexpr (!detail::folds_values<Fn, State, detail::item_t<Self>>()) {
             return detail::broken_stream();
         } else {
-            return streams::try_fold_future<Self, State, std::decay_t<Fn>, detail::is_fragile<Fn>>(
-                std::move(self()), std::move(first), std::forward<Fn>(f));
+            return streams::try_fold_future<Self, State, std::decay_t<Fn>>(std::move(self()), std::move(first),
+                                                                           std::forward<Fn>(f));
         }
     }
     /// Returns a future of a container with all items: a vector by default, or any type with push_back, insert or `+=`.
@@ -521,17 +518,17 @@ public:
     // clang-format on
 
 private:
-    template <template <class, class, bool> class Adaptor, class Fn>
+    template <template <class, class> class Adaptor, class Fn>
     auto adapt(Fn&& f) {
-        return Adaptor<Self, std::decay_t<Fn>, detail::is_fragile<Fn>>(std::move(self()), std::forward<Fn>(f));
+        return Adaptor<Self, std::decay_t<Fn>>(std::move(self()), std::forward<Fn>(f));
     }
-    template <template <class, class, class, bool> class Adaptor, class State, class Fn>
+    template <template <class, class, class> class Adaptor, class State, class Fn>
     auto adapt_with_state(State&& first, Fn&& f) {
         constexpr bool fits = detail::takes_state<Fn, State, detail::item_t<Self>>;
         static_assert(fits, "eddy: this needs a function that takes the state, and an item of the stream");
         if constexpr (fits) {
-            return Adaptor<Self, State, std::decay_t<Fn>, detail::is_fragile<Fn>>(
-                std::move(self()), std::forward<State>(first), std::forward<Fn>(f));
+            return Adaptor<Self, State, std::decay_t<Fn>>(std::move(self()), std::forward<State>(first),
+                                                          std::forward<Fn>(f));
         } else {
             return detail::broken_stream();
         }

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/owned.hpp>
@@ -270,7 +269,7 @@ private:
 /// Thread safety: one thread at a time.
 template <class Of, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_cancelled_future
-    : public future_ops<run_until_cancelled_future<Of, F>, eddy::detail::is_marked<F>> {
+    : public future_ops<run_until_cancelled_future<Of, F>> {
 public:
     using output_type = std::optional<eddy::detail::stored_t<output_t<F>>>;
 

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/once_value.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -38,7 +37,7 @@ struct once_output<T, true, std::expected<U, E>> {
 
 namespace eddy::sync {
 
-template <class T, class Fn, bool Tries, bool Marked>
+template <class T, class Fn, bool Tries>
 class once_init_future;
 
 /// A value that is created asynchronously by the first task that needs it. Other tasks wait until it is created:
@@ -128,8 +127,7 @@ private:
                     "eddy: get_or_init needs a future of the cell's type, get_or_try_init of an `expected` of "
                     "it");
                 if constexpr (fits) {
-                    return once_init_future<T, function, Tries, eddy::detail::is_fragile<Fn>>(value_,
-                                                                                              std::forward<Fn>(f));
+                    return once_init_future<T, function, Tries>(value_, std::forward<Fn>(f));
                 } else {
                     return eddy::detail::broken_future();
                 }
@@ -148,9 +146,9 @@ private:
 /// program.
 /// Cancel safety: see once_cell::get_or_init().
 /// Thread safety: one thread at a time.
-template <class T, class Fn, bool Tries, bool Marked>
+template <class T, class Fn, bool Tries>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] once_init_future
-    : public future_ops<once_init_future<T, Fn, Tries, Marked>, Marked> {
+    : public future_ops<once_init_future<T, Fn, Tries>> {
     using inner = std::invoke_result_t<Fn&>;
     using cell = eddy::detail::once_value<T>;
     using stages = eddy::detail::notify_waiter::stages;

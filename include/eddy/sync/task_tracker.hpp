@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/ref_count.hpp>
@@ -155,7 +154,7 @@ namespace eddy::sync {
 /// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] tracked_future
-    : public future_ops<tracked_future<F>, eddy::detail::is_marked<F>> {
+    : public future_ops<tracked_future<F>> {
 public:
     using output_type = output_t<F>;
 

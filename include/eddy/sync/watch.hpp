@@ -13,7 +13,6 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
 #include <eddy/detail/watch_state.hpp>
 #include <eddy/error.hpp>
@@ -73,7 +72,7 @@ public:
     class changed_future;
     /// The future that sender::closed() returns.
     using closed_future = eddy::detail::receivers_gone_future<eddy::detail::watch_state>;
-    template <class Predicate, bool Marked>
+    template <class Predicate>
     class wait_for_future;
     struct ends;
 
@@ -306,8 +305,7 @@ public:
         constexpr bool fits = std::predicate<std::decay_t<Predicate>&, const T&>;
         static_assert(fits, "eddy: wait_for needs a function that takes a const T& and returns a bool");
         if constexpr (fits) {
-            return wait_for_future<std::decay_t<Predicate>, eddy::detail::is_fragile<Predicate>>(
-                *this, std::forward<Predicate>(predicate), where);
+            return wait_for_future<std::decay_t<Predicate>>(*this, std::forward<Predicate>(predicate), where);
         } else {
             return eddy::detail::broken_future();
         }
@@ -389,9 +387,8 @@ private:
 /// Cancel safety: see receiver::wait_for().
 /// Thread safety: one thread at a time.
 template <class T>
-template <class Predicate, bool Marked>
-class [[nodiscard("co_await it")]] watch<T>::wait_for_future
-    : public future_ops<wait_for_future<Predicate, Marked>, Marked> {
+template <class Predicate>
+class [[nodiscard("co_await it")]] watch<T>::wait_for_future : public future_ops<wait_for_future<Predicate>> {
 public:
     using output_type = std::expected<guard, recv_error>;
 

@@ -17,18 +17,14 @@ namespace eddy {
 /// await is cancelled, the task continues.
 /// Thread safety: not synchronized; use one object from one thread at a time. The task may run on another thread.
 /// Cost: the same as join_handle.
-template <class T, bool Marked = false>
-class [[nodiscard("dropping it aborts the task")]] abort_on_drop_handle
-    : public future_ops<abort_on_drop_handle<T, Marked>, Marked> {
+template <class T>
+class [[nodiscard("dropping it aborts the task")]] abort_on_drop_handle : public future_ops<abort_on_drop_handle<T>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = typename join_handle<T>::output_type;
 
     /// Takes ownership of the task of `task`. If `task` is empty, this handle is empty, too.
     explicit abort_on_drop_handle(join_handle<T> task) noexcept : task_(std::move(task)) {}
-    /// Converts between the marked and the unmarked handle. A handle of a task that was given a closure is marked, for
-    /// GCC 12 (see detail/closure_guard.hpp).
-    abort_on_drop_handle(abort_on_drop_handle<T, !Marked>&& other) noexcept : task_(other.detach()) {}
     /// Moving leaves `other` empty. The assignment aborts the task that this handle had before.
     abort_on_drop_handle(abort_on_drop_handle&&) noexcept = default;
     abort_on_drop_handle& operator=(abort_on_drop_handle&& other) noexcept {
@@ -60,7 +56,5 @@ private:
 /// Deduces `T` from the join handle.
 template <class T>
 abort_on_drop_handle(join_handle<T>) -> abort_on_drop_handle<T>;
-template <class T>
-abort_on_drop_handle(detail::marked_join_handle<T>) -> abort_on_drop_handle<T, true>;
 
 }  // namespace eddy

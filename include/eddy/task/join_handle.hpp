@@ -261,22 +261,6 @@ struct join_access {
     }
 };
 
-/// The handle that spawn returns for a closure that GCC 12 would destroy twice in a co_await expression. Awaiting it as
-/// an rvalue is a compile error that names the remedy. Its combinators return marked futures.
-template <class T>
-class marked_join_handle : public join_handle<T>, public future_ops<marked_join_handle<T>> {
-    using ops = future_ops<marked_join_handle<T>>;
-
-public:
-    using ops::and_then;
-    using ops::map;
-    using ops::map_err;
-    using ops::or_else;
-    using ops::then;
-    static constexpr bool took_closure = true;
-    explicit marked_join_handle(joinable& task) noexcept : join_handle<T>(task) {}
-};
-
 template <>
 struct explains_access<join_error> : std::true_type {};
 

@@ -9,7 +9,6 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/local_share.hpp>
 #include <eddy/detail/owned.hpp>
@@ -29,7 +28,7 @@ struct local_access;
 /// The future that local_set::run_until() returns: runs a future and drives the set meanwhile.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_future
-    : public future_ops<run_until_future<F>, detail::is_marked<F>> {
+    : public future_ops<run_until_future<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;

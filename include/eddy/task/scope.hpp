@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/scope_base.hpp>
 #include <eddy/error.hpp>
@@ -170,17 +169,6 @@ private:
     stage stage_ = stage::fresh;
 };
 
-namespace detail {
-
-template <class F>
-class marked_scope_future : public scope_future<F> {
-public:
-    static constexpr bool took_closure = true;
-    using scope_future<F>::scope_future;
-};
-
-}  // namespace detail
-
 /// Runs `f(s)`, which returns a future (the body), and the children that it spawns with `s.spawn(...)`. The scope ends
 /// when the body and all children have ended; its output is that of the body. So children may borrow local variables of
 /// the coroutine that awaits the scope.
@@ -214,8 +202,6 @@ template <class F>
         static_assert(makes_future, "eddy: the body of a scope must make a future: [&](auto& s) -> eddy::task<T>");
         if constexpr (!makes_future) {
             return detail::broken_future();
-        } else if constexpr (detail::is_fragile<F>) {
-            return detail::marked_scope_future<plain>(std::in_place, std::forward<F>(f), where);
         } else {
             return scope_future<plain>(std::in_place, std::forward<F>(f), where);
         }

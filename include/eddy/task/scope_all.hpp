@@ -214,7 +214,6 @@ class child_tuple {
 public:
     static constexpr bool have_errors = (is_expected<output_t<F>> && ...);
     static constexpr bool has_no_errors = (!is_expected<output_t<F>> && ...);
-    static constexpr bool are_marked = (is_marked<F> || ...);
     using output = std::conditional_t<have_errors, try_join_rule, join_rule>::template output<F...>;
 
     template <class... G>
@@ -321,7 +320,6 @@ template <class Kind, class F>
 class child_range {
 public:
     static constexpr bool have_errors = is_expected<output_t<F>>;
-    static constexpr bool are_marked = is_marked<F>;
     using output = typename output_of_all<typename Kind::values, output_t<F>>::type;
 
     template <class R>
@@ -378,7 +376,7 @@ poll_result<Output> fail_with(scope_failure& failure) {
 /// The future that scope(a, b, ...) and scope_all() return.
 template <class Children>
 class [[nodiscard("a scope does nothing until it is awaited")]] scope_children
-    : public future_ops<scope_children<Children>, Children::are_marked> {
+    : public future_ops<scope_children<Children>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = typename Children::output;

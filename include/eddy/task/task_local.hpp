@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -69,7 +68,7 @@ private:
 /// The future that task_local::scope() returns: polls a future with a value bound.
 template <class T, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] task_local_future
-    : public future_ops<task_local_future<T, F>, detail::is_marked<F>> {
+    : public future_ops<task_local_future<T, F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;

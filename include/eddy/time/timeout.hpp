@@ -12,7 +12,6 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -49,7 +48,7 @@ public:
 /// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] timeout_future
-    : public future_ops<timeout_future<F>, detail::is_marked<F>> {
+    : public future_ops<timeout_future<F>> {
 public:
     using output_type = std::expected<output_t<F>, elapsed>;
 

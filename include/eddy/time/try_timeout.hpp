@@ -11,7 +11,6 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/detail/owned.hpp>
@@ -98,7 +97,7 @@ namespace eddy::time {
 /// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] try_timeout_future
-    : public future_ops<try_timeout_future<F>, eddy::detail::is_marked<F>> {
+    : public future_ops<try_timeout_future<F>> {
 public:
     using output_type = typename eddy::detail::flat_output<output_t<F>>::type;
 
