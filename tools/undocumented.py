@@ -248,13 +248,6 @@ protocol = {
     *("poll_write", "poll_write_vectored", "poll_shutdown", "start_seek", "poll_seek_complete"),
 }
 
-# The body of an overload that only produces a short compile error.
-refusal = re.compile(
-    r"\{ (return |static_cast < void > \( )?((eddy :: )?detail :: )?(refuse_\w+|broken_future)\b[^;]*; "
-    r"|.*\bmust_be_moved \("
-)
-
-
 def needs_no_docstring(name, declaration, documented_classes):
     args = re.sub(r"\s", "", name.args)
     owner = re.sub(r"<.*", "", name.qualified.rpartition("::")[0]).split("::")[-1].strip()
@@ -281,9 +274,8 @@ def needs_no_docstring(name, declaration, documented_classes):
         return True  # a deduction guide
     if re.fullmatch(r"operator(==|!=|<=>|<|>|<=|>=)|swap", name.name):
         return True
-    if re.search(rf":: {re.escape(name.name)} \(", " ".join(declaration.head)):
-        return True  # a definition outside of its class: Doxygen lists the declaration, too
-    return bool(refusal.match(declaration.body))
+    # A definition outside of its class: Doxygen lists the declaration, too.
+    return bool(re.search(rf":: {re.escape(name.name)} \(", " ".join(declaration.head)))
 
 
 # ---- What a docstring must state ----

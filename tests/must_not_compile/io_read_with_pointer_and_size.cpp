@@ -1,7 +1,6 @@
-// expect-error: static assertion failed
 // expect-error: eddy: this takes the buffer as one argument: std::span(x).first(size), or std::span(pointer, size)
 // only-error
-// max-lines: 5
+// max-lines: 6
 #include <eddy/io.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>

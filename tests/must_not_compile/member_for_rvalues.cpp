@@ -1,6 +1,5 @@
 // Members that consume their object accept an rvalue, whatever parameters the overload for lvalues has.
 //
-// expect-error: static assertion failed
 // expect-error: eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)
 // only-error
 #include <eddy/io/async_fd.hpp>

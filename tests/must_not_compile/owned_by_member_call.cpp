@@ -1,4 +1,3 @@
-// expect-error: static assertion failed
 // expect-error: eddy: the _owned functions are static, and take the std::shared_ptr
 // only-error
 #include <eddy/sync/semaphore.hpp>

@@ -1,4 +1,3 @@
-// expect-error: static assertion failed
 // expect-error: eddy: this takes a token, not a result: write `auto stop = co_await try_(signal::shutdown_token());`
 // only-error
 #include <eddy/net/serve.hpp>

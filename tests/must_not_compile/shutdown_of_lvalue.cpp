@@ -1,4 +1,3 @@
-// expect-error: static assertion failed
 // expect-error: eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)
 // only-error
 #include <eddy/runtime/runtime.hpp>

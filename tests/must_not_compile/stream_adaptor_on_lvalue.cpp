@@ -1,6 +1,5 @@
 // An adaptor consumes its stream. Use by_ref() to keep the stream.
 //
-// expect-error: static assertion failed
 // expect-error: eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)
 // only-error
 #include <eddy/stream.hpp>

@@ -1,4 +1,3 @@
-// expect-error: static assertion failed
 // expect-error: eddy: a duration has a unit: write 1s or 100ms, after `using namespace std::chrono_literals;`
 // only-error
 #include <eddy/result.hpp>

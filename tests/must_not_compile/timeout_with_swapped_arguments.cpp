@@ -1,4 +1,3 @@
-// expect-error: static assertion failed
 // expect-error: eddy: the limit of a timeout is its first argument
 // only-error
 #include <eddy/task/task.hpp>

@@ -1,4 +1,3 @@
-// expect-error: static assertion failed
 // expect-error: eddy: spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda
 // only-error
 #include <eddy/sync/task_tracker.hpp>

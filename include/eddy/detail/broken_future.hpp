@@ -11,6 +11,43 @@
 // Placeholders that library templates return after a failed static_assert, so that the compiler reports that message
 // and no further errors.
 
+// EDDY_DELETED(text) ends the declaration of a function template that must not be called: the error is "eddy: " and the
+// text. The function returns a placeholder.
+#if defined(__cpp_deleted_function) && defined(__clang__)  // which warns about it in C++23
+#define EDDY_DELETED(text)                                                                        \
+    _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wc++26-extensions\"") = \
+        delete ("eddy: " text)_Pragma("clang diagnostic pop")
+#elif defined(__cpp_deleted_function)
+#define EDDY_DELETED(text) = delete ("eddy: " text)
+#else
+#define EDDY_DELETED(text)                               \
+    {                                                    \
+        static_assert(!sizeof(__func__), "eddy: " text); \
+        throw;                                           \
+    }                                                    \
+    static_assert(true)  // for the semicolon
+#endif
+
+// The texts of several functions.
+#define EDDY_NEEDS_MOVE "this takes ownership of its object: write std::move(x).f(...), not x.f(...)"
+#define EDDY_NO_ARGUMENTS                                                                                              \
+    "spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda, spawn([=] { return f(x); " \
+    "})"
+#define EDDY_ONE_BUFFER "this takes the buffer as one argument: std::span(x).first(size), or std::span(pointer, size)"
+#define EDDY_NO_TEMPORARY                                                                                      \
+    "this may write only a part of its buffer, and the buffer is a temporary: store it in a variable, or use " \
+    "write_all()"
+#define EDDY_NEEDS_UNIT                                                                            \
+    "a duration has a unit: write 1s or 100ms, after `using namespace std::chrono_literals;`, or " \
+    "std::chrono::milliseconds(x)"
+#define EDDY_LIMIT_FIRST "the limit of a timeout is its first argument: timeout(1s, work)"
+#define EDDY_TAKES_SHARED                                                                                          \
+    "the _owned functions are static, and take the std::shared_ptr: write sync::semaphore::acquire_owned(x), not " \
+    "x->acquire_owned()"
+#define EDDY_NEEDS_TOKEN                                                                                    \
+    "this takes a token, not a result: write `auto stop = co_await try_(signal::shutdown_token());`, then " \
+    "shutdown(stop)"
+
 namespace eddy::detail {
 
 /// A placeholder for a future that could not be made, and for its join handle, its output and their members.
@@ -90,65 +127,6 @@ template <class A, class B>
     requires one_is_broken<A, B>
 bool operator==(const A&, const B&) {
     return {};
-}
-
-// The functions below are the bodies of overloads that only produce a short compile error. They take the arguments of
-// the overload, so that the error occurs only if the overload is called.
-
-/// Reports that an rvalue member function was called on an lvalue.
-template <class... A>
-auto refuse_lvalue(const A&...) {
-    constexpr bool is_moved = sizeof...(A) == std::size_t(-1);
-    static_assert(is_moved, "eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)");
-    return broken_future();
-}
-
-/// Reports that a spawn function was called with arguments for the work, which std::thread's constructor accepts.
-template <class... A>
-auto refuse_arguments(const A&...) {
-    constexpr bool is_bound = sizeof...(A) == std::size_t(-1);
-    static_assert(is_bound,
-                  "eddy: spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda, "
-                  "spawn([=] { return f(x); })");
-    return broken_future();
-}
-
-/// Reports that the arguments of a timeout were swapped.
-template <class... A>
-auto refuse_swapped_limit(const A&...) {
-    constexpr bool is_limit_first = sizeof...(A) == std::size_t(-1);
-    static_assert(is_limit_first, "eddy: the limit of a timeout is its first argument: timeout(1s, work)");
-    return broken_future();
-}
-
-/// Reports that a number was passed as a duration.
-template <class... A>
-auto refuse_number_as_duration(const A&...) {
-    constexpr bool has_unit = sizeof...(A) == std::size_t(-1);
-    static_assert(has_unit,
-                  "eddy: a duration has a unit: write 1s or 100ms, after `using namespace std::chrono_literals;`, or "
-                  "std::chrono::milliseconds(x)");
-    return broken_future();
-}
-
-/// Reports that a function that takes a std::shared_ptr was called as a member of its object.
-template <class... A>
-auto refuse_member_of_shared(const A&...) {
-    constexpr bool takes_pointer = sizeof...(A) == std::size_t(-1);
-    static_assert(takes_pointer,
-                  "eddy: the _owned functions are static, and take the std::shared_ptr: write "
-                  "sync::semaphore::acquire_owned(x), not x->acquire_owned()");
-    return broken_future();
-}
-
-/// Reports that an option was set to a `result`. Returns a reference to `options`, so that no further error follows.
-template <class Options, class Result>
-Options& refuse_result_of_token(Options& options, const Result&) {
-    constexpr bool is_token = sizeof(Result) == std::size_t(-1);
-    static_assert(is_token,
-                  "eddy: this takes a token, not a result: write `auto stop = co_await "
-                  "try_(signal::shutdown_token());`, then shutdown(stop)");
-    return options;
 }
 
 /// An argument that spawn functions reject after the work. Only a source location is allowed there.

@@ -410,13 +410,6 @@ struct broken_stream : broken_future {
 };
 // clang-format on
 
-/// Reports that a member for rvalues was called on an lvalue.
-template <class... A>
-broken_stream refuse_lvalue_stream(const A&... a) {
-    static_cast<void>(refuse_lvalue(a...));
-    return {};
-}
-
 /// Checks that a function deduced as `Fn` accepts a `V`.
 template <class Fn, class V>
 constexpr bool takes_item() {

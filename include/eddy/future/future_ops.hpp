@@ -19,18 +19,6 @@ auto or_else(F&& future, Fn&& f);
 template <class F, class Fn>
 auto then(F&& future, Fn&& f);
 
-namespace detail {
-
-/// Reports that a combinator was called on an lvalue.
-template <class Fn>
-auto refuse_lvalue_future(const Fn&) {
-    constexpr bool moved = sizeof(Fn) == 0;
-    static_assert(moved, "eddy: a combinator takes ownership of its future: write std::move(f).and_then(...)");
-    return broken_future();
-}
-
-}  // namespace detail
-
 /// A mixin with the combinators as member functions, for a class that derives from `future_ops<itself>`. A future does
 /// not need it: the functions of the same names in combinators.hpp take any future.
 /// Thread safety: that of the derived class.
@@ -61,12 +49,16 @@ public:
         return eddy::then(static_cast<Self&&>(*this), std::forward<Fn>(f));
     }
 
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto and_then(auto&& f) & { return detail::refuse_lvalue_future(f); }
-    auto map(auto&& f) & { return detail::refuse_lvalue_future(f); }
-    auto map_err(auto&& f) & { return detail::refuse_lvalue_future(f); }
-    auto or_else(auto&& f) & { return detail::refuse_lvalue_future(f); }
-    auto then(auto&& f) & { return detail::refuse_lvalue_future(f); }
+    detail::broken_future and_then(auto&&) &
+        EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).and_then(...)");
+    detail::broken_future map(auto&&) &
+        EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).map(...)");
+    detail::broken_future map_err(auto&&) &
+        EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).map_err(...)");
+    detail::broken_future or_else(auto&&) &
+        EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).or_else(...)");
+    detail::broken_future then(auto&&) &
+        EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).then(...)");
 };
 
 }  // namespace eddy

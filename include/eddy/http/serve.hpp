@@ -79,11 +79,8 @@ public:
         connections_.shutdown(token);
         return *this;
     }
-    // Overload for a result: reports the misuse with one static_assert.
     template <class E>
-    serve_options& shutdown(const std::expected<sync::cancellation_token, E>& token) {
-        return eddy::detail::refuse_result_of_token(*this, token);
-    }
+    serve_options& shutdown(const std::expected<sync::cancellation_token, E>&) EDDY_DELETED(EDDY_NEEDS_TOKEN);
     serve_options& drain(std::chrono::nanoseconds limit) noexcept {
         connections_.drain(limit);
         return *this;

@@ -115,8 +115,7 @@ public:
     [[nodiscard]] const S& source() const noexcept { return source_; }
     /// Moves the source out.
     [[nodiscard]] S into_source() && { return std::move(source_); }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto into_source(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future into_source(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 private:
     S source_;
@@ -269,8 +268,7 @@ public:
 
     /// Deregisters the source and returns it.
     [[nodiscard]] S into_inner() && { return std::move(evented_).into_inner(); }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto into_inner(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future into_inner(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 private:
     explicit async_fd(poll_evented<S>&& evented) noexcept : evented_(std::move(evented)) {}

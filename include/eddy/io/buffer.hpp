@@ -83,26 +83,6 @@ std::span<std::byte> room_of(T& into, std::string_view text, std::source_locatio
     return std::as_writable_bytes(std::span(std::ranges::data(into), std::ranges::size(into)));
 }
 
-/// Reports that a temporary container was passed to an operation that may write a part of it.
-template <class T>
-auto refuse_temporary_bytes() {
-    constexpr bool is_named = sizeof(T) == 0;
-    static_assert(
-        is_named,
-        "eddy: this may write only a part of its buffer, and the buffer is a temporary: store it in a variable, "
-        "or use write_all()");
-    return broken_future();
-}
-
-/// Reports that a buffer was passed as a pointer and a size, as to recv(2) and send(2).
-template <class T>
-auto refuse_pointer_and_size() {
-    constexpr bool is_one_argument = sizeof(T) == 0;
-    static_assert(is_one_argument,
-                  "eddy: this takes the buffer as one argument: std::span(x).first(size), or std::span(pointer, size)");
-    return broken_future();
-}
-
 }  // namespace eddy::detail
 
 namespace eddy::io {

@@ -92,8 +92,7 @@ public:
         deregister();
         return std::move(source_);
     }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto into_inner(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future into_inner(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 private:
     template <io_source T>

@@ -65,12 +65,10 @@ template <class R, eddy::detail::growing_bytes C>
     const auto room = detail::room_of(into, detail::no_room_to_read, where);
     return eddy::io::read(std::forward<R>(from), mutable_buffer(room));
 }
-// A pointer and a size: reports the misuse with one static_assert. Does not accept a descriptor, which read(2) takes.
+// Does not accept a descriptor, which read(2) takes.
 template <class S, class T>
     requires std::is_class_v<std::remove_reference_t<S>>
-auto read(S&&, T&&, std::size_t) {
-    return eddy::detail::refuse_pointer_and_size<T>();
-}
+eddy::detail::broken_future read(S&&, T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
 
 /// Reads into several buffers in order. If the reader cannot do that, reads into the first buffer that is not empty.
 /// Otherwise same as read().

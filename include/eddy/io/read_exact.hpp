@@ -60,10 +60,7 @@ template <class R>
     return detail::make_if<detail::check_borrowed_reader<R>(), read_exact_future<std::remove_reference_t<R>>>(
         from, into.bytes());
 }
-// A pointer and a size: reports the misuse with one static_assert.
 template <class S, class T>
-auto read_exact(S&&, T&&, std::size_t) {
-    return eddy::detail::refuse_pointer_and_size<T>();
-}
+eddy::detail::broken_future read_exact(S&&, T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
 
 }  // namespace eddy::io

@@ -89,17 +89,12 @@ template <class W>
                                                                                                          from.bytes());
 }
 
-// A temporary string: reports the misuse with one static_assert.
 template <class W, eddy::detail::owned_bytes T>
-auto write(W&&, T&&) {
-    return detail::refuse_temporary_bytes<T>();
-}
-// A pointer and a size: reports the misuse with one static_assert. Does not accept a descriptor, which write(2) takes.
+detail::broken_future write(W&&, T&&) EDDY_DELETED(EDDY_NO_TEMPORARY);
+// Does not accept a descriptor, which write(2) takes.
 template <class S, class T>
     requires std::is_class_v<std::remove_reference_t<S>>
-auto write(S&&, T&&, std::size_t) {
-    return eddy::detail::refuse_pointer_and_size<T>();
-}
+eddy::detail::broken_future write(S&&, T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
 
 /// Writes from several buffers in order. If the writer cannot do that, writes from the first buffer that is not empty.
 /// Otherwise same as write().

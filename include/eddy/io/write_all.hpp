@@ -123,11 +123,8 @@ template <class W, eddy::detail::owned_bytes T>
     return detail::make_if<detail::check_borrowed_writer<W>(), write_all_moved_future<std::remove_reference_t<W>, T>>(
         to, std::forward<T>(from));
 }
-// A pointer and a size: reports the misuse with one static_assert.
 template <class S, class T>
-auto write_all(S&&, T&&, std::size_t) {
-    return eddy::detail::refuse_pointer_and_size<T>();
-}
+eddy::detail::broken_future write_all(S&&, T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
 
 /// Writes all of several buffers in order, several in one call if the writer can do that. Changes `from`: each span
 /// becomes the part of it that is not written yet, so it is empty once it is written completely.

@@ -51,8 +51,7 @@ public:
     [[nodiscard]] net::owned_halves<Self> into_split() && {
         return net::owned_halves<Self>(std::make_shared<Self>(std::move(static_cast<Self&>(*this))));
     }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto into_split(auto&&... a) & { return refuse_lvalue(a...); }
+    broken_future into_split(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 protected:
     using socket_owner::socket_owner;

@@ -46,11 +46,8 @@ public:
     [[nodiscard]] datagram_send_moved_future<T> send(T&& from) {
         return datagram_send_moved_future<T>(socket_, std::forward<T>(from));
     }
-    // A pointer and a size: reports the misuse with one static_assert.
     template <class T>
-    auto send(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future send(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
     result<std::size_t> try_send(io::const_buffer from) { return socket_.try_write(from.bytes()); }
@@ -75,11 +72,8 @@ public:
     [[nodiscard]] datagram_recv_future recv(C& into, std::source_location where = std::source_location::current()) {
         return recv(room_in(into, where));
     }
-    // A pointer and a size: reports the misuse with one static_assert.
     template <class T>
-    auto recv(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future recv(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Same as recv(), but also returns the sender, and whether the datagram was larger than `into`.
     /// Cancel safety: safe.
     [[nodiscard]] recv_from_future<Addr> recv_from(io::mutable_buffer into) noexcept {

@@ -98,8 +98,7 @@ public:
     /// Joins both halves and returns the stream.
     /// Errors: if `writer` is not the other half, the error contains both halves.
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_write_half<Stream> writer) &&;
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto reunite(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 private:
     friend detail::socket_access;
@@ -138,9 +137,8 @@ public:
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_read_half<Stream> reader) && {
         return std::move(reader).reunite(std::move(*this));
     }
-    // Lvalue overloads: report the misuse with one static_assert.
-    auto forget(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
-    auto reunite(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future forget(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 private:
     friend detail::socket_access;

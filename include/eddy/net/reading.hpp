@@ -105,15 +105,10 @@ public:
     [[nodiscard]] read_future read(C& into, std::source_location where = std::source_location::current()) {
         return read_future(socket_of_self(), detail::room_of(into, detail::no_room_to_read, where));
     }
-    // A pointer and a size: report the misuse with one static_assert.
     template <class T>
-    auto read(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future read(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     template <class T>
-    auto read_exact(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future read_exact(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Reads into several buffers in order. Otherwise same as read().
     /// Cancel safety: safe.
     [[nodiscard]] read_vectored_future read_vectored(std::span<const std::span<std::byte>> into) noexcept {

@@ -61,11 +61,8 @@ public:
         shutdown_ = token;
         return *this;
     }
-    // Overload for a result: reports the misuse with one static_assert.
     template <class E>
-    serve_options& shutdown(const std::expected<sync::cancellation_token, E>& token) {
-        return eddy::detail::refuse_result_of_token(*this, token);
-    }
+    serve_options& shutdown(const std::expected<sync::cancellation_token, E>&) EDDY_DELETED(EDDY_NEEDS_TOKEN);
     /// Sets how long connections may continue after the cancellation of the shutdown() token, or after a failure of the
     /// listener. Then they are aborted. 30 seconds by default.
     serve_options& drain(std::chrono::nanoseconds limit) noexcept {

@@ -28,8 +28,7 @@ public:
     /// error of the connection itself is not returned here, but as released::error.
     /// Cancel safety: not safe. If the future is destroyed before it is ready, the descriptor is closed.
     [[nodiscard]] task<result<net::released>> into_native() && { return release_socket(std::move(socket_)); }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto into_native(auto&&... a) & { return refuse_lvalue(a...); }
+    broken_future into_native(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     /// Returns the descriptor, which this object still owns. Use it for socket options. With io_uring, the driver may
     /// have received bytes of a TCP connection already. Bytes that were written may not be in the socket before
     /// flush().

@@ -54,8 +54,7 @@ public:
     /// Cancel safety: not safe. If the future is destroyed before it is ready, the socket is closed and these
     /// connections are lost.
     [[nodiscard]] task<result<released>> into_native() &&;
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto into_native(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future into_native(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     /// Returns the descriptor, which this object still owns.
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 

@@ -56,9 +56,8 @@ public:
     /// Errors, cancel safety: those of tcp_stream::connect().
     [[nodiscard]] task<result<tcp_stream>> connect(const socket_addr& to,
                                                    std::source_location where = std::source_location::current()) &&;
-    // Lvalue overloads: report the misuse with one static_assert.
-    auto listen(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
-    auto connect(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future listen(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    eddy::detail::broken_future connect(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
     /// Gets or sets whether bind() may reuse an address that connections in TIME_WAIT still use (SO_REUSEADDR).
     [[nodiscard]] result<bool> reuse_addr() const;

@@ -187,9 +187,8 @@ public:
     /// Cancel safety: not safe. The socket and the buffer are destroyed.
     template <class B>
     [[nodiscard]] auto recv_dgram(B buffer) &&;
-    // Lvalue overloads: report the misuse with one static_assert.
-    auto send_dgram(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
-    auto recv_dgram(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future send_dgram(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    eddy::detail::broken_future recv_dgram(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
     // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 

@@ -58,10 +58,9 @@ public:
     /// Makes a datagram socket, which may be bound and connected later.
     /// Errors: wrong_protocol_type if this is a stream socket.
     [[nodiscard]] result<unix_datagram> into_datagram() &&;
-    // Lvalue overloads: report the misuse with one static_assert.
-    auto listen(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
-    auto connect(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
-    auto into_datagram(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    eddy::detail::broken_future listen(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    eddy::detail::broken_future connect(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    eddy::detail::broken_future into_datagram(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
     /// The size of the send buffer in bytes (SO_SNDBUF), which also limits the size of a datagram. The kernel doubles
     /// the value that is set, for its own overhead, and reports the doubled value.

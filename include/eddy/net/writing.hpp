@@ -145,20 +145,12 @@ public:
     [[nodiscard]] write_future write(io::const_buffer from) noexcept {
         return write_future(socket_of_self(), from.bytes());
     }
-    // A temporary string: reports the misuse with one static_assert.
     template <detail::owned_bytes T>
-    auto write(T&&) {
-        return detail::refuse_temporary_bytes<T>();
-    }
-    // A pointer and a size: report the misuse with one static_assert.
+    detail::broken_future write(T&&) EDDY_DELETED(EDDY_NO_TEMPORARY);
     template <class T>
-    auto write(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future write(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     template <class T>
-    auto write_all(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future write_all(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Writes from several buffers in order. Otherwise same as write().
     /// Cancel safety: safe.
     [[nodiscard]] write_vectored_future write_vectored(std::span<const std::span<const std::byte>> from) noexcept {

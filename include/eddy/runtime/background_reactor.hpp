@@ -86,8 +86,7 @@ public:
 
     /// Detaches the thread, which then runs until the process ends.
     void forget() && noexcept;
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto forget(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    detail::broken_future forget(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 private:
     friend class reactor;

@@ -139,10 +139,9 @@ public:
     }
     /// Destroys the core and its tasks now, as the destructor does.
     void shutdown_now() && noexcept { const core mine(std::move(*this)); }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto shutdown_timeout(auto&&... a) & { return detail::refuse_lvalue(a...); }
-    auto shutdown_on_idle(auto&&... a) & { return detail::refuse_lvalue(a...); }
-    auto shutdown_now(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    detail::broken_future shutdown_timeout(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_future shutdown_on_idle(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_future shutdown_now(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
     /// Returns a handle for this thread, or one for other threads.
     [[nodiscard]] core_handle handle(std::source_location where = std::source_location::current()) const {

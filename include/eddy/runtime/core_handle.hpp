@@ -102,8 +102,8 @@ public:
         return {};
     }
 
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
+    detail::broken_future spawn(auto&&, detail::argument_of_work auto&&, auto&&...) const
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Returns a handle to the same event loop for other threads.
     [[nodiscard]] core_remote remote() const noexcept;

@@ -70,8 +70,8 @@ public:
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
         return detail::spawn_blocking_on(pool_, std::forward<F>(f), where);
     }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
+    detail::broken_future spawn(auto&&, detail::argument_of_work auto&&, auto&&...) const
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Runs a future on this runtime and blocks until it has ended; see runtime::block_on.
     template <class F>

@@ -154,8 +154,7 @@ public:
     /// Errors: std::errc::resource_unavailable_try_again if the system has too many threads;
     /// std::errc::resource_deadlock_would_occur inside a driver tick.
     [[nodiscard]] result<background_reactor> background() && noexcept;
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto background(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    detail::broken_future background(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
     /// Returns a handle to this reactor.
     /// Thread safety: any thread.

@@ -84,8 +84,8 @@ public:
         return detail::spawn_blocking_on(&own("runtime::spawn_blocking()", where), std::forward<F>(f), where);
     }
 
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
+    detail::broken_future spawn(auto&&, detail::argument_of_work auto&&, auto&&...) const
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Runs a future on the workers and blocks this thread until it has ended. Returns its output, or throws its
     /// exception.
@@ -157,12 +157,11 @@ public:
     /// not wait.
     [[nodiscard]] runtime_ended shutdown_now() && noexcept;
 
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto block_on_all(auto&&... a) & { return detail::refuse_lvalue(a...); }
-    auto shutdown_timeout(auto&&... a) & { return detail::refuse_lvalue(a...); }
-    auto shutdown_background(auto&&... a) & { return detail::refuse_lvalue(a...); }
-    auto shutdown_on_idle(auto&&... a) & { return detail::refuse_lvalue(a...); }
-    auto shutdown_now(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    detail::broken_future block_on_all(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_future shutdown_timeout(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_future shutdown_background(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_future shutdown_on_idle(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_future shutdown_now(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
 private:
     friend class runtime_builder;

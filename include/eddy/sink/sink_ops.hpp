@@ -135,9 +135,9 @@ public:
 
     // For lvalues: a static_assert that says what to write.
     // clang-format off
-    template <class In> auto with(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    template <class T> auto buffer(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto fanout(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    template <class In> detail::broken_stream with(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    template <class T> detail::broken_stream buffer(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream fanout(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     // clang-format on
 
 private:

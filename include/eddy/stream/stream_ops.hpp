@@ -481,40 +481,40 @@ public:
 
     // These overloads only produce a short error message for an lvalue stream.
     // clang-format off
-    auto map(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto filter_map(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto then(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto inspect(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto scan(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto enumerate(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto filter(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto take_while(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto skip_while(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto map_while(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto take(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto skip(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto fuse(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto peekable(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto chain(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto merge(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto zip(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto chunks(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto ready_chunks(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto buffered(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto buffer_unordered(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto for_each_concurrent(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto timeout(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto timeout_repeating(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto throttle(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto chunks_timeout(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto for_each(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto fold(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto try_fold(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto forward(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto all(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto any(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    template <class Container = void> auto collect(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
-    auto count(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    detail::broken_stream map(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream filter_map(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream then(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream inspect(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream scan(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream enumerate(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream filter(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream take_while(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream skip_while(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream map_while(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream take(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream skip(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream fuse(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream peekable(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream chain(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream merge(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream zip(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream chunks(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream ready_chunks(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream buffered(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream buffer_unordered(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream for_each_concurrent(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream timeout(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream timeout_repeating(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream throttle(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream chunks_timeout(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream for_each(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream fold(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream try_fold(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream forward(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream all(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream any(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    template <class Container = void> detail::broken_stream collect(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+    detail::broken_stream count(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     // clang-format on
 
 private:

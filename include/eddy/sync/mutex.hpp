@@ -129,9 +129,8 @@ public:
         return try_take<owned_guard>(checked(shared, where), share_of(shared));
     }
 
-    // Overloads for calls by `->`: report the misuse with one static_assert.
-    auto lock_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
-    auto try_lock_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
+    eddy::detail::broken_future lock_owned(std::same_as<void> auto...) EDDY_DELETED(EDDY_TAKES_SHARED);
+    eddy::detail::broken_future try_lock_owned(std::same_as<void> auto...) EDDY_DELETED(EDDY_TAKES_SHARED);
 
     /// Blocks this thread until the mutex is locked; see `eddy::wait`.
     [[nodiscard]] guard blocking_lock(std::source_location where = std::source_location::current()) {

@@ -204,11 +204,10 @@ public:
         return try_take<owned_write_guard>(checked(lock, where), share_of(lock), lock->max_readers_);
     }
 
-    // Overloads for calls by `->`: report the misuse with one static_assert.
-    auto read_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
-    auto write_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
-    auto try_read_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
-    auto try_write_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
+    eddy::detail::broken_future read_owned(std::same_as<void> auto...) EDDY_DELETED(EDDY_TAKES_SHARED);
+    eddy::detail::broken_future write_owned(std::same_as<void> auto...) EDDY_DELETED(EDDY_TAKES_SHARED);
+    eddy::detail::broken_future try_read_owned(std::same_as<void> auto...) EDDY_DELETED(EDDY_TAKES_SHARED);
+    eddy::detail::broken_future try_write_owned(std::same_as<void> auto...) EDDY_DELETED(EDDY_TAKES_SHARED);
 
     /// Blocks this thread until the lock is acquired; see `eddy::wait`.
     [[nodiscard]] read_guard blocking_read(source_location where = source_location::current()) {

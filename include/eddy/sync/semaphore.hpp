@@ -200,13 +200,9 @@ public:
         const std::shared_ptr<semaphore>& from, std::size_t count = 1,
         std::source_location where = std::source_location::current());
 
-    // Overloads for calls by `->`: report the misuse with one static_assert.
-    auto acquire_owned(std::convertible_to<std::size_t> auto... count) {
-        return eddy::detail::refuse_member_of_shared(count...);
-    }
-    auto try_acquire_owned(std::convertible_to<std::size_t> auto... count) {
-        return eddy::detail::refuse_member_of_shared(count...);
-    }
+    eddy::detail::broken_future acquire_owned(std::convertible_to<std::size_t> auto...) EDDY_DELETED(EDDY_TAKES_SHARED);
+    eddy::detail::broken_future try_acquire_owned(std::convertible_to<std::size_t> auto...)
+        EDDY_DELETED(EDDY_TAKES_SHARED);
 
     /// Blocks this thread until `count` permits are taken; see `eddy::wait`.
     /// Errors: those of acquire().

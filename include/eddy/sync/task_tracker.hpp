@@ -256,19 +256,14 @@ public:
         return start<F>(std::forward<F>(f), [&](auto all) { return eddy::spawn_blocking(std::move(all), where); });
     }
 
-    // These overloads only produce a short error message for arguments that spawn() does not take.
-    auto spawn(auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
-        return eddy::detail::refuse_arguments(work);
-    }
-    auto spawn_on(const handle&, auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
-        return eddy::detail::refuse_arguments(work);
-    }
-    auto spawn_local(auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
-        return eddy::detail::refuse_arguments(work);
-    }
-    auto spawn_blocking(auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
-        return eddy::detail::refuse_arguments(work);
-    }
+    eddy::detail::broken_future spawn(auto&&, eddy::detail::argument_of_work auto&&, auto&&...) const
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
+    eddy::detail::broken_future spawn_on(const handle&, auto&&, eddy::detail::argument_of_work auto&&, auto&&...) const
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
+    eddy::detail::broken_future spawn_local(auto&&, eddy::detail::argument_of_work auto&&, auto&&...) const
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
+    eddy::detail::broken_future spawn_blocking(auto&&, eddy::detail::argument_of_work auto&&, auto&&...) const
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Returns true if both objects refer to the same tracker.
     [[nodiscard]] friend bool operator==(const task_tracker& a, const task_tracker& b) noexcept {

@@ -59,8 +59,7 @@ public:
         return add<W>([&] { return eddy::spawn(std::forward<W>(work), where); });
     }
 
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
+    detail::broken_future spawn(auto&&, detail::argument_of_work auto&&, auto&&...) EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Spawns a task on the given runtime and adds it.
     template <class W>
@@ -119,8 +118,7 @@ public:
     /// (see join_error::rethrow).
     /// Cancel safety: the future owns the tasks; if it is destroyed, they are aborted and their outputs are lost.
     [[nodiscard]] auto join_all() && { return join_all_of(static_cast<Self&&>(*this)); }
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto join_all(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    detail::broken_future join_all(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
     /// Aborts all tasks. They are still to be joined.
     void abort_all() noexcept { tasks_.abort_all(); }

@@ -173,8 +173,8 @@ public:
         return detail::spawn_on(own("local_set::spawn_local()", where), std::forward<W>(work), where);
     }
 
-    // Lvalue overload: reports the misuse with one static_assert.
-    auto spawn_local(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
+    detail::broken_future spawn_local(auto&&, detail::argument_of_work auto&&, auto&&...)
+        EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Runs a future and drives the set until the future is ready. eddy::spawn_local() inside it spawns into this set.
     /// Tasks that have not ended by then stay in the set and do not run until the set is driven again.
@@ -241,7 +241,6 @@ auto spawn_local(W&& work, std::source_location where = std::source_location::cu
     return detail::spawn_on_core(*target.core, std::forward<W>(work), where);
 }
 
-// Lvalue overload: reports the misuse with one static_assert.
-auto spawn_local(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
+detail::broken_future spawn_local(auto&&, detail::argument_of_work auto&&, auto&&...) EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
 }  // namespace eddy

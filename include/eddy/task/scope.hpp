@@ -34,8 +34,7 @@ public:
         if constexpr (detail::check_spawned<W>()) base_.spawn(std::forward<W>(work), where);
     }
 
-    // Overload with arguments for the work: reports the misuse with one static_assert.
-    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
+    detail::broken_future spawn(auto&&, detail::argument_of_work auto&&, auto&&...) EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Cancels all children, the present ones and later ones. The body continues.
     void cancel() noexcept { base_.cancel(); }

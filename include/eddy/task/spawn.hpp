@@ -71,11 +71,9 @@ auto spawn_background(W&& work, std::source_location where = std::source_locatio
     return detail::spawn_here(std::forward<W>(work), where, true);
 }
 
-// Overload with arguments for the work: reports the misuse with one static_assert.
-auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
-auto spawn_background(auto&& work, detail::argument_of_work auto&&, auto&&...) {
-    return detail::refuse_arguments(work);
-}
+detail::broken_future spawn(auto&&, detail::argument_of_work auto&&, auto&&...) EDDY_DELETED(EDDY_NO_ARGUMENTS);
+detail::broken_future spawn_background(auto&&, detail::argument_of_work auto&&, auto&&...)
+    EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
 /// Returns the number of the task that is being polled on this thread; nullopt outside of tasks.
 [[nodiscard]] EDDY_API std::optional<task_id> current_task_id() noexcept;

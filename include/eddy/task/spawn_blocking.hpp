@@ -31,8 +31,8 @@ auto spawn_blocking(F&& f, std::source_location where = std::source_location::cu
     return detail::spawn_blocking_on(detail::current_blocking_pool(where), std::forward<F>(f), where);
 }
 
-// Lvalue overload: reports the misuse with one static_assert.
-auto spawn_blocking(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
+detail::broken_future spawn_blocking(auto&&, detail::argument_of_work auto&&, auto&&...)
+    EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
 namespace detail {
 

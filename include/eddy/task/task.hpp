@@ -198,7 +198,6 @@ public:
         return_value<T, Checks>(T(std::unexpect, std::make_error_code(error.error())), here);
     }
 
-    // Overload for any other value: reports the misuse with one static_assert.
     template <class U>
         requires(!std::convertible_to<U, T> && is_movable)
     void return_value(U&&) {

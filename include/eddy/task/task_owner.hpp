@@ -164,11 +164,8 @@ public:
             base_.spawn(detail::reported_work<std::decay_t<W>>(std::forward<W>(work), where), where);
         }
     }
-    // Lvalue overload: reports the misuse with one static_assert.
     template <class W, detail::argument_of_work A, class... More>
-    auto spawn(W&&, A&&, More&&...) {
-        return detail::refuse_arguments<W>();
-    }
+    detail::broken_future spawn(W&&, A&&, More&&...) EDDY_DELETED(EDDY_NO_ARGUMENTS);
 
     /// Cancels all tasks, the present ones and later ones, without waiting.
     void cancel() noexcept { base_.cancel(); }

@@ -123,12 +123,9 @@ template <class Rep, class Period>
     return interval_stream(clock::now(), round_up(period), where);
 }
 
-// Overload for a number without a unit: reports the misuse with one static_assert.
 template <class N>
     requires std::is_arithmetic_v<N>
-auto interval(N period) {
-    return eddy::detail::refuse_number_as_duration(period);
-}
+eddy::detail::broken_future interval(N) EDDY_DELETED(EDDY_NEEDS_UNIT);
 
 /// Returns an interval that ticks at `start` and then every `period`.
 /// Errors: throws misuse if `period` is zero or less.

@@ -155,17 +155,12 @@ template <class Rep, class Period, class F>
     return detail::make_adaptor<timeout_future<detail::owned_t<F>>>(std::forward<F>(work), sleep(d, where));
 }
 
-// Overloads for a number without a unit, and for swapped arguments: report the misuse with one static_assert.
 template <class N, class F>
     requires std::is_arithmetic_v<N>
-auto timeout(N limit, F&&) {
-    return eddy::detail::refuse_number_as_duration(limit);
-}
+eddy::detail::broken_future timeout(N, F&&) EDDY_DELETED(EDDY_NEEDS_UNIT);
 template <class F, class Rep, class Period>
     requires(future<std::remove_cvref_t<F>> || std::is_invocable_v<F&>)
-auto timeout(F&& work, std::chrono::duration<Rep, Period>) {
-    return eddy::detail::refuse_swapped_limit(work);
-}
+eddy::detail::broken_future timeout(F&&, std::chrono::duration<Rep, Period>) EDDY_DELETED(EDDY_LIMIT_FIRST);
 
 }  // namespace eddy::time
 

@@ -181,12 +181,9 @@ template <class F>
     return eddy::detail::make_try_timeout(std::forward<F>(work), sleep_until(deadline, where));
 }
 
-// Overload for a number without a unit: reports the misuse with one static_assert.
 template <class N, class F>
     requires std::is_arithmetic_v<N>
-auto try_timeout(N limit, F&&) {
-    return eddy::detail::refuse_number_as_duration(limit);
-}
+eddy::detail::broken_future try_timeout(N, F&&) EDDY_DELETED(EDDY_NEEDS_UNIT);
 
 /// Same as try_timeout_at(), with a deadline `d` from this call. A `d` of zero or less gives `work` one poll. A `d`
 /// that exceeds the clock's range is no limit.
@@ -196,12 +193,9 @@ template <class Rep, class Period, class F>
     return eddy::detail::make_try_timeout(std::forward<F>(work), sleep(d, where));
 }
 
-// Lvalue overload: reports the misuse with one static_assert.
 template <class F, class Rep, class Period>
     requires(future<std::remove_cvref_t<F>> || std::is_invocable_v<F&>)
-auto try_timeout(F&& work, std::chrono::duration<Rep, Period>) {
-    return eddy::detail::refuse_swapped_limit(work);
-}
+eddy::detail::broken_future try_timeout(F&&, std::chrono::duration<Rep, Period>) EDDY_DELETED(EDDY_LIMIT_FIRST);
 
 }  // namespace eddy::time
 EDDY_END_FALSE_UNINITIALIZED

@@ -122,28 +122,16 @@ public:
     [[nodiscard]] auto write_all(T&& from) {
         return detail::flushed_write(io::write_all(*this, std::forward<T>(from)), *this);
     }
-    // A temporary string: reports the misuse with one static_assert.
     template <detail::owned_bytes T>
-    auto write(T&&) {
-        return detail::refuse_temporary_bytes<T>();
-    }
-    // A pointer and a size: report the misuse with one static_assert.
+    detail::broken_future write(T&&) EDDY_DELETED(EDDY_NO_TEMPORARY);
     template <class T>
-    auto read(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future read(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     template <class T>
-    auto read_exact(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future read_exact(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     template <class T>
-    auto write(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future write(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     template <class T>
-    auto write_all(T&&, std::size_t) {
-        return detail::refuse_pointer_and_size<T>();
-    }
+    detail::broken_future write_all(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Waits until all encrypted bytes were sent.
     /// Cancel safety: safe.
     [[nodiscard]] auto flush() {
