@@ -9,7 +9,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 install(TARGETS eddy EXPORT eddy_targets
         RUNTIME COMPONENT eddy_core LIBRARY COMPONENT eddy_core NAMELINK_COMPONENT eddy_dev ARCHIVE COMPONENT eddy_dev
         FILE_SET HEADERS COMPONENT eddy_dev FILE_SET detail COMPONENT eddy_dev)
-install(TARGETS eddy_proto EXPORT eddy_targets FILE_SET HEADERS COMPONENT eddy_dev)
+install(TARGETS eddy_proto EXPORT eddy_targets FILE_SET HEADERS COMPONENT eddy_dev FILE_SET detail COMPONENT eddy_dev)
 install(EXPORT eddy_targets NAMESPACE eddy:: DESTINATION ${package_dir} COMPONENT eddy_dev)
 
 # eddy::tls has its own file of targets, which is read only if OpenSSL is found.
@@ -75,7 +75,16 @@ install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyC
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/eddy_check.cmake DESTINATION ${package_dir} COMPONENT eddy_dev)
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/eddy-check TYPE BIN COMPONENT eddy_dev)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE TYPE DOC COMPONENT eddy_dev)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ TYPE DOC COMPONENT eddy_dev FILES_MATCHING PATTERN "*.md" PATTERN "*.svg")
+# The pages are in one folder there, so links between them lose their folders.
+file(GLOB pages ${PROJECT_SOURCE_DIR}/docs/*.md ${PROJECT_SOURCE_DIR}/*/docs/*.md)
+foreach(page IN LISTS pages)
+  cmake_path(GET page FILENAME name)
+  file(READ ${page} text)
+  string(REGEX REPLACE "\\]\\(([a-z./]*/)?docs/([a-zA-Z_-]+\\.md)" "](\\2" text "${text}")
+  file(WRITE ${PROJECT_BINARY_DIR}/pages/${name} "${text}")
+endforeach()
+install(DIRECTORY ${PROJECT_BINARY_DIR}/pages/ TYPE DOC COMPONENT eddy_dev)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ TYPE DOC COMPONENT eddy_dev FILES_MATCHING PATTERN "*.svg")
 if(eddy_needs_liburing)
   install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir} COMPONENT eddy_dev)
 endif()

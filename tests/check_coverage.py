@@ -5,7 +5,7 @@ part 6 has the programs of its trial), and the tests that cover them.
 
 A line is `id <TAB> what <TAB> test`, and an id has one line per test. A test is one of:
     Suite.Name, Suite.*         tests of the tree
-    must_not_compile.NAME       a file of tests/must_not_compile
+    must_not_compile.NAME       a file of runtime/tests/must_not_compile
     cmake.NAME, io_uring_denied.ERROR.NAME      tests that tests/CMakeLists.txt adds by name
     ./dev COMMAND               a whole command
     see ID                      the tests of another id
@@ -20,9 +20,9 @@ macro = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(\s*(\w+),\s*(\w+)\)"
 
 
 def tests_of_the_tree():
-    for file in sorted(here.rglob("*_test.cpp")):
+    for file in sorted([*here.rglob("*_test.cpp"), *here.parent.glob("*/tests/**/*_test.cpp")]):
         for suite, name in macro.findall(file.read_text()):
-            yield suite, name, file.relative_to(here)
+            yield suite, name, file.relative_to(here.parent)
 
 
 def main():
@@ -49,7 +49,7 @@ def main():
         elif test.startswith("see "):
             known = test[4:] in ids
         elif test.startswith("must_not_compile."):
-            known = (here / "must_not_compile" / (test.split(".")[1] + ".cpp")).exists()
+            known = (here.parent / "runtime" / "tests" / "must_not_compile" / (test.split(".")[1] + ".cpp")).exists()
         elif test.startswith(("cmake.", "io_uring_denied.")):
             known = test.split(".")[-1] in listing
         elif test.endswith(".*"):

@@ -221,7 +221,7 @@ def make_jobs(program, tests, every, times):
 
 
 def file_of(program):
-    """The file that tests/must_not_compile/check.py checks, or None if the command is another one.
+    """The file that runtime/tests/must_not_compile/check.py checks, or None if the command is another one.
 
     Its command is `[python, check.py, family, FILE, --, compiler...]`, and it accepts several files."""
     command, properties = program.command, program.properties
@@ -415,7 +415,7 @@ class Runner:
     # -- Jobs --
 
     def _run_together(self, job):
-        """Runs one process of tests/must_not_compile/check.py for several files."""
+        """Runs one process of runtime/tests/must_not_compile/check.py for several files."""
         programs = {file_of(each): each for each in [job.program, *job.also]}
         command = job.program.command
         begin = time.monotonic()

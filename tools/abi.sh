@@ -31,7 +31,7 @@ describe() { # describe SOURCES BUILD FOLDER
     mkdir -p "$3"
     for library in "${libraries[@]}"; do
         abidw --drop-private-types --no-corpus-path --no-comp-dir-path --headers-dir "$1/include" --out-file "$3/$library.abi" \
-            "$2/src/lib$library.so"
+            "$2/lib/lib$library.so"
     done
 }
 

@@ -7,51 +7,26 @@ is compiled with EDDY_WITH_LIBURING, and is then linked with liburing.
 """
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 
 top = pathlib.Path(__file__).resolve().parent.parent
+runtime = top / "runtime"
 
-# The conditions of src/CMakeLists.txt. `ring` is where the answer depends on liburing.
-conditions = {
-    "NOT WIN32": True,
-    'CMAKE_SYSTEM_NAME STREQUAL "Linux"': True,
-    'CMAKE_SYSTEM_NAME STREQUAL "Darwin"': False,
-    'CMAKE_SYSTEM_NAME STREQUAL "NetBSD"': False,
-    'CMAKE_SYSTEM_NAME STREQUAL "OpenBSD"': False,
-    'CMAKE_SYSTEM_NAME MATCHES "^(FreeBSD|OpenBSD)$"': False,
-    'CMAKE_SYSTEM_NAME MATCHES "^(FreeBSD|NetBSD)$"': False,
-    "EDDY_TEST_KQUEUE": False,
-    "EDDY_TEST_KQUEUE AND EDDY_TEST_LIBKQUEUE": False,
-    "EDDY_NO_THREADS": False,
-}
 # Headers of other systems, of builds without threads, and of the tests. All other headers between #if and #endif are required on Linux.
-absent = {"driver/afd.hpp", "driver/kqueue.hpp", "explore/types.hpp"}
+absent = {"reactor/drivers/afd.hpp", "reactor/drivers/kqueue.hpp", "explore/types.hpp"}
 
 include = re.compile(r'#include (?:"(?P<private>[^"]+)"|<(?P<public>eddy/[^>]+)>)')
 
 
 def sources(ring):
-    """Returns the files that src/CMakeLists.txt adds to the target eddy on Linux."""
-    chosen, branches, inside, unknown = [], [], False, ""
-    for line in map(str.strip, (top / "src" / "CMakeLists.txt").read_text().splitlines()):
-        if found := re.match(r"(else)?if\((.+)\)$", line):
-            value = {**conditions, "liburing_FOUND": ring}.get(found[2])
-            unknown = found[2] if value is None else unknown
-            taken = bool(found[1]) and True in branches.pop()
-            branches.append([taken, not taken and value])
-        elif line == "else()":
-            branches.append([False, not any(branches.pop())])
-        elif line == "endif()":
-            branches.pop()
-        elif line == "target_sources(eddy PRIVATE":
-            if any(last is None for _, last in branches):
-                raise SystemExit(f"amalgamate.py: `conditions` lacks a condition of src/CMakeLists.txt: {unknown}")
-            inside = all(last for _, last in branches)
-        elif line == ")":
-            inside = False
-        elif inside:
-            chosen.append(line)
-    return chosen
+    """Returns the files of eddy::eddy on Linux, from runtime/sources.cmake."""
+    with tempfile.NamedTemporaryFile("w", suffix=".cmake") as script:
+        script.write(f"include({runtime}/sources.cmake)\n" 'list(JOIN eddy_sources "\\n" lines)\n' 'message("${lines}")\n')
+        script.flush()
+        known = ["-DCMAKE_SYSTEM_NAME=Linux", f"-Dliburing_FOUND={'ON' if ring else 'OFF'}"]
+        return subprocess.run(["cmake", *known, "-P", script.name], check=True, capture_output=True, text=True).stderr.split()
 
 
 def expanded(path, seen):
@@ -65,7 +40,7 @@ def expanded(path, seen):
         name = found["private"] or found["public"]
         if name not in seen and name not in absent:
             seen.add(name)
-            yield from expanded(top / ("src" if found["private"] else "include") / name, seen)
+            yield from expanded(runtime / ("src" if found["private"] else "include") / name, seen)
 
 
 def main():
@@ -81,17 +56,17 @@ def main():
     title += "".join(f"// {line}".rstrip() + "\n" for line in (top / "LICENSE").read_text().splitlines())
 
     seen = {"eddy/prelude.hpp"}
-    header = [title, "#pragma once", *expanded(top / "include" / "eddy" / "prelude.hpp", seen)]
+    header = [title, "#pragma once", *expanded(runtime / "include" / "eddy" / "prelude.hpp", seen)]
     with_ring, without = sources(True), sources(False)
     # See eddy_unity_build() in CMakeLists.txt.
     warnings = [f'#pragma GCC diagnostic ignored "-W{name}"' for name in ("shadow", "subobject-linkage", "dangling-pointer")]
     source = [title, '#include "eddy.hpp"', "#if !defined(__clang__)", *warnings, "#endif"]
     for name in without:
         if name in with_ring:
-            source += expanded(top / "src" / name, seen)
+            source += expanded(runtime / name, seen)
     for guard, names in (("#ifdef EDDY_WITH_LIBURING", with_ring), ("#ifndef EDDY_WITH_LIBURING", without)):
         others = set(seen)
-        source += [guard, *(line for n in names if n not in with_ring or n not in without for line in expanded(top / "src" / n, others)), "#endif"]
+        source += [guard, *(line for n in names if n not in with_ring or n not in without for line in expanded(runtime / n, others)), "#endif"]
     for name, lines in (("eddy.hpp", header), ("eddy.cpp", source)):
         try:
             (folder / name).write_text("\n".join(lines) + "\n")

@@ -128,46 +128,35 @@ changed_lately() {
 
 # ---- The stages ----
 
-# Checks that each file is listed in a CMakeLists.txt, that tests/coverage.tsv names only existing tests, and that the
-# pages have the code of tested files, no broken links, and the plots and tables of the stored results.
+# Checks that tests/coverage.tsv names only existing tests, and that the pages have the code of tested files, no broken
+# links, and the plots and tables of the stored results.
 check_lists() {
-    local file folder names forgotten=0
-    while read -r file; do
-        folder=${file%%/*}
-        [[ $file != tests/must_not_compile/* ]] || folder=tests/must_not_compile
-        [[ $file != tests/explore/* ]] || folder=tests/explore
-        [[ $file != tests/fuzz/* ]] || folder=tests
-        [[ $file != tests/soak/* ]] || folder=tests/soak
-        [[ $file != bench/peers/tmc/* ]] || folder=bench/peers/tmc
-        grep -qE "^ *${file#"$folder"/}\$" "$folder/CMakeLists.txt" ||
-            { say "$file is not listed in $folder/CMakeLists.txt" && forgotten=1; }
-    done < <(
-        find include -name '*.hpp'
-        find src examples bench tests/explore tests/must_not_compile tests/soak -name '*.cpp'
-        find tests/fuzz -name '*.cpp' ! -name fuzzer.cpp
-        find tests -maxdepth 1 -name '*_test.cpp'
-    )
+    local names forgotten=0
     names=$(names_of_the_system)
     if [[ -n $names ]]; then
-        say "only src/sys and src/driver may include headers of the operating system and use their constants:"
+        say "only src/sys, reactor/drivers and reactor/ring may include headers of the operating system and use their constants:"
         say "$names"
         forgotten=1
     fi
     python3 tools/check_version.py || forgotten=1
     tools/check_commits.sh || forgotten=1
     tests/dev_test.sh || forgotten=1
-    python3 tools/amalgamate.py build/amalgamated >/dev/null || forgotten=1 # fails if it does not know a condition of src/CMakeLists.txt
+    python3 tools/amalgamate.py build/amalgamated >/dev/null || forgotten=1 # fails if it does not find a header
     python3 tests/check_coverage.py || forgotten=1
     python3 tools/check_pages.py || forgotten=1
     python3 tools/check_messages.py || forgotten=1
-    python3 bench/plot.py --check || forgotten=1
+    python3 compare/plot.py --check || forgotten=1
     return "$forgotten"
 }
 
-# Prints the lines of the library, other than src/sys and src/driver, that include a header of the operating system or use
+public_headers() { find "${libraries[@]/%//include}" -name '*.hpp'; }
+include_flags=("${libraries[@]/#/-I}")
+include_flags=("${include_flags[@]/%//include}")
+
+# Prints the lines of the libraries, other than src/sys, reactor/drivers and reactor/ring, that include a header of the operating system or use
 # one of its constants.
 names_of_the_system() {
-    find include src -name '*.[ch]pp' ! -path 'src/sys/*' ! -path 'src/driver/*' | sort | xargs awk '
+    find "${libraries[@]/%//include}" "${libraries[@]/%//src}" -name '*.[ch]pp' ! -path '*/src/sys/*' ! -path '*/src/reactor/drivers/*' ! -path '*/src/reactor/ring/*' 2>/dev/null | sort | xargs awk '
         { code = $0; gsub(/"[^"]*"/, "", code); sub(/\/\/.*/, "", code) }
         code ~ /^ *# *include <((arpa|linux|net|netinet|sys)\/|(fcntl|netdb|poll|pthread|sched|signal|termios|unistd)[.]h)/ ||
         code ~ /(^|[^A-Za-z0-9_])((AF|IP|IPPROTO|IPV6|MSG|O|SHUT|SO|SOCK|SOL|TCP)_[A-Z]|POLL[A-Z]|IFNAMSIZ)/ {
@@ -184,7 +173,7 @@ check_test() {
     run_tests dev -LE "$omitted"
 }
 
-# The interleavings of the lock-free code (tests/explore).
+# The interleavings of the lock-free code (runtime/tests/explore).
 check_explore() { build_and_test dev -L explore; }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
@@ -208,9 +197,9 @@ check_format() {
 # Clang. With --all, compiles each header separately with both compilers.
 check_headers() {
     local list=build/headers.cpp alone=build/headers_alone.txt compiler
-    local flags=(-std=c++23 -fsyntax-only -Iinclude -Wall -Wextra -Wpedantic -Werror)
-    find include -name '*.hpp' | sort | sed 's|^include/\(.*\)|#include <\1>|' >"$list"
-    if ((all)); then find include -name '*.hpp'; else changed_lately '^include/.*[.]hpp$'; fi | sort >"$alone"
+    local flags=(-std=c++23 -fsyntax-only "${include_flags[@]}" -Wall -Wextra -Wpedantic -Werror)
+    public_headers | sort | sed 's|^[a-z]*/include/\(.*\)|#include <\1>|' >"$list"
+    if ((all)); then public_headers; else changed_lately '^[a-z]+/include/.*[.]hpp$'; fi | sort >"$alone"
     for compiler in clang++-19 g++; do
         "$compiler" "${flags[@]}" "$list" || die "the headers do not compile together with $compiler"
         ((all)) || [[ $compiler == clang* ]] || break
@@ -226,8 +215,8 @@ check_compilers() {
     ((!all)) || refused=(--refused)
     python3 tests/compilers/run.py check --jobs "$jobs" "${refused[@]}"
     python3 tests/compilers/check_test.py
-    files=$(changed_lately '^(src|tests|examples|bench)/.*[.]cpp$' | awk 'NR <= 6')
-    ((!all)) || files=$(find src tests examples bench -name '*.cpp' | sort)
+    files=$(changed_lately '[.]cpp$' | awk 'NR <= 6')
+    ((!all)) || files=$(sources | grep '[.]cpp$')
     for preset in clang release; do # the first compiles each test separately, the second has all examples
         configure "$preset"
         compiled_by "$preset" <<<"$files" | xargs -r python3 tools/eddy-check -p "build/$preset" -j "$jobs"
@@ -255,7 +244,7 @@ check_gcc() {
 # Only with --all. The library without threads, and the tests that need none.
 check_no_threads() {
     build_and_test no_threads
-    if nm --undefined-only build/no_threads/src/libeddy.a | grep -E 'pthread_create|_M_start_thread'; then
+    if nm --undefined-only build/no_threads/lib/libeddy.a | grep -E 'pthread_create|_M_start_thread'; then
         die "the library without threads starts a thread"
     fi
     grep -q -- -DEDDY_NO_THREADS build/no_threads/eddy.pc || die "eddy.pc of a build without threads does not define EDDY_NO_THREADS"
@@ -316,7 +305,8 @@ check_package() {
     "$out/find_package/sanitized"
     tests/package/refused.sh "$top" "$out/refused" "$out/the prefix"
     # What replaces optional parts of eddy::http.
-    sed 's|^|#include "|; s|$|"|' <<<"$(ls src/http/*_off.cpp)" | g++ -std=c++23 -fsyntax-only -Wall -Wextra -Werror -Iinclude -Isrc -I. -x c++ -
+    sed 's|^|#include "|; s|$|"|' <<<"$(find http/src -name '*_off.cpp')" |
+        g++ -std=c++23 -fsyntax-only -Wall -Wextra -Werror "${include_flags[@]}" -Ihttp/src -Iruntime/src -I. -x c++ -
     # The library without optimization, which takes a third less time to compile; the user's program with.
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 -D EDDY_UNITY_BATCH_SIZE=32 \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
@@ -324,7 +314,7 @@ check_package() {
     # Warnings that the parent project turns into errors do not apply to eddy's sources.
     cmake -S tests/package/refused -B "$out/strict" -G Ninja -D CMAKE_CXX_COMPILER=g++ -D CMAKE_PREFIX_PATH="$out/the prefix" -D SOURCES=BEFORE \
         -D CMAKE_CXX_FLAGS='-Werror -Wuseless-cast' -D EDDY_UNITY_BATCH_SIZE=0 >/dev/null
-    cmake --build "$out/strict" --target eddy/src/CMakeFiles/eddy.dir/time/timer_wheel.cpp.o
+    cmake --build "$out/strict" --target eddy/runtime/CMakeFiles/eddy.dir/src/time/timer_wheel.cpp.o
     CMAKE_GENERATOR=Ninja CMAKE_TOOLCHAIN_FILE=$top/tests/package/flags.cmake \
         tests/package/start.sh "$top" "$out/start" "$out/the prefix" >build/start.log 2>&1 || { cat build/start.log >&2 && return 1; }
     ((all)) || return 0
@@ -358,11 +348,11 @@ check_exports() {
     cmake -S . -B "$out" -G Ninja -D BUILD_SHARED_LIBS=ON -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
         -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_BENCH=OFF >/dev/null
     cmake --build "$out" -j "$jobs"
-    exported=$(nm -DC --defined-only "$out/src/libeddy.so" | cut -d' ' -f3-)
+    exported=$(nm -DC --defined-only "$out/lib/libeddy.so" | cut -d' ' -f3-)
     private=$(grep -E '^eddy::detail::(pool|worker|core_shared|io_handle|uring|ring|epoll|stream_source|blocking_pool)::' <<<"$exported" || true)
     [[ -z $private ]] || die "a shared build exports private symbols: $private"
-    missing=$(hidden_names "$out/src" | while read -r name; do
-        ! grep -rqw -e "${name##*::}" include || echo "$name"
+    missing=$(hidden_names "$out" | while read -r name; do
+        ! grep -rqw -e "${name##*::}" "${libraries[@]/%//include}" || echo "$name"
     done)
     [[ -z $missing ]] || die "a shared build does not export (EDDY_API is missing): $missing"
     (($(wc -l <<<"$exported") < 1500)) || die "a shared build exports $(wc -l <<<"$exported") symbols; the limit is 1500, and 953 are expected"
@@ -377,10 +367,10 @@ check_exports() {
     "$top/build/package/find_shared_package/ws"
     # The inline functions of all public headers link.
     name=$top/build/package/inline_functions
-    find include -name '*.hpp' ! -name asio.hpp ! -name named_pipe.hpp | sed 's|^include/\(.*\)|#include <\1>|' >"$name.cpp"
-    g++ -std=c++23 -fkeep-inline-functions -Iinclude -c "$name.cpp" -o "$name.o"
+    public_headers | grep -v 'asio.hpp\|named_pipe.hpp' | sed 's|^[a-z]*/include/\(.*\)|#include <\1>|' >"$name.cpp"
+    g++ -std=c++23 -fkeep-inline-functions "${include_flags[@]}" -c "$name.cpp" -o "$name.o"
     missing=$(comm -23 <(nm -C --undefined-only "$name.o" | sed 's/^ *U //' | grep '^eddy::' | sort -u) \
-        <(nm -DC --defined-only "$out"/src/libeddy*.so | cut -d' ' -f3- | sort -u))
+        <(nm -DC --defined-only "$out"/lib/libeddy*.so | cut -d' ' -f3- | sort -u))
     [[ -z $missing ]] || die "a shared build does not export what inline functions call: $missing"
     said=$(cmake --build "$top/build/package/find_shared_package" --target eddy_check_outside || true)
     [[ $said == *'eddy_check needs Python 3'* ]] || die "eddy_check does not say that Python is missing: $said"
@@ -408,10 +398,10 @@ check_abi() {
     tools/abi.sh
 }
 
-# Compares instructions, allocations, and system calls per operation with bench/counts.json.
+# Compares instructions, allocations, and system calls per operation with compare/counts.json.
 check_counts() {
     build release eddy_counts eddy_counts_echo eddy_counts_http
-    python3 bench/run.py counts
+    python3 compare/run.py counts
 }
 
 # A short soak of everything above the sockets, with the library of the stage counts. Other stages run at the same time, so
@@ -423,19 +413,19 @@ check_layers() { soak_layers --seconds 45 --stall 10 release; }
 check_tidy() {
     configure clang
     if ((all)); then
-        run-clang-tidy-19 -quiet -j "$jobs" -p build/clang "^$top/src/"
+        run-clang-tidy-19 -quiet -j "$jobs" -p build/clang "^$top/[a-z]*/src/"
         return
     fi
     unused_using_declarations
     # Of the source files, only those that the preset compiles: not those of other systems.
-    # tls, ws, http and sys/bsd are apart, because their files define private names that other files define, too.
-    { find src -name '*.cpp' | compiled_by clang && find include -name '*.hpp'; } | sort |
+    # Each library and sys/bsd are apart, because their files define private names that other files define, too.
+    { find "${libraries[@]/%//src}" -name '*.cpp' 2>/dev/null | compiled_by clang && public_headers; } | sort |
         awk -v top="$top" '
-            /^include/ { batch = "headers" }
-            /^src/ { batch = /^src.tls/ ? "tls" : /^src.ws/ ? "ws" : /^src.(http|sys.bsd)/ ? "http" : "rest" }
+            /^[a-z]+.include/ { batch = "headers" }
+            /^[a-z]+.src/ { batch = /sys.bsd/ ? "bsd" : substr($0, 1, index($0, "/") - 1) }
             { print "#include \"" top "/" $0 "\"" > "build/tidy_" batch ".cpp" }'
-    printf '%s\n' build/tidy_{rest,http,headers,ws,tls}.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
-        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 -Iinclude -Isrc -Itests/support/kqueue
+    printf '%s\n' build/tidy_*.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
+        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 "${include_flags[@]}" -I{ws,tls,http,runtime}/src -Itests/support/kqueue
 }
 
 # Fails if a source file names something in a using declaration or in a namespace alias, and then never again.
@@ -443,7 +433,7 @@ unused_using_declarations() {
     local place name found=0
     while IFS=: read -r place name; do
         (($(grep -ow -e "$name" "$place" | wc -l) > 1)) || { say "$place: unused: $name" && found=1; }
-    done < <(grep -rHoE --include='*.cpp' '^ *(using [A-Za-z0-9_:]+::[A-Za-z0-9_]+;|namespace [a-z0-9_]+ =)' src |
+    done < <(grep -rHoE --include='*.cpp' '^ *(using [A-Za-z0-9_:]+::[A-Za-z0-9_]+;|namespace [a-z0-9_]+ =)' {runtime,tls,http,ws}/src |
         sed -E 's/:.*(::|namespace )([A-Za-z0-9_]+)( =|;)$/:\2/')
     return "$found"
 }
@@ -464,7 +454,7 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
-# HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py
+# HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
 # with other servers. eddy::tls with other implementations of TLS, and with scanners.
 check_clients() {
     local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer)

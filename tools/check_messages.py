@@ -19,11 +19,11 @@ def without_comments(text):
 
 
 def main():
-    public = [file for file in (top / "include").rglob("*.hpp") if "detail" not in file.relative_to(top).parts]
+    public = [file for file in top.glob("*/include/**/*.hpp") if "detail" not in file.relative_to(top).parts]
     code = "".join(literal.sub("", without_comments(file.read_text())) for file in public)
     names = set(re.findall(r"\b[A-Za-z_]\w*", code)) | others
     wrong = 0
-    for file in sorted([*(top / "src").rglob("*.[ch]pp"), *(top / "include").rglob("*.hpp")]):
+    for file in sorted([*top.glob("*/src/**/*.[ch]pp"), *top.glob("*/include/**/*.hpp")]):
         text = re.sub(r'"\s*\n\s*"', "", without_comments(file.read_text()))
         text = re.sub(r'EDDY_ASSERT\((?:[^"]|"(?:[^"\\\n]|\\.)*")*?\);', "", text)
         for message in literal.findall(text):

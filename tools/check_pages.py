@@ -6,7 +6,7 @@
   of it if it is not the whole file:
 
       <!-- code: examples/readme_echo.cpp -->
-      <!-- code: tests/docs_test.cpp, scripted peer -->
+      <!-- code: tests/programs/docs_test.cpp, scripted peer -->
 
   In the file, a part is between the lines `// docs: scripted peer` and `// docs: end` (with `#` in files of CMake, make
   and the shell). The block has the indentation of its fence. A whole file begins after its first comment.

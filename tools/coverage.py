@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Prints a table of line and branch coverage by module, or what no test has run:  coverage.py BUILD [--missing REGEX]
 
-A module is a folder of src/ and of include/eddy/ with the same name. With --missing, prints the lines and the sides of branches
+A module is a library, or a folder of src/ or of include/eddy/ of the runtime. With --missing, prints the lines and the sides of branches
 that no test has run, of all files whose path matches REGEX.
 
 llvm-cov reads each test program separately. Given all at once, it reports only one copy of a function that the programs compile
@@ -87,7 +87,9 @@ def percent(counts):
 
 def module_of(file, top=TOP):
     parts = file.relative_to(top).parts
-    parts = parts[2:] if parts[0] == "include" else parts[1:]
+    if parts[0] != "runtime":
+        return parts[0]
+    parts = parts[3:] if parts[1] == "include" else parts[2:]
     return parts[0] if len(parts) > 1 else "(top)"
 
 
@@ -128,7 +130,7 @@ def main():
 
     lines, branches = collections.defaultdict(bool), collections.defaultdict(bool)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for text in pool.map(functools.partial(show, merged, [TOP / "src", TOP / "include"]), programs(build)):
+        for text in pool.map(functools.partial(show, merged, [*TOP.glob("*/src"), *TOP.glob("*/include")]), programs(build)):
             read(text, lines, branches)
     drop_constant_functions(lines, branches)
     if arguments.missing is None:

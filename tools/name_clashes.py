@@ -22,7 +22,7 @@ sys/epoll sys/eventfd sys/file sys/inotify sys/ioctl sys/ipc sys/mman sys/mount 
 sys/reboot sys/resource sys/select sys/sem sys/sendfile sys/shm sys/signalfd sys/socket sys/stat sys/statvfs
 sys/syscall sys/sysinfo sys/time sys/timerfd sys/times sys/types sys/uio sys/un sys/utsname sys/wait sys/xattr syslog
 termios time uchar ulimit unistd utime utmpx wchar wctype wordexp""".split()
-FLAGS = ["clang++-19", "-std=c++23", "-D_GNU_SOURCE", "-w", f"-I{ROOT}/include"]
+FLAGS = ["clang++-19", "-std=c++23", "-D_GNU_SOURCE", "-w", *(f"-I{folder}" for folder in sorted(ROOT.glob("*/include")))]
 
 
 def compile_header(work: Path, name: str, text: str) -> Path:

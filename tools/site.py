@@ -32,8 +32,8 @@ order = [
     ("Concepts", "docs/concepts.md"),
     (
         guides,
-        ["docs/features.md", "docs/choosing.md", "docs/cancellation.md", "docs/structured-concurrency.md", "docs/streams.md", "docs/tls.md", "docs/http.md", "docs/websocket.md",
-         "docs/services.md", "docs/io_uring.md", "docs/testing.md", "docs/debugging.md", "docs/performance.md", "docs/deployment.md"],
+        ["docs/features.md", "docs/choosing.md", "runtime/docs/cancellation.md", "runtime/docs/structured-concurrency.md", "runtime/docs/streams.md", "tls/docs/tls.md", "http/docs/http.md", "ws/docs/websocket.md",
+         "proto/docs/services.md", "runtime/docs/io_uring.md", "runtime/docs/testing.md", "runtime/docs/debugging.md", "docs/performance.md", "docs/deployment.md"],
     ),
     (
         "Coming from ...",
@@ -49,7 +49,7 @@ order = [
     ("Compilers", "docs/compilers.md"),
     ("Glossary", "docs/glossary.md"),
     ("Cheat sheet", "docs/cheat-sheet.md"),
-    ("Benchmarks", ["docs/benchmarks.md", "bench/RESULTS.md", "bench/NOTES.md"]),
+    ("Benchmarks", ["docs/benchmarks.md", "compare/RESULTS.md", "compare/NOTES.md"]),
     ("The project", ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]),
 ]
 main_page = "README.md"
@@ -60,7 +60,7 @@ def chapters():
     known = {main_page}
     for _, pages in order:
         known.update([pages] if isinstance(pages, str) else pages)
-    others = [str(p.relative_to(top)) for p in sorted(top.glob("docs/*.md")) if str(p.relative_to(top)) not in known]
+    others = [str(p.relative_to(top)) for p in sorted([*top.glob("docs/*.md"), *top.glob("*/docs/*.md")]) if str(p.relative_to(top)) not in known]
     for title, pages in order:
         if isinstance(pages, list):
             pages = [p for p in pages + (others if title == guides else []) if (top / p).exists()]
@@ -251,8 +251,8 @@ def main():
     for page in pages:
         (input_folder / page).parent.mkdir(parents=True, exist_ok=True)
         (input_folder / page).write_text(with_anchors(page, pages))
-    for file in sorted((top / "include").rglob("*.hpp")):
-        copy = input_folder / file.relative_to(top)
+    for file in sorted(top.glob("*/include/**/*.hpp")):
+        copy = input_folder.joinpath(*file.relative_to(top).parts[1:])  # all in include/
         if "detail" not in copy.parts:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(for_doxygen(file.read_text()))

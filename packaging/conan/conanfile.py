@@ -34,7 +34,7 @@ class Eddy(ConanFile):
         self.version = re.search(r"^  VERSION (\S+)$", text, re.M)[1]
 
     def export_sources(self):
-        for pattern in ("CMakeLists.txt", "LICENSE", "cmake/*", "docs/*", "include/*", "src/*", "tools/eddy-check"):
+        for pattern in ("CMakeLists.txt", "LICENSE", "cmake/*", "docs/*", "runtime/*", "proto/*", "tls/*", "http/*", "ws/*", "tools/eddy-check"):
             copy(self, pattern, sources, self.export_sources_folder)
 
     def layout(self):

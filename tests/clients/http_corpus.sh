@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares the table of tests/http_corpus.py with h11 (from PyPI), Node, Go, nginx and HAProxy, as far as they are
+# Compares the table of http/tests/http_corpus.py with h11 (from PyPI), Node, Go, nginx and HAProxy, as far as they are
 # installed.
 # Exits with 1 if two of them frame a request differently that eddy accepts, and with 77 if one of them is missing.
 set -euo pipefail

@@ -44,8 +44,8 @@ class Compiler:
 
     def use_eddy(self, build):
         """Compiles the cases with eddy::task, and links the library of a build folder."""
-        self.command += ["-DEDDY_CORPUS", "-I", str(HERE.parent.parent / "include")]
-        self.libraries = [str(pathlib.Path(build) / "src" / "libeddy.a"), "-luring", "-pthread"]
+        self.command += ["-DEDDY_CORPUS", "-I", str(HERE.parent.parent / "runtime" / "include")]
+        self.libraries = [str(pathlib.Path(build) / "lib" / "libeddy.a"), "-luring", "-pthread"]
 
     def execute(self, command, **options):
         if self.root:
@@ -155,7 +155,7 @@ def main():
     parser.add_argument("command", choices=["check", "store", "table"])
     parser.add_argument("compilers", nargs="*", metavar="COMPILER")
     parser.add_argument("--root", default="", help="the compilers are in this chroot (needs root)")
-    parser.add_argument("--eddy", metavar="BUILD", help="check: with eddy::task instead of a task of plain std::coroutine; needs BUILD/src/libeddy.a")
+    parser.add_argument("--eddy", metavar="BUILD", help="check: with eddy::task instead of a task of plain std::coroutine; needs BUILD/lib/libeddy.a")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--refused", action="store_true", help="check: also the cases that the compiler refused before, one by one")
     options = parser.parse_args()

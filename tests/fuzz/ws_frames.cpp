@@ -3,9 +3,9 @@
 #include <string>
 #include <string_view>
 
+#include "engine.hpp"
 #include "fuzz/targets.hpp"
 #include "support/ws_frames.hpp"
-#include "ws/engine.hpp"
 
 namespace fuzz {
 namespace {

@@ -14,7 +14,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "tls/openssl.hpp"
+#include "openssl.hpp"
 
 namespace support {
 namespace {

@@ -20,7 +20,7 @@ static std::string why_no_ring() {
     return loop ? std::string() : loop.error().message();
 }
 #else
-#include "driver/ring_support.hpp"
+#include "reactor/ring/ring_support.hpp"
 
 static std::string why_no_ring() {
     const auto answer = eddy::detail::probe_ring();

@@ -17,7 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "driver/uring_abi.hpp"
+#include "reactor/ring/uring_abi.hpp"
 
 // The linker redirects each call of these functions to wrapped_*. The functions *_for_real are the originals. The
 // labels are the names that `--wrap` of ld(1) defines.

@@ -15,8 +15,8 @@
 
 #include <support/net.hpp>
 
-#include "io/io_handle.hpp"
-#include "io/stream_source.hpp"
+#include "reactor/io_handle.hpp"
+#include "reactor/ring/stream_source.hpp"
 
 // The parts of an event loop with a ring, for tests that run its steps one by one.
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ws/engine.hpp"
+#include "engine.hpp"
 
 // Builds WebSocket frames, and describes the messages and frames that eddy::ws produces from received bytes.
 

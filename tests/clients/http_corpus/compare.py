@@ -1,4 +1,4 @@
-"""Compares the table of tests/http_corpus.py with other servers: compare.py NAME COMMAND [NAME COMMAND...]
+"""Compares the table of http/tests/http_corpus.py with other servers: compare.py NAME COMMAND [NAME COMMAND...]
 
 Each COMMAND reads messages and prints the requests that its server has seen: see node.mjs. The report has the differences
 of each server. Exits with 1 if eddy accepts a request that two of the others accept with another body or target, or if a
@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "http" / "tests"))
 from http_corpus import corpus  # noqa: E402
 
 

@@ -1,0 +1,65 @@
+# Functions for the CMakeLists.txt of a library. A library is a folder with include/, src/ and tests/. Its files are found by
+# their place: all headers in include/, all sources in src/.
+
+# Sets `result` to the files of the current folder that match a pattern. A new file is found by the next build.
+function(eddy_files result pattern)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${pattern})
+  set(${result} ${files} PARENT_SCOPE)
+endfunction()
+
+# Compiles the sources of a target in batches, which takes a third of the time. The batches are groups, so that
+# runtime/tests/CMakeLists.txt can put files that it replaces into a group of their own.
+function(eddy_unity_build target)
+  if(EDDY_UNITY_BATCH_SIZE GREATER 1)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    get_target_property(files ${target} SOURCES)
+    list(FILTER files INCLUDE REGEX "\\.cpp$")
+    set(number 0)
+    foreach(file IN LISTS files)
+      math(EXPR group "${number} / ${EDDY_UNITY_BATCH_SIZE}")
+      math(EXPR number "${number} + 1")
+      set_source_files_properties(${file} PROPERTIES UNITY_GROUP ${group})
+    endforeach()
+    # GCC treats all files but the first as headers, and warns about coroutines with lambdas in their frames.
+    # It also warns about lists of local objects, because it does not see that their destructors remove them.
+    # A parameter may have the name of a variable in the unnamed namespace of another file.
+    target_compile_options(${target} PRIVATE -Wno-shadow "$<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage;-Wno-dangling-pointer>")
+  endif()
+endfunction()
+
+# eddy_library(TARGET NAME): gives a library the name eddy::NAME, the headers in include/, and the project's version.
+function(eddy_library target name)
+  add_library(eddy::${name} ALIAS ${target})
+  get_target_property(type ${target} TYPE)
+  set(scope PUBLIC)
+  if(type STREQUAL "INTERFACE_LIBRARY")
+    set(scope INTERFACE)
+  else()
+    target_include_directories(${target} PRIVATE src)
+    set_target_properties(${target} PROPERTIES
+        ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
+        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
+        VERSION ${PROJECT_VERSION}
+        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+    )
+    # A shared library exports only what EDDY_API marks (eddy/detail/export.hpp), except for the tests, which call private
+    # functions. A static library hides nothing: its user decides.
+    if(BUILD_SHARED_LIBS AND (EDDY_TEST_EXPORTS OR NOT EDDY_BUILD_TESTS))
+      set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    endif()
+  endif()
+  eddy_files(headers include/*.hpp)
+  if(NOT WIN32)
+    list(FILTER headers EXCLUDE REGEX "/net/named_pipe.hpp$") # Windows only
+  endif()
+  # Headers that templates require. They are not part of the public API.
+  set(detail ${headers})
+  list(FILTER headers EXCLUDE REGEX "/eddy/detail/")
+  list(FILTER detail INCLUDE REGEX "/eddy/detail/")
+  target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS include FILES ${headers})
+  if(detail)
+    target_sources(${target} ${scope} FILE_SET detail TYPE HEADERS BASE_DIRS include FILES ${detail})
+  endif()
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+endfunction()

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "client/connect.hpp"
+
+#include <optional>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/net/lookup_host.hpp>
+#include <eddy/time/try_timeout.hpp>
+
+#include "client/connect_to_any.hpp"
+#include "client/http2_client.hpp"
+#include "client/proxy_tunnel.hpp"
+#include "h2/http2.hpp"
+
+namespace eddy::detail {
+namespace {
+
+using way = client_destination::way;
+
+/// Opens a connection for requests to an http URL, or for TLS to an https URL.
+template <class S>
+task<result<opened_connection>> finish(S below, int socket, const http::client_options& options, const http::url& to,
+                                       client_protocols allowed, client_progress& at) {
+    if (!to.is_https()) {
+        opened_connection plain(io::boxed_stream(std::move(below)), allowed == client_protocols::http2);
+        plain.socket = socket;
+        co_return std::move(plain);
+    }
+    at.phase = http::phase::tls;
+    auto secure = co_await try_(connect_tls(std::move(below), options, to.host(), allowed));
+    if (allowed == client_protocols::http2 && !secure.is_http2)
+        co_return std::unexpected(make_error_code(http::errc::no_http2));
+    secure.socket = socket;
+    co_return std::move(secure);
+}
+
+task<result<opened_connection>> open_directly(const http::client_options& options, const http::url& to,
+                                              client_protocols allowed, client_progress& at) {
+    auto tcp = co_await try_(connect_tcp(to.host(), to.port(), http::phase::connect, options, at));
+    const int socket = tcp.native_handle();
+    co_return co_await finish(std::move(tcp), socket, options, to, allowed, at);
+}
+
+task<result<opened_connection>> open_through_proxy(const http::client_options& options, client_destination to,
+                                                   client_protocols allowed, client_progress& at) {
+    auto below = co_await try_(connect_to_proxy(to.proxy(), options, at));
+    if (to.is_forwarded()) co_return std::move(below);
+    auto server = host_with_port(to.url().host(), to.url().port());
+    auto tunnel = co_await try_(open_tunnel(std::move(below.stream), to.proxy(), std::move(server), options, at));
+    at.where = to.describe(at.where);
+    co_return co_await finish(std::move(tunnel), below.socket, options, to.url(), allowed, at);
+}
+
+}  // namespace
+
+std::string client_destination::describe(const std::string& address) const {
+    if (way_ == way::direct) return address;
+    return host_with_port(url_->host(), url_->port()) + " (proxy " + address + ")";
+}
+
+void client_destination::prepare(http::request& asked) const {
+    if (!is_forwarded()) {
+        asked.headers.remove("Proxy-Authorization");
+        return;
+    }
+    asked.target = url_->to_string();
+    if (!proxy_->authorization.empty()) asked.headers.set("Proxy-Authorization", proxy_->authorization);
+}
+
+result<client_destination> find_destination(const http_client& client, const http::url& to, bool may_forward,
+                                            client_progress& at) {
+    const auto* const found = client.proxies().select(to);
+    if (found == nullptr) return client_destination(to, nullptr, way::direct);
+    if (!found->server) {
+        at.phase = http::phase::proxy;
+        at.where = found->shown;
+        return std::unexpected(found->server.error());
+    }
+    const bool is_forwarded = may_forward && !to.is_https();
+    return client_destination(to, &*found->server, is_forwarded ? way::forwarded : way::tunneled);
+}
+
+task<result<net::tcp_stream>> connect_tcp(const std::string& host, std::uint16_t port, http::phase connecting,
+                                          const http::client_options& options, client_progress& at) {
+    at.phase = connecting == http::phase::proxy ? connecting : http::phase::resolve;
+    at.where = host;
+    auto addresses = co_await try_(net::lookup_host(host, port));
+    at.phase = connecting;
+    const auto connect = [limit = options.connect_timeout()](const net::socket_addr& address) {
+        return time::try_timeout(limit, net::tcp_stream::connect(address));
+    };
+    auto tcp = co_await try_(connect_to_any<net::tcp_stream>(std::move(addresses), connect, at.where));
+    static_cast<void>(tcp.set_nodelay(true));
+    co_return std::move(tcp);
+}
+
+task<result<client_route>> connect_client(const http_client& client, client_destination to, client_protocols allowed,
+                                          client_progress& at) {
+    const auto& options = client.options();
+    if (allowed == client_protocols::http2 && !has_http2())
+        co_return std::unexpected(make_error_code(http::errc::no_http2));
+    const bool is_direct = to.how() == way::direct;
+    auto opening =
+        is_direct ? open_directly(options, to.url(), allowed, at) : open_through_proxy(options, to, allowed, at);
+    auto opened = co_await try_(std::move(opening));
+    client_route made;
+    if (opened.is_http2) {
+        made.shared = start_http2(std::move(opened.stream), opened.socket, options, at.where);
+    } else {
+        made.connection = std::make_unique<client_connection>(std::move(opened.stream), opened.socket,
+                                                              options.io_timeout(), at.where);
+    }
+    co_return made;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include "client/http2_call.hpp"
+
+#include <mutex>
+
+namespace eddy::detail {
+
+// Wakers are copied, destroyed and woken without the lock, because that may run user-provided code.
+
+bool http2_link::is_open() const noexcept {
+    const std::lock_guard guard(lock_);
+    return is_open_;
+}
+
+bool http2_link::submit(const std::shared_ptr<http2_call>& call) {
+    waker connection;
+    {
+        const std::lock_guard guard(lock_);
+        if (!is_open_) return false;
+        call->was_kept = std::exchange(was_used_, true);
+        if (inbox_.submit(call)) connection = std::exchange(connection_, waker());
+    }
+    std::move(connection).wake();
+    return true;
+}
+
+void http2_link::fill(const std::shared_ptr<http2_call>& call, std::size_t count, bool is_last) {
+    waker connection;
+    {
+        const std::lock_guard guard(lock_);
+        call->next.begin = 0;
+        call->next.end = count;
+        call->next.is_last = is_last;
+        if (inbox_.change(call)) connection = std::exchange(connection_, waker());
+    }
+    std::move(connection).wake();
+}
+
+bool http2_link::wants_part(http2_call& call, const waker& mine) {
+    waker copy = mine;
+    const std::lock_guard guard(lock_);
+    if (inbox_.is_closed(call)) return false;
+    if (call.next.size() == 0) return !call.next.is_last;
+    call.requester.swap(copy);
+    return false;
+}
+
+bool http2_link::poll_ready(http2_call& call, const waker& mine) {
+    waker copy = mine;
+    const std::lock_guard guard(lock_);
+    if (call.ready || call.failure) return true;
+    call.requester.swap(copy);
+    return false;
+}
+
+bool http2_link::is_sent(const http2_call& call) const noexcept {
+    const std::lock_guard guard(lock_);
+    return call.is_sent;
+}
+
+std::optional<http2_part> http2_link::take_unsent(http2_call& call) noexcept {
+    const std::lock_guard guard(lock_);
+    if (call.has_consumed) return std::nullopt;
+    return std::move(call.next);
+}
+
+void http2_link::drop(const std::shared_ptr<http2_call>& call) noexcept {
+    waker connection;
+    waker requester;
+    {
+        const std::lock_guard guard(lock_);
+        requester = std::exchange(call->requester, waker());
+        if (inbox_.drop(call)) connection = std::exchange(connection_, waker());
+    }
+    std::move(connection).wake();
+}
+
+void http2_link::release() noexcept {
+    waker connection;
+    {
+        const std::lock_guard guard(lock_);
+        is_released_ = has_release_ = true;
+        connection = std::exchange(connection_, waker());
+    }
+    std::move(connection).wake();
+}
+
+bool http2_link::end_turn(const waker& connection) {
+    waker copy = connection;
+    const std::lock_guard guard(lock_);
+    if (!read_.empty() || !inbox_.is_empty() || std::exchange(has_release_, false)) return false;
+    connection_.swap(copy);
+    return true;
+}
+
+call_inbox<std::shared_ptr<http2_call>>::item http2_link::take_call() noexcept {
+    const std::lock_guard guard(lock_);
+    return inbox_.take();
+}
+
+bool http2_link::is_released() const noexcept {
+    const std::lock_guard guard(lock_);
+    return is_released_;
+}
+
+void http2_link::set_open(bool is_open) noexcept {
+    const std::lock_guard guard(lock_);
+    is_open_ = is_open;
+}
+
+bool http2_link::try_close() noexcept {
+    const std::lock_guard guard(lock_);
+    if (inbox_.is_empty()) is_open_ = false;
+    return !is_open_;
+}
+
+void http2_link::consume(http2_call& call, std::size_t count) noexcept {
+    waker requester;
+    {
+        const std::lock_guard guard(lock_);
+        call.next.begin += count;
+        call.has_consumed |= count != 0;
+        if (call.next.size() == 0) requester = std::exchange(call.requester, waker());
+    }
+    std::move(requester).wake();
+}
+
+std::pair<std::size_t, bool> http2_link::part_of(const http2_call& call) const noexcept {
+    const std::lock_guard guard(lock_);
+    return {call.next.size(), call.next.is_last};
+}
+
+void http2_link::set_sent(http2_call& call) noexcept {
+    const std::lock_guard guard(lock_);
+    call.is_sent = true;
+}
+
+void http2_link::answer(http2_call& call) noexcept {
+    waker requester;
+    {
+        const std::lock_guard guard(lock_);
+        call.ready = std::move(call.answer);
+        requester = std::exchange(call.requester, waker());
+    }
+    std::move(requester).wake();
+}
+
+void http2_link::fail(http2_call& call, std::error_code why, repeat again) noexcept {
+    waker requester;
+    {
+        const std::lock_guard guard(lock_);
+        if (call.ready || call.failure) return;
+        call.failure = why;
+        call.again = again;
+        requester = std::exchange(call.requester, waker());
+    }
+    std::move(requester).wake();
+}
+
+void http2_link::close(http2_call& call) noexcept {
+    waker requester;
+    {
+        const std::lock_guard guard(lock_);
+        inbox_.close(call);
+        requester = std::exchange(call.requester, waker());
+    }
+    std::move(requester).wake();
+}
+
+}  // namespace eddy::detail

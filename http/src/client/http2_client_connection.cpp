@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: MIT
+#include "client/http2_client_connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <new>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/http/headers.hpp>
+
+#include "client/http2_request_fields.hpp"
+#include "message/header_access.hpp"
+#include "sys/quiet_socket.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constexpr std::int32_t client_stream_window = 1 << 20;
+constexpr std::int32_t client_connection_window = 16 << 20;
+constexpr std::uint32_t first_streams = 100;  // requests that are sent before the server's settings have arrived
+constexpr unsigned most_early_heads = 10;     // interim responses, such as "103 Early Hints", before the response
+constexpr std::size_t most_client_fields = 1000;
+constexpr auto ping_limit = std::chrono::seconds(10);    // for the answer to PING
+constexpr auto suspect_after = std::chrono::seconds(1);  // a request that waits longer makes its connection suspect
+
+/// Whether requests on a connection that has ended may be repeated.
+repeat repeat_of(const http2_call& one) noexcept {
+    return one.was_kept && one.interim == 0 ? repeat::if_idempotent : repeat::never;
+}
+
+std::chrono::nanoseconds interval_of_pings(const http::client_options& options) noexcept {
+    const auto chosen = options.ping_interval();
+    return chosen > chosen.zero() ? chosen : std::chrono::nanoseconds::max();
+}
+
+}  // namespace
+
+// ---- The connection ----
+
+http2_client_connection::http2_client_connection(message_stream&& stream, int socket, std::shared_ptr<http2_link> link,
+                                                 const http::client_options& options)
+    : http2_session(std::move(stream), role::client, http2_client_settings(), this),
+      link_(std::move(link)),
+      socket_(socket),
+      io_timeout_(options.io_timeout()),
+      idle_timeout_(options.idle_timeout()),
+      ping_interval_(interval_of_pings(options)),
+      header_limit_(options.header_limit()),
+      received_at_(time::clock::now()),
+      idle_since_(received_at_) {
+    const auto most_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(header_limit_, UINT32_MAX));
+    const std::array<nghttp2_settings_entry, 3> settings = {{
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, client_stream_window},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, most_bytes},
+    }};
+    if (nghttp2_submit_settings(session(), NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0 ||
+        nghttp2_session_set_local_window_size(session(), NGHTTP2_FLAG_NONE, 0, client_connection_window) != 0)
+        throw std::bad_alloc();
+}
+
+http2_client_connection::~http2_client_connection() { end_calls(); }
+
+poll_result<bool> http2_client_connection::poll(context& cx) {
+    now_.reset();
+    link_->begin_turn();
+    do {
+        turn(cx);
+    } while (!closes_ && wait(cx));
+    if (!closes_) return not_ready;
+    end_calls();
+    if (is_broken_ && !broken_by_) stream_.end_writing(cx);  // the server has ended its direction in order
+    return !is_broken_;
+}
+
+void http2_client_connection::turn(context& cx) {
+    for (bool moves = true; moves && !closes_;) {
+        moves = receive_frames(cx, [this](std::span<const std::byte> bytes) { received(bytes); });
+        take_news();
+        open_streams();
+        collect();
+        if (send(cx)) moves = true;
+        // A stream may end when its last frame is collected. Then a call that waits for a stream can begin.
+        if (has_free_stream_ && !waiting_.empty()) moves = true;
+        closes_ = is_broken_ || is_over();
+    }
+}
+
+void http2_client_connection::received(std::span<const std::byte> bytes) {
+    received_at_ = now();
+    pinged_at_.reset();
+    if (std::exchange(is_suspect_, false) && !is_closing_) link_->set_open(true);
+    static_cast<void>(give(bytes));
+}
+
+/// Takes the reads of bodies, and the submitted and changed calls.
+void http2_client_connection::take_news() {
+    for (const auto& body : link_->take())
+        nghttp2_session_consume_stream(session(), body->stream(), body->news().consumed);
+    for (auto next = link_->take_call(); next.call; next = link_->take_call()) {
+        auto& one = *next.call;
+        switch (next.news) {
+        case call_news::submitted: add_waiting(std::move(next.call)); break;
+        case call_news::dropped: drop(one); break;
+        case call_news::filled:
+            if (one.id == 0) break;  // it waits for its stream, which begins with the part
+            one.since = now();
+            nghttp2_session_resume_data(session(), one.id);
+            break;
+        }
+    }
+    // The client sends these requests on another connection.
+    if (is_closing_ || is_suspect_) fail_waiting({NGHTTP2_REFUSED_STREAM, http::http2_category()});
+}
+
+/// Opens streams for waiting calls, as many as the server permits.
+void http2_client_connection::open_streams() {
+    has_free_stream_ = false;
+    const auto most = nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    const std::size_t permitted = has_settings_ ? most : std::min(most, first_streams);
+    if (may_have_ended()) return;  // the read is ready at the next tick of the driver
+    while (!waiting_.empty() && open_.size() < permitted) {
+        open_stream(waiting_.front());  // if it throws, the call remains in the list, and fails with the connection
+        waiting_.pop_front();
+    }
+}
+
+/// Returns whether the server has sent something to the idle connection, which may be its end.
+bool http2_client_connection::may_have_ended() const noexcept {
+    const bool is_reused = open_.empty() && !waiting_.empty() && waiting_.front()->was_kept;
+    return is_reused && socket_ >= 0 && !sys::is_quiet(socket_);
+}
+
+/// Same as http2_session::send(). If the output is lost, accepts no further calls.
+bool http2_client_connection::send(context& cx) {
+    const bool moves = http2_session::send(cx);
+    if (!has_lost_output_ || lost_output_at_) return moves;
+    lost_output_at_ = time::clock::now();
+    is_closing_ = true;
+    link_->set_open(false);
+    fail_waiting({NGHTTP2_REFUSED_STREAM, http::http2_category()});
+    timer_.reset();
+    if (open_.empty()) is_broken_ = true;
+    return !is_broken_;  // the read may have been skipped because of the output
+}
+
+/// Prepares to wait. Returns true if there is something to do immediately.
+bool http2_client_connection::wait(context& cx) {
+    // A server that sends without a pause uses up the coop budget in each poll.
+    context own(cx.waker());
+    if (!is_closing_ && link_->is_released()) {
+        begin_close();
+        return true;
+    }
+    if (open_.empty() && waiting_.empty() && !stream_.has_unsent()) stream_.release_buffers();
+    if (poll_timer(own)) return true;
+    return !link_->end_turn(cx.waker());
+}
+
+/// Polls the timer. Returns whether a deadline has passed.
+bool http2_client_connection::poll_timer(context& cx) {
+    const bool is_new = !timer_;
+    if (is_new) timer_.reset(pool_new<time::sleep_future>(check_deadlines()));
+    if (!timer_->poll(cx)) return is_new && (closes_ || is_broken_ || nghttp2_session_want_write(session()) != 0);
+    timer_.reset();
+    return true;
+}
+
+/// Ends the waits whose deadlines have passed. Returns the time of the next call. It is not later than the deadline of
+/// any wait that begins after this call, except that of the answer to PING.
+time::time_point http2_client_connection::check_deadlines() {
+    const auto current = time::clock::now();
+    const auto shortest = std::min({io_timeout_, idle_timeout_, ping_interval_});
+    auto next = time::saturating_add(current, time::round_up(shortest));
+    for (const auto& one : open_) next = std::min(next, deadline_of(*one, current));
+    next = std::min(next, ping_deadline(current));
+    if (open_.empty() && waiting_.empty() && !is_closing_) {
+        const auto limit = time::saturating_add(idle_since_, time::round_up(idle_timeout_));
+        if (limit <= current && link_->try_close()) begin_close();
+        if (limit > current) next = std::min(next, limit);
+    }
+    return next;
+}
+
+time::time_point http2_client_connection::deadline_of(call& one, time::time_point now) {
+    constexpr auto never = time::time_point::max();
+    if (one.was_reset) return never;
+    const auto io_timeout = time::round_up(io_timeout_);
+    auto next = never;
+    if (one.incoming) {
+        next = one.incoming->deadline(io_timeout);
+        if (next <= now) {
+            one.incoming->finish(make_error_code(errc::timed_out));
+            reset(one, NGHTTP2_CANCEL);
+            return never;
+        }
+    }
+    if (sendable(one).first != 0) {
+        const auto limit = time::saturating_add(one.since, io_timeout);
+        if (limit <= now) {
+            refuse(one, make_error_code(errc::timed_out));
+            return never;
+        }
+        next = std::min(next, limit);
+    }
+    return next;
+}
+
+/// Returns the time at which the connection is broken, or at which PING is sent.
+time::time_point http2_client_connection::ping_deadline(time::time_point now) {
+    constexpr auto never = time::time_point::max();
+    if (pinged_at_ || lost_output_at_) {
+        const auto since = lost_output_at_ ? std::max(*lost_output_at_, received_at_) : *pinged_at_;
+        const auto limit = time::saturating_add(since, time::round_up(ping_limit));
+        if (limit > now) return limit;
+        is_broken_ = closes_ = true;
+        if (!lost_output_at_) broken_by_ = make_error_code(errc::timed_out);
+        return never;
+    }
+    if (open_.empty()) return never;
+    const auto limit = time::saturating_add(received_at_, time::round_up(ping_interval_));
+    if (limit > now) return limit;
+    send_ping();
+    return time::saturating_add(now, time::round_up(ping_limit));
+}
+
+void http2_client_connection::send_ping() {
+    if (pinged_at_) return;
+    nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, nullptr);
+    pinged_at_ = time::clock::now();
+}
+
+time::time_point http2_client_connection::now() noexcept {
+    if (!now_) now_ = time::clock::now();
+    return *now_;
+}
+
+// ---- The end ----
+
+/// Sends GOAWAY, which ends the connection.
+void http2_client_connection::begin_close() noexcept {
+    is_closing_ = true;
+    link_->set_open(false);
+    terminate(NGHTTP2_NO_ERROR);
+}
+
+/// Fails the calls that the server has not seen.
+void http2_client_connection::fail_waiting(std::error_code why) noexcept {
+    while (!waiting_.empty()) {
+        fail_unsent(*waiting_.front(), why);
+        waiting_.pop_front();
+    }
+}
+
+/// Fails a call that the server has not seen.
+void http2_client_connection::fail_unsent(call& one, std::error_code why) noexcept {
+    link_->fail(one, why, repeat::always);
+    link_->close(one);
+}
+
+/// Ends all calls, because the connection has ended.
+void http2_client_connection::end_calls() noexcept {
+    is_closing_ = true;
+    link_->set_open(false);
+    // nghttp2 ends a session without an error of the connection if the server violates the protocol.
+    auto why = make_error_code(errc::unexpected_eof);
+    if (!is_broken_ && is_over()) why = make_error_code(http::errc::bad_message);
+    if (broken_by_) why = broken_by_;
+    if (goaway_ != NGHTTP2_NO_ERROR) why = {static_cast<int>(goaway_), http::http2_category()};
+    for (auto next = link_->take_call(); next.call; next = link_->take_call()) {
+        if (next.call->id == 0) fail_unsent(*next.call, why);
+    }
+    fail_waiting(why);
+    for (const auto& one : std::exchange(open_, {})) {
+        link_->fail(*one, why, repeat_of(*one));
+        if (one->incoming) one->incoming->finish(why);
+        link_->close(*one);
+    }
+    link_->end();
+}
+
+// ---- Calls ----
+
+http2_call* http2_client_connection::find(std::int32_t stream) const noexcept {
+    const auto at = std::ranges::lower_bound(open_, stream, {}, [](const auto& one) { return one->id; });
+    return at != open_.end() && (*at)->id == stream ? at->get() : nullptr;
+}
+
+std::shared_ptr<http2_call> http2_client_connection::remove(std::int32_t stream) noexcept {
+    const auto at = std::ranges::lower_bound(open_, stream, {}, [](const auto& one) { return one->id; });
+    if (at == open_.end() || (*at)->id != stream) return nullptr;
+    auto taken = std::move(*at);
+    open_.erase(at);
+    has_free_stream_ = true;
+    if (open_.empty()) idle_since_ = now();
+    link_->close(*taken);
+    return taken;
+}
+
+/// Adds a call that waits for a stream. If there is no memory for that, the call fails.
+void http2_client_connection::add_waiting(std::shared_ptr<call> one) {
+    try {
+        waiting_.push_back(one);
+    } catch (...) {
+        fail_unsent(*one, std::make_error_code(std::errc::not_enough_memory));
+        throw;
+    }
+}
+
+void http2_client_connection::open_stream(const std::shared_ptr<call>& one) {
+    const http2_request_fields fields(*one);
+    nghttp2_data_provider provider{};
+    provider.source.ptr = one.get();
+    provider.read_callback = &read_http2_request_part;
+    open_.push_back(one);
+    const auto id = nghttp2_submit_request(session(), nullptr, fields.data(), fields.size(),
+                                           fields.has_body() ? &provider : nullptr, nullptr);
+    if (id >= 0) {
+        one->id = id;
+        one->begun = one->since = now();
+        return;
+    }
+    open_.pop_back();
+    if (id == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    // All stream identifiers were used.
+    link_->set_open(false);
+    is_closing_ = true;
+    fail_unsent(*one, make_error_code(http::errc::bad_message));
+}
+
+void http2_client_connection::reset(call& one, std::uint32_t why) noexcept {
+    one.was_reset = true;
+    nghttp2_submit_rst_stream(session(), NGHTTP2_FLAG_NONE, one.id, why);
+}
+
+/// Fails a call, and resets its stream.
+void http2_client_connection::refuse(call& one, std::error_code why) noexcept {
+    link_->fail(one, why, repeat::never);
+    if (one.incoming) one.incoming->finish(why);
+    reset(one, NGHTTP2_CANCEL);
+}
+
+/// Ends the use of a call by its request.
+void http2_client_connection::drop(call& one) {
+    if (one.incoming) static_cast<void>(one.incoming->detach());
+    if (one.id == 0) {
+        std::erase_if(waiting_, [&](const auto& each) { return each.get() == &one; });
+        link_->close(one);
+        return;
+    }
+    if (find(one.id) == nullptr || one.was_reset) return;
+    reset(one, NGHTTP2_CANCEL);
+    if (now() - std::max(received_at_, one.begun) < suspect_after) return;
+    is_suspect_ = true;
+    link_->set_open(false);
+    send_ping();
+    timer_.reset();  // it may be later than the deadline of the answer
+}
+
+/// Returns the error of a stream that was closed with the code `why` of HTTP/2.
+std::error_code http2_client_connection::reason_of(const call& one, std::uint32_t why) const noexcept {
+    // nghttp2 resets a stream on which the server violates the protocol.
+    if (one.was_reset && why != NGHTTP2_CANCEL) return make_error_code(http::errc::bad_message);
+    if (why == NGHTTP2_NO_ERROR) return make_error_code(errc::unexpected_eof);
+    return {static_cast<int>(why), http::http2_category()};
+}
+
+// ---- Callbacks ----
+
+int http2_client_connection::begin_frame(const nghttp2_frame_hd& head) {
+    if (head.type != NGHTTP2_SETTINGS) return 0;
+    begin_settings();
+    for (const auto& one : open_) add_window(one->id);
+    return 0;
+}
+
+int http2_client_connection::begin_head(std::int32_t stream) {
+    auto* const one = find(stream);
+    if (one == nullptr) return 0;
+    if (!one->has_final) one->answer = http2_answer();
+    one->head_size = 0;
+    return 0;
+}
+
+int http2_client_connection::add_field(std::int32_t stream, std::string_view name, std::string_view value) {
+    auto* const one = find(stream);
+    if (one == nullptr) return 0;
+    auto& into = one->answer;
+    one->head_size += name.size() + value.size() + field_overhead;
+    if (one->head_size > header_limit_ || into.headers.size() >= most_client_fields) {
+        // A few received bytes can stand for a field of 4 KiB (HPACK bomb). nghttp2 checks the characters of each
+        // field, but not of those that follow this error.
+        refuse(*one, make_error_code(http::errc::header_too_large));
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    if (one->has_final) {
+        if (one->incoming) one->incoming->add_trailer(name, value);
+        return 0;
+    }
+    // nghttp2 has checked the characters, that the status has three digits, and that Content-Length is one number.
+    if (name == ":status") {
+        std::from_chars(value.data(), value.data() + value.size(), into.status);
+        return 0;
+    }
+    if (name.starts_with(':')) return 0;
+    if (name == "content-length") {
+        std::uint64_t length = 0;
+        std::from_chars(value.data(), value.data() + value.size(), length);
+        into.length = length;
+    }
+    header_access::add_checked(into.headers, name, value);
+    return 0;
+}
+
+int http2_client_connection::frame_received(const nghttp2_frame& frame) {
+    const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+    const bool ends_stream = may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (frame.hd.type == NGHTTP2_SETTINGS && (frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+        has_settings_ = true;
+        check_windows();
+    }
+    if (frame.hd.type == NGHTTP2_GOAWAY) {
+        goaway_ = frame.goaway.error_code;
+        is_closing_ = true;
+        link_->set_open(false);
+        fail_waiting({NGHTTP2_REFUSED_STREAM, http::http2_category()});
+    }
+    auto* const one = may_end ? find(frame.hd.stream_id) : nullptr;
+    if (one == nullptr) return 0;
+    if (ends_stream) one->has_ended = true;
+    if (frame.hd.type == NGHTTP2_HEADERS && !one->has_final) head_received(*one, !ends_stream);
+    if (ends_stream && one->incoming) one->incoming->finish();
+    return 0;
+}
+
+void http2_client_connection::head_received(call& one, bool has_body) {
+    const auto status = one.answer.status;
+    if (status < 200) {
+        if (status == 101 || ++one.interim > most_early_heads) refuse(one, make_error_code(http::errc::bad_message));
+        return;
+    }
+    one.has_final = true;
+    if (has_body) one.answer.incoming = one.incoming = std::make_shared<http2_body>(link_, one.id, false);
+    link_->answer(one);
+}
+
+int http2_client_connection::frame_sent(const nghttp2_frame& frame) {
+    const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+    auto* const one = frame.hd.stream_id != 0 ? find(frame.hd.stream_id) : nullptr;
+    if (one == nullptr) return 0;
+    if (may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) link_->set_sent(*one);
+    if (frame.hd.type == NGHTTP2_RST_STREAM) one->was_reset = true;
+    return 0;
+}
+
+int http2_client_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
+    if (frame.hd.type != NGHTTP2_HEADERS) return 0;
+    if (frame.headers.cat != NGHTTP2_HCAT_REQUEST) {  // trailer fields that are too large for nghttp2
+        if (auto* const one = find(frame.hd.stream_id); one != nullptr)
+            refuse(*one, make_error_code(http::errc::header_too_large));
+        return 0;
+    }
+    const auto one = remove(frame.hd.stream_id);
+    if (!one) return 0;
+    if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
+        link_->fail(*one, make_error_code(http::errc::header_too_large), repeat::never);
+    } else {  // the server has sent GOAWAY
+        link_->fail(*one, {NGHTTP2_REFUSED_STREAM, http::http2_category()}, repeat::always);
+    }
+    return 0;
+}
+
+int http2_client_connection::data_received(std::int32_t stream, std::string_view data) {
+    nghttp2_session_consume_connection(session(), data.size());
+    if (auto* const one = find(stream); one != nullptr && one->incoming) static_cast<void>(one->incoming->append(data));
+    return 0;
+}
+
+int http2_client_connection::stream_closed(std::int32_t stream, std::uint32_t why) {
+    const auto one = remove(stream);
+    if (!one) return 0;
+    if (!one->has_final) {
+        auto again = repeat::never;
+        if (!one->was_reset && why == NGHTTP2_REFUSED_STREAM) again = repeat::always;
+        if (!one->was_reset && why == NGHTTP2_HTTP_1_1_REQUIRED) again = repeat::over_http1;
+        link_->fail(*one, reason_of(*one, why), again);
+    } else if (one->incoming && !one->has_ended) {
+        one->incoming->finish(reason_of(*one, why));
+    }
+    return 0;
+}
+
+/// Returns the number of bytes of the request's body that can be sent now, and whether they are the last ones.
+std::pair<std::size_t, bool> http2_client_connection::sendable(const call& one) const noexcept {
+    if (one.is_streamed) return link_->part_of(one);
+    return {one.asked.body.in_memory()->size() - one.sent, true};
+}
+
+/// Returns the size of the next DATA frame, which append_part() makes.
+std::ptrdiff_t http2_client_connection::size_of_part(const call& one, std::size_t most, std::uint32_t& flags) noexcept {
+    const auto [left, is_last] = sendable(one);
+    const auto size = size_of_data(left, is_last, most, flags);
+    return then_trailers(session(), one.id, one.trailers, size, flags);
+}
+
+int http2_client_connection::append_part(call& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
+    if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
+    auto& out = stream_.out();
+    out.append(text_of(frame_head.data(), frame_head.size()));
+    one.since = now();
+    if (!one.is_streamed) {
+        out.append(one.asked.body.in_memory()->text().substr(one.sent, count));
+        one.sent += count;
+        return 0;
+    }
+    // SAFETY: bytes may be read as char. The request's task does not change the part before it is empty.
+    if (count != 0) out.append(reinterpret_cast<const char*>(one.next.memory.get() + one.next.begin), count);
+    link_->consume(one, count);
+    return 0;
+}
+
+}  // namespace eddy::detail

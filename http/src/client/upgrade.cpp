@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/upgrade.hpp>
+
+#include <memory>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/http/url.hpp>
+#include <eddy/time/timeout.hpp>
+
+#include "client/connect.hpp"
+#include "client/http1_exchange.hpp"
+#include "client/pool.hpp"
+
+namespace eddy::detail {
+
+task<result<void>> as_result_task(task<void> work) {
+    co_await std::move(work);
+    co_return ok();
+}
+
+namespace {
+
+task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client> shared, std::string where,
+                                                    http::request asked, client_progress& at) {
+    at.where = where;
+    const auto to = co_await try_(http::url::parse(where));
+    asked.target = to.target();
+    const auto destination = co_await try_(find_destination(*shared, to, false, at));  // only a tunnel can be upgraded
+    destination.prepare(asked);
+    auto made = co_await try_(connect_client(*shared, destination, client_protocols::http1, at));
+    auto connection = std::move(made.connection);
+    at.where = connection->address;
+    const auto exchange = std::make_shared<http1_exchange>(std::move(connection), std::move(shared), to.authority(),
+                                                           std::move(asked), to.authority(), false);
+    exchange->request_upgrade();
+    auto waiting = poll_fn([&](context& cx) {
+        auto head = exchange->poll_head(cx);
+        at.phase = exchange->is_sent() ? http::phase::receive : http::phase::send;
+        return head;
+    });
+    const auto head = co_await waiting;
+    if (!head) co_return std::unexpected(head.error());
+    auto answer = exchange->take_response();
+    std::optional<io::boxed_stream> stream;
+    if (answer.status == http::status::switching_protocols) {
+        if (!exchange->is_sent()) co_return std::unexpected(make_error_code(http::errc::bad_message));
+        stream = exchange->take_stream();
+    }
+    co_return http::upgrade_outcome(std::move(answer), std::move(stream));
+}
+
+}  // namespace
+}  // namespace eddy::detail
+
+namespace eddy::http {
+
+task<std::expected<upgrade_outcome, client_error>> upgrade(std::string url, request asked, client_options options) {
+    detail::client_progress at;
+    if (!asked.headers.contains("User-Agent")) asked.headers.add("User-Agent", "eddy");
+    auto shared = std::make_shared<detail::http_client>(std::move(options));
+    const auto limit = shared->options().timeout();
+    auto limited =
+        time::timeout(limit, detail::request_upgrade(std::move(shared), std::move(url), std::move(asked), at));
+    auto outcome = co_await limited;
+    if (!outcome) co_return std::unexpected(at.failed(make_error_code(eddy::errc::timed_out)));
+    if (!*outcome) co_return std::unexpected(at.failed(outcome->error()));
+    co_return **std::move(outcome);
+}
+
+}  // namespace eddy::http

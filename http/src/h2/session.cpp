@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#include "h2/session.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <new>
+#include <vector>
+
+#include <eddy/error.hpp>
+
+#include "message/characters.hpp"
+
+namespace eddy::detail {
+
+namespace {
+
+constexpr int too_many_continuations = -905;  // NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, which older versions do not have
+
+/// Removes the limits of newer versions of nghttp2 that http2_connection has itself. Templates, because older versions
+/// do not declare the functions.
+template <class Options>
+void remove_limits(Options* of) {
+    constexpr std::uint64_t unlimited = std::numeric_limits<std::uint32_t>::max();
+    if constexpr (requires { nghttp2_option_set_stream_reset_rate_limit(of, unlimited, unlimited); })
+        nghttp2_option_set_stream_reset_rate_limit(of, unlimited, unlimited);
+    if constexpr (requires { nghttp2_option_set_max_continuations(of, std::size_t{unlimited}); })
+        nghttp2_option_set_max_continuations(of, std::size_t{unlimited});
+}
+
+}  // namespace
+
+http2_settings::http2_settings() {
+    if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
+    if (nghttp2_option_new(&options) != 0) {
+        nghttp2_session_callbacks_del(callbacks);
+        throw std::bad_alloc();
+    }
+    // The flow-control windows grow only by the bytes that were read from the bodies.
+    nghttp2_option_set_no_auto_window_update(options, 1);
+    // Closed streams are not kept for the tree of priorities.
+    nghttp2_option_set_no_closed_streams(options, 1);
+}
+
+void http2_settings::use_own_limits() { remove_limits(options); }
+
+http2_settings::~http2_settings() {
+    nghttp2_option_del(options);
+    nghttp2_session_callbacks_del(callbacks);
+}
+
+http2_session::http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self)
+    : role_(what), stream_(std::move(stream)) {
+    nghttp2_session* made = nullptr;
+    const auto create = what == role::server ? &nghttp2_session_server_new2 : &nghttp2_session_client_new2;
+    if (create(&made, settings.callbacks, self, settings.options) != 0) throw std::bad_alloc();
+    session_.reset(made);
+}
+
+bool http2_session::give(std::span<const std::byte> bytes) {
+    // SAFETY: bytes may be read as integers of 8 bits.
+    const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    const auto used = nghttp2_session_mem_recv(session_.get(), data, bytes.size());
+    if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
+    if (used == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (used >= 0) return true;
+    const bool is_flood = used == NGHTTP2_ERR_FLOODED || used == too_many_continuations;
+    terminate(is_flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+    return false;
+}
+
+void http2_session::collect() {
+    while (!has_lost_output_ && stream_.collected() < most_frames) {
+        const std::uint8_t* data = nullptr;
+        const auto count = nghttp2_session_mem_send(session_.get(), &data);
+        if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
+        if (count == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+        if (count < 0) is_broken_ = true;
+        if (count <= 0) return;
+        stream_.out().append(text_of(data, static_cast<std::size_t>(count)));
+    }
+}
+
+bool http2_session::send(context& cx) {
+    if (is_broken_ || has_lost_output_ || !stream_.has_unsent()) return false;
+    const auto flushed = stream_.poll_flush(cx);
+    if (!flushed) return false;
+    if (!*flushed) output_failed(flushed->error());
+    return !is_broken_ && (skips_read_ || nghttp2_session_want_write(session_.get()) != 0);
+}
+
+void http2_session::output_failed(std::error_code why) noexcept {
+    broken_by_ = why;
+    has_lost_output_ = true;
+    stream_.discard_unsent();
+    if (role_ == role::server || why == errc::timed_out) is_broken_ = true;
+}
+
+void http2_session::begin_settings() noexcept {
+    initial_window_ = nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    largest_window_ = 0;
+}
+
+void http2_session::add_window(std::int32_t stream) noexcept {
+    const std::int64_t size = nghttp2_session_get_stream_remote_window_size(session_.get(), stream);
+    largest_window_ = std::max(largest_window_, size);
+}
+
+void http2_session::check_windows() noexcept {
+    const std::int64_t size = nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    if (largest_window_ + size - initial_window_ > NGHTTP2_MAX_WINDOW_SIZE) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
+}
+
+bool http2_session::is_over() const noexcept {
+    return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0 &&
+           !stream_.has_unsent();
+}
+
+std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
+                             std::ptrdiff_t size, std::uint32_t& flags) noexcept {
+    if (size < 0 || (flags & NGHTTP2_DATA_FLAG_EOF) == 0 || trailers.empty()) return size;
+    flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    try {
+        std::vector<nghttp2_nv> fields;
+        fields.reserve(trailers.size());
+        for (const auto& [name, value] : trailers) fields.push_back(nv_of(name, trim(value)));
+        const bool is_submitted = nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0;
+        if (!is_submitted) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        return size;
+    } catch (const std::bad_alloc&) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+}
+
+nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {
+    // SAFETY: nghttp2 does not change what the pointers refer to.
+    const auto bytes = [](std::string_view text) {
+        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // NOLINT(*-const-cast)
+    };
+    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+bool is_of_connection(std::string_view name) noexcept {
+    switch (name.size()) {
+    case 7: return http::equal_names(name, "Upgrade");
+    case 10: return http::equal_names(name, "Connection") || http::equal_names(name, "Keep-Alive");
+    case 16: return http::equal_names(name, "Proxy-Connection");
+    case 17: return http::equal_names(name, "Transfer-Encoding");
+    default: return false;
+    }
+}
+
+}  // namespace eddy::detail

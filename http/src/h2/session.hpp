@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <eddy/future/future.hpp>
+#include <eddy/http/headers.hpp>
+
+#include "h1/message_stream.hpp"
+
+namespace eddy::detail {
+
+/// The bytes that each field adds to the size of a list of fields (RFC 9113, section 6.5.2).
+constexpr std::size_t field_overhead = 32;
+
+/// The callbacks and options of nghttp2's sessions. Each callback has the type that nghttp2's C interface needs.
+struct http2_settings {
+    nghttp2_session_callbacks* callbacks = nullptr;
+    nghttp2_option* options = nullptr;
+
+    /// Makes empty callbacks, and the options that servers and clients share.
+    /// Errors: throws std::bad_alloc.
+    http2_settings();
+    http2_settings(const http2_settings&) = delete;
+    http2_settings& operator=(const http2_settings&) = delete;
+    ~http2_settings();
+
+    /// Removes the limits of nghttp2 for resets of streams, which gives no credit for complete requests, and for the
+    /// frames of one block of fields. Only http2_connection has such limits itself.
+    void use_own_limits();
+};
+
+/// The part of an HTTP/2 connection that servers and clients share: nghttp2's session, and the transfer of its frames.
+/// Thread safety: one thread at a time.
+class http2_session {
+public:
+    enum class role : unsigned char { server, client };
+
+    http2_session(const http2_session&) = delete;
+    http2_session& operator=(const http2_session&) = delete;
+
+    [[nodiscard]] message_stream& stream() noexcept { return stream_; }
+
+    /// For callbacks of nghttp2: calls `function`. Keeps its exception for the connection, because exceptions must not
+    /// pass through C.
+    template <class F>
+    int guarded(F&& function) noexcept {
+        try {
+            return function();
+        } catch (...) {
+            in_callback_ = std::current_exception();
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        }
+    }
+
+protected:
+    static constexpr std::size_t frames_read = 16 * 1024;  // bytes of one read
+    static constexpr std::size_t most_frames = 64 * 1024;  // bytes of frames that are collected before they are written
+
+    /// `self` is the object that nghttp2 passes to the callbacks.
+    /// Errors: throws std::bad_alloc.
+    http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self);
+    ~http2_session() = default;
+
+    /// Receives bytes, and calls `feed(bytes)`. Returns whether there were any. A server reads nothing
+    /// while too many frames wait to be sent; then the next send() that succeeds requires another turn. A client always
+    /// reads: otherwise both sides could wait until the other one reads.
+    template <class Feed>
+    [[nodiscard]] bool receive_frames(context& cx, Feed feed) {
+        skips_read_ = role_ == role::server && stream_.collected() >= most_frames;
+        if (is_broken_ || skips_read_ || nghttp2_session_want_read(session_.get()) == 0) return false;
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written by the read
+        std::array<std::byte, frames_read> bytes;
+        const auto count = stream_.poll_receive_idle(cx, bytes);
+        if (!count) return false;
+        if (!*count || **count == 0) {
+            is_broken_ = true;
+            if (!*count) broken_by_ = count->error();
+            return false;
+        }
+        feed(std::span<const std::byte>(bytes).first(**count));
+        return true;
+    }
+    /// Gives bytes to nghttp2. Returns false if they violate the protocol; the session then ends.
+    [[nodiscard]] bool give(std::span<const std::byte> bytes);
+    void collect();
+    /// Writes the collected bytes. Returns whether another turn is needed: there is more to collect, or
+    /// receive_frames() has read nothing because of these bytes, so that no read will wake the task.
+    ///
+    /// After a failed write, a server's connection is broken. That of a client has lost its output, and is broken at
+    /// the end of its input: the server may have answered before it has closed the connection.
+    [[nodiscard]] bool send(context& cx);
+    [[nodiscard]] bool is_over() const noexcept;
+    void terminate(std::uint32_t why) noexcept {
+        nghttp2_session_terminate_session(session_.get(), why);
+        if (has_lost_output_) is_broken_ = true;  // GOAWAY cannot be sent
+    }
+    /// For each SETTINGS frame: call begin_settings() and add_window() for each open stream before nghttp2 gets the
+    /// frame, and check_windows() afterwards. If the frame makes a window too large, the connection ends (RFC 9113,
+    /// section 6.9.2). nghttp2 only resets the stream.
+    void begin_settings() noexcept;
+    void add_window(std::int32_t stream) noexcept;
+    void check_windows() noexcept;
+    [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
+
+    void output_failed(std::error_code why) noexcept;
+
+    struct session_deleter {
+        void operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
+    };
+
+    const role role_;
+    message_stream stream_;
+    std::unique_ptr<nghttp2_session, session_deleter> session_;
+    std::exception_ptr in_callback_;
+    std::error_code broken_by_;        // the error of the connection below, if it has failed
+    bool is_broken_ = false;           // the connection below has ended or failed
+    bool has_lost_output_ = false;     // see send()
+    bool skips_read_ = false;          // see receive_frames()
+    std::int64_t initial_window_ = 0;  // before the current SETTINGS frame
+    std::int64_t largest_window_ = 0;  // of the open streams at that time
+};
+
+/// For nghttp2's read callback: returns the size of the next DATA frame, and sets its flags. `left` bytes can be sent
+/// now, and `is_last` says whether they end the body. `most` is the largest size that flow control permits.
+[[nodiscard]] inline std::ptrdiff_t size_of_data(std::size_t left, bool is_last, std::size_t most,
+                                                 std::uint32_t& flags) noexcept {
+    if (left == 0 && !is_last) return NGHTTP2_ERR_DEFERRED;
+    const auto count = std::min(left, most);
+    flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (is_last && count == left) flags |= NGHTTP2_DATA_FLAG_EOF;
+    return static_cast<std::ptrdiff_t>(count);
+}
+
+/// For nghttp2's read callback, after size_of_data(): sends the trailer fields when the body ends. Returns `size`, or
+/// an error of nghttp2 that resets the stream.
+[[nodiscard]] std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
+                                           std::ptrdiff_t size, std::uint32_t& flags) noexcept;
+
+/// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
+[[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;
+
+/// Returns whether a field is connection-specific, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
+[[nodiscard]] bool is_of_connection(std::string_view name) noexcept;
+
+// SAFETY: bytes may be read as char.
+[[nodiscard]] inline std::string_view text_of(const std::uint8_t* data, std::size_t size) noexcept {
+    return {reinterpret_cast<const char*>(data), size};
+}
+
+}  // namespace eddy::detail

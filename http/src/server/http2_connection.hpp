@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/future/futures_unordered.hpp>
+#include <eddy/http/request.hpp>
+#include <eddy/http/response.hpp>
+#include <eddy/http/serve.hpp>
+#include <eddy/http/service.hpp>
+#include <eddy/net/serve.hpp>
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/sync/cancellation_token.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
+
+#include "h1/message_stream.hpp"
+#include "h2/allowance.hpp"
+#include "h2/frames.hpp"
+#include "h2/http2_body.hpp"
+#include "h2/session.hpp"
+#include "h2/window.hpp"
+#include "message/presence.hpp"
+#include "server/counters.hpp"
+#include "server/http2_head.hpp"
+#include "server/memory.hpp"
+#include "server/service_outcome.hpp"
+
+namespace eddy::detail {
+
+class http2_connection;
+
+/// One stream: a request and its response.
+///
+///     head ──END_HEADERS──> answering ──response──> sending ──last part──> done
+///      │                        │                      │                     ^
+///      │ refused                │ the stream is reset  │ the stream is reset │
+///      │                        v                      └─────────────────────┤
+///      │                    cancelling ──the service has ended───────────────┤
+///      └──the status is the response─────────────────────────────────────────┘
+///
+/// In `sending`, the body of the response is a reader. A body in memory goes from `answering` to `done` directly: then
+/// nghttp2 reads the bytes from this object. The object is deleted when its phase is `done` and nghttp2 has closed the
+/// stream.
+struct http2_exchange {
+    enum class phase : unsigned char { head, answering, cancelling, sending, done };
+
+    http2_exchange(std::int32_t stream, const head_limits& limits)
+        : id(stream), head(std::make_unique<http2_head>(limits)) {}
+
+    /// Returns the number of bytes of the body that can be sent now.
+    [[nodiscard]] std::size_t sendable() const noexcept {
+        return is_streamed ? next.size() : answer.body.in_memory()->size() - sent;
+    }
+
+    const std::int32_t id;
+    std::size_t index = 0;  // in the list of the connection
+    phase at = phase::head;
+    bool is_open = true;       // nghttp2 has not closed the stream
+    bool is_ended = false;     // the client has sent its end, or has reset it
+    bool has_work = false;     // handlers_ contains a future for it
+    bool has_answer = false;   // the head of the response was given to nghttp2
+    bool is_sent = false;      // the whole response was given to the connection below
+    bool is_streamed = false;  // the body of the response is a reader
+    http::method asked_method = http::method::get;
+    request_name name;                    // of the request, for the report of an error
+    time::time_point since;               // the last progress of the response
+    std::uint64_t received = 0;           // bytes of the request's body
+    std::optional<std::uint64_t> length;  // the announced size of that body
+    std::unique_ptr<http2_head> head;     // null after the phase `head`
+    http::request asked;
+    std::shared_ptr<http2_body> incoming;     // null if the request has no body, or if its body is in memory
+    std::shared_ptr<client_presence> client;  // null before the phase `answering`
+    std::optional<counted_call> counted;      // while the service runs, with serve_options::metrics()
+    std::optional<service_answer> answering;
+    held_share held;  // of the response
+    http::response answer;
+    std::size_t sent = 0;    // of a body in memory
+    http2_part next;         // of a body that is a reader
+    http::headers trailers;  // of a body that is a reader, after its last part was read
+    waker work;              // of the future in the handlers
+};
+
+/// The future of an exchange, among the handlers of its connection.
+class http2_work {
+public:
+    using output_type = http2_exchange*;
+
+    http2_work(http2_connection& on, http2_exchange& one) noexcept : on_(&on), one_(&one) {}
+    poll_result<http2_exchange*> poll(context& cx);
+    poll_result<void> poll_cancel(context& cx);
+
+private:
+    http2_connection* on_;
+    http2_exchange* one_;
+};
+
+/// One HTTP/2 connection of a server.
+///
+///       client
+///        │  ^                     one task: the connection
+///     ┌──┼──┼──────────────────────────────────────────────────────────────────────┐
+///     │  v  │                                                                      │
+///     │ read│ write    (1) read up to 16 KiB, and give them to nghttp2             │
+///     │  │  │              its callbacks make exchanges and fill bodies            │
+///     │  v  │          (2) poll the woken handlers, which are children of the task │
+///     │ nghttp2            they give responses to nghttp2                          │
+///     │  │  ^          (3) give back the windows of what was read                  │
+///     │  v  │          (4) collect up to 64 KiB of frames, and write them together │
+///     │ exchanges ──> handlers                                                     │
+///     └──────┬───────────────────────────────────────────────────────────────────  ┘
+///            └ http2_body <── any task that reads the body of a request
+///
+/// A turn is (1) to (4). The task repeats turns until there is nothing to do. Then it waits until bytes can be received
+/// or sent, or until it is woken: by a handler, the reader of a body, the shutdown of the server, or a deadline.
+///
+/// | what                                  | used by                              |
+/// |---------------------------------------|--------------------------------------|
+/// | nghttp2's session, the exchanges      | this task: this class, and handlers  |
+/// | the buffers and the connection below  | this task: this class                |
+/// | http2_body, http2_mailbox             | any task, under the mailbox's lock   |
+///
+///     serving ──GOAWAY sent, and no exchange is left, or an error of the protocol──> closing ──> ended
+///        └──the connection has ended or failed──────────────────────────────────────> closing ──> ended
+///
+/// In `closing`, the services that still run are cancelled.
+///
+/// Back-pressure: nothing is read while 64 KiB of frames wait to be written. Answers to PING and SETTINGS are such
+/// frames. The unread bodies of all requests together have at most the window of the connection. See http2_window for
+/// its size, and shared_bytes for the responses.
+/// Limits that nghttp2 does not have: see http2_allowance and http2_head. A service that is being cancelled still
+/// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
+class http2_connection final : public http2_session {
+public:
+    http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
+                     std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection,
+                     time::time_point first_until);
+    ~http2_connection();
+
+    /// Serves requests. At the end, returns whether the connection below can still be used.
+    poll_result<bool> poll(context& cx);
+    /// Cancels the services, and tries to send GOAWAY.
+    poll_result<void> poll_cancel(context& cx);
+
+    /// Returns the first error of the service. Throws its first exception, if that came earlier.
+    [[nodiscard]] result<void> outcome() const;
+
+private:
+    friend http2_work;
+    friend struct http2_callbacks;
+
+    using exchange = http2_exchange;
+    using phase = http2_exchange::phase;
+    using cancelled_future = sync::cancellation_token::owned_cancelled_future;
+
+    // The parts of a turn:
+    void turn(context& cx);
+    [[nodiscard]] bool pay_for_frames(context& cx) noexcept;
+    void feed(std::span<const std::byte> bytes);
+    void begin_frame(const http2_frame_head& frame) noexcept;
+    void check_stream(std::int32_t stream) noexcept;
+    void begin_block(const http2_frame_head& frame) noexcept;
+    void continue_block(const http2_frame_head& frame) noexcept;
+    void end_frame(const http2_frame_head& frame) noexcept;
+    [[nodiscard]] bool run_handlers(context& cx);
+    void take_notes();
+    void consume(std::int32_t stream, std::size_t bytes) noexcept;
+    void send_probe() noexcept;
+    void probe_answered() noexcept;
+    [[nodiscard]] bool wait(context& cx);
+    [[nodiscard]] bool poll_timer(context& cx);
+
+    // Callbacks of nghttp2. They return 0 or an error of nghttp2.
+    int begin_head(std::int32_t stream);
+    int add_field(exchange* one, std::string_view name, std::string_view value);
+    int frame_received(const nghttp2_frame& frame);
+    int frame_sent(const nghttp2_frame& frame);
+    int frame_not_sent(const nghttp2_frame& frame, int why);
+    int data_received(exchange* one, std::string_view data);
+    int stream_closed(exchange* one);
+    std::ptrdiff_t size_of_part(const exchange& one, std::size_t most, std::uint32_t& flags) noexcept;
+    int append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count);
+
+    // Exchanges:
+    void head_received(exchange& one, bool has_body);
+    void start(exchange& one);
+    poll_result<http2_exchange*> poll_exchange(exchange& one, context& cx);
+    poll_result<void> poll_cancel_exchange(exchange& one, context& cx);
+    [[nodiscard]] bool poll_service(exchange& one, context& cx);
+    [[nodiscard]] bool hold(exchange& one, const http::body& body) noexcept;
+    void respond(exchange& one, http::response&& answer);
+    [[nodiscard]] bool poll_parts(exchange& one, context& cx);
+    void reset(const exchange& one, std::uint32_t why) noexcept;
+    void remove(exchange& one) noexcept;
+    void detach_body(exchange& one) noexcept;
+
+    void fail(std::error_code why, std::exception_ptr thrown);
+    /// Same as above. The report names the request.
+    void fail(const exchange& one, std::error_code why, std::exception_ptr thrown);
+    void begin_drain() noexcept;
+    void end_drain() noexcept;
+    void take_token(http2_allowance& from) noexcept;
+    void end_bodies() noexcept;
+    void tell_service(const exchange& one) noexcept;
+    void submit_continue(std::int32_t stream) noexcept;
+    [[nodiscard]] bool shuts_down() const noexcept;
+    [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept;
+    void mark_idle();
+    [[nodiscard]] bool has_deadlines() const noexcept;
+    [[nodiscard]] time::time_point check_deadlines();
+    void end_late_fields(time::time_point now) noexcept;
+    [[nodiscard]] time::time_point deadline_of(exchange& one, time::time_point now);
+    [[nodiscard]] time::time_point now() noexcept;
+
+    std::shared_ptr<const http_server> server_;
+    std::optional<net::socket_addr> peer_;
+    std::optional<net::serve_connection> connection_;
+    idle_mark idle_;                          // declared after connection_, whose state it refers to
+    std::shared_ptr<http2_mailbox> mailbox_;  // null until a request has a body
+    std::vector<std::unique_ptr<exchange>> exchanges_;
+    std::vector<exchange*> begun_;            // exchanges that are not yet among the handlers
+    futures_unordered<http2_work> handlers_;  // declared after exchanges_, to which they refer
+    std::unique_ptr<cancelled_future> told_;  // null if there is no token, or after its cancellation
+    pool_box<time::sleep_future> timer_;      // null while there is no deadline
+    time::time_point drain_until_ = time::time_point::max();
+    time::time_point fields_until_;        // for the end of the first, or of the current, block of fields
+    std::optional<time::time_point> now_;  // of this turn
+    std::uint64_t requests_ = 0;
+    http2_window window_;
+    held_share enlarged_;             // of window_, and of the connection's window
+    std::size_t response_bytes_ = 0;  // the sum of exchange::held
+    http2_frames frames_;             // of the received bytes
+    std::size_t block_size_ = 0;      // bytes of the current block of fields
+    std::size_t fields_size_ = 0;     // bytes of its fields, decoded
+    std::size_t unpaid_ = 0;          // see pay_for_frames()
+    // The streams that the client has ended and that were closed last. nghttp2 could remember closed streams, too, but
+    // that takes 240 bytes for each.
+    std::array<std::int32_t, 8> ended_{};
+    std::size_t ended_next_ = 0;
+    std::int32_t last_stream_ = 0;  // the highest stream that the client has opened
+    // The last ranges of streams that the client has skipped: from `first` to before `second`.
+    std::array<std::pair<std::int32_t, std::int32_t>, 8> skipped_{};
+    std::size_t skipped_next_ = 0;
+    http2_allowance frames_allowed_;  // frames that lead to nothing, such as PING; requests and data earn tokens
+    http2_allowance resets_allowed_;  // resets of streams by either side; complete responses earn tokens
+    std::error_code failure_;         // the first error of the service
+    std::exception_ptr thrown_;       // or its first exception
+    bool drains_ = false;
+    bool has_final_goaway_ = false;
+    bool closes_ = false;
+    bool is_aborted_ = false;  // the task of the connection is being cancelled
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/compress.hpp>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "message/characters.hpp"
+#include "message/gzip.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// A longer body in memory is compressed while it is sent, so that other tasks of the thread can run in between.
+constexpr std::size_t most_at_once = 32 * 1024;
+
+/// Returns the quality value of an element of Accept-Encoding in thousandths: 1000 if it has none, 0 if it is invalid.
+int quality_of(std::string_view parameters) noexcept {
+    while (!parameters.empty()) {
+        const auto parameter = trim(take_part(parameters, ';'));
+        if (!parameter.starts_with("q=") && !parameter.starts_with("Q=")) continue;
+        auto digits = parameter.substr(2);
+        if (digits.empty() || (digits[0] != '0' && digits[0] != '1')) return 0;
+        int value = (digits[0] - '0') * 1000;
+        digits.remove_prefix(1);
+        if (digits.starts_with('.')) digits.remove_prefix(1);
+        int unit = 100;
+        for (const char c : digits) {
+            if (!is_digit(c)) return 0;
+            value += (c - '0') * unit;
+            unit /= 10;
+        }
+        return std::min(value, 1000);
+    }
+    return 1000;
+}
+
+/// Returns whether the fields Accept-Encoding prefer gzip to a body without compression (RFC 9110, section 12.5.3).
+bool prefers_gzip(const http::headers& fields) noexcept {
+    std::optional<int> gzip;
+    std::optional<int> identity;
+    std::optional<int> others;
+    for (const auto& [name, value] : fields) {
+        if (!http::equal_names(name, "Accept-Encoding")) continue;
+        for (auto rest = value; !rest.empty();) {
+            auto element = trim(take_part(rest, ','));
+            const auto coding = trim(take_part(element, ';'));
+            const int quality = quality_of(element);
+            if (http::equal_names(coding, "gzip") || http::equal_names(coding, "x-gzip")) gzip = quality;
+            if (http::equal_names(coding, "identity")) identity = quality;
+            if (coding == "*") others = quality;
+        }
+    }
+    const int of_gzip = gzip.value_or(others.value_or(0));
+    return of_gzip > 0 && of_gzip >= identity.value_or(0);
+}
+
+bool is_compressible(std::string_view type) {
+    static constexpr std::array<std::string_view, 8> types = {
+        "application/json",      "application/javascript", "application/xml", "application/wasm",
+        "application/xhtml+xml", "application/x-ndjson",   "image/svg+xml",   "application/x-javascript"};
+    std::string name(trim(take_part(type, ';')));
+    std::ranges::transform(name, name.begin(), to_lower);
+    return name.starts_with("text/") || name.ends_with("+json") || name.ends_with("+xml") ||
+           std::ranges::find(types, name) != types.end();
+}
+
+/// The relation of a response to the whole, uncompressed representation that the service would send as 200.
+enum class part_of : unsigned char {
+    whole,    // it is this representation, or its head
+    part,     // 206
+    nothing,  // 304
+    other     // it must not be compressed
+};
+
+part_of part_in(const http::response& answer) noexcept {
+    const auto& headers = answer.headers;
+    if (answer.upgrade || headers.contains("Content-Encoding") || headers.has_token("Cache-Control", "no-transform"))
+        return part_of::other;
+    if (answer.status == http::status::not_modified) return part_of::nothing;
+    if (!headers.contains("Content-Range")) return part_of::whole;
+    return answer.status == http::status::partial_content ? part_of::part : part_of::other;
+}
+
+/// Returns whether the representation would be compressed as a 200, for a client that accepts it. A 304 without
+/// Content-Type and Content-Length does not show that.
+std::optional<bool> is_compressed(const http::response& answer, part_of part, const http::compress_options& options) {
+    const auto type = answer.headers.get("Content-Type");
+    if (!type) return part == part_of::nothing ? std::nullopt : std::optional(false);
+    if (!is_compressible(*type)) return false;
+    if (part == part_of::part) return true;  // its size is not that of the representation
+    auto size = answer.body.size();
+    if (part == part_of::nothing) {
+        size = parse_unsigned(answer.headers.get("Content-Length").value_or(""));
+        if (!size) return std::nullopt;
+    }
+    return !size || *size >= std::max<std::size_t>(options.min_size(), 1);
+}
+
+/// Makes a strong ETag a weak one, because the compressed body has other bytes.
+void weaken_etag(http::headers& of) {
+    const auto tag = of.get("ETag");
+    if (tag && !tag->starts_with("W/")) of.set("ETag", "W/" + std::string(*tag));
+}
+
+}  // namespace
+
+compression_request::compression_request(const http::request& of)
+    : accepts_gzip(prefers_gzip(of.headers)), is_head(of.method == http::method::head) {
+    for (const auto& [name, value] : of.headers)
+        if (http::equal_names(name, "If-None-Match")) known_etags.append(known_etags.empty() ? "" : ",").append(value);
+}
+
+namespace {
+
+/// Returns whether the client has a compressed form of the representation: it has named the weak form of its ETag, and
+/// not the ETag itself.
+bool knows_weak_form(const compression_request& asked, const http::headers& of) {
+    const auto tag = of.get("ETag");
+    if (!tag) return false;
+    const auto weak = "W/" + std::string(*tag);
+    bool has_weak = false;
+    for (std::string_view rest = asked.known_etags; !rest.empty();) {
+        const auto each = trim(take_part(rest, ','));
+        if (each == *tag) return false;
+        has_weak = has_weak || each == weak;
+    }
+    return has_weak;
+}
+
+}  // namespace
+
+void compress_response(http::response& answer, const compression_request& asked,
+                       const http::compress_options& options) {
+    const auto part = part_in(answer);
+    if (!has_gzip() || part == part_of::other) return;
+    const auto decided = is_compressed(answer, part, options);
+    if (decided == false) return;
+    if (!answer.headers.has_token("Vary", "Accept-Encoding") && !answer.headers.has_token("Vary", "*"))
+        answer.headers.add("Vary", "Accept-Encoding");
+    if (!asked.accepts_gzip || part == part_of::part) return;
+    if (part == part_of::nothing) {
+        // RFC 9110, section 15.4.5: a 304 has the fields Vary and ETag of the 200.
+        if (!decided && !knows_weak_form(asked, answer.headers)) return;
+        answer.headers.remove("Content-Length");
+        weaken_etag(answer.headers);
+        return;
+    }
+    answer.headers.set("Content-Encoding", "gzip");
+    answer.headers.remove("Content-Length");
+    answer.headers.remove("Accept-Ranges");
+    weaken_etag(answer.headers);
+    const auto* const content = answer.body.in_memory();
+    if (!asked.is_head && content != nullptr && content->size() <= most_at_once) {
+        answer.body = http::body(gzip_text(content->text(), options.level()));
+    } else {
+        answer.body = http::body::from_source(gzip_source(std::move(answer.body), options.level()), std::nullopt);
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+// Back-pressure of HTTP/2: full output buffers and flow-control windows, in memory and on a paused clock.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/http2_client.hpp"
+#include "support/http2_client.hpp"
+#include "support/http2_peer.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using support::http2_client;
+using peer = support::http2_peer;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace time = eddy::time;
+
+// A connection collects 64 KiB of frames before it writes them. A body of this size, with the heads of its frames, is
+// more than that, and flow control permits it without a WINDOW_UPDATE.
+constexpr std::size_t filling_size = 65'535;
+// The connections below take a part of the frames at each poll.
+constexpr std::size_t pipe_size = 4096;
+
+// ---- Full output ----
+
+TEST(Http2Windows, ServerReadsAgainAfterFullOutputWasSent) {
+    const http::service app = [](http::request asked) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(asked.path() == "/large" ? filling_size : 1, 'a'));
+    };
+    const auto talk = [](io::duplex_stream near) -> task<void> {
+        const auto began = time::clock::now();
+        http2_client one(std::move(near));
+        const auto large = one.ask("GET", "/large");
+        while (one.at(large).body.empty()) EXPECT_TRUE(co_await one.step());
+        const auto small = one.ask("GET", "/small");  // the server does not read at this time
+        const auto got = co_await one.finish(small);
+        EXPECT_EQ(got.body, "a");
+        EXPECT_EQ(one.at(large).body.size(), filling_size);
+        EXPECT_EQ(time::clock::now() - began, 0s);  // no time limit has woken the server
+        co_await one.close();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(pipe_size);
+        // A task of its own: a join would poll the server whenever the client is woken.
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        co_await talk(std::move(near));
+        EXPECT_TRUE((co_await serving).has_value());
+    });
+}
+
+TEST(Http2Windows, ClientReadsAgainAfterFullOutputWasSent) {
+    // Answers before it has received the body, which the client is sending.
+    const auto serve = [](io::duplex_stream far) -> task<void> {
+        peer one(std::move(far));
+        co_await one.begin();
+        co_await one.next(peer::data);
+        co_await one.answer(1, "early");
+        for (;;) {
+            const auto part = co_await one.next(peer::data);
+            if (part.is_end || part.flags == peer::end_stream) break;
+        }
+    };
+    const auto ask = [](io::duplex_stream near) -> task<std::string> {
+        const auto began = time::clock::now();
+        const auto on = eddy::detail::start_http2(std::move(near), -1, http::client_options(), "");
+        http::request asked(http::method::post, "/");
+        asked.body = std::string(filling_size, 'a');
+        const auto to = http::url::parse("http://a/");
+        const auto exchange = eddy::detail::start_http2_exchange(on, asked, *to);
+        const auto head = co_await eddy::poll_fn([&](eddy::context& cx) { return exchange->poll_head(cx); });
+        EXPECT_TRUE(head.has_value());
+        auto got = exchange->take_response();
+        const auto text = co_await got.body.read_text();
+        EXPECT_EQ(time::clock::now() - began, 0s);  // no time limit has woken the client
+        co_return text.value_or("");
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(pipe_size);
+        auto both = eddy::join(serve(std::move(far)), ask(std::move(near)));
+        const auto [served, text] = co_await both;
+        EXPECT_EQ(text, "early");
+    });
+}
+
+// ---- Receive windows ----
+
+/// Uploads `size` bytes over a connection on which a round trip takes 20 ms. Returns the last window for a stream that
+/// the server has announced.
+std::uint32_t window_after_upload(std::size_t size, const http::service& app, http::serve_options options) {
+    std::uint32_t window = 0;
+    options.body_limit(1 << 30);
+    const auto talk = [&](io::duplex_stream near) -> task<void> {
+        http2_client one(std::move(near));
+        const auto id = one.ask("POST", "/", {}, std::string(size, 'a'));
+        bool continues = true;
+        while (continues && !one.at(id).closed) {
+            co_await time::sleep(20ms);
+            continues = co_await one.step();
+        }
+        EXPECT_EQ(one.at(id).status, "200");
+        window = nghttp2_session_get_remote_settings(one.session(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+        co_await one.close();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(64 * 1024);
+        auto both = eddy::join(http::serve_connection(std::move(far), app, options), talk(std::move(near)));
+        static_cast<void>(co_await both);
+    });
+    return window;
+}
+
+task<result<http::response>> discard(http::request asked) {
+    static_cast<void>(co_await try_(asked.body.read_all(1 << 30)));
+    co_return http::response(http::status::ok);
+}
+
+constexpr std::size_t upload_size = 6 << 20;
+constexpr std::uint32_t first_window = 1 << 20;
+
+TEST(Http2Windows, LargeBodiesInBothDirectionsDoNotBlockEachOther) {
+    constexpr std::size_t large = 500'000;  // within the first windows, so both sides send without a pause
+    const http::service app([](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(large, 'a'));
+    });
+    const auto ask = [](io::duplex_stream near) -> task<std::size_t> {
+        const auto began = time::clock::now();
+        const auto on = eddy::detail::start_http2(std::move(near), -1, http::client_options(), "");
+        http::request asked(http::method::post, "/");
+        asked.body = std::string(large, 'b');
+        const auto to = http::url::parse("http://a/");
+        const auto exchange = eddy::detail::start_http2_exchange(on, asked, *to);
+        const auto head = co_await eddy::poll_fn([&](eddy::context& cx) { return exchange->poll_head(cx); });
+        if (!head) co_return 0;
+        auto got = exchange->take_response();
+        const auto text = co_await got.body.read_text();
+        EXPECT_EQ(time::clock::now() - began, 0s);  // no time limit has ended the request
+        co_return text.value_or("").size();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(pipe_size);
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        EXPECT_EQ(co_await ask(std::move(near)), large);
+        static_cast<void>(co_await serving);
+    });
+}
+
+TEST(Http2Windows, GrowWhileTheyLimitTheSpeed) {
+    EXPECT_GT(window_after_upload(upload_size, discard, http::serve_options()), first_window);
+}
+
+TEST(Http2Windows, OfShortBodiesStay) {
+    EXPECT_EQ(window_after_upload(first_window / 2, discard, http::serve_options()), first_window);
+}
+
+TEST(Http2Windows, StayIfTheServiceIsSlow) {
+    const auto read_slowly = [](http::request asked) -> task<result<http::response>> {
+        std::array<std::byte, 32 * 1024> part{};
+        for (;;) {
+            const auto count = co_await try_(io::read(asked.body, part));
+            if (count == 0) co_return http::response(http::status::ok);
+            co_await time::sleep(100ms);
+        }
+    };
+    EXPECT_EQ(window_after_upload(upload_size, read_slowly, http::serve_options()), first_window);
+}
+
+TEST(Http2Windows, GrowUpToTheLimits) {
+    EXPECT_EQ(window_after_upload(upload_size, discard, http::serve_options().window_limit(0)), first_window);
+    EXPECT_EQ(window_after_upload(upload_size, discard, http::serve_options().window_limit(3 << 20)),
+              first_window / 2 * 3);
+    // The first step adds 2 MiB to the window of the connection.
+    const auto too_little = http::serve_options().window_memory_limit((2 << 20) - 1);
+    EXPECT_EQ(window_after_upload(upload_size, discard, too_little), first_window);
+    // A connection gives its part back when it ends.
+    const auto enough = http::serve_options().window_memory_limit(2 << 20);
+    EXPECT_EQ(window_after_upload(upload_size, discard, enough), 2 * first_window);
+    EXPECT_EQ(window_after_upload(upload_size, discard, enough), 2 * first_window);
+}
+
+// ---- Memory of responses ----
+
+constexpr std::size_t part_of_memory = 256 * 1024;
+
+/// A client that never opens a window, but receives the heads of responses.
+task<int> ask_without_window(io::duplex_stream near, int requests, bool opens_at_end) {
+    const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
+    http2_client one(std::move(near), no_window);
+    std::vector<std::int32_t> all;
+    for (int i = 0; i < requests; ++i) all.push_back(one.ask("GET", "/"));
+    int refused = 0;
+    for (const auto id : all) {
+        while (one.at(id).status.empty()) EXPECT_TRUE(co_await one.step());
+        if (one.at(id).status == "503") ++refused;
+    }
+    if (opens_at_end) {
+        const nghttp2_settings_entry window{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
+        nghttp2_submit_settings(one.session(), NGHTTP2_FLAG_NONE, &window, 1);
+        for (const auto id : all) static_cast<void>(co_await one.finish(id));
+    }
+    co_await one.close();
+    co_return refused;
+}
+
+/// Returns how many of 8 requests of a client without a window are refused.
+int refused_of_8(const http::service& app, const http::serve_options& options) {
+    return eddy::test::run_paused([&]() -> task<int> {
+        auto [near, far] = io::duplex(64 * 1024);
+        auto both = eddy::join(http::serve_connection(std::move(far), app, options),
+                               ask_without_window(std::move(near), 8, true));
+        const auto [outcome, refused] = co_await both;
+        EXPECT_TRUE(outcome.has_value());
+        co_return refused;
+    });
+}
+
+task<http::response> large_response(http::request) {
+    co_return http::response(http::status::ok, std::string(part_of_memory, 'a'));
+}
+
+TEST(Http2Windows, ResponsesAboveTheMemoryLimitGet503) {
+    const auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    // The third response of a connection would leave less for others than the connection has.
+    EXPECT_EQ(refused_of_8(large_response, options), 6);
+    EXPECT_EQ(refused_of_8(large_response, options), 6);  // the memory was given back
+    EXPECT_EQ(refused_of_8(large_response, http::serve_options()), 0);
+}
+
+TEST(Http2Windows, ResponsesAboveTheMemoryLimitAreReportedToAccessLog) {
+    std::string log;
+    auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    options.on_refused([&](const http::refused_request& it) {
+        log += std::to_string(http::to_int(it.status)) + ' ' + it.method + ' ' + it.target + '\n';
+    });
+    EXPECT_EQ(refused_of_8(large_response, options), 6);
+    std::string expected;
+    for (int i = 0; i < 6; ++i) expected += "503 GET /\n";
+    EXPECT_EQ(log, expected);
+}
+
+TEST(Http2Windows, SingleResponseMayUseAllTheMemory) {
+    const auto options = http::serve_options().response_memory_limit(part_of_memory);
+    EXPECT_EQ(refused_of_8(large_response, options), 7);
+}
+
+TEST(Http2Windows, SharedBodiesDoNotCountAsMemory) {
+    const eddy::bytes cached(std::string(part_of_memory, 'a'));
+    const auto app = [cached](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body(cached));
+    };
+    EXPECT_EQ(refused_of_8(app, http::serve_options().response_memory_limit(4 * part_of_memory)), 0);
+}
+
+TEST(Http2Windows, ConnectionsShareTheMemoryOfResponses) {
+    const auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    eddy::test::run_paused([&]() -> task<void> {
+        auto first = io::duplex(64 * 1024);
+        auto second = io::duplex(64 * 1024);
+        const auto ask_both = [&]() -> task<void> {
+            const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
+            http2_client one(std::move(first.first), no_window);
+            for (const char* status : {"200", "200", "503"}) {
+                const auto id = one.ask("GET", "/");
+                while (one.at(id).status.empty()) EXPECT_TRUE(co_await one.step());
+                EXPECT_EQ(one.at(id).status, status);
+            }
+            const int refused = co_await ask_without_window(std::move(second.first), 2, false);
+            EXPECT_EQ(refused, 1);
+            co_await one.close();
+        };
+        auto all = eddy::join(http::serve_connection(std::move(first.second), large_response, options),
+                              http::serve_connection(std::move(second.second), large_response, options), ask_both());
+        static_cast<void>(co_await all);
+    });
+}
+
+}  // namespace

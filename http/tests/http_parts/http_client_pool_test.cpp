@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+// The table of the connections of a client, and the look at a socket before its connection is used again.
+#include <gtest/gtest.h>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/future.hpp>
+#include <eddy/http.hpp>
+#include <eddy/io.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include "client/http1_exchange.hpp"
+#include "client/pool.hpp"
+#include "support/net.hpp"
+#include "support/repeated.hpp"
+#include "sys/quiet_socket.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::task;
+using eddy::detail::client_connection;
+using eddy::detail::http_client;
+namespace http = eddy::http;
+namespace sys = eddy::sys;
+
+constexpr std::size_t most = http_client::most_origins;
+
+/// Returns a connection, whose other end is closed.
+std::unique_ptr<client_connection> connection_to(std::string address) {
+    auto [near, far] = eddy::io::duplex(10);
+    return std::make_unique<client_connection>(eddy::io::boxed_stream(std::move(near)), -1, 1s, std::move(address));
+}
+
+std::string taken(http_client& from, const std::string& origin) {
+    const auto connection = from.take(origin);
+    return connection ? connection->address : "none";
+}
+
+http_client make_client(http::client_options options = http::client_options()) {
+    return http_client(std::move(options.proxies(http::proxies::none())));
+}
+
+/// A connection that counts the calls that end its sending direction.
+class counting_stream {
+public:
+    counting_stream(eddy::io::duplex_stream&& below, int& shutdowns)
+        : below_(std::move(below)), shutdowns_(&shutdowns) {}
+    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        return below_.poll_read(cx, into);
+    }
+    eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte> from) {
+        return below_.poll_write(cx, from);
+    }
+    eddy::poll_result<eddy::result<void>> poll_flush(eddy::context& cx) { return below_.poll_flush(cx); }
+    eddy::poll_result<eddy::result<void>> poll_shutdown(eddy::context& cx) {
+        ++*shutdowns_;
+        return below_.poll_shutdown(cx);
+    }
+
+private:
+    eddy::io::duplex_stream below_;
+    int* shutdowns_;
+};
+
+/// A request body that waits without an end.
+struct silent_reader {
+    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte>) {
+        return eddy::not_ready;
+    }
+};
+
+/// Sends a request with `body`, and receives its response. Returns how often the client has ended its sending direction
+/// in order.
+int shutdowns_after(http::body body) {
+    int shutdowns = 0;
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = eddy::io::duplex(1000);
+        const std::string_view response = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+        (co_await eddy::io::write_all(far, response)).value();
+        auto connection = std::make_unique<client_connection>(
+            eddy::io::boxed_stream(counting_stream(std::move(near), shutdowns)), -1, 1s, "a");
+        http::request asked(http::method::post, "/");
+        asked.body = std::move(body);
+        auto options = http::client_options().proxies(http::proxies::none());
+        auto pool = std::make_shared<http_client>(std::move(options));
+        eddy::detail::http1_exchange exchange(std::move(connection), std::move(pool), "a", std::move(asked), "a",
+                                              false);
+        (co_await eddy::poll_fn([&](eddy::context& cx) { return exchange.poll_head(cx); })).value();
+        EXPECT_EQ(exchange.take_response().body.in_memory()->text(), "hi");
+    });
+    return shutdowns;
+}
+
+TEST(HttpClientPool, OnlyCompleteRequestsEndTheirConnectionInOrder) {
+    EXPECT_EQ(shutdowns_after("body"), 1);
+    EXPECT_EQ(shutdowns_after(http::body::from_reader(silent_reader(), 10)), 0);
+}
+
+TEST(HttpClientPool, UnusedOriginsAboveLimitAreRemoved) {
+    http_client pool = make_client();
+    for (std::size_t i = 0; i < 3 * most; ++i) {
+        const auto origin = "s" + std::to_string(i);
+        EXPECT_EQ(pool.take(origin), nullptr);  // as each request does
+        pool.set_http1(origin);
+        EXPECT_LE(pool.origins(), most + 1);
+    }
+    EXPECT_FALSE(pool.is_http1("s0"));
+}
+
+TEST(HttpClientPool, FailedOriginsAboveLimitAreRemoved) {
+    http_client pool = make_client();
+    const auto refused = std::make_error_code(std::errc::connection_refused);
+    for (std::size_t i = 0; i < 3 * most; ++i) {
+        const auto origin = "s" + std::to_string(i);
+        EXPECT_EQ(pool.take(origin), nullptr);
+        const auto permit = pool.connecting(origin);
+        pool.set_failure(origin, http::client_error(http::phase::connect, origin, refused));
+        EXPECT_LE(pool.origins(), most + 1);
+    }
+}
+
+TEST(HttpClientPool, LongestUnusedConnectionsAreClosedAboveLimit) {
+    eddy::test::run_paused([]() -> task<void> {
+        http_client pool = make_client();
+        pool.put("first", connection_to("first"));
+        pool.put("again", connection_to("again"));
+        for (std::size_t i = 0; i < 2 * most; ++i) {
+            co_await eddy::time::sleep(1ms);
+            EXPECT_EQ(taken(pool, "again"), "again") << i;
+            pool.put("again", connection_to("again"));
+            pool.put("p" + std::to_string(i), connection_to("x"));
+            EXPECT_LE(pool.origins(), most + 1);
+        }
+        EXPECT_EQ(taken(pool, "first"), "none");
+        EXPECT_EQ(taken(pool, "p0"), "none");
+        EXPECT_EQ(taken(pool, "p" + std::to_string(2 * most - 1)), "x");
+        EXPECT_EQ(taken(pool, "p" + std::to_string(most + 10)), "x");
+    });
+}
+
+TEST(HttpClientPool, OriginsThatAreAwaitedStay) {
+    http_client pool = make_client();
+    const auto permit = pool.connecting("s");
+    std::vector<std::shared_ptr<eddy::sync::semaphore>> others;
+    for (std::size_t i = 0; i < most + 100; ++i) {
+        others.push_back(pool.connecting("s" + std::to_string(i)));
+        EXPECT_EQ(taken(pool, "s"), "none");
+    }
+    EXPECT_EQ(pool.connecting("s"), permit);
+    EXPECT_EQ(pool.origins(), most + 101);
+    others.clear();
+    EXPECT_EQ(taken(pool, "s"), "none");
+    EXPECT_EQ(pool.origins(), 1U);
+}
+
+TEST(HttpClientPool, IdleConnectionsHaveLimitsOfNumberAndTime) {
+    eddy::test::run_paused([]() -> task<void> {
+        http_client pool = make_client(http::client_options().max_idle(2).idle_timeout(10s));
+        for (const char* const name : {"a", "b", "c"}) pool.put("p", connection_to(name));
+        EXPECT_EQ(taken(pool, "p"), "c");  // the one that became idle last
+        EXPECT_EQ(taken(pool, "p"), "b");
+        EXPECT_EQ(taken(pool, "p"), "none");
+        pool.put("p", connection_to("d"));
+        co_await eddy::time::sleep(9s);
+        pool.put("p", connection_to("e"));
+        co_await eddy::time::sleep(1s);
+        EXPECT_EQ(taken(pool, "p"), "e");
+        EXPECT_EQ(taken(pool, "p"), "none");  // 10 s
+        http_client keeps_none = make_client(http::client_options().max_idle(0));
+        keeps_none.put("p", connection_to("a"));
+        EXPECT_EQ(keeps_none.origins(), 0U);
+    });
+}
+
+void wait_for(int fd, short event) {
+    pollfd wanted{fd, event, 0};
+    ASSERT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 10'000); }), 1);
+}
+
+TEST(QuietSocket, FindsBytesEndAndReset) {
+    const support::connection silent;
+    const int fd = silent.stream.native_handle();
+    EXPECT_TRUE(sys::is_quiet(fd));
+    EXPECT_TRUE(sys::is_quiet(fd));
+
+    support::connection sends;
+    sends.peer.send("x");
+    wait_for(sends.stream.native_handle(), POLLIN);
+    EXPECT_FALSE(sys::is_quiet(sends.stream.native_handle()));
+
+    const support::connection ends;
+    ASSERT_EQ(::shutdown(ends.peer.fd(), SHUT_WR), 0);
+    wait_for(ends.stream.native_handle(), POLLIN);
+    EXPECT_FALSE(sys::is_quiet(ends.stream.native_handle()));
+
+    support::connection resets;
+    resets.peer.reset();
+    wait_for(resets.stream.native_handle(), 0);
+    EXPECT_FALSE(sys::is_quiet(resets.stream.native_handle()));
+}
+
+TEST(QuietSocket, CountsBytesThatWereRead) {
+#ifndef __linux__
+    GTEST_SKIP() << "the system does not count";
+#endif
+    support::connection pair;
+    const int fd = pair.stream.native_handle();
+    const auto before = sys::received_bytes(fd);
+    pair.peer.send("hello");
+    wait_for(fd, POLLIN);
+    std::array<char, 10> some{};
+    ASSERT_EQ(::recv(fd, some.data(), some.size(), 0), 5);
+    EXPECT_TRUE(sys::is_quiet(fd));
+    EXPECT_EQ(sys::received_bytes(fd), before + 5);
+    EXPECT_EQ(sys::received_bytes(-1), 0U);
+}
+
+}  // namespace

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "reactor/current_io.hpp"
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/error.hpp>
+
+#include "executor/loop/core_shared.hpp"
+#include "executor/pool/pool.hpp"
+#include "executor/pool/worker.hpp"
+#include "reactor/io_handle.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// Null until set_fallback_io() sets it. Never changes afterwards. Has a reference until the process ends.
+constinit atomic<io_handle*> fallback{nullptr};
+
+}  // namespace
+
+bool set_fallback_io(io_handle& io) noexcept {
+    io.retain();
+    io_handle* before = nullptr;
+    // release: pairs with the acquire in current_io(). relaxed on failure: the present value is not used.
+    if (fallback.compare_exchange_strong(before, &io, std::memory_order_release, std::memory_order_relaxed))
+        return true;
+    io.release();
+    return false;
+}
+
+bool has_current_io() noexcept {
+    const current_executor& here = this_thread.executor;
+    return here.core != nullptr || here.pool != nullptr;
+}
+
+bool has_streams_here() noexcept {
+    const current_executor& here = this_thread.executor;
+    // The fallback reactor is not considered: it always uses epoll. It serves threads without an event loop, and a
+    // ring belongs to one thread.
+    const io_handle* const io = here.core != nullptr   ? here.core->io()
+                                : here.pool != nullptr ? here.pool->any_io()
+                                                       : nullptr;
+    return io != nullptr && io->has_streams();
+}
+
+uring* ring_here() noexcept {
+    const io_handle* const io = this_thread.executor.core != nullptr ? this_thread.executor.core->io()
+                                : this_thread.worker != nullptr      ? this_thread.worker->io()
+                                                                     : nullptr;
+    return io == nullptr ? nullptr : io->own_ring();
+}
+
+result<io_handle*> current_io(std::source_location where) {
+    const current_executor& here = this_thread.executor;
+    if (here.core != nullptr || here.pool != nullptr) {
+        io_handle* const io = here.core != nullptr ? here.core->io() : here.pool->io_for_new_source();
+        if (io == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
+        return io;
+    }
+    // acquire: pairs with the release in set_fallback_io(), so that the io_handle is seen fully constructed.
+    if (io_handle* const io = fallback.load(std::memory_order_acquire)) {
+        if (io->is_shut_down()) return std::unexpected(make_error_code(errc::runtime_shutdown));
+        return io;
+    }
+    throw misuse(
+        "I/O needs an event loop on this thread, or a runtime: await it inside eddy::run(), a runtime's task or "
+        "core.run(); or enter a runtime (handle.enter()), or name a reactor for all other threads, by "
+        "reactor_handle::set_fallback()",
+        where);
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <source_location>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/local_share.hpp>
+#include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/spin_lock.hpp>
+
+#include "executor/task/fifo.hpp"
+#include "executor/task/run_task.hpp"
+#include "executor/task/spawned_task.hpp"
+#include "executor/task/task_list.hpp"
+
+namespace eddy::detail {
+
+/// The implementation of a local set. The task that polls the set polls the set's tasks, one at a time.
+///
+///     member                      access
+///     queue                       the thread that polls or destroys the set; it also changes the list of tasks
+///     inbound list, drivers,      any thread, under the lock
+///     is_closed_
+///
+/// A local driver is a future that polls the set. A task that is woken inside the set's poll goes into the
+/// queue. A task that is woken or spawned elsewhere goes into the inbound list, and all local drivers are woken. One
+/// would not be enough, because its task may no longer poll it.
+///
+/// Thread safety: as the sections of the class say.
+/// Lifetime: reference-counted. The set and its handles hold references.
+class local_tasks final : public task_owner {
+public:
+    local_tasks() noexcept = default;
+    ~local_tasks() = default;
+
+    // See eddy/detail/local_share.hpp for the functions without a comment.
+
+    // ---- Any thread ----
+    void retain() noexcept { references_.add(); }
+    void release() noexcept;
+    void start(spawned_task& task) noexcept;
+    /// Queues a task that was woken, with the reference that goes with `notified`.
+    void schedule(spawned_task& task) noexcept override;
+    [[nodiscard]] std::size_t load() const noexcept;
+
+    // ---- The thread that polls the set ----
+    void leave(local_driver& driver) noexcept;
+    void drive(local_driver& driver, context& cx) noexcept;
+    [[nodiscard]] bool drive_to_end(context& cx);
+    void cancel_all() noexcept;
+    void close() noexcept;
+    /// Throws `misuse` if another thread polls the set at this moment. Call it before a poll.
+    void check_driver(std::source_location where) const;
+
+    // The policy of run_task(), see run_task.hpp.
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
+    void queue_again(spawned_task& task) noexcept { queue_.push(task); }
+    [[nodiscard]] static bool destroys_cancelled() noexcept { return false; }
+    [[nodiscard]] local_tasks& owner() noexcept { return *this; }
+    void complete(spawned_task& task, std::uint64_t references) noexcept;
+    [[nodiscard]] bool remove(spawned_task& task) noexcept;
+    static void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept;
+
+private:
+    friend class inside_local;
+
+    using queue = fifo<spawned_task, &spawned_task::next_queued>;
+
+    /// The driver of a future that waits until no task is left. The set owns and reuses these objects, because such a
+    /// future does not report its destruction.
+    struct end_driver : local_driver {
+        std::unique_ptr<end_driver> next_end;
+    };
+
+    [[nodiscard]] bool send(spawned_task& task) noexcept;
+    [[nodiscard]] bool is_polled() const noexcept;
+    [[nodiscard]] bool has_queued() noexcept;
+    [[nodiscard]] local_driver& end_driver_for(const waker& wake);
+    void wake_all_at_end(const waker* finder) noexcept;
+    [[nodiscard]] waker take_driver() noexcept;
+    void wake_drivers() noexcept;
+    void drain() noexcept;
+    void adopt(spawned_task& task) noexcept;
+    void poll_some() noexcept;
+    /// Stores `wake` in the driver and lists the driver. Returns false, without effect, if tasks have been sent.
+    [[nodiscard]] bool wait(local_driver& driver, const waker& wake) noexcept;
+
+    // ---- Any thread ----
+    ref_count<> references_;
+    atomic<std::uint64_t> sent_{0};  // a statistic: tasks in the inbound list that are not in tasks_ yet
+    task_list tasks_;
+    spin_lock lock_;
+    bool is_closed_ = false;
+    queue inbound_;
+    waiter_list<> drivers_;
+
+    // ---- The thread that polls the set ----
+    queue queue_;
+    bool is_closing_ = false;
+    end_driver end_;  // the first of the drivers that wait until no task is left
+    /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.
+    atomic<const void*> polled_on_{nullptr};
+};
+
+}  // namespace eddy::detail

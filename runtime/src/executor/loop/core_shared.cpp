@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+#include "executor/loop/core_shared.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/error.hpp>
+#include <eddy/runtime/core_answer.hpp>
+#include <eddy/task/task_local.hpp>
+
+#include "executor/task/uncaught.hpp"
+#include "reactor/drivers/tick_error.hpp"
+#include "sys/fork.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// Maximum number of polls before the loop checks its inbound list while tasks are queued. It also runs a driver tick
+// and fires timers then if the last driver tick is at least core_look_interval ago.
+constexpr std::size_t polls_between_ticks = 64;
+constexpr auto core_look_interval = std::chrono::microseconds(20);
+
+atomic<std::uint64_t> next_core_id{1};
+
+}  // namespace
+
+/// Marks the loop as running on this thread. Hides the task-local values of the code that runs the loop, because the
+/// loop's tasks are not part of it.
+class core_shared::entered : immovable {
+public:
+    entered(core_shared& loop, std::source_location where, ends when) : checked_((check_entry(loop, where), &loop)) {
+        loop.run_at_ = where;
+        this_thread.running_loop = &loop;
+        this_thread.poll_entry = this;  // the polls use native stack below this object
+        this_thread.stops_other_loops = when == ends::with_work;
+        if (loop.random_) std::swap(random_here, *loop.random_);
+    }
+    ~entered() {
+        // Submits what the tasks have written, because the thread may not run the loop again soon.
+        if (checked_->io_ != nullptr) checked_->io_->flush_ring();
+        this_thread.running_loop = nullptr;
+        this_thread.poll_entry = nullptr;
+        this_thread.stops_other_loops = stopped_before_;
+        if (checked_->random_) std::swap(random_here, *checked_->random_);
+    }
+
+private:
+    core_shared* const checked_;
+    const executor_scope executor_{{.core = checked_, .time = checked_->time_.get()}};
+    const hidden_task_locals unbound_;
+    const bool stopped_before_ = this_thread.stops_other_loops;  // inside wait()
+};
+
+core_shared::core_shared(settings&& chosen)
+    : io_(std::move(chosen.io)),
+      place_(new sleeping_place(io_.get())),
+      time_(time_driver::make(place_->waker())),
+      buffers_(new buffer_pool),
+      owner_(this_thread_mark()),
+      fork_generation_(sys::fork_generation()),
+      // relaxed: the numbers must only be distinct.
+      id_(next_core_id.fetch_add(1, std::memory_order_relaxed)),
+      observes_(std::move(chosen.observes)),
+      spin_(chosen.spin),
+      driver_(chosen.driver),
+      why_driver_(chosen.why_driver),
+      made_at_(chosen.made_at),
+      on_uncaught_(std::move(chosen.on_uncaught)),
+      on_unobserved_error_(std::move(chosen.on_unobserved_error)) {
+    if (chosen.start_paused) time_->pause();
+    if (chosen.seed) random_.emplace(*chosen.seed);
+    looks_at_spawns_ = observes_ != nullptr;
+    if (io_ != nullptr) io_->belong_to(*this);
+}
+
+core_shared::~core_shared() = default;
+
+bool core_shared::send(inbound_node& node) noexcept {
+    // In a forked child no thread runs this copy of the loop, and a wake-up would reach the parent's loop.
+    if (sys::fork_generation() != fork_generation_) return false;
+    using pushed = decltype(inbound_)::pushed;
+    const pushed how = inbound_.push(node);
+    if (how == pushed::owner_is_parked) place_->unpark();
+    return how != pushed::refused;
+}
+
+core_metrics core_shared::metrics() const noexcept {
+    return {live_.size(), polls_, turns_, io_ != nullptr ? io_->metrics() : io_metrics(),
+            observes_ != nullptr ? observes_->poll_times : duration_histogram()};
+}
+
+void core_shared::run_until(core_task& main, const bool& done, std::source_location where) try {
+    const entered guard(*this, where, ends::with_work);
+    while (!done) {
+        drain_inbound();
+        run_some(polls_between_ticks, done);
+        if (done) break;
+        if (!has_queued()) {
+            park(std::nullopt);
+        } else {
+            look_if_due();
+        }
+    }
+} catch (...) {
+    finish(main);  // its future refers to the caller's stack
+    throw;
+}
+
+void core_shared::run_until_idle(std::source_location where) {
+    const entered guard(*this, where, ends::with_work);
+    run_to_end(std::nullopt);
+}
+
+void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std::source_location where) {
+    const entered guard(*this, where, ends::by_itself);
+    is_ending_ = true;
+    looks_at_spawns_ = true;
+    for (core_task* task = live_.front(); task != nullptr; task = live_.after(*task)) {
+        task->is_cancelled = true;
+        if (task->state == core_task::phase::waiting) schedule(*task);
+    }
+    run_to_end(deadline);
+}
+
+/// Runs the loop until no task is alive, or until `deadline`.
+void core_shared::run_to_end(std::optional<std::chrono::steady_clock::time_point> deadline) {
+    const bool never = false;
+    for (;;) {
+        drain_inbound();
+        run_some(polls_between_ticks, never);
+        drain_inbound();  // the last task may have sent something
+        max_wait left;
+        if (deadline) left = *deadline - std::chrono::steady_clock::now();
+        if (live_.size() == 0 || (left && *left <= left->zero())) return;
+        park(has_queued() ? std::chrono::nanoseconds::zero() : left);
+    }
+}
+
+void core_shared::turn(max_wait limit, std::source_location where) {
+    const entered guard(*this, where, ends::by_itself);
+    drain_inbound();
+    park(!has_queued() ? limit : std::chrono::nanoseconds::zero());
+    drain_inbound();
+    run_queued();
+}
+
+std::optional<std::chrono::steady_clock::time_point> core_shared::next_deadline() noexcept {
+    const auto now = std::chrono::steady_clock::now();
+    const bool may_wait = io_ == nullptr || io_->may_wait_outside();  // may queue tasks: call it first
+    if (has_queued() || !may_wait || !inbound_.mark_parked()) return now;
+    auto next = time_->next_deadline();
+    const auto linger = io_ != nullptr ? io_->linger_deadline() : std::nullopt;
+    if (linger && (!next || *linger < *next)) next = linger;
+    return next;
+}
+
+/// Waits for an event of the driver, the next timer, an inbound node or the end of `limit`, whichever is first.
+void core_shared::park(max_wait limit) {
+    if (limit == std::chrono::nanoseconds::zero()) return look_at_driver(limit);
+    if (time_->is_paused()) return park_paused(limit);
+    if (spin(limit)) return;
+    if (call_before_park()) return look_at_driver(std::chrono::nanoseconds::zero());
+    if (const auto next = time_->next_deadline()) {
+        // The comparison comes before the subtraction, which would overflow for a deadline at the minimum of the clock.
+        const auto now = time_->now();
+        const auto left = *next <= now ? time_driver::duration::zero() : *next - now;
+        limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
+    }
+    sleep(limit);
+    call_after_unpark();
+}
+
+/// Calls the hook of a loop that is about to park. Returns whether the hook has queued a task.
+bool core_shared::call_before_park() noexcept {
+    if (observes_ == nullptr || !observes_->hooks.before_park) return false;
+    observes_->hooks.before_park();
+    return has_queued();
+}
+
+void core_shared::call_after_unpark() noexcept {
+    if (observes_ != nullptr && observes_->hooks.after_unpark) observes_->hooks.after_unpark();
+}
+
+/// park() while the clock is paused: advances the clock to the next timer instead of waiting for it. It does so only if
+/// there is nothing else to do, and no blocking job whose end could give the tasks something to do.
+void core_shared::park_paused(max_wait limit) {
+    blocking_jobs& jobs = place_->jobs();
+    // any() is called before the checks below, so that they find all wake-ups of the jobs that have ended.
+    const bool may_advance = !jobs.any();
+    look_at_driver(std::chrono::nanoseconds::zero());
+    drain_inbound();
+    if (has_queued() || call_before_park()) return;
+    if (may_advance) {
+        if (time_->auto_advance()) {
+            static_cast<void>(time_->fire());
+        } else {
+            sleep(limit);
+        }
+        return call_after_unpark();
+    }
+    // All due timers have fired, and no later one becomes due before the clock advances.
+    sleep(jobs.wait() ? limit : std::chrono::nanoseconds::zero());
+    jobs.wait_ended();
+    call_after_unpark();
+}
+
+/// Waits for an event of the driver, an inbound node or the end of `limit`, whichever is first.
+void core_shared::sleep(max_wait limit) {
+    flush_freed_blocks();
+    if (!inbound_.mark_parked()) limit = std::chrono::nanoseconds::zero();
+    look_at_driver(limit);
+}
+
+/// Spins for up to spin_ before the thread parks. Returns whether a task is queued. Subtracts the time from `limit`.
+bool core_shared::spin(max_wait& limit) {
+    const auto most = std::min(spin_, limit.value_or(spin_));
+    if (most <= most.zero()) return false;
+    const auto begin = std::chrono::steady_clock::now();
+    do {
+        look_at_driver(std::chrono::nanoseconds::zero());
+        drain_inbound();
+        if (has_queued()) return true;
+    } while (std::chrono::steady_clock::now() - begin < most);
+    if (limit) *limit -= most;
+    return false;
+}
+
+/// Runs a driver tick while tasks are queued, but not more often than once in core_look_interval, because a driver tick
+/// costs as much as many polls.
+void core_shared::look_if_due() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_look_ < core_look_interval) return;
+    last_look_ = now;
+    look_at_driver(std::chrono::nanoseconds::zero());
+}
+
+/// Runs one driver tick that waits for at most `limit`, and fires the timers.
+void core_shared::look_at_driver(max_wait limit) {
+    ++turns_;
+    if (io_ == nullptr) {
+        place_->park(limit);
+    } else if (const auto turned = io_->turn(limit); !turned) {
+        throw std::system_error(turned.error(), std::string("eddy: ") + tick_failed(driver_, turned.error()));
+    }
+    static_cast<void>(time_->fire());
+}
+
+void core_shared::drain_inbound() noexcept {
+    for (inbound_node* node = inbound_.take(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
+}
+
+void core_shared::arrive(inbound_node& node) noexcept { node.inbound->arrive(node, *this, !is_closed_); }
+
+void core_shared::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
+    pass_on(failure, where, name, on_uncaught_, on_unobserved_error_);
+}
+
+void core_shared::close() noexcept {
+    if (!is_on_own_thread()) {
+        const bool has_run = *run_at_.file_name() != '\0';
+        std::string text =
+            "a core was destroyed on another thread than the one that made it, to which its tasks belong: destroy it "
+            "on that thread, or use a core_thread, which may be destroyed on any thread. The core was ";
+        text += has_run ? "last run" : "made";
+        fatal_misuse(text, has_run ? run_at_ : made_at_);
+    }
+    if (is_running()) {
+        fatal_misuse(
+            "a core was destroyed by work that it runs: own the core outside of its tasks, and destroy it after run() "
+            "has returned; to end the loop from a task, let the future of run() end, for example one that waits for a "
+            "sync::cancellation_token. The loop was run",
+            run_at_);
+    }
+    is_closed_ = true;
+    // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
+    // counts, as inside a run.
+    core_shared* const outer = std::exchange(this_thread.running_loop, this);
+    const executor_scope executor({.core = this, .time = time_.get()});
+    const hidden_task_locals unbound;
+    for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
+    destroy_tasks();
+    time_->shutdown();
+    if (io_ != nullptr) io_->shut_down();
+    // Destroys the handlers on this thread, and not on the thread that releases the last reference.
+    on_uncaught_ = nullptr;
+    on_unobserved_error_ = nullptr;
+    destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
+    this_thread.running_loop = outer;
+    static_cast<void>(references_.drop(cached_references_.take_all()));
+    buffers_.reset();
+}
+
+// ---- Entry points for templates and other files ----
+
+void report_thrown(core_task& task, std::exception_ptr thrown) noexcept {
+    task.shared->report(unread_failure(std::move(thrown)), task.spawned_at);
+}
+
+void retain(core_shared& loop) noexcept { loop.retain(); }
+void release(core_shared& loop) noexcept { loop.release(); }
+bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_copy_in_child(); }
+void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
+void adopt_task(core_shared& loop, core_joined& task) noexcept { loop.adopt(task); }
+void report_failure(core_shared& loop, unread_failure failure, const std::source_location& where,
+                    std::string_view name) noexcept {
+    loop.report(std::move(failure), where, name);
+}
+bool send_job(core_shared& loop, inbound_node& job) noexcept { return loop.send(job); }
+
+void check_thread(const core_shared& loop, std::source_location where) {
+    if (!loop.is_on_own_thread()) {
+        throw wrong_thread(
+            "a core and its core_handle belong to the thread that made the core: from other threads send work through "
+            "a core_remote (handle.remote())",
+            where);
+    }
+}
+
+void check_entry(const core_shared& loop, std::source_location where) {
+    check_thread(loop, where);
+    if (this_thread.running_loop == &loop) {
+        throw nested_runtime(
+            "cannot recursively call into core: run() or turn() was called from work of the same loop; spawn the work, "
+            "or await it",
+            where);
+    }
+    if (this_thread.running_loop != nullptr || this_thread.worker != nullptr) {
+        throw nested_runtime(
+            "a loop was run inside another loop or a runtime, which it would block: use a separate thread "
+            "(core_thread)",
+            where);
+    }
+    if (loop.is_copy_in_child()) {
+        throw misuse("this loop belongs to the parent process: after a fork, make a new core in the child", where);
+    }
+}
+
+void check_may_await_answer(const core_shared& loop, bool has_arrived, std::source_location where) {
+    if (this_thread.runs_tasks()) {
+        throw nested_runtime(
+            "get() of core_remote::call() was called on a thread that runs an event loop or a runtime's tasks, which "
+            "it would block: spawn() the work there, let it send its result through a sync::oneshot, and await that",
+            where);
+    }
+    if (loop.is_on_own_thread() && !has_arrived) {
+        throw misuse(
+            "get() of core_remote::call() was called on the thread of the event loop, which does not run meanwhile, so "
+            "the work would never end: run the loop, core.run(), before get(), or call get() on another thread",
+            where);
+    }
+}
+
+void run_until_done(core_shared& loop, core_task& main, const bool& done, std::source_location where) {
+    loop.run_until(main, done, where);
+}
+
+void run_until_idle(core_shared& loop, std::source_location where) { loop.run_until_idle(where); }
+
+buffer_pool* current_buffer_pool() noexcept {
+    core_shared* const loop = this_thread.running_loop;
+    return loop == nullptr ? nullptr : &loop->buffers();
+}
+
+}  // namespace eddy::detail

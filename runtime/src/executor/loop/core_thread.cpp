@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/runtime/core_thread.hpp>
+
+#include <future>
+#include <new>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/sync/oneshot.hpp>
+
+#include "reactor/choose.hpp"
+
+namespace eddy {
+
+/// The thread of a core_thread. The thread ends when `stop` is destroyed.
+struct core_thread::running {
+    std::thread thread;
+    std::optional<core_remote> remote;
+    std::optional<sync::oneshot<void>::sender> stop;
+
+    ~running() {
+        if (!thread.joinable()) return;
+        if (thread.get_id() == std::this_thread::get_id()) {
+            detail::fatal_misuse(
+                "a core_thread was destroyed on its own thread, by work that it runs: it cannot wait for itself. Own "
+                "it outside of its work, and destroy it on another thread");
+        }
+        try {
+            // Sends the end of the thread as work, so that earlier work is started before the thread ends.
+            static_cast<void>(remote->spawn([stop = std::move(stop)]() mutable { stop.reset(); }));
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the closure and the sender are destroyed
+        }
+        thread.join();
+    }
+};
+
+namespace {
+
+void run_loop(std::promise<result<core_remote>> started, sync::oneshot<void>::receiver stopped) {
+    auto made = core::make();
+    if (!made) return started.set_value(std::unexpected(made.error()));
+    started.set_value(made->remote());
+    static_cast<void>(made->run(stopped));
+}
+
+}  // namespace
+
+core_thread::core_thread(std::unique_ptr<running> thread) noexcept : thread_(std::move(thread)) {}
+
+core_thread::core_thread() {
+    auto made = make();
+    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::core_thread", made.error()));
+    thread_ = std::move(made->thread_);
+}
+
+result<core_thread> core_thread::make() noexcept try {
+    auto [stop, stopped] = sync::oneshot<void>::channel();
+    std::promise<result<core_remote>> promise;
+    auto started = promise.get_future();
+    auto thread = std::make_unique<running>();
+    thread->thread = std::thread(&run_loop, std::move(promise), std::move(stopped));
+    auto remote = started.get();
+    if (!remote) {
+        thread->thread.join();
+        return std::unexpected(remote.error());
+    }
+    thread->remote.emplace(*remote);
+    thread->stop.emplace(std::move(stop));
+    return core_thread(std::move(thread));
+} catch (const std::system_error& error) {
+    return std::unexpected(error.code());
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+core_thread::core_thread(core_thread&&) noexcept = default;
+core_thread& core_thread::operator=(core_thread&&) noexcept = default;
+core_thread::~core_thread() = default;
+
+core_remote core_thread::remote(std::source_location where) const {
+    if (thread_ == nullptr) detail::throw_empty("core_thread::remote()", "core_thread", "moved from", where);
+    return *thread_->remote;
+}
+
+}  // namespace eddy

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+#include "executor/pool/pool.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/error.hpp>
+
+#include "executor/task/hook.hpp"
+#include "executor/task/run_task.hpp"
+#include "executor/task/uncaught.hpp"
+#include "reactor/choose.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 bits
+
+// A worker registers a new socket with its driver, unless its driver has too many sources. A driver has too many
+// sources if it has more than another driver, even after this number and an eighth of its own sources are subtracted.
+constexpr std::size_t clearly_more = 8;
+
+/// Returns how many workers share a driver. One of them that has nothing to do waits in the driver while the others
+/// run. So few connections cause few context switches (compare/NOTES.md). More workers would contend for the driver
+/// lock. A ring belongs to one thread, and the other drivers were not measured.
+unsigned workers_per_driver(driver_kind kind) noexcept { return kind == driver_kind::epoll ? 8 : 1; }
+
+atomic<std::uint64_t> next_pool_id{1};
+
+result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
+    if (!chosen) {
+        chosen = std::min(sys::processor_count(), most_workers);
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
+        if (const char* const named = std::getenv("EDDY_WORKER_THREADS"); named != nullptr && *named != '\0') {
+            char* end = nullptr;
+            const unsigned long count = std::strtoul(named, &end, 10);
+            if (*end != '\0' || count == 0 || count > most_workers) {
+                return std::unexpected(make_error_code(errc::bad_worker_count));
+            }
+            chosen = static_cast<unsigned>(count);
+        }
+    }
+    return *chosen;
+}
+
+}  // namespace
+
+// ---- Construction ----
+
+result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
+    static_assert(runtime_builder::most_workers == most_workers);
+    const auto count = worker_count(chosen.worker_threads_);
+    if (!count) return std::unexpected(count.error());
+    std::vector<worker::io_share> drivers(*count);
+    used_driver used;
+    if (chosen.enable_io_) {
+        const auto choice = choose_and_make(
+            chosen.driver_, [&](driver_kind kind) { return make_drivers(drivers, kind, chosen.max_io_events_); });
+        if (!choice) return std::unexpected(choice.error());
+        used = {choice->kind, choice->why};
+    }
+    pool* const made = new pool(chosen, drivers, used);
+    if (auto started = made->start_threads(); !started) {
+        made->wait_until_closed(std::nullopt);
+        made->release();
+        return std::unexpected(started.error());
+    }
+    return made;
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
+                                std::size_t max_events) noexcept {
+    for (auto& driver : drivers) driver.reset();  // left by an attempt with another kind
+    for (std::size_t i = 0; i < drivers.size(); ++i) {
+        auto& driver = drivers[i];
+        if (i % workers_per_driver(kind) != 0) {
+            drivers[i - 1]->retain();
+            driver.reset(drivers[i - 1].get());
+            continue;
+        }
+        const auto made = io_handle::make(kind, max_events);
+        if (!made) return std::unexpected(made.error());
+        driver.reset(*made);
+        // The alarm is for the watchdog worker. A pool with one worker has no watchdog.
+        if (drivers.size() == 1) continue;
+        if (auto alarm = driver->make_alarm(); !alarm) return std::unexpected(alarm.error());
+    }
+    return ok();
+}
+
+pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
+    : hooks_(has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr),
+      on_uncaught_(chosen.on_uncaught_),
+      on_unobserved_error_(chosen.on_unobserved_error_),
+      shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
+      global_interval_(chosen.global_interval_),
+      event_interval_(chosen.event_interval_),
+      has_lifo_slot_(chosen.has_lifo_slot_),
+      // relaxed: the numbers must only be distinct.
+      id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
+      thread_name_(chosen.thread_name_),
+      name_thread_(guarded("thread_name()", chosen.name_thread_)),
+      stack_size_(chosen.stack_size_),
+      driver_(used),
+      idle_(static_cast<unsigned>(drivers.size())),
+      lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
+    const bool shares_io = drivers.size() > 1 && drivers[0] != nullptr && drivers[0] == drivers[1];
+    for (auto& driver : drivers) {
+        const auto index = static_cast<unsigned>(workers_.size());
+        workers_.push_back(std::make_unique<worker>(*this, index, std::move(driver), shares_io, chosen.seed_,
+                                                    chosen.poll_time_histogram_));
+    }
+    forget_wakers_in_children();
+    threads_.reserve(workers_.size());
+    blocking_pool::settings blocking;
+    blocking.max_threads = chosen.max_blocking_threads_;
+    blocking.keep_alive = chosen.keep_alive_;
+    blocking.stack_size = chosen.stack_size_;
+    blocking.name_thread = name_thread_;
+    if (hooks_ != nullptr) {
+        blocking.on_thread_start = hooks_->thread_start;
+        blocking.on_thread_stop = hooks_->thread_stop;
+    }
+    blocking_ = blocking_pool::make(std::move(blocking));
+}
+
+pool::~pool() {
+    // A thread that has notified a task may not have called schedule() yet.
+    await_wakers_outside();
+}
+
+result<void> pool::start_threads() noexcept {
+    for (const auto& each : workers_) {
+        auto started = start_thread(*each, false);
+        if (started) {
+            threads_.push_back(std::move(*started));  // does not throw: the capacity is reserved
+            continue;
+        }
+        // Workers without a thread count as having left run().
+        begin_shutdown();
+        workers_have_left(size() - static_cast<unsigned>(threads_.size()));
+        return std::unexpected(started.error());
+    }
+    return {};
+}
+
+/// Starts a thread that runs a worker: one of the pool's own threads, or a late one, for a worker that is offered.
+result<sys::thread> pool::start_thread(worker& which, bool is_late) noexcept try {
+    // Without a name, the thread names itself below.
+    std::string name = name_thread_ ? std::string() : thread_name_ + std::to_string(which.index());
+    retain(1);  // the thread's reference
+    auto started = sys::start_thread(std::move(name), stack_size_, [this, &which, is_late]() noexcept {
+        if (name_thread_) sys::name_this_thread(name_thread_());
+        if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+        is_late ? run_offered(which) : which.run();
+        if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
+        worker::leave_thread();
+        is_late ? one_less(late_threads_) : thread_has_left();
+        release(1);
+    });
+    if (!started) release(1);
+    return started;
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+void pool::retain(std::uint32_t count) noexcept { references_.add(count); }
+
+void pool::release(std::uint32_t count) noexcept {
+    if (references_.drop(count)) delete this;
+}
+
+void pool::retain() noexcept {
+    if (worker* const here = worker_of(*this)) return here->pool_references().take(references_);
+    retain(1);
+}
+
+void pool::release() noexcept {
+    // The thread of a worker holds a reference, so this never releases the last one.
+    if (worker* const here = worker_of(*this)) return here->pool_references().put_back(references_);
+    release(1);
+}
+
+// ---- Tasks ----
+
+void pool::start(spawned_task& task) noexcept {
+    number(task);
+    if (!enlist(task)) return refuse(task);
+    worker* const here = worker_of(*this);
+    here != nullptr ? here->schedule(task) : inject(task);
+}
+
+void pool::number(spawned_task& task) noexcept {
+    const worker* const here = worker_of(*this);
+    number_task(task.id);
+    static_assert(most_workers + lists_for_others <= task_state::most_lists);
+    task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_state::list_one);
+    if (hooks_ != nullptr && hooks_->task_spawn) [[unlikely]]
+        hooks_->task_spawn(task.id);
+}
+
+void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
+    if (!is_listed) return refuse(task);
+    worker* const here = worker_of(*this);
+    here != nullptr ? here->schedule_child(task) : inject(task);
+}
+
+/// Destroys a task that a closing pool does not accept. Releases the references of the list and of the queue.
+void pool::refuse(spawned_task& task) noexcept {
+    detail::release(task);
+    give_up(task);
+}
+
+void pool::schedule(spawned_task& task) noexcept {
+    worker* const here = worker_of(*this);
+    here != nullptr ? schedule_woken(*here, task) : inject(task);
+}
+
+void pool::inject(spawned_task& task) noexcept {
+    // A forked child has no thread to run the task. It must not be destroyed either, because it may have been in the
+    // middle of a poll at the fork.
+    if (is_in_child()) return;
+    if (injected_.push(task)) {
+        notify_one();
+    } else {
+        give_up(task);
+    }
+}
+
+void pool::notify_one() noexcept {
+    if (const auto sleeper = idle_.worker_to_notify()) workers_[*sleeper]->unpark();
+}
+
+bool pool::has_queued_work() const noexcept {
+    if (!injected_.is_empty()) return true;
+    return std::any_of(workers_.begin(), workers_.end(), [](const auto& each) { return each->has_queued(); });
+}
+
+void pool::wake_watchdog() noexcept {
+    // seq_cst: the load of a store-load pair with worker::stop_being_watchdog(). The word of idle_workers already
+    // counts this worker as awake. See idle_workers::awake().
+    for (const auto& watchdog : watchdogs_) {
+        if (watchdog.load(std::memory_order_seq_cst) >= 0) return;
+    }
+    if (idle_.all_awake()) return;
+    if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->call_as_watchdog();
+}
+
+[[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {
+    if (hooks_ != nullptr && hooks_->task_terminate) [[unlikely]]
+        hooks_->task_terminate(task.id);
+    return !is_in_child() && list_of(task).remove(task);
+}
+
+void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
+    complete_task(*this, task, references);
+    // acquire: pairs with the store in notify_on_each_end(). The lock of the list orders them: if remove() came after
+    // synchronize(), this load sees the flag; otherwise the waiter counts the task as ended.
+    if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
+        after_end();
+}
+
+void pool::destroy(spawned_task& task, std::uint64_t references) noexcept { destroy_task(*this, task, references); }
+
+void pool::give_up(spawned_task& task) noexcept { give_up_task(*this, task); }
+
+void pool::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
+    const bool was_thrown = failure.thrown != nullptr;
+    pass_on(failure, where, name, on_uncaught_, on_unobserved_error_);
+    if (was_thrown && shuts_down_on_uncaught_) begin_shutdown();
+}
+
+// ---- I/O and time ----
+
+io_handle* pool::io_for_new_source() noexcept {
+    if (workers_[0]->io() == nullptr) return nullptr;
+    const worker* const here = worker_of(*this);
+    const unsigned workers_per = workers_per_driver(*driver_.kind);
+    const unsigned drivers = (size() + workers_per - 1) / workers_per;
+    const auto driver = [&](unsigned i) { return workers_[i % drivers * workers_per]->io(); };
+    // Compares with at most two other drivers, chosen in rotation. This keeps the balance ("the power of two choices",
+    // Mitzenmacher 1996) at a cost that does not depend on the number of workers.
+    // relaxed: any number will do.
+    const unsigned start = next_driver_.fetch_add(1, std::memory_order_relaxed);
+    io_handle* best = here != nullptr ? here->io() : driver(start);
+    std::size_t best_load = best->load();
+    if (here != nullptr) best_load -= std::min(best_load, best_load / 8 + clearly_more);
+    for (unsigned i = 1; i <= std::min(2u, drivers - 1); ++i) {
+        io_handle* const other = driver(start + i);
+        if (const std::size_t load = other->load(); other != best && load < best_load) {
+            best = other;
+            best_load = load;
+        }
+    }
+    return best;
+}
+
+time_driver& pool::any_time_driver() noexcept {
+    // relaxed: any number will do.
+    return workers_[next_driver_.fetch_add(1, std::memory_order_relaxed) % size()]->time();
+}
+
+// ---- Metrics ----
+
+runtime_metrics pool::metrics() const {
+    std::vector<worker_metrics> workers;
+    workers.reserve(size());
+    const io_handle* last_io = nullptr;
+    for (const auto& each : workers_) {
+        const auto& counted = each->counters();  // relaxed loads: see worker_counters
+        worker_metrics one;
+        one.polls = counted.polls.load(std::memory_order_relaxed);
+        one.steals = counted.steals.load(std::memory_order_relaxed);
+        one.overflows = counted.overflows.load(std::memory_order_relaxed);
+        one.parks = counted.parks.load(std::memory_order_relaxed);
+        one.busy = std::chrono::nanoseconds(counted.busy_ns.load(std::memory_order_relaxed));
+        one.queued = each->queued();
+        one.poll_times = each->poll_times();
+        if (each->io() != last_io) {  // workers that share a driver follow each other
+            last_io = each->io();
+            one.sources = last_io->load();
+            one.io = last_io->metrics();
+        }
+        workers.push_back(one);
+    }
+    runtime_metrics all(std::move(workers));
+    all.driver = driver_.kind;
+    all.why_driver = driver_.why;
+    std::uint64_t ended = 0;
+    for (unsigned i = 0; i < list_count(); ++i) ended += lists_[i].ended();
+    for (unsigned i = 0; i < list_count(); ++i) all.spawned_tasks += lists_[i].spawned();
+    all.alive_tasks = all.spawned_tasks - ended;
+    all.injection_queue_depth = injected_.size();
+    const auto blocking = blocking_->count();
+    all.blocking_threads = blocking.threads;
+    all.idle_blocking_threads = blocking.idle;
+    all.blocking_queue_depth = blocking.queued;
+    return all;
+}
+
+// ---- Entry points for templates and other files ----
+
+void retain(pool& shared) noexcept { shared.retain(); }
+void release(pool& shared) noexcept { shared.release(); }
+task_owner& owner_of(pool& shared) noexcept { return shared; }
+void start(pool& shared, spawned_task& task) noexcept { shared.start(task); }
+
+}  // namespace eddy::detail

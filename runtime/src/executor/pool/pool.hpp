@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/runtime/runtime.hpp>
+
+#include "executor/blocking/blocking_pool.hpp"
+#include "executor/pool/idle_workers.hpp"
+#include "executor/pool/injection_queue.hpp"
+#include "executor/pool/worker.hpp"
+#include "executor/task/spawned_task.hpp"
+#include "executor/task/task_list.hpp"
+#include "sys/fork.hpp"
+#include "sys/thread.hpp"
+
+namespace eddy::detail {
+
+/// The implementation of a work-stealing runtime.
+///
+///     open ──begin_shutdown()──> closing ──the last worker has left run()──> closed
+///
+///     closing   New tasks are refused. Each worker leaves its loop, destroys the tasks that it finds in the lists, and
+///               empties its queues. The last worker empties the injection queue and shuts the drivers down.
+///     closed    All workers have left run(). Polls that have handed their worker over may still run.
+///
+/// In a forked child the pool is a copy without threads. A lock that another thread held at the fork is never released
+/// there. So in a child no function takes a lock or waits: new tasks are refused, a shutdown does nothing, and the
+/// memory is never freed.
+///
+/// Thread safety: any thread, except where a section says otherwise.
+/// Lifetime: reference-counted. The runtime, its handles and the threads of the pool hold references.
+class pool final : public task_owner {
+public:
+    /// Creates a pool with one reference and starts its threads.
+    /// Errors: bad_worker_count, not_enough_memory, and what the driver or the start of a thread reports.
+    [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
+
+    /// Takes or releases one reference. A worker of this pool uses its cached references.
+    void retain() noexcept;
+    void release() noexcept;
+    /// Takes or releases `count` references directly in the shared count.
+    void retain(std::uint32_t count) noexcept;
+    void release(std::uint32_t count) noexcept;
+
+    // ---- Tasks; any thread ----
+    /// Starts a new task. If the pool is closing, the task is cancelled immediately.
+    void start(spawned_task& task) noexcept;
+    // The three steps of start(), for a scope. The scope calls enlist() under its own lock, and links the task there.
+    /// Sets the task's id and the list it will belong to.
+    void number(spawned_task& task) noexcept;
+    /// Adds the task to its task list, under the list's spin lock. Returns false if the pool is closing.
+    [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && list_of(task).add(task); }
+    /// Queues the task as a child of a scope, or destroys it if it is not listed.
+    void launch_child(spawned_task& task, bool is_listed) noexcept;
+    /// Queues a task that was woken. The queue takes over the reference of `notified`.
+    void schedule(spawned_task& task) noexcept override;
+    /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
+    void notify_one() noexcept;
+    /// Like notify_one(), for a worker that has pushed to its own queue and will run the task itself. This is cheaper,
+    /// but can miss a worker that is about to park. Then the next push wakes that worker, or the watchdog worker takes
+    /// the task if this worker stalls.
+    /// Returns whether it has called notify_one().
+    bool notify_if_useful() noexcept {
+        const bool is_useful = !idle_.all_awake() && !idle_.any_searching();
+        if (is_useful) notify_one();
+        return is_useful;
+    }
+    // See the functions and the policy in run_task.hpp.
+    void complete(spawned_task& task, std::uint64_t references) noexcept;
+    void destroy(spawned_task& task, std::uint64_t references) noexcept;
+    [[nodiscard]] bool remove(spawned_task& task) noexcept;
+    /// Passes an exception that no join handle takes to the handler of the runtime, or prints it.
+    void report(unread_failure failure, const std::source_location& where, std::string_view name = {}) noexcept;
+    /// Calls a parked worker as the watchdog if there is none. A worker that starts to run calls this.
+    void wake_watchdog() noexcept;
+    /// Adds a task to the injection queue: one from another thread, or one that did not fit into a run queue.
+    void inject(spawned_task& task) noexcept;
+    /// Consumes a queue's reference to a task of a closing pool. Destroys the task if that has not happened yet.
+    void give_up(spawned_task& task) noexcept;
+
+    // ---- Workers ----
+    [[nodiscard]] unsigned size() const noexcept { return static_cast<unsigned>(workers_.size()); }
+    [[nodiscard]] worker& at(unsigned index) noexcept { return *workers_[index]; }
+    /// Returns one of the task lists: one for each worker, and `lists_for_others` for tasks spawned on other threads.
+    [[nodiscard]] task_list& list(unsigned index) noexcept { return lists_[index]; }
+    [[nodiscard]] unsigned list_count() const noexcept { return size() + lists_for_others; }
+    /// Returns whether any queue holds a task. LIFO slots do not count.
+    [[nodiscard]] bool has_queued_work() const noexcept;
+    [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
+    [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
+    /// Returns the two watchdog roles: the index of the worker that holds each, or -1. See worker::become_watchdog().
+    [[nodiscard]] std::array<atomic<int>, 2>& watchdogs() noexcept { return watchdogs_; }
+    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
+    /// Returns whether the shutdown has begun.
+    [[nodiscard]] bool is_closing() const noexcept {
+        // acquire: pairs with the exchange in begin_shutdown().
+        return phase_.load(std::memory_order_acquire) != phase::open;
+    }
+    /// Records that `count` workers of the closing pool have left run(). The last one closes the pool.
+    void workers_have_left(unsigned count) noexcept;
+    /// Hands a worker over to another thread, which runs it from then on. Returns false if there is no such thread; the
+    /// caller keeps the worker then.
+    [[nodiscard]] bool hand_over(worker& which) noexcept;
+    /// Starts a thread for an offered worker after the blocking threads have been shut down. If no thread can be
+    /// started, the poll that offered the worker takes it back.
+    void continue_without_blocking_threads(worker& which) noexcept;
+    /// Records that a poll that handed its worker over has ended or has taken the worker back.
+    /// Preconditions: called on the thread that called hand_over().
+    void end_in_place(worker* taken_back = nullptr) noexcept;
+    class held_up;
+    [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
+    [[nodiscard]] unsigned global_interval() const noexcept { return global_interval_; }
+    [[nodiscard]] unsigned event_interval() const noexcept { return event_interval_; }
+    [[nodiscard]] bool has_lifo_slot() const noexcept { return has_lifo_slot_; }
+    /// Returns a number that is unique among the pools of this process.
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+
+    // ---- I/O and time ----
+    /// Returns the driver in which this thread should register a new socket. For a worker, this is its own driver,
+    /// unless that has many more sources than another one. Other threads get the driver with the least sources of a
+    /// sample. Returns null if there is no I/O.
+    [[nodiscard]] io_handle* io_for_new_source() noexcept;
+    /// Returns the first worker's driver, for properties that all drivers share. Null if there is no I/O.
+    [[nodiscard]] io_handle* any_io() const noexcept { return workers_[0]->io(); }
+    /// Returns the timers of some worker, in rotation.
+    [[nodiscard]] time_driver& any_time_driver() noexcept;
+
+    // ---- Blocking work ----
+    [[nodiscard]] blocking_pool& blocking() noexcept { return *blocking_; }
+    /// Waits until blocking work has ended, or until `deadline`.
+    /// Preconditions: the shutdown has begun, possibly on another thread at this moment.
+    void end_blocking(std::chrono::steady_clock::time_point deadline) noexcept;
+
+    // ---- The end ----
+    /// Cancels all tasks gracefully, and waits until they have ended or until `deadline`. The drivers keep running.
+    void cancel_all(std::chrono::steady_clock::time_point deadline) noexcept;
+    /// Begins the shutdown. Does not wait. Later calls do nothing.
+    void begin_shutdown() noexcept;
+    /// Waits until the pool is closed, and joins the threads. Threads that still run at `deadline` are detached.
+    void wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept;
+    void detach_threads() noexcept;
+    /// Returns whether the work on this thread keeps the pool from being idle.
+    [[nodiscard]] bool keeps_busy_here() const noexcept;
+    /// Blocks until the pool is closed, or idle: no task (except background tasks) and no blocking work is alive.
+    void wait_until_idle() noexcept;
+    /// Begins the shutdown as soon as the pool is idle.
+    void close_when_idle() noexcept;
+    /// Returns whether the pool is closed. If not, `wake` is woken when it is.
+    [[nodiscard]] bool poll_closed(const waker& wake);
+    /// Counts the beginning or the end of blocking work, for alive().
+    void count_blocking(bool begins) noexcept;
+
+    [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return driver_.kind; }
+    [[nodiscard]] std::string_view why_driver() const noexcept { return driver_.why; }
+    [[nodiscard]] runtime_metrics metrics() const;
+
+private:
+    static constexpr unsigned lists_for_others = 8;  // used in rotation, so that threads rarely contend for a list
+
+    enum class phase : unsigned char { open, closing, closed };
+
+    /// The kind of driver that all workers use, and the reason for the choice.
+    struct used_driver {
+        std::optional<driver_kind> kind;  // empty without I/O
+        std::string_view why = "none: I/O is not enabled";
+    };
+
+    explicit pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used);
+    ~pool();
+
+    [[nodiscard]] result<void> start_threads() noexcept;
+    [[nodiscard]] result<sys::thread> start_thread(worker& which, bool is_late) noexcept;
+    [[nodiscard]] bool start_late_thread(worker& which) noexcept;
+    void run_offered(worker& which) noexcept;
+    void one_less(unsigned& counted) noexcept;
+    void notify_end(std::unique_lock<mutex> guard) noexcept;
+    void forget_left(worker& which) noexcept;
+    [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
+                                                   std::size_t max_events) noexcept;
+    [[nodiscard]] task_list& list_of(spawned_task& task) noexcept { return lists_[state_of(task).list()]; }
+    void refuse(spawned_task& task) noexcept;
+    void thread_has_left() noexcept;
+    void after_end() noexcept;
+    [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
+    void notify_on_each_end() noexcept;
+    void close_queues() noexcept;
+    [[nodiscard]] bool is_closed() const noexcept;
+    [[nodiscard]] bool waits_for_this_poll() const noexcept;
+
+    const std::unique_ptr<const runtime_hooks> hooks_;
+    const std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught_;
+    const unobserved_error_handler on_unobserved_error_;
+    const bool shuts_down_on_uncaught_;
+    const unsigned global_interval_;
+    const unsigned event_interval_;
+    const bool has_lifo_slot_;
+    const std::uint64_t id_;
+    const std::string thread_name_;
+    const std::function<std::string()> name_thread_;  // null: thread_name_ and the worker's number
+    const std::size_t stack_size_;
+    const used_driver driver_;
+    const sys::process_mark process_;
+
+    ref_count<> references_;
+    atomic<phase> phase_{phase::open};
+    atomic<bool> is_awaiting_idle_{false};
+    atomic<std::uint32_t> ends_{0};  // orders concurrent calls of after_end(); its value is unused
+    std::array<atomic<int>, 2> watchdogs_{-1, -1};
+    atomic<std::uint32_t> next_driver_{0};
+    idle_workers idle_;
+    injection_queue injected_;
+    std::unique_ptr<task_list[]> lists_;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<sys::thread> threads_;
+    blocking_pool::share blocking_;
+
+    atomic<std::uint64_t> blocking_begun_{0};
+    atomic<std::uint64_t> blocking_ended_{0};
+    atomic<std::uint64_t> caller_of_cancel_{0};  // 1 if the caller of cancel_all() is blocking work of this pool
+
+    mutable mutex lock_;
+    condition_variable changed_;
+    unsigned workers_out_ = 0;
+    std::size_t threads_out_ = 0;
+    unsigned in_place_ = 0;       // polls that have handed their worker over
+    unsigned late_threads_ = 0;   // threads of start_late_thread() that have not ended
+    unsigned left_ = 0;           // offered workers without a thread; the polls that offered them take them back
+    held_up* held_up_ = nullptr;  // a list, in no order
+    bool closes_when_idle_ = false;
+    std::vector<waker> closed_wakers_;
+};
+
+/// Marks this thread as waiting for other polls to end, so that wait_until_closed() does not wait for it in turn. Does
+/// nothing unless the thread runs a worker of the pool or polls after it has handed its worker over. The thread counts
+/// as waiting while `is_waiting(argument)` returns true; this is called under the pool's lock.
+/// Lifetime: lives on the stack of the waiting thread. `argument` must outlive it.
+class pool::held_up : detail::immovable {
+public:
+    held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept;
+    ~held_up();
+
+private:
+    friend class pool;
+    pool* const pool_;  // null if the thread is not marked
+    bool (*const is_waiting_)(void*) noexcept;
+    void* const argument_;
+    held_up* next_ = nullptr;
+};
+
+/// Returns the worker that this thread runs, or null if it runs none of `owner`.
+[[nodiscard]] inline worker* worker_of(const pool& owner) noexcept {
+    worker* const here = this_thread.worker;
+    return here != nullptr && &here->owner() == &owner ? here : nullptr;
+}
+
+}  // namespace eddy::detail

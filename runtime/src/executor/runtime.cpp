@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/runtime/runtime.hpp>
+
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/error.hpp>
+#include <eddy/time/clock.hpp>
+
+#include "executor/pool/pool.hpp"
+#include "executor/task/run_task.hpp"
+#include "reactor/choose.hpp"
+
+namespace eddy {
+
+result<runtime> runtime_builder::build() const noexcept {
+    auto made = detail::pool::make(*this);
+    if (!made) return std::unexpected(made.error());
+    return runtime(**made);
+}
+
+result<runtime> runtime::make() noexcept { return runtime_builder().build(); }
+
+runtime::runtime() : pool_(nullptr) {
+    auto made = make();
+    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::runtime", made.error()));
+    pool_ = std::exchange(made->pool_, nullptr);
+}
+
+runtime::~runtime() {
+    if (pool_ == nullptr) return;
+    if (detail::this_thread.worker_owner == pool_ && !pool_->is_in_child()) {
+        detail::polled_task::fatal_misuse_here(
+            "a runtime was destroyed by one of its own tasks, which would wait for itself: move it out, or call "
+            "shutdown_background()");
+    }
+    pool_->begin_shutdown();
+    pool_->wait_until_closed(std::nullopt);
+    pool_->end_blocking({});
+    pool_->release();
+}
+
+void runtime::wait_until_idle(std::source_location where) const {
+    auto& pool = own("runtime::wait_until_idle()", where);
+    detail::check_may_await_idle(pool, "wait_until_idle", where);
+    pool.wait_until_idle();
+}
+
+runtime_metrics runtime::metrics() const { return pool_ != nullptr ? pool_->metrics() : runtime_metrics({}); }
+
+std::optional<driver_kind> runtime::driver() const noexcept {
+    return pool_ != nullptr ? pool_->driver() : std::nullopt;
+}
+
+std::string_view runtime::why_driver() const noexcept {
+    return pool_ != nullptr ? pool_->why_driver() : "none: this runtime was moved from, or has been shut down";
+}
+
+void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
+    detail::check_may_block("shutdown_timeout", where);
+    auto* const pool = std::exchange(pool_, nullptr);
+    if (pool == nullptr) return;
+    const auto deadline = time::saturating_add(std::chrono::steady_clock::now(), limit);
+    pool->cancel_all(deadline);
+    pool->begin_shutdown();
+    pool->wait_until_closed(deadline);
+    pool->end_blocking(deadline);
+    pool->release();
+}
+
+void runtime::shutdown_background() && noexcept {
+    auto* const pool = std::exchange(pool_, nullptr);
+    if (pool == nullptr) return;
+    pool->begin_shutdown();
+    pool->detach_threads();
+    pool->end_blocking({});
+    pool->release();
+}
+
+runtime_ended runtime::shutdown_on_idle() && noexcept {
+    auto* const pool = std::exchange(pool_, nullptr);
+    if (pool != nullptr) pool->close_when_idle();
+    return runtime_ended(pool);
+}
+
+runtime_ended runtime::shutdown_now() && noexcept {
+    auto* const pool = std::exchange(pool_, nullptr);
+    if (pool != nullptr) pool->begin_shutdown();
+    return runtime_ended(pool);
+}
+
+// ---- runtime_ended ----
+
+runtime_ended::~runtime_ended() {
+    if (pool_ == nullptr) return;
+    pool_->detach_threads();
+    // A runtime that waits to be idle keeps its blocking threads. They end with it and are not joined.
+    if (pool_->is_closing()) pool_->end_blocking({});
+    pool_->release();
+}
+
+poll_result<void> runtime_ended::poll(context& cx) {
+    if (pool_ == nullptr) return poll_result<void>::ready();
+    return pool_->poll_closed(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
+}
+
+void runtime_ended::wait(std::source_location where) {
+    if (pool_ == nullptr || pool_->is_in_child()) return;
+    // Before the shutdown has begun, this also waits until the runtime is idle.
+    pool_->is_closing() ? detail::check_may_block("wait", where) : detail::check_may_await_idle(*pool_, "wait", where);
+    pool_->wait_until_closed(std::nullopt);
+}
+
+namespace detail {
+
+void check_may_block(const pool& shared, const char* what, std::source_location where) {
+    if (shared.is_in_child()) {
+        throw misuse(std::string(what) +
+                         "() was called on a runtime of the parent process, whose threads are not in this one: after a "
+                         "fork, make a new runtime in the child",
+                     where);
+    }
+    check_may_block(what, where);
+}
+
+void check_may_await_idle(const pool& awaited, const char* what, std::source_location where) {
+    if (awaited.keeps_busy_here()) {
+        throw nested_runtime(
+            std::string(what) +
+                "() was called by work of the very runtime that it waits for, so it would wait for itself: call it on "
+                "a separate thread, or in spawn_blocking of another runtime (spawn_blocking of this runtime and "
+                "block_in_place do not help)",
+            where);
+    }
+    check_may_block(awaited, what, where);
+}
+
+}  // namespace detail
+}  // namespace eddy

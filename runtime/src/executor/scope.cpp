@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/scope_base.hpp>
+
+#include <mutex>
+#include <utility>
+
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/error.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task_owner.hpp>
+
+#include "executor/loop/core_shared.hpp"
+#include "executor/pool/pool.hpp"
+#include "executor/task/run_task.hpp"
+#include "executor/task/uncaught.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// Used by destructors of scopes to wait for a child that is being polled. This wait is rare, so all scopes share one
+// lock and one condition.
+struct destroyers {
+    mutex lock;
+    condition_variable child_has_ended;
+};
+destroyers& waiting_destroyers() {
+    static auto* const never_destroyed = new destroyers;
+    return *never_destroyed;
+}
+
+/// Wakes the parent of a scope that has ended, so that it runs before other tasks of its tree begin. This keeps the
+/// memory use of a tree of scopes low.
+void wake_parent(waker&& parent) noexcept {
+    if (worker* const here = this_thread.worker) {
+        here->wake_scope_parent(std::move(parent));
+    } else {
+        std::move(parent).wake();
+    }
+}
+
+[[noreturn]] void destroyed_by_child() noexcept {
+    fatal_misuse(
+        "a scope or task_owner was destroyed by one of its own children, which would wait for itself: destroy it in a "
+        "task that is not one of its children");
+}
+
+}  // namespace
+
+/// Locks a scope, and has the head of its list of children meanwhile. On an event loop, where one thread uses the
+/// scope, it takes no lock.
+class scope_base::guard : immovable {
+public:
+    explicit guard(scope_base& scope) noexcept : guard(scope, scope.pool_ != nullptr) {}
+    guard(scope_base& scope, bool takes_lock) noexcept
+        : children_(scope.children_),
+          taken_(scope.taken_),
+          takes_lock_(takes_lock),
+          first_(takes_lock_ ? children_.lock() : children_.get()) {}
+    ~guard() { takes_lock_ ? children_.unlock(first_) : children_.set(first_); }
+
+    /// Returns the newest child, null if there are none.
+    [[nodiscard]] scope_link* first() const noexcept { return first_; }
+    /// Returns whether there are no children, and none that workers have taken and not spawned yet.
+    [[nodiscard]] bool all_ended() const noexcept { return first_ == nullptr && taken_ == 0; }
+    void count_taken(int more) noexcept { taken_ += more; }
+    void link(scope_link& child) noexcept {
+        child.next = first_;
+        if (first_ != nullptr) first_->previous = &child;
+        first_ = &child;
+    }
+    void unlink(scope_link& child) noexcept {
+        (child.previous != nullptr ? child.previous->next : first_) = child.next;
+        if (child.next != nullptr) child.next->previous = child.previous;
+    }
+
+private:
+    locked_head<scope_link>& children_;
+    int& taken_;
+    const bool takes_lock_;
+    scope_link* first_;
+};
+
+scope_base::~scope_base() {
+    if (pool_ != nullptr) pool_->release();
+    if (core_ != nullptr) core_->release();
+}
+
+void scope_base::bind(std::source_location where) {
+    const spawn_target target = current_spawn_target("scope", "enter a runtime before (runtime::enter)", where);
+    pool_ = target.pool;
+    core_ = target.core;
+    if (pool_ != nullptr) pool_->retain();
+    if (core_ != nullptr) core_->retain();
+    had_task_locals_ = this_thread.task_locals != nullptr;
+    if (had_task_locals_) deadline_ = deadline_here();
+}
+
+bool scope_base::may_be_destroyed_here() const noexcept {
+    return core_ == nullptr || !has_children() || core_->is_on_own_thread();
+}
+
+void scope_base::start_pool_child(spawned_task& task, scope_link& link, bool was_taken) noexcept {
+    pool& on = *pool_;  // the scope may be destroyed after the unlock if a worker has taken the child
+    link.task.pooled = &task;
+    on.number(task);
+    bool is_listed = false;
+    {
+        // Adds the task to both lists under one lock. From here on the task may be destroyed by the thread that
+        // destroys the scope or by the thread that closes the pool.
+        guard locked(*this);
+        locked.link(link);
+        if (was_taken) locked.count_taken(-1);
+        is_listed = on.enlist(task);
+        if (is_cancelled()) static_cast<void>(state_of(task).transition_to_cancelled());
+    }
+    on.launch_child(task, is_listed);
+}
+
+void scope_base::note_taken() noexcept { guard(*this).count_taken(1); }
+
+void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
+    link.task.cored = &task;
+    guard(*this, false).link(link);
+    if (is_cancelled()) task.is_cancelled = true;
+    core_->adopt_child(task);
+}
+
+void scope_base::core_child_ended(scope_link& child) noexcept {
+    {
+        guard all(*this, false);
+        all.unlink(child);
+        if (all.first() != nullptr || !waits_for_children_) return;
+    }
+    core_->wake_scope_parent(std::move(waker_));
+}
+
+/// Removes a child whose future was destroyed. Null is a child that could not be spawned.
+void scope_base::pool_child_ended(scope_link* child) noexcept {
+    waker parent;
+    bool is_watched = false;
+    {
+        guard locked(*this);
+        child != nullptr ? locked.unlink(*child) : locked.count_taken(-1);
+        if (locked.all_ended() && waits_for_children_) parent = std::move(waker_);
+        is_watched = is_awaited_;
+    }
+    // After the unlock the scope may be destroyed. Only local variables are used below.
+    if (!parent.is_noop()) wake_parent(std::move(parent));
+    if (is_watched) {
+        destroyers& waiting = waiting_destroyers();
+        const std::lock_guard lock(waiting.lock);
+        waiting.child_has_ended.notify_all();
+    }
+}
+
+void scope_base::fail(scope_failure failure) noexcept {
+    waker parent;
+    {
+        const guard locked(*this);
+        if (failure_) return;
+        failure_ = std::move(failure);
+        // release: pairs with the acquire in has_failed(), after which failure_ is read.
+        has_failed_.store(true, std::memory_order_release);
+        parent = std::move(waker_);
+    }
+    cancel();
+    std::move(parent).wake();
+}
+
+void scope_base::cancel() noexcept {
+    if (pool_ == nullptr) {
+        // relaxed: one thread.
+        is_cancelled_.store(true, std::memory_order_relaxed);
+        for (scope_link* child = children_.get(); child != nullptr; child = child->next)
+            cancel_core_task(*child->task.cored);
+        return;
+    }
+    abort_batch children;  // its destructor queues the tasks, after the lock is released
+    const guard locked(*this);
+    // From here on each new child is cancelled immediately.
+    // relaxed: start_pool_child() loads the flag under the same lock. Other readers need only the value.
+    is_cancelled_.store(true, std::memory_order_relaxed);
+    for (scope_link* child = locked.first(); child != nullptr; child = child->next) children.add(*child->task.pooled);
+}
+
+/// Stores `wake` in a scope on an event loop: one thread, and no lock.
+void scope_base::keep_core_waker(const waker& wake) {
+    if (waker_.will_wake(wake)) return;
+    core_task* const parent = waker_.is_noop() ? core_->task_of(wake) : nullptr;
+    parent != nullptr ? core_shared::keep_waker_of(*parent, waker_) : keep_foreign_waker(wake);
+}
+
+void scope_base::keep_foreign_waker(const waker& wake) {
+    waker copy = wake;  // may run user code, and so does the destructor of the previous waker
+    waker_.swap(copy);
+}
+
+void scope_base::set_waker(const waker& wake) {
+    if (pool_ == nullptr) return keep_core_waker(wake);
+    static_cast<void>(keep_pool_waker(wake, false));
+}
+
+bool scope_base::wait_for_children(const waker& wake) {
+    if (pool_ != nullptr) return keep_pool_waker(wake, true);
+    if (!has_children()) return true;
+    waits_for_children_ = true;
+    keep_core_waker(wake);
+    return !has_children();
+}
+
+/// Stores `wake` in a scope on the pool. If `for_children`, returns whether there are no children, and stores nothing
+/// then; otherwise returns false.
+bool scope_base::keep_pool_waker(const waker& wake, bool for_children) {
+    if (std::exchange(has_had_waker_, true)) {
+        // Takes the lock even if there are no children, because any thread may start one.
+        const guard locked(*this);
+        if (for_children && locked.all_ended()) return true;
+        if (waker_.will_wake(wake)) {
+            waits_for_children_ |= for_children;
+            return false;
+        }
+    }
+    waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
+    const guard locked(*this);
+    if (for_children && locked.all_ended()) return true;
+    waits_for_children_ |= for_children;
+    waker_.swap(copy);
+    return false;
+}
+
+/// Returns whether the child, a task of an event loop, is being polled.
+bool scope_base::is_polled_here(const scope_link& child) const noexcept {
+    const frame* const root = child.task.cored->root;
+    return child.is_polled || (root != nullptr && root->at.is_polled());
+}
+
+/// Returns a child that is not being polled, with its running bit and a reference; null if there is none. Skips
+/// children that are being polled, and marks them as cancelled.
+/// Each call starts at the front of the list, because the destructor of a child may have started more children. The
+/// number of skipped children is at most the number of the pool's threads.
+spawned_task* scope_base::take_child_to_destroy() noexcept {
+    const guard locked(*this);
+    // relaxed: as in cancel().
+    is_cancelled_.store(true, std::memory_order_relaxed);
+    for (scope_link* link = locked.first(); link != nullptr; link = link->next) {
+        spawned_task& child = *link->task.pooled;
+        if (polled_task::is_here(child)) destroyed_by_child();
+        // The reference is taken before the running bit. Once the bit is set, a closing pool releases the reference of
+        // its list, which may be the only one.
+        state_of(child).add_reference();
+        if (state_of(child).transition_to_shutdown()) return &child;
+        // This is never the last reference. The thread with the running bit holds one until it has called ended(),
+        // which needs the lock of this scope.
+        static_cast<void>(state_of(child).release());
+    }
+    return nullptr;
+}
+
+void scope_base::destroy_children() noexcept {
+    if (!is_bound()) return;
+    if (pool_ == nullptr) {
+        is_cancelled_.store(true, std::memory_order_relaxed);  // relaxed: one thread
+        while (scope_link* const child = children_.get()) {
+            if (is_polled_here(*child)) destroyed_by_child();
+            core_->destroy(*child->task.cored);
+        }
+        return;
+    }
+    // release: pairs with the acquire in is_being_destroyed().
+    is_being_destroyed_.store(true, std::memory_order_release);
+    while (spawned_task* const child = take_child_to_destroy()) pool_->destroy(*child, 1);
+    {
+        const guard locked(*this);
+        if (locked.all_ended()) return;
+        is_awaited_ = true;
+    }
+    // The remaining children are being polled on other threads, which destroy them after the poll.
+    const auto is_waiting = [](void* scope) noexcept {
+        // SAFETY: `scope` is the `this` passed to held_up below. It outlives `here`.
+        auto& self = *static_cast<scope_base*>(scope);
+        return !guard(self).all_ended();
+    };
+    const pool::held_up here(*pool_, is_waiting, this);
+    destroyers& waiting = waiting_destroyers();
+    std::unique_lock lock(waiting.lock);
+    waiting.child_has_ended.wait(lock, [this] { return guard(*this).all_ended(); });
+}
+
+void report_background_failure(unread_failure&& failure, const std::source_location& where) noexcept {
+    report_failure_here(std::move(failure), where);
+}
+
+}  // namespace eddy::detail
+
+namespace eddy {
+
+task_owner::~task_owner() {
+    if (!base_.may_be_destroyed_here()) {
+        detail::fatal_misuse(
+            "a task_owner was destroyed on another thread than that of the event loop of its tasks: await its close() "
+            "in that loop before");
+    }
+    base_.destroy_children();
+}
+
+}  // namespace eddy

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/await_record.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/error.hpp>
+#include <eddy/task/print_awaits.hpp>
+
+#include "executor/task/is_in_library.hpp"
+#include "executor/task/readable_name.hpp"
+#include "executor/task/run_task.hpp"
+#include "sys/static_mutex.hpp"
+
+namespace eddy::detail {
+
+constinit std::atomic<bool> has_await_records{false};
+
+namespace {
+
+/// The records of the objects with the same hash value. Records are not part of what explore_tests explores, so this is
+/// a std::mutex.
+struct record_list {
+    sys::static_mutex<std::mutex> lock;
+    await_record* first = nullptr;
+};
+
+constinit std::array<record_list, 256> await_table;
+
+record_list& records_of(const void* object) noexcept {
+    // SAFETY: the address is only a number here. The allocator aligns objects to 16 bytes.
+    const auto address = reinterpret_cast<std::uintptr_t>(object);
+    return await_table[(address / 16 + address / 4096) % await_table.size()];
+}
+
+/// The await that has last acquired permits of an object.
+struct acquired_record {
+    const void* object = nullptr;
+    call_site where = nullptr;
+};
+
+constinit sys::static_mutex<std::mutex> acquired_lock;
+constinit std::array<acquired_record, 1024> acquired_table;
+
+std::string text_of(call_site where) {
+    const std::source_location place = source_location_of(where);
+    return "at " + std::string(place.file_name()) + ":" + std::to_string(place.line());
+}
+
+/// Returns words about the spawn of a task, or nothing if it is unknown.
+std::string task_text(call_site spawned_at) {
+    return spawned_at == nullptr ? "" : " in the task spawned " + text_of(spawned_at);
+}
+
+acquired_record& acquired_record_of(const void* object) noexcept {
+    // SAFETY: see records_of().
+    const auto address = reinterpret_cast<std::uintptr_t>(object);
+    return acquired_table[(address / 16 + address / 16384) % acquired_table.size()];
+}
+
+}  // namespace
+
+void await_record::begin(const awaited_ref& to, const frame& awaiting, call_site library, const waker& task,
+                         bool is_first) noexcept {
+    if (is_listed_) return;
+    to_ = to;
+    awaiting_ = &awaiting;
+    root_ = &awaiting.root();
+    where_ = awaiting.where;
+    library_ = library;
+    is_first_ = is_first;
+    if (to_.part != nullptr) {
+        task_ = task;
+        spawned_at_ = spawn_site_here();
+    }
+    enter();
+}
+
+void await_record::update(const awaited_ref& to, const waker& task) noexcept {
+    is_ignored_.store(false, std::memory_order_relaxed);  // relaxed: see ignore()
+    if (to == to_) return poll_again(task);
+    if (is_listed_) remove(reason::destroyed);
+    to_ = to;
+    if (to_.part != nullptr) {
+        task_ = task;
+        spawned_at_ = spawn_site_here();
+    }
+    enter();
+}
+
+/// Enters the record into the table, unless it has neither an object nor to be printed.
+void await_record::enter() noexcept {
+    missed_ = nullptr;
+    if (to_.object == nullptr && !is_first_) return;
+    key_ = to_.object != nullptr ? to_.object : this;
+    const std::lock_guard guard(records_of(key_).lock);
+    link();
+    is_listed_ = true;
+    // relaxed: see check_not_awaited().
+    has_await_records.store(true, std::memory_order_relaxed);
+}
+
+/// Puts the record in front of the others.
+/// Preconditions: the lock is held.
+void await_record::link() noexcept {
+    record_list& into = records_of(key_);
+    next_ = into.first;
+    previous_ = nullptr;
+    if (next_ != nullptr) next_->previous_ = this;
+    into.first = this;
+}
+
+/// Preconditions: the lock is held.
+void await_record::unlink() noexcept {
+    (previous_ != nullptr ? previous_->next_ : records_of(key_).first) = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
+}
+
+void await_record::check_wakeup(const waker& task) noexcept {
+    waker dropped = task;  // swapped under the lock, because other threads copy task_
+    call_site other = nullptr;
+    call_site other_spawn = nullptr;
+    {
+        const std::lock_guard guard(records_of(key_).lock);
+        task_.swap(dropped);
+        other = missed_;
+        other_spawn = missed_by_;
+        // The poll stores the waker of this task in the object, in place of the waker of another task.
+        unlink();
+        link();
+    }
+    if (other == nullptr) return;
+    fatal_misuse("two tasks await one object, " + std::string(*to_.part) +
+                     ", which wakes only one of them: give each task an object of its own, or let one task await it "
+                     "for all. The other co_await is " +
+                     text_of(other) + task_text(other_spawn) + "; the co_await that was not woken is" +
+                     task_text(spawned_at_),
+                 source_location_of(where_));
+}
+
+void await_record::remove(reason why) noexcept {
+    waker mine;
+    waker missed;
+    {
+        record_list& from = records_of(key_);
+        const std::lock_guard guard(from.lock);
+        unlink();
+        is_listed_ = false;
+        mine.swap(task_);
+        // Newer records are in front. If this await is destroyed before it is ready, a newer await has replaced its
+        // waker and misses no wake-up. So only older records are checked then.
+        await_record* other = to_.part == nullptr ? nullptr : why == reason::ready ? from.first : next_;
+        while (other != nullptr &&
+               (other->to_.object != to_.object || other->to_.part != to_.part || other->task_.will_wake(mine)))
+            other = other->next_;
+        if (other != nullptr) {
+            other->missed_ = where_;
+            other->missed_by_ = spawned_at_;
+            missed = other->task_;
+        }
+    }
+    std::move(missed).wake();
+}
+
+void await_record::check(const void* object, const void* type, const char* name) noexcept {
+    call_site where = nullptr;
+    {
+        record_list& of = records_of(object);
+        const std::lock_guard guard(of.lock);
+        const await_record* found = of.first;
+        // relaxed: see ignore().
+        while (found != nullptr && (found->to_.object != object || found->to_.type != type ||
+                                    found->is_ignored_.load(std::memory_order_relaxed)))
+            found = found->next_;
+        if (found == nullptr) return;
+        where = found->where_;
+    }
+    fatal_misuse(std::string(name) +
+                     " was destroyed while a task awaits it: keep it until the task has ended, or move it into the "
+                     "task. The co_await is",
+                 source_location_of(where));
+}
+
+void note_acquired(const void* object, call_site where) noexcept {
+    const std::lock_guard guard(acquired_lock);
+    acquired_record& record = acquired_record_of(object);
+    record.object = object;
+    record.where = where;
+}
+
+call_site last_acquired(const void* object) noexcept {
+    const std::lock_guard guard(acquired_lock);
+    const acquired_record& record = acquired_record_of(object);
+    return record.object == object ? record.where : nullptr;
+}
+
+void await_record::print() {
+    using place = std::tuple<bool, std::string_view, unsigned, std::string_view>;
+    std::map<place, std::size_t> counts;
+    for (record_list& some : await_table) {
+        const std::lock_guard guard(some.lock);
+        for (const await_record* one = some.first; one != nullptr; one = one->next_) {
+            if (!one->is_first_) continue;
+            // The coroutines that await this one are suspended, so their frames do not change, except for the position
+            // of the stack at the root.
+            const frame* at = one->awaiting_;
+            while (at != nullptr && is_in_library(at->where, one->library_, "detail/await_record.hpp"))
+                at = at == one->root_ ? nullptr : awaiting_of(*at->outcome);
+            const std::source_location where = source_location_of(at != nullptr ? at->where : one->where_);
+            ++counts[place(at == nullptr, where.file_name(), where.line(), where.function_name())];
+        }
+    }
+    std::fprintf(stderr, "eddy: tasks wait at %zu %s\n", counts.size(), counts.size() == 1 ? "place" : "places");
+    // relaxed: see check_not_awaited().
+    if (!has_await_records.load(std::memory_order_relaxed)) {
+        std::fputs("eddy: only waits in files that were compiled with EDDY_CHECKS=1 are known, and there were none\n",
+                   stderr);
+    }
+    for (const auto& [at, count] : counts) {
+        const auto& [is_inside, file, line, function] = at;
+        const std::string text = "eddy: " + std::to_string(count) + " at " + std::string(file) + ':' +
+                                 std::to_string(line) + " in " + readable_name(std::string(function)) +
+                                 (is_inside ? " (inside of eddy)\n" : "\n");
+        std::fputs(text.c_str(), stderr);
+    }
+}
+
+}  // namespace eddy::detail
+
+namespace eddy {
+
+void print_awaits() { detail::await_record::print(); }
+
+}  // namespace eddy

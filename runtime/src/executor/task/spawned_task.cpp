@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "executor/task/spawned_task.hpp"
+
+#include <array>
+#include <functional>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/error.hpp>
+
+#include "executor/pool/worker.hpp"
+#include "executor/task/run_task.hpp"
+#include "executor/task/uncaught.hpp"
+#include "sys/fork.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// ---- Owner guards ----
+
+struct alignas(64) guard_count {
+    atomic<std::uint32_t> value{0};
+};
+// Several counters, so that threads that wake tasks at the same time rarely share a cache line.
+constinit std::array<guard_count, 16> guards;
+
+atomic<std::uint32_t>& guard_of_this_thread() noexcept {
+    // SAFETY: the address is used as a number only. The thread-local storage of two threads is at least a page apart.
+    const auto where = reinterpret_cast<std::uintptr_t>(this_thread_mark());
+    return guards[(where >> 12) % guards.size()].value;
+}
+
+/// Returns whether the owner of `task` is the pool of this worker, or the local set that is polled on this thread. The
+/// owner then outlives this call.
+bool is_mine(const spawned_task& task) noexcept {
+    return this_thread.worker_owner == task.owner || this_thread.polled_local_set == task.owner;
+}
+
+// ---- The waker ----
+
+// SAFETY: `data` is the spawned_task of a waker with the vtable below. The waker holds a reference, or borrows that of
+// the code that polls the task.
+spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(data); }
+
+/// Does what a change of the task's state requires. A worker queues its tasks without the pool.
+[[gnu::always_inline]] inline void submit(task_state::wake_action action, spawned_task& task) noexcept {
+    if (action == task_state::wake_action::submit) {
+        worker* const here = this_thread.worker;
+        const bool is_of_worker = here != nullptr && this_thread.worker_owner == task.owner;
+        is_of_worker ? schedule_woken(*here, task) : task.owner->schedule(task);
+    }
+    if (action == task_state::wake_action::free) task.ops().free_memory(task);
+}
+
+struct task_waker {
+    static void* clone(void* data) noexcept {
+        state_of(task_of(data)).add_reference();
+        return data;
+    }
+    static void wake_by_ref(void* data) noexcept {
+        spawned_task& task = task_of(data);
+        if (is_mine(task)) {
+            if (!polled_task::wakes_itself(task)) submit(state_of(task).wake_by_ref(), task);
+            return;
+        }
+        const owner_guard guard;
+        submit(state_of(task).wake_by_ref(), task);
+    }
+    static void wake(void* data) noexcept {
+        spawned_task& task = task_of(data);
+        if (is_mine(task)) return submit(state_of(task).wake_and_release(), task);
+        const owner_guard guard;
+        submit(state_of(task).wake_and_release(), task);
+    }
+    static void drop(void* data) noexcept { release(task_of(data)); }
+};
+
+spawned_task& task_of(joinable& task) noexcept {
+    // SAFETY: only spawned tasks have these functions in their join_ops.
+    return static_cast<spawned_task&>(task);
+}
+const spawned_task& task_of(const joinable& task) noexcept { return static_cast<const spawned_task&>(task); }
+
+}  // namespace
+
+constinit const waker_vtable spawned_task_waker{&task_waker::clone, &task_waker::wake, &task_waker::wake_by_ref,
+                                                &task_waker::drop};
+
+owner_guard::owner_guard() noexcept : mine_(guard_of_this_thread()) {
+    // This increment precedes the read-modify-write of the task's state word, whose release publishes it. If the task
+    // is not complete then, the thread that completes it acquires the word, so await_wakers_outside() sees this count
+    // afterwards. seq_cst: stronger than that release needs; there is no store-load pair.
+    mine_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+owner_guard::~owner_guard() {
+    // release: pairs with the acquire in await_wakers_outside(). The use of the owner is over.
+    mine_.fetch_sub(1, std::memory_order_release);
+}
+
+void await_wakers_outside() noexcept {
+    for (auto& guard : guards) {
+        // acquire: pairs with the release in ~owner_guard(). A read-modify-write, so that it reads the latest count,
+        // with all guards from before the last task was complete. The release half has no partner.
+        while (guard.value.fetch_add(0, std::memory_order_acq_rel) != 0) yield_thread();
+    }
+}
+
+void forget_wakers_in_children() noexcept {
+    // The thread that calls fork(2) holds no guard, because it is not inside a wake-up.
+    [[maybe_unused]] static const bool installed = [] {
+        sys::call_in_children([] {
+            // relaxed: a new child process has one thread.
+            for (auto& guard : guards) guard.value.store(0, std::memory_order_relaxed);
+        });
+        return true;
+    }();
+}
+
+void abort_batch::add(spawned_task& task) noexcept {
+    if (state_of(task).transition_to_cancelled() != task_state::wake_action::submit) return;
+    // SAFETY: the task was waiting, and `submit` gave this thread the only queue reference. So no other thread uses the
+    // link until the destructor has passed the task to its owner.
+    task.next_queued = std::exchange(first_, &task);
+}
+
+abort_batch::~abort_batch() {
+    while (spawned_task* const task = first_) {
+        first_ = task->next_queued;
+        task->owner->schedule(*task);
+    }
+}
+
+void release(spawned_task& task, std::uint64_t count) noexcept {
+    if (state_of(task).release(count)) task.ops().free_memory(task);
+}
+
+// ---- Join handles ----
+
+bool poll_join(joinable& joined, const waker& wake, std::source_location where, const frame*) {
+    spawned_task& task = task_of(joined);
+    if (state_of(task).is_complete()) return true;
+    const borrowed_waker own(&spawned_task_waker, &task);
+    if (wake.will_wake(own.get())) [[unlikely]]
+        throw_joins_itself(where);
+    // The field is taken back even for a comparison, because the thread that completes the task moves the waker out.
+    if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
+    // SAFETY: the join_waker bit is clear and only this handle sets it, so no other thread uses the field.
+    task.join_waker = wake;
+    if (state_of(task).publish_join_waker()) return false;
+    task.join_waker = waker();
+    return true;
+}
+
+void drop_join_handle(joinable& joined) noexcept {
+    spawned_task& task = task_of(joined);
+    if (!state_of(task).is_complete()) {
+        const auto ended = state_of(task).drop_interest();
+        if (ended.owns_the_waker) task.join_waker = waker();
+        if (!ended.was_complete) return release(task);
+    }
+    // The output belongs to this handle.
+    if (auto failure = task.ops().failure(task))
+        report_failure(*task.owner, std::move(failure), task.spawned_at, task.ops().name(task));
+    task.ops().destroy_output(task);
+    // After a join, the handle usually has the last reference: a load instead of two read-modify-writes.
+    if (state_of(task).owns_all_references(1)) return task.ops().free_memory(task);
+    release(task);
+}
+
+void abort_task(joinable& joined) noexcept {
+    spawned_task& task = task_of(joined);
+    const owner_guard guard;
+    submit(state_of(task).transition_to_cancelled(), task);
+}
+
+bool is_task_finished(const joinable& joined) noexcept { return task_state::is_complete(task_of(joined).state); }
+void add_task_reference(joinable& joined) noexcept { state_of(task_of(joined)).add_reference(); }
+void release_task(joinable& joined) noexcept { release(task_of(joined)); }
+std::uint64_t id_of_task(const joinable& joined) noexcept { return task_of(joined).id; }
+std::source_location spawn_site_of_task(const joinable& joined) noexcept { return task_of(joined).spawned_at; }
+
+void throw_joins_itself(std::source_location where) {
+    throw misuse(
+        "a task awaits its own join handle, which is ready only after the task has ended: await the handle in another "
+        "task",
+        where);
+}
+
+void take_task_ids(std::uint64_t& id) noexcept {
+    static constinit atomic<std::uint64_t> next_block{0};
+    // relaxed: the numbers must only be distinct. The first block begins at 1, because 0 means "no task".
+    id = next_block.fetch_add(task_ids_at_once, std::memory_order_relaxed) + 1;
+    this_thread.next_task_id = id + 1;
+}
+
+}  // namespace eddy::detail

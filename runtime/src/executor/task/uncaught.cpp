@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "executor/task/uncaught.hpp"
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "executor/task/hook.hpp"
+
+namespace eddy {
+namespace {
+
+/// Returns `a task spawned at FILE:LINE`, or `the task "NAME" spawned at FILE:LINE`.
+std::string task_spawned_at(const std::source_location& where, std::string_view name) {
+    std::string text = name.empty() ? "a task" : "the task \"" + std::string(name) + '"';
+    return text + " spawned at " + where.file_name() + ':' + std::to_string(where.line());
+}
+
+}  // namespace
+
+std::string unobserved_error::what() const {
+    return task_spawned_at(spawned_at, task_name) + " failed: " + message + " (no code has read this error)";
+}
+
+namespace detail {
+namespace {
+
+unobserved_error public_error(const unread_failure& failure, const std::source_location& where, std::string_view name) {
+    unobserved_error made;
+    made.code = failure.error->code;
+    made.message = failure.error->message;
+    made.spawned_at = where;
+    made.task_name = name;
+    return made;
+}
+
+}  // namespace
+
+void print_failure(const unread_failure& failure, const std::source_location& where, std::string_view name) noexcept
+    try {
+    const std::string line = failure.thrown != nullptr
+                                 ? task_spawned_at(where, name) + " threw: " + text_of(failure.thrown)
+                                 : public_error(failure, where, name).what();
+    std::fprintf(stderr, "eddy: %s\n", line.c_str());
+} catch (...) {
+    std::fprintf(stderr, "eddy: a task spawned at %s:%u failed, and there is no memory for the text\n",
+                 where.file_name(), where.line());
+}
+
+void pass_on(unread_failure& failure, const std::source_location& where, std::string_view name,
+             const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
+             const unobserved_error_handler& on_error) noexcept {
+    if (failure.thrown != nullptr && on_uncaught) {
+        call_hook("on_uncaught()", [&] { on_uncaught(std::move(failure.thrown), where); });
+    } else if (failure.error != nullptr && on_error) {
+        call_hook("on_unobserved_error()", [&] { on_error(public_error(failure, where, name)); });
+    } else {
+        print_failure(failure, where, name);
+    }
+}
+
+}  // namespace detail
+}  // namespace eddy

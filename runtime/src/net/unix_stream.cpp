@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/unix_stream.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+#include <eddy/time/sleep.hpp>
+
+#include "net/adopt.hpp"
+#include "net/unix_calls.hpp"
+#include "reactor/current_io.hpp"
+#include "sys/peer_credentials.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::net {
+
+task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
+    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
+    if (!to) co_return std::unexpected(to.error());
+    auto fd = co_await try_(sys::unix_stream_socket());
+    detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
+    co_return co_await connect_this(std::move(socket), std::move(to), where);
+}
+
+task<result<unix_stream>> unix_stream::connect_this(detail::io_socket socket, result<unix_addr> to,
+                                                    std::source_location where) {
+    socket.check_not_empty(where);
+    // A connect usually completes immediately and needs no event loop. Check nevertheless, so that the correctness of a
+    // program does not depend on timing.
+    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
+    const auto addr = co_await try_(std::move(to));
+    const auto native = sys::to_native(addr);
+    // If the listener's queue is full, the kernel returns EAGAIN, and no event reports when the queue has space again
+    // (unix(7)). So try again.
+    for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(16))) {
+        const std::error_code error = sys::connect(socket.fd(), native);
+        if (!error) break;
+        if (error != std::errc::resource_unavailable_try_again) co_return std::unexpected(error);
+        co_await time::sleep(pause);
+    }
+    co_return unix_stream(std::move(socket));
+}
+
+task<result<unix_stream>> unix_stream::connect(const unix_addr& to, std::source_location where) {
+    return connect_to(to, where);
+}
+
+task<result<unix_stream>> unix_stream::connect(std::string_view path, std::source_location where) {
+    return connect_to(unix_addr::path(path), where);
+}
+
+result<unix_stream_pair> unix_stream::pair() noexcept {
+    auto fds = sys::unix_stream_pair();
+    if (!fds) return std::unexpected(fds.error());
+    return unix_stream_pair(unix_stream(fds->first.release()), unix_stream(fds->second.release()));
+}
+
+result<unix_stream> unix_stream::from_native(int fd) noexcept {
+    auto owned = adopt_socket(fd, sys::socket_kind::unix_stream);
+    if (!owned) return std::unexpected(owned.error());
+    return unix_stream(owned->release());
+}
+
+result<unix_addr> unix_stream::local_addr() const { return unix_local_addr(socket_.open_fd()); }
+result<unix_addr> unix_stream::peer_addr() const { return unix_peer_addr(socket_.open_fd()); }
+
+result<peer_credentials> unix_stream::peer_cred() const { return sys::peer_credentials(socket_.open_fd()); }
+
+}  // namespace eddy::net

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <source_location>
+#include <string_view>
+#include <utility>
+
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/runtime/runtime_metrics.hpp>
+
+#include "executor/blocking/blocking.hpp"
+#include "executor/pool/worker.hpp"
+#include "executor/task/spawned_task.hpp"
+
+namespace eddy::detail {
+
+/// Replaces the pool in a build without threads (EDDY_NO_THREADS). Code that serves both executors calls these
+/// functions if its executor is a pool. There is no pool, so they are never called.
+class pool final : public task_owner {
+public:
+    pool() = delete;
+
+    void retain() noexcept { std::unreachable(); }
+    void release() noexcept { std::unreachable(); }
+
+    void number(spawned_task&) noexcept { std::unreachable(); }
+    [[nodiscard]] bool enlist(spawned_task&) noexcept { std::unreachable(); }
+    void launch_child(spawned_task&, bool) noexcept { std::unreachable(); }
+    void schedule(spawned_task&) noexcept override { std::unreachable(); }
+    void destroy(spawned_task&, std::uint64_t) noexcept { std::unreachable(); }
+    void report(unread_failure, const std::source_location&, std::string_view) noexcept { std::unreachable(); }
+    class held_up : detail::immovable {
+    public:
+        held_up(pool&, bool (*)(void*) noexcept, void*) noexcept { std::unreachable(); }
+        ~held_up() {}  // not trivial, as that of the pool: a guard
+    };
+
+    [[nodiscard]] io_handle* io_for_new_source() noexcept { std::unreachable(); }
+    [[nodiscard]] io_handle* any_io() const noexcept { std::unreachable(); }
+    [[nodiscard]] time_driver& any_time_driver() noexcept { std::unreachable(); }
+
+    struct no_blocking_pool {
+        [[nodiscard]] result<void> submit(blocking_job&) noexcept { std::unreachable(); }
+    };
+    [[nodiscard]] no_blocking_pool& blocking() noexcept { std::unreachable(); }
+    [[nodiscard]] unsigned size() const noexcept { std::unreachable(); }
+    void count_blocking(bool) noexcept { std::unreachable(); }
+    [[nodiscard]] bool hand_over(worker&) noexcept { std::unreachable(); }
+    void end_in_place(worker* = nullptr) noexcept { std::unreachable(); }
+
+    [[nodiscard]] runtime_metrics metrics() const { std::unreachable(); }
+    [[nodiscard]] std::uint64_t id() const noexcept { std::unreachable(); }
+};
+
+[[nodiscard]] inline worker* worker_of(const pool&) noexcept { std::unreachable(); }
+
+}  // namespace eddy::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <utility>
+
+#include <eddy/future/waker.hpp>
+
+#include "executor/task/spawned_task.hpp"
+
+namespace eddy::detail {
+
+class io_handle;
+class pool;
+class time_driver;
+struct offered_child;
+
+/// Replaces the worker of a pool in a build without threads; see runtime/pool.hpp. There is no worker.
+class worker {
+public:
+    worker() = delete;
+
+    void wake_scope_parent(waker&&) noexcept { std::unreachable(); }
+    [[nodiscard]] bool offer_child(offered_child&) noexcept { std::unreachable(); }
+    [[nodiscard]] bool has_enough_offers() const noexcept { std::unreachable(); }
+    [[nodiscard]] bool take_child_back(offered_child&) noexcept { std::unreachable(); }
+    [[nodiscard]] pool& owner() const noexcept { std::unreachable(); }
+    [[nodiscard]] bool is_ending() const noexcept { std::unreachable(); }
+    [[nodiscard]] bool accept_offer() noexcept { std::unreachable(); }
+    void enter_thread() noexcept { std::unreachable(); }
+    static void leave_thread() noexcept { std::unreachable(); }
+    [[nodiscard]] io_handle* io() const noexcept { std::unreachable(); }
+    [[nodiscard]] time_driver& time() const noexcept { std::unreachable(); }
+};
+
+}  // namespace eddy::detail

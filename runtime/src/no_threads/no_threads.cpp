@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/error.hpp>
+
+#include "executor/blocking/blocking.hpp"
+#include "executor/task/spawned_task.hpp"
+#include "sys/word_wait.hpp"
+
+// What the library does instead of using another thread, in a build without threads.
+
+namespace eddy::detail {
+
+// The functions of a pool that templates and tasks call; see runtime/pool.hpp in this folder.
+void retain(pool&) noexcept { std::unreachable(); }
+void release(pool&) noexcept { std::unreachable(); }
+task_owner& owner_of(pool&) noexcept { std::unreachable(); }
+void start(pool&, spawned_task&) noexcept { std::unreachable(); }
+void schedule_woken(worker&, spawned_task&) noexcept { std::unreachable(); }
+
+namespace {
+
+/// Runs the job at once, and thereby blocks the event loop.
+result<void> run_here(blocking_job& job) noexcept {
+    job.run(job);
+    return ok();
+}
+
+}  // namespace
+
+result<void> submit_lookup(blocking_job& job) noexcept { return run_here(job); }
+result<void> submit_blocking(blocking_job& job) noexcept { return run_here(job); }
+
+void wait_without_threads() noexcept {
+    fatal_misuse(
+        "a thread would wait for something that only another thread can do, and this eddy was built without threads "
+        "(EDDY_NO_THREADS): await the future on an event loop, inside core.run() or eddy::run()");
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::sys {
+
+bool sleep_on(const sleep_word&, std::uint32_t, std::chrono::steady_clock::time_point deadline) noexcept {
+    if (deadline == std::chrono::steady_clock::time_point::max()) detail::wait_without_threads();
+    std::this_thread::sleep_until(deadline);
+    return false;
+}
+
+void wake_sleeper(const sleep_word&) noexcept {}
+
+}  // namespace eddy::sys

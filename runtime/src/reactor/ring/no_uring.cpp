@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Replaces uring.cpp in a build without liburing: make() always fails, so the other functions are never called.
+#include <cstdlib>
+
+#include <eddy/error.hpp>
+
+#include "reactor/ring/uring.hpp"
+
+namespace eddy::detail {
+
+class ring {};
+
+result<std::unique_ptr<uring>> uring::make(ring_owner&) noexcept {
+    return std::unexpected(make_error_code(errc::driver_unavailable));
+}
+uring::~uring() = default;
+result<void> uring::enable(int, int) noexcept { std::abort(); }
+result<ring_tick> uring::turn(max_wait) noexcept { std::abort(); }
+void uring::flush() noexcept { std::abort(); }
+bool uring::receive(stream_source&) noexcept { std::abort(); }
+bool uring::stop(stream_source&) noexcept { std::abort(); }
+bool uring::stop_now(stream_source&) noexcept { std::abort(); }
+void uring::queue(send_slot&) noexcept { std::abort(); }
+bool uring::retire() noexcept { std::abort(); }
+
+}  // namespace eddy::detail

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: MIT
+#include "reactor/ring/stream_source.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/error.hpp>
+
+#include "reactor/ring/listener_source.hpp"
+#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/ring_owner.hpp"
+#include "reactor/ring/send_slot.hpp"
+#include "reactor/ring/uring.hpp"
+#include "sys/linger.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// With this many unread chunks, the receive is stopped. The peer then waits, as it does when the receive buffer of a
+// socket is full.
+constexpr unsigned most_unread = 8;
+
+// A large chunk is cheaper to read with recv(2) into a buffer that is in the processor's cache, as the epoll path
+// does. The ring cycles through all of its buffers. So a streak of large chunks starts the large-transfer mode, and a
+// streak of small reads ends it. Sizes in bytes.
+constexpr std::size_t large_piece = 8 * 1024;
+constexpr std::size_t small_piece = 2 * 1024;
+constexpr unsigned large_streak = 8;
+constexpr unsigned small_streak = 16;
+
+// The time until the next check of a lingering stream whose time is over, but whose send buffer a ring is sending.
+constexpr auto look_again = std::chrono::milliseconds(100);
+
+}  // namespace
+
+// A new stream is readable and writable: the first read finds that there is no receive and requests one, and a write is
+// possible.
+stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), what_(what) {
+    set_readiness(io::ready::readable | io::ready::writable);
+}
+
+bool stream_source::is_temporary(int error) noexcept {
+    switch (error) {
+    case EAGAIN:
+    case EINTR:
+    case ECANCELED:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC: return true;  // from epoll_ctl(2)
+    default: return false;
+    }
+}
+
+stream_source::~stream_source() {
+    // end() has dropped the received data, except in a forked child. There an accepted connection is shared with the
+    // parent and must not be reset.
+    while (received_chunk* const left = pop_oldest()) {
+        if (is_listener()) {
+            sys::close(accepted_connection::take(*left).fd);
+        } else {
+            left->give_back();
+        }
+    }
+    free_slot();
+}
+
+// SAFETY: is_listener() tells which of the two types add_stream() has created.
+void free_stream(scheduled_io& stream) noexcept {
+    if (stream_source::of(stream).is_listener()) {
+        pool_delete(&listener_source::of(stream));
+    } else {
+        pool_delete(&stream_source::of(stream));
+    }
+}
+
+/// Asks the driver to serve the stream. Unlocks `guard` first, because the list belongs to the io_handle.
+void stream_source::request_service(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+    if (has(posted)) return guard.unlock();
+    set(posted);
+    retain();  // the list's reference
+    guard.unlock();
+    owner.request_service(*this);
+}
+
+// ---- Reading ----
+
+stream_source::taken stream_source::take(ring_owner& owner, std::size_t room) noexcept {
+    std::unique_lock guard(lock_);
+    if (received_chunk* const chunk = pop_oldest()) {
+        const bool is_last = newest_ == nullptr && end_ == 0 && has(receives);
+        if (is_last && chunk->size() <= room) clear_readable();
+        return {received::chunk, chunk};
+    }
+    if (end_ == end_of_stream) {
+        const auto reset = reset_of_send();
+        if (reset == would_block()) return {};
+        return {reset ? received::error : received::end, nullptr, reset.value()};
+    }
+    if (end_ != 0) {
+        const int error = std::exchange(end_, std::uint8_t{0});
+        if (!is_temporary(error)) end_ = end_of_stream;
+        return {received::error, nullptr, error};
+    }
+    if (has(receives)) return {};
+    if (has(reads_itself) || has(more_wait)) {
+        // Take the request back, so that the ring does not read as well. The wake-up of this task may be the only
+        // report that the epoll gives of these bytes.
+        clear(wants_receive);
+        return {received::read_it_yourself, nullptr, 0, has(in_large_transfer_mode)};
+    }
+    if (!has(wants_receive)) begin_or_request(owner, std::move(guard));
+    return {};
+}
+
+/// Starts a receive if this thread owns the ring. Otherwise asks the owner to start it. Unlocks `guard`.
+void stream_source::begin_or_request(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+    set(wants_receive);
+    uring* const ring = is_left_to_reader() ? nullptr : owner.own_ring();
+    if (ring == nullptr) return request_service(owner, std::move(guard));
+    guard.unlock();
+    if (ring->receive(*this)) return;
+    guard.lock();
+    if (has(wants_receive)) request_service(owner, std::move(guard));
+}
+
+/// Returns whether the task reads without the ring. The caller holds the lock.
+bool stream_source::is_left_to_reader() const noexcept {
+    return is_listener() ? has(reads_itself) : has(in_large_transfer_mode);
+}
+
+std::error_code stream_source::has_read_end() noexcept {
+    const std::lock_guard guard(lock_);
+    return reset_of_send();
+}
+
+/// Removes the oldest chunk. Returns null if there is none. The caller holds the lock.
+received_chunk* stream_source::pop_oldest() noexcept {
+    if (newest_ == nullptr) return nullptr;
+    received_chunk* const oldest = newest_->next;
+    if (oldest == newest_) {
+        newest_ = nullptr;
+    } else {
+        newest_->next = oldest->next;
+    }
+    --queued_;
+    return oldest;
+}
+
+bool stream_source::has_chunk() noexcept {
+    const std::lock_guard guard(lock_);
+    return newest_ != nullptr;
+}
+
+received_chunk* stream_source::take_chunk() noexcept {
+    const std::lock_guard guard(lock_);
+    return pop_oldest();
+}
+
+void stream_source::put_back(received_chunk& rest) noexcept {
+    const std::lock_guard guard(lock_);
+    if (newest_ == nullptr) {
+        rest.next = &rest;
+        newest_ = &rest;
+    } else {
+        rest.next = std::exchange(newest_->next, &rest);
+    }
+    ++queued_;
+}
+
+std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
+    const std::lock_guard guard(lock_);
+    std::size_t count = 0;
+    const received_chunk* chunk = newest_;
+    for (unsigned left = queued_; left != 0; --left) {
+        chunk = chunk->next;  // the oldest chunk first
+        const std::size_t size = std::min(chunk->size(), into.size() - count);
+        std::memcpy(into.data() + count, chunk->data(), size);
+        count += size;
+    }
+    // Further bytes of a stopped receive are in the socket. No receive starts meanwhile, since that takes the lock.
+    if (count == into.size() || has(receives) || end_ != 0) return count;
+    const auto more = sys::peek(fd_, into.subspan(count));
+    if (more) return count + *more;
+    // The kernel reports an error once. Keep it for the next read that finds no bytes.
+    if (!is_temporary(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
+    return count;
+}
+
+void stream_source::request_receive(ring_owner& owner) noexcept {
+    std::unique_lock guard(lock_);
+    clear(more_wait);
+    if (has(receives) || has(wants_receive)) return;
+    if (has(in_large_transfer_mode) && has(reads_itself)) return;  // the epoll watches the stream
+    begin_or_request(owner, std::move(guard));
+}
+
+void stream_source::accepts_again() noexcept {
+    const std::lock_guard guard(lock_);
+    clear(reads_itself);
+}
+
+void stream_source::has_read(std::size_t count) noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(in_large_transfer_mode)) return;
+    if (!has_streak(count < small_piece, small_streak)) return;
+    clear(in_large_transfer_mode);
+    clear(reads_itself);  // the next read uses the ring
+}
+
+/// Returns whether this chunk starts the large-transfer mode. The caller holds the lock.
+bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
+    if (is_listener() || has(in_large_transfer_mode) || !has_streak(count >= large_piece, large_streak)) return false;
+    set(in_large_transfer_mode);
+    return true;
+}
+
+/// Counts an event of a streak, or ends the streak if `one_more` is false. Returns whether this is the `length`-th
+/// event in a row. The caller holds the lock.
+bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
+    const unsigned so_far = one_more ? streak_ + 1u : 0;
+    streak_ = so_far % length & 15;
+    return so_far == length;
+}
+
+void stream_source::request_readiness(ring_owner& owner) noexcept {
+    // Load the readiness before the request, so that the readiness of a later event is not cleared.
+    const auto seen = look(read_side);
+    {
+        const std::lock_guard guard(lock_);
+        if (newest_ != nullptr || end_ != 0 || has(receives) || has(wants_receive) || has(reads_itself)) return;
+    }
+    clear_blocked(seen);
+    request_receive(owner);
+}
+
+bool stream_source::stop_receiving(ring_owner& owner) noexcept {
+    std::unique_lock guard(lock_);
+    clear(wants_receive);
+    if (!has(receives)) return true;
+    set(wants_stop);
+    request_service(owner, std::move(guard));
+    return false;
+}
+
+void stream_source::drop_received() noexcept {
+    received_chunk* chunk = std::exchange(newest_, nullptr);
+    for (; queued_ != 0; --queued_) std::exchange(chunk, chunk->next)->give_back();
+}
+
+// ---- Closing ----
+
+std::error_code stream_source::take_error() noexcept {
+    const std::lock_guard guard(lock_);
+    const int of_reading = std::exchange(end_, std::uint8_t{0});
+    const auto of_writing = take_send_error();
+    // The end of the stream is not reported: the descriptor reports it again.
+    const bool is_told = of_reading != 0 && of_reading != end_of_stream && !is_temporary(of_reading);
+    return is_told ? system_error(of_reading) : of_writing;
+}
+
+stream_source::end_action stream_source::end(bool is_copy_in_child) noexcept {
+    std::unique_lock guard(lock_);
+    const auto dropped = take_wakers();  // destroyed after the lock was released
+    const auto action = is_copy_in_child ? end_action::close : end_transfers();
+    if (action == end_action::close) set(gone);
+    guard.unlock();
+    return action;
+}
+
+/// Drops the received data and a request for a receive, and sends the queued bytes. Returns the next step of the
+/// caller. The caller holds the lock.
+stream_source::end_action stream_source::end_transfers() noexcept {
+    set(closing);
+    clear(wants_receive);
+    drop_received();
+    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (has_unsent() && slot_->where != send_slot::place::submitted && sys::is_reset_at_close(fd_))
+        reset_and_drop_rest();
+    if (has_unsent()) return end_action::wait_for_send;
+    return has(receives) ? end_action::cancel_first : end_action::close;
+}
+
+bool stream_source::leave_to_driver(ring_owner& owner) noexcept {
+    std::unique_lock guard(lock_);
+    if (!has_unsent() && !has(receives)) return true;
+    set(wants_close);
+    if (has(receives)) set(wants_stop);
+    if (has_unsent()) await_slot();
+    request_service(owner, std::move(guard));
+    return false;
+}
+
+void stream_source::linger(std::chrono::steady_clock::time_point until) noexcept {
+    const std::lock_guard guard(lock_);
+    if (slot_ != nullptr) slot_->linger_until = until;
+}
+
+bool stream_source::give_up(std::chrono::steady_clock::time_point now,
+                            std::chrono::steady_clock::time_point& earliest) noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(wants_close) || has(gone) || slot_ == nullptr) return false;
+    if (slot_->linger_until > now) {
+        earliest = std::min(earliest, slot_->linger_until);
+        return false;
+    }
+    if (slot_->where != send_slot::place::blocked) {  // being sent: the outcome is processed soon
+        earliest = std::min(earliest, now + look_again);
+        return false;
+    }
+    reset_and_drop_rest();
+    return !has(receives);
+}
+
+bool stream_source::give_up_now() noexcept {
+    const std::lock_guard guard(lock_);
+    if (has_unsent()) {
+        if (slot_->where == send_slot::place::submitted) {
+            await_slot();
+            return false;
+        }
+        reset_and_drop_rest();
+    }
+    return !has(receives);
+}
+
+/// Makes the close reset the connection, and drops the unsent bytes. The caller holds the lock.
+void stream_source::reset_and_drop_rest() noexcept {
+    // Otherwise the peer would take the part that it has received for the whole data.
+    sys::reset_at_close(fd_);
+    slot_->begin = slot_->end;
+    if (slot_->where == send_slot::place::blocked) free_slot();
+}
+
+bool stream_source::mark_gone() noexcept {
+    const std::lock_guard guard(lock_);
+    if (has(gone)) return false;
+    set(gone);
+    return true;
+}
+
+bool stream_source::is_closing() noexcept {
+    const std::lock_guard guard(lock_);
+    return has(wants_close);
+}
+
+// ---- The driver ----
+
+stream_source::wanted stream_source::take_wanted() noexcept {
+    const std::lock_guard guard(lock_);
+    const bool has_ended = !has(receives) && !has_unsent();
+    const wanted found{has(wants_receive), is_left_to_reader(), has(wants_stop) && has(receives),
+                       has(wants_close) && has_ended && !has(gone)};
+    clear(wants_stop);
+    clear(posted);
+    return found;
+}
+
+bool stream_source::wants_stop_again() noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(receives)) return false;
+    set(wants_stop);
+    // Another thread may have posted the stream since take_wanted(). It is then in the list by the same link, and is
+    // served from there.
+    if (has(posted)) return false;
+    set(posted);
+    return true;
+}
+
+stream_source::begun stream_source::begin_receive() noexcept {
+    const std::lock_guard guard(lock_);
+    // If the request was taken back meanwhile, the task reads the socket itself.
+    const bool is_wanted = has(wants_receive) && !has(receives) && !has(closing);
+    clear(wants_receive);
+    if (!is_wanted) return {false, false};
+    clear(reads_itself);
+    set(receives);
+    retain();  // the operation's reference
+    const bool was_watched = is_watched_ != 0;
+    is_watched_ = 0;
+    return {true, was_watched};
+}
+
+void stream_source::read_itself() noexcept {
+    const std::lock_guard guard(lock_);
+    clear(wants_receive);
+    set(reads_itself);
+    is_watched_ = 1;
+}
+
+void stream_source::fail(const std::error_code& error) noexcept {
+    std::unique_lock guard(lock_);
+    end_ = static_cast<std::uint8_t>(error.value());
+    set_readiness(io::ready::readable);
+    wake_unlocked(std::move(guard), io::ready::readable);
+}
+
+bool stream_source::begin_stop() noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(receives) || has(stops)) return false;
+    set(stops);
+    return true;
+}
+
+void stream_source::stop_failed() noexcept {
+    const std::lock_guard guard(lock_);
+    clear(stops);
+}
+
+void stream_source::lose_ring(const ring_owner& owner) noexcept {
+    std::unique_lock guard(lock_);
+    // A receive writes into buffers of the ring. An accept writes into the listener.
+    const bool releases = has(receives) && !is_listener();
+    clear(receives);
+    clear(stops);
+    if (slot_ != nullptr && slot_->sender == &owner) slot_->where = send_slot::place::blocked;
+    guard.unlock();
+    if (releases) release();
+}
+
+bool stream_source::deliver(received_chunk& chunk) noexcept {
+    std::unique_lock guard(lock_);
+    if (has(closing)) {
+        guard.unlock();
+        chunk.give_back();
+        return false;
+    }
+    push_newest(chunk);
+    const bool is_enough = (enters_large_transfer_mode(chunk.size()) || queued_ >= most_unread) && !has(stops);
+    // A reference for the caller, because a waker may destroy the stream. A waker may also destroy a listener of this
+    // ring. stop_now() then dispatches all completions, which may include the last one of this receive.
+    if (is_enough) retain();
+    set_readiness(io::ready::readable);
+    wake_unlocked(std::move(guard), io::ready::readable);
+    return is_enough;
+}
+
+/// Appends a chunk to the queue. The caller holds the lock.
+void stream_source::push_newest(received_chunk& chunk) noexcept {
+    if (newest_ == nullptr) {
+        chunk.next = &chunk;
+    } else {
+        chunk.next = std::exchange(newest_->next, &chunk);
+    }
+    newest_ = &chunk;
+    ++queued_;
+}
+
+operation_end stream_source::receive_ended(int result) noexcept {
+    io::ready now = io::ready::readable;
+    std::unique_lock guard(lock_);
+    const bool was_cancelled = has(stops);
+    clear(receives);
+    clear(stops);
+    if (result == 0) {
+        end_ = end_of_stream;
+        now |= io::ready::read_closed;
+    } else if (result == -ENOBUFS) {
+        if (!has(in_large_transfer_mode))
+            set(reads_itself);  // else read_itself() sets it, once the epoll watches the stream
+    } else if (result < 0 && !is_temporary(-result)) {
+        end_ = static_cast<std::uint8_t>(-result);
+        now |= io::ready::read_closed | io::ready::error;
+    }
+    const bool closes = has(wants_close) && !has(gone) && !has_unsent();
+    set_readiness(now);
+    wake_unlocked(std::move(guard), now);
+    return {closes, was_cancelled};
+}
+
+operation_end stream_source::accept_ended(received_chunk* connection, int result, bool others_wait) noexcept {
+    std::unique_lock guard(lock_);
+    const bool was_cancelled = has(stops);
+    clear(receives);
+    clear(stops);
+    if (others_wait) set(more_wait);
+    // accept(2) will report the error.
+    if (result < 0 && result != -ECANCELED) set(reads_itself);
+    const bool is_too_late = has(closing);
+    if (connection != nullptr && !is_too_late) push_newest(*connection);
+    const bool closes = has(wants_close) && !has(gone);
+    set_readiness(io::ready::readable);
+    wake_unlocked(std::move(guard), io::ready::readable);
+    if (connection != nullptr && is_too_late) connection->give_back();
+    return {closes, was_cancelled};
+}
+
+void stream_source::on_ready(ring_owner& owner, io::ready what) noexcept {
+    std::unique_lock guard(lock_);
+    if (has(gone)) return;
+    if (has(receives)) what -= read_side;  // the ring reports these
+    bool closes = false;
+    if (slot_ != nullptr) {
+        if (slot_->where == send_slot::place::blocked) send_now();
+        if (slot_->where == send_slot::place::blocked && slot_->is_empty()) {
+            free_slot();
+            shut_down_if_requested();
+            clear(writer_waits);
+            what |= io::ready::writable;
+            closes = has(wants_close) && !has(receives);
+        } else if (what.intersects(io::ready::writable)) {
+            what -= io::ready::writable;
+            set(writer_waits);  // reported when the send buffer is free
+        }
+    }
+    if (!what.is_empty()) set_readiness(what);
+    wake_unlocked(std::move(guard), what);
+    if (closes) owner.finish_closing(*this);
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+#include "reactor/ring/uring.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include <eddy/error.hpp>
+
+#include "reactor/ring/listener_source.hpp"
+#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/ring.hpp"
+#include "reactor/ring/ring_buffers.hpp"
+#include "reactor/ring/ring_owner.hpp"
+#include "reactor/ring/stream_source.hpp"
+#include "sys/fd.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// A tick yields about 50 completions (Linux 6.18). A tick with more entries than fit makes a second call.
+// Completions that do not fit stay in the kernel. Both queues together use about 100 KiB, which counts against
+// RLIMIT_MEMLOCK.
+constexpr ring::sizes wanted_sizes{.submissions = 512, .completions = 4096};
+
+enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3, waker = 4 };
+
+constexpr std::uint64_t kind_mask = 127;  // streams are aligned to 128 bytes
+
+// SAFETY: the kernel only returns the value. The operation holds a reference to the stream until its last completion.
+std::uint64_t tag(kind what, stream_source* stream = nullptr) noexcept {
+    return reinterpret_cast<std::uintptr_t>(stream) | static_cast<std::uintptr_t>(what);
+}
+
+/// SAFETY: the operation of this completion holds a reference to the stream.
+stream_source& stream_of(const ring_completion& what) noexcept {
+    return *reinterpret_cast<stream_source*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
+}
+
+/// Returns the accepted descriptor with a number above 2, or a negative errno. The number is changed here, and not when
+/// a task takes the connection: until then, text that the program prints would be sent to the peer.
+int kept_number(int fd) noexcept {
+    const int kept = sys::above_standard(fd);
+    return kept < 0 ? -errno : kept;
+}
+
+}  // namespace
+
+uring::uring(ring_owner& owner) noexcept : owner_(owner) {}
+
+uring::~uring() {
+    ring_.reset();
+    if (buffers_ != nullptr) buffers_->close();
+}
+
+result<std::unique_ptr<uring>> uring::make(ring_owner& owner) noexcept {
+    std::unique_ptr<uring> made(new (std::nothrow) uring(owner));
+    if (!made) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    made->ring_.reset(new (std::nothrow) ring);
+    if (!made->ring_) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    std::error_code error = made->ring_->open(wanted_sizes);
+    if (!error) made->buffers_ = ring_buffers::make(made->ring_->native(), error).release();
+    if (error) return std::unexpected(error);
+    return made;
+}
+
+result<void> uring::enable(int epoll_fd, int waker_fd) noexcept {
+    if (const auto error = ring_->enable()) return std::unexpected(error);
+    buffers_->set_owner();
+    epoll_fd_ = epoll_fd;
+    waker_fd_ = waker_fd;
+    return ok();
+}
+
+// ---- A tick ----
+
+result<ring_tick> uring::turn(max_wait timeout) noexcept {
+    ring_tick done = std::exchange(early_, ring_tick());
+    watch_both();
+    // Sends of an earlier tick that the kernel has not taken, for lack of memory. A task may wait for them.
+    const bool has_late_sends = submitted_.first != nullptr;
+    submit_sends();
+    if (is_short_of_buffers_) {
+        is_short_of_buffers_ = false;
+        static_cast<void>(buffers_->provide_more());
+    }
+    buffers_->publish();
+    // Do not sleep if a task waits for a send: the send completes in this call, and nothing else may end the sleep.
+    // Do not sleep either if there was no free entry for the watches: then no thread could end the sleep.
+    const bool is_reachable = watches_epoll_ && watches_waker_;
+    const bool has_news = ring_->has_completion() || queued_.first != nullptr || has_late_sends ||
+                          done.epoll_is_ready || done.was_woken || !is_reachable;
+    const bool waits = timeout != std::chrono::nanoseconds::zero() && !has_news && !std::exchange(is_awaited_, false);
+    if (waits || ring_->has_entries() || ring_->has_work()) {
+        if (const auto error = ring_->enter(waits, timeout)) return std::unexpected(error);
+    }
+    dispatch_all(done);
+    return done;
+}
+
+void uring::dispatch_all(ring_tick& done) noexcept {
+    // taken() is called before the loop, because a waker may make the kernel take further entries (stop_now(), a full
+    // queue), and their failures may be reported only after the loop.
+    const unsigned taken = ring_->taken();
+    ring_completion what;
+    // A waker may call this ring, so remove each completion before dispatching it.
+    while (ring_->next(what)) dispatch(what, done);
+    // Completions that did not fit are in the kernel. They may include the failure of a send.
+    while (ring_->has_overflown()) {
+        if (ring_->enter(false, max_wait())) return;
+        while (ring_->next(what)) dispatch(what, done);
+    }
+    settle_sends(taken);
+}
+
+void uring::dispatch(const ring_completion& what, ring_tick& done) noexcept {
+    switch (static_cast<kind>(what.user_data & kind_mask)) {
+    case kind::receive: ++done.events; return on_received(stream_of(what), what);
+    case kind::send: return stream_of(what).send_completed(what.result);
+    case kind::epoll:
+        done.epoll_is_ready = true;
+        if (!what.has_more()) watches_epoll_ = false;
+        return;
+    case kind::waker:
+        done.was_woken = true;
+        if (!what.has_more()) watches_waker_ = false;
+        return;
+    case kind::none: return;
+    }
+}
+
+/// Returns the connection that an accept has delivered; null if there is none.
+accepted_connection* uring::connection_of(const listener_source& listener, int fd) noexcept {
+    if (fd < 0) return nullptr;
+    auto* const connection = accepted_connection::make(fd, listener.peer());
+    if (connection == nullptr) reset_connection(fd);  // no memory
+    return connection;
+}
+
+/// Returns the chunk that a receive has delivered; null if there is none.
+received_chunk* uring::chunk_of(const ring_completion& what) noexcept {
+    if ((what.flags & IORING_CQE_F_BUFFER) == 0) return nullptr;
+    received_chunk& chunk =
+        buffers_->take(what.flags >> IORING_CQE_BUFFER_SHIFT, static_cast<std::uint32_t>(std::max(what.result, 0)));
+    if (what.result > 0) return &chunk;
+    chunk.give_back();
+    return nullptr;
+}
+
+void uring::on_received(stream_source& stream, const ring_completion& what) noexcept {
+    if (stream.is_listener()) return on_accepted(listener_source::of(stream), what);
+    received_chunk* const chunk = chunk_of(what);
+    if (chunk != nullptr && stream.deliver(*chunk)) {
+        if (what.has_more()) static_cast<void>(stop(stream));  // if this fails, the next chunk tries again
+        stream.release();                                      // the reference that deliver() added
+    }
+    if (what.has_more()) return;
+    if (what.result == -ENOBUFS) is_short_of_buffers_ = true;
+    end_operation(stream, stream.receive_ended(what.result));
+}
+
+void uring::on_accepted(listener_source& listener, const ring_completion& what) noexcept {
+    // If the kernel has no such hint, more connections may be waiting.
+    const bool may_be_one_of_many = (what.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || !ring_->has_accept_hints();
+    const int accepted = what.result < 0 ? what.result : kept_number(what.result);
+    end_operation(listener, listener.accept_ended(connection_of(listener, accepted), accepted, may_be_one_of_many));
+}
+
+void uring::end_operation(stream_source& stream, operation_end end) noexcept {
+    --in_flight_;
+    if (end.was_cancelled) owner_.set_given_up(--given_up_);
+    if (end.closes) owner_.finish_closing(stream);
+    stream.release();  // the operation's reference
+}
+
+void uring::watch_both() noexcept {
+    if (!watches_epoll_) watches_epoll_ = watch(epoll_fd_, tag(kind::epoll));
+    if (!watches_waker_) watches_waker_ = watch(waker_fd_, tag(kind::waker));
+}
+
+/// Watches `fd`. A condition that already holds is reported, too.
+bool uring::watch(int fd, std::uint64_t tag) noexcept {
+    io_uring_sqe* const entry = is_retiring_ ? nullptr : ring_->next_entry();
+    if (entry == nullptr) return false;
+    ::io_uring_prep_poll_multishot(entry, fd, POLLIN);
+    entry->user_data = tag;
+    return true;
+}
+
+// ---- Receiving ----
+
+bool uring::receive(stream_source& stream) noexcept {
+    if (is_retiring_) return false;
+    if (!stream.is_listener() && !buffers_->has_free() && !buffers_->provide_more()) return false;
+    io_uring_sqe* const entry = ring_->next_entry();
+    if (entry == nullptr) return false;
+    const auto begun = stream.begin_receive();
+    if (!begun.is_wanted) return true;  // the cleared entry is a no-op
+    if (stream.is_listener()) {
+        // The accept is not multishot. A multishot accept would take the whole queue of the listener, even if few
+        // connections are wanted.
+        auto& peer = listener_source::of(stream).peer_buffer();
+        ::io_uring_prep_accept(entry, stream.fd(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (ring_->has_accept_hints()) entry->ioprio = IORING_ACCEPT_POLL_FIRST;
+    } else {
+        ::io_uring_prep_recv_multishot(entry, stream.fd(), nullptr, 0, 0);
+        entry->flags |= IOSQE_BUFFER_SELECT;
+        entry->buf_group = ring_buffers::group;
+    }
+    entry->user_data = tag(kind::receive, &stream);
+    ++in_flight_;
+    if (begun.was_watched) owner_.unwatch_reading(stream);
+    return true;
+}
+
+bool uring::stop(stream_source& stream) noexcept {
+    if (!stream.begin_stop()) return true;
+    io_uring_sqe* const entry = ring_->next_entry();
+    if (entry == nullptr) {
+        stream.stop_failed();
+        return false;
+    }
+    ::io_uring_prep_cancel64(entry, tag(kind::receive, &stream), 0);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    owner_.set_given_up(++given_up_);
+    return true;
+}
+
+bool uring::stop_now(stream_source& stream) noexcept {
+    if (!stop(stream)) return false;
+    // The next tick dispatches the completion. These calls make the kernel release the socket. The kernel does that
+    // after other deferred work of this thread, some operations per call.
+    constexpr int most_enters = 16;
+    for (int i = 0; i < most_enters; ++i) {
+        if (ring_->enter(false, max_wait()) || !ring_->has_work()) break;
+    }
+    if (stream.is_listener()) {  // resets a connection that was accepted meanwhile
+        dispatch_all(early_);
+    }
+    return true;
+}
+
+// ---- Sending ----
+
+void uring::queue(send_slot& slot) noexcept { queued_.push(slot); }
+
+void uring::submit_sends() noexcept {
+    while (queued_.first != nullptr) {
+        io_uring_sqe* const entry = ring_->next_entry();
+        if (entry == nullptr) return;
+        send_slot* const slot = queued_.pop();
+        const auto bytes = slot->stream->begin_send(*slot, is_awaited_);
+        if (bytes.empty()) {  // the stream has already sent it; the cleared entry is a no-op
+            entry->flags = IOSQE_CQE_SKIP_SUCCESS;
+            settle(*slot);
+            continue;
+        }
+        ::io_uring_prep_send(entry, slot->stream->fd(), bytes.data(), bytes.size(),
+                             MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
+        entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        entry->user_data = tag(kind::send, slot->stream);
+        slot->position = ring_->position();
+        submitted_.push(*slot);
+    }
+}
+
+void uring::flush() noexcept {
+    if (queued_.first == nullptr && submitted_.first == nullptr) return;
+    submit_sends();
+    static_cast<void>(ring_->enter(false, max_wait()));
+    // Failed sends have a completion. Completions of other operations may precede it, so dispatch all.
+    dispatch_all(early_);
+}
+
+/// Settles the sends whose entries are before the position `taken`.
+void uring::settle_sends(unsigned taken) noexcept {
+    // The kernel takes entries in order, so it has taken no entry after an untaken one.
+    while (submitted_.first != nullptr && ring::is_before(submitted_.first->position, taken)) settle(*submitted_.pop());
+}
+
+void uring::settle(send_slot& slot) noexcept {
+    stream_source& stream = *slot.stream;
+    ring_owner& owner = *slot.owner;
+    switch (stream.settle(slot)) {
+    case stream_source::sent::all: break;
+    case stream_source::sent::rest: {
+        const auto is_new = owner.watch_stream(stream, stream_source::for_writing);
+        // If the descriptor was already watched, it may have become writable meanwhile, and that edge is not
+        // reported again. So try to send now. Also try if it cannot be watched.
+        if (!is_new || !*is_new) stream.on_ready(owner, io::ready::writable);
+        // The event loop of the stream ended during the send and left the stream to the sending thread. No other
+        // thread will close it.
+        if (!is_new && stream.is_closing() && stream.give_up_now()) owner.finish_closing(stream);
+        owner.release();
+        break;
+    }
+    case stream_source::sent::close:
+        owner.finish_closing(stream);
+        owner.release();
+        break;
+    }
+    stream.release();  // the queue's reference
+}
+
+// ---- Shutdown ----
+
+bool uring::retire() noexcept {
+    is_retiring_ = true;
+    submit_sends();
+    ring_tick last;
+    // The kernel ends about 20 operations per call. A cancel examines all operations, so submit another cancel only if
+    // the last call has ended no operation. A second cancel can be necessary: a cancel does not find an operation that
+    // is being executed.
+    bool asks = true;
+    while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {
+        io_uring_sqe* const entry = asks ? ring_->next_entry() : nullptr;
+        if (entry != nullptr) {
+            ::io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+        }
+        const std::size_t before = in_flight_;
+        if (ring_->enter(true, std::chrono::milliseconds(10))) return false;
+        dispatch_all(last);
+        submit_sends();
+        asks = in_flight_ == before;
+    }
+    return true;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <eddy/result.hpp>
+
+#include "reactor/drivers/driver.hpp"
+#include "reactor/ring/completion_transport.hpp"
+#include "reactor/ring/send_slot.hpp"
+
+namespace eddy::detail {
+
+class ring_owner;
+class ring;
+class ring_buffers;
+class listener_source;
+class stream_source;
+struct accepted_connection;
+struct operation_end;
+struct received_chunk;
+struct ring_completion;
+
+/// The outcome of one tick of a ring.
+struct ring_tick {
+    std::size_t events = 0;
+    bool epoll_is_ready = false;
+    bool was_woken = false;
+};
+
+/// Linux's io_uring(7) for the data of connections: it completes receives, accepts, and sends. It runs beside an epoll
+/// and does not replace it. Everything about readiness (a connect, user descriptors, a full socket) uses the epoll,
+/// from any thread and with the same meaning as without a ring. The ring watches the epoll's own descriptor, so its
+/// owner waits in one place.
+///
+///     operation            how                                                             ends when
+///     receive              multishot, into provided buffers; one per stream                a completion without F_MORE
+///     accept               of one connection; one per listener                             its completion
+///     send                 of a send buffer, MSG_DONTWAIT | MSG_WAITALL, CQE_SKIP_SUCCESS  enter() has taken it
+///     watch the epoll      multishot poll                                                  the ring is closed
+///     watch its waker      multishot poll, so that a wake-up needs no epoll_wait(2)        the ring is closed
+///     cancel               by the receive's user_data                                      enter() has taken it
+///
+/// No send is in flight between two ticks. With MSG_DONTWAIT, a send is complete when the enter() that submits it has
+/// taken it. Only a send that did not send everything leaves a completion: MSG_WAITALL turns a short count into a
+/// failure. So the kernel reads a send buffer's bytes only during that system call, as in send(2). The outcome is known
+/// once the completions of that call have been dispatched.
+///
+/// user_data is the address of the stream, with the kind of the operation in the low bits. 0 means none.
+///
+/// Kernel behavior to know:
+///  - A cancelled receive may still deliver bytes. Its own completion ends it, not the completion of the cancel.
+///  - A receive without a buffer (ENOBUFS) ends even if there is nothing to read.
+///  - A multishot operation may end at any time.
+///  - The kernel runs deferred work of this thread only in enter(), about 20 operations per call.
+class uring : immovable {
+public:
+    /// Creates a ring for `owner`.
+    /// Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
+    [[nodiscard]] static result<std::unique_ptr<uring>> make(ring_owner& owner) noexcept;
+    ~uring();
+
+    /// Makes this thread the owner of the ring. Only the owner may call the functions below.
+    /// Errors: what io_uring_register(2) reports.
+    [[nodiscard]] result<void> enable(int epoll_fd, int waker_fd) noexcept;
+
+    /// Runs one tick: submits the entries, waits for a completion if there is nothing to report, and dispatches
+    /// completions.
+    /// Errors: what io_uring_enter(2) reports.
+    /// Cost: usually one system call; none if there is nothing to do.
+    result<ring_tick> turn(max_wait timeout) noexcept;
+
+    /// Makes the next tick report the epoll as ready, without waiting.
+    void look_at_epoll_again() noexcept { early_.epoll_is_ready = true; }
+
+    /// Submits the queued sends without waiting. Dispatches the completions that have arrived. Does nothing if no
+    /// send is queued.
+    void flush() noexcept;
+
+    /// Starts a receive, or an accept for a listener. Returns false if there is no buffer or no free entry. The
+    /// stream must then read without the ring.
+    [[nodiscard]] bool receive(stream_source& stream) noexcept;
+    /// Cancels the receive. Returns false if there is no free entry.
+    [[nodiscard]] bool stop(stream_source& stream) noexcept;
+    /// Cancels the receive and lets the kernel process the cancel immediately. The kernel has most likely released
+    /// the socket afterwards. For a listener, also dispatches all completions, which runs wakers.
+    [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
+    /// Queues the send buffer for the next submission. Takes over the caller's reference to the stream.
+    /// Preconditions: slot.sender is set.
+    void queue(send_slot& slot) noexcept;
+    /// The io_handle that this ring belongs to.
+    [[nodiscard]] ring_owner& owner() const noexcept { return owner_; }
+
+    /// Ends everything: submits the queued sends, cancels, and waits for the last completion. Returns false if the
+    /// kernel refuses the call, for example because of a new seccomp filter. The operations in flight then end with the
+    /// ring, without a completion.
+    [[nodiscard]] bool retire() noexcept;
+
+private:
+    explicit uring(ring_owner& owner) noexcept;
+
+    void dispatch_all(ring_tick& done) noexcept;
+    void dispatch(const ring_completion& what, ring_tick& done) noexcept;
+    static accepted_connection* connection_of(const listener_source& listener, int fd) noexcept;
+    received_chunk* chunk_of(const ring_completion& what) noexcept;
+    void on_received(stream_source& stream, const ring_completion& what) noexcept;
+    void on_accepted(listener_source& listener, const ring_completion& what) noexcept;
+    void end_operation(stream_source& stream, operation_end end) noexcept;
+    void watch_both() noexcept;
+    [[nodiscard]] bool watch(int fd, std::uint64_t tag) noexcept;
+    void submit_sends() noexcept;
+    void settle_sends(unsigned taken) noexcept;
+    void settle(send_slot& slot) noexcept;
+
+    /// A FIFO queue of send buffers, linked by send_slot::next.
+    struct slot_queue {
+        send_slot* first = nullptr;
+        send_slot* last = nullptr;
+
+        void push(send_slot& slot) noexcept {
+            slot.next = nullptr;
+            (last != nullptr ? last->next : first) = &slot;
+            last = &slot;
+        }
+        [[nodiscard]] send_slot* pop() noexcept {
+            send_slot* const taken = first;
+            if (taken == nullptr) return nullptr;
+            first = taken->next;
+            if (first == nullptr) last = nullptr;
+            return taken;
+        }
+    };
+
+    ring_owner& owner_;
+    // Pointers, so that this header does not include liburing's. The destructor closes the ring first: until then
+    // the kernel accesses the buffers.
+    ring_buffers* buffers_ = nullptr;
+    std::unique_ptr<ring> ring_;
+    int epoll_fd_ = -1;
+    int waker_fd_ = -1;
+    bool watches_epoll_ = false;
+    bool watches_waker_ = false;
+    ring_tick early_;  // what was found outside of a tick; the next tick reports it
+    bool is_retiring_ = false;
+    bool is_short_of_buffers_ = false;
+    bool is_awaited_ = false;    // whether a task waits for a send that is not yet submitted
+    std::size_t in_flight_ = 0;  // receives and accepts
+    std::size_t given_up_ = 0;   // how many of these are cancelled
+    slot_queue queued_;
+    slot_queue submitted_;
+};
+
+static_assert(completion_transport<uring>);
+
+}  // namespace eddy::detail

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/io_socket.hpp>
+
+#include <string>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/await_record.hpp>
+
+#include "io/buffer_pool.hpp"
+#include "reactor/current_io.hpp"
+#include "reactor/io_handle.hpp"
+#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/stream_source.hpp"
+#include "sockets/poll_call.hpp"
+#include "sockets/ring_transport.hpp"
+#include "sockets/socket_transport.hpp"
+#include "sys/iovec_list.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// Includes PRI, since an urgent byte cuts a read short without a further edge. See may_cut_short().
+constexpr io::interest all_but_writable = io::interest::readable | io::interest::priority;
+constexpr io::interest everything = all_but_writable | io::interest::writable;
+
+/// Ends the process: a socket was destroyed or moved while an operation, which was awaited at `polled_at`, waits.
+[[noreturn, gnu::cold]] void end_borrowed(const std::source_location& polled_at) noexcept {
+    std::string text =
+        "a socket was destroyed or moved while one of its operations waits: end the operation first, by an abort of "
+        "its task and a wait for the task, or drop its future; or move the socket into the task";
+    if (*polled_at.file_name() != '\0') text += ". The operation was awaited";
+    fatal_misuse(text, polled_at);
+}
+
+}  // namespace
+
+void io_socket::check_not_borrowed() const noexcept {
+    // SAFETY: a future removes itself from its waker slot before it is destroyed, so the record exists.
+    if (const wait_record* const waits = source_->owner()) end_borrowed(source_location_of(waits->polled_at()));
+    // The futures of eddy::io leave no wait_record, because they use the public poll functions.
+    check_not_awaited(socket_part_of<direction::read>(*this), "a socket, or a stream that contains one,");
+    check_not_awaited(socket_part_of<direction::write>(*this), "a socket, or a stream that contains one,");
+}
+
+void io_socket::throw_empty(const std::source_location& where) const {
+    const std::string kind = is_pipe() ? "pipe" : "socket";
+    throw misuse("an operation on a " + kind + " that was moved from or destroyed: use the " + kind +
+                     " that it was moved into, keep it until the objects that refer to it (its halves, a framed) are "
+                     "gone, or make another one",
+                 where);
+}
+
+void io_socket::close() noexcept {
+    if (source_ != nullptr) check_not_borrowed();
+    if (is_stream_ && source_ != nullptr) {
+        // The driver closes the descriptor, after its operations have ended and the written data was sent.
+        io_->close_stream(stream());
+        source_ = nullptr;
+        fd_ = -1;
+        static_cast<void>(release());
+        return;
+    }
+    // release() removes the descriptor from the driver before the close: if a duplicate of the descriptor exists, the
+    // driver would continue to report events.
+    sys::close(release());
+}
+
+void io_socket::bind_to(const reactor_handle& owner) noexcept {
+    io_ = reactor_access::get(owner);
+    io_->retain();
+    // relaxed: the socket was just created, and no other thread has it.
+    state_.store(state::bound, std::memory_order_relaxed);
+}
+
+bool io_socket::could_be_stream() const noexcept {
+    if (kind_ != descriptor_kind::tcp) return false;
+    // relaxed: `bound` was stored by this thread, or before this thread got the socket.
+    if (state_.load(std::memory_order_relaxed) == state::bound) return io_->has_streams();
+    return has_streams_here();
+}
+
+stream_source& io_socket::stream() const noexcept { return stream_source::of(*source_); }
+
+stream_source* io_socket::ring_connection() const noexcept {
+    return is_registered() && is_stream_ ? &stream() : nullptr;
+}
+
+int io_socket::release() noexcept {
+    if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr), fd_));
+    if (io_ != nullptr) std::exchange(io_, nullptr)->release();
+    state_.store(state::unregistered, std::memory_order_relaxed);  // relaxed: no other thread uses it anymore
+    return std::exchange(fd_, -1);
+}
+
+result<void> io_socket::ensure_registered(const context& cx, registers_as what) {
+    io_handle* here = nullptr;
+    // acquire, here and below: pairs with the release at the end, executed by the thread of the other direction.
+    state before = state_.load(std::memory_order_acquire);
+    for (;;) {
+        if (before == state::registered) return ok();
+        if (before == state::registering) {
+            yield_thread();  // the other thread makes one system call
+            before = state_.load(std::memory_order_acquire);
+            continue;
+        }
+        if (before == state::unregistered && here == nullptr) {
+            check_not_empty(cx.where());
+            const auto current = current_io(cx.where());
+            if (!current) return std::unexpected(current.error());
+            here = *current;
+        }
+        // acquire: see above. No release: the state only announces that this thread registers; it publishes nothing
+        // yet.
+        if (state_.compare_exchange_weak(before, state::registering, std::memory_order_acquire)) break;
+    }
+    io_handle& io = before == state::bound ? *io_ : *here;
+    const bool as_stream = kind_ == descriptor_kind::tcp && io.has_streams();
+    const auto source = [&]() -> result<scheduled_io*> {
+        using enum stream_source::brings;
+        if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
+        if (kind_ != descriptor_kind::datagram) return io.add_source(fd_, everything);
+        // A datagram socket is nearly always writable, and each sent datagram would be an event. So assume that it
+        // is writable. Watch for it only after a send has blocked (forget()), or when a task waits for it.
+        auto added = io.add_source(fd_, all_but_writable);
+        if (added) (*added)->report(io::ready::writable);
+        return added;
+    }();
+    if (source) {
+        source_ = *source;
+        is_stream_ = as_stream;
+        if (before == state::unregistered) {
+            io.retain();
+            io_ = &io;
+        }
+    }
+    // release: pairs with the acquire above and in is_registered().
+    state_.store(source ? state::registered : before, std::memory_order_release);
+    if (!source) return std::unexpected(source.error());
+    return ok();
+}
+
+// ---- Transfers ----
+
+/// Polls `call` with the transport of the socket. `room` is the number of bytes that the transfer can move: fewer mean
+/// that the next call would block. 0 if the number says nothing. It is inlined, as poll_call() is: a system call
+/// empties the processor's stack of return addresses, so that each return after it is predicted wrongly.
+template <class Call>
+[[gnu::always_inline]] inline auto io_socket::poll_transfer(direction way, context& cx, const wait_record* future,
+                                                            std::size_t room, const Call& call, registers_as what) {
+    const auto poll_by = [&](auto by) {
+        return poll_call(
+            way, cx, future, [&] { return call(by); },
+            [&](const auto& answer, io::ready seen) { return by.has_drained(way, moved_by(answer), room, seen); },
+            what);
+    };
+    if (is_stream(cx, what)) return poll_by(ring_transport(*this));
+    return poll_by(direct_transport(*this));
+}
+
+/// Makes the call once, with the transport of the socket.
+template <class Call>
+auto io_socket::try_transfer(direction way, const Call& call) {
+    const auto try_by = [&](auto by) { return try_call(way, [&] { return call(by); }); };
+    if (ring_connection() != nullptr) return try_by(ring_transport(*this));
+    return try_by(direct_transport(*this));
+}
+
+poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const wait_record* future,
+                                                      std::span<std::byte> into) {
+    return poll_transfer(direction::read, cx, future, into.size(), [&](auto& by) { return by.read(into); });
+}
+
+poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, const wait_record* future,
+                                                               std::span<const std::span<std::byte>> into) {
+    const iovec_list list(into);
+    if (list.total() == 0) return ok(std::size_t{0});
+    return poll_transfer(direction::read, cx, future, list.total(), [&](auto& by) { return by.read_vectored(list); });
+}
+
+poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const wait_record* future) {
+    return poll_transfer(direction::read, cx, future, buffer_pool::buffer_size, [](auto& by) { return by.receive(); });
+}
+
+poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const wait_record* future,
+                                                      std::span<std::byte> into) {
+    return poll_transfer(direction::read, cx, future, 0, [&](auto& by) { return by.peek(into); });
+}
+
+poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const wait_record* future,
+                                                       std::span<const std::byte> from) {
+    return poll_transfer(direction::write, cx, future, from.size(), [&](auto& by) { return by.write(from); });
+}
+
+poll_result<result<std::size_t>> io_socket::poll_write_leased(context& cx, const wait_record* future,
+                                                              io::leased_buffer& lease,
+                                                              std::span<const std::byte> from) {
+    return poll_transfer(direction::write, cx, future, from.size(),
+                         [&](auto& by) { return by.write_leased(lease, from); });
+}
+
+poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, const wait_record* future,
+                                                                std::span<const std::span<const std::byte>> from) {
+    const iovec_list list(from);
+    if (list.total() == 0) return ok(std::size_t{0});
+    return poll_transfer(direction::write, cx, future, list.total(),
+                         [&](auto& by) { return by.write_vectored(list, from); });
+}
+
+poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const wait_record* future) {
+    return poll_transfer(direction::read, cx, future, 0, [](auto& by) { return by.accept(); }, registers_as::listener);
+}
+
+result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
+    return try_transfer(direction::read, [&](auto& by) { return by.read(into); });
+}
+
+result<std::size_t> io_socket::try_read_vectored(std::span<const std::span<std::byte>> into) {
+    const iovec_list list(into);
+    if (list.total() == 0) return std::size_t{0};
+    return try_transfer(direction::read, [&](auto& by) { return by.read_vectored(list); });
+}
+
+result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {
+    return try_transfer(direction::write, [&](auto& by) { return by.write(from); });
+}
+
+result<std::size_t> io_socket::try_write_vectored(std::span<const std::span<const std::byte>> from) {
+    const iovec_list list(from);
+    if (list.total() == 0) return std::size_t{0};
+    return try_transfer(direction::write, [&](auto& by) { return by.write_vectored(list, from); });
+}
+
+// ---- Waiting ----
+
+namespace {
+
+result<void> done_or_would_block(const result<bool>& is_done) noexcept {
+    if (!is_done) return std::unexpected(is_done.error());
+    if (!*is_done) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+    return ok();
+}
+
+/// Makes a call that usually succeeds immediately, and waits only if the call would block. So the call can succeed even
+/// after the event loop has ended.
+template <class Call>
+poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context& cx, const wait_record* future,
+                                       const Call& call) {
+    if (auto done = call(); done || !would_block(done.error())) return done;
+    return socket.poll_call(way, cx, future, call, never_drained);
+}
+
+}  // namespace
+
+result<void> io_socket::send_pending_data() const { return done_or_would_block(stream().flush(*io_)); }
+
+result<bool> io_socket::watch_writing() const { return io_->watch_writing(*source_, fd_); }
+
+io::ready_event io_socket::look(io::interest wanted) const noexcept {
+    return source_->look(io::ready::mask_of(wanted));
+}
+
+result<void> io_socket::forget(const io::ready_event& seen) const {
+    if (kind_ == descriptor_kind::datagram && seen.ready.is_writable()) {
+        if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
+    }
+    source_->clear_blocked(seen);
+    return ok();
+}
+
+void io_socket::leave(direction way, const wait_record* future) const noexcept {
+    if (is_registered()) source_->leave_slot(way, future);
+}
+
+/// Starts to watch a socket for writability. Until now, the socket was assumed to be writable.
+result<void> io_socket::begin_to_watch_writing() const {
+    // Load the readiness before watching, so that clear_blocked() does not clear the readiness of a later event.
+    const auto seen = source_->look(io::ready::writable);
+    const auto is_new = watch_writing();
+    if (!is_new) return std::unexpected(is_new.error());
+    if (*is_new) source_->clear_blocked(seen);
+    return ok();
+}
+
+poll_result<result<void>> io_socket::poll_flush_ring(context& cx, const wait_record* future) {
+    return poll_or_wait(*this, direction::write, cx, future, [&] { return send_pending_data(); });
+}
+
+poll_result<result<void>> io_socket::poll_sent(context& cx, const wait_record* future) {
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return ok();
+    return poll_or_wait(*this, direction::write, cx, future,
+                        [&] { return done_or_would_block(stream->finish_sending(*io_)); });
+}
+
+poll_result<result<void>> io_socket::poll_shutdown(context& cx, const wait_record* future) {
+    const auto flushed = poll_flush(cx, future);
+    if (!flushed) return not_ready;
+    if (!*flushed) return result<void>(std::unexpect, flushed->error());
+    check_not_empty(cx.where());
+    if (is_stream(cx)) static_cast<void>(stream().shut_down_when_sent());  // so that no later write uses the ring
+    return shut_down_now();
+}
+
+result<void> io_socket::shut_down_now() const noexcept {
+    if (is_pipe()) return ok();
+    auto done = sys::shutdown(fd_, sys::half::sending);
+    if (!done && done.error() == std::errc::not_connected) return ok();  // the peer has closed first
+    return done;
+}
+
+void io_socket::shut_down_soon() noexcept {
+    if (stream_source* const stream = ring_connection(); stream != nullptr && !stream->shut_down_when_sent()) return;
+    static_cast<void>(shut_down_now());  // fails only if there is nothing to shut down
+}
+
+poll_result<result<void>> io_socket::poll_stopped(context& cx, const wait_record* future) {
+    check_not_empty(cx.where());
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return ok();
+    return poll_or_wait(*this, direction::read, cx, future,
+                        [&] { return done_or_would_block(stream->stop_receiving(*io_)); });
+}
+
+std::vector<std::byte> io_socket::take_received() {
+    std::vector<std::byte> bytes;
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return bytes;
+    while (received_chunk* const chunk = stream->take_chunk()) {
+        bytes.insert(bytes.end(), chunk->data(), chunk->data() + chunk->size());
+        chunk->give_back();
+    }
+    return bytes;
+}
+
+std::error_code io_socket::take_connection_error() noexcept {
+    stream_source* const stream = ring_connection();
+    return stream == nullptr ? std::error_code() : stream->take_error();
+}
+
+std::vector<int> io_socket::take_connections() {
+    std::vector<int> connections;
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return connections;
+    while (received_chunk* const chunk = stream->take_chunk()) {
+        connections.push_back(accepted_connection::take(*chunk).fd);
+    }
+    return connections;
+}
+
+result<void> io_socket::ensure_ready_for(const context& cx, io::interest wanted) {
+    if (auto registered = ensure_registered(cx); !registered) return registered;
+    if (kind_ == descriptor_kind::datagram && wanted.is_writable()) return begin_to_watch_writing();
+    if (!is_stream_) return ok();
+    if (wanted.is_priority()) {
+        if (auto watched = io_->watch_stream(stream(), stream_source::for_all); !watched) {
+            return std::unexpected(watched.error());
+        }
+    }
+    if (wanted.is_readable()) stream().request_readiness(*io_);
+    return ok();
+}
+
+poll_result<result<io::ready>> io_socket::poll_ready(direction way, context& cx) {
+    using answer_type = result<io::ready>;
+    if (!cx.consume_budget()) return not_ready;
+    const auto wanted = way == direction::read ? io::interest::readable : io::interest::writable;
+    if (auto registered = ensure_ready_for(cx, wanted); !registered) {
+        return answer_type(std::unexpect, registered.error());
+    }
+    const auto seen = source_->poll_ready(way, cx, nullptr);
+    if (!seen) {
+        io_->check_may_wait(cx);
+        cx.refund_budget();
+        return not_ready;
+    }
+    if (seen->is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
+    return answer_type(seen->ready);
+}
+
+poll_result<result<void>> io_socket::poll_connected(context& cx, const wait_record* future) {
+    if (auto registered = ensure_registered(cx); !registered) return registered;
+    if (is_stream_) {
+        if (auto watched = begin_to_watch_writing(); !watched) return watched;
+    }
+    const auto finish = [&]() -> result<void> {
+        const auto error = sys::take_error(fd_);
+        if (!error) return std::unexpected(error.error());
+        if (*error) return std::unexpected(**error);
+        // A writable socket without an error is not enough: the event may be older than the connect(2). A peer address
+        // proves that the socket is connected.
+        const auto peer = sys::peer_addr(fd_);
+        if (peer) return ok();
+        if (peer.error() != std::errc::not_connected) return std::unexpected(peer.error());
+        // On Windows, a connection that was reset at once may have neither a peer nor an error. Only its event tells.
+        if (source_->look(io::ready::error).ready.is_error()) {
+            return std::unexpected(std::make_error_code(std::errc::connection_reset));
+        }
+        return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+    };
+    return poll_call(direction::write, cx, future, finish, never_drained);
+}
+
+}  // namespace eddy::detail

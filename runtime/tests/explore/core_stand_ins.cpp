@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Stubs for the parts of the library that an event loop and a worker call but that are not explored. There is no I/O.
+#include <cstddef>
+#include <cstdlib>
+
+#include <eddy/detail/frame_pool.hpp>
+
+#include "executor/pool/pool.hpp"
+#include "executor/task/uncaught.hpp"
+#include "explore/core_stand_ins.hpp"
+#include "reactor/drivers/tick_error.hpp"
+#include "reactor/io_handle.hpp"
+#include "sys/fork.hpp"
+#include "sys/thread.hpp"
+
+namespace explore {
+
+unsigned notifications = 0;
+
+}  // namespace explore
+
+namespace eddy::sys {
+
+std::uint64_t fork_generation() noexcept { return 0; }
+void call_in_children(void (*)()) noexcept {}
+result<void> waker::wake() const noexcept { std::abort(); }
+unsigned processor_count() noexcept { return 1; }
+
+}  // namespace eddy::sys
+
+namespace eddy::detail {
+
+void flush_freed_blocks() noexcept {}
+void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
+void pass_on(unread_failure&, const std::source_location&, std::string_view,
+             const std::function<void(std::exception_ptr, const std::source_location&)>&,
+             const unobserved_error_handler&) noexcept {}
+
+// ---- I/O: never called ----
+
+void io_handle::retain() noexcept { std::abort(); }
+void io_handle::release() noexcept { std::abort(); }
+void io_handle::shut_down() noexcept { std::abort(); }
+void io_handle::finish_closing(stream_source&) noexcept { std::abort(); }
+result<bool> io_handle::watch_stream(stream_source&, std::uint8_t) noexcept { std::abort(); }
+void io_handle::unwatch_reading(stream_source&) noexcept { std::abort(); }
+void io_handle::request_service(stream_source&) noexcept { std::abort(); }
+void io_handle::flush_ring() noexcept { std::abort(); }
+io_metrics io_handle::metrics() const noexcept { std::abort(); }
+bool io_handle::may_wait_outside() noexcept { std::abort(); }
+std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept { std::abort(); }
+result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
+void io_handle::set_alarm(std::chrono::nanoseconds) noexcept { std::abort(); }
+result<std::size_t> io_handle::poll_events(max_wait) noexcept { std::abort(); }
+std::optional<result<std::size_t>> io_handle::turn_for_busy_owner() noexcept { std::abort(); }
+void io_handle::retire_ring() noexcept { std::abort(); }
+void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
+const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
+
+// ---- The pool of a worker that runs no tasks: never called, except notify_one() ----
+
+void pool::retain(std::uint32_t) noexcept { std::abort(); }
+void pool::release(std::uint32_t) noexcept { std::abort(); }
+void pool::notify_one() noexcept { ++explore::notifications; }
+void pool::wake_watchdog() noexcept { std::abort(); }
+void pool::inject(spawned_task&) noexcept { std::abort(); }
+void pool::give_up(spawned_task&) noexcept { std::abort(); }
+void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }
+void pool::destroy(spawned_task&, std::uint64_t) noexcept { std::abort(); }
+void pool::workers_have_left(unsigned) noexcept { std::abort(); }
+void pool::end_in_place(worker*) noexcept { std::abort(); }
+bool pool::has_queued_work() const noexcept { std::abort(); }
+
+}  // namespace eddy::detail
