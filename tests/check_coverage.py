@@ -1,63 +1,164 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks tests/coverage.tsv, the table of features (S, P), regressions (R) and requirements of issue 20 (I20.PART.LINE;
-part 6 has the programs of its trial), and the tests that cover them.
+"""Checks that each row of tests/features.tsv has a test, or says what is open.
 
-A line is `id <TAB> what <TAB> test`, and an id has one line per test. A test is one of:
-    Suite.Name, Suite.*         tests of the tree
-    must_not_compile.NAME       a file of runtime/tests/must_not_compile
-    cmake.NAME, io_uring_denied.ERROR.NAME      tests that tests/CMakeLists.txt adds by name
-    ./dev COMMAND               a whole command
-    see ID                      the tests of another id
-    open: REASON                what is not covered yet, and why
+    check_coverage.py               prints the problems; the status is 1 if there are any
+    check_coverage.py --of R042...  prints the tests of these rows, with file and line
+    check_coverage.py --table       prints all rows with their tests: id, title, place, test, separated by tabs
+
+A row of features.tsv is `id <TAB> title`, and a third column `open: REASON` if a part of it, or all of it, has no test.
+The ids are features (S, P), what goes beyond other runtimes (B), known bugs of other runtimes (R), and requirements
+(I20). A test names its rows in the comment directly above it. Only other comments may be in between:
+
+    // covers: R042 P001
+    TEST(RuntimeSchedule, PushWakesOwner) {
+
+In the first comment of a file, the line is about the whole file: all tests of a *_test.cpp, or a case of
+must_not_compile. Other checks have the line, too: `# covers: S04` above a function of ./dev, or in a CMakeLists.txt.
 """
+import argparse
+import os
 import pathlib
 import re
 import sys
+from dataclasses import dataclass
 
-here = pathlib.Path(__file__).parent
-macro = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(\s*(\w+),\s*(\w+)\)", re.M)
+line_of_ids = re.compile(r"^\s*(?://|#) covers: (.+)$")
+almost = re.compile(r"^\s*(?://+|#+)\s*covers?\b\W*[SPBRI]\d", re.I)
+comment = re.compile(r"^\s*(?://|#(?!include|if|define|pragma|undef|ifndef|ifdef))")
+macro = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(\s*(\w+),\s*(\w+)\)")
+endings = (".cpp", ".hpp", ".py", ".sh", ".cmake")
 
 
-def tests_of_the_tree():
-    for file in sorted([*here.rglob("*_test.cpp"), *here.parent.glob("*/tests/**/*_test.cpp")]):
-        for suite, name in macro.findall(file.read_text()):
-            yield suite, name, file.relative_to(here.parent)
+@dataclass
+class Row:
+    title: str
+    open: str
+
+
+@dataclass
+class Cover:
+    id: str
+    file: pathlib.Path
+    line: int
+    test: str  # Suite.Name, or the line that follows
+
+
+def files_of(top):
+    """The files that may contain tests."""
+    for folder, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if name != "build" and not name.startswith("."))
+        for name in sorted(names):
+            if name.endswith(endings) and not name.startswith("check_coverage") or name in ("CMakeLists.txt", "dev"):
+                yield pathlib.Path(folder, name)
+
+
+def read_rows(file, problems):
+    rows = {}
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        match line.split("\t"):
+            case ["id", *_] if number == 1:
+                continue
+            case [id, title] if id and title:
+                row = Row(title, "")
+            case [id, title, reason] if id and title and re.match(r"open: \S", reason):
+                row = Row(title, reason)
+            case _:
+                problems.append(f"{file.name}:{number}: write `id <TAB> title` or `id <TAB> title <TAB> open: REASON`")
+                continue
+        if id in rows:
+            problems.append(f"{file.name}:{number}: {id} is there twice")
+        rows[id] = row
+    return rows
+
+
+def covers_of(file, name, problems):
+    """Returns the Covers of a file, and checks the names of its tests."""
+    text = file.read_text(errors="replace")
+    is_test = file.name.endswith("_test.cpp")
+    if not is_test and "covers" not in text:
+        return []
+    found, ids, in_head = [], [], True
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        if match := line_of_ids.match(line):
+            ids += [(id, number) for id in match[1].split()]
+            continue
+        if almost.match(line):
+            problems.append(f"{name}:{number}: write `covers: S01 S02`")
+        is_comment = comment.match(line) is not None
+        if not ids and not is_test:
+            in_head = in_head and is_comment
+            continue
+        test = macro.match(line)
+        if test and is_test:
+            case = test[2]
+            if len(case) > 60:
+                problems.append(f"{name}:{number}: the name {case} has {len(case)} characters; the limit is 60")
+            if re.match(r"[SPBR]\d{2,3}_", case):
+                problems.append(f"{name}:{number}: {case} begins with an id; ids belong in a comment `// covers: ID`")
+        if is_comment:
+            continue
+        if ids and in_head:
+            what = f"all {sum(macro.match(each) is not None for each in lines)} tests" if is_test else "the whole file"
+            found += [Cover(id, name, at, what) for id, at in ids]
+        elif ids and (not line.strip() or (is_test and not test)):
+            problems.append(f"{name}:{ids[0][1]}: the line `covers:` is not directly above a test")
+        else:
+            what = ".".join(test.groups()) if test else line.strip()
+            found += [Cover(id, name, number if test else at, what) for id, at in ids]
+        ids, in_head = [], False
+    if ids:
+        problems.append(f"{name}:{ids[0][1]}: the line `covers:` is not directly above a test")
+    return found
+
+
+def coverage_of(top):
+    """Returns the rows, the Covers, and the problems of the tree."""
+    problems, covers = [], []
+    rows = read_rows(top / "tests/features.tsv", problems)
+    for file in files_of(top):
+        covers += covers_of(file, file.relative_to(top), problems)
+    seen = set()
+    for cover in covers:
+        if cover.id not in rows:
+            problems.append(f"{cover.file}:{cover.line}: tests/features.tsv has no {cover.id}")
+        if (cover.id, cover.file, cover.test) in seen:
+            problems.append(f"{cover.file}:{cover.line}: {cover.test} covers {cover.id} twice")
+        seen.add((cover.id, cover.file, cover.test))
+    covered = {cover.id for cover in covers}
+    for id, row in rows.items():
+        if id not in covered and not row.open:
+            problems.append(f"features.tsv: {id} has no test: add `// covers: {id}` to one, or `open: REASON`")
+    return rows, covers, problems
 
 
 def main():
-    problems, names, suites = [], {}, set()
-    for suite, name, file in tests_of_the_tree():
-        names[f"{suite}.{name}"] = file
-        suites.add(suite)
-        if len(name) > 60:
-            problems.append(f"{file}: the name of {suite}.{name} has {len(name)} characters; the limit is 60")
-        if re.match(r"[SPR]\d{2,3}_", name):
-            problems.append(f"{file}: {suite}.{name} begins with an id; ids belong in tests/coverage.tsv")
-
-    listing = (here / "CMakeLists.txt").read_text()
-    lines = (here / "coverage.tsv").read_text().splitlines()
-    rows = [line.split("\t") for line in lines[1:]]
-    ids = {row[0] for row in rows}
-    for number, row in enumerate(rows, start=2):
-        if len(row) != 3 or not all(row):
-            problems.append(f"coverage.tsv:{number}: a line is `id <TAB> what <TAB> test`")
-            continue
-        test = row[2]
-        if test.startswith(("./dev ", "open: ")):
-            known = True
-        elif test.startswith("see "):
-            known = test[4:] in ids
-        elif test.startswith("must_not_compile."):
-            known = (here.parent / "runtime" / "tests" / "must_not_compile" / (test.split(".")[1] + ".cpp")).exists()
-        elif test.startswith(("cmake.", "io_uring_denied.")):
-            known = test.split(".")[-1] in listing
-        elif test.endswith(".*"):
-            known = test[:-2] in suites
-        else:
-            known = test in names
-        if not known:
-            problems.append(f"coverage.tsv:{number}: there is no {test}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--of", nargs="+", metavar="ID", help="print the tests of these rows")
+    parser.add_argument("--table", action="store_true", help="print all rows with their tests")
+    arguments = parser.parse_args()
+    rows, covers, problems = coverage_of(pathlib.Path(__file__).resolve().parent.parent)
+    if unknown := [id for id in arguments.of or [] if id not in rows]:
+        parser.error(f"tests/features.tsv has no {' '.join(unknown)}")
+    if arguments.of:
+        for id in arguments.of:
+            print(f"{id}: {rows[id].title}")
+            for cover in covers:
+                if cover.id == id:
+                    print(f"    {cover.file}:{cover.line}: {cover.test}")
+            if rows[id].open:
+                print(f"    {rows[id].open}")
+        return 0
+    if arguments.table:
+        print("id\ttitle\tplace\ttest")
+        for id, row in rows.items():
+            for cover in covers:
+                if cover.id == id:
+                    print(f"{id}\t{row.title}\t{cover.file}:{cover.line}\t{cover.test}")
+            if row.open:
+                print(f"{id}\t{row.title}\t\t{row.open}")
+        return 0
     print("\n".join(problems), end="\n" if problems else "")
     return bool(problems)
 

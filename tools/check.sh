@@ -128,8 +128,9 @@ changed_lately() {
 
 # ---- The stages ----
 
-# Checks that tests/coverage.tsv names only existing tests, and that the pages have the code of tested files, no broken
+# Checks that each row of tests/features.tsv has a test, and that the pages have the code of tested files, no broken
 # links, and the plots and tables of the stored results.
+# covers: S93 I20.1.8
 check_lists() {
     local names forgotten=0
     names=$(names_of_the_system)
@@ -143,6 +144,7 @@ check_lists() {
     tests/dev_test.sh || forgotten=1
     python3 tools/amalgamate.py build/amalgamated >/dev/null || forgotten=1 # fails if it does not find a header
     python3 tests/check_coverage.py || forgotten=1
+    python3 tests/check_coverage_test.py --quiet || forgotten=1
     python3 tools/check_pages.py || forgotten=1
     python3 tools/check_messages.py || forgotten=1
     python3 compare/plot.py --check || forgotten=1
@@ -174,10 +176,12 @@ check_test() {
 }
 
 # The interleavings of the lock-free code (runtime/tests/explore).
+# covers: P110
 check_explore() { build_and_test dev -L explore; }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
 # names the public names that the C library or std has, too. Builds the documentation site. With --all, opens it in Chromium.
+# covers: I20.4.12
 check_docs() {
     python3 tools/undocumented.py
     python3 tools/name_clashes.py
@@ -210,6 +214,7 @@ check_headers() {
 
 # Runs the corpus of coroutines that compilers miscompile, and eddy-check on it. Then runs eddy-check on sources that
 # changed recently, at most 6. With --all, on all sources.
+# covers: P131 R125 I20.1.1 I20.1.2 I20.1.3 I20.1.4 I20.1.6 I20.1.9 I20.2.4 I20.2.6
 check_compilers() {
     local refused=() preset files
     ((!all)) || refused=(--refused)
@@ -242,6 +247,7 @@ check_gcc() {
 }
 
 # Only with --all. The library without threads, and the tests that need none.
+# covers: S51
 check_no_threads() {
     build_and_test no_threads
     if nm --undefined-only build/no_threads/lib/libeddy.a | grep -E 'pthread_create|_M_start_thread'; then
@@ -259,6 +265,7 @@ check_clang() {
 
 # The tests with the label `asan`, on one driver, and those with the label `asan_on_epoll` on epoll, too. With --all, all
 # tests on both.
+# covers: R142
 check_asan() {
     check_with_sanitizer asan
     ((all)) || [[ $(one_driver asan) == epoll ]] || run_tests asan -L '^asan_on_epoll$' --driver epoll
@@ -286,6 +293,7 @@ check_with_sanitizer() {
 
 # Uses eddy from an external project, once installed and once as a subdirectory. It must cause no warnings. Then runs the
 # commands of docs/start.md. With --all, also with Conan, without liburing, and as an installed package at -O1, -O2 and -O3.
+# covers: S17 I20.1.1 I20.1.7 I20.4.11
 check_package() {
     build release eddy_libraries
     local out=$top/build/package
@@ -399,6 +407,7 @@ check_abi() {
 }
 
 # Compares instructions, allocations, and system calls per operation with compare/counts.json.
+# covers: P038
 check_counts() {
     build release eddy_counts eddy_counts_echo eddy_counts_http
     python3 compare/run.py counts
@@ -456,6 +465,7 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
 # HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
 # with other servers. eddy::tls with other implementations of TLS, and with scanners.
+# covers: I20.3.19 I20.4.7
 check_clients() {
     local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)

@@ -123,6 +123,7 @@ step() {
 kqueue_tests=(--driver kqueue -L '^(kqueue|kqueue_driver)$')
 
 # The kqueue driver on this system. Prints the skipped tests, each with its reason.
+# covers: S03 P112
 cross_kqueue() {
     local name=kqueue failed=0 log=$top/build/kqueue.log build=build/kqueue libkqueue=
     cd "$top"
@@ -261,6 +262,7 @@ build_for_processor() { # build_for_processor PROCESSOR LIBRARIES
 
 # The groups of tests that tests/CMakeLists.txt builds for Windows, one step each, and the demo. Prints the skipped tests and
 # the test files that are not built, each with its reason.
+# covers: S04
 cross_windows() {
     local name=windows failed=0 log=$top/build/windows.log group skipped=$top/build/windows_skipped.txt
     cd "$top"

@@ -11,6 +11,7 @@ constexpr int batch = 1000;
 eddy::task<void> nothing() { co_return; }
 
 // ns per task that is spawned through the event loop's handle, polled once, and ends.
+// covers: S73
 void spawn_by_handle(benchmark::State& state) {
     eddy::core core;
     const auto handle = core.handle();

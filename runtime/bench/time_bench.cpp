@@ -64,6 +64,7 @@ BENCHMARK(sleep_arm_drop_100k_live);
 
 // The 99th percentile of the time by which 100,000 sleeps end late. They end within half a second, on one event loop
 // that does nothing else.
+// covers: S78
 void sleep_lateness_p99_100k(benchmark::State& state) {
     for (auto _ : state) {
         eddy::core core;

@@ -44,12 +44,14 @@ std::vector<std::string> corpus_of(std::string_view name) {
 
 class FuzzCorpus : public testing::TestWithParam<fuzz::target> {};
 
+// covers: P111
 TEST_P(FuzzCorpus, CorpusInputsDoNotThrow) {
     const auto all = corpus_of(GetParam().name);
     EXPECT_FALSE(all.empty());
     for (const auto& bytes : all) EXPECT_NO_THROW(GetParam().run(std::as_bytes(std::span(bytes)))) << bytes;
 }
 
+// covers: P111
 TEST_P(FuzzCorpus, StressRandomMutationsDoNotThrow) {
     std::mt19937_64 random(1);
     const auto all = corpus_of(GetParam().name);

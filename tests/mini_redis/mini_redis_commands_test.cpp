@@ -300,6 +300,7 @@ TEST(MiniRedisCommands, AnswersListHashAndSetCommandsLikeRedis) {
     });
 }
 
+// covers: I20.4.6
 TEST(MiniRedisCommands, AnswersSetOptionsAndCountersLikeRedis) {
     NEEDS_REDIS();
     expect_same({

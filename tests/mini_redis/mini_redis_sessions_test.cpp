@@ -116,6 +116,7 @@ TEST(MiniRedisSessions, AnswersConnectionCommandsLikeRedis) {
     });
 }
 
+// covers: I20.4.6
 TEST(MiniRedisSessions, AnswersTransactionsLikeRedis) {
     NEEDS_REDIS();
     expect_same({
@@ -183,6 +184,7 @@ std::string with_message_first(std::string received) {
     return received;
 }
 
+// covers: I20.4.6
 TEST(MiniRedisSessions, AnswersResp3LikeRedis) {
     NEEDS_REDIS();
     const std::vector<std::string> script{

@@ -291,6 +291,7 @@ task<std::size_t> flood(std::string where, eddy::sync::notify& has_replies) {
     co_return ended.second;
 }
 
+// covers: I20.4.3
 TEST(MiniRedis, SignalLosesNoReplyUnderPipelinedLoad) {
     redis_server server({"--drain", "30"});
     eddy::core core;
@@ -312,6 +313,7 @@ TEST(MiniRedis, SignalLosesNoReplyUnderPipelinedLoad) {
 }
 
 /// The client sends 8 MiB of requests after the request that ends the connection. The server does not read them.
+// covers: I20.4.4
 TEST(MiniRedis, RepliesBeforeTheEndOfAConnectionAreNotLost) {
     const redis_server server;
     std::string many;

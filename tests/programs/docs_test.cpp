@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The short blocks of code in docs/. A page contains the lines between `// docs: NAME` and `// docs: end`, and
 // tools/check_pages.py compares them. Complete programs of the pages are in examples/.
+// covers: S93
 #include <eddy/prelude.hpp>
 #include <eddy/test.hpp>
 

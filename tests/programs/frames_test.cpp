@@ -7,6 +7,7 @@
 
 namespace {
 
+// covers: S84 S86 S88 P046
 TEST(Frames, FramesPrintsAllTransports) {
     const auto ended = support::run({"frames"});
     EXPECT_EQ(ended.code, 0) << ended.err;

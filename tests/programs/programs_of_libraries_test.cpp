@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Examples that are small servers and clients, or use a C library, run as processes.
+// covers: S17
 #include <gtest/gtest.h>
 
 #include <sys/socket.h>
@@ -32,6 +33,7 @@ std::string ask(const raw_socket& client, const std::string& request, const std:
     return client.receive(expected.size());
 }
 
+// covers: I20.6.2
 TEST(Programs, HttpApiStoresAndReturnsNotes) {
     process server({"http_api", "127.0.0.1:0"});
     const auto at = addr_in(server.line());
@@ -57,6 +59,7 @@ TEST(Programs, HttpApiStoresAndReturnsNotes) {
     EXPECT_EQ(ended.err, "");
 }
 
+// covers: I20.6.2
 TEST(Programs, HttpApiWorksWithCurl) {
     if (::access("/usr/bin/curl", X_OK) != 0) GTEST_SKIP() << "Debian's package curl is not installed";
     process server({"http_api", "127.0.0.1:0"});
@@ -71,6 +74,7 @@ TEST(Programs, HttpApiWorksWithCurl) {
     EXPECT_EQ(got.out, "buy teabuy tea") << got.err;
 }
 
+// covers: I20.6.1
 TEST(Programs, TcpProxyForwardsToServerThatStartsLate) {
     const raw_socket server;
     server.bind(0);  // does not listen yet
@@ -95,6 +99,7 @@ TEST(Programs, TcpProxyForwardsToServerThatStartsLate) {
     EXPECT_EQ(proxy.wait().code, 0);
 }
 
+// covers: I20.6.3
 TEST(Programs, PortScannerFindsOpenPort) {
     const auto listener = raw_socket::listening();
     const std::string port = std::to_string(listener.addr().port());
@@ -106,12 +111,14 @@ TEST(Programs, PortScannerFindsOpenPort) {
     EXPECT_EQ(run({"port_scanner", "127.0.0.1", "1", "65536"}).code, 2);
 }
 
+// covers: I20.3.17 I20.6.6
 TEST(Programs, ForeignLoopReadsLinesAndRunsTasks) {
     const auto ended = run({"/bin/sh", "-c", "echo hello | " + path_of("foreign_loop")});
     EXPECT_EQ(ended.out, "HELLO\n");
     EXPECT_EQ(ended.code, 0);
 }
 
+// covers: I20.3.17 I20.6.6
 TEST(Programs, GlibLoopRunsTasksAndCallbacks) {
     NEEDS_EXAMPLE("glib_loop", "libglib2.0-dev");
     const auto ended = run({"glib_loop"});
@@ -124,6 +131,7 @@ TEST(Programs, GlibLoopRunsTasksAndCallbacks) {
     EXPECT_EQ(ended.code, 0);
 }
 
+// covers: I20.3.19
 TEST(Programs, HiredisClientTalksToMiniRedis) {
     NEEDS_EXAMPLE("hiredis_client", "libhiredis-dev");
     process server({"mini_redis_server", "127.0.0.1:0"});
@@ -139,6 +147,7 @@ TEST(Programs, HiredisClientTalksToMiniRedis) {
     EXPECT_EQ(refused.code, 1);
 }
 
+// covers: I20.3.19 I20.6.5
 TEST(Programs, CurlClientFetchesAllUrls) {
     NEEDS_EXAMPLE("curl_client", "libcurl4-openssl-dev");
     process server({"http_api", "127.0.0.1:0"});

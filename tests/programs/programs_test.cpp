@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: S17
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -49,6 +50,7 @@ private:
 };
 
 // One test checks both outcomes (refused and connected), since they need the same port.
+// covers: S12 S13
 TEST(Programs, ConnectCombinatorsPrintsOutcome) {
     const turn_at_port turn;
     const auto refused = run({"connect_combinators"});
@@ -71,6 +73,7 @@ TEST(Programs, ConnectCombinatorsPrintsOutcome) {
     EXPECT_EQ(connected.code, 0);
 }
 
+// covers: S26
 TEST(Programs, ConnectCoroutinePrintsOutcome) {
     const auto listener = raw_socket::listening();
     for (const std::string host : {"127.0.0.1:", "localhost:"}) {
@@ -90,6 +93,7 @@ TEST(Programs, ConnectCoroutinePrintsOutcome) {
 
 // Runs the program with its default address. One test checks both outcomes (refused and connected), since they need the
 // same port.
+// covers: S26
 TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
     const turn_at_port turn;
     raw_socket listener;
@@ -109,6 +113,7 @@ TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
     EXPECT_EQ(connected.code, 0);
 }
 
+// covers: S29
 TEST(Programs, ConnectMakesOneSocketAndOneConnectCall) {
     if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "strace is not installed";
     const auto traced = run({"/usr/bin/strace", "-f", "-e", "trace=socket,connect", path_of("connect_combinators")});
@@ -123,6 +128,7 @@ TEST(Programs, ConnectMakesOneSocketAndOneConnectCall) {
     EXPECT_EQ(count("connect("), 1) << traced.err;
 }
 
+// covers: S62 S93
 TEST(Programs, EventLoopServerServesHundredClients) {
     process server({"event_loop_server", "127.0.0.1:0"});
     const auto addr = addr_in(server.line());
@@ -135,6 +141,7 @@ TEST(Programs, EventLoopServerServesHundredClients) {
     }
 }
 
+// covers: S62
 TEST(Programs, EventLoopServerPrintsFailedStep) {
     // One descriptor in addition to the standard streams: the dynamic linker needs it. The event loop needs two.
     const auto no_core = process({"event_loop_server", "127.0.0.1:0"}, 4).wait();
@@ -167,6 +174,7 @@ TEST(Programs, EventLoopServerRefusesUnknownDriver) {
     EXPECT_EQ(ended.code, 1);
 }
 
+// covers: I20.6.4
 TEST(Programs, JobsCompletesAllJobsAndRepeatsFailedOnes) {
     const auto ended = run({"jobs"});
     EXPECT_EQ(ended.out, "100 jobs: 100 done, 0 cancelled, 10 repeated; the sum of the results is 328350\n");
@@ -177,6 +185,7 @@ TEST(Programs, JobsCompletesAllJobsAndRepeatsFailedOnes) {
 
 // Stops the pool at arbitrary moments. Each job is done or cancelled. The program exits with 1 if the number of
 // results differs from the number of jobs that have ended.
+// covers: I20.6.4
 TEST(Programs, JobsCanBeStoppedAtAnyMoment) {
     int cut_short = 0;
     for (int us = 0; us < 3000; us += 150) {
@@ -213,6 +222,7 @@ TEST(Programs, CleanupFinishesStartedSteps) {
     EXPECT_EQ(ended.code, 0);
 }
 
+// covers: P108
 TEST(Programs, CallbacksOfAnotherLibraryCompleteFutures) {
     const auto ended = run({"callbacks"});
     EXPECT_EQ(ended.out,
@@ -305,6 +315,7 @@ TEST(Programs, ConnectionStepsPrintsPolls) {
     EXPECT_EQ(ended.code, 0);
 }
 
+// covers: S53
 TEST(Programs, EventKindsPrintsFourKinds) {
     const auto ended = run({"event_kinds"});
     EXPECT_EQ(ended.out,
@@ -413,6 +424,7 @@ TEST(Programs, TcpEchoExitsWithZeroOnSignal) {
     }
 }
 
+// covers: R012
 TEST(Programs, TcpEchoSurvivesDescriptorShortage) {
     for (const bool on_loop : {false, true}) {
         // Each worker needs two descriptors.
@@ -443,6 +455,7 @@ TEST(Programs, TcpEchoPrintsWhyStartFails) {
     EXPECT_NE(unknown.err.find("--driver: abacus not in {epoll,io_uring,poll,auto}"), unknown.err.npos) << unknown.err;
 }
 
+// covers: P066
 TEST(Programs, ServeEchoServesTcpAndUnixUntilSignal) {
     process server({"serve_echo", "127.0.0.1:0"});
     auto client = raw_socket::connected(addr_in(server.line()));
@@ -484,6 +497,7 @@ TEST(Programs, ServeEchoEndsImmediatelyOnSecondSignal) {
     }
 }
 
+// covers: S87
 TEST(Programs, OwnCodecContinuesAfterDamagedFrame) {
     const auto ended = run({"own_codec"});
     EXPECT_EQ(ended.code, 0) << ended.err;
@@ -494,6 +508,7 @@ TEST(Programs, OwnCodecContinuesAfterDamagedFrame) {
               "error: bytes remaining on stream: it ended in the middle of a frame\n");
 }
 
+// covers: S92
 TEST(Programs, BlobStoreStreamsBodiesBothWays) {
     const auto ended = run({"blob_store"});
     EXPECT_EQ(ended.code, 0) << ended.err;
@@ -513,6 +528,7 @@ TEST(Programs, RpcPrintsAnswersAndErrors) {
               "sleep(500): the operation timed out\n");
 }
 
+// covers: P062
 TEST(Programs, PipesPrintsLinesFromEachSource) {
     const auto ended = run({"/bin/sh", "-c", "printf 'four\\nfive' | " + path_of("pipes")});
     EXPECT_EQ(ended.code, 0) << ended.err;
@@ -522,6 +538,7 @@ TEST(Programs, PipesPrintsLinesFromEachSource) {
               "standard input: four five\n");
 }
 
+// covers: P060 P061
 TEST(Programs, UnixSocketsRecognizesClient) {
     const auto ended = run({"unix_sockets"});
     EXPECT_EQ(ended.code, 0) << ended.err;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A service and its tests, as an example of runtime/docs/testing.md: the peer is a script, and the clock is paused.
+// covers: I20.6.7
 #include <eddy/prelude.hpp>
 #include <eddy/test.hpp>
 

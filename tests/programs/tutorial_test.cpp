@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The programs of docs/tutorial.md, as processes. The end of this file has the tests of the tutorial's last chapter: a
 // session without sockets.
+// covers: S93
 #include <eddy/prelude.hpp>
 #include <eddy/test.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // HTTP/2 in the client of eddy::http: with eddy's own server, and with servers that send single frames.
+// covers: S66
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

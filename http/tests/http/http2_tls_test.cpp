@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // HTTP/1.1 and HTTP/2 over TLS: the choice of the version, compressed responses and server-sent events.
+// covers: S66 P067
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

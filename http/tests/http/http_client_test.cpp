@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The client of eddy::http: with eddy's own server, with servers that follow a script, and with Python's server.
+// covers: S66
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

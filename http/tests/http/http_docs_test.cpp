@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Blocks of code in http/docs/http.md; see docs_test.cpp.
+// covers: P147
 #include <eddy/http.hpp>
 #include <eddy/prelude.hpp>
 #include <eddy/proto.hpp>

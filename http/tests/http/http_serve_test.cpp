@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The server of eddy::http on TCP connections, and with the clients of other projects: curl and Python.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

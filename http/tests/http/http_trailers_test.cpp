@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Trailer fields of HTTP/1.1 and HTTP/2, in both directions.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Connections that switch from HTTP to another protocol, with both roles of eddy::http.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

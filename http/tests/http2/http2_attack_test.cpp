@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // HTTP/2 of eddy::http with clients that break the protocol or flood the server. They send their own frames, because
 // nghttp2 does not send such ones. The connections are in memory, on a paused clock.
+// covers: P146
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

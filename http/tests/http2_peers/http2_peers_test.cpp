@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // HTTP/2 of the examples web_server and https_server with the clients of other projects: curl, nghttp and h2load.
+// covers: P146
 #include <gtest/gtest.h>
 #include <unistd.h>
 

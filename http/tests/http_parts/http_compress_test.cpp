@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Compression of bodies: the layer http::compress(), and the client.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/io.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The table of http/tests/http_corpus.py: requests that servers may frame differently, and what eddy must do with them.
+// covers: P147
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Server-sent events, and the counters of a server.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>
@@ -92,6 +93,7 @@ TEST(HttpEvents, EventsAndCommentsArriveAtOnce) {
     });
 }
 
+// covers: R021
 TEST(HttpEvents, LongestKeepAliveSendsNoComments) {
     eddy::test::run_paused([]() -> task<void> {
         auto [sender, receiver] = events::channel(1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The service http::files(), and the conditions and ranges of requests.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/io.hpp>

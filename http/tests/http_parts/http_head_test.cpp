@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The heads of HTTP messages: how they are written, and details of how they are parsed.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/io.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The parser of eddy::http, with one table of requests and one of responses. Each message is parsed as a whole, byte by
 // byte, and in two pieces that are split at each place.
+// covers: P147
 #include <gtest/gtest.h>
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The parts of HTTP messages in memory: header fields, URLs, bodies.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Routers and services, and the requests and responses that they get and return.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

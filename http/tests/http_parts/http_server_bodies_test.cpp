@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The bodies of requests and responses in the server of eddy::http, over connections in memory.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

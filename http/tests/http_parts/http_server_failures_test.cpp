@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the server of eddy::http refuses, its limits, and failures of services and clients.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The server of eddy::http over connections in memory: requests, and how they and their responses are transferred.
+// covers: P147
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

@@ -33,6 +33,7 @@ task<http::response> say_path(http::request asked) {
     co_return http::response(http::status::ok, std::string(asked.path()));
 }
 
+// covers: P147
 TEST(HttpServe, StressServesManyConnectionsOnSeveralThreads) {
     eddy::runtime pool(eddy::runtime::builder().worker_threads(2).build().value());
     const auto all = pool.block_on([]() -> task<std::uint64_t> {
@@ -91,6 +92,7 @@ private:
     std::jthread thread_;
 };
 
+// covers: S66
 TEST(HttpGet, OneOffReturnsStatusHeadersAndBody) {
     http::router app;
     app.get("/found", [](http::request asked) -> task<http::response> {
@@ -123,6 +125,7 @@ TEST(HttpGet, OneOffReturnsStatusHeadersAndBody) {
     EXPECT_EQ(missing.value().status, http::status::not_found);
 }
 
+// covers: S66
 TEST(HttpGet, OneOffReportsRefusedConnection) {
     const auto closed = support::closed_addr().to_string();
     eddy::core core;
@@ -133,6 +136,7 @@ TEST(HttpGet, OneOffReportsRefusedConnection) {
     EXPECT_EQ(refused.error().code(), std::errc::connection_refused);
 }
 
+// covers: S66
 TEST(HttpClient, EachEventLoopHasItsOwnConnections) {
     net::serve_report report;
     std::promise<std::string> url;

@@ -138,6 +138,7 @@ task<> end_both(std::optional<Client>& client, Serving& serving) {
     EXPECT_TRUE(ended && *ended);
 }
 
+// covers: S92
 TYPED_TEST(ProtoBodies, BothDirectionsWithAndWithoutBody) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);
@@ -214,6 +215,7 @@ TYPED_TEST(ProtoBodies, ManyCallsAtOnceKeepTheirBodies) {
     });
 }
 
+// covers: S92
 TYPED_TEST(ProtoBodies, SenderStopsWhileReaderDoesNotRead) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);
@@ -335,6 +337,7 @@ TYPED_TEST(ProtoBodies, ClientMayDropTheResponseBody) {
     });
 }
 
+// covers: S92
 TYPED_TEST(ProtoBodies, DroppedCallStopsItsRequestBody) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);
@@ -468,6 +471,7 @@ TYPED_TEST(ProtoBodies, LimitOfCallsDoesNotStopBodies) {
     });
 }
 
+// covers: S92
 TYPED_TEST(ProtoBodies, ShutdownAnswersRequestsThatWait) {
     run_paused([]() -> task<> {
         auto ends = duplex(4096);
@@ -563,6 +567,7 @@ TYPED_TEST(ProtoBodies, BodiesMoveDuringGracefulCancellation) {
 
 // ---- Multiplexed ----
 
+// covers: S92
 TEST(ProtoMultiplexedBodies, BodyWithoutReaderDelaysNoOther) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);
@@ -618,6 +623,7 @@ private:
 };
 
 // As tokio-proto's test_multiplex_deadlock.
+// covers: S92
 TEST(ProtoMultiplexedBodies, ConnectionThatMustBeFlushedBeforeReading) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);
@@ -760,6 +766,7 @@ TEST(ProtoMultiplexedBodies, HalfClosedClientThatGivesNoCreditEndsTheServer) {
     });
 }
 
+// covers: S92
 TEST(ProtoMultiplexedBodies, CancelledRequestThatWaitsIsNotKept) {
     run_paused([]() -> task<> {
         auto ends = duplex(4096);
@@ -881,6 +888,7 @@ private:
     std::size_t next_ = 0;
 };
 
+// covers: S92
 TEST(ProtoPipelinedBodies, FailedWriteLosesNoResponseBehindAnUnreadBody) {
     run_paused([]() -> task<> {
         using frame = answers_then_fails::frame;
@@ -903,6 +911,7 @@ TEST(ProtoPipelinedBodies, FailedWriteLosesNoResponseBehindAnUnreadBody) {
     });
 }
 
+// covers: S92
 TEST(ProtoPipelinedBodies, UnreadRequestBodyIsDiscardedUpToALimit) {
     run_paused([]() -> task<> {
         using frame = streamed_codec<false>::frame;

@@ -84,6 +84,7 @@ auto following(std::vector<script>& scripts) {
 
 // ---- Servers ----
 
+// covers: S92
 TEST(ProtoPipelined, HundredRequestsAreAnsweredInOrder) {
     run_paused([]() -> task<> {
         auto [client, server] = duplex(4096);
@@ -106,6 +107,7 @@ TEST(ProtoPipelined, HundredRequestsAreAnsweredInOrder) {
     });
 }
 
+// covers: S92
 TEST(ProtoPipelined, LimitOfRequestsInFlightIsExact) {
     auto scripts = support::numbered_scripts(5);
     auto [client, server] = duplex(4096);
@@ -237,6 +239,7 @@ TEST(ProtoPipelined, ConnectionByReferenceCanBeUsedAfterwards) {
     });
 }
 
+// covers: S92
 TEST(ProtoMultiplexed, AnswersAreSentAsSoonAsTheyAreReady) {
     run_paused([]() -> task<> {
         auto [client, server] = duplex(4096);
@@ -312,6 +315,7 @@ task<> check_dropped_calls(Client client, Served served) {
     EXPECT_TRUE(ended && *ended);
 }
 
+// covers: S92
 TEST(ProtoClient, DroppedCallDoesNotDisturbOthers) {
     run_paused([]() -> task<> {
         auto first = duplex(64);
@@ -481,6 +485,7 @@ TEST(ProtoPipelined, FailedFlushEndsServerWhileClientIsSilent) {
     });
 }
 
+// covers: S92
 TEST(ProtoClient, EndOfConnectionEndsAllCalls) {
     run_paused([]() -> task<> {
         auto one = duplex(4096);

@@ -99,6 +99,7 @@ TEST(ProtoService, OutputsBecomeResults) {
     });
 }
 
+// covers: S92
 TEST(ProtoService, LastLayerIsOutermost) {
     run_paused([]() -> task<> {
         const auto echo = [](std::string text) -> task<result<std::string>> { co_return text; };

@@ -90,6 +90,7 @@ task<> double_hundred(Client client) {
     EXPECT_EQ(right, 100);
 }
 
+// covers: S92
 TEST(ProtoTcp, DoublerAnswersHundredRequests) {
     support::everywhere([]() -> task<> {
         running_server pipelined(proto::tcp_server<proto::pipeline>(lines_codec(100)), double_number);
@@ -235,6 +236,7 @@ task<> use_streams_at_once(bool shares) {
     EXPECT_EQ(report.failed, 0U);
 }
 
+// covers: S92
 TEST(ProtoTcp, BodiesArriveUnchangedInBothDirections) {
     support::everywhere([]() -> task<> {
         co_await use_streams_at_once<false>(false);
@@ -343,6 +345,7 @@ auto send_password(std::string password) {
     };
 }
 
+// covers: S92
 TEST(ProtoTcp, SetUpRunsBeforeFirstRequest) {
     support::everywhere([]() -> task<> {
         auto builder = proto::tcp_server(lines_codec(100));

@@ -77,6 +77,7 @@ task<result<std::string>> add_mark(std::string text) {
 
 // The buffers have a few bytes, and the server accepts fewer calls than the client makes. So both sides must read while
 // they cannot write.
+// covers: S92
 TEST(ProtoClient, ManyTasksCallOverOneConnection) {
     support::on_pools([]() -> task<> {
         const auto options = proto::connection_options().max_in_flight(3);

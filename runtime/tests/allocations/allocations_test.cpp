@@ -110,6 +110,7 @@ task<std::size_t> when_warm(Fn round) {
     co_return allocations - before;
 }
 
+// covers: S89
 TEST(Allocations, SplittingBytesDoesNotAllocate) {
     eddy::bytes_mut row(1 << 20);
     const std::size_t after_one = allocations;
@@ -148,6 +149,7 @@ eddy::output_t<F> at_once(F future) {
     return *future.poll(cx);
 }
 
+// covers: P041 P043
 TEST(Allocations, ReadsAndWritesInMemoryDoNotAllocate) {
     namespace io = eddy::io;
     auto [near, far] = io::duplex(64);
@@ -170,6 +172,7 @@ TEST(Allocations, ReadsAndWritesInMemoryDoNotAllocate) {
     EXPECT_EQ(allocations, with_block);
 }
 
+// covers: P019
 TEST(Allocations, JoinSetDoesNotAllocate) {
     eddy::core core;
     const auto made = core.run(when_warm([]() -> task<> {
@@ -195,6 +198,7 @@ private:
     }
 };
 
+// covers: P058
 TEST(Allocations, DatagramsDoNotAllocate) {
     two_sockets sockets;
     const auto made = sockets.core.run(when_warm([&]() -> task<> {
@@ -208,6 +212,7 @@ TEST(Allocations, DatagramsDoNotAllocate) {
     EXPECT_EQ(made, 0u);
 }
 
+// covers: P058
 TEST(Allocations, BatchesOfDatagramsDoNotAllocate) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user does not translate the size in UDP_SEGMENT";
     two_sockets sockets;
@@ -228,6 +233,7 @@ TEST(Allocations, BatchesOfDatagramsDoNotAllocate) {
     EXPECT_EQ(made, 0u);
 }
 
+// covers: P003
 TEST(Allocations, TasksOfALocalSetDoNotAllocate) {
     eddy::local_set set;
     const auto made = eddy::wait(when_warm([&set]() -> task<> {
@@ -237,6 +243,7 @@ TEST(Allocations, TasksOfALocalSetDoNotAllocate) {
     EXPECT_EQ(made, 0u);
 }
 
+// covers: P084
 TEST(Allocations, WaitingForAMutexDoesNotAllocate) {
     eddy::core core;
     const auto made = core.run(when_warm([]() -> task<> {
@@ -255,6 +262,7 @@ TEST(Allocations, WaitingForAMutexDoesNotAllocate) {
     EXPECT_EQ(made, 0u);
 }
 
+// covers: P079
 TEST(Allocations, WaitingForAChannelDoesNotAllocate) {
     eddy::core core;
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(2);
@@ -385,6 +393,7 @@ TEST(Allocations, EndedThreadLeavesNoReceiveBuffers) {
     EXPECT_LT(all_live - before, 10) << "each ended thread has left memory";
 }
 
+// covers: P090
 TEST(Allocations, DroppedChildTokensLeaveNoMemoryWithTheParent) {
     const eddy::sync::cancellation_token parent;
     const std::ptrdiff_t before = live;
@@ -403,6 +412,7 @@ TEST(Allocations, DroppedChildTokensLeaveNoMemoryWithTheParent) {
 
 // Memory use depends on the number of live tokens, not on the order in which tokens are dropped. A dropped token hands
 // its children to its parent.
+// covers: P090
 TEST(Allocations, TokenTreeUsesMemoryOnlyForLiveTokens) {
     using eddy::sync::cancellation_token;
     const cancellation_token root;
@@ -421,6 +431,7 @@ TEST(Allocations, TokenTreeUsesMemoryOnlyForLiveTokens) {
     EXPECT_EQ(live, before);
 }
 
+// covers: P020
 TEST(Allocations, TaskTrackerDoesNotAllocate) {
     eddy::core core;
     eddy::sync::task_tracker tracker;
@@ -475,6 +486,7 @@ TEST(Allocations, SpawnOnALoopDoesNotAllocate) {
     EXPECT_EQ(core.run(when_warm(spawn_and_join)), 0u);
 }
 
+// covers: I20.4.10
 TEST(Allocations, SpawnOnAWorkerDoesNotAllocate) {
     const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
     EXPECT_EQ(when_warm_on(rt, spawn_and_join), 0u);
@@ -498,6 +510,7 @@ task<void> fill_the_pool() {
 }
 
 // Blocks that the worker frees return to the frame pool of the thread that spawned the tasks.
+// covers: I20.4.10
 TEST(Allocations, SpawnFromOutsideDoesNotAllocate) {
     const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
     const auto entered = rt.enter();

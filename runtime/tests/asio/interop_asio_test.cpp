@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P108
 #ifdef EDDY_BOOST_ASIO
 #include <boost/asio.hpp>
 namespace asio = boost::asio;

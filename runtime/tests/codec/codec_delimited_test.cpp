@@ -34,6 +34,7 @@ using texts = std::vector<std::string>;
 const std::string too_long = "<the line is longer than its limit>";
 const std::string no_text = "<the bytes are not UTF-8>";
 
+// covers: P100
 TEST(LinesCodec, DecodesBothLineEndsAndUnterminatedLastLine) {
     const std::string text = "one\ntwo\r\n\n\r\nthe rest";
     for (std::size_t step = 1; step <= text.size(); ++step) {
@@ -45,6 +46,7 @@ TEST(LinesCodec, DecodesBothLineEndsAndUnterminatedLastLine) {
         << "a carriage return inside a line is kept";
 }
 
+// covers: P100 R090
 TEST(LinesCodec, LineTooLongIsOneErrorAndTheNextLineIsRead) {
     const std::string text = "1234\n12345\n1234\r\n12345\r\n123456\n1234567890\nok\n12345678";
     for (std::size_t step = 1; step <= text.size(); ++step) {
@@ -57,6 +59,7 @@ TEST(LinesCodec, LineTooLongIsOneErrorAndTheNextLineIsRead) {
         << "a last line without an end is checked too";
 }
 
+// covers: R090
 TEST(LinesCodec, EndlessLineUsesBoundedMemory) {
     codec::lines_codec lines(1024);
     bytes_mut buffer;
@@ -73,6 +76,7 @@ TEST(LinesCodec, EndlessLineUsesBoundedMemory) {
     EXPECT_EQ(lines.decode(buffer).value(), "good");
 }
 
+// covers: R089
 TEST(LinesCodec, SplitCharactersAreJoinedAndInvalidOnesAreErrors) {
     const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xff\n\xf0\x9f\x98\x80\r\nab\xc3";
     for (std::size_t step = 1; step <= text.size(); ++step) {
@@ -82,6 +86,7 @@ TEST(LinesCodec, SplitCharactersAreJoinedAndInvalidOnesAreErrors) {
     }
 }
 
+// covers: P100
 TEST(LinesCodec, DecodingContinuesAfterTheEndOfTheInput) {
     codec::lines_codec lines(8);
     bytes_mut file;
@@ -109,6 +114,7 @@ TEST(LinesCodec, DecodingContinuesAfterTheEndOfTheInput) {
     EXPECT_EQ(grown_by("\neight"), texts{"eight"});
 }
 
+// covers: P100
 TEST(LinesCodec, EncodeAppendsLineFeed) {
     codec::lines_codec lines;
     bytes_mut into;
@@ -145,6 +151,7 @@ TEST(LinesCodec, LineTooLongIsReportedBeforeItEnds) {
     EXPECT_EQ(lines.decode(buffer).value(), "abc");
 }
 
+// covers: P100
 TEST(AnyDelimiterCodec, EndsFramesAtEachDelimiter) {
     const std::string text = "one,two;three\n,rest";
     for (std::size_t step = 1; step <= text.size(); ++step) {
@@ -160,6 +167,7 @@ TEST(AnyDelimiterCodec, EndsFramesAtEachDelimiter) {
     EXPECT_EQ(decode_all(codec::any_delimiter_codec(""), "a,b", 1), texts{"a,b"});
 }
 
+// covers: P100 R090
 TEST(AnyDelimiterCodec, FrameTooLongIsOneError) {
     const std::string text = "1234;12345;1234567;ok;123456";
     for (std::size_t step = 1; step <= text.size(); ++step) {
@@ -169,6 +177,7 @@ TEST(AnyDelimiterCodec, FrameTooLongIsOneError) {
     }
 }
 
+// covers: P100
 TEST(AnyDelimiterCodec, EncodeAppendsConfiguredSequence) {
     codec::any_delimiter_codec parts(",;", "--");
     bytes_mut into;
@@ -177,6 +186,7 @@ TEST(AnyDelimiterCodec, EncodeAppendsConfiguredSequence) {
     EXPECT_EQ(into, "one--two--");
 }
 
+// covers: P100
 TEST(BytesCodec, DecodesBytesAsTheyArrive) {
     EXPECT_EQ(decode_all(codec::bytes_codec(), "abcde", 2), (texts{"ab", "cd", "e"}));
     codec::bytes_codec bytes;
@@ -219,6 +229,7 @@ std::string some_text(dice& random, const texts& alphabet) {
     return text;
 }
 
+// covers: P100
 TEST(LinesCodecStress, RandomTextMatchesAModel) {
     for (std::uint64_t seed = support::rounds(100'000); seed != 0; --seed) {
         dice random(seed);

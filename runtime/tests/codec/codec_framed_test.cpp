@@ -122,6 +122,7 @@ items numbers_of(S& frames) {
     return all;
 }
 
+// covers: S88
 TEST(FramedRead, FramesMayShareAReadOrSpanSeveralReads) {
     codec::framed_read many(scripted_reader({{number(1) + number(2) + number(3)}}), number_codec());
     EXPECT_EQ(numbers_of(many), (items{1, 2, 3}));
@@ -132,6 +133,7 @@ TEST(FramedRead, FramesMayShareAReadOrSpanSeveralReads) {
     EXPECT_EQ(numbers_of(pieces), items{1});
 }
 
+// covers: S88
 TEST(FramedRead, DecodeIsNotRepeatedWithoutNewBytes) {
     codec::framed_read frames(scripted_reader({{number(1) + number(2)}, {.waits = true}, {number(3)}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
@@ -145,6 +147,7 @@ TEST(FramedRead, DecodeIsNotRepeatedWithoutNewBytes) {
     EXPECT_EQ(frames.codec().asked, 4) << "decode() must not be called while the reader waits";
 }
 
+// covers: S88
 TEST(FramedRead, DroppedNextLosesNoBytes) {
     codec::framed_read frames(scripted_reader({{number(7).substr(0, 3)}, {.waits = true}, {number(7).substr(3)}}),
                               number_codec());
@@ -155,6 +158,7 @@ TEST(FramedRead, DroppedNextLosesNoBytes) {
     EXPECT_EQ(finish(frames.next()).value().value(), 7u);
 }
 
+// covers: S87
 TEST(FramedRead, BytesLeftAtEndOfInputAreAnError) {
     codec::framed_read frames(scripted_reader({{number(1) + "ab"}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
@@ -162,6 +166,7 @@ TEST(FramedRead, BytesLeftAtEndOfInputAreAnError) {
     EXPECT_FALSE(finish(frames.next()));
 }
 
+// covers: S87
 TEST(FramedRead, DecodesInputInPiecesOfAnySize) {
     const std::string text = "first\nsecond\r\nthird";
     for (const chop& how : support::all_chops()) {
@@ -175,6 +180,7 @@ TEST(FramedRead, DecodesInputInPiecesOfAnySize) {
     }
 }
 
+// covers: P099
 TEST(FramedRead, ReadErrorEndsTheStreamAndReadingCanContinue) {
     const auto broken = std::make_error_code(std::errc::io_error);
     codec::framed_read frames(
@@ -187,6 +193,7 @@ TEST(FramedRead, ReadErrorEndsTheStreamAndReadingCanContinue) {
     EXPECT_FALSE(finish(frames.next()));
 }
 
+// covers: P099 R089
 TEST(FramedRead, DecoderErrorEndsTheStreamAndReadingCanContinue) {
     codec::framed_read frames(scripted_reader({{number(1) + number(666) + number(2)}, {number(3)}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
@@ -198,12 +205,14 @@ TEST(FramedRead, DecoderErrorEndsTheStreamAndReadingCanContinue) {
     EXPECT_FALSE(finish(frames.next()));
 }
 
+// covers: P099
 TEST(FramedRead, RecoverableDecoderErrorDoesNotEndTheStream) {
     codec::framed_read lines(choppy_reader("good\nmuch too long\n\xff\nlast"), codec::lines_codec(5));
     EXPECT_EQ(items_of(lines),
               (texts{"good", "<the line is longer than its limit>", "<the bytes are not UTF-8>", "last"}));
 }
 
+// covers: P099
 TEST(FramedRead, ReadingContinuesAfterTheEndWhenBytesArrive) {
     codec::framed_read lines(scripted_reader({{"one\n"}, {""}, {"two\n"}, {""}, {""}}), codec::lines_codec());
     EXPECT_EQ(finish(lines.next()).value().value(), "one");
@@ -213,6 +222,7 @@ TEST(FramedRead, ReadingContinuesAfterTheEndWhenBytesArrive) {
     EXPECT_FALSE(finish(lines.next()));
 }
 
+// covers: R085
 TEST(FramedRead, FullReadBufferIsNotTakenForEndOfStream) {
     for (const std::size_t capacity : {1u, 2u, 3u, 8u}) {
         chop how;
@@ -233,6 +243,7 @@ TEST(FramedRead, FullReadBufferIsNotTakenForEndOfStream) {
     support::expect_misuse_here([&] { static_cast<void>(codec::framed(std::ref(both), how, 0)); });
 }
 
+// covers: P099
 TEST(FramedRead, ReaderThatReturnsTooLargeACountIsAnError) {
     chop how;
     how.overstates_by = 100'000;
@@ -242,6 +253,7 @@ TEST(FramedRead, ReaderThatReturnsTooLargeACountIsAnError) {
     EXPECT_EQ(assert_ready(next.poll()).value().error(), errc::count_too_large);
 }
 
+// covers: P099
 TEST(FramedRead, AlwaysReadyReaderYields) {
     codec::framed_read frames(io::repeat(std::byte{0}),
                               codec::length_delimited_options().length_field_length(8).build());
@@ -299,6 +311,7 @@ TEST(FramedRead, MapCodecDecodesWhatTheFirstCodecLeft) {
     EXPECT_EQ(support::shown(*assert_ready(next.poll())), "raw");
 }
 
+// covers: S88
 TEST(FramedWrite, FedFramesAreWrittenByFlush) {
     chop how;
     how.most = 3;
@@ -314,6 +327,7 @@ TEST(FramedWrite, FedFramesAreWrittenByFlush) {
     EXPECT_EQ(lines.inner().flushed(), 14u);
 }
 
+// covers: S88
 TEST(FramedWrite, FeedWaitsAtTheBackpressureBoundary) {
     codec::framed_write numbers(choppy_writer(), number_codec{});
     EXPECT_EQ(numbers.backpressure_boundary(), 8192u);
@@ -332,6 +346,7 @@ TEST(FramedWrite, FeedWaitsAtTheBackpressureBoundary) {
     EXPECT_EQ(numbers.inner().got(), number(1) + number(2) + number(3));
 }
 
+// covers: S88
 TEST(FramedWrite, WriteOfZeroBytesIsAnError) {
     chop how;
     how.full_at = 2;
@@ -342,6 +357,7 @@ TEST(FramedWrite, WriteOfZeroBytesIsAnError) {
     EXPECT_EQ(finish(broken.send("one")).error(), std::errc::io_error);
 }
 
+// covers: P099
 TEST(FramedWrite, FrameThatFailsToEncodeIsNotSent) {
     codec::framed_write numbers(choppy_writer(), number_codec{});
     EXPECT_EQ(finish(numbers.feed(666u)).error(), std::errc::bad_message);
@@ -351,6 +367,7 @@ TEST(FramedWrite, FrameThatFailsToEncodeIsNotSent) {
     EXPECT_EQ(numbers.inner().got(), number(1)) << "a partly encoded frame must be removed";
 }
 
+// covers: S88
 TEST(FramedWrite, CloseFlushesAndShutsDown) {
     codec::framed_write lines(choppy_writer(), codec::lines_codec{});
     ASSERT_TRUE(finish(lines.feed("last words")));
@@ -359,6 +376,7 @@ TEST(FramedWrite, CloseFlushesAndShutsDown) {
     EXPECT_TRUE(lines.inner().is_shut_down());
 }
 
+// covers: P099
 TEST(FramedWrite, MapCodecKeepsWriteBufferAndBoundary) {
     codec::framed_write lines(choppy_writer(), codec::lines_codec{});
     lines.set_backpressure_boundary(100);
@@ -462,6 +480,7 @@ TEST(FramedWrite, FailedWritesNeitherLoseNorRepeatBytes) {
     }
 }
 
+// covers: S88
 TEST(Framed, LinesTravelBothWaysUntilEachSideCloses) {
     auto [near, far] = io::duplex(16);
     codec::framed client(std::move(near), codec::lines_codec());
@@ -476,6 +495,7 @@ TEST(Framed, LinesTravelBothWaysUntilEachSideCloses) {
     EXPECT_EQ(finish(client.next()).value().value(), "too late?");
 }
 
+// covers: S88 P098
 TEST(Framed, StreamCanBeForwardedIntoFramed) {
     auto [near, far] = io::duplex(10'000);
     codec::framed to(std::move(near), codec::lines_codec());
@@ -484,6 +504,7 @@ TEST(Framed, StreamCanBeForwardedIntoFramed) {
     EXPECT_EQ(items_of(from), (texts{"a", "b", "c"}));
 }
 
+// covers: S88
 TEST(Framed, SplitHalvesWorkInTwoTasksAndReunite) {
     auto [near, far] = io::duplex(64);
     auto [sink, stream] = codec::framed(std::move(near), codec::lines_codec()).split();
@@ -497,6 +518,7 @@ TEST(Framed, SplitHalvesWorkInTwoTasksAndReunite) {
     EXPECT_EQ(finish(peer.next()).value().value(), "again");
 }
 
+// covers: P099
 TEST(Framed, PartsAndMapCodecKeepBothBuffers) {
     auto [near, far] = io::duplex(1000);
     codec::framed peer(std::move(far), codec::bytes_codec());
@@ -538,6 +560,7 @@ TEST(Framed, MapCodecDecodesWhatTheFirstCodecLeft) {
     EXPECT_EQ(support::shown(*assert_ready(next.poll())), "raw");
 }
 
+// covers: P099
 TEST(Framed, FramesCanOutliveLaterReads) {
     chop how;
     how.most = 50'000;
@@ -555,6 +578,7 @@ struct recovering_codec : number_codec {
     static bool can_continue_after(std::error_code) { return true; }
 };
 
+// covers: P099
 TEST(Framed, RecoveringCodecEndsAtATruncatedFrame) {
     codec::framed_read frames(choppy_reader(number(7) + number(666) + number(8) + "ha", chop()), recovering_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 7u);
@@ -580,6 +604,7 @@ struct own_codec {
     }
 };
 
+// covers: P099
 TEST(Framed, CodecCanUseItsOwnErrorType) {
     chop how;
     how.fails_at = 1;

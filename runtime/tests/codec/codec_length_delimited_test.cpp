@@ -50,6 +50,7 @@ std::string encoded(length_delimited_codec with, std::string_view frame) {
     return done ? support::as_text(into.chunk()) : "<" + done.error().message() + ">";
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, DefaultLengthFieldHasFourBigEndianBytes) {
     expect_frames(length_delimited_codec(),
                   "\0\0\0\x03"
@@ -60,6 +61,7 @@ TEST(LengthDelimitedCodec, DefaultLengthFieldHasFourBigEndianBytes) {
               "abc"s);
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, EncodesAndDecodesLengthFieldsOfAllSizes) {
     for (std::size_t size = 1; size <= 8; ++size) {
         const auto big = options().length_field_length(size).build();
@@ -75,6 +77,7 @@ TEST(LengthDelimitedCodec, EncodesAndDecodesLengthFieldsOfAllSizes) {
     expect_frames(native, encoded(native, std::string(300, 'x')), {std::string(300, 'x')});
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkipCombine) {
     // The examples in the class comment: bytes before the length field are dropped or kept.
     expect_frames(options().length_field_offset(1).length_field_length(3).build(), "M\0\0\x02hiM\0\0\x01!"s,
@@ -93,6 +96,7 @@ TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkipCombine) {
     expect_frames(options().length_field_length(1).num_skip(3).build(), "\x02--hi\0--"s, {"hi", ""});
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, EncodingReversesTheLengthAdjustment) {
     EXPECT_EQ(encoded(options().length_field_length(2).length_adjustment(-2).build(), "abc"),
               "\0\x05"
@@ -104,6 +108,7 @@ TEST(LengthDelimitedCodec, EncodingReversesTheLengthAdjustment) {
     EXPECT_EQ(encoded(options().length_adjustment(4).build(), "abc"), refused) << "the length would be negative";
 }
 
+// covers: P101 R091
 TEST(LengthDelimitedCodec, LimitIsCheckedBeforeMemoryIsReserved) {
     const auto small = options().max_frame_length(3).build();
     expect_frames(small,
@@ -123,6 +128,7 @@ TEST(LengthDelimitedCodec, LimitIsCheckedBeforeMemoryIsReserved) {
     EXPECT_LT(buffer.capacity(), 1000u) << "memory must grow with the bytes, not with the length field";
 }
 
+// covers: R091
 TEST(LengthDelimitedCodec, NegativeLengthIsAnError) {
     const auto counts_itself = options().length_field_length(2).length_adjustment(-2).build();
     expect_frames(counts_itself, "\0\x01"s, and_error({}, errc::bad_frame_length));
@@ -134,6 +140,7 @@ TEST(LengthDelimitedCodec, NegativeLengthIsAnError) {
     expect_frames(with_head, "\0\x02\0\x01"s, and_error({"\0\x02"s}, errc::bad_frame_length));
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, FrameTruncatedAtAnyByteIsAnError) {
     const std::string whole = "\0\0\0\x05hello"s;
     for (std::size_t size = 1; size < whole.size(); ++size) {
@@ -141,6 +148,7 @@ TEST(LengthDelimitedCodec, FrameTruncatedAtAnyByteIsAnError) {
     }
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, EncodingChecksTheLimit) {
     const std::string refused = "<" + make_error_code(errc::frame_too_large).message() + ">";
     EXPECT_EQ(encoded(options().max_frame_length(3).build(), "abcd"), refused);
@@ -149,6 +157,7 @@ TEST(LengthDelimitedCodec, EncodingChecksTheLimit) {
     EXPECT_EQ(encoded(one, std::string(256, 'x')), refused) << "256 does not fit in one byte";
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, LimitCanBeChanged) {
     length_delimited_codec frames = options().length_field_length(1).max_frame_length(4).build();
     bytes_mut buffer = bytes_mut::copy_of("\x05hello"s);
@@ -168,6 +177,7 @@ TEST(LengthDelimitedCodec, LoweredLimitAppliesFromTheNextFrame) {
     EXPECT_EQ(frames.decode(buffer).error(), eddy::errc::frame_too_large);
 }
 
+// covers: P101
 TEST(LengthDelimitedCodec, InvalidOptionsAreMisuse) {
     EXPECT_THROW(static_cast<void>(options().length_field_length(0).build()), eddy::misuse);
     EXPECT_THROW(static_cast<void>(options().length_field_length(9).build()), eddy::misuse);
@@ -176,6 +186,7 @@ TEST(LengthDelimitedCodec, InvalidOptionsAreMisuse) {
     EXPECT_THROW(static_cast<void>(options().num_skip(most).build()), eddy::misuse);
 }
 
+// covers: P101
 TEST(LengthDelimitedCodecStress, EncodedFramesAreDecodedInPieces) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(20'000);

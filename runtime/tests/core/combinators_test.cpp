@@ -301,6 +301,7 @@ std::string told_after_the_end(F f) {
     return support::text_of_misuse([&] { static_cast<void>(hand.poll()); });
 }
 
+// covers: R039
 TEST(Combinators, PollAfterTheEndIsMisuseThatNamesTheFuture) {
     const auto f = [](auto) { return 1; };
     EXPECT_NE(told_after_the_end(ready(ok(1)).and_then(f)).find("and_then was awaited after"), std::string::npos);
@@ -392,6 +393,7 @@ auto group_of_temporaries() {
                       eddy::maybe_done(ready(long_text())));
 }
 
+// covers: R129
 TEST(Combinators, AdaptorsOwnTheirArguments) {
     EXPECT_TRUE(output_of(chain_of_temporaries()));
     auto awaits = []() -> task<bool> {

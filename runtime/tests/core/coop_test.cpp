@@ -35,6 +35,7 @@ task<> consumes(int count, int& done) {
     for (done = 0; done < count; ++done) co_await eddy::consume_budget();
 }
 
+// covers: P024
 TEST(Coop, ConsumeBudgetYieldsWhenTheBudgetIsUsedUp) {
     int done = 0;
     by_hand hand(consumes(10, done));
@@ -46,6 +47,7 @@ TEST(Coop, ConsumeBudgetYieldsWhenTheBudgetIsUsedUp) {
     assert_ready(hand.poll(1));
 }
 
+// covers: P024
 TEST(Coop, EachPollOfATaskHasTheDefaultBudget) {
     support::everywhere([]() -> task<> {
         co_await eddy::yield_now();
@@ -65,6 +67,7 @@ TEST(Coop, EachPollOfATaskHasTheDefaultBudget) {
     });
 }
 
+// covers: P024
 TEST(Coop, HasBudgetRemainingNeverWaits) {
     by_hand none{eddy::has_budget_remaining()};
     EXPECT_FALSE(assert_ready(none.poll(0)));
@@ -73,6 +76,7 @@ TEST(Coop, HasBudgetRemainingNeverWaits) {
     EXPECT_TRUE(assert_ready(some.poll(1)));
 }
 
+// covers: P024
 TEST(Coop, LoopThatConsumesBudgetLetsOtherTasksRun) {
     eddy::core core;
     const auto loop = []() -> task<bool> {
@@ -88,6 +92,7 @@ TEST(Coop, LoopThatConsumesBudgetLetsOtherTasksRun) {
     EXPECT_TRUE(core.run(loop()));
 }
 
+// covers: P024
 TEST(Coop, UnconstrainedSeesNoLimit) {
     int done = 0;
     by_hand hand(eddy::unconstrained(consumes(100'000, done)));
@@ -95,6 +100,7 @@ TEST(Coop, UnconstrainedSeesNoLimit) {
     EXPECT_EQ(done, 100'000);
 }
 
+// covers: P024
 TEST(Coop, UnconstrainedRestoresTheTasksBudget) {
     int inner = 0;
     int outer = 0;
@@ -113,6 +119,7 @@ TEST(Coop, UnconstrainedRestoresTheTasksBudget) {
     EXPECT_THROW(static_cast<void>(throws.poll()), std::runtime_error);
 }
 
+// covers: P024
 TEST(Coop, UnconstrainedAppliesToChildrenOfJoin) {
     int first = 0;
     int second = 0;
@@ -126,6 +133,7 @@ auto always_ready() {
     return eddy::poll_fn([](context&) { return eddy::poll_result<int>(1); });
 }
 
+// covers: P024
 TEST(Coop, CooperativeChargesAFutureThatIgnoresTheBudget) {
     int done = 0;
     by_hand hand([](int& count) -> task<> {
@@ -138,6 +146,7 @@ TEST(Coop, CooperativeChargesAFutureThatIgnoresTheBudget) {
     assert_ready(hand.poll(4));
 }
 
+// covers: P024
 TEST(Coop, CooperativeRefundsUnusedBudget) {
     support::script s;
     int done = 0;
@@ -149,6 +158,7 @@ TEST(Coop, CooperativeRefundsUnusedBudget) {
     EXPECT_EQ(done, 3);
 }
 
+// covers: P024
 TEST(Coop, AdaptorsForwardPollCancel) {
     support::script s;
     s.may_end = false;
@@ -160,6 +170,7 @@ TEST(Coop, AdaptorsForwardPollCancel) {
     static_assert(!eddy::cancellable_future<plain>);
 }
 
+// covers: P024 R045
 TEST(Coop, TimeoutAroundAnEndlessLoopFires) {
     support::everywhere([]() -> task<> {
         auto endless = []() -> task<> {
@@ -170,6 +181,7 @@ TEST(Coop, TimeoutAroundAnEndlessLoopFires) {
     });
 }
 
+// covers: P024 R045
 TEST(Coop, EndlessChildOfJoinDoesNotStarveFiniteChild) {
     support::everywhere([]() -> task<> {
         bool stop = false;
@@ -185,6 +197,7 @@ TEST(Coop, EndlessChildOfJoinDoesNotStarveFiniteChild) {
     });
 }
 
+// covers: P023
 TEST(Coop, YieldNowLetsOtherTasksRun) {
     support::everywhere([]() -> task<> {
         std::atomic<int> turns = 0;

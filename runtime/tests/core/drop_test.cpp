@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: I20.3.6
 #include <eddy/drop.hpp>
 
 #include <eddy/future/ready.hpp>
@@ -17,6 +18,7 @@
 
 namespace {
 
+// covers: P017
 TEST(Drop, LastSenderClosesTheChannel) {
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(1);
     auto other = tx;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: I20.5.27
 #include <eddy/future/either.hpp>
 
 #include <eddy/future/boxed_future.hpp>
@@ -30,6 +31,7 @@ using support::plan;
 using support::script;
 using support::scripted;
 
+// covers: P031
 TEST(Either, ReturnsOutputOfEitherFuture) {
     using work = either<eddy::ready_future<int>, task<int>>;
     const auto make = [](bool is_known) {
@@ -67,6 +69,7 @@ TEST(Either, YieldsItemsOfEitherStream) {
     EXPECT_EQ(eddy::wait(single.next()), std::nullopt);
 }
 
+// covers: P031
 TEST(Either, ReadsAndWritesEitherStream) {
     auto [near, far] = eddy::io::duplex(64);
     using peer = either<decltype(near), eddy::io::boxed_stream>;

@@ -189,6 +189,7 @@ TEST(FramePool, BlocksOutliveTheirThread) {
     free_all(blocks, 400);
 }
 
+// covers: R041
 TEST(FramePool, ShortLivedThreadsReuseTheSameMemory) {
     SKIP_IF_THE_POOL_IS_MALLOC();
     std::set<std::uintptr_t> chunks;

@@ -129,6 +129,7 @@ TEST(FuturesOrdered, RandomOperationsMatchAModel) { compare_with_a_model<futures
 
 // ---- Wakes from other threads ----
 
+// covers: R140
 TEST(FuturesUnorderedStress, WakesFromThreadsRaceWithPollAndDrop) {
     const auto rounds = support::rounds(20'000);
     std::mt19937_64 random(support::seed());
@@ -171,6 +172,7 @@ TEST(FuturesUnorderedStress, WakesFromThreadsRaceWithPollAndDrop) {
     }
 }
 
+// covers: R140
 TEST(JoinAllStress, FuturesWokenFromOtherThreadsAllComplete) {
     const auto rounds = support::rounds(5'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -201,6 +203,7 @@ TEST(JoinAllStress, FuturesWokenFromOtherThreadsAllComplete) {
     }
 }
 
+// covers: R140
 TEST(SelectStress, FuturesWokenFromFourThreadsComplete) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

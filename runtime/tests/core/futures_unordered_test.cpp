@@ -340,6 +340,7 @@ TYPED_TEST(FuturesGroup, SelfWakingFutureIsPolledOncePerPoll) {
     }
 }
 
+// covers: R045
 TYPED_TEST(FuturesGroup, PollYieldsAfterItsBudgetOfFutures) {
     auto scripts = numbered_scripts(1000);
     typename TypeParam::template of<scripted> jobs;
@@ -353,6 +354,7 @@ TYPED_TEST(FuturesGroup, PollYieldsAfterItsBudgetOfFutures) {
     EXPECT_EQ(begun(), 256);
 }
 
+// covers: R045
 TYPED_TEST(FuturesGroup, ReadyOutputsUseUpTheBudget) {
     typename TypeParam::template of<eddy::ready_future<int>> jobs;
     for (int i = 0; i < 20; ++i) jobs.push(ready(i));
@@ -366,6 +368,7 @@ TYPED_TEST(FuturesGroup, ReadyOutputsUseUpTheBudget) {
     EXPECT_EQ(assert_ready(jobs.poll_next(next)), 10);
 }
 
+// covers: R045
 TYPED_TEST(FuturesGroup, OutputCostsOneBudgetUnitAndWaitingNone) {
     using channel = eddy::sync::oneshot<int>;
     auto first = channel::channel();
@@ -383,6 +386,7 @@ TYPED_TEST(FuturesGroup, OutputCostsOneBudgetUnitAndWaitingNone) {
     EXPECT_EQ(cx.budget(), 9u);
 }
 
+// covers: R045
 TYPED_TEST(FuturesGroup, FutureThatUsesUpTheBudgetEndsThePoll) {
     int others = 0;
     auto make = [&others](bool greedy) {

@@ -65,6 +65,7 @@ INSTANTIATE_TEST_SUITE_P(Futures, SelectAllOf, few_and_many);
 
 // ---- join_all ----
 
+// covers: P030
 TEST_P(JoinAllOf, ReturnsOutputsInTheOrderOfTheRange) {
     auto scripts = numbered_scripts(GetParam());
     by_hand hand(eddy::join_all(following(scripts)));
@@ -113,6 +114,7 @@ TEST_P(JoinAllOf, PollCancelGoesToUnfinishedFutures) {
     assert_ready(hand.poll_cancel());
 }
 
+// covers: P030
 TEST(JoinAll, AcceptsAnyRange) {
     auto work = [](int value) -> task<std::string> {
         for (int i = 0; i < value; ++i) co_await eddy::yield_now();
@@ -156,6 +158,7 @@ TEST(JoinAll, OverThirtyFuturesArePolledOnlyWhenWoken) {
     for (auto& s : scripts) EXPECT_EQ(s.polls, &s == &scripts[7] ? 2 : 1);
 }
 
+// covers: R045
 TEST(JoinAll, EndlessChildDoesNotStarveTheOthers) {
     for (const std::size_t count : {3u, 40u}) {
         std::size_t done = 0;
@@ -194,6 +197,7 @@ TEST(JoinAll, PollCancelRetriesAFutureThatThrew) {
 
 // ---- try_join_all ----
 
+// covers: P030
 TEST_P(TryJoinAllOf, ReturnsAllValues) {
     auto scripts = numbered_scripts(GetParam());
     for (auto& s : scripts) s.now = plan::ready;
@@ -201,6 +205,7 @@ TEST_P(TryJoinAllOf, ReturnsAllValues) {
     for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(all->at(i), static_cast<int>(i));
 }
 
+// covers: P030
 TEST_P(TryJoinAllOf, FirstErrorWinsAndCancelsTheOthers) {
     auto scripts = numbered_scripts(GetParam());
     scripts[0].may_end = false;
@@ -227,6 +232,7 @@ TEST(TryJoinAll, OutputsOfVoidAreMonostates) {
 
 // ---- select_all ----
 
+// covers: P029
 TEST_P(SelectAllOf, ReturnsTheFirstAndTheOthersContinue) {
     auto scripts = numbered_scripts(GetParam());
     by_hand hand(eddy::select_all(following(scripts)));
@@ -299,6 +305,7 @@ TEST_P(SelectAllOf, ExceptionDestroysFuturesWithoutPollCancel) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
+// covers: P029
 TEST(SelectAll, RemainingTasksCanBeSelectedAgain) {
     auto work = []() -> task<int> {
         std::vector<task<int>> all;
@@ -336,6 +343,7 @@ TEST(SelectAll, EmptyRangeIsMisuse) {
 
 // ---- pin ----
 
+// covers: P031
 TEST(Pin, PinnedFutureCanBeMovedAfterItStarted) {
     script s;
     auto pinned = eddy::pin(cancellable_scripted(s));

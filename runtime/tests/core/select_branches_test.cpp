@@ -39,6 +39,7 @@ using support::plan;
 using support::script;
 using support::scripted;
 
+// covers: P029
 TEST(SelectBranches, EnabledBranchBehavesLikeItsFuture) {
     script s;
     by_hand hand(eddy::select(when(true, cancellable_scripted(s)), eddy::pending()));
@@ -50,6 +51,7 @@ TEST(SelectBranches, EnabledBranchBehavesLikeItsFuture) {
     EXPECT_FALSE(s.alive);
 }
 
+// covers: P029
 TEST(SelectBranches, DisabledBranchIsDestroyedWithoutAPoll) {
     script s{.now = plan::ready};
     {
@@ -60,6 +62,7 @@ TEST(SelectBranches, DisabledBranchIsDestroyedWithoutAPoll) {
     EXPECT_EQ(s.polls, 0);
 }
 
+// covers: P029
 TEST(SelectBranches, BorrowedDisabledBranchStaysAlive) {
     script s;
     scripted borrowed(s);
@@ -68,6 +71,7 @@ TEST(SelectBranches, BorrowedDisabledBranchStaysAlive) {
     EXPECT_EQ(s.polls, 0);
 }
 
+// covers: P029
 TEST(SelectBranches, FunctionIsCalledOnlyIfTheConditionHolds) {
     int calls = 0;
     auto makes = [&calls] {
@@ -80,6 +84,7 @@ TEST(SelectBranches, FunctionIsCalledOnlyIfTheConditionHolds) {
     EXPECT_EQ(calls, 1);
 }
 
+// covers: P029
 TEST(SelectBranches, OtherwiseIsTakenIfAllAreDisabled) {
     script a{.now = plan::ready}, b{.now = plan::ready};
     auto output =
@@ -92,6 +97,7 @@ TEST(SelectBranches, OtherwiseIsTakenIfAllAreDisabled) {
     EXPECT_EQ(eddy::wait(eddy::select(otherwise(3))).index(), 0u);
 }
 
+// covers: P029
 TEST(SelectBranches, OtherwiseIsIgnoredIfABranchIsEnabled) {
     script s;
     by_hand hand(eddy::select(otherwise(), when(true, scripted(s)), when(false, ready())));
@@ -102,6 +108,7 @@ TEST(SelectBranches, OtherwiseIsIgnoredIfABranchIsEnabled) {
     assert_pending(plain.poll());
 }
 
+// covers: P029
 TEST(SelectBranches, AllDisabledWithoutOtherwiseIsMisuse) {
     for (int i = 0; i < 2; ++i) {
         const std::string text = support::text_of_misuse([i] {
@@ -167,6 +174,7 @@ private:
     bool has_waited_ = false;
 };
 
+// covers: P029
 TEST(SelectBranches, LoopOverStreamAndBorrowedFutureLosesNoItem) {
     struct turns {
         static task<> of(int count) {
@@ -195,6 +203,7 @@ TEST(SelectBranches, LoopOverStreamAndBorrowedFutureLosesNoItem) {
     EXPECT_EQ(eddy::wait(turns::loop()), 100);
 }
 
+// covers: P029
 TEST(SelectBranches, LoopReadsTwoStreamsUntilBothEnd) {
     struct both {
         static task<int> loop() {
@@ -216,6 +225,7 @@ TEST(SelectBranches, LoopReadsTwoStreamsUntilBothEnd) {
     EXPECT_EQ(eddy::wait(both::loop()), 30);
 }
 
+// covers: P029
 TEST(SelectBranches, LoopFillsAndDrainsAGroupOfFutures) {
     struct server {
         static task<int> work(int turns) {

@@ -60,6 +60,7 @@ const auto io_error = std::make_error_code(std::errc::io_error);
 
 // ---- select with handlers ----
 
+// covers: I20.3.3
 TEST(SelectHandlers, HandlerOfTheWinnerTakesTheOutput) {
     std::string seen;
     eddy::wait(select(on(eddy::pending<int>(), [&](int) { seen = "number"; }),
@@ -80,6 +81,7 @@ TEST(SelectHandlers, HandlerMayIgnoreAPlainOutput) {
     EXPECT_EQ(eddy::wait(select(on(ready(1), [] { return 7; }))), 7);
 }
 
+// covers: P029 I20.3.3
 TEST(SelectHandlers, CoroutineHandlerIsAwaited) {
     auto [tx, rx] = eddy::sync::oneshot<int>::channel();
     bool has_ended = false;
@@ -98,6 +100,7 @@ TEST(SelectHandlers, CoroutineHandlerIsAwaited) {
     EXPECT_NE(support::text_of_misuse([&] { static_cast<void>(hand.poll()); }).find("select"), std::string::npos);
 }
 
+// covers: P029
 TEST(SelectHandlers, LosersAreDestroyedBeforeTheHandlerRuns) {
     script a{.now = plan::ready}, b, c{.may_end = false};
     bool ran = false;
@@ -149,6 +152,7 @@ TEST(SelectHandlers, DroppedSelectDestroysTheHandlersFuture) {
     EXPECT_FALSE(inner.alive);
 }
 
+// covers: P029
 TEST(SelectHandlers, OtherwiseRunsIfTheConditionIsFalse) {
     const auto pick = [](bool first) {
         return eddy::wait(
@@ -189,6 +193,7 @@ TEST(SelectHandlers, OutputWithPartsIsUnpackedForTheHandler) {
 
 // ---- select_loop ----
 
+// covers: P029
 TEST(SelectLoop, FunctionMakesANewFutureInEachRound) {
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);
     for (int i = 1; i <= 3; ++i) ASSERT_TRUE(tx.try_send(i).has_value());
@@ -212,6 +217,7 @@ TEST(SelectLoop, FunctionMakesANewFutureInEachRound) {
     EXPECT_EQ(seen, (std::vector{1, 2, 3, 4}));
 }
 
+// covers: P029
 TEST(SelectLoop, StreamsDeliverItemsUntilAllHaveEnded) {
     int sum = 0;
     std::string text;
@@ -232,6 +238,7 @@ TEST(SelectLoop, BorrowedStreamKeepsItsItems) {
     EXPECT_EQ(rx.try_recv(), 3);
 }
 
+// covers: I20.3.4
 TEST(SelectLoop, UntilEndsTheLoop) {
     auto [tx, rx] = eddy::sync::oneshot<int>::channel();
     int rounds = 0;
@@ -254,6 +261,7 @@ TEST(SelectLoop, ErrorOfUntilEndsTheLoop) {
     EXPECT_FALSE(stop.alive);
 }
 
+// covers: I20.3.4
 TEST(SelectLoop, ErrorOfAHandlerEndsTheLoop) {
     int rounds = 0;
     auto ended = eddy::wait(select_loop(on([] { return ready(); },
@@ -280,6 +288,7 @@ TEST(SelectLoop, OutputIsOptionalIfTheLoopMayEndWithoutAValue) {
     EXPECT_EQ(find(9).value(), std::nullopt);
 }
 
+// covers: P029 I20.3.4
 TEST(SelectLoop, ValueEndsTheLoop) {
     int rounds = 0;
     const auto handler = [&]() -> std::optional<int> {
@@ -395,6 +404,7 @@ TEST(SelectLoop, CancellationReachesTheHandlersFuture) {
     EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
+// covers: P029
 TEST(SelectLoop, DroppedLoopLosesNoMessage) {
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);
     {
@@ -422,6 +432,7 @@ auto loop_with_orders(jobs& set, eddy::sync::mpsc<int>::receiver& orders, Source
     return select_loop(std::move(source), on(std::ref(orders), [&set](int n) { set.push(ready(std::move(n))); }));
 }
 
+// covers: P029
 TEST(SelectLoop, SetContinuesAfterItWasEmpty) {
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);
     jobs set;
@@ -450,6 +461,7 @@ TEST(SelectLoop, EmptySetIsPolledAgainAfterItIsFilled) {
     EXPECT_EQ(seen, (std::vector{1}));
 }
 
+// covers: P029
 TEST(SelectLoop, EmptyOutputsInARowDoNotSpin) {
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);
     jobs set;

@@ -49,6 +49,7 @@ const auto io_error = std::make_error_code(std::errc::io_error);
 template <class T>
 concept has_tuple_protocol = requires { std::tuple_size<T>::value; };
 
+// covers: P030
 TEST(Join, OutputSupportsStructuredBinding) {
     static_assert(!has_tuple_protocol<eddy::joined<int, std::string>>);
     auto work = []() -> task<std::string> {
@@ -114,6 +115,7 @@ TEST(Join, ThrowingMoveOfAnOutputDestroysTheOthers) {
     keeps_nothing_when_a_move_throws([](auto... work) { return eddy::try_join(std::move(work)...); });
 }
 
+// covers: P030
 TEST(Join, AcceptsUpToEightFutures) {
     auto all = eddy::wait(eddy::join(ready(1), ready(2), ready(3), ready(4), ready(5), ready(6), ready(7), ready(8)));
     auto& [a, b, c, d, e, f, g, h] = all;
@@ -122,6 +124,7 @@ TEST(Join, AcceptsUpToEightFutures) {
     EXPECT_EQ(all.get<0>() + all.get<7>(), 9);
 }
 
+// covers: P030 I20.5.24
 TEST(Join, AcceptsUpToSixteenFutures) {
     auto work = []() -> task<int> {
         auto [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] =
@@ -136,6 +139,7 @@ TEST(Join, AcceptsUpToSixteenFutures) {
     EXPECT_EQ(nine->get<8>(), "nine");
 }
 
+// covers: P030
 TEST(Join, PollsUnfinishedFuturesOncePerPoll) {
     script a, b;
     by_hand hand(eddy::join(scripted(a), scripted(b)));
@@ -152,6 +156,7 @@ TEST(Join, PollsUnfinishedFuturesOncePerPoll) {
     assert_ready(hand.poll());
 }
 
+// covers: R045
 TEST(Join, EndlessChildDoesNotStarveTheOthers) {
     auto endless = [](eddy::context& cx) -> eddy::poll_result<void> {
         while (cx.consume_budget()) {
@@ -219,6 +224,7 @@ TEST(TryJoin, ErrorsConvertToOneType) {
 
 // ---- select and race ----
 
+// covers: P029 I20.3.5
 TEST(Select, IndexNamesTheFirstReadyFuture) {
     auto which = eddy::wait(eddy::select(eddy::pending<int>(), ready(std::string("x")), eddy::pending()));
     static_assert(std::is_same_v<decltype(which), eddy::selected<int, std::string, std::monostate>>);
@@ -227,6 +233,7 @@ TEST(Select, IndexNamesTheFirstReadyFuture) {
     EXPECT_EQ(std::visit([](const auto& output) { return sizeof(output); }, as_variant), sizeof(std::string));
 }
 
+// covers: P029
 TEST(Select, BiasedSelectPollsInTheGivenOrder) {
     for (int i = 0; i < 10; ++i) EXPECT_EQ(eddy::wait(eddy::select_biased(ready(1), ready(1))).index(), 0u);
     script a, b, c;
@@ -238,6 +245,7 @@ TEST(Select, BiasedSelectPollsInTheGivenOrder) {
     EXPECT_EQ(c.polls, 1);  // no future is polled after the winner
 }
 
+// covers: P029
 TEST(Select, StartsAtARandomFutureWithEqualChance) {
     std::array<int, 3> wins{};
     for (int i = 0; i < 3000; ++i) ++wins.at(eddy::wait(eddy::select(ready(1), ready(1), ready(1))).index());
@@ -245,6 +253,7 @@ TEST(Select, StartsAtARandomFutureWithEqualChance) {
     for (const int each : wins) EXPECT_NEAR(each, 1000, 260);
 }
 
+// covers: P029
 TEST(Select, PollsEachFutureOncePerPoll) {
     script a, b;
     by_hand hand(eddy::select(scripted(a), scripted(b)));
@@ -257,6 +266,7 @@ TEST(Select, PollsEachFutureOncePerPoll) {
     EXPECT_EQ(assert_ready(hand.poll()).index(), 1u);
 }
 
+// covers: P029
 TEST(Select, LosersAreCancelledBeforeTheOutputIsReturned) {
     script a, b{.may_end = false}, c{.may_end = false};
     by_hand hand(eddy::select_biased(scripted(a), cancellable_scripted(b), cancellable_scripted(c)));
@@ -378,6 +388,7 @@ std::array<result<int>, sizeof...(I)> as_array(T& all, std::index_sequence<I...>
     return {all.template get<I>()...};
 }
 
+// covers: R138
 TEST(Join, EveryMixOfChildrenHasTheExpectedOutcome) {
     for_each_count(join_all,
                    []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
@@ -401,6 +412,7 @@ TEST(Join, EveryMixOfChildrenHasTheExpectedOutcome) {
                    });
 }
 
+// covers: R138
 TEST(TryJoin, EveryMixOfChildrenHasTheExpectedOutcome) {
     for_each_count(try_join_all,
                    []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
@@ -419,6 +431,7 @@ TEST(TryJoin, EveryMixOfChildrenHasTheExpectedOutcome) {
                    });
 }
 
+// covers: R138
 TEST(Select, EveryMixOfChildrenHasTheExpectedOutcome) {
     for_each_count(select_all,
                    []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
@@ -437,6 +450,7 @@ TEST(Select, EveryMixOfChildrenHasTheExpectedOutcome) {
                    });
 }
 
+// covers: R138
 TEST(Race, EveryMixOfChildrenHasTheExpectedOutcome) {
     for_each_count(
         race_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {

@@ -164,6 +164,7 @@ task<result<int>> fails_at_depth(int depth, script& s, int& alive) {
     co_return co_await try_(fails_at_depth(depth - 1, s, alive)) + 1;
 }
 
+// covers: R126
 TEST(TaskTry, EndsFramesAtAnyDepth) {
     for (const int depth : {1, 2, 1000}) {
         int alive = 0;
@@ -182,6 +183,7 @@ TEST(TaskTry, EndsFramesAtAnyDepth) {
     }
 }
 
+// covers: R126
 TEST(TaskTry, PassesValuesUpFromAnyDepth) {
     for (const int depth : {1, 2, 1000}) {
         int alive = 0;
@@ -233,6 +235,7 @@ protected:
 
 const std::string long_text(100, 'x');
 
+// covers: R125
 TEST_F(Gcc12Temporaries, ClassTemporariesAreDestroyedOnce) {
     auto work = []() -> task<int> {
         co_return co_await length_of(std::string(100, 'x')) + co_await number_of(counted{3}) +
@@ -241,6 +244,7 @@ TEST_F(Gcc12Temporaries, ClassTemporariesAreDestroyedOnce) {
     EXPECT_EQ(wait(work()), 107);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, NamedClosureMovedIntoTaskIsDestroyedOnce) {
     auto work = []() -> task<int> {
         auto f = [c = counted(5)] { return c.number(); };
@@ -249,6 +253,7 @@ TEST_F(Gcc12Temporaries, NamedClosureMovedIntoTaskIsDestroyedOnce) {
     EXPECT_EQ(wait(work()), 5);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, ClosureOutsideTheAwaitIsDestroyedOnce) {
     auto work = []() -> task<int> {
         auto named = call([c = counted(6)] { return c.number(); });
@@ -257,6 +262,7 @@ TEST_F(Gcc12Temporaries, ClosureOutsideTheAwaitIsDestroyedOnce) {
     EXPECT_EQ(wait(work()), 6);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, NamedConditionalFutureIsDestroyedOnce) {
     // Inside the co_await expression, GCC 12 would destroy the chosen future twice, whatever its class.
     auto work = [](bool which) -> task<int> {
@@ -267,6 +273,7 @@ TEST_F(Gcc12Temporaries, NamedConditionalFutureIsDestroyedOnce) {
     EXPECT_EQ(wait(work(false)), 100);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, AwaitInConditionDestroysTemporariesOnce) {
     auto work = []() -> task<int> {
         if (const int n = co_await number_of(counted(8))) co_return n;
@@ -275,6 +282,7 @@ TEST_F(Gcc12Temporaries, AwaitInConditionDestroysTemporariesOnce) {
     EXPECT_EQ(wait(work()), 8);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, StructuredBindingsAreDestroyedOnce) {
     auto work = []() -> task<int> {
         int sum = 0;
@@ -288,6 +296,7 @@ TEST_F(Gcc12Temporaries, StructuredBindingsAreDestroyedOnce) {
     EXPECT_EQ(wait(work()), 16);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, StructuredBindingIsDestroyedWithTheFrame) {
     auto work = []() -> task<> {
         auto [a, b] = co_await two();
@@ -301,6 +310,7 @@ TEST_F(Gcc12Temporaries, StructuredBindingIsDestroyedWithTheFrame) {
     EXPECT_EQ(alive, 4);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, TemporariesOfLibraryFuturesAreDestroyedOnce) {
     auto work = []() -> task<result<int>> {
         const int a = (co_await ready(counted(1))).number();
@@ -318,6 +328,7 @@ TEST_F(Gcc12Temporaries, TemporariesOfLibraryFuturesAreDestroyedOnce) {
     EXPECT_EQ(wait(work()), 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, CapturesOfNamedAdaptorsAreDestroyedOnce) {
     auto work = []() -> task<result<int>> {
         auto mapped = ready(1).map([c = counted(1)](int i) { return c.number() + i; });
@@ -334,6 +345,7 @@ TEST_F(Gcc12Temporaries, CapturesOfNamedAdaptorsAreDestroyedOnce) {
     EXPECT_EQ(wait(work()), 2 + 3 + 3 + 4);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, CopiedFunctionIsDestroyedOnce) {
     auto work = []() -> task<int> {
         const auto shared = std::make_shared<counted>(5);
@@ -343,6 +355,7 @@ TEST_F(Gcc12Temporaries, CopiedFunctionIsDestroyedOnce) {
     EXPECT_EQ(wait(work()), 13);
 }
 
+// covers: R125
 TEST_F(Gcc12Temporaries, ClosureWithTrivialCapturesNeedsNoName) {
     auto work = [](int n) -> task<int> {
         co_return co_await ready(1).map(

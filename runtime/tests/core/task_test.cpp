@@ -334,6 +334,7 @@ TEST(Task, MillionLevelsOfRecursionFitASmallStack) {
     support::run_on_small_stack([] { EXPECT_EQ(output_of(recurse(1'000'000)), 1'000'000); });
 }
 
+// covers: R128
 TEST(Task, MillionAwaitsOfAReadyChildFitASmallStack) {
     auto loop = []() -> task<long> {
         long sum = 0;
@@ -343,6 +344,7 @@ TEST(Task, MillionAwaitsOfAReadyChildFitASmallStack) {
     support::run_on_small_stack([&] { EXPECT_EQ(output_of(loop()), 1'000'000); });
 }
 
+// covers: R128
 TEST(Task, AwaitsUnderTryAndBoxedFitASmallStack) {
     auto child = [](int& alive) -> task<result<int>> {
         local l(alive);
@@ -401,6 +403,7 @@ TEST(Task, MillionFramesAreDestroyedInnermostFirst) {
 
 // ---- Exceptions ----
 
+// covers: R141
 TEST(Task, ExceptionIsThrownFromAwaitAndPoll) {
     auto parent = [](bool handle) -> task<std::string> {
         if (!handle) co_return std::to_string(co_await throws());
@@ -416,6 +419,7 @@ TEST(Task, ExceptionIsThrownFromAwaitAndPoll) {
     EXPECT_THROW(output_of(parent(false)), std::runtime_error);
 }
 
+// covers: R141
 TEST(Task, ExceptionAfterTheFirstAwaitPropagates) {
     script s;
     auto child = [](script& steps) -> task<int> {
@@ -519,6 +523,7 @@ struct throws_when_destroyed {
     ~throws_when_destroyed() noexcept(false) { throw std::runtime_error("destructor"); }
 };
 
+// covers: R141
 TEST(Task, DestructorThatThrowsAfterReturnReplacesTheValue) {
     auto child = []() -> task<std::string> {
         throws_when_destroyed t;
@@ -527,6 +532,7 @@ TEST(Task, DestructorThatThrowsAfterReturnReplacesTheValue) {
     EXPECT_THROW(output_of(child()), std::runtime_error);
 }
 
+// covers: R141
 TEST(Task, ExceptionObjectIsDestroyedAfterDelivery) {
     auto alive = std::make_shared<int>(1);
     auto child = [](std::shared_ptr<int> p) -> task<> {
@@ -540,6 +546,7 @@ TEST(Task, ExceptionObjectIsDestroyedAfterDelivery) {
     EXPECT_EQ(alive.use_count(), 1);
 }
 
+// covers: R136
 TEST(Task, HandledExceptionIsNotThrownAgain) {
     script s;
     int alive = 0;
@@ -566,6 +573,7 @@ TEST(Task, HandledExceptionIsNotThrownAgain) {
     EXPECT_EQ(assert_ready(ended.poll()), 0);
 }
 
+// covers: R136
 TEST(Task, ExceptionIsDeliveredOnce) {
     by_hand hand(throws());
     EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
@@ -686,6 +694,7 @@ TEST_P(WaitingTask, IsAwaitedByAnotherTask) {
 
 // ---- Moving ----
 
+// covers: R131
 TEST(Task, MoveAssignmentDestroysTheFormerTask) {
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop);
@@ -718,6 +727,7 @@ TEST(Task, MoveAssignmentDestroysTheFormerTask) {
     EXPECT_EQ(assert_ready(target.poll(cx)), 5);
 }
 
+// covers: R131
 TEST(Task, MoveAssignmentToItselfChangesNothing) {
     task<int> t = returns(1);
     auto& alias = t;
@@ -727,6 +737,7 @@ TEST(Task, MoveAssignmentToItselfChangesNothing) {
 
 // ---- Misuse ----
 
+// covers: R039
 TEST(Task, PollAfterTheEndIsMisuse) {
     by_hand hand(returns(1));
     assert_ready(hand.poll());
@@ -737,6 +748,7 @@ TEST(Task, PollAfterTheEndIsMisuse) {
     EXPECT_NE(text.find("task_test.cpp:" + std::to_string(line)), std::string::npos) << text;
 }
 
+// covers: R039
 TEST(Task, AwaitAfterTheEndIsMisuse) {
     auto outer = [](task<int> t) -> task<int> {
         static_cast<void>(co_await std::move(t));
@@ -745,6 +757,7 @@ TEST(Task, AwaitAfterTheEndIsMisuse) {
     EXPECT_THROW(output_of(outer(returns(1))), eddy::misuse);
 }
 
+// covers: R039
 TEST(Task, WakersCanOutliveTheTaskUnderSanitizers) {
     script s;
     auto waits = [](script& steps) -> task<> { static_cast<void>(co_await scripted(steps)); };

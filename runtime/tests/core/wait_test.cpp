@@ -71,6 +71,7 @@ TEST(Wait, NestedWaitDoesNotLoseTheOuterWake) {
     EXPECT_EQ(wait(outer), 2);
 }
 
+// covers: R143
 TEST(Wait, WakersCanOutliveTheWait) {
     eddy::waker kept;
     wait(eddy::poll_fn([&](eddy::context& cx) {
@@ -100,6 +101,7 @@ private:
     eddy::waker waker_;
 };
 
+// covers: R143
 TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
     mailbox box;
     eddy::detail::atomic<std::uint64_t> opened{0};  // the opened rounds; acquire pairs with release

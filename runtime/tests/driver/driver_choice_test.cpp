@@ -236,6 +236,7 @@ protected:
     }
 };
 
+// covers: R108
 TEST_F(RingSupport, EachMissingKernelFeatureHasItsOwnMessage) {
     ASSERT_EQ(all_needs.size(), static_cast<std::size_t>(ring_need::enable_rings) + 1);
     for (const auto& [need, name] : all_needs) {
@@ -248,6 +249,7 @@ TEST_F(RingSupport, EachMissingKernelFeatureHasItsOwnMessage) {
     EXPECT_TRUE(probe_ring().has_value());
 }
 
+// covers: R108
 TEST_F(RingSupport, OldestMissingFeatureIsNamed) {
     const auto linux_5_15 = probe_ring({ring_need::cqe_skip, ring_need::submit_all, ring_need::single_issuer,
                                         ring_need::deferred_taskrun, ring_need::taskrun_flag, ring_need::buffer_ring});
@@ -258,6 +260,7 @@ TEST_F(RingSupport, OldestMissingFeatureIsNamed) {
     EXPECT_EQ(linux_6_0.error().why, lacks("IORING_SETUP_DEFER_TASKRUN"));
 }
 
+// covers: R108
 TEST_F(RingSupport, MissingFeatureMeansEpollOrAnError) {
     const auto ask = []() noexcept { return probe_ring({ring_need::recv}); };
     expect_choice(decide_driver({}, "auto", ask), driver_kind::epoll, lacks("IORING_OP_RECV"));
@@ -395,11 +398,13 @@ TEST(DriverInUse, LoopWithoutIoHasNoDriver) {
     EXPECT_EQ(pool.why_driver(), "none: I/O is not enabled");
 }
 
+// covers: S05
 TEST(DriverInUse, PollIsUsedIfNamed) {
     expect_driver_works("poll", driver_kind::poll, "poll: asked for by EDDY_DRIVER");
     expect_driver_works(driver_kind::poll, driver_kind::poll, "poll: asked for by the builder");
 }
 
+// covers: S03 P112
 TEST(DriverInUse, KqueueIsUsedIfNamedOnSystemsThatHaveIt) {
     if constexpr (EDDY_HAS_KQUEUE != 0) {
         expect_driver_works("kqueue", driver_kind::kqueue, "kqueue: asked for by EDDY_DRIVER");
@@ -412,6 +417,7 @@ TEST(DriverInUse, KqueueIsUsedIfNamedOnSystemsThatHaveIt) {
     }
 }
 
+// covers: S05
 TEST(DriverInUse, AfdExistsOnWindowsOnly) {
     EXPECT_EQ(decide_driver({}, "afd", allowed).error(), errc::unknown_driver);
     EXPECT_EQ(eddy::core::builder().driver(driver_kind::afd).build().error(), std::errc::not_supported);
@@ -480,10 +486,12 @@ protected:
     }
 };
 
+// covers: R107
 TEST_F(DriverDeathTest, AutoUsesEpollIfSeccompForbidsIoUring) {
     EXPECT_EXIT(exit_if_auto_is_epoll_under_filter(std::errc::operation_not_permitted), testing::ExitedWithCode(0), "");
 }
 
+// covers: R107
 TEST_F(DriverDeathTest, AutoUsesEpollWhereTheKernelHasNoIoUring) {
     EXPECT_EXIT(exit_if_auto_is_epoll_under_filter(std::errc::function_not_supported), testing::ExitedWithCode(0), "");
 }
@@ -493,6 +501,7 @@ TEST_F(DriverDeathTest, AutoUsesEpollWhereTheKernelHasNoIoUring) {
     exit_if_auto_is_epoll(refusal_for(code(std::errc::operation_not_permitted)));
 }
 
+// covers: R107
 TEST_F(DriverDeathTest, AutoUsesEpollIfAnyIoUringCallIsForbidden) {
     for (const unsigned call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
         EXPECT_EXIT(exit_if_auto_is_epoll_without(call), testing::ExitedWithCode(0), "");
@@ -507,6 +516,7 @@ TEST_F(DriverDeathTest, AutoUsesEpollIfAnyIoUringCallIsForbidden) {
     exit_if_auto_is_epoll_without(call);
 }
 
+// covers: R107 I20.4.8
 TEST_F(DriverDeathTest, AutoUsesEpollIfAFilterIsSetAfterTheFirstLoop) {
     for (const unsigned call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
         EXPECT_EXIT(exit_if_auto_notices_a_later_filter(call), testing::ExitedWithCode(0), "");
@@ -520,6 +530,7 @@ TEST_F(DriverDeathTest, AutoUsesEpollIfAFilterIsSetAfterTheFirstLoop) {
     std::_Exit(testing::Test::HasFailure() ? 1 : 0);
 }
 
+// covers: R107 I20.4.8
 TEST_F(DriverDeathTest, LoopUsesEpollIfAFilterIsSetBeforeItsFirstRun) {
     EXPECT_EXIT(exit_if_a_loop_runs_under_a_later_filter(), testing::ExitedWithCode(0), "");
 }
@@ -617,6 +628,7 @@ int error_without_locked_memory() {
     exit_if_auto_is_epoll(refusal_for(code(std::errc::not_enough_memory)));
 }
 
+// covers: R107
 TEST_F(DriverDeathTest, AutoUsesEpollWhereNoMemoryMayBeLocked) {
     const int error = error_without_locked_memory();
     if (error == -1) GTEST_SKIP() << "this process cannot give up the right to lock memory";

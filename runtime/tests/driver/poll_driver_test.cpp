@@ -65,6 +65,7 @@ struct PollDriver : testing::Test {
     int other_key = 0;
 };
 
+// covers: S05
 TEST_F(PollDriver, ReportsConditionOnceUntilRearmed) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
@@ -101,6 +102,7 @@ TEST_F(PollDriver, ReportsPriorityDataOnlyIfWatchedForIt) {
     EXPECT_FALSE(tick()[&key].is_priority());
 }
 
+// covers: S05
 TEST_F(PollDriver, HangUpIsReportedOnceAndAgainAfterRearm) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
@@ -251,6 +253,7 @@ TEST_F(PollDriver, RearmOfReusedDescriptorDoesNothing) {
     EXPECT_TRUE(tick().empty());
 }
 
+// covers: S05
 TEST_F(PollDriver, LimitOfEventsServesAllSourcesInTurn) {
     driver = poll_driver::make(2).value();
     std::vector<std::pair<unique_fd, unique_fd>> pipes;
@@ -274,6 +277,7 @@ TEST_F(PollDriver, LimitOfEventsServesAllSourcesInTurn) {
               (std::map<void*, int>{{&keys[0], 4}, {&keys[1], 4}, {&keys[2], 4}, {&keys[3], 4}, {&keys[4], 4}}));
 }
 
+// covers: S05
 TEST_F(PollDriver, WakeEndsTickOnceForSeveralCalls) {
     driver->wake();
     driver->wake();
@@ -283,6 +287,7 @@ TEST_F(PollDriver, WakeEndsTickOnceForSeveralCalls) {
     EXPECT_FALSE(last.was_woken);
 }
 
+// covers: S05
 TEST_F(PollDriver, WatchOnAnotherThreadInterruptsSleepingTick) {
     auto [from, to] = make_pipe();
     write_to(to);
@@ -293,6 +298,7 @@ TEST_F(PollDriver, WatchOnAnotherThreadInterruptsSleepingTick) {
     other.join();
 }
 
+// covers: S05
 TEST_F(PollDriver, RearmOnAnotherThreadInterruptsSleepingTick) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
@@ -316,6 +322,7 @@ TEST_F(PollDriver, AlarmEndsTickAndStaysSetUntilThen) {
     EXPECT_LT(std::chrono::steady_clock::now() - before, 30min);
 }
 
+// covers: S05
 TEST_F(PollDriver, ClosedDescriptorIsReportedAtMostOnce) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));

@@ -30,6 +30,7 @@ bool pass(barrier_state& at, sleeping_task& task) {
     }
 }
 
+// covers: P088
 TEST(ExploreBarrier, TwoWaitersMeetAndOneLeads) {
     EXPECT_TRUE(holds([] {
         auto* const at = new barrier_state(2);

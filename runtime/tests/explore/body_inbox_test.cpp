@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The mailbox between the task of a connection and the readers of its bodies: no chunk, no end and no news is lost, and
 // news that are made while others are taken arrive.
+// covers: S92
 #include <eddy/detail/proto_inbox.hpp>
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A broadcast channel: waiting receivers are woken, each receiver reads complete values, and a value is destroyed once,
 // by its last reader.
+// covers: P110
 #include <eddy/detail/broadcast_state.hpp>
 
 #include <gtest/gtest.h>
@@ -106,6 +107,7 @@ TEST(ExploreBroadcast, TwoWaitingReceiversGetValue) {
     }));
 }
 
+// covers: P082
 TEST(ExploreBroadcast, LaggedReceiverLearnsCountAndContinues) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);

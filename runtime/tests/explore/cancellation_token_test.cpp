@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The tree of cancellation tokens: a cancel wakes all waiters of the token and of its descendants, even if the tree
 // changes meanwhile. Nodes are freed once. A thread that finds a token cancelled finds its descendants cancelled.
+// covers: P110
 #include <eddy/sync/cancellation_token.hpp>
 
 #include <gtest/gtest.h>
@@ -66,6 +67,7 @@ TEST(ExploreCancellationToken, ChildMadeDuringCancelIsCancelled) {
     }));
 }
 
+// covers: P090
 TEST(ExploreCancellationToken, CancelReachesChildOfDroppedParent) {
     EXPECT_TRUE(holds([] {
         std::optional<token_share> root(std::in_place);

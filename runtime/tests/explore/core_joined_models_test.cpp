@@ -194,6 +194,7 @@ void end_elsewhere(small_loop& loop) {
     loop.end();
 }
 
+// covers: R038
 TEST_F(ExploreCoreJoined, HandleCallsRaceWithEndOfTaskAndLoop) {
     for (const auto& letters : words("pqahc", 2)) {
         for (const bool ends : {true, false}) {
@@ -214,6 +215,7 @@ TEST_F(ExploreCoreJoined, HandleCallsRaceWithEndOfTaskAndLoop) {
     }
 }
 
+// covers: R036
 TEST_F(ExploreCoreJoined, AbortWakesParkedEventLoop) {
     for (const char* const letters : {"a", "pa", "ap", "ha"}) {
         ASSERT_TRUE(holds(bounds, [&] {

@@ -243,15 +243,18 @@ void task_that_needs_the_other_worker() {
     both->close();
 }
 
+// covers: R029
 TEST(ExploreIdleWorkers, InjectedTaskIsRunByOnlyWorker) {
     EXPECT_TRUE(holds({.preemptions = 4}, tasks_from_outside<idle_workers, 1, 2>));
 }
 
+// covers: R029
 TEST(ExploreIdleWorkers, InjectedTaskIsRunByOneOfTwoWorkers) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 1>));
     EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 2>));
 }
 
+// covers: R029
 TEST(ExploreIdleWorkers, TaskPushedByBusyWorkerIsRunByOtherWorker) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
 }
@@ -308,6 +311,7 @@ void sentry_resigns_while_a_worker_begins() {
     }
 }
 
+// covers: R026
 TEST(ExploreIdleWorkers, ResigningWatchdogRacesWithStartingWorker) {
     constexpr auto seq_cst = std::memory_order_seq_cst;
     const explore::options all{.preemptions = 100, .stale_reads = 100};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The states of the mpsc channels: each value arrives as it was written, the receiver's waker has one owner at a time,
 // and a waiting task is woken by its event: a value, the drop of the last sender, or the return of the last permit.
+// covers: P110
 #include <eddy/detail/mpsc_state.hpp>
 
 #include <gtest/gtest.h>
@@ -113,14 +114,17 @@ void two_senders() {
     }
 }
 
+// covers: P079
 TEST(ExploreMpsc, TwoSendersWithCapacityForBothLoseNoValue) {
     EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 2>));
 }
 
+// covers: P079
 TEST(ExploreMpsc, TwoSendersWithCapacityForOneLoseNoValue) {
     EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>));
 }
 
+// covers: P079
 TEST(ExploreMpsc, OneSenderRefillsFullRing) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
@@ -182,11 +186,13 @@ struct claims_silently : bounded_state {
     }
 };
 
+// covers: P079
 TEST(ExploreMpsc, OldPermitAndWokenWaiterTakeDifferentSlots) {
     EXPECT_TRUE(holds({.preemptions = 3}, old_permit_gets_the_place<bounded_state>));
     EXPECT_TRUE(fails({.preemptions = 3}, old_permit_gets_the_place<claims_silently>, "race"));
 }
 
+// covers: P079
 TEST(ExploreMpsc, SenderOfClosedBoundedChannelSeesWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
@@ -200,6 +206,7 @@ TEST(ExploreMpsc, SenderOfClosedBoundedChannelSeesWrites) {
     }));
 }
 
+// covers: P080
 TEST(ExploreMpsc, SenderOfClosedUnboundedChannelSeesWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         mpsc_node first;
@@ -223,6 +230,7 @@ struct sleeps_on_a_claim : bounded_state {
     }
 };
 
+// covers: P079
 TEST(ExploreMpsc, ReceiverParkingOnClaimFails) {
     EXPECT_TRUE(fails({.preemptions = 2}, two_senders<sleeps_on_a_claim, 2>, "deadlock"));
 }
@@ -239,10 +247,12 @@ struct leaves_without_a_word : bounded_state {
     }
 };
 
+// covers: P079
 TEST(ExploreMpsc, ReceiverNotPublishingSlotFails) {
     EXPECT_TRUE(fails({.preemptions = 2}, two_senders<leaves_without_a_word, 1>, "race"));
 }
 
+// covers: R071
 TEST(ExploreMpsc, LastPermitOfClosedChannelEndsReceiver) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 2>>();
@@ -259,6 +269,7 @@ TEST(ExploreMpsc, LastPermitOfClosedChannelEndsReceiver) {
     }));
 }
 
+// covers: R071
 TEST(ExploreMpsc, DropOfPermitRacesWithClose) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
@@ -278,6 +289,7 @@ TEST(ExploreMpsc, DropOfPermitRacesWithClose) {
     }));
 }
 
+// covers: P079
 TEST(ExploreMpsc, CloseRacesWithWaitingSender) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
@@ -341,6 +353,7 @@ private:
     explicit list(node* first) : unbounded_state(*first), received(first) {}
 };
 
+// covers: P080
 TEST(ExploreMpsc, TwoSendersOfUnboundedChannelLoseNoValue) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<list>();
@@ -359,6 +372,7 @@ TEST(ExploreMpsc, TwoSendersOfUnboundedChannelLoseNoValue) {
     }));
 }
 
+// covers: P080
 TEST(ExploreMpsc, SenderOfUnboundedChannelRacesWithClose) {
     EXPECT_TRUE(holds({.preemptions = 4}, [] {
         const auto shared = std::make_unique<list>();
@@ -375,6 +389,7 @@ TEST(ExploreMpsc, SenderOfUnboundedChannelRacesWithClose) {
     }));
 }
 
+// covers: P079
 TEST(ExploreMpsc, LastReferenceFreesMemory) {
     EXPECT_TRUE(holds({.preemptions = 4}, [] {
         struct shares : eddy::detail::mpsc_shares {

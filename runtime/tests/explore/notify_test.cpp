@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A notify: no notification is lost, a notified waiter sees the writes before the notification, and a dropped future
 // forwards its notification.
+// covers: P110
 #include <eddy/detail/notify_state.hpp>
 
 #include <gtest/gtest.h>
@@ -74,6 +75,7 @@ TEST(ExploreNotify, NotifyWaitersReachesUnpolledFuture) {
     }));
 }
 
+// covers: R079
 TEST(ExploreNotify, CheckAfterMakingFutureMissesNothing) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         notify_state n;
@@ -137,6 +139,7 @@ TEST(ExploreNotify, NotifyWaitersRacesWithDroppedFuture) {
     }));
 }
 
+// covers: R143
 TEST(ExploreNotify, WokenWaiterMayDestroyNotify) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto* const n = new notify_state;
@@ -281,6 +284,7 @@ void one_gives_up() {
     while (!n.poll(second, &waker)) task.sleep();
 }
 
+// covers: P087
 TEST(ExploreNotify, BrokenCopiesFail) {
     EXPECT_TRUE(holds({.preemptions = 3}, one_waits<as_it_is>));
     EXPECT_TRUE(holds({.preemptions = 3}, one_gives_up<as_it_is>));

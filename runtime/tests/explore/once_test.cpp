@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A value that is set once: one initializer runs at a time, all waiters see the value, and when an initializer fails or
 // is dropped, another one takes over.
+// covers: P110
 #include <eddy/sync/once_cell.hpp>
 
 #include <gtest/gtest.h>
@@ -39,6 +40,7 @@ auto run(F future, sleeping_task& task) {
     }
 }
 
+// covers: P089
 TEST(ExploreOnce, WaitersSeeValueAndEarlierWrites) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<set_once<int>>();
@@ -56,6 +58,7 @@ TEST(ExploreOnce, WaitersSeeValueAndEarlierWrites) {
 }
 
 /// The first two initializers return an error.
+// covers: P089
 TEST(ExploreOnce, FailedInitializerLeavesCellToNextCaller) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
@@ -79,6 +82,7 @@ TEST(ExploreOnce, FailedInitializerLeavesCellToNextCaller) {
 }
 
 /// The first initializer may be dropped before it completes, while other tasks wait.
+// covers: P089
 TEST(ExploreOnce, DroppedInitializerLeavesCellToNextCaller) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
@@ -135,6 +139,7 @@ void two_make() {
     make(once, value, first, false);
 }
 
+// covers: P089
 TEST(ExploreOnce, StateIsClaimedAgainAfterGiveUp) { EXPECT_TRUE(holds(two_make<once_state>)); }
 
 /// A copy of the state, with a parameter for each mistake.

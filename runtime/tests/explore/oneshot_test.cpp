@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The state of a oneshot channel: the value and each waker have one owner at a time, the storage is freed once, and a
 // waiting task is woken.
+// covers: P110
 #include <eddy/sync/oneshot.hpp>
 
 #include <gtest/gtest.h>

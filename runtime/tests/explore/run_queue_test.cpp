@@ -159,6 +159,7 @@ TEST(ExploreRunQueue, StealCopiesBeforeOwnerReusesSlots) {
     }
 }
 
+// covers: R033
 TEST(ExploreRunQueue, EachTaskIsTakenOnceDuringPushPopAndSteal) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(
@@ -167,6 +168,7 @@ TEST(ExploreRunQueue, EachTaskIsTakenOnceDuringPushPopAndSteal) {
     }
 }
 
+// covers: R033
 TEST(ExploreRunQueue, EachTaskIsTakenOnceByTwoStealingWorkers) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] { two_steal<run_queue>(first); }));

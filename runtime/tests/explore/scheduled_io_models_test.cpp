@@ -138,10 +138,12 @@ void clear_keeps_publishing() {
     check(errors == 1, "writes before the report are visible");
 }
 
+// covers: S39
 TEST(ExploreScheduledIo, EventBetweenWouldBlockAndClearStaysReady) {
     EXPECT_TRUE(holds(thorough, edges_and_a_reader<scheduled_io>));
 }
 
+// covers: S39 R002
 TEST(ExploreScheduledIo, EventsOfBothDirectionsAreKept) {
     EXPECT_TRUE(holds({.stale_reads = 1}, edges_of_both_directions<scheduled_io>));
 }
@@ -151,6 +153,7 @@ TEST(ExploreScheduledIo, ReadinessPublishesEarlierWrites) {
     EXPECT_TRUE(holds(thorough, clear_keeps_publishing<scheduled_io>));
 }
 
+// covers: R002
 TEST(ExploreScheduledIo, ClearOfOldTickKeepsNewerEvents) {
     EXPECT_TRUE(holds({.preemptions = 100, .stale_reads = 100}, [] {
         scheduled_io source;
@@ -165,6 +168,7 @@ TEST(ExploreScheduledIo, ClearOfOldTickKeepsNewerEvents) {
     }));
 }
 
+// covers: S41
 TEST(ExploreScheduledIo, ShutdownWakesWaiterAndIsNeverCleared) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task self(false);
@@ -181,6 +185,7 @@ TEST(ExploreScheduledIo, ShutdownWakesWaiterAndIsNeverCleared) {
     }));
 }
 
+// covers: S40
 TEST(ExploreScheduledIo, LastPollOwnsWakerSlot) {
     EXPECT_TRUE(holds({.stale_reads = 1}, [] {
         sleeping_task given_up(false);
@@ -200,6 +205,7 @@ TEST(ExploreScheduledIo, LastPollOwnsWakerSlot) {
     }));
 }
 
+// covers: S40
 TEST(ExploreScheduledIo, DroppedOperationFreesItsWakerSlot) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task self(false);
@@ -216,6 +222,7 @@ TEST(ExploreScheduledIo, DroppedOperationFreesItsWakerSlot) {
     }));
 }
 
+// covers: S40
 TEST(ExploreScheduledIo, WaiterIsWokenOrUnlinked) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task dropped_task(false);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The core of semaphore, mutex, rwlock and the bounded channel: each permit has one holder at a time, the next holder
 // sees the writes of the previous one, and a waiter is woken or leaves the list cleanly.
+// covers: P110
 #include <eddy/detail/semaphore_state.hpp>
 
 #include <gtest/gtest.h>
@@ -67,8 +68,10 @@ void two_that_lock() {
     check(shared->state.available() == 1, "the permit is returned");
 }
 
+// covers: R066
 TEST(ExploreSemaphore, TwoThreadsLockInTurn) { EXPECT_TRUE(holds({.preemptions = 3}, two_that_lock<permit_state>)); }
 
+// covers: R065
 TEST(ExploreSemaphore, ThreeThreadsLockInTurn) {
     EXPECT_TRUE(holds({.preemptions = 2}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(1);
@@ -102,10 +105,13 @@ struct forgets_to_publish : permit_state {
     }
 };
 
+// covers: R065
 TEST(ExploreSemaphore, ReleaseIgnoringWaitersFails) { EXPECT_TRUE(fails(two_that_lock<never_wakes>, "deadlock")); }
 
+// covers: R066
 TEST(ExploreSemaphore, ReleaseWithoutPublishingFails) { EXPECT_TRUE(fails(two_that_lock<forgets_to_publish>, "race")); }
 
+// covers: R063
 TEST(ExploreSemaphore, DroppedWaiterForwardsPermit) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
@@ -130,6 +136,7 @@ TEST(ExploreSemaphore, DroppedWaiterForwardsPermit) {
     }));
 }
 
+// covers: P086
 TEST(ExploreSemaphore, LargeRequestGetsPermitsOfTwoReleases) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
@@ -147,6 +154,7 @@ TEST(ExploreSemaphore, LargeRequestGetsPermitsOfTwoReleases) {
     }));
 }
 
+// covers: P086
 TEST(ExploreSemaphore, CloseEndsWaiter) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
@@ -161,6 +169,7 @@ TEST(ExploreSemaphore, CloseEndsWaiter) {
     }));
 }
 
+// covers: P084
 TEST(ExploreSemaphore, NextHolderMayDestroySemaphore) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto state = std::make_unique<permit_state>(0);  // locked by the other thread
@@ -180,6 +189,7 @@ TEST(ExploreSemaphore, NextHolderMayDestroySemaphore) {
     }));
 }
 
+// covers: R070
 TEST(ExploreSemaphore, ForgetRacesWithReleaseAndWaiter) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(1);

@@ -126,6 +126,7 @@ protected:
     static void SetUpTestSuite() { explore::separate(&eddy::detail::this_thread.polled); }
 };
 
+// covers: R023 R040
 TEST_F(ExploreSpawnedTask, EachWakeLeadsToPollThatSeesEarlierWrites) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
@@ -143,6 +144,7 @@ TEST_F(ExploreSpawnedTask, EachWakeLeadsToPollThatSeesEarlierWrites) {
     }));
 }
 
+// covers: R040
 TEST_F(ExploreSpawnedTask, TwoWorkersNeverPollAtOnce) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
@@ -161,6 +163,7 @@ TEST_F(ExploreSpawnedTask, TwoWorkersNeverPollAtOnce) {
     }));
 }
 
+// covers: R036
 TEST_F(ExploreSpawnedTask, AbortEndsRunningWokenOrWaitingTask) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
@@ -197,6 +200,7 @@ TEST_F(ExploreSpawnedTask, AbortRacingWithEndGivesValueOrCancelled) {
     }));
 }
 
+// covers: R038
 TEST_F(ExploreSpawnedTask, EndWakesJoinerWhichTakesOutput) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
@@ -243,12 +247,14 @@ void handle_that_is_polled_twice_and_dropped() {
     handle.detach();
 }
 
+// covers: R038
 TEST_F(ExploreSpawnedTask, PolledHandleMayBeDroppedWhileTaskEnds) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 1};
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<false>));
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<true>));
 }
 
+// covers: R035
 TEST_F(ExploreSpawnedTask, ShutdownRacesWithRunAndWake) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
@@ -268,6 +274,7 @@ TEST_F(ExploreSpawnedTask, ShutdownRacesWithRunAndWake) {
 
 // ---- A task that wakes itself: the state word does not record it until the poll ends ----
 
+// covers: R040
 TEST_F(ExploreSpawnedTask, SelfWakingTaskIsPolledAgain) {
     for (const int yields : {1, 2}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
@@ -281,6 +288,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskIsPolledAgain) {
     }
 }
 
+// covers: R023 R040
 TEST_F(ExploreSpawnedTask, SelfWakingTaskSeesWritesBeforeOtherWakes) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
@@ -296,6 +304,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskSeesWritesBeforeOtherWakes) {
     }));
 }
 
+// covers: R040
 TEST_F(ExploreSpawnedTask, SelfWakingTaskIsQueuedOnce) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
@@ -313,6 +322,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskIsQueuedOnce) {
     }));
 }
 
+// covers: R036
 TEST_F(ExploreSpawnedTask, AbortEndsSelfWakingTask) {
     // No flag ends this task: the abort must end it, however often it wakes itself while it is being cancelled.
     for (const int to_cancel : {0, 1, 2}) {
@@ -330,6 +340,7 @@ TEST_F(ExploreSpawnedTask, AbortEndsSelfWakingTask) {
     }
 }
 
+// covers: R036
 TEST_F(ExploreSpawnedTask, AbortAndWakeEndSelfWakingTask) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
@@ -342,6 +353,7 @@ TEST_F(ExploreSpawnedTask, AbortAndWakeEndSelfWakingTask) {
     }));
 }
 
+// covers: R035
 TEST_F(ExploreSpawnedTask, ShutdownEndsSelfWakingTask) {
     for (const int to_cancel : {0, 1}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
@@ -552,6 +564,7 @@ void two_say_and_wake() {
         [&] { return said[0].load(std::memory_order_relaxed) != 0 && said[1].load(std::memory_order_relaxed) != 0; });
 }
 
+// covers: R023 R040
 TEST_F(ExploreSpawnedTask, BrokenStateWordsFail) {
     EXPECT_TRUE(holds({.stale_reads = 1}, two_say_and_wake<as_it_is>));
     EXPECT_TRUE(fails(two_say_and_wake<relaxed_word>, "a lost wake-up"));

@@ -30,6 +30,7 @@ void wait(task_tracker& tracker, sleeping_task& task) {
     }
 }
 
+// covers: P020
 TEST(ExploreTaskTracker, WaiterSeesWritesMadeUnderTokens) {
     EXPECT_TRUE(holds([] {
         task_tracker tracker;
@@ -50,6 +51,7 @@ TEST(ExploreTaskTracker, WaiterSeesWritesMadeUnderTokens) {
     }));
 }
 
+// covers: P020
 TEST(ExploreTaskTracker, WokenWaiterMayDestroyTracker) {
     EXPECT_TRUE(holds([] {
         auto tracker = std::make_unique<task_tracker>();

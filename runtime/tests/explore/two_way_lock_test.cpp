@@ -51,6 +51,7 @@ void two_count() {
     check(both.count == 2, "both threads have held the lock");
 }
 
+// covers: S91
 TEST(ExploreTwoWayLock, UnlockWakesWaiterAndExcludesHolder) { EXPECT_TRUE(holds(thorough, two_count<two_way_lock>)); }
 
 TEST(ExploreTwoWayLock, WaiterMayReturnWithAnotherWaker) {

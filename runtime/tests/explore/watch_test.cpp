@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A watch channel: no change is missed, the value has one writer or any number of readers at a time, and the memory is
 // freed once.
+// covers: P110
 #include <eddy/detail/watch_state.hpp>
 
 #include <gtest/gtest.h>
@@ -67,6 +68,7 @@ TEST(ExploreWatch, WaiterSeesValueAndThenEnd) {
     }));
 }
 
+// covers: P083
 TEST(ExploreWatch, ChangeBetweenTwoReadsIsNotMissed) {
     EXPECT_TRUE(holds([] {
         channel of;

@@ -83,6 +83,7 @@ void run(group& jobs, sleeping_task& owner) {
     }
 }
 
+// covers: P094
 TEST(ExploreWokenSet, EachWakeWakesOwner) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task owner(false);

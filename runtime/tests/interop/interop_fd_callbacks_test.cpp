@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P108
 #include <eddy/interop/fd_callbacks.hpp>
 
 #include <eddy/future.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P108
 #include <eddy/interop.hpp>
 
 #include <eddy/future.hpp>
@@ -170,6 +171,7 @@ struct by_signal {
     }
 };
 
+// covers: P031
 TEST(FromAwaitable, ReadyAwaitableCompletesInTheFirstPoll) {
     by_hand hand(eddy::from_awaitable(std::suspend_never()));
     assert_ready(hand.poll());
@@ -189,6 +191,7 @@ TEST(FromAwaitable, NothingBeginsBeforeTheFirstPoll) {
     EXPECT_EQ(assert_ready(hand.poll()), 4);
 }
 
+// covers: P031
 TEST(FromAwaitable, ExceptionIsThrownByTheFuture) {
     by_signal source;
     const auto shared = source.shared;

@@ -80,6 +80,7 @@ void on_both(Fn work) {
     support::make_runtime(1).block_on(work());
 }
 
+// covers: P050
 TEST(IoStandard, InputIsReadLineByLine) {
     on_both([]() -> task<void> {
         auto pipe = support::make_pipe();
@@ -99,6 +100,7 @@ TEST(IoStandard, InputIsReadLineByLine) {
     });
 }
 
+// covers: P050
 TEST(IoStandard, FlushedOutputIsWritten) {
     on_both([]() -> task<void> {
         const auto pipe = support::make_pipe();
@@ -121,6 +123,7 @@ TEST(IoStandard, FlushedOutputIsWritten) {
     });
 }
 
+// covers: P050
 TEST(IoStandard, DroppedReadLosesNoByte) {
     support::make_runtime(1).block_on([]() -> task<void> {
         auto pipe = support::make_pipe();
@@ -136,6 +139,7 @@ TEST(IoStandard, DroppedReadLosesNoByte) {
     }());
 }
 
+// covers: R097
 TEST(IoStandard, ReadContinuesAfterEndOfFile) {
     support::make_runtime(1).block_on([]() -> task<void> {
         std::string name = testing::TempDir() + "eddy_io_standard_XXXXXX";
@@ -152,6 +156,7 @@ TEST(IoStandard, ReadContinuesAfterEndOfFile) {
     }());
 }
 
+// covers: P050
 TEST(IoStandard, OutputWaitsForReader) {
     support::make_runtime(1).block_on([]() -> task<void> {
         const auto pipe = support::make_pipe();
@@ -174,6 +179,7 @@ TEST(IoStandard, OutputWaitsForReader) {
     }());
 }
 
+// covers: P050
 TEST(IoStandard, ErrorsAreReportedByNextCall) {
     support::make_runtime(1).block_on([]() -> task<void> {
         auto pipe = support::make_pipe();
@@ -191,6 +197,7 @@ TEST(IoStandard, ErrorsAreReportedByNextCall) {
     }());
 }
 
+// covers: P050
 TEST(IoStandard, UseWithoutRuntimeThrowsMisuse) {
     io::standard_output to;
     io::standard_input from;

@@ -103,6 +103,7 @@ task<void> talk() {
     EXPECT_TRUE(again);
 }
 
+// covers: S90
 TEST(IoTcp, ReadAndWriteAlgorithmsWorkOverSocket) { on_both(talk); }
 
 task<void> send_pattern(io::write_half<tcp_stream> to, std::size_t size) {
@@ -139,6 +140,7 @@ task<void> pump(std::size_t size) {
     }
 }
 
+// covers: S86 P046
 TEST(IoTcpStress, SplitHalvesCopyInBothDirections) {
     const std::size_t size = support::rounds(std::uint64_t{1} << 30);  // a GiB in `./dev soak`
     on_both([size] { return pump(size); });
@@ -169,6 +171,7 @@ task<void> through_a_relay() {
     EXPECT_TRUE(done);
 }
 
+// covers: P045
 TEST(IoTcp, CopyBidirectionalForwardsHalfClose) { on_both(through_a_relay); }
 
 task<void> with_blocking_code() {
@@ -189,6 +192,7 @@ task<void> with_blocking_code() {
     EXPECT_EQ(line.value(), "line\n");
 }
 
+// covers: P051
 TEST(IoTcp, SyncIoBridgeUsesSocketOfRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
 
 TEST(IoSyncIoBridge, BuffersAreTextOrBytesInAnyContainer) {
@@ -292,6 +296,7 @@ task<void> wait_for_each_kind(event_trace& trace) {
     EXPECT_TRUE(flushed);
 }
 
+// covers: S53
 TEST(IoTcp, OneTaskIsWokenByEachKindOfEvent) {
     eddy::core loop;
     event_trace trace;

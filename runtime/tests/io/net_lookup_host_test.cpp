@@ -81,6 +81,7 @@ static_assert(!to_socket_addrs<ip_addr>);
 static_assert(!to_socket_addrs<std::vector<std::string>>);
 static_assert(!to_socket_addrs<lookup_request>);
 
+// covers: S27
 TEST(LookupHost, AddressesResolveImmediatelyWithoutThread) {
     const stub_resolver stub(never);
     const socket_addr v4(ipv4_addr::loopback(), 80);
@@ -122,6 +123,7 @@ TEST(LookupHost, InvalidTextIsRefusedImmediately) {
     EXPECT_NE(known("localhost").error().message().find("localhost:80"), std::string::npos);
 }
 
+// covers: S28
 TEST(LookupHost, EmptyListIsAnError) {
     const auto error = known(addresses()).error();
     EXPECT_EQ(error, eddy::errc::no_address);
@@ -169,6 +171,7 @@ TEST(LookupHost, ResolverGetsNameAndPort) {
     EXPECT_EQ(eddy::wait(lookup_host("localhost", 1)), addresses{some_addr});
 }
 
+// covers: S27 P064
 TEST(LookupHost, LocalhostResolvesToLoopback) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -288,6 +291,7 @@ TEST(LookupHost, PollAfterCompletionThrowsMisuse) {
     EXPECT_THROW(static_cast<void>(name.poll()), eddy::misuse);
 }
 
+// covers: S27
 TEST(LookupHost, SlowResolverDoesNotBlockTicker) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
@@ -311,6 +315,7 @@ TEST(LookupHost, SlowResolverDoesNotBlockTicker) {
     EXPECT_LT(worst, 500ms) << "the ticker was delayed by " << worst.count() << " ns";
 }
 
+// covers: R059 I20.4.2
 TEST(LookupHost, PausedClockDoesNotAdvanceDuringALookup) {
     const stub_resolver stub(addresses{some_addr});
     auto core = eddy::core::builder().start_paused(true).build().value();
@@ -355,6 +360,7 @@ eddy::task<void> begin_and_drop(const slow_resolver& slow) {
     EXPECT_EQ(first.index(), 1u);
 }
 
+// covers: R123
 TEST(LookupHost, DroppedLookupDoesNotKeepLoopRunning) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
@@ -365,6 +371,7 @@ TEST(LookupHost, DroppedLookupDoesNotKeepLoopRunning) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
+// covers: R123
 TEST(LookupHost, LoopEndsDuringPendingLookup) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
@@ -379,6 +386,7 @@ TEST(LookupHost, LoopEndsDuringPendingLookup) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
+// covers: R123
 TEST(LookupHost, RunDoesNotWaitForDroppedLookup) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
@@ -387,6 +395,7 @@ TEST(LookupHost, RunDoesNotWaitForDroppedLookup) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
+// covers: R123
 TEST(LookupHostDeathTest, ProgramExitDoesNotWaitForResolver) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto look_up_and_exit = [] {

@@ -38,6 +38,7 @@ eddy::task<eddy::result<void>> refused() {
     co_return std::unexpected(std::make_error_code(std::errc::connection_refused));
 }
 
+// covers: S25 P032
 TEST(Run, ExitCodeIsZeroOrReturnedNumber) {
     EXPECT_EQ(eddy::run(nothing()), 0);
     EXPECT_EQ(eddy::run(number(0)), 0);
@@ -75,6 +76,7 @@ TEST(Run, FunctionIsCalledAndKeptUntilItsFutureEnds) {
     EXPECT_EQ(std::move(pool).block_on_all(length), size);
 }
 
+// covers: S25
 TEST(Run, ErrorIsPrintedAndExitCodeIsOne) {
     int code = 0;
     EXPECT_EQ(support::first_line(printed_by([&] { code = eddy::run(refused()); })),
@@ -214,6 +216,7 @@ TEST(RunErrorTrail, NamesCoReturnOfMain) {
 
 // ---- Waiting ----
 
+// covers: S14
 TEST(Run, WaitsForSpawnedTasks) {
     std::atomic<int> ended = 0;
     const auto child = [](std::atomic<int>& count, int depth) -> eddy::task<void> {
@@ -238,6 +241,7 @@ eddy::task<void> never(std::shared_ptr<int> alive) {
     static_cast<void>(alive);
 }
 
+// covers: S14
 TEST(Run, ErrorCancelsSpawnedTasks) {
     const auto alive = std::make_shared<int>();
     const auto main = [&]() -> eddy::task<eddy::result<void>> {
@@ -249,6 +253,7 @@ TEST(Run, ErrorCancelsSpawnedTasks) {
     EXPECT_EQ(alive.use_count(), 1);
 }
 
+// covers: S25
 TEST(Run, ExceptionCancelsSpawnedTasks) {
     const auto alive = std::make_shared<int>();
     const auto fds = support::fd_count();
@@ -319,6 +324,7 @@ TEST(Run, ErrorWithoutTextPrintsNothing) {
     EXPECT_EQ(said, support::message_of(std::errc::connection_refused));
 }
 
+// covers: S31 P031
 TEST(Run, PollFnIsPolledUntilReady) {
     int calls = 0;
     const auto main = [&]() -> eddy::task<int> {

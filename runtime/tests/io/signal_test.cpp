@@ -73,6 +73,7 @@ eddy::task<int> next_of(kind of, Send send) {
     co_return next ? next->number() : 0;
 }
 
+// covers: P077 P097
 TEST(Signal, StreamReceivesRaisedSignal) {
     eddy::core core;
     EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);
@@ -92,6 +93,7 @@ TEST(Signal, RecvReturnsNextSignal) {
     EXPECT_EQ(within(core, receive()), SIGUSR1);
 }
 
+// covers: P077
 TEST(Signal, SignalFromAnotherProcessWakesSleepingLoop) {
     eddy::core core;
     const pid_t parent = ::getpid();
@@ -106,6 +108,7 @@ TEST(Signal, SignalFromAnotherProcessWakesSleepingLoop) {
     ::waitpid(child, nullptr, 0);
 }
 
+// covers: P077
 TEST(Signal, NewStreamReceivesOnlyLaterSignals) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
@@ -122,6 +125,7 @@ TEST(Signal, NewStreamReceivesOnlyLaterSignals) {
     EXPECT_TRUE(within(core, work()));
 }
 
+// covers: P077
 TEST(Signal, KindsAreSeparateAndPendingSignalsMerge) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
@@ -157,6 +161,7 @@ TEST(Signal, ReceivedSignalCausesNoFurtherEvents) {
 
 // The object that the signal handler uses for a stream (signal_bell) is kept when the stream is dropped. A later stream
 // reuses the object, also for another signal.
+// covers: R120
 TEST(Signal, StreamCreatedAfterADroppedStreamReceivesSignals) {
     eddy::core core;
     const auto fds = support::count_fds();
@@ -167,6 +172,7 @@ TEST(Signal, StreamCreatedAfterADroppedStreamReceivesSignals) {
     EXPECT_EQ(support::count_fds(), fds);
 }
 
+// covers: P077
 TEST(Signal, SignalReachesAllStreamsOfAllLoops) {
     eddy::core core;
     auto pool = eddy::runtime::builder().worker_threads(2).build().value();
@@ -192,6 +198,7 @@ TEST(Signal, SignalReachesAllStreamsOfAllLoops) {
     EXPECT_EQ(heard.load(), 11);
 }
 
+// covers: P077
 TEST(Signal, CtrlCWakesAllWaitersAndDoesNotEndProgram) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
@@ -218,6 +225,7 @@ TEST(Signal, CtrlCWakesAllWaitersAndDoesNotEndProgram) {
     std::raise(SIGINT);  // no future waits, and the handler is still installed
 }
 
+// covers: P077
 TEST(Signal, FirstSignalCancelsShutdownToken) {
     for (const int number : {SIGINT, SIGTERM}) {
         eddy::core core;
@@ -246,6 +254,7 @@ void exit_at_second_signal() {
     within(core, work());
 }
 
+// covers: P077
 TEST(Signal, SecondSignalEndsProgramThatAwaitsShutdown) {
     EXPECT_EXIT(exit_at_second_signal(), testing::ExitedWithCode(128 + SIGINT), "");
 }
@@ -256,6 +265,7 @@ void count_former(int) {
     errno = EPERM;  // the interrupted code must not see this value
 }
 
+// covers: P077 R121
 TEST(Signal, FormerHandlerRunsAndErrnoIsRestored) {
     struct sigaction old{};
     old.sa_handler = count_former;
@@ -335,6 +345,7 @@ TEST(Signal, ReceivedSignalDoesNotInterruptBlockingRead) {
     EXPECT_EQ(read_during_signals(SIGUSR1), 1);
 }
 
+// covers: R120
 TEST(Signal, HandlerDoesNotWriteToDescriptorOfClosedBell) {
     ASSERT_TRUE(eddy::sys::count_signal(SIGUSR2));
     int ends[2];
@@ -357,6 +368,7 @@ TEST(Signal, HandlerDoesNotWriteToDescriptorOfClosedBell) {
     eddy::sys::close_bell(*next);
 }
 
+// covers: P077
 TEST(Signal, ForbiddenSignalsAreRefused) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
@@ -370,6 +382,7 @@ TEST(Signal, ForbiddenSignalsAreRefused) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
+// covers: P077
 TEST(Signal, StreamEndsWithLoop) {
     std::optional<signal::signal_stream> left;
     {
@@ -456,6 +469,7 @@ std::uint64_t allocate_until(const std::atomic<bool>& is_over) {
 }
 
 // malloc(3) takes locks. A handler that allocates would deadlock if it interrupted malloc(3) on its own thread.
+// covers: R121
 TEST(SignalStress, SignalStormDoesNotDisturbThreadThatAllocates) {
     const support::watchdog limit("a thread that allocates in a storm of signals", std::chrono::seconds(60));
     const int number = unused_signal(2);
@@ -497,6 +511,7 @@ TEST(SignalStress, SignalStormDoesNotDisturbThreadThatAllocates) {
     EXPECT_EQ(storm_signals_elsewhere, 0u);
 }
 
+// covers: P077
 TEST(SignalStress, StreamReceivesSignalsSentByAnotherThread) {
     eddy::core core;
     ASSERT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);  // sets the handler

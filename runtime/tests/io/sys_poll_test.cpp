@@ -152,6 +152,7 @@ void expect_short_waits_to_sleep(poll& queue) {
 
 // ---- Registering ----
 
+// covers: S80
 TEST(SysPoll, ReportsTokenOfReadySource) {
     poll queue;
     const auto idle = unix_pair(), busy = unix_pair();
@@ -186,6 +187,7 @@ TEST(SysPoll, ReportsEachEdgeOnce) {
     EXPECT_TRUE(next_event(queue).is_readable());
 }
 
+// covers: S80 R011
 TEST(SysPoll, AddingTheSameDescriptorTwiceFails) {
     poll queue;
     const auto stream = unix_pair();
@@ -197,6 +199,7 @@ TEST(SysPoll, AddingTheSameDescriptorTwiceFails) {
     EXPECT_TRUE(one.token() == token{1} && !one.is_writable()) << "the second add() changed the first";
 }
 
+// covers: R010
 TEST(SysPoll, FilesAndDirectoriesAreRefused) {
     poll queue;
     const descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
@@ -268,6 +271,7 @@ TEST(SysPoll, ClosedSourceReportsNothing) {
     expect_nothing(queue);
 }
 
+// covers: R007
 TEST(SysPoll, RemoveBeforeCloseSilencesDuplicate) {
     poll queue;
     auto pipe = pipe_pair();
@@ -312,6 +316,7 @@ TEST(SysPoll, SourceAddedDuringWaitEndsWait) {
 
 // ---- Closing, errors, urgent data ----
 
+// covers: R005
 TEST(SysPoll, HalfCloseReportsReadClosedOnly) {
     for (const auto& make : {unix_pair, tcp_pair}) {
         poll queue;
@@ -339,6 +344,7 @@ TEST(SysPoll, OwnShutdownDoesNotReportReadClosed) {
     EXPECT_FALSE(next_readiness(queue).intersects(ready::read_closed));
 }
 
+// covers: R004
 TEST(SysPoll, HangUpReportsBothDirectionsClosed) {
     for (const auto& make : {unix_pair, tcp_pair}) {
         for (const auto wanted : {interest::readable, interest::writable}) {
@@ -356,6 +362,7 @@ TEST(SysPoll, HangUpReportsBothDirectionsClosed) {
     }
 }
 
+// covers: R004
 TEST(SysPoll, PipeReaderSeesWriterClose) {
     poll queue;
     auto pipe = pipe_pair();
@@ -365,6 +372,7 @@ TEST(SysPoll, PipeReaderSeesWriterClose) {
     EXPECT_TRUE(one.is_read_closed() && one.readiness().satisfies(interest::readable));
 }
 
+// covers: R004
 TEST(SysPoll, PipeWriterSeesReaderClose) {
     poll queue;
     auto pipe = pipe_pair();
@@ -376,6 +384,7 @@ TEST(SysPoll, PipeWriterSeesReaderClose) {
     EXPECT_TRUE(one.readiness().satisfies(interest::writable));
 }
 
+// covers: R004
 TEST(SysPoll, FullPipeReportsReaderClose) {
     poll queue;
     auto pipe = pipe_pair();
@@ -435,6 +444,7 @@ TEST(SysPoll, EventsWithoutCapacityThrowsMisuse) {
 
 // ---- Timeouts ----
 
+// covers: R021
 TEST(SysPoll, ZeroTimeoutDoesNotWait) {
     poll queue;
     const auto start = clock_type::now();
@@ -451,11 +461,13 @@ TEST(SysPoll, ZeroTimeoutReportsPendingEvents) {
     EXPECT_EQ(queue.wait(buffer, 0ns), 1u);
 }
 
+// covers: R021
 TEST(SysPoll, ShortTimeoutSleepsFullTime) {
     poll queue;
     expect_short_waits_to_sleep(queue);
 }
 
+// covers: R021
 TEST(SysPoll, HugeTimeoutWaitsUntilWoken) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{1});
@@ -518,6 +530,7 @@ bool forbid_epoll_pwait2(int error) {
     std::_Exit(testing::Test::HasFailure() ? 1 : 0);
 }
 
+// covers: R021
 TEST(SysPollDeathTest, WithoutEpollPwait2TimeoutsAreRoundedUp) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
     if (is_kqueue) GTEST_SKIP() << "a kqueue needs no epoll_pwait2(2)";
@@ -529,6 +542,7 @@ TEST(SysPollDeathTest, WithoutEpollPwait2TimeoutsAreRoundedUp) {
 
 // ---- The waker ----
 
+// covers: S80
 TEST(SysPollWaker, WakeBeforeWaitIsNotLost) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{10});
@@ -546,6 +560,7 @@ TEST(SysPollWaker, ManyWakesAreOneEvent) {
     expect_nothing(queue);
 }
 
+// covers: R018
 TEST(SysPollWaker, SecondWakeNeedsNoDrain) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{10});
@@ -574,6 +589,7 @@ TEST(SysPollWaker, WakeEndsRunningWait) {
     }
 }
 
+// covers: R018
 TEST(SysPollWaker, WakeWorksWhenCounterIsFull) {
     if (is_kqueue) GTEST_SKIP() << "the waker of a kqueue has no counter";
     poll queue;

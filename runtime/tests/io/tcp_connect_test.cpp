@@ -41,6 +41,7 @@ eddy::task<eddy::result<tcp_stream>> connect_any(std::vector<socket_addr> to) {
 
 // ---- Connecting ----
 
+// covers: P054
 TEST(TcpConnect, ConnectsAndCarriesBytesBothWays) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -56,6 +57,7 @@ TEST(TcpConnect, ConnectsAndCarriesBytesBothWays) {
     EXPECT_EQ(stream.peer_addr().value(), listener.addr());
 }
 
+// covers: S27 P064
 TEST(TcpConnect, ConnectAcceptsEachFormOfAddress) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -83,6 +85,7 @@ TEST(TcpConnect, ConnectAcceptsEachFormOfAddress) {
     EXPECT_TRUE(reaches(tcp_stream::connect(host, core.handle())));
 }
 
+// covers: S27
 TEST(TcpConnect, ConnectReachesIpv6) {
     eddy::core core;
     auto listener = within(core, eddy::net::tcp_listener::bind("::1", 0));
@@ -105,6 +108,7 @@ TEST(TcpConnect, ConnectRefusesTextThatIsNoAddress) {
     EXPECT_EQ(within(core, tcp_stream::connect("not an ip", 80)).error(), eddy::errc::bad_address);
 }
 
+// covers: S10
 TEST(TcpConnect, PendingConnectDoesNotBlockTicker) {
     const support::watchdog limit("a pending connect next to a ticker");
     eddy::core core;
@@ -135,6 +139,7 @@ TEST(TcpConnect, PendingConnectDoesNotBlockTicker) {
 }
 
 // On a paused clock, a delay of the machine is not visible, but each delay by the event loop is.
+// covers: S10
 TEST(TcpConnect, TickerTicksEveryMillisecondDuringPendingConnect) {
     const support::watchdog limit("a pending connect next to a ticker on the paused clock");
     std::optional<eddy::core> core(eddy::core::builder().start_paused(true).build().value());
@@ -162,6 +167,7 @@ TEST(TcpConnect, TickerTicksEveryMillisecondDuringPendingConnect) {
     EXPECT_EQ(polls, 1) << "the connect is polled at its start, and then only for an event";
 }
 
+// covers: S11
 TEST(TcpConnect, ConnectCanBeBuiltBeforeLoop) {
     const auto listener = raw_socket::listening();
     auto connect = tcp_stream::connect(listener.addr());
@@ -171,6 +177,7 @@ TEST(TcpConnect, ConnectCanBeBuiltBeforeLoop) {
     EXPECT_GE(support::fd_count(), fds);
 }
 
+// covers: S11 P107
 TEST(TcpConnect, ConnectPolledWithoutLoopThrowsMisuse) {
     const auto fds = support::fd_count();
     const int line = __LINE__ + 1;
@@ -181,6 +188,7 @@ TEST(TcpConnect, ConnectPolledWithoutLoopThrowsMisuse) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
+// covers: P107
 TEST(TcpConnect, ReadThatMustWaitWithoutLoopThrowsMisuse) {
     connection pair;
     std::array<std::byte, 8> buffer{};
@@ -214,6 +222,7 @@ TEST(TcpConnect, LoopWithoutIoRefusesConnectAndRead) {
     EXPECT_EQ(within(core, pair.stream.readable()).error(), eddy::errc::io_disabled);
 }
 
+// covers: S12 S13
 TEST(TcpConnect, AndThenRunsOnSuccessAndMapErrOnFailure) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -232,6 +241,7 @@ TEST(TcpConnect, AndThenRunsOnSuccessAndMapErrOnFailure) {
     EXPECT_EQ(run_to(support::closed_addr()), support::message_of(std::errc::connection_refused));
 }
 
+// covers: S28
 TEST(TcpConnect, ConnectTriesAddressesUntilOneAnswers) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -240,6 +250,7 @@ TEST(TcpConnect, ConnectTriesAddressesUntilOneAnswers) {
     EXPECT_EQ(stream->peer_addr().value(), listener.addr());
 }
 
+// covers: S28
 TEST(TcpConnect, ConnectToSeveralAddressesReportsLastError) {
     eddy::core core;
     const auto fds = support::fd_count();
@@ -252,6 +263,7 @@ TEST(TcpConnect, ConnectToSeveralAddressesReportsLastError) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
+// covers: S28
 TEST(TcpConnect, ConnectToEmptyListFails) {
     eddy::core core;
     const auto error = within(core, connect_any({})).error();
@@ -260,6 +272,7 @@ TEST(TcpConnect, ConnectToEmptyListFails) {
     EXPECT_NE(error.message().find("could not resolve to any address"), std::string::npos) << error.message();
 }
 
+// covers: S28 R124
 TEST(TcpConnect, ConnectTriesEachAddressOfName) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -270,6 +283,7 @@ TEST(TcpConnect, ConnectTriesEachAddressOfName) {
     EXPECT_EQ(stream->peer_addr().value(), listener.addr());
 }
 
+// covers: S28 R124
 TEST(TcpConnect, ConnectToNameReportsLastError) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -298,6 +312,7 @@ TEST(TcpConnect, ConnectToNameWithoutLoopSkipsResolver) {
     EXPECT_EQ(within(core, tcp_stream::connect("name:1")).error(), eddy::errc::io_disabled);
 }
 
+// covers: S29
 TEST(TcpConnect, SocketIsNonBlockingAndCloseOnExec) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -306,6 +321,7 @@ TEST(TcpConnect, SocketIsNonBlockingAndCloseOnExec) {
     EXPECT_NE(::fcntl(stream.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
+// covers: S30 R014
 TEST(TcpConnect, RefusedConnectFailsAndClosesDescriptor) {
     eddy::core core;
     const auto fds = support::fd_count();
@@ -314,6 +330,7 @@ TEST(TcpConnect, RefusedConnectFailsAndClosesDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
+// covers: S30
 TEST(TcpConnect, ConnectionResetAtOnceEndsConnect) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -336,6 +353,7 @@ TEST(TcpConnect, ConnectionResetAtOnceEndsConnect) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
+// covers: S49
 TEST(TcpConnect, MetricsCountHundredConnections) {
     eddy::core core;
     const auto listener = raw_socket::listening(100);
@@ -351,6 +369,7 @@ TEST(TcpConnect, MetricsCountHundredConnections) {
     EXPECT_EQ(core.metrics().io().fds_deregistered - before.fds_deregistered, 100u);
 }
 
+// covers: R014
 TEST(TcpConnect, DroppedConnectClosesAndDeregistersSocket) {
     eddy::core core;
     support::full_listener listener;
@@ -362,6 +381,7 @@ TEST(TcpConnect, DroppedConnectClosesAndDeregistersSocket) {
     EXPECT_EQ(io.fds_registered, io.fds_deregistered);
 }
 
+// covers: R014
 TEST(TcpConnect, EventBeforeConnectDoesNotCompleteConnect) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -397,6 +417,7 @@ TEST(TcpConnect, ConnectWithoutDescriptorsFails) {
     EXPECT_TRUE(within(core, tcp_stream::connect(listener.addr())));
 }
 
+// covers: S06
 TEST(TcpConnectStress, BuildingAndDroppingConnectsOpensNoSocket) {
     const auto fds = support::fd_count();
     const socket_addr addr(eddy::net::ip_addr::v4_loopback(), 9);

@@ -40,6 +40,7 @@ tcp_listener listener_on(const eddy::core& core) { return tcp_listener::bind(any
 
 // ---- Binding ----
 
+// covers: S63
 TEST(TcpListener, PortZeroBindsFreePort) {
     eddy::core core;
     const auto listener = listener_on(core);
@@ -50,6 +51,7 @@ TEST(TcpListener, PortZeroBindsFreePort) {
     EXPECT_EQ(listener.ttl().value(), 17u);
 }
 
+// covers: S63
 TEST(TcpListener, BindToUsedAddressFails) {
     eddy::core core;
     const auto fds = support::fd_count();
@@ -68,6 +70,7 @@ TEST(TcpListener, BindFutureBindsAndNeedsLoop) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
+// covers: S27
 TEST(TcpListener, BindAcceptsEachFormOfAddress) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -111,6 +114,7 @@ TEST(TcpListener, BindWithoutLoopIoOrDescriptorsFails) {
     EXPECT_EQ(full, std::errc::too_many_files_open);
 }
 
+// covers: S63
 TEST(TcpListener, TwoLoopsAcceptOnTheirOwnThreads) {
     const auto serve = [](eddy::core_handle& handle) -> eddy::task<bool> {
         const auto here = std::this_thread::get_id();
@@ -158,6 +162,7 @@ TEST(TcpListener, AcceptedStreamIsNonBlockingAndCloseOnExec) {
     EXPECT_EQ(stream.peer_addr().value(), peer);
 }
 
+// covers: P053
 TEST(TcpListener, DroppedAcceptLosesNoConnection) {
     eddy::core core;
     auto listener = listener_on(core);
@@ -169,6 +174,7 @@ TEST(TcpListener, DroppedAcceptLosesNoConnection) {
     }
 }
 
+// covers: P053
 TEST(TcpListener, UnacceptedConnectionsStayInKernelQueue) {
     eddy::core core;
     auto listener = listener_on(core);
@@ -209,6 +215,7 @@ TEST(TcpListener, DroppedAcceptReleasesWaker) {
     EXPECT_EQ(accept.wakers(), 0u);
 }
 
+// covers: R013
 TEST(TcpListener, AcceptContinuesAfterResetConnections) {
     eddy::core core;
     auto listener = listener_on(core);
@@ -227,6 +234,7 @@ TEST(TcpListener, AcceptContinuesAfterResetConnections) {
     EXPECT_TRUE(within(core, find_good()));
 }
 
+// covers: S62 P053
 TEST(TcpListener, ThousandSimultaneousClientsAreServed) {
     const support::more_descriptors descriptors;  // each client takes two
     eddy::core core;
@@ -296,6 +304,7 @@ TEST(TcpListener, AcceptingManyConnectionsYieldsToOtherTasks) {
 
 // ---- Streams of connections ----
 
+// covers: S64
 TEST(TcpListener, ForEachEndsWhenDescriptorsRunOut) {
     eddy::core core;
     auto listener = listener_on(core);
@@ -311,6 +320,7 @@ TEST(TcpListener, ForEachEndsWhenDescriptorsRunOut) {
     EXPECT_EQ(kept.size(), 2u);
 }
 
+// covers: R012
 TEST(TcpListener, ShortageIsReportedOnlyWithPendingClient) {
     // accept(2) reports a lack of descriptors even if no connection is pending.
     eddy::core core;
@@ -337,6 +347,7 @@ TEST(TcpListener, ShortageIsReportedOnlyWithPendingClient) {
     EXPECT_TRUE(within(core, listener.accept()));
 }
 
+// covers: S64 R012
 TEST(TcpListener, IncomingPausesUntilDescriptorsAreFreed) {
     eddy::core core;
     auto listener = listener_on(core);
@@ -420,6 +431,7 @@ TEST(TcpListener, AcceptOnListenerOfEndedLoopFailsDespiteEmfilePause) {
     EXPECT_EQ(within(other, listener.accept()).error(), eddy::errc::runtime_shutdown);
 }
 
+// covers: S65
 TEST(TcpListener, ForEachServesConnectionsOneAtATime) {
     eddy::core core;
     auto listener = listener_on(core);
@@ -447,6 +459,7 @@ TEST(TcpListener, ForEachServesConnectionsOneAtATime) {
     EXPECT_EQ(order, "begin good begin stop ");
 }
 
+// covers: S54
 TEST(TcpListener, EchoAndTimeoutRunInOneLoop) {
     eddy::core core;
     auto listener = listener_on(core);
@@ -481,6 +494,7 @@ TEST(TcpListener, EchoAndTimeoutRunInOneLoop) {
 
 // ---- Adopting ----
 
+// covers: S81 P065
 TEST(TcpListener, FromNativeAndIntoNativeKeepDescriptor) {
     eddy::core core;
     auto made_by_hand = raw_socket::listening();
@@ -500,6 +514,7 @@ TEST(TcpListener, FromNativeAndIntoNativeKeepDescriptor) {
     const auto other = raw_socket::connected(addr);
 }
 
+// covers: S81 P065
 TEST(TcpListener, FromNativeRefusesAndClosesOtherDescriptors) {
     const auto fds = support::fd_count();
     EXPECT_EQ(tcp_listener::from_native(raw_socket::listening().release()).error(), eddy::errc::blocking_descriptor);
@@ -546,6 +561,7 @@ TEST(TcpListener, ServersDroppedWithLoopCloseDescriptors) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
+// covers: P097
 TEST(TcpListener, IncomingWithAdaptorsLosesNoConnection) {
     eddy::core core;
     auto listener = listener_on(core);

@@ -44,6 +44,7 @@ void wait_readable(const tcp_stream& stream) { raw_socket(::dup(stream.native_ha
 
 // ---- Reading ----
 
+// covers: R001
 TEST(TcpRead, OneByteReadsReceiveAllBytes) {
     eddy::core core;
     connection pair;
@@ -86,12 +87,14 @@ void read_past_urgent_bytes() {
     }
 }
 
+// covers: R003
 TEST(TcpRead, UrgentByteDoesNotHideLaterBytes) {
     // Runs in a new thread, which has had no ring. The kernel may still be closing an earlier ring of this thread, and
     // that interrupts receives: see "EINTR" in runtime/docs/io_uring.md.
     std::async(std::launch::async, read_past_urgent_bytes).get();
 }
 
+// covers: R004
 TEST(TcpRead, ResetWakesReaderAndWriter) {
     eddy::core core;
     connection pair;
@@ -123,6 +126,7 @@ TEST(TcpRead, ResetWakesReaderAndWriter) {
 }
 
 // If only one task waits, it gets the error.
+// covers: R004
 TEST(TcpRead, ResetReachesTheOnlyWaitingTask) {
     for (const bool reads : {true, false}) {
         SCOPED_TRACE(reads ? "reader" : "writer");
@@ -151,6 +155,7 @@ TEST(TcpRead, ResetReachesTheOnlyWaitingTask) {
     }
 }
 
+// covers: R005
 TEST(TcpRead, PeerThatEndedWriteSideStillReceives) {
     eddy::core core;
     connection pair;
@@ -168,6 +173,7 @@ TEST(TcpRead, PeerThatEndedWriteSideStillReceives) {
     EXPECT_EQ(got, sent);
 }
 
+// covers: R005
 TEST(TcpRead, HalfCloseEndsPendingReadButNotWrites) {
     eddy::core core;
     connection pair;
@@ -186,6 +192,7 @@ TEST(TcpRead, HalfCloseEndsPendingReadButNotWrites) {
     EXPECT_EQ(pair.peer.receive(5), "still");
 }
 
+// covers: R017
 TEST(TcpRead, UnawaitedSocketCausesNoEvents) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -205,6 +212,7 @@ TEST(TcpRead, UnawaitedSocketCausesNoEvents) {
     EXPECT_EQ(after.turns(), before.turns() + 1);
 }
 
+// covers: S85
 TEST(TcpRead, ReaderIsWokenAfterTryReadWouldBlock) {
     eddy::core core;
     connection pair;
@@ -227,6 +235,7 @@ TEST(TcpRead, ReaderIsWokenAfterTryReadWouldBlock) {
     EXPECT_THROW(static_cast<void>(read.poll()), eddy::misuse) << "polled after it had ended";
 }
 
+// covers: P057 R096
 TEST(TcpRead, PeekWaitsForBytes) {
     eddy::core core;
     connection pair;
@@ -293,6 +302,7 @@ TEST(TcpRead, ReadVectoredFillsBuffersInOrder) {
     EXPECT_EQ(text_of(first) + text_of(second) + text_of(std::span(third).first(2)), "abcdefg");
 }
 
+// covers: R087
 TEST(TcpRead, ReadDroppedBySelectLosesNoByte) {
     eddy::core core;
     connection pair;
@@ -319,6 +329,7 @@ TEST(TcpRead, ReadDroppedBySelectLosesNoByte) {
 
 // ---- Fairness ----
 
+// covers: R022
 TEST(TcpRead, FloodDoesNotStarveTimer) {
     eddy::core core;
     connection pair;
@@ -364,6 +375,7 @@ TEST(TcpRead, FloodDoesNotStarveTimer) {
 
 // ---- Readiness ----
 
+// covers: P049
 TEST(TcpRead, ManyTasksWaitForReadiness) {
     eddy::core core;
     connection pair;
@@ -382,6 +394,7 @@ TEST(TcpRead, ManyTasksWaitForReadiness) {
     EXPECT_TRUE(within(core, pair.stream.writable()));
 }
 
+// covers: P049
 TEST(TcpRead, ReadableAndTryReadReceiveAllBytes) {
     eddy::core core;
     connection pair;
@@ -404,6 +417,7 @@ TEST(TcpRead, ReadableAndTryReadReceiveAllBytes) {
     EXPECT_EQ(within(core, read_all()), sent);
 }
 
+// covers: P049
 TEST(TcpRead, AsyncIoIsNotSupportedWhileRingReceives) {
     using eddy::io::interest;
     eddy::core core;
@@ -490,6 +504,7 @@ void destroy_stream_during_read() {
     pair.reset();
 }
 
+// covers: R139
 TEST(TcpReadDeathTest, DestroyingStreamDuringOperationAborts) {
     EXPECT_DEATH(
         destroy_stream_during_read(),

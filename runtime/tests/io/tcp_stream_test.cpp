@@ -41,6 +41,7 @@ using support::within;
 
 // ---- The socket ----
 
+// covers: P054
 TEST(TcpStream, OptionsReadBack) {
     connection pair;
     auto& stream = pair.stream;
@@ -61,6 +62,7 @@ TEST(TcpStream, OptionsReadBack) {
     EXPECT_EQ(stream.peer_addr().value(), pair.peer.addr());
 }
 
+// covers: S32
 TEST(TcpStream, TakeErrorReturnsEachErrorOnce) {
     connection pair;
     EXPECT_FALSE(pair.stream.take_error().value());
@@ -70,6 +72,7 @@ TEST(TcpStream, TakeErrorReturnsEachErrorOnce) {
     EXPECT_FALSE(pair.stream.take_error().value());
 }
 
+// covers: S81 P065
 TEST(TcpStream, IntoNativeDeregistersAndFromNativeAdopts) {
     eddy::core core;
     connection pair;
@@ -96,6 +99,7 @@ TEST(TcpStream, IntoNativeDeregistersAndFromNativeAdopts) {
 }
 
 // The system reports a reset once, and may have reported it to the driver.
+// covers: S81
 TEST(TcpStream, IntoNativeReportsReset) {
     eddy::core core;
     connection pair;
@@ -116,6 +120,7 @@ TEST(TcpStream, IntoNativeReportsReset) {
     EXPECT_EQ(given_up.error, std::errc::connection_reset) << "the reset looks like the end of the stream";
 }
 
+// covers: S81
 TEST(TcpStream, IntoNativeReportsLostWrites) {
     eddy::core core;
     connection pair;
@@ -139,6 +144,7 @@ TEST(TcpStream, IntoNativeReportsLostWrites) {
     EXPECT_EQ(told, std::errc::connection_reset);
 }
 
+// covers: S81
 TEST(TcpStream, IntoNativeAfterOrderlyUseReportsNoError) {
     eddy::core core;
     connection pair;
@@ -155,6 +161,7 @@ TEST(TcpStream, IntoNativeAfterOrderlyUseReportsNoError) {
     EXPECT_EQ(pair.peer.receive(3), "end");
 }
 
+// covers: S81 P065
 TEST(TcpStream, FromNativeRefusesBlockingSocket) {
     raw_socket blocking;
     const int fd = blocking.release();
@@ -166,6 +173,7 @@ TEST(TcpStream, FromNativeRefusesBlockingSocket) {
     EXPECT_EQ(tcp_stream::from_native(100'000).error(), std::errc::bad_file_descriptor);
 }
 
+// covers: S81
 TEST(TcpStream, RegularFileIsRejected) {
     eddy::core core;
     const int file = ::open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -201,6 +209,7 @@ eddy::output_t<F> complete_on(eddy::core& polling, eddy::core& owner, by_hand<F>
     throw std::runtime_error("the events of the owner do not complete the operation");
 }
 
+// covers: S72
 TEST(TcpStream, ConnectThroughHandleUsesLoopOfHandle) {
     eddy::core owner;
     eddy::core other;
@@ -339,6 +348,7 @@ TEST(TcpStream, ShutdownFutureMayOutliveStream) {
     ::close(number);
 }
 
+// covers: R003
 TEST(TcpStream, UnixSocketFromNativeIsReadUntilItWouldBlock) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);

@@ -67,6 +67,7 @@ TEST(TcpWrite, WriteToClosedPeerFailsWithoutSignal) {
     EXPECT_EQ(pair.stream.try_write(bytes_of("x")).error(), is_closed);
 }
 
+// covers: P054
 TEST(TcpWrite, ShutdownEndsOnlyWriteSide) {
     eddy::core core;
     connection pair;
@@ -101,6 +102,7 @@ TEST(TcpWrite, WriteAfterShutdownIsBrokenPipe) {
     EXPECT_FALSE(within(core, std::move(used.stream).into_native()).value().error);
 }
 
+// covers: R093
 TEST(TcpWrite, ShutdownAfterResetSucceeds) {
     eddy::core core;
     connection pair;
@@ -109,6 +111,7 @@ TEST(TcpWrite, ShutdownAfterResetSucceeds) {
     EXPECT_TRUE(within(core, pair.stream.shutdown()));
 }
 
+// covers: R083
 TEST(TcpWriteStress, VectoredWritesContinueAfterShortWrites) {
     eddy::core core;
     std::mt19937_64 random(support::seed());
@@ -193,6 +196,7 @@ TEST(TcpWriteStress, LargeTransfersInBothDirectionsArriveUnchanged) {
     EXPECT_TRUE(peer_right);
 }
 
+// covers: P049
 TEST(TcpWrite, AsyncIoWriteFollowsQueuedBytesAndMayWait) {
     using eddy::io::interest;
     eddy::core core;

@@ -59,6 +59,7 @@ eddy::task<eddy::result<int>> answer_lines(S& peer) {
     co_return answered;
 }
 
+// covers: P109
 TEST(IoMock, ScriptActsAsThePeer) {
     eddy::core core;
     auto peer = test::io_builder().read("a\nb").read("c\n").write("got a\n").write("got bc\n").read("quit\n").build();
@@ -67,6 +68,7 @@ TEST(IoMock, ScriptActsAsThePeer) {
     peer.assert_done();
 }
 
+// covers: P109
 TEST(IoMock, UnexpectedWriteNamesTheDifference) {
     auto peer = test::io_builder().write("hello\nworld").build();
     by_hand wrong(io::write_all(peer, support::bytes_of("hello\nWORLD")));
@@ -82,6 +84,7 @@ TEST(IoMock, UnexpectedWriteNamesTheDifference) {
     EXPECT_NE(none.find(R"("\x01\"" was written, and nothing more was expected)"), none.npos) << none;
 }
 
+// covers: P109
 TEST(IoMock, ReadWaitsForTheWritesBeforeIt) {
     auto peer = test::io_builder().write("ask").read("answer").build();
     std::string got(6, '\0');
@@ -97,6 +100,7 @@ TEST(IoMock, ReadWaitsForTheWritesBeforeIt) {
     EXPECT_EQ(got, "answer");
 }
 
+// covers: P109
 TEST(IoMock, ErrorsOccurWhereTheScriptHasThem) {
     auto peer = test::io_builder()
                     .read("x")
@@ -116,6 +120,7 @@ TEST(IoMock, ErrorsOccurWhereTheScriptHasThem) {
     EXPECT_TRUE(peer.is_shut_down());
 }
 
+// covers: P109
 TEST(IoMock, PausesTakeNoTimeOnAPausedClock) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
@@ -132,6 +137,7 @@ TEST(IoMock, PausesTakeNoTimeOnAPausedClock) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
+// covers: P109
 TEST(IoMock, ReaderAndWriterCanWaitForTheSamePause) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
@@ -149,6 +155,7 @@ TEST(IoMock, ReaderAndWriterCanWaitForTheSamePause) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
+// covers: P109
 TEST(IoMock, PauseWithoutAnEventLoopNamesTheCallSite) {
     auto peer = test::io_builder().wait(1s).read("late").build();
     std::string got;
@@ -159,6 +166,7 @@ TEST(IoMock, PauseWithoutAnEventLoopNamesTheCallSite) {
     support::expect_misuse_here([&] { static_cast<void>(next.poll()); });
 }
 
+// covers: P109
 TEST(IoMock, HandleExtendsARunningScript) {
     auto [peer, script] = test::io_builder().read("first ").build_with_handle();
     std::string got;
@@ -185,6 +193,7 @@ TEST(IoMock, HandleExtendsARunningScript) {
     EXPECT_EQ(got, "first second");
 }
 
+// covers: P109
 TEST(IoMock, DroppedHandleEndsTheScript) {
     auto [peer, script] = test::io_builder().build_with_handle();
     by_hand write(io::write_all(peer, support::bytes_of("x")));
@@ -209,6 +218,7 @@ TEST(IoMock, StepsWithoutBytesAreIgnored) {
     peer.assert_done();
 }
 
+// covers: P109
 TEST(IoMock, HandleCanExtendTheScriptFromAnotherThread) {
     eddy::core core;
     auto [peer, script] = test::io_builder().build_with_handle();
@@ -226,6 +236,7 @@ TEST(IoMock, HandleCanExtendTheScriptFromAnotherThread) {
     peer.assert_done();
 }
 
+// covers: P109
 TEST(IoMock, AssertDoneNamesTheStepsLeft) {
     const auto peer = test::io_builder().write("never").read("x").build();
     EXPECT_FALSE(peer.is_done());
@@ -237,6 +248,7 @@ TEST(IoMock, AssertDoneNamesTheStepsLeft) {
     EXPECT_NE(is_left.find("1 step of the script is left; the next is"), is_left.npos) << is_left;
 }
 
+// covers: P109
 TEST(StreamMock, YieldsItemsOfTheScript) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
@@ -254,6 +266,7 @@ TEST(StreamMock, YieldsItemsOfTheScript) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
+// covers: P109
 TEST(TestAssert, FailedAssertionNamesTheActualState) {
     using eddy::poll_result;
     using eddy::result;

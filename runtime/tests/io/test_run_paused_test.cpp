@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: I20.5.28
 #include <eddy/prelude.hpp>
 #include <eddy/test/run_paused.hpp>
 
@@ -16,6 +17,7 @@ using namespace std::chrono_literals;
 using eddy::test::run_paused;
 using std::chrono::steady_clock;
 
+// covers: P032
 TEST(RunPaused, SleepsTakeNoTime) {
     const auto began = steady_clock::now();
     const auto slept = run_paused([]() -> eddy::task<eddy::time::duration> {
@@ -27,6 +29,7 @@ TEST(RunPaused, SleepsTakeNoTime) {
     EXPECT_LT(steady_clock::now() - began, 1h);
 }
 
+// covers: P032
 TEST(RunPaused, AcceptsFuturesAndFunctions) {
     EXPECT_EQ(run_paused(eddy::ready(1)), 1);
     auto text = std::make_unique<std::string>("captured");
@@ -38,6 +41,7 @@ TEST(RunPaused, AcceptsFuturesAndFunctions) {
     run_paused([]() -> eddy::task<> { co_await eddy::yield_now(); });
 }
 
+// covers: P032
 TEST(RunPaused, RunsSpawnedTasks) {
     const int sum = run_paused([]() -> eddy::task<int> {
         auto one = eddy::spawn([]() -> eddy::task<int> {
@@ -52,6 +56,7 @@ TEST(RunPaused, RunsSpawnedTasks) {
     EXPECT_EQ(sum, 3);
 }
 
+// covers: P032
 TEST(RunPaused, TestThatNeverEndsThrowsMisuse) {
     const auto line = std::source_location::current().line() + 2;
     try {
@@ -63,12 +68,14 @@ TEST(RunPaused, TestThatNeverEndsThrowsMisuse) {
     }
 }
 
+// covers: P032
 TEST(RunPaused, LimitUsesThePausedClock) {
     const auto sleeps = []() -> eddy::task<> { co_await eddy::time::sleep(10s); };
     EXPECT_THROW(run_paused(sleeps, 9s), eddy::misuse);
     EXPECT_NO_THROW(run_paused(sleeps, 11s));
 }
 
+// covers: P032
 TEST(RunPaused, ExceptionsPassThrough) {
     const auto throws = []() -> eddy::task<> {
         co_await eddy::yield_now();

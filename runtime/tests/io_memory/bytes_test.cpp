@@ -41,6 +41,7 @@ std::string text_of(Fn f) {
     return "nothing was thrown";
 }
 
+// covers: P103
 TEST(Bytes, PartsShareTheSameMemory) {
     bytes whole(std::string("one,two,three"));
     const std::byte* const at = whole.data();
@@ -63,6 +64,7 @@ TEST(Bytes, PartsShareTheSameMemory) {
     EXPECT_TRUE(whole.empty());
 }
 
+// covers: P103
 TEST(Bytes, MovedStringsAndVectorsAreNotCopied) {
     std::string text(1000, 'x');
     const auto* const at = reinterpret_cast<const std::byte*>(text.data());
@@ -76,6 +78,7 @@ TEST(Bytes, MovedStringsAndVectorsAreNotCopied) {
     EXPECT_EQ(bytes(std::vector<unsigned char>{65, 66}), "AB"sv);
 }
 
+// covers: P103
 TEST(Bytes, OwnerLivesAsLongAsItsLastWindow) {
     struct owner {
         explicit owner(bool& flag) : gone(&flag) {}
@@ -101,6 +104,7 @@ TEST(Bytes, OwnerLivesAsLongAsItsLastWindow) {
     EXPECT_TRUE(gone);
 }
 
+// covers: P103
 TEST(Bytes, StaticBytesAreNeverWritten) {
     bytes literal = bytes::from_static("literal");
     EXPECT_EQ(literal.text().data(), bytes::from_static(literal.chunk()).text().data());
@@ -111,6 +115,7 @@ TEST(Bytes, StaticBytesAreNeverWritten) {
     EXPECT_EQ(copy, "Literal"sv);
 }
 
+// covers: S89
 TEST(Bytes, MutationCopiesSharedBytes) {
     bytes first = bytes::copy_of("shared");
     const bytes second = first;
@@ -121,6 +126,7 @@ TEST(Bytes, MutationCopiesSharedBytes) {
     EXPECT_EQ(changed, "------"sv);
 }
 
+// covers: P103
 TEST(Bytes, UniqueWindowIsWrittenInPlace) {
     bytes window = bytes::copy_of("unique");
     const std::byte* const at = window.data();
@@ -137,6 +143,7 @@ TEST(Bytes, UniqueWindowIsWrittenInPlace) {
     EXPECT_TRUE(window.empty());  // NOLINT(bugprone-use-after-move): a moved-from window is empty
 }
 
+// covers: P103
 TEST(Bytes, OutOfRangeErrorNamesBothSizes) {
     bytes five = bytes::from_static("12345");
     EXPECT_EQ(text_of([&] { five.advance(6); }), "eddy: bytes::advance() was asked for 6 bytes, and there are 5");
@@ -166,6 +173,7 @@ TEST(Bytes, OutOfRangeErrorNamesBothSizes) {
     EXPECT_EQ(room, "123"sv);
 }
 
+// covers: P103
 TEST(Bytes, SliceOfConvertsPartOfTextToSharedBytes) {
     const bytes request = bytes::copy_of("GET /path HTTP/1.1");
     const std::string_view path = request.text().substr(4, 5);
@@ -178,6 +186,7 @@ TEST(Bytes, SliceOfConvertsPartOfTextToSharedBytes) {
               "eddy: bytes::slice_of() was given 2 bytes that do not lie within the 3 of the window");
 }
 
+// covers: P103
 TEST(Bytes, ComparesAndHashesByContent) {
     const bytes a = bytes::copy_of("abc");
     const bytes_mut b = bytes_mut::copy_of("abc");
@@ -193,6 +202,7 @@ TEST(Bytes, ComparesAndHashesByContent) {
 }
 
 #ifdef EDDY_HAS_INT128
+// covers: P043
 TEST(Bytes, Put128BitNumbersAreReadBack) {
     constexpr auto large = eddy::uint128_t{1} << 127 | 2;
     bytes_mut row;
@@ -210,6 +220,7 @@ TEST(Bytes, Put128BitNumbersAreReadBack) {
 }
 #endif
 
+// covers: P043
 TEST(Bytes, PutNumbersAreReadBackInBothByteOrders) {
     bytes_mut row;
     row.put_u8(0xfe);
@@ -254,6 +265,7 @@ TEST(Bytes, PutNumbersAreReadBackInBothByteOrders) {
     EXPECT_TRUE(got.empty());
 }
 
+// covers: P103
 TEST(BytesMut, GrowthKeepsTheContent) {
     bytes_mut grows;
     EXPECT_EQ(grows.capacity(), 0u);
@@ -301,6 +313,7 @@ TEST(BytesMut, CopyAssignmentCopiesTheBytes) {
     EXPECT_EQ(to, "text"sv);
 }
 
+// covers: P103
 TEST(BytesMut, SplitPartsAreWrittenIndependently) {
     bytes_mut row(16);
     row.put("headbody");
@@ -320,6 +333,7 @@ TEST(BytesMut, SplitPartsAreWrittenIndependently) {
     EXPECT_EQ(copy, "Body"sv) << "a copy has its own memory";
 }
 
+// covers: P103
 TEST(BytesMut, UnsplitJoinsSplitPartsWithoutACopy) {
     bytes_mut row(16);
     row.put("headbody");
@@ -360,6 +374,7 @@ TEST(BytesMut, UnsplitCopiesAdjacentMemoryOfAnotherOwner) {
     EXPECT_EQ(row, "headbody"sv) << "the row must have a copy of the bytes";
 }
 
+// covers: P103
 TEST(BytesMut, ReserveReclaimsUnsharedMemory) {
     bytes_mut row(64);
     const std::byte* const at = row.data();
@@ -401,6 +416,7 @@ TEST(BytesMut, ReclaimMovesBytesOnlyIfFreeSpaceHoldsThem) {
     EXPECT_EQ(row, "efghijklmnopqr"sv);
 }
 
+// covers: P103
 TEST(BytesMut, DroppedFramesLetADecoderReuseOneBlock) {
     bytes_mut buffer(4096);
     const std::byte* const at = buffer.data();
@@ -421,6 +437,7 @@ struct watched_bytes {
     std::shared_ptr<std::string> text;
 };
 
+// covers: P103
 TEST(BytesMut, ReferencesTakenInAdvanceAreReturned) {
     // Tests counts close to the number of references that bytes_mut takes in advance. The block must be freed with its
     // last reference: that of a frame or that of the bytes_mut.
@@ -454,6 +471,7 @@ TEST(BytesMut, ReferencesTakenInAdvanceAreReturned) {
     }
 }
 
+// covers: P103
 TEST(BytesMut, FreezeAndThawKeepTheSameMemory) {
     bytes_mut row(32);
     row.put("frozen");
@@ -467,6 +485,7 @@ TEST(BytesMut, FreezeAndThawKeepTheSameMemory) {
     EXPECT_EQ(thawed->capacity(), 32u);
 }
 
+// covers: S89
 TEST(BytesStress, WindowsOnManyThreadsFreeTheirMemoryOnce) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
@@ -487,6 +506,7 @@ TEST(BytesStress, WindowsOnManyThreadsFreeTheirMemoryOnce) {
     }
 }
 
+// covers: S89
 TEST(BytesStress, FramesDroppedOnOtherThreadsAreReclaimed) {
     // One thread splits frames off new and reclaimed blocks. Other threads read the frames and drop them.
     constexpr std::size_t at_once = 300;  // several times the number of references taken in advance
@@ -522,6 +542,7 @@ struct twin {
     std::string expected;
 };
 
+// covers: S89
 TEST(BytesStress, RandomSplitsAndJoinsMatchStrings) {
     std::mt19937_64 random(1);
     const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };

@@ -62,6 +62,7 @@ chop large_pieces() {
 
 // ---- Buffers ----
 
+// covers: P044
 TEST(IoBufReader, SmallReadsAreServedByFewLargeReads) {
     io::buf_reader from(choppy_reader(some_text, large_pieces()), 64);
     std::string got;
@@ -75,6 +76,7 @@ TEST(IoBufReader, SmallReadsAreServedByFewLargeReads) {
     EXPECT_EQ(from.inner().polls(), 3u) << "64 bytes, the rest, the end";
 }
 
+// covers: P044
 TEST(IoBufReader, LargeReadBypassesTheBuffer) {
     io::buf_reader from(choppy_reader(some_text, large_pieces()), 8);
     std::array<std::byte, 70> large{};
@@ -85,6 +87,7 @@ TEST(IoBufReader, LargeReadBypassesTheBuffer) {
     EXPECT_EQ(finish(io::read(from, large)), 5u) << "buffered bytes are returned first";
 }
 
+// covers: P044
 TEST(IoBufReader, SeekIsRelativeToTheUsersPosition) {
     io::buf_reader from(io::cursor(std::string("0123456789")), 4);
     EXPECT_EQ(finish(io::read_u8(from)), '0');
@@ -95,6 +98,7 @@ TEST(IoBufReader, SeekIsRelativeToTheUsersPosition) {
     EXPECT_EQ(finish(io::read_to_string(from)).value(), "9");
 }
 
+// covers: P044
 TEST(IoBufWriter, SmallWritesBecomeFewLargeWrites) {
     choppy_writer kept(large_pieces());
     io::buf_writer to(std::ref(kept), 16);
@@ -110,6 +114,7 @@ TEST(IoBufWriter, SmallWritesBecomeFewLargeWrites) {
     EXPECT_TRUE(kept.is_shut_down());
 }
 
+// covers: P044
 TEST(IoBufWriter, WritesPiecesOfAnySizeInOrder) {
     for (const chop& how : all_chops()) {
         for (const std::size_t capacity : {1u, 2u, 7u, 64u, 1000u}) {
@@ -127,6 +132,7 @@ TEST(IoBufWriter, WritesPiecesOfAnySizeInOrder) {
     }
 }
 
+// covers: P044
 TEST(IoBufWriter, FailedFlushKeepsUnwrittenBytes) {
     chop bad = large_pieces();
     bad.fails_at = 3;
@@ -138,6 +144,7 @@ TEST(IoBufWriter, FailedFlushKeepsUnwrittenBytes) {
     EXPECT_THROW(io::buf_reader(choppy_reader(""), 0), eddy::misuse);
 }
 
+// covers: P044
 TEST(IoBufWriter, SeekWritesTheBufferFirst) {
     io::buf_writer to(io::cursor(std::string("..........")), 8);
     EXPECT_TRUE(finish(io::write_all(to, "ab")));
@@ -147,6 +154,7 @@ TEST(IoBufWriter, SeekWritesTheBufferFirst) {
     EXPECT_EQ(to.inner().inner(), "ab...cd...");
 }
 
+// covers: P044
 TEST(IoBufStream, BuffersBothDirections) {
     auto [near, far] = io::duplex(64);
     io::buf_stream buffered(std::move(near));
@@ -236,6 +244,7 @@ TEST(IoBufWriter, WriterThatThrowsGetsNoByteTwice) {
 
 // ---- take, chain ----
 
+// covers: P047
 TEST(IoTake, EndsAtItsLimitAndLeavesTheRest) {
     for (const chop& how : all_chops()) {
         choppy_reader from(some_text, how);
@@ -256,6 +265,7 @@ TEST(IoTake, EndsAtItsLimitAndLeavesTheRest) {
     EXPECT_EQ(finish(io::read_to_string(more)).value(), "abc");
 }
 
+// covers: R086
 TEST(IoTake, LimitCanBeMaximalAndChangedLater) {
     auto all = io::take(io::buf_reader(choppy_reader("abc")), std::numeric_limits<std::uint64_t>::max());
     EXPECT_EQ(finish(io::read_u8(all)), 'a');
@@ -269,6 +279,7 @@ TEST(IoTake, LimitCanBeMaximalAndChangedLater) {
     EXPECT_EQ(finish(io::read_to_string(all)).value(), "c");
 }
 
+// covers: R085
 TEST(IoChain, ReadIntoEmptyBufferIsNotEndOfStream) {
     auto both = io::chain(choppy_reader("a"), choppy_reader("b"));
     EXPECT_EQ(finish(io::read(both, {})), 0u);
@@ -284,6 +295,7 @@ TEST(IoChain, ReadIntoEmptyBufferIsNotEndOfStream) {
     EXPECT_EQ(nothing.inner().polls(), 0u);
 }
 
+// covers: P047
 TEST(IoChain, ReadsTheSecondReaderAfterTheFirst) {
     for (const chop& how : all_chops()) {
         auto both = io::chain(choppy_reader("first, ", how), choppy_reader("second", how));
@@ -298,6 +310,7 @@ TEST(IoChain, ReadsTheSecondReaderAfterTheFirst) {
 
 // ---- empty, repeat, sink ----
 
+// covers: P047
 TEST(IoEmpty, EmptyEndsImmediatelyAndSinkTakesAll) {
     io::empty nothing;
     EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
@@ -313,6 +326,7 @@ TEST(IoEmpty, EmptyEndsImmediatelyAndSinkTakesAll) {
 
 // ---- duplex, simplex ----
 
+// covers: P047
 TEST(IoDuplex, WriteWakesTheReaderOfTheOtherEnd) {
     auto [near, far] = io::duplex(8);
     std::array<std::byte, 16> some{};
@@ -326,6 +340,7 @@ TEST(IoDuplex, WriteWakesTheReaderOfTheOtherEnd) {
     EXPECT_EQ(finish(io::read(near, some)), 4u);
 }
 
+// covers: P047
 TEST(IoDuplex, WriterWaitsWhileThePipeIsFull) {
     auto [near, far] = io::duplex(4);
     by_hand writing(io::write_all(near, "123456"));
@@ -339,6 +354,7 @@ TEST(IoDuplex, WriterWaitsWhileThePipeIsFull) {
     EXPECT_EQ(as_text(some), "456");
 }
 
+// covers: P047
 TEST(IoDuplex, ShutdownEndsOnlyOneDirection) {
     auto [near, far] = io::duplex(8);
     EXPECT_TRUE(finish(io::write_all(near, "last")));
@@ -354,6 +370,7 @@ TEST(IoDuplex, ShutdownEndsOnlyOneDirection) {
     EXPECT_TRUE(finish(io::read_exact(near, some)));
 }
 
+// covers: P047 R082
 TEST(IoDuplex, DroppedEndWakesTheOtherEnd) {
     std::optional ends(io::duplex(2));
     auto far = std::move(ends->second);
@@ -369,6 +386,7 @@ TEST(IoDuplex, DroppedEndWakesTheOtherEnd) {
     EXPECT_EQ(assert_ready(writing.poll()).error(), std::errc::broken_pipe);
 }
 
+// covers: P047 R082
 TEST(IoSimplex, DroppedEndIsReportedToTheOtherEnd) {
     auto [reader, writer] = io::simplex(4);
     EXPECT_TRUE(finish(io::write_all(writer, "abc")));
@@ -385,6 +403,7 @@ TEST(IoSimplex, DroppedEndIsReportedToTheOtherEnd) {
     EXPECT_THROW(static_cast<void>(io::duplex(0)), eddy::misuse);
 }
 
+// covers: P047
 TEST(IoDuplex, DestroyedPipeDropsItsWakers) {
     auto ends = std::make_optional(io::duplex(2));
     std::array<std::byte, 1> some{};
@@ -396,6 +415,7 @@ TEST(IoDuplex, DestroyedPipeDropsItsWakers) {
     EXPECT_EQ(reading.wakers(), 0u);
 }
 
+// covers: P047
 TEST(IoDuplexStress, TwoThreadsKeepTheByteOrder) {
     const auto rounds = support::rounds(5'000'000);
     auto ends = io::duplex(13);
@@ -424,6 +444,7 @@ TEST(IoDuplexStress, TwoThreadsKeepTheByteOrder) {
 
 // ---- split, unsplit, join ----
 
+// covers: S86 P046
 TEST(IoSplit, HalvesWorkInTwoTasks) {
     auto [near, far] = io::duplex(8);
     auto [reader, writer] = io::split(std::move(near));
@@ -437,6 +458,7 @@ TEST(IoSplit, HalvesWorkInTwoTasks) {
     EXPECT_EQ(assert_ready(reading.poll()), 2u);
 }
 
+// covers: S86 P046 R092
 TEST(IoSplit, UnsplitAcceptsOnlyTwoHalvesOfOneObject) {
     auto one = io::split(io::cursor(std::string("one")));
     auto other = io::split(io::cursor(std::string("other")));
@@ -452,6 +474,7 @@ TEST(IoSplit, UnsplitAcceptsOnlyTwoHalvesOfOneObject) {
     EXPECT_THROW(static_cast<void>(finish(io::read_u8(third.reader))), eddy::misuse);
 }
 
+// covers: S86 P046
 TEST(IoSplit, HalfWorksAfterTheOtherHalfIsDropped) {
     auto [near, far] = io::duplex(8);
     {
@@ -465,6 +488,7 @@ TEST(IoSplit, HalfWorksAfterTheOtherHalfIsDropped) {
         << "the last half must destroy the object";
 }
 
+// covers: S86 P046
 TEST(IoSplitStress, HalvesOnTwoThreadsCarryAllBytes) {
     const std::size_t size = support::rounds(20'000'000);
     auto [near, far] = io::duplex(1000);
@@ -483,6 +507,7 @@ TEST(IoSplitStress, HalvesOnTwoThreadsCarryAllBytes) {
     EXPECT_EQ(eddy::wait(io::copy(halves.reader, sink)), size);
 }
 
+// covers: P046
 TEST(IoJoin, ReaderAndWriterBecomeOneStream) {
     choppy_writer kept;
     auto both = io::join(io::buf_reader(choppy_reader("in\n")), std::ref(kept));
@@ -511,6 +536,7 @@ TEST(IoJoin, UnqualifiedJoinOfFuturesIsEddyJoin) {
 
 // ---- Streams and sinks ----
 
+// covers: P051
 TEST(IoReaderStream, YieldsPiecesAsTheyArrive) {
     for (const chop& how : all_chops()) {
         io::reader_stream pieces(choppy_reader(some_text, how), 16);
@@ -534,6 +560,7 @@ TEST(IoReaderStream, YieldsPiecesAsTheyArrive) {
     EXPECT_FALSE(finish(fails.next()));
 }
 
+// covers: P051
 TEST(IoStreamReader, ReadsTheItemsOfAStream) {
     std::vector<std::string> texts{"one", "", " two", " three\nfour"};
     io::stream_reader from(eddy::streams::iter(texts));
@@ -557,6 +584,7 @@ TEST(IoStreamReader, ReadsTheItemsOfAStream) {
     EXPECT_EQ(finish(io::read_to_string(back)).value(), some_text);
 }
 
+// covers: P051
 TEST(IoStreamReader, WaitsForTheStream) {
     support::source<bytes> source;
     io::stream_reader from{support::items_of<bytes>(source)};
@@ -597,6 +625,7 @@ private:
     bool has_waited_ = false;
 };
 
+// covers: P051
 TEST(IoSinkWriter, EachWriteIsOneItem) {
     std::vector<std::string> items;
     io::sink_writer to(io::copy_to_bytes(slow_sink{items}));
@@ -611,6 +640,7 @@ TEST(IoSinkWriter, EachWriteIsOneItem) {
 
 // ---- inspect ----
 
+// covers: P051
 TEST(IoInspect, SeesTheBytesReadAndWritten) {
     std::string seen;
     const auto note = [&](std::span<const std::byte> bytes) { seen += as_text(bytes) + "|"; };
@@ -648,6 +678,7 @@ TEST(IoAdapters, ZeroCapacityMisuseNamesTheCallSite) {
 
 // ---- Blocking code ----
 
+// covers: P051
 TEST(IoSyncIoBridge, BlockingCodeExchangesBytesWithATask) {
     auto [near, far] = io::duplex(4);
     std::jthread blocking([bridge = io::sync_io_bridge(io::buf_stream(std::move(near)))]() mutable {

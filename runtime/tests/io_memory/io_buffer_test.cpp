@@ -69,6 +69,7 @@ TEST(IoBuffer, LiteralHasNoTerminatingNulButMayContainNuls) {
     EXPECT_EQ(text_of("\0\1"), "\0\1"sv);
 }
 
+// covers: I20.3.8
 TEST(IoBuffer, MutableBufferSpansWholeContainer) {
     std::string text(3, 'x');
     std::array<char, 4> chars{};
@@ -94,6 +95,7 @@ void with_pair(Work work) {
     EXPECT_TRUE(done.has_value()) << done.error().message();
 }
 
+// covers: P041 I20.3.8
 TEST(IoBuffer, StreamsWriteAndReadText) {
     with_pair([](eddy::net::unix_stream& near, eddy::net::unix_stream& far) -> task<result<void>> {
         const std::vector<char> chars{'d', 'e'};
@@ -114,6 +116,7 @@ TEST(IoBuffer, StreamsWriteAndReadText) {
     });
 }
 
+// covers: P041
 TEST(IoBuffer, TemporaryStringIsMovedIntoTheFuture) {
     with_pair([](eddy::net::unix_stream& near, eddy::net::unix_stream& far) -> task<result<void>> {
         const std::string large(200'000, 'x');
@@ -202,6 +205,7 @@ TEST(BufWriter, DestructorIsSilentAfterFlushMoveAndException) {
     EXPECT_EQ(printed_by_buf_writer(fail), "");
 }
 
+// covers: I20.3.8
 TEST(IoBuffer, DatagramSocketsExchangeText) {
     eddy::core core;
     const auto talk = []() -> task<result<void>> {

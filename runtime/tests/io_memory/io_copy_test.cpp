@@ -35,6 +35,7 @@ using support::finish;
 
 const std::string some_text = "Not all those who wander are lost; the old that is strong does not wither.";
 
+// covers: P045
 TEST(IoCopy, CopiesAllBytesAndFlushes) {
     for (const chop& reads : all_chops()) {
         for (const chop& writes : all_chops()) {
@@ -57,6 +58,7 @@ TEST(IoCopy, CopiesAllBytesAndFlushes) {
     EXPECT_THROW(static_cast<void>(io::copy(nothing, nothing, 0)), eddy::misuse);
 }
 
+// covers: P045 R088
 TEST(IoCopy, FlushesWhileTheReaderWaits) {
     auto [near, far] = io::duplex(64);
     choppy_writer kept;
@@ -71,6 +73,7 @@ TEST(IoCopy, FlushesWhileTheReaderWaits) {
     EXPECT_EQ(finish(copying.future()), 8u);
 }
 
+// covers: R088
 TEST(IoCopy, KeepsReadingWhileTheWriterWaits) {
     auto [near, far] = io::duplex(1);
     auto [source, from] = io::duplex(1);
@@ -94,6 +97,7 @@ TEST(IoCopy, KeepsReadingWhileTheWriterWaits) {
     EXPECT_EQ(got, "12345678");
 }
 
+// covers: R088
 TEST(IoCopy, RelaysOverOneBytePipesDoNotDeadlock) {
     auto [client, left] = io::duplex(1);
     auto [middle_a, middle_b] = io::duplex(1);
@@ -139,6 +143,7 @@ TEST(IoCopy, RelaysOverOneBytePipesDoNotDeadlock) {
     EXPECT_EQ(second.value(), io::copied(400, 150));
 }
 
+// covers: P045 R084
 TEST(IoCopy, ReadOrWriteErrorEndsTheCopy) {
     chop bad;
     bad.fails_at = 5;
@@ -160,6 +165,7 @@ TEST(IoCopy, ReadOrWriteErrorEndsTheCopy) {
     EXPECT_EQ(finish(io::read_to_string(buffered)).value(), some_text.substr(5)) << "no byte may be lost";
 }
 
+// covers: P045
 TEST(IoCopy, BytesReadBeforeAnErrorAreFlushed) {
     chop bad;
     bad.fails_at = 5;
@@ -176,6 +182,7 @@ TEST(IoCopy, BytesReadBeforeAnErrorAreFlushed) {
     EXPECT_EQ(kept.flushed(), 10u);
 }
 
+// covers: P045
 TEST(IoCopy, ReaderIsNotPolledDuringTheFinalFlush) {
     choppy_reader from("");
     io::buf_reader buffered{std::ref(from)};
@@ -185,6 +192,7 @@ TEST(IoCopy, ReaderIsNotPolledDuringTheFinalFlush) {
     EXPECT_EQ(from.polls(), 2u) << "one poll that waited, and one that returned the end";
 }
 
+// covers: P045
 TEST(IoCopy, EndlessCopyYields) {
     io::repeat from(std::byte{1});
     io::sink to;
@@ -201,6 +209,7 @@ TEST(IoCopy, EndlessCopyYields) {
     EXPECT_TRUE(other.is_woken()) << "the copy must yield even if neither side uses the budget";
 }
 
+// covers: P047
 TEST(IoCopy, FullPipeStopsReading) {
     auto [near, far] = io::duplex(4);
     choppy_reader from(some_text);
@@ -212,6 +221,7 @@ TEST(IoCopy, FullPipeStopsReading) {
     EXPECT_TRUE(copying.is_woken());
 }
 
+// covers: P045
 TEST(IoCopyBidirectional, HalfCloseIsForwarded) {
     auto [client, left] = io::duplex(16);
     auto [right, server] = io::duplex(16);
@@ -248,6 +258,7 @@ TEST(IoCopyBidirectional, FloodInOneDirectionDoesNotStarveTheOther) {
     }
 }
 
+// covers: P045
 TEST(IoCopyBidirectional, ErrorEndsBothDirections) {
     chop bad;
     bad.fails_at = 2;
@@ -256,6 +267,7 @@ TEST(IoCopyBidirectional, ErrorEndsBothDirections) {
     EXPECT_EQ(finish(io::copy_bidirectional(a, b)).error(), std::errc::io_error);
 }
 
+// covers: P045
 TEST(IoCopyBidirectional, CopiesBothDirectionsThroughSmallBuffers) {
     auto [client, left] = io::duplex(7);
     auto [right, server] = io::duplex(5);

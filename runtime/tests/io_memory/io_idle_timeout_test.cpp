@@ -32,6 +32,7 @@ auto on_paused_clock(F&& main) {
     return core.run(main());
 }
 
+// covers: P136 I20.3.11
 TEST(IoIdleTimeout, ReadWithoutDataFailsAfterTheLimit) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
@@ -45,6 +46,7 @@ TEST(IoIdleTimeout, ReadWithoutDataFailsAfterTheLimit) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, EachReadRestartsTheTimeLimit) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
@@ -74,6 +76,7 @@ TEST(IoIdleTimeout, EachReadRestartsTheTimeLimit) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, WritesKeepAWaitingReadAlive) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(4096);
@@ -92,6 +95,7 @@ TEST(IoIdleTimeout, WritesKeepAWaitingReadAlive) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, WriteToFullPeerFailsAfterTheLimit) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(4);
@@ -101,6 +105,7 @@ TEST(IoIdleTimeout, WriteToFullPeerFailsAfterTheLimit) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, TimeWithoutAnOperationDoesNotCount) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
@@ -118,6 +123,7 @@ TEST(IoIdleTimeout, TimeWithoutAnOperationDoesNotCount) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, IdleTimeContinuesAfterDroppedRead) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
@@ -132,6 +138,7 @@ TEST(IoIdleTimeout, IdleTimeContinuesAfterDroppedRead) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, StreamCanBeMovedBetweenOperations) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
@@ -147,6 +154,7 @@ TEST(IoIdleTimeout, StreamCanBeMovedBetweenOperations) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, AssignedStreamBringsItsLimitAndItsWait) {
     on_paused_clock([]() -> task<void> {
         auto first = io::duplex(64);
@@ -167,6 +175,7 @@ TEST(IoIdleTimeout, AssignedStreamBringsItsLimitAndItsWait) {
     });
 }
 
+// covers: I20.3.11
 TEST(IoIdleTimeout, StdRefBorrowsTheStream) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
@@ -179,6 +188,7 @@ TEST(IoIdleTimeout, StdRefBorrowsTheStream) {
     });
 }
 
+// covers: P136 I20.3.12
 TEST(IoCopyBidirectionalIdle, FailsWhenNoByteIsCopied) {
     on_paused_clock([]() -> task<void> {
         auto a = io::duplex(64);
@@ -201,6 +211,7 @@ TEST(IoCopyBidirectionalIdle, FailsWhenNoByteIsCopied) {
     });
 }
 
+// covers: I20.3.12
 TEST(IoCopyBidirectionalIdle, EndsNormallyWithinTheLimit) {
     on_paused_clock([]() -> task<void> {
         auto a = io::duplex(64);

@@ -57,6 +57,7 @@ std::vector<std::string> all_of(Lines lines) {
 const std::string too_long = "<the line is longer than its limit>";
 using texts = std::vector<std::string>;
 
+// covers: P044
 TEST(IoReadUntil, ReadsUpToAndIncludingTheDelimiter) {
     for (const chop& how : all_chops()) {
         auto from = reader_of("one,a longer one,,last", how);
@@ -72,6 +73,7 @@ TEST(IoReadUntil, ReadsUpToAndIncludingTheDelimiter) {
     }
 }
 
+// covers: P044
 TEST(IoReadUntil, StopsAtTheLimit) {
     auto from = reader_of("123456,78");
     std::string into;
@@ -82,6 +84,7 @@ TEST(IoReadUntil, StopsAtTheLimit) {
     EXPECT_EQ(finish(io::read_until(from, comma, into, 2)), 2u) << "the end of the input is not an error";
 }
 
+// covers: P044
 TEST(IoReadUntil, DroppedReadUntilKeepsTheBytesRead) {
     auto from = reader_of("ab,c");
     std::string into;
@@ -94,6 +97,7 @@ TEST(IoReadUntil, DroppedReadUntilKeepsTheBytesRead) {
     EXPECT_EQ(into, "ab,");
 }
 
+// covers: P044
 TEST(IoReadLine, ReadsALineWithItsEndOrTheRest) {
     auto from = reader_of("first\r\nsecond\n\nrest");
     std::string line;
@@ -110,6 +114,7 @@ TEST(IoReadLine, ReadsALineWithItsEndOrTheRest) {
     EXPECT_EQ(finish(io::read_line(bad, line)), 5u);
 }
 
+// covers: P044 P097
 TEST(IoLines, YieldsLinesWithoutTheirEnds) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(all_of(io::lines(reader_of("a\nbc\r\n\r\n\ndef", how))), (texts{"a", "bc", "", "", "def"}));
@@ -126,6 +131,7 @@ TEST(IoLines, NextLineReturnsResultOfOptional) {
     EXPECT_EQ(finish(lines.next_line()).value(), std::nullopt);
 }
 
+// covers: P044 R090
 TEST(IoLines, LineTooLongIsOneErrorAndTheNextLineIsRead) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(
@@ -136,6 +142,7 @@ TEST(IoLines, LineTooLongIsOneErrorAndTheNextLineIsRead) {
     }
 }
 
+// covers: P044 R090
 TEST(IoLines, EndlessLineIsReportedEarly) {
     chop how;
     how.most = 100'000;
@@ -152,11 +159,13 @@ TEST(IoLines, CarriageReturnAtEndOfTextEndsNoLine) {
     EXPECT_FALSE(finish(lines.next()));
 }
 
+// covers: P044
 TEST(IoLines, InvalidUtf8IsOneError) {
     EXPECT_EQ(all_of(io::lines(reader_of("good\n\xc0\nalso good"))),
               (texts{"good", "<the bytes are not UTF-8>", "also good"}));
 }
 
+// covers: R089
 TEST(IoLines, CharactersSplitAcrossReadsAreJoined) {
     const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xf0\x9f\x98\x80\r\nab\xc3";
     for (const chop& how : all_chops()) {
@@ -167,6 +176,7 @@ TEST(IoLines, CharactersSplitAcrossReadsAreJoined) {
     }
 }
 
+// covers: P044
 TEST(IoLines, ReadErrorIsTheLastItem) {
     chop how;
     how.fails_at = 6;
@@ -174,6 +184,7 @@ TEST(IoLines, ReadErrorIsTheLastItem) {
     EXPECT_EQ(items, (texts{"one", "<" + std::make_error_code(std::errc::io_error).message() + ">"}));
 }
 
+// covers: P044 R087
 TEST(IoLines, DroppedNextLosesNoBytes) {
     auto lines = io::lines(reader_of("hello\nworld\n"));
     std::string got;
@@ -187,6 +198,7 @@ TEST(IoLines, DroppedNextLosesNoBytes) {
     EXPECT_EQ(got, "hello;world;");
 }
 
+// covers: P044
 TEST(IoSplitDelimiter, YieldsPartsBetweenDelimiters) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(all_of(io::split(reader_of("a,,bc,", how), comma)), (texts{"a", "", "bc"}));
@@ -194,6 +206,7 @@ TEST(IoSplitDelimiter, YieldsPartsBetweenDelimiters) {
     }
 }
 
+// covers: P044
 TEST(IoFillBuf, ReturnsUnconsumedBytesAgain) {
     chop how;
     how.most = 100;
@@ -208,6 +221,7 @@ TEST(IoFillBuf, ReturnsUnconsumedBytesAgain) {
     EXPECT_TRUE(finish(io::fill_buf(from))->empty());
 }
 
+// covers: P044
 TEST(IoLinesStress, LinesMatchTheText) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(100'000);

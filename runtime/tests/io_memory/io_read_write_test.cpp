@@ -82,6 +82,7 @@ static_assert(io::async_seek<io::cursor<std::string>> && !io::async_seek<choppy_
 static_assert(io::async_read<io::boxed_stream> && io::async_write<io::boxed_stream>);
 static_assert(io::buf<bytes> && io::buf<bytes_mut> && io::buf_mut<bytes_mut> && !io::buf_mut<bytes>);
 
+// covers: P040
 TEST(IoBoxed, BoxedTypesHoldAnyReaderOrWriter) {
     io::boxed_reader reader(choppy_reader("read", in_pieces_of(2)));
     EXPECT_EQ(finish(io::read_to_string(reader)).value(), "read");
@@ -114,6 +115,7 @@ TEST(IoBoxed, BoxedTypesHoldAnyReaderOrWriter) {
 
 // ---- read, read_exact ----
 
+// covers: S90
 TEST(IoRead, ReturnsWhatIsAvailable) {
     choppy_reader from("abc", in_pieces_of(2));
     std::array<std::byte, 8> into{};
@@ -126,6 +128,7 @@ TEST(IoRead, ReturnsWhatIsAvailable) {
     EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse) << "a completed operation must not be polled";
 }
 
+// covers: S90
 TEST(IoReadExact, FillsItsBufferFromPiecesOfAnySize) {
     for (const chop& how : all_chops()) {
         choppy_reader from(some_text, how);
@@ -139,6 +142,7 @@ TEST(IoReadExact, FillsItsBufferFromPiecesOfAnySize) {
     EXPECT_EQ(nothing.polls(), 0u);
 }
 
+// covers: S90
 TEST(IoReadExact, EarlyEndIsAnErrorWithACount) {
     choppy_reader from("12345");
     std::array<std::byte, 8> into{};
@@ -148,6 +152,7 @@ TEST(IoReadExact, EarlyEndIsAnErrorWithACount) {
     EXPECT_EQ(as_text(std::span(into).first(5)), "12345");
 }
 
+// covers: P041
 TEST(IoReadExact, ErrorKeepsTheCountOfBytesRead) {
     choppy_reader from(some_text, that_fails_at(3));
     std::array<std::byte, 8> into{};
@@ -156,6 +161,7 @@ TEST(IoReadExact, ErrorKeepsTheCountOfBytesRead) {
     EXPECT_EQ(all.count(), 3u);
 }
 
+// covers: P041
 TEST(IoRead, ReadVectoredFillsTheFirstNonEmptyBuffer) {
     std::array<std::byte, 3> one{};
     std::array<std::byte, 4> other{};
@@ -166,6 +172,7 @@ TEST(IoRead, ReadVectoredFillsTheFirstNonEmptyBuffer) {
     EXPECT_EQ(finish(io::read_vectored(plain, std::span<const std::span<std::byte>>())), 0u);
 }
 
+// covers: P040 R086
 TEST(IoRead, ReaderThatReturnsTooLargeACountIsAnError) {
     std::array<std::byte, 4> into{};
     choppy_reader from(some_text, that_overstates(3));
@@ -192,6 +199,7 @@ TEST(IoRead, ReaderThatReturnsTooLargeACountIsAnError) {
     EXPECT_FALSE(finish(pieces.next()));
 }
 
+// covers: P040
 TEST(IoWrite, WriterThatReturnsTooLargeACountIsAnError) {
     choppy_writer to(that_overstates(1));
     EXPECT_EQ(finish(io::write(to, as_bytes("abc"))).error(), errc::count_too_large);
@@ -212,6 +220,7 @@ TEST(IoWrite, WriterThatReturnsTooLargeACountIsAnError) {
 
 // ---- read_to_end ----
 
+// covers: S90
 TEST(IoReadToEnd, ReadsAllFromPiecesOfAnySize) {
     std::string large;
     while (large.size() < 5000) large += some_text;
@@ -231,6 +240,7 @@ TEST(IoReadToEnd, ReadsAllFromPiecesOfAnySize) {
     EXPECT_EQ(finish(io::read_to_end(huge))->size(), 3'000'000u);
 }
 
+// covers: P041 R087
 TEST(IoReadToEnd, DroppedOrFailedReadKeepsTheBytesRead) {
     choppy_reader from("abc");
     std::vector<std::byte> into;
@@ -248,6 +258,7 @@ TEST(IoReadToEnd, DroppedOrFailedReadKeepsTheBytesRead) {
     EXPECT_EQ(as_text(into), "abcabcd");
 }
 
+// covers: P041
 TEST(IoReadToEnd, EndlessReaderYields) {
     io::repeat endless(std::byte{1});
     std::vector<std::byte> into;
@@ -258,6 +269,7 @@ TEST(IoReadToEnd, EndlessReaderYields) {
     EXPECT_LT(into.size(), 9'000'000u) << "the budget limits the reads of a poll";
 }
 
+// covers: P041
 TEST(IoReadToString, InvalidUtf8LeavesTheStringUnchanged) {
     for (const auto good : {"", "ascii", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xef\xbf\xbf",
                             "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "eight by\xc3\xa9te"}) {
@@ -278,6 +290,7 @@ TEST(IoReadToString, InvalidUtf8LeavesTheStringUnchanged) {
 
 // ---- write_all ----
 
+// covers: S90
 TEST(IoWriteAll, WritesAllInPiecesOfAnySize) {
     for (const chop& how : all_chops()) {
         choppy_writer to(how);
@@ -300,6 +313,7 @@ TEST(IoWriteAll, WritesAllInPiecesOfAnySize) {
     }
 }
 
+// covers: S90 R084
 TEST(IoWriteAll, WriteOfZeroBytesIsAnErrorWithACount) {
     choppy_writer to(that_is_full_at(4));
     auto all = io::write_all(to, "123456");
@@ -342,6 +356,7 @@ private:
     std::mt19937_64 random_{1};
 };
 
+// covers: R083
 TEST(IoWriteAll, VectoredResumesWithinThousandsOfBuffers) {
     std::mt19937_64 random(2);
     std::string expected;
@@ -358,6 +373,7 @@ TEST(IoWriteAll, VectoredResumesWithinThousandsOfBuffers) {
     EXPECT_EQ(to.all, expected);
 }
 
+// covers: P041
 TEST(IoWriteAll, ErrorKeepsTheCountOfBytesWritten) {
     choppy_writer to(that_fails_at(2));
     auto all = io::write_all(to, "123456");
@@ -383,6 +399,7 @@ public:
     int calls = 0;
 };
 
+// covers: P051
 TEST(IoWriteAll, VectoredWritesManyPartsInOneCall) {
     vectored_writer to;
     std::array<std::span<const std::byte>, 4> parts{as_bytes("ab"), as_bytes("cde"), as_bytes("f"), as_bytes("gh")};
@@ -419,6 +436,7 @@ TEST(IoWriteAll, VectoredLeavesTheRestInItsArgument) {
 
 // ---- Windows of bytes ----
 
+// covers: P042
 TEST(IoBuf, ReadsAndWritesAdvanceTheWindow) {
     choppy_reader from("0123456789", in_pieces_of(4));
     bytes_mut window(16);
@@ -433,6 +451,7 @@ TEST(IoBuf, ReadsAndWritesAdvanceTheWindow) {
     EXPECT_EQ(finish(io::write_buf(to, window)), 0u);
 }
 
+// covers: P042 R087
 TEST(IoBuf, WriteAllBufResumesAfterADrop) {
     choppy_writer to;
     bytes window = bytes::from_static("abc");
@@ -491,6 +510,7 @@ eddy::task<result<void>> read_numbers(choppy_reader& from) {
     co_return eddy::ok();
 }
 
+// covers: P043
 TEST(IoNumbers, NumbersAreReadBackInBothByteOrders) {
     for (const chop& how : all_chops()) {
         choppy_writer to(how);
@@ -508,6 +528,7 @@ TEST(IoNumbers, NumbersAreReadBackInBothByteOrders) {
 }
 
 #ifdef EDDY_HAS_INT128
+// covers: P043
 TEST(IoNumbers, Written128BitNumbersAreReadBack) {
     constexpr auto large = eddy::uint128_t{0x0102030405060708} << 64 | 0x090a0b0c0d0e0f10;
     choppy_writer to;
@@ -526,6 +547,7 @@ TEST(IoNumbers, Written128BitNumbersAreReadBack) {
 
 // ---- Seeking ----
 
+// covers: P040
 TEST(IoSeek, CursorSeeksWithinMemory) {
     io::cursor file(std::string("0123456789"));
     EXPECT_EQ(finish(io::seek(file, io::seek_from::end(-3))), 7u);
@@ -557,6 +579,7 @@ void expect_too_large() {
     EXPECT_EQ(file.inner().size(), 0u);
 }
 
+// covers: P040
 TEST(IoSeek, WriteBeyondAddressableMemoryFails) {
     expect_too_large<std::string>();
     expect_too_large<std::vector<std::byte>>();
@@ -578,6 +601,7 @@ eddy::task<result<std::string>> echo(io::duplex_stream& peer) {
     co_return as_text(all);
 }
 
+// covers: S90
 TEST(IoRead, TwoCoroutinesTalkThroughASmallPipe) {
     auto [client, server] = io::duplex(3);
     auto both = eddy::join(ask(client), echo(server));

@@ -77,6 +77,7 @@ struct KqueueDriver : testing::Test {
 
 constexpr auto both = interest::readable | interest::writable;
 
+// covers: S03 P112
 TEST_F(KqueueDriver, ReportsEachArrivalOnce) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
@@ -119,6 +120,7 @@ TEST_F(KqueueDriver, BothDirectionsOfASourceAreOneReport) {
     EXPECT_EQ(last.events, 1u);
 }
 
+// covers: S03 P112
 TEST_F(KqueueDriver, HalfCloseReportsReadClosedOnly) {
     auto [near, far] = make_connection();
     ASSERT_TRUE(driver->watch(near.get(), &key, both));
@@ -130,6 +132,7 @@ TEST_F(KqueueDriver, HalfCloseReportsReadClosedOnly) {
     EXPECT_TRUE(tick().empty());
 }
 
+// covers: S03 P112
 TEST_F(KqueueDriver, ResetReportsBothDirectionsAndTheError) {
     auto [near, far] = make_connection();
     ASSERT_TRUE(driver->watch(near.get(), &key, both));
@@ -161,6 +164,7 @@ TEST_F(KqueueDriver, PipeWriterSeesReaderClose) {
 }
 
 // If the read end of a pipe is closed, the kernel refuses the write filter of the write end with EPIPE.
+// covers: S03 P112
 TEST_F(KqueueDriver, BrokenPipeWithoutFilterIsReported) {
     auto [from, to] = make_pipe();
     from.reset();
@@ -282,6 +286,7 @@ TEST_F(KqueueDriver, WakeEndsTickOnceForSeveralCalls) {
     EXPECT_TRUE(last.was_woken);
 }
 
+// covers: S03 P112
 TEST_F(KqueueDriver, WakeOnAnotherThreadEndsSleepingTick) {
     std::thread other([&] { driver->wake(); });
     EXPECT_TRUE(tick(1h).empty());
@@ -290,6 +295,7 @@ TEST_F(KqueueDriver, WakeOnAnotherThreadEndsSleepingTick) {
 }
 
 #if defined(EDDY_KQUEUE_EMULATION)
+// covers: S03 P112
 TEST_F(KqueueDriver, PipeWakesIfKernelHasNoUserFilter) {
     kqueue_has_user_filter = false;
     driver = kqueue_driver::make(8).value();
@@ -352,6 +358,7 @@ TEST_F(KqueueDriver, WakeAfterCloseDoesNothing) {
 }
 
 // A forked child does not inherit the kqueue, so its descriptor number may belong to another file there.
+// covers: S03 P112
 TEST_F(KqueueDriver, ForkedChildDoesNotCloseReusedDescriptorNumber) {
     const int fd = driver->native_handle();
     const pid_t child = ::fork();

@@ -112,6 +112,7 @@ TEST(OutOfMemory, FailedCoreMakeLeavesNoDescriptorOpen) {
     support::memory_stays_short = false;
 }
 
+// covers: P100
 TEST(OutOfMemory, LinesCodecKeepsTheFrameAfterBadAlloc) {
     const std::string first(40, 'a');
     eddy::codec::lines_codec lines;

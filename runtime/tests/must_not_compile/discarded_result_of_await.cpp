@@ -2,6 +2,7 @@
 //
 // only: clang
 // expect-error: write co_await try_(...), or store the result and check it
+// covers: I20.2.4
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 

@@ -2,6 +2,7 @@
 //
 // only: clang
 // expect-error: write co_await try_(...)
+// covers: I20.2.4
 #include <eddy/result.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/task.hpp>

@@ -1,6 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: drop takes ownership of its object: write eddy::drop(std::move(x))
 // only-error
+// covers: I20.3.6
 #include <eddy/drop.hpp>
 #include <eddy/sync/mpsc.hpp>
 

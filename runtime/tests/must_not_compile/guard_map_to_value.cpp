@@ -2,6 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: map takes a pointer to a member, or a function that returns a reference into the value
+// covers: P084
 #include <string>
 #include <utility>
 

@@ -2,6 +2,7 @@
 // expect-error: eddy: this reads into its argument, which is const
 // only-error
 // max-lines: 5
+// covers: I20.3.9
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 

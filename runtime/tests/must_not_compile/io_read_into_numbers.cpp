@@ -2,6 +2,7 @@
 // expect-error: eddy: this reads bytes: pass a string, or a container or span of char, unsigned char or std::byte
 // only-error
 // max-lines: 5
+// covers: I20.3.9
 #include <eddy/io/read_exact.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>

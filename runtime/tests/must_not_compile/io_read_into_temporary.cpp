@@ -2,6 +2,7 @@
 // expect-error: eddy: this reads into a temporary, so the bytes would be lost: store it in a variable
 // only-error
 // max-lines: 5
+// covers: I20.3.9
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 

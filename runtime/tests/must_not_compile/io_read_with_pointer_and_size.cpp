@@ -1,6 +1,7 @@
 // expect-error: eddy: this takes the buffer as one argument: std::span(x).first(size), or std::span(pointer, size)
 // only-error
 // max-lines: 6
+// covers: I20.3.9
 #include <eddy/io.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>

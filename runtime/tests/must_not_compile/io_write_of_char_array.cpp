@@ -2,6 +2,7 @@
 // expect-error: eddy: this array may contain text or bytes: pass std::string_view(x) up to its NUL, or std::span(x)
 // only-error
 // max-lines: 5
+// covers: I20.3.9
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 

@@ -2,6 +2,7 @@
 // expect-error: eddy: this writes bytes: pass a string, or a container or span of char, unsigned char or std::byte
 // only-error
 // max-lines: 5
+// covers: P041 I20.3.9
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 

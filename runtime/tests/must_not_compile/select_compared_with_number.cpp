@@ -4,6 +4,7 @@
 // expect-error: eddy: this is a future: co_await it, and compare the index() of its output
 // only-error
 // max-lines: 5
+// covers: I20.3.10
 #include <eddy/future/select.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/task/task.hpp>

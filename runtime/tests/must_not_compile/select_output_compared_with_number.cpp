@@ -2,6 +2,7 @@
 // expect-error: eddy: the output of select is a std::variant: compare its index() with a number
 // only-error
 // max-lines: 5
+// covers: I20.3.10
 #include <eddy/future/select.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/task/task.hpp>

@@ -58,6 +58,7 @@ struct count_codec {
     }
 };
 
+// covers: S84
 TEST(UdpFramed, PingPongExchangesMessages) {
     eddy::core core;
     udp_socket a = bound(core);
@@ -89,6 +90,7 @@ struct tolerant_codec {
     static bool can_continue_after(std::error_code) { return true; }
 };
 
+// covers: S84
 TEST(UdpFramed, PartialMessageIsOneErrorWithTolerantCodec) {
     eddy::core core;
     udp_socket from = bound(core);
@@ -108,6 +110,7 @@ TEST(UdpFramed, PartialMessageIsOneErrorWithTolerantCodec) {
     EXPECT_EQ(within(core, talk(from, to, peer)), 0x676f6f64u);
 }
 
+// covers: S84
 TEST(UdpFramed, CodecErrorIsAnItemAndReadingContinues) {
     eddy::core core;
     udp_socket from = bound(core);
@@ -129,6 +132,7 @@ TEST(UdpFramed, CodecErrorIsAnItemAndReadingContinues) {
     EXPECT_EQ(within(core, talk(from, to, peer)), "1;<" + bad + ">;2;") << "an empty datagram has no message";
 }
 
+// covers: P102
 TEST(UdpFramed, DatagramMayHoldSeveralMessages) {
     eddy::core core;
     udp_socket from = bound(core);
@@ -149,6 +153,7 @@ TEST(UdpFramed, DatagramMayHoldSeveralMessages) {
     EXPECT_EQ(within(core, talk(from, to, peer)), "one;two;rest;<>;next;<>;last;");
 }
 
+// covers: P102
 TEST(UdpFramed, PartialMessageIsAnErrorAndReadingContinues) {
     eddy::core core;
     udp_socket from = bound(core);
@@ -169,6 +174,7 @@ TEST(UdpFramed, PartialMessageIsAnErrorAndReadingContinues) {
     EXPECT_TRUE(within(core, talk(from, to, peer)));
 }
 
+// covers: P102
 TEST(UdpFramed, TooLargeMessageIsAnErrorAndSinkContinues) {
     eddy::core core;
     udp_socket from = bound(core);
@@ -189,6 +195,7 @@ TEST(UdpFramed, TooLargeMessageIsAnErrorAndSinkContinues) {
     EXPECT_TRUE(within(core, talk(std::move(from), std::move(to), peer)));
 }
 
+// covers: S84
 TEST(UdpFramed, SplitHalvesSendAndReceive) {
     eddy::core core;
     udp_socket from = bound(core);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: I20.5.14
 #include <eddy/bytes.hpp>
 #include <eddy/prelude.hpp>
 
@@ -32,6 +33,7 @@ struct udp_pair {
     void send(std::string_view text) { EXPECT_EQ(within(core, from.send(bytes_of(text))).value(), text.size()); }
 };
 
+// covers: P058
 TEST(DatagramRecvBuf, AppendsWholeDatagramsToAString) {
     udp_pair pair;
     std::string into = "before ";
@@ -47,6 +49,7 @@ TEST(DatagramRecvBuf, AppendsWholeDatagramsToAString) {
     EXPECT_EQ(into, "before one" + large);
 }
 
+// covers: P058
 TEST(DatagramRecvBuf, GrowsBytesMutAndVectors) {
     udp_pair pair;
     eddy::bytes_mut bytes;
@@ -61,6 +64,7 @@ TEST(DatagramRecvBuf, GrowsBytesMutAndVectors) {
     EXPECT_EQ(text_of(vector), "onethree");
 }
 
+// covers: P058
 TEST(DatagramRecvBuf, WaitsForADatagram) {
     udp_pair pair;
     std::string into = "before ";
@@ -77,6 +81,7 @@ TEST(DatagramRecvBuf, WaitsForADatagram) {
     EXPECT_EQ(into, "before later");
 }
 
+// covers: P058
 TEST(DatagramRecvBuf, TryFormsNeverWait) {
     udp_pair pair;
     std::string into;
@@ -89,6 +94,7 @@ TEST(DatagramRecvBuf, TryFormsNeverWait) {
     EXPECT_EQ(into, "onefour");
 }
 
+// covers: P058
 TEST(DatagramRecvBuf, ConnectedSocketReportsARefusalOnce) {
     eddy::core core;
     auto socket = udp_socket::bind(any, core.handle()).value();
@@ -103,6 +109,7 @@ TEST(DatagramRecvBuf, ConnectedSocketReportsARefusalOnce) {
     EXPECT_EQ(into, "kept");
 }
 
+// covers: P058
 TEST(DatagramRecvBuf, UnixDatagramsAreReceivedWhole) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();

@@ -100,6 +100,7 @@ TEST(DatagramSend, SendCausesNoReadinessEvent) {
     EXPECT_LE(events_of(core, pair.first, pair.second, 50), 55u);
 }
 
+// covers: P058
 TEST(DatagramSend, SendWaitsForBufferSpace) {
     for (const bool is_registered : {false, true}) {
         for (const bool was_seen : {false, true}) {
@@ -286,6 +287,7 @@ eddy::task<bool> send_many(unix_datagram& socket, int count) {
     co_return true;
 }
 
+// covers: P058
 TEST(DatagramSendStress, BothDirectionsOnRuntime) {
     eddy::runtime pool;
     constexpr int count = 3000;

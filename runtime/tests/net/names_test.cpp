@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Public names of eddy that the C library or std has, too. The uses that docs/pitfalls.md recommends must compile.
+// covers: I20.4.12
 #include <gtest/gtest.h>
 
 #include <poll.h>

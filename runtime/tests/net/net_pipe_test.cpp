@@ -55,6 +55,7 @@ std::string fifo_in(const support::temp_dir& dir) {
     return path;
 }
 
+// covers: P062
 TEST(Pipe, CarriesBytesAndEnds) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -74,6 +75,7 @@ TEST(Pipe, CarriesBytesAndEnds) {
     EXPECT_EQ(within(core, read_some(rx)), "");
 }
 
+// covers: P062
 TEST(Pipe, ReaderAndWriterWaitForEachOther) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
@@ -84,6 +86,7 @@ TEST(Pipe, ReaderAndWriterWaitForEachOther) {
     EXPECT_EQ(done.second, size);
 }
 
+// covers: P062
 TEST(Pipe, TryFormsNeverWait) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
@@ -112,6 +115,7 @@ private:
     void (*before_)(int);
 };
 
+// covers: P062
 TEST(Pipe, WriteWithoutReaderFailsWithoutSignal) {
     const default_sigpipe fatal;
     eddy::core core;
@@ -166,6 +170,7 @@ TEST(PipeDeathTest, FailedWriteKeepsEarlierPendingSigpipe) {
         ::testing::ExitedWithCode(EXIT_SUCCESS), "");
 }
 
+// covers: R004
 TEST(Pipe, DroppedReaderEndsWaitingWrite) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
@@ -179,6 +184,7 @@ TEST(Pipe, DroppedReaderEndsWaitingWrite) {
 
 // ---- FIFOs ----
 
+// covers: P062
 TEST(Pipe, FifoConnectsReaderAndWriter) {
     const support::temp_dir dir;
     eddy::core core;
@@ -197,6 +203,7 @@ TEST(Pipe, FifoConnectsReaderAndWriter) {
     EXPECT_EQ(within(core, std::move(more)).first, "again") << "a FIFO can be opened again";
 }
 
+// covers: P062
 TEST(Pipe, FifoOpenedReadWriteNeverEnds) {
     const support::temp_dir dir;
     eddy::core core;
@@ -212,6 +219,7 @@ TEST(Pipe, FifoOpenedReadWriteNeverEnds) {
     EXPECT_TRUE(pipe::open_options().read_write(true).open_sender(path));
 }
 
+// covers: P062
 TEST(Pipe, OpenRefusesOtherFiles) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -225,6 +233,7 @@ TEST(Pipe, OpenRefusesOtherFiles) {
     EXPECT_EQ(pipe::open_receiver(std::string_view("a\0b", 3)).error(), eddy::errc::bad_path);
 }
 
+// covers: P062
 TEST(Pipe, FromNativeAndIntoNativeKeepDescriptor) {
     const support::leaves_no_descriptor guard;
     eddy::core core;

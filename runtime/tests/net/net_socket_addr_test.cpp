@@ -158,6 +158,7 @@ TEST(SocketAddr, ReadsAddressAndPort) {
     EXPECT_EQ(socket_addr::parse("[::ffff:1.2.3.4]:1"), socket_addr(v6({0, 0, 0, 0, 0, 0xffff, 0x102, 0x304}), 1));
 }
 
+// covers: S09
 TEST(SocketAddr, RefusesBadSocketAddresses) {
     for (const auto* text : {"",
                              ":",
@@ -252,6 +253,7 @@ TEST(SocketAddr, WritesCanonicalFormOfRfc5952) {
     expect_round_trip<ip_addr>("255.0.10.1", "255.0.10.1");
 }
 
+// covers: S09
 TEST(SocketAddr, TextRoundTrips) {
     expect_round_trip<socket_addr>("0.0.0.0:0", "0.0.0.0:0");
     expect_round_trip<socket_addr>("255.255.255.255:65535", "255.255.255.255:65535");
@@ -300,6 +302,7 @@ private:
     std::mt19937_64 random_;
 };
 
+// covers: S09
 TEST(SocketAddrStress, FuzzedTextNeverCrashesAndRoundTrips) {
     mangled_addresses addresses(support::seed());
     std::uint64_t good = 0;

@@ -55,6 +55,7 @@ std::pair<tcp_stream, tcp_stream> both_ends() {
     return {std::move(c.stream), tcp_stream::from_native(c.peer.release()).value()};
 }
 
+// covers: P056
 TEST(TcpHalves, BorrowedHalvesWorkInTwoTasks) {
     eddy::core core;
     auto [one, other] = both_ends();
@@ -72,6 +73,7 @@ TEST(TcpHalves, BorrowedHalvesWorkInTwoTasks) {
     EXPECT_TRUE(done.fourth);
 }
 
+// covers: P056
 TEST(TcpHalves, OwnedHalvesWorkInTasksOfRuntime) {
     eddy::runtime pool;
     auto [one, other] = both_ends();
@@ -91,6 +93,7 @@ TEST(TcpHalves, OwnedHalvesWorkInTasksOfRuntime) {
     EXPECT_EQ(pool.block_on(std::move(limited)), true);
 }
 
+// covers: P056
 TEST(TcpHalves, ReuniteRestoresStream) {
     eddy::core core;
     connection c;
@@ -107,6 +110,7 @@ TEST(TcpHalves, ReuniteRestoresStream) {
     EXPECT_TRUE(std::move(again.writer).reunite(std::move(again.reader)));
 }
 
+// covers: P056 R092
 TEST(TcpHalves, ReuniteReturnsHalvesOfDifferentStreams) {
     eddy::core core;
     connection c;
@@ -125,6 +129,7 @@ TEST(TcpHalves, ReuniteReturnsHalvesOfDifferentStreams) {
     EXPECT_TRUE(std::move(back.writer).reunite(std::move(wrong_reader)));
 }
 
+// covers: P056 R092
 TEST(TcpHalves, DroppedWriterEndsOnlyWriteSide) {
     eddy::core core;
     connection c;
@@ -138,6 +143,7 @@ TEST(TcpHalves, DroppedWriterEndsOnlyWriteSide) {
     EXPECT_EQ(within(core, read_some(reader)), "after the end");
 }
 
+// covers: P056
 TEST(TcpHalves, DroppedWriterSendsWrittenBytesBeforeEnd) {
     eddy::core core;
     connection c;
@@ -153,6 +159,7 @@ TEST(TcpHalves, DroppedWriterSendsWrittenBytesBeforeEnd) {
     EXPECT_EQ(within(core, count_all(std::move(peer))), accepted);
 }
 
+// covers: P056
 TEST(TcpHalves, ForgottenWriterLeavesWriteSideOpen) {
     eddy::core core;
     connection c;
@@ -169,6 +176,7 @@ TEST(TcpHalves, ForgottenWriterLeavesWriteSideOpen) {
     EXPECT_EQ(within(core, read_some(peer)), "");
 }
 
+// covers: P056
 TEST(TcpHalves, AssigningToWriterEndsPreviousStream) {
     eddy::core core;
     connection c;
@@ -181,6 +189,7 @@ TEST(TcpHalves, AssigningToWriterEndsPreviousStream) {
     EXPECT_EQ(d.peer.receive(1), "d");
 }
 
+// covers: P057
 TEST(TcpHalves, HalvesOfferPeekTryAndPollForms) {
     eddy::core core;
     connection c;
@@ -217,6 +226,7 @@ std::string read_in_parts(eddy::core& core, Reader& reader) {
     }
 }
 
+// covers: P049
 TEST(TcpHalves, TryVectoredUsesSeveralBuffers) {
     eddy::core core;
     connection c;
@@ -245,6 +255,7 @@ TEST(TcpHalves, TryVectoredUsesSeveralBuffers) {
 #endif
 }
 
+// covers: P056
 TEST(TcpHalvesDeathTest, ReunitedHalfReportsMisuse) {
     eddy::core core;
     connection c;
@@ -256,6 +267,7 @@ TEST(TcpHalvesDeathTest, ReunitedHalfReportsMisuse) {
     EXPECT_DEATH(static_cast<void>(writer.stream()), "was moved from, or reunited or forgotten");
 }
 
+// covers: P057
 TEST(TcpHalves, ZeroLingerResetsConnection) {
     eddy::core core;
     connection c;
@@ -269,6 +281,7 @@ TEST(TcpHalves, ZeroLingerResetsConnection) {
     EXPECT_EQ(errno, ECONNRESET);
 }
 
+// covers: P057
 TEST(TcpHalves, QuickackReadsBack) {
     const connection c;
     c.stream.set_quickack(false).value();

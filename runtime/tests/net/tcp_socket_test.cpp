@@ -22,6 +22,7 @@ using support::within;
 
 const socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
 
+// covers: P055
 TEST(TcpSocket, OptionsReadBack) {
     const auto socket = tcp_socket::v4().value();
     EXPECT_NE(::fcntl(socket.native_handle(), F_GETFL) & O_NONBLOCK, 0);
@@ -43,6 +44,7 @@ TEST(TcpSocket, OptionsReadBack) {
     EXPECT_EQ(socket.set_recv_buffer_size(0xffff'ffff).error(), std::errc::invalid_argument);
 }
 
+// covers: P055
 TEST(TcpSocket, LingerAndTypeOfServiceReadBack) {
     for (const bool is_v6 : {false, true}) {
         const auto made = is_v6 ? tcp_socket::v6() : tcp_socket::v4();
@@ -98,12 +100,14 @@ void expect_keepalive_options(const S& socket) {
     EXPECT_EQ(socket.user_timeout().value(), std::nullopt);
 }
 
+// covers: P055 I20.5.19 I20.5.20
 TEST(TcpSocket, KeepaliveTimesAndUserTimeoutReadBack) {
     expect_keepalive_options(tcp_socket::v4().value());
     const support::connection made;
     expect_keepalive_options(made.stream);
 }
 
+// covers: P055 I20.5.19
 TEST(TcpSocket, AcceptedConnectionsInheritKeepalive) {
     eddy::core core;
     auto socket = tcp_socket::v4().value();
@@ -119,6 +123,7 @@ TEST(TcpSocket, AcceptedConnectionsInheritKeepalive) {
     EXPECT_EQ(accepted.stream.user_timeout().value(), 2s);
 }
 
+// covers: P055 I20.5.22
 TEST(TcpSocket, OnlyV6ReadsBackAndLimitsTheListener) {
     const auto made = tcp_socket::v6();
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -134,6 +139,7 @@ TEST(TcpSocket, OnlyV6ReadsBackAndLimitsTheListener) {
     }
 }
 
+// covers: P055 I20.5.21
 TEST(TcpSocket, FastopenReadsBackAndCarriesBytes) {
     eddy::core core;
     auto socket = tcp_socket::v4().value();
@@ -160,6 +166,7 @@ TEST(TcpSocket, FastopenReadsBackAndCarriesBytes) {
     }
 }
 
+// covers: P055
 TEST(TcpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     const auto socket = tcp_socket::v4().value();
@@ -172,6 +179,7 @@ TEST(TcpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     EXPECT_EQ(socket.device().value(), std::nullopt);
 }
 
+// covers: P055
 TEST(TcpSocket, OptionsCarryOverToConnectedStream) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -181,6 +189,7 @@ TEST(TcpSocket, OptionsCarryOverToConnectedStream) {
     EXPECT_EQ(stream.linger().value(), 0s);
 }
 
+// covers: P053
 TEST(TcpSocket, BindsAndListens) {
     eddy::core core;
     for (const bool through_handle : {false, true}) {
@@ -208,6 +217,7 @@ TEST(TcpSocket, BindToUsedPortFails) {
     EXPECT_EQ(socket.bind(first.addr()).error(), std::errc::address_in_use);
 }
 
+// covers: P055
 TEST(TcpSocket, ConnectUsesBoundLocalAddress) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -231,6 +241,7 @@ TEST(TcpSocket, FailedConnectClosesDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
+// covers: S81
 TEST(TcpSocket, AdoptedReusePortSocketsShareOnePort) {
     eddy::core core;
     const auto made_by_hand = [] {
@@ -265,6 +276,7 @@ TEST(TcpSocket, AdoptedReusePortSocketsShareOnePort) {
     EXPECT_EQ(accepted, 20);
 }
 
+// covers: S81 P065
 TEST(TcpSocket, FromNativeRefusesBlockingAndInvalidDescriptors) {
     const auto fds = support::fd_count();
     EXPECT_EQ(tcp_socket::from_native(raw_socket().release()).error(), eddy::errc::blocking_descriptor);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: B16
 #include <eddy/prelude.hpp>
 #include <eddy/test/by_hand.hpp>
 
@@ -83,6 +84,7 @@ std::vector<std::string> receive_all(eddy::core& core, udp_socket& socket, std::
     return texts;
 }
 
+// covers: P058
 TEST(UdpBatch, BatchArrivesAsSent) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user does not translate the size in UDP_SEGMENT";
     eddy::core core;

@@ -64,6 +64,7 @@ socket_addr closed_port(const eddy::core& core) { return addr_of(bound(core)); }
 
 // ---- Creation ----
 
+// covers: S82
 TEST(UdpSocket, PortZeroBindsFreePort) {
     eddy::core core;
     const auto socket = bound(core);
@@ -74,6 +75,7 @@ TEST(UdpSocket, PortZeroBindsFreePort) {
     EXPECT_NE(::fcntl(socket.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
+// covers: S82
 TEST(UdpSocket, BindAcceptsEachFormOfAddress) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -136,6 +138,7 @@ TEST(UdpSocket, FromNativeRefusesAndClosesOtherDescriptors) {
 
 // ---- Sending and receiving ----
 
+// covers: S82
 TEST(UdpSocket, RecvFromReturnsSender) {
     eddy::core core;
     auto one = bound(core);
@@ -148,6 +151,7 @@ TEST(UdpSocket, RecvFromReturnsSender) {
     EXPECT_FALSE(got.is_truncated);
 }
 
+// covers: P058
 TEST(UdpSocket, WaitingReceiverIsWoken) {
     eddy::core core;
     auto one = bound(core);
@@ -165,6 +169,7 @@ TEST(UdpSocket, WaitingReceiverIsWoken) {
     EXPECT_EQ(core.metrics().io().fds_registered, 1u) << "a send with free buffer space needs no registration";
 }
 
+// covers: P058
 TEST(UdpSocket, DroppedReceiveLosesNoDatagram) {
     eddy::core core;
     auto one = bound(core);
@@ -192,6 +197,7 @@ TEST(UdpSocket, EmptyDatagramIsDelivered) {
     EXPECT_EQ(within(core, receive(other)), "x");
 }
 
+// covers: S82
 TEST(UdpSocket, DatagramLargerThanBufferIsTruncated) {
     eddy::core core;
     auto one = bound(core);
@@ -225,6 +231,7 @@ TEST(UdpSocket, ReceiveIntoEmptyStringIsMisuse) {
     EXPECT_EQ(room.substr(0, 4), "text");
 }
 
+// covers: P058
 TEST(UdpSocket, PeekLeavesDatagramInQueue) {
     eddy::core core;
     auto one = bound(core);
@@ -241,6 +248,7 @@ TEST(UdpSocket, PeekLeavesDatagramInQueue) {
     EXPECT_EQ(other.try_peek_from(into).error(), std::errc::operation_would_block);
 }
 
+// covers: R096
 TEST(UdpSocket, WaitingPeekIsWoken) {
     eddy::core core;
     auto one = bound(core);
@@ -258,6 +266,7 @@ TEST(UdpSocket, WaitingPeekIsWoken) {
     }
 }
 
+// covers: P058
 TEST(UdpSocket, TryFormsNeverWait) {
     eddy::core core;
     auto one = bound(core);
@@ -278,6 +287,7 @@ TEST(UdpSocket, TryFormsNeverWait) {
     EXPECT_EQ(within(core, std::move(limited)).index(), 1u) << "readable after a try that would block";
 }
 
+// covers: P058
 TEST(UdpSocket, PollFormsSendAndReceive) {
     eddy::core core;
     auto one = bound(core);
@@ -296,6 +306,7 @@ TEST(UdpSocket, PollFormsSendAndReceive) {
     EXPECT_EQ(run([&](auto& cx) { return other.poll_recv(cx, into); }), 4u);
 }
 
+// covers: S82
 TEST(UdpSocket, ConnectedSocketReceivesOnlyFromPeer) {
     eddy::core core;
     auto one = bound(core);
@@ -333,6 +344,7 @@ TEST(UdpSocket, SendToResolvesNames) {
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), std::vector<socket_addr>())).error(), eddy::errc::no_address);
 }
 
+// covers: S82
 TEST(UdpSocket, ConnectedSocketReportsEachRefusalOnce) {
     eddy::core core;
     auto one = bound(core);
@@ -367,6 +379,7 @@ TEST(UdpSocket, UnconnectedSocketReportsNoRefusal) {
     EXPECT_EQ(one.try_recv(into).error(), std::errc::operation_would_block);
 }
 
+// covers: S83
 TEST(UdpSocket, TooLargeDatagramIsRefused) {
     eddy::core core;
     auto one = bound(core);
@@ -378,6 +391,7 @@ TEST(UdpSocket, TooLargeDatagramIsRefused) {
     EXPECT_EQ(within(core, other.recv(into)).value(), 65'507u);
 }
 
+// covers: S82
 TEST(UdpSocket, Ipv6SendsReceivesAndSetsOptions) {
     eddy::core core;
     auto one = within(core, udp_socket::bind("::1", 0));
@@ -398,6 +412,7 @@ TEST(UdpSocket, Ipv6SendsReceivesAndSetsOptions) {
 
 // ---- By value ----
 
+// covers: S83
 TEST(UdpSocket, SendDgramAndRecvDgramReturnSocketAndBuffer) {
     eddy::core core;
     const auto work = [](udp_socket from, udp_socket to) -> eddy::task<bool> {
@@ -419,6 +434,7 @@ TEST(UdpSocket, SendDgramAndRecvDgramReturnSocketAndBuffer) {
     EXPECT_TRUE(within(core, work(bound(core), bound(core))));
 }
 
+// covers: S83
 TEST(UdpSocket, FailedSendDgramAndRecvDgramReturnSocketAndBuffer) {
     eddy::core core;
     auto socket = bound(core);
@@ -435,6 +451,7 @@ TEST(UdpSocket, FailedSendDgramAndRecvDgramReturnSocketAndBuffer) {
     EXPECT_EQ(addr_of(received.sock), at);
 }
 
+// covers: S83
 TEST(UdpSocket, CheckWholeReportsShortSend) {
     EXPECT_TRUE(eddy::detail::check_whole(7u, 7));
     EXPECT_EQ(eddy::detail::check_whole(6u, 7).error(), std::errc::io_error);
@@ -444,6 +461,7 @@ TEST(UdpSocket, CheckWholeReportsShortSend) {
 
 // ---- Options ----
 
+// covers: P059
 TEST(UdpSocket, OptionsReadBackAsSet) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
@@ -476,6 +494,7 @@ TEST(UdpSocket, OptionsReadBackAsSet) {
     EXPECT_EQ(one.set_ttl(0x80000000).error(), std::errc::invalid_argument);
 }
 
+// covers: P059
 TEST(UdpSocket, Ipv6OptionsReadBack) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
@@ -491,6 +510,7 @@ TEST(UdpSocket, Ipv6OptionsReadBack) {
     EXPECT_EQ(made->multicast_if_v6().value(), loopback);
 }
 
+// covers: P059
 TEST(UdpSocket, BroadcastNeedsOption) {
     eddy::core core;
     auto one = bound(core);
@@ -506,6 +526,7 @@ constexpr auto not_a_member = std::errc::invalid_argument;  // reported by wine
 constexpr auto not_a_member = std::errc::address_not_available;
 #endif
 
+// covers: P059
 TEST(UdpSocket, MulticastReachesJoinedSocket) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
@@ -524,6 +545,7 @@ TEST(UdpSocket, MulticastReachesJoinedSocket) {
     EXPECT_EQ(receiver.leave_multicast_v4(group, ipv4_addr::loopback()).error(), not_a_member);
 }
 
+// covers: P059
 TEST(UdpSocket, Ipv6MulticastJoinsAndLeaves) {
     eddy::core core;
     auto made = within(core, udp_socket::bind(ip_addr::v6_any(), 0));
@@ -538,6 +560,7 @@ TEST(UdpSocket, Ipv6MulticastJoinsAndLeaves) {
     EXPECT_EQ(made->leave_multicast_v6(group, loopback).error(), not_a_member);
 }
 
+// covers: P059
 TEST(UdpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
@@ -576,6 +599,7 @@ TEST(UdpSocket, WaitingWithoutLoopThrowsMisuse) {
               std::string::npos);
 }
 
+// covers: P058
 TEST(UdpSocketStress, ManyTasksPlayPingPongOnRuntime) {
     eddy::runtime pool;
     constexpr int rounds = support::fewer_on_windows(200);

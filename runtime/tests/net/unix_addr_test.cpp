@@ -14,6 +14,7 @@ namespace {
 
 using eddy::net::unix_addr;
 
+// covers: P060
 TEST(UnixAddr, HoldsPathAbstractNameOrNothing) {
     const unix_addr none;
     EXPECT_TRUE(none.is_unnamed());
@@ -29,6 +30,7 @@ TEST(UnixAddr, HoldsPathAbstractNameOrNothing) {
     EXPECT_EQ(unix_addr::abstract("").value().as_abstract(), "") << "the empty name is valid";
 }
 
+// covers: P060
 TEST(UnixAddr, TooLongNameIsRefused) {
     const std::string longest(unix_addr::longest_path, 'x');
     EXPECT_EQ(unix_addr::path(longest).value().as_path(), longest);
@@ -40,6 +42,7 @@ TEST(UnixAddr, TooLongNameIsRefused) {
     }
 }
 
+// covers: P060
 TEST(UnixAddr, PathWithNulIsRefused) {
     for (const std::string_view bad : {std::string_view("a\0b", 3), std::string_view("a\0", 2), std::string_view()}) {
         const auto refused = unix_addr::path(bad);

@@ -30,6 +30,7 @@ unix_addr abstract_name(std::string_view of) {
     return unix_addr::abstract("eddy." + std::string(of) + "." + std::to_string(::getpid())).value();
 }
 
+// covers: P060
 TEST(UnixDatagram, SendToAndRecvFromUsePaths) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -49,6 +50,7 @@ TEST(UnixDatagram, SendToAndRecvFromUsePaths) {
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), "")).error(), eddy::errc::bad_path);
 }
 
+// covers: P060
 TEST(UnixDatagram, UnnamedSenderReachesAbstractName) {
     eddy::core core;
     auto one = within(core, unix_datagram::bind(abstract_name("dgram"))).value();
@@ -61,6 +63,7 @@ TEST(UnixDatagram, UnnamedSenderReachesAbstractName) {
     EXPECT_TRUE(within(core, one.recv_from(into)).value().from.is_unnamed());
 }
 
+// covers: P060
 TEST(UnixDatagram, BindWithoutNameGetsAutomaticName) {
     eddy::core core;
     auto one = within(core, unix_datagram::bind(abstract_name("answers"))).value();
@@ -76,6 +79,7 @@ TEST(UnixDatagram, BindWithoutNameGetsAutomaticName) {
     EXPECT_EQ(within(core, receive(other)), "you");
 }
 
+// covers: P060
 TEST(UnixDatagram, PairOffersTryPeekAndPollForms) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -104,6 +108,7 @@ TEST(UnixDatagram, PairOffersTryPeekAndPollForms) {
     EXPECT_FALSE(one.take_error().value());
 }
 
+// covers: P060
 TEST(UnixDatagram, DatagramLargerThanBufferIsTruncated) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -115,6 +120,7 @@ TEST(UnixDatagram, DatagramLargerThanBufferIsTruncated) {
     EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block);
 }
 
+// covers: P060
 TEST(UnixDatagram, ShutdownEndsOneSideOrBoth) {
     using eddy::net::shutdown_side;
     eddy::core core;
@@ -139,6 +145,7 @@ eddy::result<std::size_t> size_of_next(const unix_datagram& socket) {
     return static_cast<std::size_t>(size);
 }
 
+// covers: P049
 TEST(UnixDatagram, AsyncIoRepeatsUserCallUntilReady) {
     using eddy::io::interest;
     eddy::core core;
@@ -153,6 +160,7 @@ TEST(UnixDatagram, AsyncIoRepeatsUserCallUntilReady) {
     EXPECT_EQ(within(core, other.async_io(interest::writable, fails)).error(), std::errc::timed_out);
 }
 
+// covers: P049
 TEST(UnixDatagram, DroppedAsyncIoLosesNoDatagram) {
     using eddy::io::interest;
     eddy::core core;
@@ -206,6 +214,7 @@ eddy::task<int> receive_many(unix_datagram& socket, int count) {
     co_return count;
 }
 
+// covers: P060
 TEST(UnixDatagram, SenderWaitsWhilePeerQueueIsFull) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -215,6 +224,7 @@ TEST(UnixDatagram, SenderWaitsWhilePeerQueueIsFull) {
     EXPECT_EQ(done.second, 2000);
 }
 
+// covers: P060
 TEST(UnixDatagram, UnconnectedSenderWaitsWhileQueueIsFull) {
     eddy::core core;
     auto one = unix_datagram::unbound().value();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: I20.5.23
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>
@@ -21,6 +22,7 @@ using support::bytes_of;
 using support::text_of;
 using support::within;
 
+// covers: P060
 TEST(UnixSocket, ListensAndConnectsWithNames) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -43,6 +45,7 @@ TEST(UnixSocket, ListensAndConnectsWithNames) {
     EXPECT_EQ(text_of(std::span(into).first(5)), "hello");
 }
 
+// covers: P060
 TEST(UnixSocket, DatagramSocketsAnswerEachOther) {
     const support::temp_dir dir;
     eddy::core core;
@@ -63,6 +66,7 @@ TEST(UnixSocket, DatagramSocketsAnswerEachOther) {
     EXPECT_EQ(text, "ECHO");
 }
 
+// covers: P060
 TEST(UnixSocket, WrongKindIsRefused) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -73,6 +77,7 @@ TEST(UnixSocket, WrongKindIsRefused) {
     EXPECT_EQ(unix_socket::stream().value().into_datagram().error(), std::errc::wrong_protocol_type);
 }
 
+// covers: P060
 TEST(UnixSocket, ErrorsAreReportedAndCloseTheDescriptor) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -89,6 +94,7 @@ TEST(UnixSocket, ErrorsAreReportedAndCloseTheDescriptor) {
     EXPECT_EQ(within(core, std::move(second).connect(dir / "one")).error(), std::errc::connection_refused);
 }
 
+// covers: P060
 TEST(UnixSocket, SendBufferSizeReadsBack) {
     const auto socket = unix_socket::datagram().value();
     socket.set_send_buffer_size(32'768).value();
@@ -97,6 +103,7 @@ TEST(UnixSocket, SendBufferSizeReadsBack) {
     EXPECT_EQ(socket.take_error().value(), std::nullopt);
 }
 
+// covers: P060
 TEST(UnixSocket, FromNativeTakesUnixSocketsOnly) {
     const support::leaves_no_descriptor guard;
     for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
@@ -112,6 +119,7 @@ TEST(UnixSocket, FromNativeTakesUnixSocketsOnly) {
     EXPECT_EQ(unix_socket::from_native(-1).error(), std::errc::bad_file_descriptor);
 }
 
+// covers: P060
 TEST(UnixSocket, ConnectWithoutLoopThrowsMisuse) {
     auto connecting = unix_socket::stream().value().connect("/nowhere");
     EXPECT_THROW(static_cast<void>(eddy::wait(std::move(connecting))), eddy::misuse);

@@ -64,6 +64,7 @@ unix_addr abstract_name(std::string_view of) {
 
 // ---- Connections ----
 
+// covers: P060 R095
 TEST(UnixStream, ConnectsByPathAndCarriesBytesBothWays) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -86,6 +87,7 @@ TEST(UnixStream, ConnectsByPathAndCarriesBytesBothWays) {
     EXPECT_FALSE(client.take_error().value());
 }
 
+// covers: P060
 TEST(UnixStream, ConnectsByAbstractName) {
     eddy::core core;
     const auto name = abstract_name("stream");
@@ -97,6 +99,7 @@ TEST(UnixStream, ConnectsByAbstractName) {
     EXPECT_TRUE(ends.second);
 }
 
+// covers: R095
 TEST(UnixStream, AbstractNameMayBeginWithNul) {
     eddy::core core;
     const auto name = unix_addr::abstract(std::string(1, '\0') + *abstract_name("nul").as_abstract()).value();
@@ -126,6 +129,7 @@ TEST(UnixStream, ConnectReportsErrors) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
+// covers: R015
 TEST(UnixStream, ConnectWaitsWhileListenerQueueIsFull) {
     const support::temp_dir dir;
     eddy::core core;
@@ -153,6 +157,7 @@ TEST(UnixStream, ConnectWaitsWhileListenerQueueIsFull) {
     EXPECT_EQ(within(core, work()), 50);
 }
 
+// covers: P061
 TEST(UnixStream, PeerCredOfPairIsThisProcess) {
     const auto pair = unix_stream::pair().value();
     const auto cred = pair.first.peer_cred().value();
@@ -161,6 +166,7 @@ TEST(UnixStream, PeerCredOfPairIsThisProcess) {
     EXPECT_EQ(cred.gid, ::getgid());
 }
 
+// covers: P061
 TEST(UnixStream, PeerCredOfAcceptedConnectionIsClient) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("cred"), core.handle()).value();
@@ -170,6 +176,7 @@ TEST(UnixStream, PeerCredOfAcceptedConnectionIsClient) {
     EXPECT_EQ(ends.second.value().stream.peer_cred().value().uid, ::getuid());
 }
 
+// covers: P060
 TEST(UnixStream, PairIsConnected) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
@@ -197,6 +204,7 @@ TEST(UnixStream, WriteToClosedPeerFailsWithoutSignal) {
     EXPECT_TRUE(within(core, one.readable()).value().is_read_closed());
 }
 
+// covers: R003
 TEST(UnixStream, ReaderIsWokenAfterShortReads) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
@@ -213,6 +221,7 @@ TEST(UnixStream, ReaderIsWokenAfterShortReads) {
     EXPECT_EQ(within(core, std::move(both)).second, wanted);
 }
 
+// covers: R003
 TEST(UnixStream, ReceivedDescriptorDoesNotHideLaterBytes) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
@@ -242,6 +251,7 @@ TEST(UnixStream, ReceivedDescriptorDoesNotHideLaterBytes) {
     EXPECT_EQ(text_of(into), "withbehind");
 }
 
+// covers: R004
 TEST(UnixStream, PeerCloseEndsPendingReadAndWrite) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
@@ -271,6 +281,7 @@ TEST(UnixStream, DroppedReadLosesNoByte) {
     }
 }
 
+// covers: P056 R092
 TEST(UnixStream, BorrowedAndOwnedHalvesCarryBytes) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
@@ -370,6 +381,7 @@ TEST(UnixStreamStress, ManyPairsPlayPingPongOnRuntime) {
 
 // ---- Listeners ----
 
+// covers: P060
 TEST(UnixListener, BindToExistingPathFails) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -398,6 +410,7 @@ TEST(UnixListener, BindReportsErrors) {
     EXPECT_EQ(within(without, unix_listener::bind(abstract_name("gone"))).error(), eddy::errc::io_disabled);
 }
 
+// covers: P060
 TEST(UnixListener, IncomingYieldsEachConnection) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("incoming"), core.handle()).value();
@@ -440,6 +453,7 @@ TEST(UnixListener, DroppedAcceptReleasesWaker) {
     EXPECT_EQ(accept.wakers(), 0u);
 }
 
+// covers: R012
 TEST(UnixListener, DescriptorShortageIsReportedOnceAndEnds) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("full"), core.handle()).value();

@@ -48,6 +48,7 @@ public:
     std::vector<raw_socket> clients;
 };
 
+// covers: S29
 TEST(NetFaults, ConnectMakesOneSocketAndOneCallPerAddress) {
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -70,6 +71,7 @@ TEST(NetFaults, InterfaceNamesAreTerminated) {
     }
 }
 
+// covers: R013
 TEST(NetFaults, AcceptRetriesAfterAbortedConnections) {
     for (const int error : connection_errors) {
         eddy::core core;
@@ -124,6 +126,7 @@ TEST(NetFaults, ErrorOfListenerEndsAccept) {
     EXPECT_TRUE(within(core, busy.listener.accept()));
 }
 
+// covers: S83
 TEST(NetFaults, ShortSendDgramIsAnError) {
     eddy::core core;
     auto socket = udp_socket::bind(any, core.handle()).value();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // close_gracefully: replies are not lost although the peer is still sending.
+// covers: I20.4.5
 #include <eddy/net/close_gracefully.hpp>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The programs of docs/coming-from-sockets.md.
+// covers: I20.6.8
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>

@@ -80,6 +80,7 @@ eddy::task<std::size_t> drain(S& stream) {
     co_return total;
 }
 
+// covers: P049 I20.5.12
 TEST(NetPollReady, TcpStreamIsReadyWhenBytesArrive) {
     eddy::core core;
     support::connection made;
@@ -99,6 +100,7 @@ TEST(NetPollReady, TcpStreamIsReadyWhenBytesArrive) {
     EXPECT_EQ(within(core, made.stream.read(into)).value(), 0u);
 }
 
+// covers: P049
 TEST(NetPollReady, TcpStreamIsNotWritableWhileItIsFull) {
     eddy::core core;
     support::connection made;
@@ -112,6 +114,7 @@ TEST(NetPollReady, TcpStreamIsNotWritableWhileItIsFull) {
     EXPECT_TRUE(made.stream.try_write(bytes_of("more")).has_value());
 }
 
+// covers: P049
 TEST(NetPollReady, OnlyTheLastPollerOfADirectionIsWoken) {
     eddy::core core;
     support::connection made;
@@ -127,6 +130,7 @@ TEST(NetPollReady, OnlyTheLastPollerOfADirectionIsWoken) {
     EXPECT_FALSE(first.is_woken());
 }
 
+// covers: P049
 TEST(NetPollReady, HalvesAndUnixStreamsReportReadiness) {
     eddy::core core;
     auto [one, other] = eddy::net::unix_stream::pair().value();
@@ -145,6 +149,7 @@ TEST(NetPollReady, HalvesAndUnixStreamsReportReadiness) {
     EXPECT_TRUE(within(core, writes(writer)).value().is_write_closed());
 }
 
+// covers: P049 I20.5.12
 TEST(NetPollReady, PipeIsReadyWhenBytesArrive) {
     eddy::core core;
     auto [tx, rx] = eddy::net::pipe::make().value();
@@ -157,6 +162,7 @@ TEST(NetPollReady, PipeIsReadyWhenBytesArrive) {
     EXPECT_FALSE(is_ready(core, reads(rx)));
 }
 
+// covers: P049 I20.5.13
 TEST(NetPollReady, UdpSocketIsReadyWhenADatagramArrives) {
     eddy::core core;
     const eddy::net::socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
@@ -175,6 +181,7 @@ TEST(NetPollReady, UdpSocketIsReadyWhenADatagramArrives) {
     EXPECT_FALSE(is_ready(core, receives(one)));
 }
 
+// covers: P049 I20.5.13
 TEST(NetPollReady, UnixDatagramIsNotReadyToSendWhileItIsFull) {
     eddy::core core;
     auto [one, other] = eddy::net::unix_datagram::pair().value();
@@ -189,6 +196,7 @@ TEST(NetPollReady, UnixDatagramIsNotReadyToSendWhileItIsFull) {
     EXPECT_TRUE(within(core, sends(one)).value().is_writable());
 }
 
+// covers: P049
 TEST(NetPollReady, EndedLoopIsReportedAsShutdown) {
     auto core = std::make_unique<eddy::core>();
     support::connection made;
@@ -199,6 +207,7 @@ TEST(NetPollReady, EndedLoopIsReportedAsShutdown) {
     EXPECT_EQ(within(next, writes(made.stream)).error(), eddy::errc::runtime_shutdown);
 }
 
+// covers: P049
 TEST(NetPollReady, PollWithoutALoopThrowsMisuse) {
     support::connection made;
     by_hand outside(reads(made.stream));

@@ -93,6 +93,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Executors, NetServeCancel, testing::Values(0u, 4u), support::name_of_executor);
 
+// covers: P066
 TEST_P(NetServeCancel, FailedScopeWaitsForHandlers) {
     check([](auto server, served_object& object) -> eddy::task<void> {
         const auto body = [&](auto& children) -> eddy::task<eddy::result<void>> {
@@ -105,6 +106,7 @@ TEST_P(NetServeCancel, FailedScopeWaitsForHandlers) {
     });
 }
 
+// covers: P066
 TEST_P(NetServeCancel, ClosedTaskOwnerWaitsForHandlers) {
     check([](auto server, served_object& object) -> eddy::task<void> {
         eddy::task_owner owner;
@@ -126,6 +128,7 @@ TEST_P(NetServeCancel, TaskOwnerWaitsForHandlersOfItsCoroutine) {
     });
 }
 
+// covers: P066
 TEST_P(NetServeCancel, SelectWaitsForHandlers) {
     check([](auto server, served_object& object) -> eddy::task<void> {
         const auto first = co_await eddy::select(std::move(server), object.wait_until_all_run());
@@ -133,6 +136,7 @@ TEST_P(NetServeCancel, SelectWaitsForHandlers) {
     });
 }
 
+// covers: P066
 TEST_P(NetServeCancel, AbortedTaskWaitsForHandlers) {
     check([](auto server, served_object& object) -> eddy::task<void> {
         auto serving = eddy::spawn(std::move(server));

@@ -39,6 +39,7 @@ using support::within;
 
 const socket_addr any(ip_addr::v4_loopback(), 0);
 
+// covers: P066
 TEST(NetServe, FailedHandlerEndsOnlyThatConnection) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -86,6 +87,7 @@ private:
     int failures_ = 0;
 };
 
+// covers: R012
 TEST(NetServe, AcceptIsRetriedAfterDescriptorShortage) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -133,6 +135,7 @@ private:
     int calls_ = 0;
 };
 
+// covers: P133
 TEST(NetServe, FailedAcceptIsReportedOncePerSecond) {
     const auto says = [](int call) -> scripted_listener::answer {
         using result = eddy::result<scripted_listener::accepted_type>;
@@ -161,6 +164,7 @@ TEST(NetServe, FailedAcceptIsReportedOncePerSecond) {
     EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
 }
 
+// covers: P066
 TEST(NetServe, ErrorOfUserListenerEndsServe) {
     eddy::core core;
     std::vector<int> peers;
@@ -244,6 +248,7 @@ TEST(NetServe, ConnectionThatEndsDuringAcceptsMakesRoom) {
 
 // ---- Errors of handlers ----
 
+// covers: P133 I20.2.2
 TEST(NetServe, HandlersErrorsReachTheHook) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -316,6 +321,7 @@ TEST(NetServe, ErrorsOfEndedConnectionsReachTheHookAfterDrop) {
     EXPECT_EQ(unread, std::vector<std::string>());
 }
 
+// covers: P133 I20.2.3
 TEST(NetServe, HandlersErrorIsPrintedByDefault) {
     testing::internal::CaptureStderr();
     eddy::core core;
@@ -350,6 +356,7 @@ TEST(NetServeDeathTest, MessageNamesThrowingHookAndItsException) {
         "eddy: the function given to serve_options::on_error.. threw an exception.*: cannot log");
 }
 
+// covers: I20.2.9
 TEST(NetServeDeathTest, MoveAfterFirstPollNamesServeAndItsCallSite) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(

@@ -43,6 +43,7 @@ const socket_addr any(ip_addr::v4_loopback(), 0);
 static_assert(eddy::net::listener<tcp_listener> && eddy::net::listener<unix_listener>);
 static_assert(!eddy::net::listener<tcp_stream>);
 
+// covers: P066
 TEST(NetServe, ServesEachConnectionUntilShutdown) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -64,6 +65,7 @@ TEST(NetServe, ServesEachConnectionUntilShutdown) {
     EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
 }
 
+// covers: P066
 TEST(NetServe, ServesUnixListener) {
     eddy::core core;
     const auto name = eddy::net::unix_addr::abstract("eddy.serve." + std::to_string(::getpid())).value();
@@ -87,6 +89,7 @@ TEST(NetServe, ServesUnixListener) {
     EXPECT_TRUE(done.first);
 }
 
+// covers: P066
 TEST(NetServe, MaxConnectionsLimitsOpenConnections) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -116,6 +119,7 @@ TEST(NetServe, MaxConnectionsLimitsOpenConnections) {
     EXPECT_EQ(most, 3);
 }
 
+// covers: P066
 TEST(NetServe, BurstBeyondLimitTakesNoDescriptors) {
     constexpr auto clients = support::fewer_on_windows<std::size_t>(300);
     eddy::core core;
@@ -140,6 +144,7 @@ TEST(NetServe, BurstBeyondLimitTakesNoDescriptors) {
     EXPECT_LE(most, before + 2) << "more connections were accepted than the limit allows";
 }
 
+// covers: P066
 TEST(NetServe, ShutdownLetsOpenConnectionsFinish) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -164,6 +169,7 @@ TEST(NetServe, ShutdownLetsOpenConnectionsFinish) {
     EXPECT_EQ(done.first.value().aborted, 0u);
 }
 
+// covers: P066 B13
 TEST(NetServe, DrainTimeoutAbortsOpenConnections) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -203,6 +209,7 @@ TEST(NetServe, BackgroundServerDoesNotKeepRunFromReturning) {
     EXPECT_EQ(eddy::run(work()), 0);
 }
 
+// covers: P066
 TEST(NetServe, DroppedServeAbortsAllConnections) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -220,6 +227,7 @@ TEST(NetServe, DroppedServeAbortsAllConnections) {
     EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
 }
 
+// covers: P066
 TEST(NetServeStress, ServesManyClientsOnRuntime) {
     eddy::runtime pool;
     const cancellation_token end;
@@ -270,6 +278,7 @@ eddy::task<eddy::result<void>> answer(tcp_stream stream, eddy::net::serve_connec
     }
 }
 
+// covers: P134 I20.3.20
 TEST(NetServe, DrainClosesIdleConnectionsImmediately) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -290,6 +299,7 @@ TEST(NetServe, DrainClosesIdleConnectionsImmediately) {
     EXPECT_EQ(done.first.value().aborted, 1u);
 }
 
+// covers: B13 I20.3.20
 TEST(NetServe, DrainLetsBusyConnectionsFinishTheirRequest) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -344,6 +354,7 @@ TEST(NetServe, IdleTimeStaysWithTheObjectItIsMovedTo) {
     EXPECT_EQ(done.first.value().aborted, 1u);
 }
 
+// covers: P134 I20.3.12
 TEST(NetServe, IdleTimeoutAbortsIdleConnections) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -372,6 +383,7 @@ TEST(NetServe, IdleTimeoutAbortsIdleConnections) {
     EXPECT_EQ(done.first.value().aborted, 2u);
 }
 
+// covers: I20.3.20
 TEST(NetServe, IdleConnectionsOfAPoolAreClosedByDrain) {
     const eddy::runtime pool = eddy::runtime::builder().worker_threads(3).build().value();
     const auto main = [&]() -> eddy::task<int> {

@@ -61,6 +61,7 @@ private:
     const std::ptrdiff_t before_ = thread_count();
 };
 
+// covers: S51
 TEST_F(NoThreads, RunUsesOneThreadForSocketsNamesAndTimers) { EXPECT_EQ(eddy::run(serve_and_ask()), 7); }
 
 TEST_F(NoThreads, RunWaitsForSpawnedTasks) {
@@ -77,6 +78,7 @@ TEST_F(NoThreads, RunWaitsForSpawnedTasks) {
     EXPECT_TRUE(has_ended);
 }
 
+// covers: S51
 TEST_F(NoThreads, BlockingWorkRunsOnTheLoopsThread) {
     eddy::core loop;
     loop.run([]() -> eddy::task<> {
@@ -86,6 +88,7 @@ TEST_F(NoThreads, BlockingWorkRunsOnTheLoopsThread) {
     });
 }
 
+// covers: S51
 TEST_F(NoThreads, BlockingWorkThatThrowsIsReportedByItsHandle) {
     eddy::core loop;
     loop.run([]() -> eddy::task<> {
@@ -121,6 +124,7 @@ TEST_F(NoThreads, ScopeRunsItsChildrenOnTheLoop) {
     EXPECT_EQ(sum, 55);
 }
 
+// covers: S51
 TEST(NoThreadsDeathTest, WaitForAnotherThreadAbortsWithMessage) {
     EXPECT_DEATH(eddy::wait(eddy::pending()), "only another thread can do.*EDDY_NO_THREADS");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Aborts of tasks: before, between, during and after the polls of the task, from any thread, and by
 // abort_on_drop_handle. (Based on tokio's task_abort.rs.)
+// covers: P016
 #include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -82,6 +83,7 @@ TEST_P(Abort, DestroysFutureOfWaitingTask) {
     on.run(main());
 }
 
+// covers: R137
 TEST_P(Abort, PreventsFirstPoll) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run it immediately";
     census living;
@@ -109,6 +111,7 @@ TEST_P(Abort, PreventsFirstPoll) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: R135
 TEST_P(Abort, PreventsPollOfWokenTask) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run it immediately";
     async_gate gate;
@@ -242,6 +245,7 @@ TEST_P(Abort, TaskThatNeverSuspendsKeepsOutput) {
 
 // ---- Effects on the task ----
 
+// covers: P017
 TEST_P(Abort, DestroysAwaitChainInnermostFirst) {
     std::vector<int> order;
     struct notes {
@@ -417,6 +421,7 @@ TEST_P(Abort, DestructorMaySpawnAbortAndWake) {
 
 // ---- Without a join handle, and from other threads ----
 
+// covers: R036
 TEST_P(Abort, OfDetachedTaskDestroysFuture) {
     const auto held = std::make_shared<int>(1);
     const auto main = [&]() -> task<void> {
@@ -520,6 +525,7 @@ task<int> holds(oneshot<int>::sender) {
     co_return 0;
 }
 
+// covers: P028
 TEST(AbortOnDrop, DestructorAbortsTask) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
@@ -533,6 +539,7 @@ TEST(AbortOnDrop, DestructorAbortsTask) {
     });
 }
 
+// covers: P028
 TEST(AbortOnDrop, AwaitReturnsOutput) {
     everywhere([]() -> task<> {
         abort_on_drop_handle handle(eddy::spawn([]() -> task<int> {
@@ -548,6 +555,7 @@ TEST(AbortOnDrop, AwaitReturnsOutput) {
     });
 }
 
+// covers: P028
 TEST(AbortOnDrop, BorrowedHandleInSelectKeepsTaskRunning) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
@@ -563,6 +571,7 @@ TEST(AbortOnDrop, BorrowedHandleInSelectKeepsTaskRunning) {
     });
 }
 
+// covers: P028
 TEST(AbortOnDrop, LoserOfSelectIsAborted) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
@@ -574,6 +583,7 @@ TEST(AbortOnDrop, LoserOfSelectIsAborted) {
     });
 }
 
+// covers: P028
 TEST(AbortOnDrop, DetachReturnsPlainHandle) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
@@ -591,6 +601,7 @@ TEST(AbortOnDrop, DetachReturnsPlainHandle) {
     });
 }
 
+// covers: P028
 TEST(AbortOnDrop, AssignmentAbortsPreviousTask) {
     everywhere([]() -> task<> {
         auto first = oneshot<int>::channel();
@@ -606,6 +617,7 @@ TEST(AbortOnDrop, AssignmentAbortsPreviousTask) {
     });
 }
 
+// covers: P028
 TEST(AbortOnDrop, AcceptsHandleOfClosure) {
     everywhere([]() -> task<> {
         auto text = std::make_unique<int>(4);
@@ -615,6 +627,7 @@ TEST(AbortOnDrop, AcceptsHandleOfClosure) {
     });
 }
 
+// covers: P028
 TEST(AbortOnDrop, AbortHandleMayOutliveAbortOnDropHandle) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();

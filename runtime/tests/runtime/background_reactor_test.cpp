@@ -59,6 +59,7 @@ bool has_ended(const background_reactor& events) {
     return !tied && tied.error() == eddy::errc::runtime_shutdown;
 }
 
+// covers: S19
 TEST(BackgroundReactor, DeliversEventsOnItsOwnThread) {
     const auto events = make_background();
     const counter source;
@@ -74,6 +75,7 @@ TEST(BackgroundReactor, DeliversEventsOnItsOwnThread) {
     }
 }
 
+// covers: S19
 TEST(BackgroundReactor, KeepsExistingRegistrations) {
     eddy::reactor reactor;
     const counter source;
@@ -86,6 +88,7 @@ TEST(BackgroundReactor, KeepsExistingRegistrations) {
     EXPECT_TRUE(assert_ready(reader.poll()).has_value());
 }
 
+// covers: S19
 TEST(BackgroundReactor, BusyLoopDoesNotDelayEvents) {
     const auto events = make_background();
     const counter source;
@@ -119,6 +122,7 @@ TEST(BackgroundReactor, BusyLoopDoesNotDelayEvents) {
 
 // ---- Shutdown and destruction ----
 
+// covers: S19
 TEST(BackgroundReactor, ShutdownOnIdleWaitsForTheLastRegistration) {
     const auto fds = support::count_fds();
     auto events = make_background();
@@ -144,6 +148,7 @@ TEST(BackgroundReactor, ShutdownOnIdleWaitsForTheLastRegistration) {
     EXPECT_TRUE(has_ended(events));
 }
 
+// covers: S19
 TEST(BackgroundReactor, ShutdownOnIdleEndsImmediatelyIfIdle) {
     auto events = make_background();
     eddy::wait(events.shutdown_on_idle());
@@ -152,6 +157,7 @@ TEST(BackgroundReactor, ShutdownOnIdleEndsImmediatelyIfIdle) {
     EXPECT_TRUE(has_ended(events));
 }
 
+// covers: S19
 TEST(BackgroundReactor, SeveralTasksOfALoopMayAwaitTheShutdown) {
     auto events = make_background();
     const counter source;
@@ -173,6 +179,7 @@ TEST(BackgroundReactor, SeveralTasksOfALoopMayAwaitTheShutdown) {
     EXPECT_EQ(ended, 3);
 }
 
+// covers: S19 S21
 TEST(BackgroundReactor, ShutdownNowEndsAllPendingOperations) {
     auto events = make_background();
     const counter source;
@@ -189,6 +196,7 @@ TEST(BackgroundReactor, ShutdownNowEndsAllPendingOperations) {
     EXPECT_TRUE(has_ended(events));
 }
 
+// covers: S19 S21
 TEST(BackgroundReactor, DestructionEndsPendingReads) {
     constexpr int reads = 1000;
     auto events = std::optional(make_background());
@@ -217,6 +225,7 @@ TEST(BackgroundReactor, DestructionEndsPendingReads) {
     handle.wake();
 }
 
+// covers: S19
 TEST(BackgroundReactor, ShutdownStartsAtTheFirstPoll) {
     auto events = make_background();
     static_cast<void>(events.shutdown_now());
@@ -228,6 +237,7 @@ TEST(BackgroundReactor, ShutdownStartsAtTheFirstPoll) {
     while (!has_ended(events)) std::this_thread::yield();  // the shutdown continues after its future was dropped
 }
 
+// covers: S19
 TEST(BackgroundReactor, ForgottenReactorRunsUntilTheProcessEnds) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");  // runs in a separate process, which ends
     EXPECT_EXIT(
@@ -246,6 +256,7 @@ TEST(BackgroundReactor, ForgottenReactorRunsUntilTheProcessEnds) {
         testing::ExitedWithCode(0), "");
 }
 
+// covers: S19
 TEST(BackgroundReactor, ShutdownMayBePolledByWakerOnReactorThread) {
     auto events = make_background();
     auto end = events.shutdown_now();
@@ -287,6 +298,7 @@ TEST(BackgroundReactor, BackgroundFailsWhenCalledByAWaker) {
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // the reactor still works
 }
 
+// covers: R020
 TEST(BackgroundReactor, DestroyedInForkedChildLeavesParentRunning) {
     auto events = std::optional(make_background());
     const counter source;
@@ -303,6 +315,7 @@ TEST(BackgroundReactor, DestroyedInForkedChildLeavesParentRunning) {
     wait_until_woken(reader);
 }
 
+// covers: S19
 TEST(BackgroundReactorStress, AttachRacesWithShutdown) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

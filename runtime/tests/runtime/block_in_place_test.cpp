@@ -51,6 +51,7 @@ eddy::runtime_builder small_runtime() { return eddy::runtime::builder().worker_t
 
 // ---- block_in_place ----
 
+// covers: P022
 TEST_P(BlockInPlace, ReturnsTheResultOrRethrows) {
     const auto main = []() -> task<void> {
         EXPECT_EQ(eddy::block_in_place([] { return 3; }), 3);
@@ -64,6 +65,7 @@ TEST_P(BlockInPlace, ReturnsTheResultOrRethrows) {
     on.run(main());
 }
 
+// covers: P022
 TEST_P(BlockInPlace, TasksTimersAndSocketsOfTheWorkerContinue) {
     support::connection pair;
     support::gate echoed;
@@ -103,6 +105,7 @@ TEST_P(BlockInPlace, TasksTimersAndSocketsOfTheWorkerContinue) {
     on.run(main());
 }
 
+// covers: R027
 TEST_P(BlockInPlace, SpawnedTaskRunsWhileTheWorkerIsBlocked) {
     const auto main = []() -> task<void> {
         for (int i = 0; i < 100; ++i) {
@@ -298,6 +301,7 @@ TEST(BlockInPlaceElsewhere, ThreadThatTakesOverAWorkerIsReplaced) {
 
 // ---- block_on ----
 
+// covers: S15
 TEST(BlockOn, ThrowsInsideTasks) {
     const auto rt = small_runtime().build().value();
     const auto expect_refused = [](const std::function<void()>& f, const char* what) {

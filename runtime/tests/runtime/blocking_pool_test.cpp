@@ -105,6 +105,7 @@ TEST(BlockingPool, RunsAJobOnAnotherThread) {
     expect_clean_end(*pool);
 }
 
+// covers: P021
 TEST(BlockingPool, JobsStartInTheOrderOfSubmission) {
     const auto pool = blocking_pool::make({.max_threads = 1});
     std::vector<int> order;
@@ -137,6 +138,7 @@ TEST(BlockingPool, JobMaySubmitJobs) {
 
 // ---- Number of threads ----
 
+// covers: P021
 TEST(BlockingPool, GrowsUpToTheThreadLimit) {
     const auto pool = blocking_pool::make({.max_threads = 4});
     gate hold;
@@ -229,6 +231,7 @@ TEST(BlockingPool, IdleThreadTakesTheJobOfASlowlyStartingThread) {
     expect_clean_end(*pool);
 }
 
+// covers: P021
 TEST(BlockingPool, IdleThreadsEndAndNewThreadsStartOnDemand) {
     tally started;
     tally stopped;
@@ -359,6 +362,7 @@ TEST(BlockingPool, ShutdownCancelsQueuedJobsAndRejectsNewJobs) {
     EXPECT_EQ(pool->count().jobs, 6u);
 }
 
+// covers: R031
 TEST(BlockingPool, CountersAreZeroAfterShutdown) {
     const auto pool = blocking_pool::make({});
     gate hold;
@@ -453,6 +457,7 @@ TEST(BlockingPool, ThreadLocalDestructorMaySubmit) {
     expect_clean_end(*pool);
 }
 
+// covers: R028
 TEST(BlockingPool, ThreadLocalDestructorMayWakeALoop) {
     eddy::core core;
     const auto pool = blocking_pool::make({.keep_alive = 0ms});
@@ -463,6 +468,7 @@ TEST(BlockingPool, ThreadLocalDestructorMayWakeALoop) {
     expect_clean_end(*pool);
 }
 
+// covers: R028
 TEST(BlockingPool, ThreadLocalDestructorMayDestroyThePool) {
     auto pool = blocking_pool::make({});
     gate done;
@@ -499,6 +505,7 @@ private:
     std::mt19937_64 random_;
 };
 
+// covers: R030
 TEST(BlockingPoolStress, EveryJobRunsWhileIdleThreadsEnd) {
     constexpr std::uint64_t submitters = 8;
     const auto each = support::rounds(50'000);
@@ -521,6 +528,7 @@ TEST(BlockingPoolStress, EveryJobRunsWhileIdleThreadsEnd) {
     expect_clean_end(*pool);
 }
 
+// covers: R030
 TEST(BlockingPoolStress, JobSubmittedWhileTheLastThreadEndsRuns) {
     const auto pool = blocking_pool::make({.max_threads = 1, .keep_alive = 20us});
     pauses random(0);
@@ -547,6 +555,7 @@ TEST(BlockingPoolStress, SequentialJobsNeedFewThreads) {
     expect_clean_end(*pool);
 }
 
+// covers: R031
 TEST(BlockingPoolStress, ShutdownRacesWithSubmitAndIdleTimeout) {
     for (auto left = support::rounds(10'000); left > 0; --left) {
         pauses random(left);
@@ -568,6 +577,7 @@ TEST(BlockingPoolStress, ShutdownRacesWithSubmitAndIdleTimeout) {
     }
 }
 
+// covers: R143
 TEST(BlockingPoolStress, PoolIsDestroyedWhileTheThreadsEnd) {
     for (auto left = support::rounds(50'000); left > 0; --left) {
         auto pool = blocking_pool::make({});

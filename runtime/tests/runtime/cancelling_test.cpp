@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Asynchronous cancellation: shielded work, cleanups and inherited deadlines.
+// covers: B18
 #include <eddy/future/deadline.hpp>
 #include <eddy/future/finally.hpp>
 #include <eddy/future/shielded.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An event loop inside another event loop: native_handle() and next_deadline().
+// covers: S51 I20.3.16
 #include <eddy/prelude.hpp>
 #include <eddy/runtime.hpp>
 
@@ -80,6 +81,7 @@ TEST_F(CoreForeignLoop, RunsTasksAndTimers) {
     EXPECT_LT(waits, 50);
 }
 
+// covers: P138
 TEST_F(CoreForeignLoop, EchoesOverTcp) {
     eddy::core core;
     bool done = false;
@@ -110,6 +112,7 @@ TEST_F(CoreForeignLoop, EchoesOverTcp) {
     EXPECT_EQ(got.size(), 80u);
 }
 
+// covers: P138
 TEST_F(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
     for (int round = 0; round < 50; ++round) {
         eddy::core core;

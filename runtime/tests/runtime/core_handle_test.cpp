@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tasks spawned on the thread of the event loop: spawn, call sites, the end of the loop, and uncaught exceptions.
+// covers: S51
 #include <eddy/runtime/core_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -77,6 +78,7 @@ eddy::task<void> waits_for_ever(witness kept) {
 
 // ---- spawn ----
 
+// covers: S69
 TEST(CoreHandle, SpawnedTaskDoesNotStartInsideSpawn) {
     eddy::core loop;
     bool has_run = false;
@@ -93,6 +95,7 @@ TEST(CoreHandle, SpawnedTaskDoesNotStartInsideSpawn) {
     loop.run(main());
 }
 
+// covers: S69
 TEST(CoreHandle, SpawnAcceptsFuturesAndCallables) {
     eddy::core loop;
     const auto handle = loop.handle();
@@ -113,6 +116,7 @@ TEST(CoreHandle, SpawnAcceptsFuturesAndCallables) {
     EXPECT_EQ(seen, (std::vector{1, 2, 3, 4, 5}));
 }
 
+// covers: R130
 TEST(CoreHandle, SpawnedLambdaKeepsCapturesUntilTheTaskEnds) {
     eddy::core loop;
     auto shared = std::make_shared<std::string>("captured, and longer than a small string");
@@ -130,6 +134,7 @@ TEST(CoreHandle, SpawnedLambdaKeepsCapturesUntilTheTaskEnds) {
     EXPECT_TRUE(watch.expired());
 }
 
+// covers: S70
 TEST(CoreHandle, TasksOfOneLoopShareDataWithoutAtomics) {
     auto loop = eddy::core::builder().start_paused(true).build().value();
     int counter = 0;
@@ -155,6 +160,7 @@ TEST(CoreHandle, TasksOfOneLoopShareDataWithoutAtomics) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
+// covers: S71
 TEST(CoreHandle, BoxedFuturesCanBeSpawnedLater) {
     eddy::core loop;
     int seen = 0;
@@ -180,6 +186,7 @@ eddy::task<void> spawns_the_next(std::uint64_t left, std::uint64_t& run) {
     co_return;
 }
 
+// covers: R044
 TEST(CoreHandle, ChainOfSpawnsNeedsNoNativeStack) {
     constexpr std::uint64_t depth = 1'000'000;
     std::uint64_t run = 0;
@@ -206,6 +213,7 @@ TEST(CoreHandle, CurrentReturnsTheRunningLoop) {
 
 // ---- I/O objects and timers ----
 
+// covers: S72
 TEST(CoreHandle, SocketsAndTimersWorkInASpawnedTask) {
     eddy::core loop;
     bool done = false;
@@ -224,6 +232,7 @@ TEST(CoreHandle, SocketsAndTimersWorkInASpawnedTask) {
 
 // ---- Threads ----
 
+// covers: S73 P107
 TEST(CoreHandle, UseOnAnotherThreadThrowsWithTheCallSite) {
     eddy::core loop;
     const auto handle = loop.handle();
@@ -243,6 +252,7 @@ TEST(CoreHandle, UseOnAnotherThreadThrowsWithTheCallSite) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
+// covers: S68
 TEST(CoreHandle, SpawnAfterTheLoopIsGoneReturnsShutdown) {
     std::optional<eddy::core> loop(std::in_place);
     const auto handle = loop->handle();
@@ -258,6 +268,7 @@ TEST(CoreHandle, SpawnAfterTheLoopIsGoneReturnsShutdown) {
 
 // ---- The end of the loop ----
 
+// covers: S77
 TEST(CoreHandle, PendingTasksAreDestroyedOnceOnTheLoopThread) {
     std::array<witness::record, 3> seen;
     std::thread::id loop_thread;
@@ -275,6 +286,7 @@ TEST(CoreHandle, PendingTasksAreDestroyedOnceOnTheLoopThread) {
     }
 }
 
+// covers: S77
 TEST(CoreHandle, QueuedTaskIsNotRunWhenTheLoopIsDestroyed) {
     bool has_run = false;
     bool is_woken = false;
@@ -294,6 +306,7 @@ TEST(CoreHandle, QueuedTaskIsNotRunWhenTheLoopIsDestroyed) {
     std::move(kept).wake();
 }
 
+// covers: R034 R035
 TEST(CoreHandle, TaskDestructorsMaySpawnAndWakeAtTheEndOfTheLoop) {
     std::vector<eddy::result<void>> answers;
     {
@@ -317,6 +330,7 @@ TEST(CoreHandle, TaskDestructorsMaySpawnAndWakeAtTheEndOfTheLoop) {
     for (const auto& answer : answers) EXPECT_EQ(answer.error(), eddy::errc::runtime_shutdown);
 }
 
+// covers: R134
 TEST(CoreHandle, TasksWithSocketsAreDestroyedBeforeTheLoop) {
     const auto fds = support::count_fds();
     auto ends = std::optional(support::make_pipe());
@@ -347,6 +361,7 @@ TEST(CoreHandle, TasksWithSocketsAreDestroyedBeforeTheLoop) {
     EXPECT_EQ(support::count_fds(), fds);
 }
 
+// covers: S77
 TEST(CoreHandleDeathTest, LoopDestroyedOnAnotherThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -431,6 +446,7 @@ TEST(CoreHandle, UncaughtHandlerMaySpawnInTheDestructor) {
     EXPECT_TRUE(left.expired());
 }
 
+// covers: R141
 TEST(CoreHandle, UncaughtExceptionPrintsOneLine) {
     eddy::core loop;
     testing::internal::CaptureStderr();

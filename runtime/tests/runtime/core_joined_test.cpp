@@ -161,6 +161,7 @@ protected:
     census living;
 };
 
+// covers: S51
 TEST_F(CoreJoined, OutputIsAvailableAfterTheLoopIsGone) {
     for (auto& handle : handles_of_ended(8)) {
         EXPECT_TRUE(handle.is_finished());
@@ -172,6 +173,7 @@ TEST_F(CoreJoined, OutputIsAvailableAfterTheLoopIsGone) {
     EXPECT_EQ(living.total(), 8);
 }
 
+// covers: S51
 TEST_F(CoreJoined, HandleSupportsEachOperationAfterTheLoopIsGone) {
     auto handles = handles_of_ended(4 * ways);
     for (unsigned i = 0; i < 4 * ways; ++i) {
@@ -184,6 +186,7 @@ TEST_F(CoreJoined, HandleSupportsEachOperationAfterTheLoopIsGone) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: S51
 TEST_F(CoreJoined, AbortHandleOfEndedTaskOutlivesJoinHandle) {
     for (const bool detaches : {false, true}) {
         for (auto& handle : handles_of_ended(4)) {
@@ -207,6 +210,7 @@ TEST_F(CoreJoined, AbortHandleOfEndedTaskOutlivesJoinHandle) {
     }
 }
 
+// covers: S51
 TEST_F(CoreJoined, HandleSupportsEachOperationInsideTheLoop) {
     eddy::core loop;
     const auto main = [&]() -> task<void> {
@@ -220,6 +224,7 @@ TEST_F(CoreJoined, HandleSupportsEachOperationInsideTheLoop) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: S51
 TEST_F(CoreJoined, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
     // The new loop may have the address of the destroyed one.
     for (int i = 0; i < 3; ++i) {
@@ -234,6 +239,7 @@ TEST_F(CoreJoined, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: S51
 TEST_F(CoreJoined, JoinOfTheNextTaskKeepsTheOrderOfTasks) {
     std::string order;
     const auto log = [&](char name) -> task<void> {
@@ -258,6 +264,7 @@ TEST_F(CoreJoined, JoinOfTheNextTaskKeepsTheOrderOfTasks) {
     EXPECT_EQ(order, "ab1c2");
 }
 
+// covers: S51
 TEST_F(CoreJoined, TaskThatIsJoinedAtOnceHasItsOwnId) {
     const auto child = []() -> task<eddy::task_id> { co_return eddy::current_task_id().value(); };
     const auto parent = [&]() -> task<void> {
@@ -286,11 +293,13 @@ task<int> depth(int levels) {
     co_return below.value() + 1;
 }
 
+// covers: S51
 TEST_F(CoreJoined, ChainOfJoinsDoesNotOverflowTheStack) {
     eddy::core loop;
     EXPECT_EQ(loop.run(depth(20'000)), 20'000);
 }
 
+// covers: S51
 TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayAbortItsJoiner) {
     int ends = 0;
     std::optional<eddy::abort_handle> aborts;
@@ -315,6 +324,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayAbortItsJoiner) {
     EXPECT_LE(ends, 1);
 }
 
+// covers: S51
 TEST_F(CoreJoined, TaskThatIsJoinedAtOnceLeavesTheBudgetAndTheWakerOfItsJoiner) {
     const auto budget = [] {
         return eddy::poll_fn([](eddy::context& cx) -> eddy::poll_result<std::uint32_t> { return cx.budget(); });
@@ -352,6 +362,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceLeavesTheBudgetAndTheWakerOfItsJoiner) 
     EXPECT_TRUE(loop.run(main()));
 }
 
+// covers: S51
 TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMaySplitAbortHandlesOffItsHandle) {
     std::vector<eddy::abort_handle> aborts;
     std::optional<join_handle<life>> handle;
@@ -379,6 +390,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMaySplitAbortHandlesOffItsHandle) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: S51
 TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayMoveItsHandle) {
     std::optional<join_handle<life>> handle;
     std::optional<join_handle<life>> moved;
@@ -402,6 +414,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayMoveItsHandle) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: S51
 TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {
     std::atomic<int> reported = 0;
     auto loop = eddy::core::builder().on_uncaught([&](auto, const auto&) { ++reported; }).build().value();
@@ -422,6 +435,7 @@ TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {
 }
 
 // The loop that would report the exception does not run at that moment, or is gone.
+// covers: S51
 TEST_F(CoreJoined, ExceptionOfHandleDroppedOutsideTheLoopIsPrinted) {
     for (const bool loop_is_gone : {false, true}) {
         std::optional<eddy::core> loop(std::in_place);
@@ -449,6 +463,7 @@ protected:
     census living;
 };
 
+// covers: R038
 TEST_F(CoreJoinedStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
     // Passes handles through a mailbox, so that a handle is often used just while its task ends.
     support::handover_rounds rounds(100'000);
@@ -489,6 +504,7 @@ TEST_F(CoreJoinedStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
 }
 
 #ifndef EDDY_NO_THREADS
+// covers: R038
 TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
     constexpr unsigned threads = 4;
     {
@@ -516,6 +532,7 @@ TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: R035 R038
 TEST_F(CoreJoinedStress, HandlesMayBeUsedWhileLoopIsDestroyed) {
     constexpr unsigned threads = 2;
     constexpr int tasks = 12;

@@ -65,6 +65,7 @@ std::error_code code_thrown_by(eddy::core_answer<int> answer) {
 
 // ---- CoreRemote ----
 
+// covers: S75
 TEST(CoreRemote, ClosuresOfOneSenderRunOnTheLoopInOrder) {
     constexpr int closures = 10'000;
     eddy::core loop;
@@ -89,6 +90,7 @@ TEST(CoreRemote, ClosuresOfOneSenderRunOnTheLoopInOrder) {
     EXPECT_EQ(elsewhere, 0);
 }
 
+// covers: S75
 TEST(CoreRemote, FutureReturnedByAClosureStaysOnTheLoopThread) {
     eddy::core loop;
     auto [tx, rx] = oneshot<std::uint16_t>::channel();
@@ -104,6 +106,7 @@ TEST(CoreRemote, FutureReturnedByAClosureStaysOnTheLoopThread) {
     sender.join();
 }
 
+// covers: R130
 TEST(CoreRemote, ClosureLivesUntilTheReturnedFutureEnds) {
     eddy::core loop;
     support::census living;
@@ -118,6 +121,7 @@ TEST(CoreRemote, ClosureLivesUntilTheReturnedFutureEnds) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: S76
 TEST(CoreRemote, TryHandleSucceedsOnlyInsideTheRunningLoop) {
     eddy::core loop;
     eddy::core other;
@@ -135,12 +139,14 @@ TEST(CoreRemote, TryHandleSucceedsOnlyInsideTheRunningLoop) {
     EXPECT_FALSE(remote.try_handle().has_value());
 }
 
+// covers: S76
 TEST(CoreRemote, LoopIdsAreUnique) {
     std::set<std::uint64_t> ids;
     for (int i = 0; i < 100; ++i) ids.insert(eddy::core().id());
     EXPECT_EQ(ids.size(), 100u);
 }
 
+// covers: S77
 TEST(CoreRemote, SpawnAfterTheLoopIsGoneReturnsShutdown) {
     std::optional<eddy::core> loop(std::in_place);
     const auto remote = loop->remote();
@@ -153,6 +159,7 @@ TEST(CoreRemote, SpawnAfterTheLoopIsGoneReturnsShutdown) {
     EXPECT_EQ(code_thrown_by(remote.call([] { return 1; })), eddy::errc::runtime_shutdown);
 }
 
+// covers: S77
 TEST(CoreRemote, UndeliveredWorkIsDestroyedWithTheLoop) {
     support::census living;
     std::optional<eddy::core_answer<int>> answer;
@@ -224,6 +231,7 @@ TEST(CoreAnswer, SecondGetIsMisuse) {
 
 // ---- CoreThread ----
 
+// covers: S67
 TEST(CoreThread, CallRunsOnTheLoopThreadAndReturnsTheResult) {
     const eddy::core_thread worker;
     const auto remote = worker.remote();
@@ -272,6 +280,7 @@ TEST(CoreThread, CanBeMoved) {
     EXPECT_EQ(second.remote().call([] { return 4; }).get(), 4);
 }
 
+// covers: S55
 TEST(CoreThread, MakeReportsTooManyOpenFiles) {
     const support::few_descriptors none(0);
     const auto made = eddy::core_thread::make();
@@ -291,6 +300,7 @@ TEST(CoreThreadDeathTest, DestructionOnItsOwnThreadAborts) {
 
 // ---- Stress ----
 
+// covers: S67 S74
 TEST(CoreRemoteStress, JobsOfEightThreadsAllReturn) {
     constexpr int threads = 8;
     const auto jobs = support::rounds(125 * 50);
@@ -318,6 +328,7 @@ TEST(CoreRemoteStress, JobsOfEightThreadsAllReturn) {
     EXPECT_EQ(worker.remote().call([&] { return plain; }).get(), threads * jobs);
 }
 
+// covers: R029
 TEST(CoreRemoteStress, WorkSentWhileTheLoopParksIsNotLost) {
     // Sends one job at a time, so that the loop parks between two jobs.
     const auto rounds = support::rounds(100'000);
@@ -337,6 +348,7 @@ TEST(CoreRemoteStress, WorkSentWhileTheLoopParksIsNotLost) {
     }
 }
 
+// covers: R034
 TEST(CoreRemoteStress, SpawnRacesWithTheDestructionOfTheLoop) {
     constexpr int threads = 4;
     support::census living;
@@ -486,6 +498,7 @@ TEST(CoreRemote, CallDestroysAggregateFutureOnce) {
 
 // ---- In a forked child ----
 
+// covers: R020
 TEST(CoreRemote, SpawnInForkedChildIsRefused) {
     eddy::core loop;
     auto remote = loop.remote();
@@ -493,6 +506,7 @@ TEST(CoreRemote, SpawnInForkedChildIsRefused) {
         << "the child accepted work that can never run";
 }
 
+// covers: R020
 TEST(CoreRemote, WakeInForkedChildDoesNotWakeParent) {
     eddy::core loop;
     auto remote = loop.remote();

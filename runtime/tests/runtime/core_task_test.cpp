@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A task of an event loop and its wakers: on the thread of the loop, on other threads, and after the end of the loop.
+// covers: S51
 #include <eddy/detail/core_task.hpp>
 
 #include <gtest/gtest.h>
@@ -62,6 +63,7 @@ void on_threads(int count, Fn f) {
     for (auto& thread : threads) thread.join();
 }
 
+// covers: S08
 TEST(CoreTask, WakesFromEightThreadsCauseOnePoll) {
     eddy::core loop;
     stage seen;
@@ -86,6 +88,7 @@ TEST(CoreTask, LocalAndRemoteWakesCauseOnePoll) {
     EXPECT_EQ(seen.polls, 2);
 }
 
+// covers: R039
 TEST(CoreTask, WakesOfAnEndedTaskDoNothing) {
     eddy::core loop;
     stage seen;
@@ -167,6 +170,7 @@ TEST(CoreTask, DetachedCoroutineLeavesItsMemoryToItsWakers) {
     }
 }
 
+// covers: R039
 TEST(CoreTask, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
     eddy::core loop;
     int polls = 0;
@@ -181,6 +185,7 @@ TEST(CoreTask, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
     EXPECT_EQ(polls, 1);
 }
 
+// covers: R039
 TEST(CoreTask, MainFutureThatWakesItselfAndEndsIsPolledOnce) {
     eddy::core loop;
     int polls = 0;
@@ -194,6 +199,7 @@ TEST(CoreTask, MainFutureThatWakesItselfAndEndsIsPolledOnce) {
     for (int run = 1; run <= 10; ++run) EXPECT_EQ(loop.run(main()), run);
 }
 
+// covers: R040
 TEST(CoreTask, WakeInsideAPollCausesAnotherPoll) {
     eddy::core loop;
     int polls = 0;
@@ -284,6 +290,7 @@ TEST(CoreTask, WakersMayBeCopiedAndDroppedOnDifferentThreads) {
     seen.waker = eddy::waker();
 }
 
+// covers: R135
 TEST(CoreTask, WorkDroppedAfterTheWakeUpDoesNotResume) {
     // The wake-up is queued, then the work is cancelled. The task sees the cancellation at its next poll and does not
     // continue.
@@ -339,6 +346,7 @@ TEST(CoreTask, ScopeChildrenDoNotStarveQueuedTasks) {
 
 // ---- Stress ----
 
+// covers: R040
 TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
     const auto rounds = support::rounds(100'000);
     eddy::core loop;
@@ -366,6 +374,7 @@ TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
     EXPECT_EQ(seen, rounds);
 }
 
+// covers: R023
 TEST(CoreTaskStress, CoalescedWakesPublishTheWritesOfAllThreads) {
     // Eight threads each write and wake. Wakes coalesce, but the last poll must see every write.
     const auto rounds = support::rounds(10'000);
@@ -417,6 +426,7 @@ private:
     int tail_ = 0;
 };
 
+// covers: R132
 TEST(CoreTaskStress, WakeDuringThePollIsNotLost) {
     const auto rounds = support::rounds(100'000);
     std::atomic<eddy::waker*> mailbox = nullptr;
@@ -443,6 +453,7 @@ TEST(CoreTaskStress, WakeDuringThePollIsNotLost) {
 }
 
 #ifndef EDDY_NO_THREADS
+// covers: R133
 TEST(CoreTaskStress, CoroutineFramesEndWhileWakingThreadRuns) {
     const auto rounds = support::rounds(20'000);
     struct local {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The event loop: construction, run(), turn(), tasks between two runs, and fork(2).
+// covers: S51 P002
 #include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
@@ -74,6 +75,7 @@ std::chrono::nanoseconds thread_cpu_time() {
 
 // ---- Construction and destruction ----
 
+// covers: S55
 TEST(Core, MakeReportsTooManyOpenFiles) {
     const support::few_descriptors none(0);
     const auto made = eddy::core::make();
@@ -82,6 +84,7 @@ TEST(Core, MakeReportsTooManyOpenFiles) {
     EXPECT_THROW(eddy::core(), std::system_error);
 }
 
+// covers: S55
 TEST(Core, FailedMakeLeavesNoDescriptorOpen) {
     const auto before = support::count_fds();
     {
@@ -91,6 +94,7 @@ TEST(Core, FailedMakeLeavesNoDescriptorOpen) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
+// covers: S55 R041
 TEST(Core, ThousandLoopsLeaveNoDescriptorOpen) {
     {
         const eddy::core warm_up;
@@ -103,6 +107,7 @@ TEST(Core, ThousandLoopsLeaveNoDescriptorOpen) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
+// covers: S47
 TEST(Core, RemoteThatOutlivesTheLoopKeepsNoDescriptorOpen) {
     const auto before = support::count_fds();
     auto loop = std::make_unique<eddy::core>();
@@ -127,6 +132,7 @@ TEST(Core, ReportsTheDriverAndTheReason) {
 
 // ---- run ----
 
+// covers: S56
 TEST(Core, RunReturnsTheOutputOrRethrows) {
     eddy::core loop;
     EXPECT_EQ(loop.run(yields(3)), 3);
@@ -136,6 +142,7 @@ TEST(Core, RunReturnsTheOutputOrRethrows) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
+// covers: S56
 TEST(Core, RunAcceptsFuturesThatAreNotTasks) {
     eddy::core loop;
     int polls = 0;
@@ -147,6 +154,7 @@ TEST(Core, RunAcceptsFuturesThatAreNotTasks) {
     EXPECT_EQ(*loop.run(third), 3);
 }
 
+// covers: S56
 TEST(Core, SpawnedTasksRunBesideTheMainFutureOnOneThread) {
     eddy::core loop;
     int ticks = 0;
@@ -159,6 +167,7 @@ TEST(Core, SpawnedTasksRunBesideTheMainFutureOnOneThread) {
     EXPECT_EQ(threads, std::vector{std::this_thread::get_id()});
 }
 
+// covers: S57
 TEST(Core, MainFutureMayReferToLocals) {
     eddy::core loop;
     int n = 0;
@@ -172,6 +181,7 @@ TEST(Core, MainFutureMayReferToLocals) {
     EXPECT_EQ(n, 2);
 }
 
+// covers: S58
 TEST(Core, WaitDoesNotRunTasksOfTheLoop) {
     eddy::core loop;
     int ticks = 0;
@@ -182,6 +192,7 @@ TEST(Core, WaitDoesNotRunTasksOfTheLoop) {
     EXPECT_GT(ticks, 0);
 }
 
+// covers: S59
 TEST(Core, TasksMakeProgressOnlyDuringRun) {
     struct my_context {
         eddy::core loop;
@@ -202,6 +213,7 @@ TEST(Core, TasksMakeProgressOnlyDuringRun) {
     EXPECT_EQ(mine.loop.metrics().alive_tasks(), 0u);
 }
 
+// covers: S59
 TEST(Core, WakeUpBetweenRunsIsNotLost) {
     eddy::core loop;
     auto [tx, rx] = oneshot<int>::channel();
@@ -215,6 +227,7 @@ TEST(Core, WakeUpBetweenRunsIsNotLost) {
     EXPECT_EQ(got, 5);
 }
 
+// covers: S60
 TEST(Core, NestedRunThrowsAndTheOuterRunContinues) {
     eddy::core loop;
     int inner = 0;
@@ -232,6 +245,7 @@ TEST(Core, NestedRunThrowsAndTheOuterRunContinues) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
+// covers: S60
 TEST(Core, RunInsideAnotherLoopThrows) {
     eddy::core loop;
     eddy::core other;
@@ -284,6 +298,7 @@ TEST(Core, CanBeMovedBetweenRuns) {
 
 // ---- turn ----
 
+// covers: S61
 TEST(Core, TurnRunsSpawnedTasksInOrder) {  // based on simple_core_poll of tokio-core
     eddy::core loop;
     std::vector<int> seen;
@@ -301,6 +316,7 @@ TEST(Core, TurnRunsSpawnedTasksInOrder) {  // based on simple_core_poll of tokio
     EXPECT_EQ(seen, (std::vector{1, 2, 3}));
 }
 
+// covers: S61
 TEST(Core, TurnRunsEachQueuedTaskOnce) {
     eddy::core loop;
     int first = 0;
@@ -314,6 +330,7 @@ TEST(Core, TurnRunsEachQueuedTaskOnce) {
     }
 }
 
+// covers: S02 S52
 TEST(Core, RepeatedTurnsBehaveLikeRun) {
     eddy::core loop;
     support::counter events;
@@ -340,6 +357,7 @@ TEST(Core, RepeatedTurnsBehaveLikeRun) {
     EXPECT_EQ(seen, (std::vector<std::string>{"event", "thread", "timer"}));
 }
 
+// covers: S54
 TEST(Core, OneTurnDispatchesIoAndTimersInOrder) {
     eddy::core loop;
     const auto ends = support::make_socket_pair();
@@ -372,6 +390,7 @@ TEST(Core, OneTurnDispatchesIoAndTimersInOrder) {
     EXPECT_EQ(ends.writer.read(8).value(), 5u);
 }
 
+// covers: S02 S52
 TEST(Core, WaitingLoopUsesNoCpuTime) {
     eddy::core loop;
     loop.run(yields(1));
@@ -451,6 +470,7 @@ TEST(Core, SpinningDoesNotDelayAPausedClock) {
     EXPECT_LT(std::chrono::steady_clock::now() - before, 1h);
 }
 
+// covers: S07
 TEST(Core, TaskIsPolledAtTheStartAndOncePerWakeUp) {
     eddy::core loop;
     const pid_t loop_thread = ::gettid();
@@ -469,6 +489,7 @@ TEST(Core, TaskIsPolledAtTheStartAndOncePerWakeUp) {
     EXPECT_EQ(loop.metrics().polls(), 2u);
 }
 
+// covers: S79
 TEST(Core, OneshotSentOnAnotherThreadWakesTheSleepingLoop) {
     eddy::core loop;
     const pid_t loop_thread = ::gettid();
@@ -481,6 +502,7 @@ TEST(Core, OneshotSentOnAnotherThreadWakesTheSleepingLoop) {
     other.join();
 }
 
+// covers: R021
 TEST(Core, TurnAcceptsEveryDuration) {
     for (const bool with_io : {true, false}) {
         auto loop = eddy::core::builder().enable_io(with_io).build().value();
@@ -510,6 +532,7 @@ TEST(Core, TurnAcceptsEveryDuration) {
 
 // ---- Operations are lazy, and need a loop only when polled ----
 
+// covers: S06
 TEST(Core, UnpolledOperationsOpenNoDescriptor) {
     const auto before = support::count_fds();
     const auto rounds = support::rounds(1'000'000);
@@ -517,6 +540,7 @@ TEST(Core, UnpolledOperationsOpenNoDescriptor) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
+// covers: S11
 TEST(Core, OperationCreatedBeforeTheLoopRunsInTheLoop) {
     auto listening = eddy::net::tcp_listener::bind(eddy::net::socket_addr::parse("127.0.0.1:0").value());
     eddy::core loop;
@@ -524,6 +548,7 @@ TEST(Core, OperationCreatedBeforeTheLoopRunsInTheLoop) {
     EXPECT_TRUE(loop.run(eddy::net::tcp_stream::connect(listener.local_addr().value())).has_value());
 }
 
+// covers: S11
 TEST(Core, OperationPolledWithoutALoopThrows) {
     const auto text =
         support::text_of_misuse([] { static_cast<void>(eddy::wait(eddy::net::tcp_stream::connect("127.0.0.1:1"))); });
@@ -532,6 +557,7 @@ TEST(Core, OperationPolledWithoutALoopThrows) {
 
 // ---- Without I/O ----
 
+// covers: S42
 TEST(Core, LoopWithoutIoRunsTimersAndRemoteWork) {
     const auto epolls = support::count_fds("eventpoll");
     const auto all = support::count_fds();
@@ -556,6 +582,7 @@ TEST(Core, LoopWithoutIoRunsTimersAndRemoteWork) {
     EXPECT_EQ(support::count_fds(), all);
 }
 
+// covers: S42
 TEST(Core, IoOnALoopWithoutIoReturnsIoDisabled) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     const auto any = eddy::net::socket_addr::parse("127.0.0.1:0").value();
@@ -581,6 +608,7 @@ bool echoes_over_a_new_loop() {
     return loop.run(echo()) == 3;
 }
 
+// covers: R020
 TEST(Core, ForkedChildCannotRunTheLoopButCanMakeANewLoop) {
     eddy::core loop;
     loop.run(yields(1));
@@ -592,6 +620,7 @@ TEST(Core, ForkedChildCannotRunTheLoopButCanMakeANewLoop) {
     EXPECT_TRUE(echoes_over_a_new_loop());
 }
 
+// covers: R020
 TEST(Core, AttachFailsInAChildForkedInsideRun) {
     eddy::core loop;
     support::counter events;
@@ -605,6 +634,7 @@ TEST(Core, AttachFailsInAChildForkedInsideRun) {
     EXPECT_TRUE(loop.run(main()));
 }
 
+// covers: R020
 TEST(Core, SpawnOnTheParentsLoopFailsInAForkedChild) {
     eddy::core loop;
     const auto is_refused = [&] {
@@ -618,6 +648,7 @@ TEST(Core, SpawnOnTheParentsLoopFailsInAForkedChild) {
     EXPECT_TRUE(loop.handle().spawn([] {}).has_value());
 }
 
+// covers: R020
 TEST(Core, LoopWithoutIoWorksInAForkedChild) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     EXPECT_TRUE(support::is_true_in_child([&] {
@@ -628,6 +659,7 @@ TEST(Core, LoopWithoutIoWorksInAForkedChild) {
     }));
 }
 
+// covers: R020
 TEST(Core, LoopDestroyedInAForkedChildStillWorksInTheParent) {
     auto loop = std::make_unique<eddy::core>();
     support::counter events;

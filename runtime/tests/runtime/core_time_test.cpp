@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Timers on an event loop: with the real clock, and with a paused clock that advances when the loop is idle.
+// covers: S51
 #include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
@@ -61,6 +62,7 @@ TEST(CoreTime, PausedClockAdvancesWhenTheLoopIsIdle) {
     }
 }
 
+// covers: R059
 TEST(CoreTime, PausedClockDoesNotAdvanceWhileTasksAreQueued) {
     auto loop = paused_loop();
     const auto main = []() -> eddy::task<void> {
@@ -80,6 +82,7 @@ TEST(CoreTime, PausedClockDoesNotAdvanceWhileTasksAreQueued) {
     loop.run(main());
 }
 
+// covers: R059
 TEST(CoreTime, PausedClockDoesNotAdvanceWhileAnEventIsPending) {
     auto loop = paused_loop();
     const support::counter events;
@@ -99,6 +102,7 @@ TEST(CoreTime, PausedClockDoesNotAdvanceWhileAnEventIsPending) {
     loop.run(main());
 }
 
+// covers: R059
 TEST(CoreTime, PausedClockIsDeterministic) {
     // A clock that advanced while a task is queued would begin a later nap too late.
     const std::vector<clock::duration> expected{300us,  600us,  700us,  900us,  1ms,    1200us, 1400us, 1500us,
@@ -167,6 +171,7 @@ std::vector<eddy::core> paused_loops() {
     return loops;
 }
 
+// covers: R059 I20.4.1
 TEST(CoreTime, PausedClockDoesNotAdvanceDuringBlockingWork) {
     for (auto& loop : paused_loops()) {
         const auto main = []() -> eddy::task<void> {
@@ -184,6 +189,7 @@ TEST(CoreTime, PausedClockDoesNotAdvanceDuringBlockingWork) {
     }
 }
 
+// covers: I20.4.1
 TEST(CoreTime, PausedClockWaitsForLongBlockingWork) {
     for (auto& loop : paused_loops()) {
         const pid_t loop_thread = ::gettid();
@@ -212,6 +218,7 @@ TEST(CoreTime, PausedLoopWithoutTimersSleepsUntilItIsWoken) {
     }
 }
 
+// covers: R059 I20.4.1
 TEST(CoreTime, PausedClockWaitsForDetachedBlockingWork) {
     for (auto& loop : paused_loops()) {
         const pid_t loop_thread = ::gettid();
@@ -281,6 +288,7 @@ TEST(CoreTime, AdvanceWorksDuringBlockingWork) {
 
 // ---- Real time ----
 
+// covers: R051
 TEST(CoreTime, EarlierResetOnAnotherThreadUnparksTheLoop) {
     for (const bool with_io : {true, false}) {
         auto loop = eddy::core::builder().enable_io(with_io).build().value();
@@ -302,6 +310,7 @@ TEST(CoreTime, EarlierResetOnAnotherThreadUnparksTheLoop) {
     }
 }
 
+// covers: R051
 TEST(CoreTime, WorkFromAnotherThreadMayArmAnEarlierTimer) {
     eddy::core loop;
     const pid_t loop_thread = ::gettid();
@@ -321,6 +330,7 @@ TEST(CoreTime, WorkFromAnotherThreadMayArmAnEarlierTimer) {
     other.join();
 }
 
+// covers: R054
 TEST(CoreTime, ZeroSleepsDoNotStarveOtherTasks) {
     eddy::core loop;
     const support::counter events;
@@ -350,6 +360,7 @@ TEST(CoreTime, ZeroSleepsDoNotStarveOtherTasks) {
     loop.run_until_idle();
 }
 
+// covers: R060
 TEST(CoreTimeStress, SleepsNeverEndEarlyAndNeedFewPolls) {
     eddy::core loop;
     const auto sleeps = support::rounds(1000 * 50) / 10;
@@ -371,6 +382,7 @@ TEST(CoreTimeStress, SleepsNeverEndEarlyAndNeedFewPolls) {
     EXPECT_LE(loop.metrics().polls(), sleeps * 3);
 }
 
+// covers: S78
 TEST(CoreTimeStress, ManyTimersAllFireAndNeverEarly) {
     eddy::core loop;
     const auto timers = support::rounds(100'000);
@@ -391,6 +403,7 @@ TEST(CoreTimeStress, ManyTimersAllFireAndNeverEarly) {
     EXPECT_EQ(ended, timers);
 }
 
+// covers: R051
 TEST(CoreTimeStress, ResetOnAnotherThreadIsNotLost) {
     // A round whose reset is lost ends after 20 s, when the first deadline has passed.
     for (const bool with_io : {true, false}) {

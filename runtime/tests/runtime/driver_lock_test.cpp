@@ -52,6 +52,7 @@ void elsewhere(F f) {
     std::thread(f).join();
 }
 
+// covers: R026
 TEST(DriverLock, AnotherThreadProcessesEventsOfABusyOwner) {
     eddy::reactor reactor;
     const counter source;
@@ -66,6 +67,7 @@ TEST(DriverLock, AnotherThreadProcessesEventsOfABusyOwner) {
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
 }
 
+// covers: R026
 TEST(DriverLock, IsHeldWhileTheOwnerSleeps) {
     eddy::reactor reactor;
     std::thread other([&] {
@@ -78,6 +80,7 @@ TEST(DriverLock, IsHeldWhileTheOwnerSleeps) {
     other.join();
 }
 
+// covers: R026
 TEST(DriverLock, WakeSeenByAnotherThreadStillEndsTheNextTick) {
     eddy::reactor reactor;
     reactor.handle().wake();
@@ -91,6 +94,7 @@ TEST(DriverLock, WakeSeenByAnotherThreadStillEndsTheNextTick) {
     EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);
 }
 
+// covers: R026
 TEST(DriverLock, OwnerWaitsForTheTickOfAnotherThread) {
     eddy::reactor reactor;
     std::atomic<bool> is_inside = false;
@@ -121,6 +125,7 @@ TEST(DriverLock, ConcurrentTurnCallGetsBusyError) {
     other.join();
 }
 
+// covers: R026
 TEST(DriverLock, NestedTurnCallGetsDeadlockError) {
     eddy::reactor reactor;
     const counter source;
@@ -177,6 +182,7 @@ TEST(DriverLock, LoadCountsRegisteredSources) {
     EXPECT_EQ(io_of(reactor).load(), 0u);
 }
 
+// covers: S21
 TEST(DriverLock, ShutDownEndsTheCurrentTickAndAllLaterTicks) {
     eddy::reactor reactor;
     const counter source;
@@ -203,6 +209,7 @@ TEST(DriverLock, ShutDownEndsTheCurrentTickAndAllLaterTicks) {
     io_of(reactor).shut_down();
 }
 
+// covers: R026
 TEST(DriverLockStress, TwoThreadsTickWhileSourcesChange) {
     constexpr int users = 2;
     eddy::reactor reactor;
@@ -255,6 +262,7 @@ TEST(DriverLockStress, TwoThreadsTickWhileSourcesChange) {
     EXPECT_EQ(io_of(reactor).load(), 0u);
 }
 
+// covers: R026
 TEST(DriverLockStress, WakeIsNotLostToTheTickOfAnotherThread) {
     support::handover_rounds rounds(200'000);
     eddy::reactor reactor;
@@ -285,6 +293,7 @@ TEST(DriverLockStress, WakeIsNotLostToTheTickOfAnotherThread) {
     EXPECT_EQ(seen.load(), asked.load());
 }
 
+// covers: S21
 TEST(DriverLockStress, ShutDownEndsTicksOfTwoThreads) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {

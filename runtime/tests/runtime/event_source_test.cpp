@@ -129,6 +129,7 @@ protected:
 
 INSTANTIATE_TEST_SUITE_P(Drivers, EventSource, testing::Values(eddy::driver_kind::automatic, eddy::driver_kind::poll));
 
+// covers: S34
 TEST_P(EventSource, EachDescriptorWakesTheRegistration) {
     two_counters source;
     const auto tied = registration::attach(source, interest::readable, reactor_.handle()).value();
@@ -145,6 +146,7 @@ TEST_P(EventSource, EachDescriptorWakesTheRegistration) {
     }
 }
 
+// covers: S34
 TEST_P(EventSource, ReregisterChangesTheInterestOfAllDescriptors) {
     two_counters source;
     const auto tied = registration::attach(source, interest::readable, reactor_.handle()).value();
@@ -225,6 +227,7 @@ TEST_P(EventSource, WaitsEndWithTheReactor) {
 
 // ---- In an event loop ----
 
+// covers: S34
 TEST(EventSourceInLoop, PollEventedOwnsSourceOfTwoDescriptors) {
     eddy::core loop;
     const auto main = [&]() -> eddy::task<std::uint64_t> {

@@ -44,6 +44,7 @@ using support::executor;
 class JoinHandleStress : public testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(, JoinHandleStress, testing::Values(1u, 2u, 4u), support::name_of_executor);
 
+// covers: R038
 TEST_P(JoinHandleStress, EndRacesWithPollAndDrop) {
     const auto rounds = support::rounds(100'000);
     executor on(GetParam());
@@ -65,6 +66,7 @@ TEST_P(JoinHandleStress, EndRacesWithPollAndDrop) {
     EXPECT_EQ(living.total(), static_cast<int>(rounds));
 }
 
+// covers: R038
 TEST_P(JoinHandleStress, EndRacesWithPollDropAndAbort) {
     const auto rounds = support::rounds(20'000);
     executor on(GetParam());
@@ -126,6 +128,7 @@ TEST_P(JoinHandleStress, ManyTasksJoinManyTasks) {
     EXPECT_EQ(on.run(main()), rounds * 32);
 }
 
+// covers: R038
 TEST(JoinHandleStressOnCore, OtherThreadUsesHandlesWhileTasksEnd) {
     support::handover_rounds left(20'000);
     census living;
@@ -180,6 +183,7 @@ bool was_cancelled(const std::expected<T, eddy::join_error>& ended) {
 class AbortStress : public testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(, AbortStress, testing::Values(1u, 2u, 4u), support::name_of_executor);
 
+// covers: R047
 TEST_P(AbortStress, AbortFromOutsideRacesWithEnd) {
     const auto rounds = support::rounds(50'000);
     executor on(GetParam());
@@ -203,6 +207,7 @@ TEST_P(AbortStress, AbortFromOutsideRacesWithEnd) {
     }
 }
 
+// covers: R040
 TEST_P(AbortStress, AbortRacesWithWakesFromTwoThreads) {
     const auto rounds = support::rounds(20'000);
     executor on(GetParam());
@@ -246,6 +251,7 @@ TEST_P(AbortStress, AbortRacesWithWakesFromTwoThreads) {
     opener.join();
 }
 
+// covers: R047
 TEST_P(AbortStress, AbortWithPendingPollCancelRacesWithShutdown) {
     const auto rounds = support::rounds(5'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -271,6 +277,7 @@ TEST_P(AbortStress, AbortWithPendingPollCancelRacesWithShutdown) {
     }
 }
 
+// covers: R036
 TEST(AbortStressOnCore, AbortsFromAnotherThreadRaceWithEnd) {
     support::handover_rounds left(50'000);
     census living;

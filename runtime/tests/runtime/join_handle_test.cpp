@@ -85,6 +85,7 @@ task<void> until_finished(const H& handle) {
 
 // ---- Outputs and exceptions ----
 
+// covers: P015
 TEST_P(JoinHandle, AwaitReturnsOutputOfAnyWork) {
     const auto main = []() -> task<void> {
         const auto value = co_await eddy::spawn([]() -> task<std::string> {
@@ -105,6 +106,7 @@ TEST_P(JoinHandle, AwaitReturnsOutputOfAnyWork) {
     on.run(main());
 }
 
+// covers: P016 P018 R141
 TEST_P(JoinHandle, ExceptionsAreDeliveredOnceFromAnySource) {
     struct throws_at_end {
         ~throws_at_end() noexcept(false) { throw std::runtime_error("destructor"); }
@@ -157,6 +159,7 @@ TEST_P(JoinHandle, NonStandardExceptionsKeepTheirType) {
     on.run(main());
 }
 
+// covers: P018
 TEST_P(JoinHandle, FailedTaskDoesNotAffectOthers) {
     const auto main = [&]() -> task<int> {
         int sum = 0;
@@ -199,6 +202,7 @@ TEST_P(JoinHandle, TryRethrowsExceptionOfTask) {
     }
 }
 
+// covers: R130
 TEST_P(JoinHandle, CallableLivesAsLongAsItsFuture) {
     census living;
     const auto main = [&]() -> task<void> {
@@ -230,6 +234,7 @@ TEST_P(JoinHandle, WorksInJoinAndSelect) {
 
 // ---- State and ids ----
 
+// covers: P016
 TEST_P(JoinHandle, IsFinishedWhenNextPollIsReady) {
     async_gate gate;
     const auto main = [&]() -> task<void> {
@@ -360,6 +365,7 @@ TEST_P(JoinHandle, SpawnOfStartedTaskContinuesIt) {
 
 // ---- Dropped handles ----
 
+// covers: P015
 TEST_P(JoinHandle, DropDetachesTask) {
     async_gate gate;
     std::atomic<int> ended = 0;
@@ -426,6 +432,7 @@ TEST_P(JoinHandle, UnclaimedOutputIsDestroyed) {
     EXPECT_EQ(living.total(), 2);
 }
 
+// covers: R037
 TEST_P(JoinHandle, ThrowingOutputDestructorIsContained) {
     struct throws_at_end {
         bool armed = true;
@@ -483,6 +490,7 @@ TEST_P(JoinHandle, ThrowingMoveOfOutputReachesJoiner) {
     on.run(main());
 }
 
+// covers: R141
 TEST_P(JoinHandle, UnjoinedExceptionIsReportedOnceWithSpawnLine) {
     async_gate gate;
     std::vector<unsigned> lines;

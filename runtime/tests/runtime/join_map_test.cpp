@@ -33,6 +33,7 @@ using support::gives_later;
 using support::holds;
 using support::never;
 
+// covers: P019
 TEST(JoinMap, JoinNextReturnsKeyAndOutput) {
     everywhere([]() -> task<> {
         eddy::join_map<std::string, int> map;
@@ -53,6 +54,7 @@ TEST(JoinMap, JoinNextReturnsKeyAndOutput) {
     });
 }
 
+// covers: P019
 TEST(JoinMap, SpawnUnderSameKeyReplacesTask) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
@@ -68,6 +70,7 @@ TEST(JoinMap, SpawnUnderSameKeyReplacesTask) {
     });
 }
 
+// covers: P019
 TEST(JoinMap, AbortByKeyAbortsOneTask) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
@@ -83,6 +86,7 @@ TEST(JoinMap, AbortByKeyAbortsOneTask) {
     });
 }
 
+// covers: P019 I20.5.3
 TEST(JoinMap, TryJoinNextReturnsEndedTasksOnly) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
@@ -113,6 +117,7 @@ TEST(JoinMap, TryJoinNextReturnsEndedTasksOnly) {
     });
 }
 
+// covers: P019 I20.5.3
 TEST(JoinMap, TryJoinNextSkipsReplacedTask) {
     eddy::core core;
     eddy::join_map<int, int> map;
@@ -131,6 +136,7 @@ TEST(JoinMap, TryJoinNextSkipsReplacedTask) {
     EXPECT_TRUE(map.is_empty());
 }
 
+// covers: P019 I20.5.4
 TEST(JoinMap, AbortMatchingAbortsTasksOfMatchingKeys) {
     everywhere([]() -> task<> {
         eddy::join_map<std::string, int> map;
@@ -154,6 +160,7 @@ TEST(JoinMap, AbortMatchingAbortsTasksOfMatchingKeys) {
     });
 }
 
+// covers: P019 I20.5.5
 TEST(JoinMap, KeysListsOnlyUnjoinedTasks) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
@@ -169,6 +176,7 @@ TEST(JoinMap, KeysListsOnlyUnjoinedTasks) {
     });
 }
 
+// covers: P019 I20.5.6
 TEST(JoinMap, ContainsTaskUntilItIsJoined) {
     everywhere([]() -> task<> {
         eddy::join_map<int, eddy::task_id> map;
@@ -192,6 +200,7 @@ TEST(JoinMap, ContainsTaskUntilItIsJoined) {
     });
 }
 
+// covers: P019
 TEST(JoinMap, SpawnsIntoLocalSet) {
     everywhere([]() -> task<> {
         eddy::local_set local;
@@ -204,6 +213,7 @@ TEST(JoinMap, SpawnsIntoLocalSet) {
     });
 }
 
+// covers: P097
 TEST(JoinMap, ForEachReceivesKeyAndOutput) {
     static_assert(eddy::stream<eddy::join_map<std::string, int>>);
     everywhere([]() -> task<> {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: I20.5.7
 #include <eddy/task/join_queue.hpp>
 
 #include <gtest/gtest.h>
@@ -36,6 +37,7 @@ using support::gives;
 using support::gives_later;
 using support::never;
 
+// covers: P019
 TEST(JoinQueue, JoinsInOrderOfSpawn) {
     everywhere([]() -> task<> {
         join_queue<int> queue;
@@ -56,6 +58,7 @@ TEST(JoinQueue, JoinsInOrderOfSpawn) {
     });
 }
 
+// covers: P019
 TEST(JoinQueue, ReusesMemoryOfJoinedTasks) {
     everywhere([]() -> task<> {
         join_queue<int> queue;
@@ -92,6 +95,7 @@ TEST(JoinQueue, TaskThatAwaitsItselfIsMisuse) {
     EXPECT_NE(text.find("a task awaits its own join handle"), std::string::npos) << text;
 }
 
+// covers: P019
 TEST(JoinQueue, LaterTaskDoesNotWakeTheWaiter) {
     eddy::core core;
     join_queue<int> queue;
@@ -116,6 +120,7 @@ TEST(JoinQueue, LaterTaskDoesNotWakeTheWaiter) {
     EXPECT_FALSE(queue.try_join_next().has_value());
 }
 
+// covers: P019
 TEST(JoinQueue, AbortHandleAbortsOneTask) {
     everywhere([]() -> task<> {
         join_queue<int> queue;
@@ -135,6 +140,7 @@ TEST(JoinQueue, AbortHandleAbortsOneTask) {
     });
 }
 
+// covers: P019
 TEST(JoinQueue, JoinAllKeepsTheOrder) {
     everywhere([]() -> task<> {
         join_queue<int> queue;
@@ -148,6 +154,7 @@ TEST(JoinQueue, JoinAllKeepsTheOrder) {
     });
 }
 
+// covers: P019
 TEST(JoinQueue, AcceptsTasksOfAnySource) {
     const eddy::runtime other = support::runtime_with(1);
     everywhere([handle = other.handle()]() -> task<> {
@@ -164,6 +171,7 @@ TEST(JoinQueue, AcceptsTasksOfAnySource) {
     });
 }
 
+// covers: P019
 TEST(JoinQueue, ForEachReceivesOutputsInOrder) {
     everywhere([]() -> task<> {
         join_queue<int> queue;

@@ -85,6 +85,7 @@ task<> passes_on(oneshot<int>::receiver rx, oneshot<int>::sender tx) {
     static_cast<void>(tx.send(value.value()));
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, JoinNextReturnsEachOutputOnce) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -103,6 +104,7 @@ TYPED_TEST(JoinSets, JoinNextReturnsEachOutputOnce) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, SelectLoopJoinsTasksThatAreSpawnedLater) {
     tasks_of<TypeParam, int> set;
     std::vector<int> joined;
@@ -120,6 +122,7 @@ TYPED_TEST(JoinSets, SelectLoopJoinsTasksThatAreSpawnedLater) {
     EXPECT_EQ(joined, (std::vector{1, 2, 3}));
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, AcceptsCallablesFuturesAndVoid) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -138,6 +141,7 @@ TYPED_TEST(JoinSets, AcceptsCallablesFuturesAndVoid) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, AlternatesBetweenSpawnAndJoin) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -153,6 +157,7 @@ TYPED_TEST(JoinSets, AlternatesBetweenSpawnAndJoin) {
     });
 }
 
+// covers: P016 P019
 TYPED_TEST(JoinSets, ExceptionBecomesJoinError) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -174,6 +179,7 @@ TYPED_TEST(JoinSets, ExceptionBecomesJoinError) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, DropAbortsAllTasks) {
     everywhere([]() -> task<> {
         census living;
@@ -187,6 +193,7 @@ TYPED_TEST(JoinSets, DropAbortsAllTasks) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, AbortedTasksCanStillBeJoined) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -207,6 +214,7 @@ TYPED_TEST(JoinSets, AbortedTasksCanStillBeJoined) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, ShutdownAwaitsAllTasks) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -218,6 +226,7 @@ TYPED_TEST(JoinSets, ShutdownAwaitsAllTasks) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, DetachAllKeepsTasksRunning) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
@@ -236,6 +245,7 @@ TYPED_TEST(JoinSets, DetachAllKeepsTasksRunning) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, JoinAllReturnsAllOutputs) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -250,6 +260,7 @@ TYPED_TEST(JoinSets, JoinAllReturnsAllOutputs) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, JoinAllThrowsFirstFailureAndAbortsRest) {
     everywhere([]() -> task<> {
         census living;
@@ -276,6 +287,7 @@ TYPED_TEST(JoinSets, JoinAllThrowsFirstFailureAndAbortsRest) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, JoinNextIsCancelSafe) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -293,6 +305,7 @@ TYPED_TEST(JoinSets, JoinNextIsCancelSafe) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, UnpolledJoinNextRemovesNoTask) {
     eddy::core core;
     tasks_of<TypeParam, int> set;
@@ -322,6 +335,7 @@ oneshot<int>::sender spawn_waiter(eddy::core& core, Set& set) {
     return std::move(ends.sender);
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, WakesLastPolledJoinNext) {
     eddy::core core;
     tasks_of<TypeParam, int> set;
@@ -342,6 +356,7 @@ TYPED_TEST(JoinSets, WakesLastPolledJoinNext) {
     EXPECT_FALSE(assert_ready(first.poll()).has_value());
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, TryJoinNextKeepsTheWaker) {
     eddy::core core;
     tasks_of<TypeParam, int> set;
@@ -356,6 +371,7 @@ TYPED_TEST(JoinSets, TryJoinNextKeepsTheWaker) {
     EXPECT_EQ(assert_ready(next.poll())->output.value(), 1);
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, DetachAllWakesPendingJoinNext) {
     eddy::core core;
     tasks_of<TypeParam, int> set;
@@ -370,6 +386,7 @@ TYPED_TEST(JoinSets, DetachAllWakesPendingJoinNext) {
     EXPECT_FALSE(assert_ready(next.poll()).has_value());
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, MoveKeepsTasks) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -384,6 +401,7 @@ TYPED_TEST(JoinSets, MoveKeepsTasks) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, InsertAcceptsFinishedTask) {
     everywhere([]() -> task<> {
         auto handle = eddy::spawn(gives(9));
@@ -395,6 +413,7 @@ TYPED_TEST(JoinSets, InsertAcceptsFinishedTask) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, SpawnsOnAnotherRuntime) {
     const eddy::runtime other = support::runtime_with(2);
     everywhere([handle = other.handle()]() -> task<> {
@@ -406,6 +425,7 @@ TYPED_TEST(JoinSets, SpawnsOnAnotherRuntime) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, SpawnsIntoLocalSet) {
     everywhere([]() -> task<> {
         eddy::local_set local;
@@ -424,6 +444,7 @@ TYPED_TEST(JoinSets, SpawnsIntoLocalSet) {
     });
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, MayOutliveRuntime) {
     tasks_of<TypeParam, int> set;
     {
@@ -439,6 +460,7 @@ TYPED_TEST(JoinSets, MayOutliveRuntime) {
     EXPECT_TRUE(set.is_empty());
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, SpawnOnEndedRuntimeIsCancelled) {
     auto rt = support::runtime_with(1);
     const eddy::handle handle = rt.handle();
@@ -449,6 +471,7 @@ TYPED_TEST(JoinSets, SpawnOnEndedRuntimeIsCancelled) {
     EXPECT_TRUE(output && output->error().is_cancelled());
 }
 
+// covers: P019
 TYPED_TEST(JoinSets, SpawnOutsideRuntimeThrowsMisuse) {
     tasks_of<TypeParam, int> set;
     EXPECT_THROW(set.spawn(never()), eddy::misuse);
@@ -456,6 +479,7 @@ TYPED_TEST(JoinSets, SpawnOutsideRuntimeThrowsMisuse) {
     EXPECT_FALSE(eddy::wait(set.join_next()).has_value());
 }
 
+// covers: P019 R045
 TYPED_TEST(JoinSets, ReadyOutputsDoNotStarveOtherTasks) {
     eddy::core core;
     int polls = 0;
@@ -476,6 +500,7 @@ TYPED_TEST(JoinSets, ReadyOutputsDoNotStarveOtherTasks) {
 
 // ---- As streams ----
 
+// covers: P097
 TYPED_TEST(JoinSets, WorksAsStreamWithAdaptors) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -491,6 +516,7 @@ TYPED_TEST(JoinSets, WorksAsStreamWithAdaptors) {
     });
 }
 
+// covers: P097
 TYPED_TEST(JoinSets, FirstErrorEndsForEachAndAbortsRest) {
     everywhere([]() -> task<> {
         census living;
@@ -503,6 +529,7 @@ TYPED_TEST(JoinSets, FirstErrorEndsForEachAndAbortsRest) {
     });
 }
 
+// covers: P097
 TYPED_TEST(JoinSets, TryNextUnwrapsOutputs) {
     everywhere([]() -> task<> {
         tasks_of<TypeParam, int> set;
@@ -517,6 +544,7 @@ TYPED_TEST(JoinSets, TryNextUnwrapsOutputs) {
     });
 }
 
+// covers: P097
 TYPED_TEST(JoinSets, DroppedAdaptorRemovesNoTask) {
     everywhere([]() -> task<> {
         auto [tx, rx] = oneshot<int>::channel();
@@ -534,6 +562,7 @@ TYPED_TEST(JoinSets, DroppedAdaptorRemovesNoTask) {
 
 // ---- Only a join_set ----
 
+// covers: P019
 TEST(JoinSet, JoinsInOrderOfCompletion) {
     everywhere([]() -> task<> {
         join_set<int> set;
@@ -551,6 +580,7 @@ TEST(JoinSet, JoinsInOrderOfCompletion) {
     });
 }
 
+// covers: P019
 TEST(JoinSet, AbortHandleAbortsOneTask) {
     everywhere([]() -> task<> {
         join_set<int> set;
@@ -577,6 +607,7 @@ template <class Kind>
 class JoinSetsStress : public testing::Test {};
 TYPED_TEST_SUITE(JoinSetsStress, kinds, names_of_kinds);
 
+// covers: P019
 TYPED_TEST(JoinSetsStress, SpawnJoinAndDropOnFourWorkers) {
     const auto rounds = support::rounds(500);
     for (std::uint64_t round = 0; round < rounds; ++round) {

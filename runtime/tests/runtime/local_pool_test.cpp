@@ -37,6 +37,7 @@ using eddy::sync::oneshot;
 
 std::thread::id here() { return std::this_thread::get_id(); }
 
+// covers: P027
 TEST(LocalPool, RunsTaskOnAnotherThread) {
     const local_pool pool(1);
     auto value = pool.spawn_pinned([] { return here(); });
@@ -51,6 +52,7 @@ TEST(LocalPool, RunsTaskOnAnotherThread) {
     EXPECT_EQ(eddy::wait(local).value(), 4);
 }
 
+// covers: P027
 TEST(LocalPool, TasksCanBeJoinedFromAnyExecutor) {
     const local_pool pool(2);
     support::everywhere([&pool]() -> task<> {
@@ -67,6 +69,7 @@ TEST(LocalPool, TasksCanBeJoinedFromAnyExecutor) {
     });
 }
 
+// covers: P027
 TEST(LocalPool, SpawnPicksLeastLoadedThread) {
     const local_pool pool(3);
     std::vector<oneshot<int>::sender> senders;
@@ -94,6 +97,7 @@ TEST(LocalPool, SpawnPicksLeastLoadedThread) {
     EXPECT_EQ(threads.size(), 3u);
 }
 
+// covers: P027
 TEST(LocalPool, SpawnByIndexPicksThatThread) {
     const local_pool pool(3);
     EXPECT_EQ(pool.size(), 3u);
@@ -110,6 +114,7 @@ TEST(LocalPool, SpawnByIndexPicksThatThread) {
     EXPECT_NE(text.find("less than size()"), std::string::npos) << text;
 }
 
+// covers: P027
 TEST(LocalPool, SpawnInsideTaskStaysOnThread) {
     const local_pool pool(2);
     auto same = pool.spawn_pinned([]() -> task<bool> {
@@ -137,6 +142,7 @@ TEST(LocalPool, LoadCountsTasksSpawnedByTasks) {
     EXPECT_TRUE(support::comes_true([&pool] { return pool.load(0) == 0; })) << pool.load(0);
 }
 
+// covers: P027
 TEST(LocalPool, ExceptionBecomesJoinErrorAndThreadContinues) {
     const local_pool pool(1);
     auto failed = pool.spawn_pinned([]() -> task<> {
@@ -166,6 +172,7 @@ struct notes_death {
     }
 };
 
+// covers: P027
 TEST(LocalPool, AbortedTaskIsDestroyedOnItsThread) {
     std::atomic<int> right = 0;
     std::atomic<int> wrong = 0;
@@ -182,6 +189,7 @@ TEST(LocalPool, AbortedTaskIsDestroyedOnItsThread) {
     EXPECT_TRUE(right == 1 && wrong == 0);
 }
 
+// covers: P027
 TEST(LocalPool, DropDestroysTasksOnTheirThreads) {
     std::atomic<int> right = 0;
     std::atomic<int> wrong = 0;
@@ -204,6 +212,7 @@ TEST(LocalPool, DropDestroysTasksOnTheirThreads) {
     for (auto& handle : handles) EXPECT_TRUE(eddy::wait(handle).error().is_cancelled());
 }
 
+// covers: P027
 TEST(LocalPool, ZeroThreadsAreRefused) {
     EXPECT_THROW(local_pool(0), eddy::misuse);
     EXPECT_EQ(local_pool::make(0).error(), std::errc::invalid_argument);
@@ -213,6 +222,7 @@ TEST(LocalPool, ZeroThreadsAreRefused) {
     EXPECT_EQ(moved.size(), 1u);
 }
 
+// covers: P027
 TEST(LocalPoolStress, ManyThreadsSpawnAndAbort) {
     const auto rounds = support::rounds(200);
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -51,6 +51,7 @@ task<> yields(int times) {
 
 // ---- Cancelling ----
 
+// covers: P003
 TEST(LocalSet, AbortAwaitsPollCancel) {
     support::script s;
     s.may_end = false;
@@ -70,6 +71,7 @@ TEST(LocalSet, AbortAwaitsPollCancel) {
     EXPECT_TRUE(eddy::wait(handle).error().is_cancelled());
 }
 
+// covers: P003
 TEST(LocalSet, PollCancelOfSetAwaitsPollCancelOfTasks) {
     support::script s;
     s.may_end = false;
@@ -104,6 +106,7 @@ TEST(LocalSet, TasksRunWhileRunUntilIsCancelled) {
     EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
+// covers: P003
 TEST(LocalSet, DropDestroysEachTaskOnce) {
     everywhere([]() -> task<> {
         int destroyed = 0;
@@ -124,6 +127,7 @@ TEST(LocalSet, DropDestroysEachTaskOnce) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, WakersAndHandlesMayOutliveSet) {
     eddy::waker kept;
     std::optional<eddy::abort_handle> aborts;
@@ -145,6 +149,7 @@ TEST(LocalSet, WakersAndHandlesMayOutliveSet) {
     std::move(kept).wake();
 }
 
+// covers: P003
 TEST(LocalSet, SpawnInTaskDestructorDuringDropIsRefused) {
     struct spawns {
         int* destroyed;
@@ -167,6 +172,7 @@ TEST(LocalSet, SpawnInTaskDestructorDuringDropIsRefused) {
     EXPECT_EQ(destroyed, 2);
 }
 
+// covers: P003
 TEST(LocalSet, TaskDestructorMayWakeSibling) {
     for (const bool sender_first : {false, true}) {
         int destroyed = 0;
@@ -191,6 +197,7 @@ TEST(LocalSet, TaskDestructorMayWakeSibling) {
     }
 }
 
+// covers: P003
 TEST(LocalSet, SetMayBeDestroyedByTaskOfAnotherSet) {
     everywhere([]() -> task<> {
         int destroyed = 0;
@@ -205,6 +212,7 @@ TEST(LocalSet, SetMayBeDestroyedByTaskOfAnotherSet) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, EventLoopDestroysSetOfItsTask) {
     int destroyed = 0;
     {
@@ -220,6 +228,7 @@ TEST(LocalSet, EventLoopDestroysSetOfItsTask) {
     EXPECT_EQ(destroyed, 1);
 }
 
+// covers: P003
 TEST(LocalSet, RuntimeDestroysSetOfItsTask) {
     std::atomic<int> destroyed = 0;
     support::gate begun;
@@ -247,6 +256,7 @@ TEST(LocalSet, RuntimeDestroysSetOfItsTask) {
     EXPECT_EQ(destroyed, 1);
 }
 
+// covers: P003
 TEST(LocalSet, UncaughtExceptionReachesHandlerOfEventLoop) {
     std::vector<std::string> reported;
     auto core = eddy::core::builder()
@@ -270,6 +280,7 @@ TEST(LocalSet, UncaughtExceptionReachesHandlerOfEventLoop) {
     EXPECT_EQ(reported, std::vector<std::string>{"thrown"});
 }
 
+// covers: P003
 TEST(LocalSet, MoveKeepsTasks) {
     local_set set;
     int ran = 0;
@@ -284,6 +295,7 @@ TEST(LocalSet, MoveKeepsTasks) {
     EXPECT_EQ(ran, 1);
 }
 
+// covers: P003
 TEST(LocalSetDeathTest, DestroyedInsideOwnTaskAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -296,6 +308,7 @@ TEST(LocalSetDeathTest, DestroyedInsideOwnTaskAborts) {
         "destroyed by one of its own tasks.*The task was spawned .at .*local_set_end_test.cpp:");
 }
 
+// covers: P003
 TEST(LocalSetDeathTest, EnterGuardsDestroyedOutOfOrderAbort) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -310,6 +323,7 @@ TEST(LocalSetDeathTest, EnterGuardsDestroyedOutOfOrderAbort) {
         "guards of local_set::enter");
 }
 
+// covers: P003
 TEST(LocalSetStress, DropRacesWithWakesAndAborts) {
     const auto rounds = support::rounds(2000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -55,6 +55,7 @@ task<> yields(int times) {
 
 // ---- Driving ----
 
+// covers: P003
 TEST(LocalSet, RunsOneTaskAtATime) {
     everywhere([]() -> task<> {
         local_set set;
@@ -81,6 +82,7 @@ TEST(LocalSet, RunsOneTaskAtATime) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, DeliversOutputsAndExceptionsToJoiners) {
     everywhere([]() -> task<> {
         local_set set;
@@ -101,6 +103,7 @@ TEST(LocalSet, DeliversOutputsAndExceptionsToJoiners) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, AwaitWaitsForAllTasks) {
     everywhere([]() -> task<> {
         local_set set;
@@ -122,6 +125,7 @@ TEST(LocalSet, AwaitWaitsForAllTasks) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, TasksStayOnThreadOfEventLoop) {
     eddy::core core;
     local_set set;
@@ -141,6 +145,7 @@ TEST(LocalSet, TasksStayOnThreadOfEventLoop) {
     EXPECT_EQ(seen, 3);
 }
 
+// covers: P003
 TEST(LocalSet, RunsUnderWaitWithoutARuntime) {
     local_set set;
     int sum = 0;
@@ -154,6 +159,7 @@ TEST(LocalSet, RunsUnderWaitWithoutARuntime) {
     EXPECT_EQ(sum, 3);
 }
 
+// covers: P003
 TEST(LocalSet, TasksRunOnlyWhileSetIsDriven) {
     eddy::core core;
     local_set set;
@@ -174,6 +180,7 @@ TEST(LocalSet, TasksRunOnlyWhileSetIsDriven) {
     EXPECT_EQ(turns, 100);
 }
 
+// covers: P003
 TEST(LocalSet, SpawnInsideSetUsesRuntime) {
     everywhere([]() -> task<> {
         local_set set;
@@ -189,6 +196,7 @@ TEST(LocalSet, SpawnInsideSetUsesRuntime) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, PollYieldsAfterLimitedNumberOfTaskPolls) {
     local_set set;
     int polls = 0;
@@ -212,6 +220,7 @@ TEST(LocalSet, PollYieldsAfterLimitedNumberOfTaskPolls) {
     EXPECT_EQ(hand.wakers(), 0u);
 }
 
+// covers: P003
 TEST(LocalSet, BusySetDoesNotStarveEventLoop) {
     eddy::core core;
     core.run([]() -> task<> {
@@ -224,6 +233,7 @@ TEST(LocalSet, BusySetDoesNotStarveEventLoop) {
     }());
 }
 
+// covers: P003
 TEST(LocalSet, TasksHaveTheirOwnCoopBudget) {
     local_set set;
     bool ended = false;
@@ -243,6 +253,7 @@ TEST(LocalSet, TasksHaveTheirOwnCoopBudget) {
 
 // ---- spawn_local ----
 
+// covers: P003
 TEST(LocalSet, SpawnLocalWithoutSetUsesEventLoop) {
     eddy::core core;
     core.run([]() -> task<> {
@@ -252,6 +263,7 @@ TEST(LocalSet, SpawnLocalWithoutSetUsesEventLoop) {
     }());
 }
 
+// covers: P003
 TEST(LocalSet, SpawnLocalWithoutSetOrLoopThrowsMisuse) {
     const auto text = support::text_of_misuse([] { spawn_local(yields(1)); });
     EXPECT_NE(text.find("local_set::run_until()"), std::string::npos) << text;
@@ -264,6 +276,7 @@ TEST(LocalSet, SpawnLocalWithoutSetOrLoopThrowsMisuse) {
     });
 }
 
+// covers: P003 R042
 TEST(LocalSet, SpawnLocalInsideEnterWakesSet) {
     local_set set;
     by_hand hand(set.run_until(eddy::pending<void>()));
@@ -280,6 +293,7 @@ TEST(LocalSet, SpawnLocalInsideEnterWakesSet) {
     EXPECT_THROW(spawn_local([] {}), eddy::misuse);
 }
 
+// covers: P003 R042
 TEST(LocalSet, SpawnLocalFromOtherTaskWakesWaitingSet) {
     eddy::core core;
     core.run([]() -> task<> {
@@ -300,6 +314,7 @@ TEST(LocalSet, SpawnLocalFromOtherTaskWakesWaitingSet) {
     }());
 }
 
+// covers: P003 R042
 TEST(LocalSet, SpawnInOneRunUntilWakesOtherRunUntil) {
     local_set set;
     int ran = 0;
@@ -316,6 +331,7 @@ TEST(LocalSet, SpawnInOneRunUntilWakesOtherRunUntil) {
     EXPECT_EQ(ran, 1);
 }
 
+// covers: P003 R042
 TEST(LocalSet, DroppedRunUntilLeavesSetToOtherCaller) {
     local_set set;
     auto ends = oneshot<int>::channel();
@@ -332,6 +348,7 @@ TEST(LocalSet, DroppedRunUntilLeavesSetToOtherCaller) {
     EXPECT_TRUE(told.is_finished());
 }
 
+// covers: P003 R042
 TEST(LocalSet, EndDrivenByRunUntilWakesTaskAwaitingSet) {
     local_set set;
     auto ends = oneshot<int>::channel();
@@ -347,6 +364,7 @@ TEST(LocalSet, EndDrivenByRunUntilWakesTaskAwaitingSet) {
     assert_ready(support::poll_with(set, waker));
 }
 
+// covers: P003
 TEST(LocalSet, TwoTasksCanAwaitOneSet) {
     const auto drive = [](local_set& set, int& ended) -> task<> {
         co_await set;
@@ -371,6 +389,7 @@ TEST(LocalSet, TwoTasksCanAwaitOneSet) {
     support::runtime_with(1).block_on(both());
 }
 
+// covers: P003
 TEST(LocalSet, DroppedWaiterDoesNotBlockOtherWaiters) {
     local_set set;
     auto ends = oneshot<int>::channel();
@@ -399,6 +418,7 @@ TEST(LocalSet, DroppedWaiterDoesNotBlockOtherWaiters) {
     }
 }
 
+// covers: P003
 TEST(LocalSet, RemainingWaiterRunsTasksQueuedForDroppedWaiter) {
     local_set set;
     auto starts = oneshot<int>::channel();
@@ -425,6 +445,7 @@ TEST(LocalSet, RemainingWaiterRunsTasksQueuedForDroppedWaiter) {
     }
 }
 
+// covers: P003
 TEST(LocalSet, ConcurrentPollOnTwoThreadsThrowsMisuse) {
     local_set set;
     support::gate is_polled;
@@ -447,6 +468,7 @@ TEST(LocalSet, ConcurrentPollOnTwoThreadsThrowsMisuse) {
     assert_pending(other.poll());
 }
 
+// covers: P003
 TEST(LocalSet, FiveTasksDriveOneSet) {
     eddy::core core;
     core.run([]() -> task<> {
@@ -472,6 +494,7 @@ TEST(LocalSet, FiveTasksDriveOneSet) {
     }());
 }
 
+// covers: P003
 TEST(LocalSet, OneTaskJoinsTwoRunUntilsAndSet) {
     everywhere([]() -> task<> {
         local_set set;
@@ -489,6 +512,7 @@ TEST(LocalSet, OneTaskJoinsTwoRunUntilsAndSet) {
 
 // ---- Nesting ----
 
+// covers: P003
 TEST(LocalSet, NestedSetsRunInOrder) {
     everywhere([]() -> task<> {
         local_set outer;
@@ -512,6 +536,7 @@ TEST(LocalSet, NestedSetsRunInOrder) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, RunUntilInsideOwnTaskCompletes) {
     everywhere([]() -> task<> {
         local_set set;
@@ -527,6 +552,7 @@ TEST(LocalSet, RunUntilInsideOwnTaskCompletes) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, AwaitInsideOwnTaskThrowsMisuse) {
     everywhere([]() -> task<> {
         local_set set;
@@ -537,6 +563,7 @@ TEST(LocalSet, AwaitInsideOwnTaskThrowsMisuse) {
     });
 }
 
+// covers: P003 P025
 TEST(LocalSet, TasksDoNotSeeTaskLocalsOfDrivingTask) {
     static eddy::task_local<int> number;
     everywhere([]() -> task<> {
@@ -558,6 +585,7 @@ TEST(LocalSet, TasksDoNotSeeTaskLocalsOfDrivingTask) {
     });
 }
 
+// covers: P003 P026
 TEST(LocalSet, TasksHaveIds) {
     everywhere([]() -> task<> {
         local_set set;
@@ -571,6 +599,7 @@ TEST(LocalSet, TasksHaveIds) {
 
 // ---- Other threads ----
 
+// covers: P003
 TEST(LocalSet, WakesFromOtherThreadsResumeTasks) {
     everywhere([]() -> task<> {
         local_set set;
@@ -597,6 +626,7 @@ TEST(LocalSet, WakesFromOtherThreadsResumeTasks) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, OtherThreadsMayAbortAndJoinTasks) {
     everywhere([]() -> task<> {
         local_set set;
@@ -613,6 +643,7 @@ TEST(LocalSet, OtherThreadsMayAbortAndJoinTasks) {
     });
 }
 
+// covers: P003
 TEST(LocalSet, OtherThreadsMaySpawnIntoSet) {
     everywhere([]() -> task<> {
         local_set set;

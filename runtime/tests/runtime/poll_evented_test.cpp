@@ -59,6 +59,7 @@ auto reads_one(poll_evented<S>& from) {
 
 // ---- PollEvented ----
 
+// covers: S33 S34
 TEST(PollEvented, ExampleUnderTheHoodWorks) {  // as in examples/under_the_hood.cpp
     eddy::core loop;
     const auto main = [&]() -> eddy::task<eddy::result<std::uint64_t>> {
@@ -71,6 +72,7 @@ TEST(PollEvented, ExampleUnderTheHoodWorks) {  // as in examples/under_the_hood.
     EXPECT_EQ(loop.run(main()).value(), 7u);
 }
 
+// covers: S33
 TEST(PollEvented, PollReadWaitsAfterACallWouldBlock) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
@@ -90,6 +92,7 @@ TEST(PollEvented, PollReadWaitsAfterACallWouldBlock) {
     EXPECT_EQ(assert_ready(third.poll()).value(), 1u);
 }
 
+// covers: R045
 TEST(PollEvented, ReadsConsumeCoopBudget) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
@@ -102,6 +105,7 @@ TEST(PollEvented, ReadsConsumeCoopBudget) {
     EXPECT_EQ(assert_ready(reader.poll(1)).value(), 1u);
 }
 
+// covers: S33
 TEST(PollEvented, IntoInnerDeregistersTheSource) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
@@ -118,6 +122,7 @@ TEST(PollEvented, IntoInnerDeregistersTheSource) {
     other.join();
 }
 
+// covers: S33
 TEST(PollEvented, DropDeregistersBeforeClose) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
@@ -170,6 +175,7 @@ TEST(PollEvented, ConstructorThrowsTheErrorOfMake) {
     loop.run(main());
 }
 
+// covers: S41
 TEST(PollEvented, OperationsFailAfterTheReactorIsGone) {
     auto reactor = std::optional<eddy::reactor>(std::in_place);
     auto ends = support::make_pipe();
@@ -182,6 +188,7 @@ TEST(PollEvented, OperationsFailAfterTheReactorIsGone) {
 
 // ---- AsyncFd ----
 
+// covers: P048
 TEST(AsyncFd, TryIoClearsReadinessWhenTheCallWouldBlock) {
     eddy::core loop;
     auto ends = support::make_pipe();
@@ -207,6 +214,7 @@ TEST(AsyncFd, TryIoClearsReadinessWhenTheCallWouldBlock) {
     EXPECT_EQ(loop.run(main()).value(), 6u);
 }
 
+// covers: P049
 TEST(AsyncFd, AsyncIoRetriesTheCallWhenReady) {
     eddy::core loop;
     auto ends = support::make_pipe();
@@ -242,6 +250,7 @@ TEST(AsyncFd, AsyncIoRetriesTheCallWhenReady) {
     loop.run(main());
 }
 
+// covers: P048
 TEST(AsyncFd, ClearReadyMatchingKeepsOtherReadiness) {
     eddy::reactor reactor;
     eddy::core loop;
@@ -258,6 +267,7 @@ TEST(AsyncFd, ClearReadyMatchingKeepsOtherReadiness) {
     loop.run(main());
 }
 
+// covers: R003
 TEST(AsyncFd, TerminalIsReadToEnd) {
     eddy::core core;
     const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -316,6 +326,7 @@ TEST(AsyncFd, SelfAssignmentKeepsRegistration) {
     EXPECT_TRUE(support::within(core, work()));
 }
 
+// covers: P048
 TEST(AsyncFd, BlockingDescriptorIsRejected) {
     eddy::core loop;
     const auto main = []() -> eddy::task<std::error_code> {
@@ -326,6 +337,7 @@ TEST(AsyncFd, BlockingDescriptorIsRejected) {
     EXPECT_EQ(loop.run(main()), eddy::errc::blocking_descriptor);
 }
 
+// covers: P048
 TEST(AsyncFd, RegularFileIsRejectedWithRemedy) {
     eddy::core loop;
     const auto main = []() -> eddy::task<void> {
@@ -343,6 +355,7 @@ TEST(AsyncFd, RegularFileIsRejectedWithRemedy) {
     loop.run(main());
 }
 
+// covers: P048 I20.5.25
 TEST(AsyncFd, FailedMakeGivesTheSourceBack) {
     const support::leaves_no_descriptor guard;
     eddy::core loop;
@@ -391,6 +404,7 @@ TEST(AsyncFd, ExceptionNamesCallSiteAndReason) {
     loop.run(main());
 }
 
+// covers: P048
 TEST(AsyncFd, TryConvertsTheErrorOfMake) {
     eddy::core loop;
     const auto main = []() -> eddy::task<eddy::result<void>> {
@@ -403,6 +417,7 @@ TEST(AsyncFd, TryConvertsTheErrorOfMake) {
     EXPECT_EQ(loop.run(main()).error(), eddy::errc::blocking_descriptor);
 }
 
+// covers: S33 P048
 TEST(AsyncFd, IntoInnerReturnsTheSource) {
     eddy::core loop;
     const auto main = []() -> eddy::task<void> {
@@ -500,6 +515,7 @@ private:
     int fds_[2];
 };
 
+// covers: I20.3.18
 TEST(AsyncFdLevel, IsReadyAgainWhileDataRemains) {
     eddy::core loop;
     const plain_pair pair;
@@ -518,6 +534,7 @@ TEST(AsyncFdLevel, IsReadyAgainWhileDataRemains) {
     EXPECT_EQ(got, "abc");
 }
 
+// covers: P139 I20.3.18
 TEST(AsyncFdLevel, WaitsAgainAfterAllDataWasRead) {
     eddy::core loop;
     const plain_pair pair;
@@ -536,6 +553,7 @@ TEST(AsyncFdLevel, WaitsAgainAfterAllDataWasRead) {
     }(pair));
 }
 
+// covers: I20.3.18
 TEST(AsyncFdLevel, EndOfStreamAndWritabilityAreReported) {
     eddy::core loop;
     const plain_pair pair;
@@ -552,6 +570,7 @@ TEST(AsyncFdLevel, EndOfStreamAndWritabilityAreReported) {
 }
 
 // The peer will not send urgent data either. On poll(2), a task that continued to wait kept the loop busy.
+// covers: I20.3.18
 TEST(AsyncFdLevel, EndOfStreamEndsWaitForUrgentData) {
     if (eddy::sys::read_hup == 0) GTEST_SKIP() << "this system does not report the end of a stream for POLLPRI";
     eddy::core loop;
@@ -564,6 +583,7 @@ TEST(AsyncFdLevel, EndOfStreamEndsWaitForUrgentData) {
     }(pair));
 }
 
+// covers: I20.3.18
 TEST(AsyncFdLevel, DestructionLeavesTheDescriptorOpen) {
     eddy::core loop;
     const plain_pair pair;

@@ -53,6 +53,7 @@ void in_own_process(F test) {
 
 eddy::background_reactor make_background() { return eddy::reactor().background().value(); }
 
+// covers: S18
 TEST(ReactorFallback, CurrentWithoutALoopThrowsWithRemedies) {
     const auto text = support::text_of_misuse([] { static_cast<void>(reactor_handle::current()); });
     EXPECT_NE(text.find("event loop"), std::string::npos) << text;
@@ -60,6 +61,7 @@ TEST(ReactorFallback, CurrentWithoutALoopThrowsWithRemedies) {
     EXPECT_NE(text.find("reactor_fallback_test.cpp"), std::string::npos) << text;
 }
 
+// covers: S18
 TEST(ReactorFallback, FirstSetterWins) {
     in_own_process([] {
         const eddy::reactor first;
@@ -74,6 +76,7 @@ TEST(ReactorFallback, FirstSetterWins) {
     });
 }
 
+// covers: S18
 TEST(ReactorFallback, OneOfManyThreadsSetsTheFallback) {
     in_own_process([] {
         const eddy::reactor reactor;
@@ -91,6 +94,7 @@ TEST(ReactorFallback, OneOfManyThreadsSetsTheFallback) {
     });
 }
 
+// covers: S18
 TEST(ReactorFallback, LoopOfTheThreadTakesPrecedence) {
     in_own_process([] {
         const eddy::reactor fallback;
@@ -125,6 +129,7 @@ eddy::task<eddy::result<std::size_t>> ask(eddy::net::socket_addr addr) {
     co_return co_await try_(stream.read(answer));
 }
 
+// covers: S18
 TEST(ReactorFallback, WaitWithoutALoopUsesTheFallback) {
     in_own_process([] {
         auto events = make_background();
@@ -137,6 +142,7 @@ TEST(ReactorFallback, WaitWithoutALoopUsesTheFallback) {
     });
 }
 
+// covers: S18
 TEST(ReactorFallback, ReceiveLeaseMayEndOnAnotherThread) {
     in_own_process([] {
         auto events = make_background();
@@ -155,6 +161,7 @@ TEST(ReactorFallback, ReceiveLeaseMayEndOnAnotherThread) {
     });
 }
 
+// covers: S18
 TEST(ReactorFallback, UseAfterTheFallbackIsGoneReturnsShutdown) {
     in_own_process([] {
         const counter source;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The reactor, driven by turn(): events, wake-ups, sources dropped during a tick, destruction and fork(2).
+// covers: S51
 #include <eddy/runtime/reactor.hpp>
 
 #include <gtest/gtest.h>
@@ -81,6 +82,7 @@ auto poll_read(const registration& tied, const eddy::waker& waker) {
 
 // ---- turn ----
 
+// covers: S01
 TEST(Reactor, TurnWakesOnlyTheWaiterOfTheReadySource) {
     eddy::reactor reactor;
     const auto ends = support::make_pipe();
@@ -101,6 +103,7 @@ TEST(Reactor, TurnWakesOnlyTheWaiterOfTheReadySource) {
     EXPECT_TRUE(assert_ready(reader.poll()).has_value());
 }
 
+// covers: S01
 TEST(Reactor, TurnWithoutEventsReturnsAfterTheTimeout) {
     eddy::reactor reactor;
     const auto before = std::chrono::steady_clock::now();
@@ -109,6 +112,7 @@ TEST(Reactor, TurnWithoutEventsReturnsAfterTheTimeout) {
     EXPECT_GE(std::chrono::steady_clock::now() - before, 2ms);
 }
 
+// covers: R021
 TEST(Reactor, TurnAcceptsEveryDuration) {
     eddy::reactor reactor;
     const auto before = std::chrono::steady_clock::now();
@@ -136,6 +140,7 @@ TEST(Reactor, TurnAcceptsEveryDuration) {
     }
 }
 
+// covers: S20
 TEST(Reactor, IsIdleOnlyWithoutRegistrations) {
     eddy::reactor reactor;
     EXPECT_TRUE(reactor.is_idle());
@@ -152,6 +157,7 @@ TEST(Reactor, IsIdleOnlyWithoutRegistrations) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
+// covers: S20
 TEST(Reactor, NativeHandleIsTheEpollDescriptor) {
     if (!support::has_epoll()) GTEST_SKIP() << "this test needs an epoll";
     const eddy::reactor reactor;
@@ -160,6 +166,7 @@ TEST(Reactor, NativeHandleIsTheEpollDescriptor) {
     EXPECT_TRUE(support::is_watched(reactor.native_handle(), source.native_handle()));
 }
 
+// covers: S49
 TEST(Reactor, MetricsCountRegistrationsAndEvents) {
     eddy::reactor reactor;
     {
@@ -197,6 +204,7 @@ TEST(Reactor, MoreEventsThanFitInOneTickAreAllReported) {
 
 // ---- wake ----
 
+// covers: S48
 TEST(Reactor, ManyWakesBeforeATickEndOnlyThatTick) {
     eddy::reactor reactor;
     for (int i = 0; i < 100; ++i) reactor.handle().wake();
@@ -207,6 +215,7 @@ TEST(Reactor, ManyWakesBeforeATickEndOnlyThatTick) {
     EXPECT_EQ(reactor.metrics().ready_events, 0u);
 }
 
+// covers: R018
 TEST(Reactor, EachWakeBetweenTicksEndsOneTick) {
     eddy::reactor reactor;
     const auto handle = reactor.handle();
@@ -216,6 +225,7 @@ TEST(Reactor, EachWakeBetweenTicksEndsOneTick) {
     }
 }
 
+// covers: S48
 TEST(Reactor, WakeEndsATickInProgress) {
     eddy::reactor reactor;
     const pid_t turning = ::gettid();
@@ -227,6 +237,7 @@ TEST(Reactor, WakeEndsATickInProgress) {
     other.join();
 }
 
+// covers: S48
 TEST(ReactorStress, WakesOfManyThreadsAreNotLost) {
     constexpr int threads = 8;
     const auto rounds = support::rounds(1'000'000) / threads;
@@ -258,6 +269,7 @@ TEST(ReactorStress, WakesOfManyThreadsAreNotLost) {
 
 // ---- Sources dropped during a tick ----
 
+// covers: S46
 TEST(Reactor, SixteenthDroppedSourceEndsATickInProgress) {
     eddy::reactor reactor;
     const counter source;
@@ -281,6 +293,7 @@ TEST(Reactor, SixteenthDroppedSourceEndsATickInProgress) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
+// covers: S46
 TEST(Reactor, SourceOfAClosedDescriptorIsFreedUnderSanitizers) {
     auto reactor = std::make_unique<eddy::reactor>();
     auto ends = support::make_pipe();
@@ -290,6 +303,7 @@ TEST(Reactor, SourceOfAClosedDescriptorIsFreedUnderSanitizers) {
     reactor->turn(0ms).value();  // frees the source; if not, AddressSanitizer reports a leak
 }
 
+// covers: S46
 TEST(ReactorStress, SourcesAreDroppedWhileAnotherThreadTicks) {
     const auto rounds = support::rounds(100'000);
     eddy::reactor reactor;
@@ -312,6 +326,7 @@ TEST(ReactorStress, SourcesAreDroppedWhileAnotherThreadTicks) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
+// covers: S23 R006
 TEST(Reactor, EventsOfAClosedDescriptorDoNotReachAReusedNumber) {
     eddy::reactor reactor;
     auto first = std::optional(support::make_pipe());
@@ -355,6 +370,7 @@ TEST(Reactor, EventsOfAClosedDescriptorDoNotReachAReusedNumber) {
     EXPECT_EQ(readers[1].wakes(), 1u);
 }
 
+// covers: S23
 TEST(ReactorStress, EventsNeverReachAReusedDescriptorNumber) {
     const auto rounds = support::rounds(1'000'000);
     eddy::reactor reactor;
@@ -376,6 +392,7 @@ TEST(ReactorStress, EventsNeverReachAReusedDescriptorNumber) {
     EXPECT_GE(reused + 1, rounds);
 }
 
+// covers: R009
 TEST(Reactor, WakerMayDropTheSourceWhileBothDirectionsAreReady) {
     eddy::reactor reactor;
     const auto ends = support::make_socket_pair();
@@ -402,6 +419,7 @@ TEST(Reactor, WakerMayDropTheSourceWhileBothDirectionsAreReady) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
+// covers: S22
 TEST(ReactorStress, WakerMayDropTheWakingSource) {  // based on test_drop_on_notify in tokio's io_driver.rs
     support::handover_rounds rounds(100'000);
     eddy::reactor reactor;
@@ -433,6 +451,7 @@ TEST(ReactorStress, WakerMayDropTheWakingSource) {  // based on test_drop_on_not
 
 // ---- Destruction ----
 
+// covers: S21 R019
 TEST(Reactor, DestructionEndsPendingReadsWithShutdownError) {
     constexpr int reads = 1000;
     auto reactor = std::make_unique<eddy::reactor>();
@@ -469,6 +488,7 @@ TEST(Reactor, DestructionEndsPendingReadsWithShutdownError) {
     EXPECT_EQ(handle.metrics().fds_deregistered, std::uint64_t{reads});
 }
 
+// covers: S47
 TEST(Reactor, SourcesMayBeDestroyedBeforeOrAfterTheReactor) {
     const auto fds = support::count_fds();
     {
@@ -497,6 +517,7 @@ TEST(Reactor, SourcesMayBeDestroyedBeforeOrAfterTheReactor) {
     EXPECT_EQ(support::count_fds(), fds);
 }
 
+// covers: S47
 TEST(Reactor, HandlesThatOutliveTheReactorKeepNoDescriptorOpen) {
     const counter source;
     const auto fds = support::count_fds();
@@ -513,6 +534,7 @@ TEST(Reactor, HandlesThatOutliveTheReactorKeepNoDescriptorOpen) {
     EXPECT_TRUE(tied.deregister().has_value());
 }
 
+// covers: S47
 TEST(ReactorStress, LateWakesDoNotReachReusedDescriptors) {
     for (support::handover_rounds rounds(50'000); rounds.next();) {
         auto reactor = std::make_unique<eddy::reactor>();
@@ -530,6 +552,7 @@ TEST(ReactorStress, LateWakesDoNotReachReusedDescriptors) {
     }
 }
 
+// covers: S47
 TEST(Reactor, WakerMayDropOtherSourcesDuringDestruction) {
     auto reactor = std::make_unique<eddy::reactor>();
     std::deque<counter> sources(20);
@@ -543,6 +566,7 @@ TEST(Reactor, WakerMayDropOtherSourcesDuringDestruction) {
     EXPECT_TRUE(all.empty());
 }
 
+// covers: S47
 TEST(ReactorStress, AttachRacesWithDestruction) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -587,6 +611,7 @@ TEST(Reactor, CanBeMoved) {
     EXPECT_EQ(third.turn(1s).value().events, 1u);
 }
 
+// covers: R020
 TEST(Reactor, TurnAndAttachFailInAForkedChild) {
     eddy::reactor reactor;
     const counter source;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Sources that are registered with a reactor: attach, readiness and deregistration.
+// covers: S51
 #include <eddy/io/registration.hpp>
 
 #include <gtest/gtest.h>
@@ -82,6 +83,7 @@ auto by_poll(Fn poll) {
 
 // ---- attach ----
 
+// covers: S34
 TEST(Registration, UserDefinedSourceWorksWithPublicHeadersOnly) {
     eddy::core loop;
     const counter source;
@@ -97,6 +99,7 @@ TEST(Registration, UserDefinedSourceWorksWithPublicHeadersOnly) {
     EXPECT_EQ(loop.run(main()), 3u);
 }
 
+// covers: S11
 TEST(Registration, AttachWithoutALoopThrows) {
     const counter source;
     const auto text =
@@ -105,6 +108,7 @@ TEST(Registration, AttachWithoutALoopThrows) {
     EXPECT_NE(text.find("registration_test.cpp"), std::string::npos) << text;
 }
 
+// covers: S44 R010
 TEST(Registration, RegularFilesAndDirectoriesAreRejected) {
     eddy::reactor reactor;
     const owned_fd file(::open("/bin/sh", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -142,6 +146,7 @@ TEST(Registration, ClosedDescriptorIsRejected) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
+// covers: R011
 TEST(Registration, SecondRegistrationFailsAndTheFirstStaysValid) {
     eddy::reactor reactor;
     const counter source;
@@ -157,6 +162,7 @@ TEST(Registration, SecondRegistrationFailsAndTheFirstStaysValid) {
     EXPECT_EQ(reader.wakes(), 1u);
 }
 
+// covers: S45
 TEST(Registration, AttachAfterShutdownReturnsShutdownError) {
     std::optional<eddy::reactor> reactor(std::in_place);
     const auto handle = reactor->handle();
@@ -172,6 +178,7 @@ TEST(Registration, AttachAfterShutdownReturnsShutdownError) {
     EXPECT_EQ(handle.metrics().fds_registered, 0u);
 }
 
+// covers: S42
 TEST(Registration, AttachOnALoopWithoutIoFails) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     const counter source;
@@ -183,6 +190,7 @@ TEST(Registration, AttachOnALoopWithoutIoFails) {
 
 // ---- Readiness ----
 
+// covers: R001
 TEST(Registration, ReadinessStaysUntilACallWouldBlock) {
     eddy::reactor reactor;
     const auto ends = support::make_socket_pair();
@@ -205,6 +213,7 @@ TEST(Registration, ReadinessStaysUntilACallWouldBlock) {
     EXPECT_EQ(got, size);
 }
 
+// covers: R002
 TEST(Registration, TickDoesNotAdvanceWithEventsOfOtherSources) {
     if (const auto driver = eddy::core().driver();
         driver == eddy::driver_kind::poll || driver == eddy::driver_kind::afd) {
@@ -230,6 +239,7 @@ TEST(Registration, TickDoesNotAdvanceWithEventsOfOtherSources) {
     assert_ready(reader.poll()).value();
 }
 
+// covers: S36
 TEST(Registration, UrgentByteReportsPriority) {
     if (support::has_kqueue() && !eddy::sys::reports_urgent_data)
         GTEST_SKIP() << "kqueue has no filter for urgent bytes here";
@@ -246,6 +256,7 @@ TEST(Registration, UrgentByteReportsPriority) {
     EXPECT_TRUE(assert_ready(urgent.poll()).value().ready.is_priority());
 }
 
+// covers: S36 R005
 TEST(Registration, ReadClosedCannotBeCleared) {
     eddy::reactor reactor;
     const auto ends = support::make_socket_pair();
@@ -266,6 +277,7 @@ TEST(Registration, ReadClosedCannotBeCleared) {
     EXPECT_FALSE(assert_ready(writer.poll()).value().ready.is_write_closed());
 }
 
+// covers: R004
 TEST(Registration, HangUpWakesBothDirections) {
     eddy::reactor reactor;
     auto ends = support::make_socket_pair();
@@ -303,6 +315,7 @@ TEST(Registration, TryIoCallsOnlyWhenReadyAndClearsOnWouldBlock) {
     EXPECT_EQ(calls, 2);
 }
 
+// covers: S40
 TEST(Registration, FiftyTasksAwaitOneDescriptorAndAllResume) {
     eddy::core loop;
     const counter source;
@@ -322,6 +335,7 @@ TEST(Registration, FiftyTasksAwaitOneDescriptorAndAllResume) {
 
 // ---- Deregistration ----
 
+// covers: S33
 TEST(Registration, DropRemovesTheDescriptorFromTheEpoll) {
     if (!support::has_epoll()) GTEST_SKIP() << "this test needs an epoll";
     eddy::reactor reactor;
@@ -355,6 +369,7 @@ TEST(Registration, DeregisterIsIdempotentAndReportsClosedFd) {
     EXPECT_EQ(reactor.metrics().fds_deregistered, 2u);
 }
 
+// covers: S35 R019
 TEST(Registration, DropReleasesTheStoredWakers) {
     // A task owns its registration, whose waker slot owns a waker of the task. Dropping the registration must break
     // this cycle.
@@ -377,6 +392,7 @@ TEST(Registration, DropReleasesTheStoredWakers) {
     EXPECT_EQ(task.wakes(), 0u);
 }
 
+// covers: R007
 TEST(Registration, DuplicateOfADroppedSourceReportsNoEvents) {
     eddy::reactor reactor;
     auto ends = std::optional(support::make_pipe());
@@ -389,6 +405,7 @@ TEST(Registration, DuplicateOfADroppedSourceReportsNoEvents) {
     EXPECT_EQ(reactor.metrics().ready_events, 0u);
 }
 
+// covers: R016
 TEST(Registration, DroppedWaitsLeaveNoWakers) {
     eddy::reactor reactor;
     const counter source;
@@ -407,6 +424,7 @@ TEST(Registration, DroppedWaitsLeaveNoWakers) {
     EXPECT_EQ(task.wakes(), 0u);
 }
 
+// covers: S35
 TEST(Registration, MayBeCreatedAwaitedAndDroppedOnDifferentThreads) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
@@ -431,6 +449,7 @@ TEST(Registration, MayBeCreatedAwaitedAndDroppedOnDifferentThreads) {
     }
 }
 
+// covers: S43
 TEST(RegistrationStress, ManyThreadsRegisterAndDeregister) {
     constexpr int threads = 16;
     const auto rounds = support::rounds(1'000'000) / threads;

@@ -46,6 +46,7 @@ TEST(RuntimeBuilder, WorkerThreadsSetsNumberOfWorkers) {
     }
 }
 
+// covers: R048
 TEST(RuntimeBuilder, ZeroOrTooManyWorkersThrow) {
     const auto line = __LINE__ + 1;
     const auto text = support::text_of_misuse([] { eddy::runtime::builder().worker_threads(0); });
@@ -158,6 +159,7 @@ TEST(RuntimeBuilder, ExtremeIntervalsAndSeedsWork) {
     }
 }
 
+// covers: S50
 TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
     {
         const auto warm_up = support::make_runtime(4);

@@ -76,6 +76,7 @@ TEST_F(RuntimeFork, DestructorInForkedChildReturnsImmediately) {
     EXPECT_EQ(rt->block_on(number(1)), 1);
 }
 
+// covers: R020
 TEST_F(RuntimeFork, ErrorOfParentsRuntimeNamesTheFork) {
     const auto names_fork = [] {
         const auto text = make_error_code(eddy::errc::runtime_shutdown).message();
@@ -114,6 +115,7 @@ TEST_F(RuntimeFork, DestructorInChildForkedByTaskReturnsImmediately) {
     }(rt)));
 }
 
+// covers: R020
 TEST_F(RuntimeFork, WaitInForkedChildThrowsMisuse) {
     const auto says_so = [](const std::string& text) { return text.find("new runtime in the child") != text.npos; };
     EXPECT_TRUE(is_true_in_child([&] { return says_so(text_of_misuse([&] { rt->block_on(eddy::ready()); })); }));
@@ -154,6 +156,7 @@ TEST_F(RuntimeFork, AbortInForkedChildKeepsParentsTask) {
     EXPECT_FALSE(job.is_finished());
 }
 
+// covers: R020
 TEST_F(RuntimeFork, ForkedChildCanMakeItsOwnRuntime) {
     if (support::under_thread_sanitizer) GTEST_SKIP() << "ThreadSanitizer ends a forked child that starts threads";
     EXPECT_TRUE(is_true_in_child([&] {

@@ -56,12 +56,14 @@ eddy::task<std::optional<eddy::handle>> where_am_i() {
 
 // ---- current() ----
 
+// covers: P005
 TEST_P(RuntimeHandle, CurrentInsideTaskIsItsRuntime) {
     const auto rt = make();
     EXPECT_EQ(rt.block_on(where_am_i()), rt.handle());
     EXPECT_EQ(eddy::wait(rt.spawn([] { return eddy::handle::current(); })).value(), rt.handle());
 }
 
+// covers: P005
 TEST_P(RuntimeHandle, CurrentOutsideRuntimeThrowsMisuse) {
     const auto rt = make();
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt);
@@ -72,6 +74,7 @@ TEST_P(RuntimeHandle, CurrentOutsideRuntimeThrowsMisuse) {
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt) << "block_on does not enter";
 }
 
+// covers: P005 P022
 TEST_P(RuntimeHandle, CurrentWorksOnBlockingThreadAndInBlockInPlace) {
     const auto rt = make();
     const auto entered = rt.enter();
@@ -100,6 +103,7 @@ TEST_P(RuntimeHandle, RefusedSpawnDestroysFuture) {
 
 // ---- enter() ----
 
+// covers: P005
 TEST_P(RuntimeHandle, EnterGuardRestoresPreviousRuntime) {
     const auto first = make();
     const auto second = make();
@@ -122,6 +126,7 @@ TEST_P(RuntimeHandle, EnterGuardRestoresPreviousRuntime) {
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt);
 }
 
+// covers: P005
 TEST_P(RuntimeHandle, TimersAndSocketsUseEnteredRuntime) {
     const auto rt = make();
     const auto entered = rt.enter();
@@ -196,6 +201,7 @@ TEST_P(RuntimeHandle, EnterGuardMayOutliveRuntime) {
     EXPECT_NE(text_of_misuse([] { eddy::wait(eddy::time::sleep(1h)); }).find("shut down"), std::string::npos);
 }
 
+// covers: R043
 TEST(RuntimeHandleDeathTest, EnterGuardsDestroyedOutOfOrderAbort) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -215,6 +221,7 @@ TEST(RuntimeHandleDeathTest, EnterGuardsDestroyedOutOfOrderAbort) {
         "too early .at .*runtime_handle_test.cpp:");
 }
 
+// covers: R043
 TEST(RuntimeHandleDeathTest, EnterGuardDroppedOnOtherThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -232,6 +239,7 @@ TEST(RuntimeHandleDeathTest, EnterGuardDroppedOnOtherThreadAborts) {
 
 // ---- Handles ----
 
+// covers: P005
 TEST_P(RuntimeHandle, ForeignThreadsSpawnThroughHandle) {
     const auto rt = make();
     std::atomic<int> sum = 0;

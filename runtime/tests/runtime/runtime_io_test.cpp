@@ -81,6 +81,7 @@ std::uint64_t watched_by(const eddy::runtime& rt) {
 
 // ---- A busy worker ----
 
+// covers: R026
 TEST(RuntimeIo, SocketsAndTimersProceedWhileOneWorkerIsBusy) {
     std::atomic<bool> stop = false;
     std::atomic<bool> is_computing = false;
@@ -132,6 +133,7 @@ TEST(RuntimeIo, SocketsAndTimersProceedWhileOneWorkerIsBusy) {
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
 }
 
+// covers: R026
 TEST(RuntimeIo, OneFreeWorkerServesSocketsOfBusyWorkers) {
     support::tally held;
     std::atomic<bool> go_on = false;
@@ -412,6 +414,7 @@ eddy::runtime make_without_io(unsigned workers) {
     return eddy::runtime::builder().worker_threads(workers).enable_io(false).build().value();
 }
 
+// covers: S42
 TEST_P(RuntimeIo, RuntimeWithoutIoOpensNoDescriptors) {
     const auto before = support::count_fds();
     const auto rt = make_without_io(workers());
@@ -431,6 +434,7 @@ TEST_P(RuntimeIo, RuntimeWithoutIoOpensNoDescriptors) {
     EXPECT_LE(support::count_fds(), before);
 }
 
+// covers: S42
 TEST_P(RuntimeIo, RuntimeWithoutIoFailsSocketsWithIoDisabled) {
     const auto rt = make_without_io(workers());
     support::connection pair;
@@ -451,6 +455,7 @@ TEST_P(RuntimeIo, RuntimeWithoutIoFailsSocketsWithIoDisabled) {
     EXPECT_EQ(eddy::wait(pair.stream.read(byte)).error(), eddy::errc::io_disabled);
 }
 
+// covers: S42
 TEST(RuntimeIo, RuntimeWithoutIoFiresTimersOfBusyWorker) {
     std::atomic<bool> stop = false;
     std::array<std::atomic<int>, 6> ticks{};
@@ -478,6 +483,7 @@ TEST(RuntimeIo, RuntimeWithoutIoFiresTimersOfBusyWorker) {
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
 }
 
+// covers: S42
 TEST_P(RuntimeIo, RuntimeWithoutIoRunsBlockOnFromManyThreads) {
     const auto rt = make_without_io(workers());
     const support::threads all(4, [&](unsigned) {

@@ -63,6 +63,7 @@ private:
     std::vector<eddy::join_handle<void>> tasks_;
 };
 
+// covers: P009
 TEST_P(RuntimeMetrics, WorkerIndexIsChecked) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().workers(), workers());
@@ -70,6 +71,7 @@ TEST_P(RuntimeMetrics, WorkerIndexIsChecked) {
     EXPECT_THROW(static_cast<void>(rt.metrics().worker(workers())), std::out_of_range);
 }
 
+// covers: P009
 TEST_P(RuntimeMetrics, AliveAndSpawnedTasksAreCounted) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().alive_tasks, 0u);
@@ -91,6 +93,7 @@ TEST_P(RuntimeMetrics, AliveAndSpawnedTasksAreCounted) {
     EXPECT_EQ(rt.metrics().spawned_tasks, 12u);
 }
 
+// covers: P009
 TEST_P(RuntimeMetrics, InjectionQueueDepthCountsInjectedTasks) {
     const auto rt = make();
     {
@@ -105,6 +108,7 @@ TEST_P(RuntimeMetrics, InjectionQueueDepthCountsInjectedTasks) {
     EXPECT_EQ(rt.metrics().injection_queue_depth, 0u);
 }
 
+// covers: P009
 TEST_P(RuntimeMetrics, WorkerQueueDepthCountsSpawnedTasks) {
     const auto rt = make();
     support::gate spawned;
@@ -131,6 +135,7 @@ TEST_P(RuntimeMetrics, WorkerQueueDepthCountsSpawnedTasks) {
     EXPECT_EQ(queued(), 0u);
 }
 
+// covers: P009
 TEST_P(RuntimeMetrics, PollsAreCountedPerWorker) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().polls(), 0u);
@@ -146,6 +151,7 @@ TEST_P(RuntimeMetrics, PollsAreCountedPerWorker) {
     EXPECT_EQ(sum, now.polls());
 }
 
+// covers: P009
 TEST_P(RuntimeMetrics, ParksAndBusyTimeGrow) {
     const auto rt = make();
     const auto busy = [&] {
@@ -167,6 +173,7 @@ TEST_P(RuntimeMetrics, ParksAndBusyTimeGrow) {
     EXPECT_TRUE(support::comes_true([&] { return busy() - before >= 20ms; }));
 }
 
+// covers: P010
 TEST_P(RuntimeMetrics, StealsAreCounted) {
     const auto rt = make();
     auto parent = rt.spawn([&] {
@@ -185,6 +192,7 @@ TEST_P(RuntimeMetrics, StealsAreCounted) {
     }
 }
 
+// covers: P010
 TEST_P(RuntimeMetrics, OverflowsOfRunQueueAreCounted) {
     const auto rt = make();
     rt.block_on(nothing());
@@ -200,6 +208,7 @@ TEST_P(RuntimeMetrics, OverflowsOfRunQueueAreCounted) {
     }
 }
 
+// covers: P010
 TEST_P(RuntimeMetrics, PollTimeHistogramCountsLongPolls) {
     const auto rt = eddy::runtime::builder().worker_threads(workers()).poll_time_histogram(true).build().value();
     const auto compute_and_yield = []() -> eddy::task<void> {
@@ -222,12 +231,14 @@ TEST_P(RuntimeMetrics, PollTimeHistogramCountsLongPolls) {
     EXPECT_LT(times.quantile(0), 3ms);  // the last poll returns immediately
 }
 
+// covers: P010
 TEST_P(RuntimeMetrics, PollTimeHistogramIsOffByDefault) {
     const auto rt = make();
     rt.block_on(nothing());
     EXPECT_EQ(rt.metrics().poll_times().total(), 0u);
 }
 
+// covers: P009
 TEST_P(RuntimeMetrics, BlockingThreadsAndTheirQueueAreCounted) {
     const auto rt = eddy::runtime::builder().worker_threads(workers()).max_blocking_threads(2).build().value();
     const auto entered = rt.enter();
@@ -253,6 +264,7 @@ TEST_P(RuntimeMetrics, BlockingThreadsAndTheirQueueAreCounted) {
     EXPECT_EQ(rt.metrics().blocking_queue_depth, 0u);
 }
 
+// covers: P010
 TEST_P(RuntimeMetrics, DescriptorsAndEventsAreCounted) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().io().fds_registered, 0u);

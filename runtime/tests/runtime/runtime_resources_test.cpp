@@ -69,6 +69,7 @@ void forbid_new_threads() {
     ::setrlimit(RLIMIT_AS, &lower);
 }
 
+// covers: P021 I20.4.9
 TEST(RuntimeResourcesOwnProcess, BlockingWorkErrorNamesThreadLimit) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory";
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user ignores RLIMIT_AS";

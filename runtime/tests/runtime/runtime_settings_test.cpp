@@ -34,6 +34,7 @@ std::string name_here() {
     return name.data();
 }
 
+// covers: P005 I20.5.18
 TEST(RuntimeSettings, IdIsUniqueAndSharedByHandles) {
     const eddy::runtime one = runtime_with(1);
     const eddy::runtime other = runtime_with(1);
@@ -45,6 +46,7 @@ TEST(RuntimeSettings, IdIsUniqueAndSharedByHandles) {
     EXPECT_EQ(blocking, one.handle().id());
 }
 
+// covers: P004 I20.5.16
 TEST(RuntimeSettings, ThreadNameFunctionNamesAllThreads) {
     std::atomic<int> calls = 0;
     const auto name = [&calls] { return "mine-" + std::to_string(++calls); };
@@ -54,6 +56,7 @@ TEST(RuntimeSettings, ThreadNameFunctionNamesAllThreads) {
     EXPECT_EQ(calls, 2);
 }
 
+// covers: P004
 TEST(RuntimeSettings, LastThreadNameWins) {
     const auto by_text = eddy::runtime::builder()
                              .worker_threads(1)
@@ -75,12 +78,14 @@ std::vector<int> order_of(const eddy::runtime& rt) {
     }());
 }
 
+// covers: P004 I20.5.15
 TEST(RuntimeSettings, DisabledLifoSlotKeepsTheOrder) {
     EXPECT_EQ(order_of(runtime_with(1)), (std::vector<int>{2, 0, 1}));
     const auto fifo = eddy::runtime::builder().worker_threads(1).disable_lifo_slot().build().value();
     EXPECT_EQ(order_of(fifo), (std::vector<int>{0, 1, 2}));
 }
 
+// covers: P004 I20.5.15
 TEST(RuntimeSettings, WithoutLifoSlotAnotherWorkerTakesTheTask) {
     const auto rt = eddy::runtime::builder().worker_threads(2).disable_lifo_slot().build().value();
     rt.block_on([]() -> task<> {
@@ -95,6 +100,7 @@ TEST(RuntimeSettings, WithoutLifoSlotAnotherWorkerTakesTheTask) {
     }());
 }
 
+// covers: P004 I20.5.17
 TEST(RuntimeSettings, SmallEventLimitPerTickReachesAllSources) {
     for (const std::size_t limit : {1u, 2u, 1000u}) {
         const auto rt = eddy::runtime::builder().worker_threads(1).max_io_events_per_tick(limit).build().value();

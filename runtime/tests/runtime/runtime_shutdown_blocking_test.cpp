@@ -152,6 +152,7 @@ TEST_P(RuntimeShutdownBlocking, TimeoutDetachesBlockingWorkAtLimit) {
     EXPECT_TRUE(eddy::wait(*joined).has_value());
 }
 
+// covers: P022
 TEST_P(RuntimeShutdownBlocking, TimeoutDetachesBlockInPlaceAtLimit) {
     const support::watchdog limit("a thread in block_in_place was joined", 20s);
     for (int i = 0; i < 50; ++i) {
@@ -173,6 +174,7 @@ TEST_P(RuntimeShutdownBlocking, TimeoutDetachesBlockInPlaceAtLimit) {
     }
 }
 
+// covers: P022
 TEST_P(RuntimeShutdownBlocking, DropDestroysTaskInBlockInPlaceOnce) {
     const support::watchdog limit("a drop while a task is in block_in_place", 40s);
     support::gate begun;
@@ -534,6 +536,7 @@ TEST(RuntimeShutdownBlockingDeathTest, ShutdownWorksWithoutThreads) {
 
 // ---- Uncaught exceptions ----
 
+// covers: P012
 TEST_P(RuntimeShutdownBlocking, ShutdownOnUncaughtEndsRuntime) {
     std::atomic<int> reported = 0;
     std::atomic<int> destroyed = 0;
@@ -555,6 +558,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownOnUncaughtEndsRuntime) {
     EXPECT_TRUE(eddy::wait(rt.spawn(nothing())).error().is_cancelled());
 }
 
+// covers: P012
 TEST_P(RuntimeShutdownBlocking, UncaughtHandlerGetsBlockingException) {
     std::mutex lock;
     std::vector<std::string> heard;

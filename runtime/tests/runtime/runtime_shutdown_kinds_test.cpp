@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The other ways to end a work-stealing runtime: with a time limit, in the background, and when it is idle.
+// covers: P007
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -291,6 +292,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownBackgroundDoesNotWait) {
 }
 // ---- shutdown_on_idle, shutdown_now ----
 
+// covers: S24
 TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllSpawnedTasks) {
     std::atomic<int> ended = 0;
     auto rt = make();
@@ -308,6 +310,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllSpawnedTasks) {
     EXPECT_EQ(ended, 20);
 }
 
+// covers: S24
 TEST_P(RuntimeShutdownKinds, OnIdleEndsIdleRuntimeImmediately) {
     const support::watchdog limit("shutdown_on_idle of an idle runtime", 20s);
     make().shutdown_on_idle().wait();
@@ -413,6 +416,7 @@ TEST_P(RuntimeShutdownKinds, RuntimeEndedWakesOnceAndIsReady) {
     EXPECT_EQ(ended.wakes(), 1u);
 }
 
+// covers: S24
 TEST_P(RuntimeShutdownKinds, ShutdownNowDestroysAllTasks) {
     std::atomic<int> destroyed = 0;
     support::tally begun;
@@ -433,6 +437,7 @@ TEST_P(RuntimeShutdownKinds, WaitInsideRuntimeThrowsMisuse) {
 }
 // ---- block_on_all, wait_until_idle ----
 
+// covers: S24
 TEST_P(RuntimeShutdownKinds, BlockOnAllWaitsForSpawnedTasks) {
     std::atomic<int> ended = 0;
     const int value = make().block_on_all([&]() -> eddy::task<int> {
@@ -448,6 +453,7 @@ TEST_P(RuntimeShutdownKinds, BlockOnAllWaitsForSpawnedTasks) {
     EXPECT_EQ(ended, 3);
 }
 
+// covers: S24
 TEST_P(RuntimeShutdownKinds, BlockOnAllFailsOnlyAfterAllTasks) {
     std::atomic<int> ended = 0;
     const auto spawn_one = [&] {
@@ -471,6 +477,7 @@ TEST_P(RuntimeShutdownKinds, BlockOnAllFailsOnlyAfterAllTasks) {
     EXPECT_EQ(ended, 2);
 }
 
+// covers: S15
 TEST_P(RuntimeShutdownKinds, BlockOnAllInsideRuntimeThrowsMisuse) {
     const auto outer = make();
     auto inner = make();

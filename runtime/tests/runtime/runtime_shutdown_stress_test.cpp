@@ -44,6 +44,7 @@ using support::number;
 class RuntimeShutdownStress : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdownStress);
 
+// covers: R034
 TEST_P(RuntimeShutdownStress, DropRacesWithSpawnsFromManyThreads) {
     const auto rounds = support::rounds(2'500);
     std::atomic<int> alive = 0;
@@ -192,6 +193,7 @@ std::size_t resident_kib() {
     return 0;
 }
 
+// covers: R041
 TEST_P(RuntimeShutdownStress, ManyRuntimesLeakNoMemoryOrDescriptors) {
     const auto one = [&] {
         const auto rt = make();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How a work-stealing runtime ends when it is dropped, and the effect on its tasks, sockets and timers.
+// covers: P007
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -234,6 +235,7 @@ TEST_P(RuntimeShutdown, MovedFromRuntimeShutsDownNothing) {
 
 // ---- Task destructors that use the runtime ----
 
+// covers: R035
 TEST_P(RuntimeShutdown, SpawnInTaskDestructorDuringDropIsCancelled) {
     const support::watchdog limit("a destructor that spawns", 20s);
     std::atomic<int> destroyed = 0;
@@ -257,6 +259,7 @@ TEST_P(RuntimeShutdown, SpawnInTaskDestructorDuringDropIsCancelled) {
     EXPECT_EQ(cancelled, 50);
 }
 
+// covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringShutdown) {
     const support::watchdog limit("a destructor that wakes", 20s);
     std::mutex lock;
@@ -289,6 +292,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringShutdown) {
     wakers.clear();
 }
 
+// covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayLockMutexOfSpawningThread) {
     const support::watchdog limit("a destructor that locks", 20s);
     std::mutex lock;
@@ -319,6 +323,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayLockMutexOfSpawningThread) {
     EXPECT_EQ(destroyed, 20);
 }
 
+// covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayWakeNextTaskOfChain) {
     const support::watchdog limit("destructors in a chain", 20s);
     support::tally begun;
@@ -349,6 +354,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayWakeNextTaskOfChain) {
     EXPECT_EQ(destroyed, 100);
 }
 
+// covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayAbortOtherTasks) {
     const support::watchdog limit("destructors that abort", 20s);
     support::tally begun;
@@ -372,6 +378,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayAbortOtherTasks) {
     EXPECT_EQ(destroyed, 200);
 }
 
+// covers: R035
 TEST_P(RuntimeShutdown, TaskMayOwnLastRuntimeHandle) {
     support::gate begun;
     std::atomic<int> destroyed = 0;
@@ -388,6 +395,7 @@ TEST_P(RuntimeShutdown, TaskMayOwnLastRuntimeHandle) {
 }
 // ---- After the end of the runtime ----
 
+// covers: R034
 TEST_P(RuntimeShutdown, SpawnAfterDropIsCancelled) {
     std::optional<eddy::runtime> rt(make());
     const auto handle = rt->handle();
@@ -427,6 +435,7 @@ TEST_P(RuntimeShutdown, ShutdownEndsBlockOnWithException) {
     blocked.join();
 }
 
+// covers: S21
 TEST_P(RuntimeShutdown, DropEndsThousandPendingReads) {
     constexpr int count = 1000;
     std::optional<eddy::runtime> rt(make());
@@ -461,6 +470,7 @@ TEST_P(RuntimeShutdown, DropEndsThousandPendingReads) {
     }
 }
 
+// covers: R019
 TEST_P(RuntimeShutdown, SocketsMayOutliveRuntime) {
     std::optional<eddy::runtime> rt(make());
     std::optional<eddy::net::tcp_listener> listener;
@@ -536,6 +546,7 @@ TEST_P(RuntimeShutdown, WakersAndHandlesMayOutliveRuntime) {
 }
 // ---- Drops in tasks, in blocking work and in event loops ----
 
+// covers: P006
 TEST(RuntimeShutdownDeathTest, DropInsideOwnTaskAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -547,6 +558,7 @@ TEST(RuntimeShutdownDeathTest, DropInsideOwnTaskAborts) {
         "a runtime was destroyed by one of its own tasks.*The task was spawned .at .*runtime_shutdown_test.cpp:");
 }
 
+// covers: P006
 TEST_P(RuntimeShutdown, RuntimeMayBeMadeAndDroppedInSpawnBlocking) {
     const auto outer = make();
     const int value = outer.block_on([&]() -> eddy::task<int> {

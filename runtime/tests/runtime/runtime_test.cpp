@@ -157,6 +157,7 @@ TEST_P(Runtime, BlockOnDestroysFutureBeforeReturning) {
 
 // ---- Calls that are refused inside a runtime ----
 
+// covers: S15 P006
 TEST_P(Runtime, BlockingCallsInsideTaskThrowMisuse) {
     const auto rt = make();
     const auto other = make();
@@ -179,6 +180,7 @@ TEST_P(Runtime, BlockingCallsInsideTaskThrowMisuse) {
     EXPECT_EQ(rt.block_on(number(1)), 1);
 }
 
+// covers: S15
 TEST_P(Runtime, BlockOnInsideTaskThrowsNestedRuntime) {
     const auto rt = make();
     EXPECT_TRUE(rt.block_on([&]() -> eddy::task<bool> {
@@ -216,6 +218,7 @@ std::string name_of_this_thread() {
     return name.data();
 }
 
+// covers: P004
 TEST_P(Runtime, WorkerThreadsAreNamedAndNumbered) {
     std::mutex lock;
     std::set<std::string> seen;
@@ -248,6 +251,7 @@ std::size_t stack_of_this_thread() {
     return size;
 }
 
+// covers: P004
 TEST_P(Runtime, ThreadStackSizeAppliesToAllThreads) {
     constexpr std::size_t wanted = 32 * 1024 * 1024;  // more than any thread has by default
     const auto rt = eddy::runtime::builder().worker_threads(workers()).thread_stack_size(wanted).build().value();
@@ -258,6 +262,7 @@ TEST_P(Runtime, ThreadStackSizeAppliesToAllThreads) {
     EXPECT_EQ(tiny.block_on(number(1)), 1) << "a size that is too small is increased";
 }
 
+// covers: P004
 TEST_P(Runtime, BlockingThreadsRespectLimitAndKeepAlive) {
     const auto rt = eddy::runtime::builder()
                         .worker_threads(workers())
@@ -288,6 +293,7 @@ TEST_P(Runtime, BlockingThreadsRespectLimitAndKeepAlive) {
 
 // ---- Hooks ----
 
+// covers: P004
 TEST_P(Runtime, ThreadStartAndStopHooksRunOncePerThread) {
     std::mutex lock;
     std::map<std::thread::id, std::pair<int, int>> seen;
@@ -319,6 +325,7 @@ TEST_P(Runtime, ThreadStartAndStopHooksRunOncePerThread) {
     }
 }
 
+// covers: P004
 TEST_P(Runtime, ThreadHooksStayBalancedAcrossBlockInPlace) {
     std::atomic<int> started = 0;
     std::atomic<int> stopped = 0;
@@ -339,6 +346,7 @@ TEST_P(Runtime, ThreadHooksStayBalancedAcrossBlockInPlace) {
     EXPECT_GE(started, static_cast<int>(workers()));
 }
 
+// covers: P004
 TEST_P(Runtime, ParkAndUnparkHooksAlternate) {
     std::atomic<int> parks = 0;
     std::atomic<int> unparks = 0;
@@ -362,6 +370,7 @@ TEST_P(Runtime, ParkAndUnparkHooksAlternate) {
     EXPECT_EQ(parks, unparks) << "each park ends, at the latest when the runtime ends";
 }
 
+// covers: R027
 TEST_P(Runtime, TaskSpawnedInParkHookIsNotLost) {
     // The workers run the hook until they are joined, so its data must outlive the runtime.
     std::atomic<bool> armed = false;
@@ -392,6 +401,7 @@ TEST_P(Runtime, TaskSpawnedInParkHookIsNotLost) {
     }
 }
 
+// covers: R029
 TEST_P(Runtime, TaskSpawnedDuringParkHookWakesWorker) {
     std::atomic<bool> armed = false;
     std::atomic<bool> is_pushed = false;
@@ -416,6 +426,7 @@ TEST_P(Runtime, TaskSpawnedDuringParkHookWakesWorker) {
     rt.wait_until_idle();
 }
 
+// covers: P011
 TEST_P(Runtime, TaskHooksRunInOrderWithTaskId) {
     std::mutex lock;
     std::map<eddy::task_id, std::string> story;
@@ -462,6 +473,7 @@ TEST_P(Runtime, TaskHooksRunInOrderWithTaskId) {
     for (const auto& [id, text] : wanted) EXPECT_EQ(story[id], text);
 }
 
+// covers: P011
 TEST_P(Runtime, TerminateHookRunsAfterTaskIsDestroyed) {
     std::atomic<bool> was_gone = false;
     const auto alive = std::make_shared<int>(1);
@@ -476,6 +488,7 @@ TEST_P(Runtime, TerminateHookRunsAfterTaskIsDestroyed) {
 
 // ---- Uncaught exceptions ----
 
+// covers: P012
 TEST_P(Runtime, UncaughtHandlerGetsExceptionAndSpawnLine) {
     std::mutex lock;
     std::vector<std::pair<std::string, unsigned>> heard;
@@ -521,6 +534,7 @@ TEST_P(Runtime, UncaughtHandlerGetsExceptionAndSpawnLine) {
     EXPECT_EQ(calls.count(), 2u);
 }
 
+// covers: P012
 TEST_P(Runtime, UncaughtExceptionPrintsOneLineByDefault) {
     testing::internal::CaptureStderr();
     {
@@ -575,6 +589,7 @@ TEST(Runtime, WorkerCountDefaultsToUsableProcessors) {
 
 #endif
 
+// covers: P013
 TEST(Runtime, SeedDeterminesChoicesOfSelect) {
     const auto choices = [](std::uint64_t seed) {
         const auto choose = []() -> eddy::task<std::vector<std::size_t>> {

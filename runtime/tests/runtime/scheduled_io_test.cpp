@@ -63,6 +63,7 @@ eddy::poll_result<eddy::io::ready_event> poll_slot(scheduled_io& source, directi
 
 // ---- The readiness word ----
 
+// covers: S37
 TEST(ScheduledIo, IsAlignedToPairsOfCacheLines) {
     const auto first = make_source();
     const auto second = make_source();
@@ -70,6 +71,7 @@ TEST(ScheduledIo, IsAlignedToPairsOfCacheLines) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(second.get()) % 128, 0u);
 }
 
+// covers: S38
 TEST(ScheduledIo, ReadinessWordRoundTrips) {
     std::mt19937_64 random(support::seed());
     for (int i = 0; i < 100'000; ++i) {
@@ -87,6 +89,7 @@ TEST(ScheduledIo, ReadinessWordRoundTrips) {
     }
 }
 
+// covers: S38
 TEST(ScheduledIo, TickOverflowKeepsTheShutdownBit) {
     EXPECT_EQ(readiness_word::pack(false, readiness_word::tick_mask + 1, ready::all),
               readiness_word::pack(false, 0, ready::all));
@@ -100,6 +103,7 @@ TEST(ScheduledIo, TickOverflowKeepsTheShutdownBit) {
 
 // ---- Clearing ----
 
+// covers: S39
 TEST(ScheduledIo, ClearRemovesTheSeenReadiness) {
     const auto source = make_source();
     source->report(ready::readable | ready::writable);
@@ -107,6 +111,7 @@ TEST(ScheduledIo, ClearRemovesTheSeenReadiness) {
     EXPECT_EQ(source->look(ready::all).ready, ready::writable);
 }
 
+// covers: S39 R002
 TEST(ScheduledIo, EventAfterTheCallPreventsClear) {
     const auto source = make_source();
     source->report(ready::readable);
@@ -118,6 +123,7 @@ TEST(ScheduledIo, EventAfterTheCallPreventsClear) {
     EXPECT_TRUE(source->look(ready::readable).ready.is_empty());
 }
 
+// covers: S39 R002
 TEST(ScheduledIo, EventOfTheOtherDirectionPreventsClear) {
     const auto source = make_source();
     source->report(ready::readable);
@@ -127,6 +133,7 @@ TEST(ScheduledIo, EventOfTheOtherDirectionPreventsClear) {
     EXPECT_EQ(source->look(ready::all).ready, ready::readable | ready::writable);
 }
 
+// covers: R002
 TEST(ScheduledIo, TicksOfTwoSourcesAreIndependent) {
     const auto quiet = make_source();
     const auto busy = make_source();
@@ -139,6 +146,7 @@ TEST(ScheduledIo, TicksOfTwoSourcesAreIndependent) {
     EXPECT_EQ(quiet->look(ready::readable).ready, ready::readable);
 }
 
+// covers: S36
 TEST(ScheduledIo, ClearReadinessKeepsClosedStates) {
     const auto source = make_source();
     source->report(ready::all);
@@ -148,6 +156,7 @@ TEST(ScheduledIo, ClearReadinessKeepsClosedStates) {
 
 // ---- Waiters ----
 
+// covers: S40
 TEST(ScheduledIo, LastPollOwnsTheWakerSlot) {
     const auto source = make_source();
     const wake_counter first;
@@ -163,6 +172,7 @@ TEST(ScheduledIo, LastPollOwnsTheWakerSlot) {
     EXPECT_EQ(second.wakes(), 1u);
 }
 
+// covers: S40
 TEST(ScheduledIo, DirectionsHaveSeparateWakerSlots) {
     const auto source = make_source();
     const wake_counter reader;
@@ -176,6 +186,7 @@ TEST(ScheduledIo, DirectionsHaveSeparateWakerSlots) {
     EXPECT_EQ(reader.wakes(), 1u);
 }
 
+// covers: R004
 TEST(ScheduledIo, ErrorsAndHangUpsWakeBothDirections) {
     for (const ready what : {ready::error, ready::read_closed | ready::write_closed}) {
         const auto source = make_source();
@@ -189,6 +200,7 @@ TEST(ScheduledIo, ErrorsAndHangUpsWakeBothDirections) {
     }
 }
 
+// covers: R005
 TEST(ScheduledIo, ReadClosedWakesOnlyReaders) {
     const auto source = make_source();
     const wake_counter reader;
@@ -215,6 +227,7 @@ TEST(ScheduledIo, LeaveSlotRemovesOnlyTheWakerOfTheOwner) {
     EXPECT_EQ(second.wakers(), 0u);
 }
 
+// covers: S40
 TEST(ScheduledIo, AllWaitersAreWoken) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
@@ -230,6 +243,7 @@ TEST(ScheduledIo, AllWaitersAreWoken) {
     }
 }
 
+// covers: S40
 TEST(ScheduledIo, OnlyWaitersWithMatchingInterestAreWoken) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
@@ -243,6 +257,7 @@ TEST(ScheduledIo, OnlyWaitersWithMatchingInterestAreWoken) {
     for (int i = 0; i < 100; ++i) EXPECT_EQ(waiters[i].wakes(), 1u) << i;
 }
 
+// covers: S40
 TEST(ScheduledIo, DroppedWaitersAreUnlinkedAtAnyPosition) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
@@ -259,6 +274,7 @@ TEST(ScheduledIo, DroppedWaitersAreUnlinkedAtAnyPosition) {
     for (const int gone : {0, 3, 6}) EXPECT_EQ(waiters[gone].wakes(), 0u);
 }
 
+// covers: S40
 TEST(ScheduledIo, RepolledWaiterIsListedOnceWithTheLastWaker) {
     const auto source = make_source();
     const wake_counter first;
@@ -274,6 +290,7 @@ TEST(ScheduledIo, RepolledWaiterIsListedOnceWithTheLastWaker) {
     EXPECT_EQ(second.wakes(), 1u);
 }
 
+// covers: R135
 TEST(ScheduledIo, ReadinessRemainsIfTheWokenWaiterIsDropped) {
     const auto source = make_source();
     by_hand first(readiness_of(*source, interest::readable));
@@ -283,6 +300,7 @@ TEST(ScheduledIo, ReadinessRemainsIfTheWokenWaiterIsDropped) {
     EXPECT_EQ(assert_ready(by_hand(readiness_of(*source, interest::readable)).poll()).value().ready, ready::readable);
 }
 
+// covers: R045
 TEST(ScheduledIo, ReadinessConsumesCoopBudget) {
     const auto source = make_source();
     source->report(ready::readable);
@@ -305,6 +323,7 @@ TEST(ScheduledIo, ClearWakersDropsTheStoredWakers) {
 
 // ---- Shutdown ----
 
+// covers: S41
 TEST(ScheduledIo, ShutdownWakesAllWaitersPermanently) {
     const auto source = make_source();
     source->report(ready::readable);
@@ -334,6 +353,7 @@ TEST(ScheduledIo, ShutdownWakesAllWaitersPermanently) {
 
 // ---- Stress ----
 
+// covers: S38 S39
 TEST(ScheduledIoStress, EventBetweenSetAndClearIsNotLost) {
     // `there` stands for the data of a socket. The reader clears the readiness when it finds no data, while the driver
     // adds data and reports it. The driver waits until each addition is taken, so a lost event causes a hang.
@@ -365,6 +385,7 @@ TEST(ScheduledIoStress, EventBetweenSetAndClearIsNotLost) {
     EXPECT_EQ(there.load(), 0u);
 }
 
+// covers: S40
 TEST(ScheduledIoStress, WaitersAreAddedAndDroppedDuringEvents) {
     constexpr int threads = 4;
     const auto rounds = support::rounds(50'000);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Scopes that end early: cancelled, destroyed, or ended with their runtime, while they are in use.
+// covers: B05
 #include <eddy/task/scope.hpp>
 
 #include <gtest/gtest.h>
@@ -429,6 +430,7 @@ TEST_P(ScopeEnd, ChildOutputsAreDestroyedBeforeScopeEnds) {
     kept.wake_by_ref();
 }
 
+// covers: R039
 TEST_P(ScopeEnd, WakersOfChildrenOutliveRuntimeUnderSanitizers) {
     std::vector<eddy::waker> kept(4);
     const auto main = [&]() -> task<void> {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Scopes: children that borrow, the first failure, and cancellation.
+// covers: B05
 #include <eddy/task/scope.hpp>
 
 #include <gtest/gtest.h>
@@ -143,6 +144,7 @@ TEST_P(Scope, EndsAfterLastChild) {
     EXPECT_EQ(living.total(), 3);
 }
 
+// covers: R130
 TEST_P(Scope, CallablesLiveAsLongAsTheirFutures) {
     const auto main = []() -> task<int> {
         std::atomic<int> sum = 0;
@@ -210,6 +212,7 @@ task<void> one_after_the_other(scope_handle& s, std::atomic<int>& count, int lef
     co_return;
 }
 
+// covers: R044
 TEST_P(Scope, LongChainOfChildrenEnds) {
     std::atomic<int> count = 0;
     const auto main = [&]() -> task<void> {
@@ -643,6 +646,7 @@ TEST_P(Scope, CancelEndsChildrenAndBodyContinues) {
     EXPECT_EQ(on.run(main()), 3);
 }
 
+// covers: R137
 TEST_P(Scope, SpawnIntoCancelledScopeNeverRuns) {
     census living;
     std::atomic<int> runs = 0;
@@ -664,6 +668,7 @@ TEST_P(Scope, SpawnIntoCancelledScopeNeverRuns) {
     EXPECT_EQ(runs, 0);
 }
 
+// covers: R137
 TEST_P(Scope, ChildCancellingItsScopeRunsToNextAwait) {
     std::atomic<int> steps = 0;
     const auto main = [&]() -> task<void> {
@@ -682,6 +687,7 @@ TEST_P(Scope, ChildCancellingItsScopeRunsToNextAwait) {
     EXPECT_EQ(steps, 1);
 }
 
+// covers: R135
 TEST_P(Scope, CancelPreventsPollOfWokenChild) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run the child immediately";
     async_gate gate;

@@ -48,6 +48,7 @@ eddy::runtime_builder small_runtime() { return eddy::runtime::builder().worker_t
 
 // ---- spawn_blocking ----
 
+// covers: P021
 TEST_P(SpawnBlocking, ReturnsTheResultOfTheFunction) {
     const auto main = []() -> task<void> {
         const auto here = std::this_thread::get_id();
@@ -69,6 +70,7 @@ TEST_P(SpawnBlocking, ReturnsTheResultOfTheFunction) {
     on.run(main());
 }
 
+// covers: P021
 TEST_P(SpawnBlocking, ReturnsTheExceptionOfTheFunction) {
     const auto main = []() -> task<void> {
         const auto thrown = co_await eddy::spawn_blocking([]() -> int { throw std::runtime_error("blocked"); });
@@ -216,6 +218,7 @@ TEST(SpawnBlockingOn, ShutDownRuntimeCancelsTheWork) {
     EXPECT_NE(text.find("runtime::spawn_blocking() on a runtime that was moved from, or shut down"), text.npos) << text;
 }
 
+// covers: P021
 TEST(SpawnBlockingCap, AbortBeforeTheStartPreventsTheRun) {
     const auto rt = small_runtime().max_blocking_threads(1).build().value();
     support::gate has_begun;
@@ -240,6 +243,7 @@ TEST(SpawnBlockingCap, AbortBeforeTheStartPreventsTheRun) {
     EXPECT_FALSE(has_run);
 }
 
+// covers: P021
 TEST(SpawnBlockingCap, ThreadsGrowToTheCapAndFurtherWorkIsQueued) {
     const auto rt = small_runtime().max_blocking_threads(3).build().value();
     support::tally begun;
@@ -317,6 +321,7 @@ TEST(SpawnBlockingCap, DetachedExceptionGoesToRuntimeHandler) {
 
 // ---- Stress ----
 
+// covers: R030
 TEST(SpawnBlockingStress, EveryJobRunsWhileThreadsStartAndEnd) {
     const auto rounds = support::rounds(20'000);
     const auto rt = eddy::runtime::builder().worker_threads(2).thread_keep_alive(1us).build().value();

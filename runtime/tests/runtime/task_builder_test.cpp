@@ -35,6 +35,7 @@ task<std::string> own_name() {
     co_return std::string(eddy::current_task_name());
 }
 
+// covers: P026
 TEST(TaskBuilder, NameIsVisibleInsideTask) {
     everywhere([]() -> task<> {
         auto named = task_builder().name("reader").spawn(own_name());
@@ -57,6 +58,7 @@ TEST(TaskBuilder, NameIsVisibleInsideTask) {
     EXPECT_EQ(eddy::current_task_name(), "");
 }
 
+// covers: P026
 TEST(TaskBuilder, SpawnsFuturesClosuresAndFailingTasks) {
     everywhere([]() -> task<> {
         auto future = task_builder().name("future").spawn(eddy::ready(4));
@@ -86,6 +88,7 @@ TEST(TaskBuilder, SpawnsFuturesClosuresAndFailingTasks) {
     });
 }
 
+// covers: P026
 TEST(TaskBuilder, NameIsVisibleWhileTaskIsDestroyed) {
     struct notes_name {
         std::string* name;
@@ -108,6 +111,7 @@ TEST(TaskBuilder, NameIsVisibleWhileTaskIsDestroyed) {
     });
 }
 
+// covers: P026
 TEST(TaskBuilder, AbortAwaitsPollCancel) {
     // Runs on one thread, because the script is not synchronized.
     const auto main = []() -> task<> {
@@ -130,6 +134,7 @@ TEST(TaskBuilder, AbortAwaitsPollCancel) {
     support::runtime_with(1).block_on(main());
 }
 
+// covers: P026
 TEST(TaskBuilder, SpawnsOnHandleAndOnLocalSet) {
     const eddy::runtime other = support::runtime_with(2);
     everywhere([handle = other.handle()]() -> task<> {
@@ -150,6 +155,7 @@ TEST(TaskBuilder, SpawnsOnHandleAndOnLocalSet) {
     });
 }
 
+// covers: P026
 TEST(TaskBuilder, NestedTaskDoesNotInheritName) {
     everywhere([]() -> task<> {
         auto handle = task_builder().name("outer").spawn([]() -> task<> {
@@ -168,6 +174,7 @@ TEST(TaskBuilder, NestedTaskDoesNotInheritName) {
     });
 }
 
+// covers: P026
 TEST(TaskBuilder, BackgroundTasksDoNotDelayBlockOnAll) {
     auto rt = support::runtime_with(2);
     std::vector<eddy::join_handle<void>> background;
@@ -178,6 +185,7 @@ TEST(TaskBuilder, BackgroundTasksDoNotDelayBlockOnAll) {
     for (auto& each : background) EXPECT_TRUE(eddy::wait(each).error().is_cancelled());
 }
 
+// covers: P026
 TEST(TaskBuilder, SpawnOutsideRuntimeThrowsMisuse) {
     const auto text = support::text_of_misuse([] { task_builder().name("nowhere").spawn(own_name()); });
     EXPECT_NE(text.find("task_builder::spawn needs a runtime on this thread"), std::string::npos) << text;
@@ -245,6 +253,7 @@ TEST(TaskBuilder, UncaughtExceptionInLocalSetIsPrintedWithName) {
     EXPECT_NE(text.find("eddy: the task \"local\" spawned at "), std::string::npos) << text;
 }
 
+// covers: P026
 TEST(TaskBuilder, CurrentTaskIdEqualsIdOfHandle) {
     everywhere([]() -> task<> {
         auto handle = eddy::spawn([]() -> task<eddy::task_id> {

@@ -54,6 +54,7 @@ task<int> reads_id_often() {
     co_return first;
 }
 
+// covers: P025
 TEST(TaskLocal, IsVisibleInsideItsFutureOnly) {
     everywhere([]() -> task<> {
         EXPECT_FALSE(request::id.try_get().has_value());
@@ -63,6 +64,7 @@ TEST(TaskLocal, IsVisibleInsideItsFutureOnly) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, ScopesNest) {
     everywhere([]() -> task<> {
         const int sum = co_await request::id.scope(1, []() -> task<int> {
@@ -76,6 +78,7 @@ TEST(TaskLocal, ScopesNest) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, EachTaskHasItsOwnValue) {
     everywhere([]() -> task<> {
         eddy::join_set<int> set;
@@ -86,6 +89,7 @@ TEST(TaskLocal, EachTaskHasItsOwnValue) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, ValueMovesWithTaskBetweenWorkers) {
     const eddy::runtime rt = support::runtime_with(4);
     rt.block_on([]() -> task<> {
@@ -106,6 +110,7 @@ TEST(TaskLocal, ValueMovesWithTaskBetweenWorkers) {
     }());
 }
 
+// covers: P025
 TEST(TaskLocal, SpawnedTasksDoNotInheritValue) {
     everywhere([]() -> task<> {
         const bool inherited = co_await request::id.scope(7, []() -> task<bool> {
@@ -117,6 +122,7 @@ TEST(TaskLocal, SpawnedTasksDoNotInheritValue) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, JoinedFuturesSeeTheirOwnValues) {
     everywhere([]() -> task<> {
         auto both = co_await eddy::join(request::id.scope(1, reads_id_often()), request::id.scope(2, reads_id_often()));
@@ -125,6 +131,7 @@ TEST(TaskLocal, JoinedFuturesSeeTheirOwnValues) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, WithChangesValue) {
     everywhere([]() -> task<> {
         const int counted = co_await request::id.scope(0, []() -> task<int> {
@@ -138,6 +145,7 @@ TEST(TaskLocal, WithChangesValue) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, WithReturnsResultOfFunction) {
     request::name.sync_scope("abc", [] {
         EXPECT_EQ(request::name.with([](const std::string& text) { return text.size(); }), 3u);
@@ -152,6 +160,7 @@ TEST(TaskLocal, WithReturnsResultOfFunction) {
     EXPECT_FALSE(request::name.try_with([](std::string& text) { text.clear(); }));
 }
 
+// covers: P025
 TEST(TaskLocal, SyncScopeNestsAndEndsOnException) {
     EXPECT_EQ(request::id.sync_scope(1, [] { return request::id.sync_scope(2, [] { return request::id.get(); }); }), 2);
     EXPECT_THROW(request::id.sync_scope(1, [] { throw std::runtime_error("thrown"); }), std::runtime_error);
@@ -160,6 +169,7 @@ TEST(TaskLocal, SyncScopeNestsAndEndsOnException) {
               1);
 }
 
+// covers: P025
 TEST(TaskLocal, ScopeChildrenDoNotInheritValue) {
     everywhere([]() -> task<> {
         co_await request::id.scope(3, eddy::scope([](auto& s) -> task<> {
@@ -174,6 +184,7 @@ TEST(TaskLocal, ScopeChildrenDoNotInheritValue) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, SyncScopeReachesIntoBlockInPlace) {
     const eddy::runtime rt = support::runtime_with(2);
     rt.block_on(request::id.scope(5, []() -> task<> {
@@ -182,6 +193,7 @@ TEST(TaskLocal, SyncScopeReachesIntoBlockInPlace) {
     }()));
 }
 
+// covers: P025
 TEST(TaskLocal, EventLoopInsideSyncScopeDoesNotSeeValue) {
     eddy::core loop;
     request::id.sync_scope(7, [&] {
@@ -200,6 +212,7 @@ support::last_words notes_whether_bound(std::optional<int>& seen) {
     return support::last_words([&seen] { seen = request::id.try_get().value_or(0); });
 }
 
+// covers: P025
 TEST(TaskLocal, DestroyedTasksDoNotSeeValueOfDestroyingTask) {
     std::optional<int> seen;
     {
@@ -253,6 +266,7 @@ task<> waits(notes_end, bool forever) {
     if (forever) co_await eddy::pending<void>();
 }
 
+// covers: P025
 TEST(TaskLocal, ValueIsDestroyedAfterFuture) {
     order log;
     {
@@ -263,6 +277,7 @@ TEST(TaskLocal, ValueIsDestroyedAfterFuture) {
     EXPECT_EQ(log.events, right_order);
 }
 
+// covers: P025
 TEST(TaskLocal, IsBoundWhileFutureIsDestroyed) {
     order log;
     {
@@ -277,6 +292,7 @@ TEST(TaskLocal, IsBoundWhileFutureIsDestroyed) {
     EXPECT_EQ(log.events, right_order);
 }
 
+// covers: P025
 TEST(TaskLocal, IsBoundWhileAbortedTaskIsDestroyed) {
     everywhere([]() -> task<> {
         order log;
@@ -289,6 +305,7 @@ TEST(TaskLocal, IsBoundWhileAbortedTaskIsDestroyed) {
     });
 }
 
+// covers: P025
 TEST(TaskLocal, ExceptionEndsScope) {
     by_hand hand(request::id.scope(1, []() -> task<> {
         throw std::runtime_error("thrown");
@@ -299,6 +316,7 @@ TEST(TaskLocal, ExceptionEndsScope) {
     EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
+// covers: P025
 TEST(TaskLocal, IsBoundWhileFutureIsCancelled) {
     support::script s;
     s.may_end = false;
@@ -316,6 +334,7 @@ TEST(TaskLocal, IsBoundWhileFutureIsCancelled) {
     static_assert(!eddy::cancellable_future<decltype(request::id.scope(1, support::scripted(s)))>);
 }
 
+// covers: P025
 TEST(TaskLocal, AccessWithoutValueThrowsMisuse) {
     const auto text = support::text_of_misuse([] { static_cast<void>(request::id.get()); });
     EXPECT_NE(text.find("co_await name.scope(value, future)"), std::string::npos) << text;
@@ -324,6 +343,7 @@ TEST(TaskLocal, AccessWithoutValueThrowsMisuse) {
     EXPECT_THROW(static_cast<void>(by_hand(reads_id()).poll()), eddy::misuse);
 }
 
+// covers: P025
 TEST(TaskLocal, IsFoundAmongNestedBindings) {
     by_hand hand(request::id.scope(1, request::name.scope("name", request::other.scope(3, []() -> task<std::string> {
         co_return request::name.get() + std::to_string(request::id.get()) + std::to_string(request::other.get());
@@ -331,6 +351,7 @@ TEST(TaskLocal, IsFoundAmongNestedBindings) {
     EXPECT_EQ(assert_ready(hand.poll()), "name13");
 }
 
+// covers: P025
 TEST(TaskLocal, LoserOfSelectIsDestroyedWithItsValue) {
     everywhere([]() -> task<> {
         order log;

@@ -51,6 +51,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Executors, TaskOwner, testing::Values(0u, 1u, 3u), support::name_of_executor);
 
+// covers: P137 I20.3.15
 TEST_P(TaskOwner, CloseCancelsAndWaits) {
     const auto main = [&]() -> task<int> {
         task_owner owner;
@@ -63,6 +64,7 @@ TEST_P(TaskOwner, CloseCancelsAndWaits) {
     EXPECT_EQ(on.run(main()), 0);
 }
 
+// covers: P137
 TEST_P(TaskOwner, WaitLetsTasksEnd) {
     const auto main = [&]() -> task<int> {
         task_owner owner;
@@ -93,6 +95,7 @@ TEST_P(TaskOwner, WaitLetsTasksEnd) {
     EXPECT_EQ(on.run(main()), 2);
 }
 
+// covers: P137
 TEST_P(TaskOwner, CancelEndsWait) {
     const auto main = [&]() -> task<int> {
         task_owner owner;
@@ -129,6 +132,7 @@ TEST_P(TaskOwner, CancelDoesNotWaitForCleanups) {
     on.run(main());
 }
 
+// covers: I20.3.15
 TEST_P(TaskOwner, DestructorEndsTheTasks) {
     const auto main = [&]() -> task<int> {
         auto owner = std::make_unique<task_owner>();
@@ -140,6 +144,7 @@ TEST_P(TaskOwner, DestructorEndsTheTasks) {
     EXPECT_EQ(on.run(main()), 0);
 }
 
+// covers: P137 I20.3.15
 TEST_P(TaskOwner, TasksNeverUseADestroyedObject) {
     // An object that owns its tasks. The tasks write to the object, on another thread if there is one.
     class worker_object {
@@ -322,6 +327,7 @@ TEST(TaskOwnerErrors, SpawnWithoutRuntimeIsMisuse) {
     EXPECT_THROW(owner.spawn([] {}), eddy::misuse);
 }
 
+// covers: I20.3.15
 TEST(TaskOwnerDeathTest, DestructionByItsOwnTaskIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(

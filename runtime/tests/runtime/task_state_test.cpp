@@ -213,6 +213,7 @@ TEST(TaskStateRun, WakeUpDuringCancellationRunsCancelAgain) {
 
 // ---- After a poll ----
 
+// covers: R040
 TEST(TaskStateIdle, WakeUpDuringThePollSubmitsTheTaskAgain) {
     owned_state word(true);
     make_running_notified(word);

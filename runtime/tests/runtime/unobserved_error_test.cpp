@@ -73,6 +73,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Executors, UnobservedError, testing::Values(0u, 1u, 3u));
 
+// covers: P132 I20.2.1
 TEST_P(UnobservedError, DetachedTasksErrorReachesTheHook) {
     unsigned line = 0;
     run([&]() -> task<void> {
@@ -87,6 +88,7 @@ TEST_P(UnobservedError, DetachedTasksErrorReachesTheHook) {
     EXPECT_EQ(errors[0].spawned_at.line(), line);
 }
 
+// covers: I20.2.1
 TEST_P(UnobservedError, DetachAfterTaskEndReportsItsError) {
     run([]() -> task<void> {
         auto handle = eddy::spawn(fails());
@@ -186,6 +188,7 @@ TEST_P(UnobservedError, FailedTasksOfADroppedJoinSetAreReported) {
     EXPECT_EQ(log.errors().size(), 1u);
 }
 
+// covers: P132 I20.2.3
 TEST(UnobservedErrorText, DefaultPrintsOneLineWithTheCallSite) {
     testing::internal::CaptureStderr();
     unsigned line = 0;
@@ -220,6 +223,7 @@ TEST(UnobservedErrorDeathTest, MessageNamesThrowingHookAndItsException) {
                  "eddy: the function given to on_uncaught.. threw an exception.*: cannot log");
 }
 
+// covers: I20.2.1
 TEST(UnobservedErrorText, LocalSetUsesTheHookOfItsLoop) {
     error_log log;
     auto core = eddy::core::builder().on_unobserved_error(log.handler()).build().value();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Mistakes of a program, and of its compiler, that the library detects when a coroutine runs.
+// covers: B20
 #include <eddy/prelude.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/task.hpp>
@@ -89,14 +90,17 @@ task<int> both_branches_that_wait(bool first) {
 
 constexpr const char* discards = "evaluated both branches of a conditional expression.*await_checks_test.cpp:";
 
+// covers: P130 I20.1.5
 TEST(AwaitChecksDeathTest, AwaitInUnchosenSecondBranchIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches(true))), discards);
 }
+// covers: I20.1.5
 TEST(AwaitChecksDeathTest, AwaitInUnchosenFirstBranchIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches(false))), discards);
 }
+// covers: P130 I20.1.5
 TEST(AwaitChecksDeathTest, WaitInUnchosenBranchIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches_that_wait(true))), discards);
@@ -110,6 +114,7 @@ task<int> throws() {
     co_return 1;
 }
 
+// covers: P130 I20.1.5
 TEST(AwaitChecks, CancelledCoroutineIsNotReported) {
     // GCC uses the outputs of all awaits at the end of their expression. The cancelled coroutine does not reach that
     // end.
@@ -194,6 +199,7 @@ task<long> through_timeouts(long n) {
 
 constexpr const char* uses_up = "the native stack of this thread is used up.*co_await is .at .*await_checks_test.cpp:";
 
+// covers: P143
 TEST(NativeStackDeathTest, TooDeepRecursionIsReported) {
     if (support::is_sanitized) GTEST_SKIP() << "sanitizers change the native stack";
     GTEST_FLAG_SET(death_test_style, "threadsafe");
@@ -212,6 +218,7 @@ TEST(NativeStackDeathTest, TooDeepRecursionIsReported) {
         uses_up);
 }
 
+// covers: P143
 TEST(NativeStack, RecursionThatFitsIsNotReported) {
     EXPECT_EQ(eddy::wait(through_lvalues(100)), 100);
     eddy::core core;
@@ -248,6 +255,7 @@ task<void> waits_with_throwing_local() {
 constexpr const char* throws_in_destructor =
     "the destructor of a local variable has thrown .cannot close..*await_checks_test.cpp:";
 
+// covers: P144
 TEST(ThrowingDestructorDeathTest, ExceptionInAbortedTaskIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -263,6 +271,7 @@ TEST(ThrowingDestructorDeathTest, ExceptionInAbortedTaskIsReported) {
         throws_in_destructor);
 }
 
+// covers: P144
 TEST(ThrowingDestructorDeathTest, ExceptionInDroppedTaskIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(eddy::run([]() -> task<void> {
@@ -272,6 +281,7 @@ TEST(ThrowingDestructorDeathTest, ExceptionInDroppedTaskIsReported) {
                  throws_in_destructor);
 }
 
+// covers: P144
 TEST(ThrowingDestructorDeathTest, ExceptionOfAnyTypeIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     struct throws_number {
@@ -303,6 +313,7 @@ const std::string long_text = "a text that is too long for the buffer inside of 
 // address of the lambda with the native stack. Clang does not pass the lambda to the coroutine's promise, so it has no
 // such check. AddressSanitizer stores the lambda on a stack of its own.
 #if !defined(__clang__)
+// covers: P135 I20.2.6
 TEST(LambdaCoroutine, SpawnOfCalledTemporaryIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
@@ -326,6 +337,7 @@ TEST(LambdaCoroutine, SpawnOfCalledTemporaryIsMisuse) {
     EXPECT_EQ(thrown->where().line(), line);
 }
 
+// covers: P135
 TEST(LambdaCoroutine, AwaitOfTaskOfDestroyedLambdaIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
@@ -350,6 +362,7 @@ TEST(LambdaCoroutine, AwaitOfTaskOfDestroyedLambdaIsMisuse) {
         co_return static_cast<int>(text.size()); \
     }()
 
+// covers: P135
 TEST(LambdaCoroutine, CombinatorOverTaskOfDestroyedLambdaIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
@@ -381,6 +394,7 @@ TEST(LambdaCoroutine, CombinatorOverTaskOfDestroyedLambdaIsMisuse) {
     expect_misuse("select_all", [&] { return eddy::select_all(several()); });
 }
 
+// covers: P135 I20.2.6
 TEST(LambdaCoroutine, SpawnOfFutureOfDestroyedLambdaIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
@@ -391,6 +405,7 @@ TEST(LambdaCoroutine, SpawnOfFutureOfDestroyedLambdaIsMisuse) {
     }());
 }
 
+// covers: P135 I20.2.7
 TEST(LambdaCoroutine, TaskOwnerReportsTaskOfDestroyedLambda) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     int reports = 0;
@@ -435,6 +450,7 @@ TEST(LambdaCoroutine, SpawnKeepsLambdaUntilItsTaskEnds) {
     EXPECT_TRUE(ran);
 }
 
+// covers: P135
 TEST(LambdaCoroutine, CoroutineOfLocalLambdaCanBeSpawned) {
     eddy::core core;
     int ran = 0;
@@ -505,6 +521,7 @@ private:
     int* moves_;
 };
 
+// covers: I20.2.8
 TEST(TryOfRvalue, DoesNotMoveTheFuture) {
     int moves = 0;
     const auto work = [&]() -> task<result<int>> {
@@ -517,6 +534,7 @@ TEST(TryOfRvalue, DoesNotMoveTheFuture) {
     EXPECT_EQ(moves, 0);
 }
 
+// covers: I20.2.8
 TEST(TryOfRvalue, PlainAwaitDoesNotMoveTheFutureEither) {
     int moves = 0;
     const auto work = [&]() -> task<int> {
@@ -532,6 +550,7 @@ TEST(TryOfRvalue, PlainAwaitDoesNotMoveTheFutureEither) {
 // ---- The value of a failed result ----
 
 #if defined(_GLIBCXX_ASSERTIONS)
+// covers: I20.2.5
 TEST(FailedResultDeathTest, AccessToTheValueIsReported) {
     const result<std::string> failed = std::unexpected(make_error_code(std::errc::broken_pipe));
     const result<void> failed_void = std::unexpected(make_error_code(std::errc::broken_pipe));
@@ -543,6 +562,7 @@ TEST(FailedResultDeathTest, AccessToTheValueIsReported) {
 
 // ---- Futures that were moved after their first poll ----
 
+// covers: P107 I20.2.9
 TEST(MovedFutureDeathTest, SleepNamesTheCallSite) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
@@ -558,6 +578,7 @@ TEST(MovedFutureDeathTest, SleepNamesTheCallSite) {
         },
         "a sleep was moved while it waits.*await_checks_test.cpp:");
 }
+// covers: P107 I20.2.9
 TEST(MovedFutureDeathTest, CancelledNamesTheCallSite) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(

@@ -166,6 +166,7 @@ void for_each_copy(With with) {
          [](sockets& all) -> task<void> { static_cast<void>(co_await io::copy_bidirectional(*all.near, *all.other)); });
 }
 
+// covers: P142
 TEST(AwaitedLayersDeathTest, SocketDestroyedInsideLayerIsReported) {
     int count = 0;
     const auto expect_report = [&](const char* layer, auto use) {
@@ -180,6 +181,7 @@ TEST(AwaitedLayersDeathTest, SocketDestroyedInsideLayerIsReported) {
     EXPECT_EQ(count, 16);
 }
 
+// covers: P142
 TEST(AwaitedLayersDeathTest, SocketDestroyedDuringFeedIsReported) {
     const auto feeds = [](sockets& all) -> task<void> {
         eddy::codec::framed lines(std::ref(*all.near), eddy::codec::lines_codec());
@@ -193,6 +195,7 @@ TEST(AwaitedLayersDeathTest, SocketDestroyedDuringFeedIsReported) {
                  "awaited_layers_test.cpp:");
 }
 
+// covers: P142
 TEST(AwaitedLayersDeathTest, SocketAwaitedTwiceInsideLayerIsReported) {
     int count = 0;
     for_each_reader([&](const char* layer, auto use) {
@@ -202,6 +205,7 @@ TEST(AwaitedLayersDeathTest, SocketAwaitedTwiceInsideLayerIsReported) {
     EXPECT_EQ(count, 13);
 }
 
+// covers: P142
 TEST(AwaitedLayersDeathTest, ReceiverDestroyedInsideTimeoutIsReported) {
     const auto work = []() -> task<void> {
         auto channel = sync::mpsc<int>::channel(1);
@@ -233,6 +237,7 @@ void destroy_awaited(Make make, Use use) {
     eddy::core().run(work());
 }
 
+// covers: P142
 TEST(AwaitedLayersDeathTest, DestroyedTaskOrLocalSetIsReported) {
     const auto sleeps = []() -> task<void> { co_await eddy::time::sleep(1h); };
     const auto make_task = [&] { return std::make_unique<task<void>>(sleeps()); };

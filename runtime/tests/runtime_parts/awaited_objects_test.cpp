@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Objects that are destroyed while a task awaits them: detected with EDDY_CHECKS.
+// covers: B20
 #include <eddy/codec.hpp>
 #include <eddy/drop.hpp>
 #include <eddy/future.hpp>
@@ -173,6 +174,7 @@ void for_each_class(End end) {
         [&](auto& from) -> task<void> { static_cast<void>(co_await eddy::io::read(from, bytes)); });
 }
 
+// covers: P142
 TEST(AwaitedObjects, ObjectDestroyedAfterAbortIsNotReported) {
     int count = 0;
     for_each_class([&](const char*, auto make, auto use) {
@@ -182,6 +184,7 @@ TEST(AwaitedObjects, ObjectDestroyedAfterAbortIsNotReported) {
     EXPECT_EQ(count, 16);
 }
 
+// covers: P142
 TEST(AwaitedObjects, FirstMemberOfAwaitedObjectMayBeDestroyed) {
     eddy::core core;
     auto channel = sync::oneshot<int>::channel();
@@ -275,6 +278,7 @@ TEST(AwaitedObjects, OneTaskMayAwaitAnObjectTwice) {
     EXPECT_EQ(core.run(all()), 3);
 }
 
+// covers: P140
 TEST(AwaitedObjects, AnotherTaskMayAwaitAfterAnAbort) {
     auto [sender, receiver] = sync::mpsc<int>::channel(2);
     const auto receive = [&receiver]() -> task<int> { co_return (co_await receiver.recv()).value_or(0); };
@@ -343,6 +347,7 @@ TEST(PrintAwaitsDeathTest, OutputWithoutRecordsSaysWhichWaitsAreKnown) {
 }
 
 #if EDDY_CHECKS
+// covers: P141
 TEST(PrintAwaits, PrintsWhereTasksWait) {
     sync::mutex<int> lock;
     sync::notify end;
@@ -440,6 +445,7 @@ void expect_report(Use use, Ready make_ready) {
                  ".*awaited_objects_test.cpp:[0-9]+ .at .*awaited_objects_test.cpp:");
 }
 
+// covers: P140 P142
 TEST(AwaitedObjectsDeathTest, TwoTasksThatReceiveAreReported) {
     auto many = sync::mpsc<int>::channel(2);
     expect_report([&]() -> task<void> { static_cast<void>(co_await many.receiver.recv()); },
@@ -455,6 +461,7 @@ TEST(AwaitedObjectsDeathTest, TwoTasksThatReceiveAreReported) {
                   });
 }
 
+// covers: P142
 TEST(AwaitedObjectsDeathTest, TwoTasksThatJoinAreReported) {
     sync::notify ends;
     const auto end = [&]() -> task<void> {
@@ -478,6 +485,7 @@ TEST(AwaitedObjectsDeathTest, TwoTasksThatJoinAreReported) {
         end);
 }
 
+// covers: P142
 TEST(AwaitedObjectsDeathTest, TwoTasksThatSleepAreReported) {
     auto sleep = eddy::time::sleep(1h);
     expect_report([&]() -> task<void> { co_await sleep; },
@@ -487,6 +495,7 @@ TEST(AwaitedObjectsDeathTest, TwoTasksThatSleepAreReported) {
                   });
 }
 
+// covers: P140 P142
 TEST(AwaitedObjectsDeathTest, TwoTasksThatReadAreReported) {
     std::array<char, 4> bytes{};
     auto pipe = eddy::io::duplex(16);
@@ -502,6 +511,7 @@ TEST(AwaitedObjectsDeathTest, TwoTasksThatReadAreReported) {
                   [&]() -> task<void> { static_cast<void>(co_await streams.second.write_all("line\n")); });
 }
 
+// covers: P142
 TEST(AwaitedObjectsDeathTest, TwoTasksThatAcceptAreReported) {
     std::optional<eddy::net::tcp_listener> listener;
     expect_report(
@@ -516,6 +526,7 @@ TEST(AwaitedObjectsDeathTest, TwoTasksThatAcceptAreReported) {
 #endif
 
 #if EDDY_CHECKS
+// covers: P142 I20.2.7
 TEST(AwaitedObjectsDeathTest, DestroyedObjectIsReported) {
     int count = 0;
     for_each_class([&](const char* name, auto make, auto use) {
@@ -526,6 +537,7 @@ TEST(AwaitedObjectsDeathTest, DestroyedObjectIsReported) {
     EXPECT_EQ(count, 16);
 }
 
+// covers: P142 I20.2.7
 TEST(AwaitedObjectsDeathTest, DestroyedSocketInsideOfAnAlgorithmIsReported) {
     std::optional<eddy::net::unix_stream> peer;
     const std::string much(4 << 20, 'x');  // more bytes than the send buffer can hold
@@ -555,6 +567,7 @@ TEST(AwaitedObjectsDeathTest, DestroyedSocketInsideOfAnAlgorithmIsReported) {
     expect_reported(framed, [&](auto& lines) -> task<void> { static_cast<void>(co_await lines.send(much)); });
 }
 
+// covers: P142
 TEST(AwaitedObjectsDeathTest, DestroyedAsyncFdIsReported) {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ASSERT_GE(fd, 0);
@@ -568,6 +581,7 @@ TEST(AwaitedObjectsDeathTest, DestroyedAsyncFdIsReported) {
     ::close(fd);
 }
 
+// covers: P142
 TEST(AwaitedObjectsDeathTest, DestroyedSignalStreamIsReported) {
     const auto make = [] { return eddy::signal::stream(eddy::signal::kind::interrupt()).value(); };
     const auto next = [](auto& signals) -> task<void> { static_cast<void>(co_await signals.next()); };

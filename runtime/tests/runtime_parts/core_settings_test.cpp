@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An event loop's hooks, histogram, seed and kinds of shutdown.
+// covers: S51
 #include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
@@ -38,6 +39,7 @@ using eddy::task;
 using eddy::task_id;
 using support::census;
 
+// covers: P011 I20.5.29
 TEST(CoreSettings, HooksAreCalledInOrderForEachTask) {
     std::vector<std::string> seen;
     const auto note = [&seen](const char* what) {
@@ -62,6 +64,7 @@ TEST(CoreSettings, HooksAreCalledInOrderForEachTask) {
                                               "after " + n}));
 }
 
+// covers: P011
 TEST(CoreSettings, AbortedTaskTerminatesWithoutAPoll) {
     int polls = 0;
     int ends = 0;
@@ -80,6 +83,7 @@ TEST(CoreSettings, AbortedTaskTerminatesWithoutAPoll) {
     EXPECT_EQ(ends, 1);
 }
 
+// covers: P004 I20.5.29
 TEST(CoreSettings, ParkHooksSurroundEachWait) {
     int parks = 0;
     int unparks = 0;
@@ -107,6 +111,7 @@ void run_and_park(eddy::result<eddy::core> core) {
     }());
 }
 
+// covers: I20.5.29
 TEST(CoreSettings, EachHookIsCalledWithoutTheOthers) {
     int calls = 0;
     const auto count = [&] { ++calls; };
@@ -174,6 +179,7 @@ TEST(CoreSettings, LoopWithoutIoHasZeroIoMetricsAndTimers) {
     EXPECT_TRUE(core.next_deadline().has_value());
 }
 
+// covers: P004
 TEST(CoreSettings, TaskSpawnedInParkHookRuns) {
     for (const bool paused : {false, true}) {
         std::optional<eddy::core_handle> handle;
@@ -192,6 +198,7 @@ TEST(CoreSettings, TaskSpawnedInParkHookRuns) {
     }
 }
 
+// covers: P010 I20.5.31
 TEST(CoreSettings, PollTimeHistogramCountsEachPoll) {
     eddy::core core = eddy::core::builder().poll_time_histogram(true).build().value();
     core.run([]() -> task<> {
@@ -216,6 +223,7 @@ std::string branches(eddy::core& core) {
     }());
 }
 
+// covers: P013 I20.5.30
 TEST(CoreSettings, SeedDeterminesTheOrderOfSelects) {
     eddy::core one = eddy::core::builder().rng_seed(7).build().value();
     eddy::core same = eddy::core::builder().rng_seed(7).build().value();
@@ -231,6 +239,7 @@ TEST(CoreSettings, SeedDeterminesTheOrderOfSelects) {
     EXPECT_NE(branches(different), first);
 }
 
+// covers: P004
 TEST(CoreSettings, SmallEventLimitPerTickReachesAllSources) {
     for (const std::size_t limit : {1u, 2u, 1000u}) {
         eddy::core core = eddy::core::builder().max_io_events_per_tick(limit).build().value();
@@ -267,6 +276,7 @@ TEST(CoreSettings, ImpossibleSettingsThrow) {
     EXPECT_EQ(negative.find("spin_before_sleep() takes no negative duration"), 0u) << negative;
 }
 
+// covers: I20.5.17
 TEST(CoreSettings, TickFetchesAtMostTheEventLimit) {
     constexpr int count = 9;
     constexpr int limit = 2;
@@ -306,6 +316,7 @@ void spawn_forever(eddy::core& core, census& living) {
     EXPECT_EQ(living.alive(), 6);
 }
 
+// covers: P007 I20.5.32
 TEST(CoreSettings, ShutdownTimeoutCancelsGracefully) {
     census living;
     support::async_gate may_end;
@@ -353,6 +364,7 @@ TEST(CoreSettings, TaskSpawnedByACleanupIsCancelledToo) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: P007 I20.5.32
 TEST(CoreSettings, ShutdownTimeoutDestroysTasksThatDoNotEnd) {
     census living;
     support::async_gate never_opened;
@@ -368,6 +380,7 @@ TEST(CoreSettings, ShutdownTimeoutDestroysTasksThatDoNotEnd) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+// covers: P007 I20.5.32
 TEST(CoreSettings, ShutdownOnIdleRunsTasksToTheirEnd) {
     int ended = 0;
     eddy::core core;
@@ -386,6 +399,7 @@ TEST(CoreSettings, ShutdownOnIdleRunsTasksToTheirEnd) {
     std::move(core).shutdown_now();  // NOLINT(bugprone-use-after-move): does nothing for an empty core
 }
 
+// covers: P007 I20.5.32
 TEST(CoreSettings, ShutdownNowDestroysTasks) {
     census living;
     eddy::core core;

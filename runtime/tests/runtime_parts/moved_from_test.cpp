@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runtimes, event loops, sets, pools, handles and sockets that were moved from or shut down. Their operations throw
 // misuse with a remedy and the call site, or have no effect.
+// covers: P107 B20
 #include <gtest/gtest.h>
 
 #include <array>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The scheduler of the work-stealing runtime: the order of tasks, the workers that run them, and fairness.
+// covers: P001
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -87,6 +88,7 @@ private:
     std::vector<eddy::join_handle<void>> tasks_;
 };
 
+// covers: P008 R024
 TEST_P(RuntimeSchedule, TasksWakingEachOtherDoNotStarveOthers) {
     const auto rt = make();
     const ping_pong pair(rt);
@@ -102,6 +104,7 @@ TEST_P(RuntimeSchedule, TasksWakingEachOtherDoNotStarveOthers) {
     EXPECT_LT(steady_clock::now() - began, support::is_sanitized ? 5s : 1s);
 }
 
+// covers: P008 R024
 TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
     // One worker. A and B wake each other, and C is queued from the beginning. Between two runs of C, at most these
     // tasks run: the task that was queued before C, three tasks from the LIFO slot, and the task that moves from the
@@ -167,6 +170,7 @@ TEST(RuntimeSchedule, TasksThatOneTickWakesRunInTheOrderOfTheirEvents) {
     EXPECT_EQ(order, (std::vector{0, 1, 2, 3}));
 }
 
+// covers: R025
 TEST_P(RuntimeSchedule, WatchdogWorkerEmptiesLifoSlotOfBusyWorker) {
     // Workers do not steal from the LIFO slot. But the watchdog worker checks every 2 ms and empties the LIFO slot of a
     // stalled worker. With another, idle worker, the woken task was measured to start 2.1 ms after its wake-up.
@@ -217,6 +221,7 @@ TEST_P(RuntimeSchedule, TasksSpawnedByBusyTaskRunOnOtherWorkers) {
     EXPECT_TRUE(eddy::wait(all).value());
 }
 
+// covers: P008 R032
 TEST_P(RuntimeSchedule, QueuedTaskRunsSoonDespiteManySpawns) {
     const auto rt = make();
     constexpr int storms = 200;
@@ -239,6 +244,7 @@ TEST_P(RuntimeSchedule, QueuedTaskRunsSoonDespiteManySpawns) {
     rt.wait_until_idle();
 }
 
+// covers: R032
 TEST_P(RuntimeSchedule, InjectedTasksRunDespiteFullRunQueues) {
     const auto rt = make();
     std::atomic<bool> stop = false;
@@ -330,6 +336,7 @@ TEST_P(RuntimeSchedule, AllYieldingTasksProgress) {
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
 }
 
+// covers: R045
 TEST_P(RuntimeSchedule, AlwaysReadyLoopDoesNotStarveOthers) {
     const auto rt = make();
     std::atomic<bool> stop = false;
@@ -350,6 +357,7 @@ TEST_P(RuntimeSchedule, AlwaysReadyLoopDoesNotStarveOthers) {
 
 // ---- Depth ----
 
+// covers: R044
 TEST(RuntimeSchedule, MillionNestedSpawnsRunOnSmallStack) {
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
     const int depth = support::fewer_on_windows(support::is_sanitized ? 100'000 : 1'000'000);
@@ -367,6 +375,7 @@ TEST(RuntimeSchedule, MillionNestedSpawnsRunOnSmallStack) {
     EXPECT_TRUE(at_the_bottom.wait());
 }
 
+// covers: R044
 TEST(RuntimeSchedule, ChainOfWakesRunsOnSmallStack) {
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
     const int length = support::fewer_on_windows(support::is_sanitized ? 10'000 : 100'000);
@@ -385,6 +394,7 @@ TEST(RuntimeSchedule, ChainOfWakesRunsOnSmallStack) {
     }(length));
 }
 
+// covers: R044
 TEST(RuntimeSchedule, ChainOfJoinHandlesRunsOnSmallStack) {
     // Each task holds the join_handle of the next one. Dropping the first must not drop the rest recursively: the
     // destructor of a join_handle only detaches, so it touches only the state word of its task.
@@ -434,6 +444,7 @@ TEST(RuntimeSchedule, TasksSpawnedByBusyTaskAreStolen) {
     EXPECT_GT(rt.metrics().steals(), 0u);
 }
 
+// covers: S16
 TEST_P(RuntimeSchedule, ThousandSpawnedConnectsSucceed) {
     const auto rt = make();
     constexpr int count = 1000;
@@ -481,6 +492,7 @@ TEST_P(RuntimeSchedule, BlockInPlaceLetsOtherTasksOfWorkerRun) {
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).value());
 }
 
+// covers: R027
 TEST_P(RuntimeSchedule, BlockInPlaceWorksAfterYield) {
     const auto rt = make();
     rt.block_on([]() -> eddy::task<void> {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tasks of the work-stealing runtime: spawning, aborting, polling and waking.
+// covers: P001
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -212,6 +213,7 @@ TEST_P(RuntimeSpawn, FutureIsDestroyedBeforeJoinReturns) {
 
 // ---- Abort ----
 
+// covers: R036
 TEST_P(RuntimeSpawn, AbortOfDetachedTaskDestroysIt) {
     const auto rt = make();
     for (int i = 0; i < 50; ++i) {
@@ -257,6 +259,7 @@ TEST_P(RuntimeSpawn, AbortWorksBeforeDuringAndAfterPolls) {
 
 // ---- When a task is polled ----
 
+// covers: S07
 TEST_P(RuntimeSpawn, TaskIsPolledAtStartAndAfterWakeOnly) {
     const auto rt = make();
     by_others source;
@@ -272,6 +275,7 @@ TEST_P(RuntimeSpawn, TaskIsPolledAtStartAndAfterWakeOnly) {
     EXPECT_EQ(rt.metrics().polls(), before + 1) << "only the second poll";
 }
 
+// covers: S07
 TEST_P(RuntimeSpawn, TaskWaitingForSocketIsPolledTwice) {
     const auto rt = make();
     support::connection pair;
@@ -336,6 +340,7 @@ private:
     std::vector<support::thread_clock> clocks_;
 };
 
+// covers: S16
 TEST_P(RuntimeSpawn, IdlePoolUsesNoProcessorTime) {
     worker_clocks clocks;
     const auto rt = clocks.make_runtime(workers());
@@ -363,6 +368,7 @@ TEST_P(RuntimeSpawn, IdlePoolUsesNoProcessorTime) {
 
 #endif
 
+// covers: S08
 TEST_P(RuntimeSpawn, WakesFromEightThreadsResumeOnce) {
     const auto rt = make();
     std::atomic<bool> go_on = false;
@@ -392,6 +398,7 @@ TEST_P(RuntimeSpawn, WakesFromEightThreadsResumeOnce) {
     rt.wait_until_idle();
 }
 
+// covers: S08
 TEST_P(RuntimeSpawn, WokenTaskContinuesOnWorkerNotOnWakingThread) {
     const auto rt = make();
     auto [tx, rx] = oneshot<>::channel();
@@ -412,6 +419,7 @@ TEST_P(RuntimeSpawn, WokenTaskContinuesOnWorkerNotOnWakingThread) {
     EXPECT_FALSE(where.has(std::this_thread::get_id()));
 }
 
+// covers: R040
 TEST_P(RuntimeSpawn, WakeDuringPollLeadsToAnotherPoll) {
     const auto rt = make();
     std::atomic<int> polls = 0;
@@ -429,6 +437,7 @@ TEST_P(RuntimeSpawn, WakeDuringPollLeadsToAnotherPoll) {
     EXPECT_EQ(polls, 1000);
 }
 
+// covers: R039
 TEST_P(RuntimeSpawn, WakesOfEndedTaskDoNothing) {
     const auto rt = make();
     by_others source;
@@ -447,6 +456,7 @@ TEST_P(RuntimeSpawn, WakesOfEndedTaskDoNothing) {
     EXPECT_EQ(rt.metrics().polls(), polls + 1);
 }
 
+// covers: R028
 TEST_P(RuntimeSpawn, ThreadLocalDestructorMayWakeTask) {
     struct wakes_at_the_end {
         eddy::waker waker;
@@ -466,6 +476,7 @@ TEST_P(RuntimeSpawn, ThreadLocalDestructorMayWakeTask) {
     EXPECT_TRUE(eddy::wait(task).has_value());
 }
 
+// covers: R028
 TEST_P(RuntimeSpawn, ThreadLocalDestructorOfWorkerMayWakeTasks) {
     static std::atomic<int> woken = 0;
     struct wakes_at_the_end {

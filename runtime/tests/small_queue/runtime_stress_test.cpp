@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Races of the work-stealing runtime between spawning, waking, aborting, stealing and parking.
+// covers: P001
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -58,6 +59,7 @@ void dawdle(std::uint64_t steps) {
 
 // ---- Parking and waking ----
 
+// covers: R029
 TEST_P(RuntimeStress, SpawnFromOutsideWakesParkingWorker) {
     // The workers have no other work. So each spawn finds a worker that is parked, awake, or about to park.
     const support::watchdog limit("a worker parked with work in the queue", 50s);
@@ -78,6 +80,7 @@ TEST_P(RuntimeStress, SpawnFromOutsideWakesParkingWorker) {
     rt.wait_until_idle();
 }
 
+// covers: R029
 TEST_P(RuntimeStress, RepeatedBlockOnReturns) {
     const support::watchdog limit("block_on was not woken", 50s);
     support::handover_rounds left(250'000);
@@ -87,6 +90,7 @@ TEST_P(RuntimeStress, RepeatedBlockOnReturns) {
     }
 }
 
+// covers: R029
 TEST_P(RuntimeStress, WakeFromOutsideWakesParkingWorker) {
     const support::watchdog limit("a wake-up was lost", 50s);
     support::handover_rounds left(250'000);
@@ -127,6 +131,7 @@ TEST_P(RuntimeStress, WakeFromOutsideWakesParkingWorker) {
     EXPECT_TRUE(eddy::wait(task).has_value());
 }
 
+// covers: R029
 TEST_P(RuntimeStress, WorkersThatParkOftenPassOnWork) {
     const support::watchdog limit("a chain of tasks stopped", 50s);
     const auto rounds = support::rounds(20'000);
@@ -297,6 +302,7 @@ struct many_wakers {
     }
 };
 
+// covers: R040
 TEST_P(RuntimeStress, EachWakeLeadsToPollAndPollsNeverOverlap) {
     const support::watchdog limit("a wake-up was lost", 50s);
     const auto rounds = support::rounds(100'000);
@@ -325,6 +331,7 @@ TEST_P(RuntimeStress, EachWakeLeadsToPollAndPollsNeverOverlap) {
     EXPECT_FALSE(source.overlapped);
 }
 
+// covers: R023
 TEST_P(RuntimeStress, RedundantWakePublishesEarlierWrites) {
     // Two threads wake the task at the same time, once each. One of them has written a value before. The second wake is
     // redundant, and there is no further wake: the poll after both wakes must see the value.
@@ -491,6 +498,7 @@ TEST_P(RuntimeStress, AbortRacesWithPoll) {
     }
 }
 
+// covers: R038
 TEST_P(RuntimeStress, JoinRacesWithEndAndDropOfHandle) {
     const auto rounds = support::rounds(50'000);
     const auto rt = make();
@@ -583,6 +591,7 @@ TEST_P(RuntimeStress, BlockInPlaceHandoverRacesWithTakeBack) {
 
 // ---- Shutting down ----
 
+// covers: R034
 TEST_P(RuntimeStress, ShutdownRacesWithSpawnsAndWakes) {
     const support::watchdog limit("a shutdown", 50s);
     const auto rounds = support::rounds(2'000);

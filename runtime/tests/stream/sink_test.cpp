@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P098
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
@@ -228,6 +229,7 @@ TEST(Sink, SendAllUnwrapsItemsAndStopsAtFirstError) {
     EXPECT_FALSE(from.alive);
 }
 
+// covers: S91
 TEST(Sink, ForwardSendsAllItemsAndCloses) {
     drain<int> to{.room = 1};
     source<int> from;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P093
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
@@ -354,6 +355,7 @@ TEST(StreamAdaptors, ChainContinuesWithSecondStream) {
     EXPECT_EQ(one_to(2).chain(one_to(3)).size_hint(), size_bounds(5, 5));
 }
 
+// covers: P094
 TEST(StreamAdaptors, MergeYieldsItemsAsEitherStreamProducesThem) {
     source<int> left;
     source<int> right;
@@ -375,6 +377,7 @@ TEST(StreamAdaptors, MergeYieldsItemsAsEitherStreamProducesThem) {
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
+// covers: P094
 TEST(StreamAdaptors, MergeAlternatesBetweenReadyStreams) {
     int left = 0;
     int right = 0;

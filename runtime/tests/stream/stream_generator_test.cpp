@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P093
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P094
 #include <eddy/stream.hpp>
 #include <eddy/stream/select_all_stream.hpp>
 #include <eddy/stream/stream_map.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P093
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/stream.hpp>

@@ -78,6 +78,7 @@ private:
     eddy::waker writer_;
 };
 
+// covers: S91
 TEST(StreamSplit, HalvesWorkInTwoTasks) {
     auto halves = streams::split<std::uint64_t>(echo(1));
     by_hand next{halves.reader.next()};
@@ -169,6 +170,7 @@ TEST(StreamSplit, HalfIsWokenWhenTheOtherReleasesTheLock) {
     EXPECT_TRUE(assert_ready(by_hand{halves.writer.flush()}.poll())) << "the lock was released";
 }
 
+// covers: S91
 TEST(StreamSplitStress, TwoThreadsSendAndReceive) {
     auto halves = streams::split<std::uint64_t>(echo(3));
     std::uint64_t count = 0;

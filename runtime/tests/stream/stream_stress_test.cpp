@@ -71,6 +71,7 @@ std::vector<std::thread> counting(std::vector<mpsc<numbered>::sender> senders, i
     return threads;
 }
 
+// covers: P094
 TEST(StreamMapStress, ItemsFromOtherThreadsArriveOnceAndInOrder) {
     constexpr int senders = 3;
     std::mt19937_64 random(support::seed());
@@ -101,6 +102,7 @@ TEST(StreamMapStress, ItemsFromOtherThreadsArriveOnceAndInOrder) {
     }
 }
 
+// covers: P094
 TEST(StreamMapStress, RemoveRacesWithWakesFromOtherThreads) {
     constexpr int senders = 3;
     std::mt19937_64 random(support::seed());
@@ -128,6 +130,7 @@ TEST(StreamMapStress, RemoveRacesWithWakesFromOtherThreads) {
     }
 }
 
+// covers: P093
 TEST(StreamBufferedStress, FuturesWokenFromOtherThreadsAllComplete) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(2'000); round > 0; --round) {
@@ -170,6 +173,7 @@ TEST(StreamBufferedStress, FuturesWokenFromOtherThreadsAllComplete) {
     }
 }
 
+// covers: P094
 TEST(StreamMergeStress, MergedStreamsFromOtherThreadsLoseNoItem) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(2'000); round > 0; --round) {
@@ -197,6 +201,7 @@ TEST(StreamMergeStress, MergedStreamsFromOtherThreadsLoseNoItem) {
     }
 }
 
+// covers: P098
 TEST(SinkStress, ForwardThroughChannelsKeepsAllItems) {
     const int count = static_cast<int>(support::rounds(20'000));
     auto first = mpsc<int>::channel(3);
@@ -271,6 +276,7 @@ std::vector<typename S::item_type> read_all(S stream) {
     return all;
 }
 
+// covers: P093 P095
 TEST(StreamAdaptorsStress, AdaptorsMatchTheSameOperationOnVectors) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(20'000); round > 0; --round) {

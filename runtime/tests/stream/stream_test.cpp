@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P093
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/prelude.hpp>
@@ -93,6 +94,7 @@ TEST(Stream, ForEachIsLazyAndDropsItsStream) {
     }
 }
 
+// covers: S65
 TEST(Stream, ForEachUnwrapsItemsAndStopsAtFirstError) {
     source<fallible> from;
     int sum = 0;
@@ -106,6 +108,7 @@ TEST(Stream, ForEachUnwrapsItemsAndStopsAtFirstError) {
     EXPECT_EQ(from.items.size(), 1u);
 }
 
+// covers: S65
 TEST(Stream, ForEachStopsWhenItsFunctionReturnsAnError) {
     source<int> from;
     by_hand each{items_of<int>(from).for_each([&](int item) -> eddy::result<void> {
@@ -120,6 +123,7 @@ TEST(Stream, ForEachStopsWhenItsFunctionReturnsAnError) {
     EXPECT_EQ(from.items.size(), 1u);
 }
 
+// covers: S65
 TEST(Stream, ForEachPollsTheNextItemAfterTheBodyEnds) {
     source<int> from;
     support::script body;
@@ -143,6 +147,7 @@ TEST(Stream, ForEachPollsTheNextItemAfterTheBodyEnds) {
     EXPECT_FALSE(body.alive);
 }
 
+// covers: S65
 TEST(Stream, ForEachStopsWhenItsBodyFails) {
     source<int> from;
     support::script body;
@@ -233,6 +238,7 @@ auto built_elsewhere(source<int>& from, std::string& seen) {
     return items_of<int>(from).for_each([prefix, &seen](int item) { seen = prefix + std::to_string(item); });
 }
 
+// covers: R129
 TEST(Stream, AdaptorOwnsItsArguments) {
     source<int> from;
     std::string seen;
@@ -250,6 +256,7 @@ eddy::task<eddy::result<int>> sum_by_next(source<fallible>& from) {
     co_return sum;
 }
 
+// covers: S64
 TEST(Stream, LoopOverNextCanContinueAfterAnError) {
     source<fallible> from;
     from.give(1);
@@ -334,6 +341,7 @@ TEST(Stream, CancelInFinallyRunsWhenTheLoopIsCancelled) {
 
 // ---- Futures that read a stream to its end ----
 
+// covers: P095
 TEST(Stream, FoldAccumulatesOneValue) {
     source<int> from;
     by_hand sum{items_of<int>(from).fold(std::string("0"),
@@ -360,6 +368,7 @@ TEST(Stream, FoldAwaitsAnAsyncFunction) {
     EXPECT_EQ(assert_ready(sum.poll()), 203);
 }
 
+// covers: P095
 TEST(Stream, TryFoldUnwrapsItemsAndStopsAtFirstError) {
     using numbers = std::vector<eddy::result<int>>;
     const auto add = [](int a, int b) { return a + b; };
@@ -378,6 +387,7 @@ TEST(Stream, TryFoldUnwrapsItemsAndStopsAtFirstError) {
     EXPECT_TRUE(support::text_of_misuse([&] { static_cast<void>(sum.poll()); }).starts_with("try_fold was awaited"));
 }
 
+// covers: P095
 TEST(Stream, TryFoldStopsWhenItsFunctionFails) {
     const auto divide = [](int a, int b) -> std::expected<int, std::string> {
         if (b == 0) return std::unexpected("by zero");
@@ -441,6 +451,7 @@ TEST(Stream, TryFoldForwardsPollCancel) {
     EXPECT_FALSE(work.alive || from.alive);
 }
 
+// covers: P095
 TEST(Stream, CollectFillsAnyContainer) {
     EXPECT_EQ(assert_ready(by_hand{one_to(3).collect()}.poll()), (ints{1, 2, 3}));
     EXPECT_EQ((assert_ready(by_hand{streams::of(2, 1, 2).collect<std::set<int>>()}.poll())), (std::set<int>{1, 2}));
@@ -452,6 +463,7 @@ TEST(Stream, CollectFillsAnyContainer) {
     EXPECT_EQ((assert_ready(by_hand{std::move(pairs).collect<numbers>()}.poll())), (numbers{{1, 'x'}, {2, 'x'}}));
 }
 
+// covers: P095
 TEST(Stream, CollectOfExpectedStopsAtFirstError) {
     const std::vector<fallible> good{1, 2};
     const std::vector<fallible> bad{1, std::unexpected(broken), 2};
@@ -468,6 +480,7 @@ TEST(Stream, CollectDoesNotReserveAHugeSizeHint) {
     assert_pending(all.poll());
 }
 
+// covers: P095
 TEST(Stream, AllAndAnyStopOnceTheAnswerIsKnown) {
     auto items = one_to(10);
     EXPECT_FALSE(assert_ready(by_hand{items.by_ref().all([](int i) { return i < 3; })}.poll()));
@@ -494,6 +507,7 @@ eddy::task<eddy::result<int>> sum_of(std::vector<fallible> items) {
     co_return sum;
 }
 
+// covers: S91
 TEST(Stream, LoopOverTryNextStopsAtFirstError) {
     EXPECT_EQ(assert_ready(by_hand{sum_of({1, 2})}.poll()), 3);
     EXPECT_EQ(assert_ready(by_hand{sum_of({1, std::unexpected(broken), 2})}.poll()).error(), broken);

@@ -31,6 +31,7 @@ using support::time_loop;
 
 using ints = std::vector<int>;
 
+// covers: P096
 TEST(StreamTimed, TimeoutYieldsItemsThatArriveInTime) {
     const time_loop loop;
     source<int> from;
@@ -45,6 +46,7 @@ TEST(StreamTimed, TimeoutYieldsItemsThatArriveInTime) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
+// covers: P096
 TEST(StreamTimed, TimeoutReportsElapsedOnceAndContinues) {
     time_loop loop;
     source<int> from;
@@ -104,6 +106,7 @@ TEST(StreamTimed, TimeoutFiresWhenItemsUseUpTheBudget) {
     EXPECT_FALSE(assert_ready(items.poll())->has_value());
 }
 
+// covers: P096 I20.5.26
 TEST(StreamTimed, TimeoutRepeatingReportsEachTick) {
     time_loop loop;
     source<int> from;
@@ -131,6 +134,7 @@ TEST(StreamTimed, TimeoutRepeatingReportsEachTick) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
+// covers: P096 I20.5.26
 TEST(StreamTimed, TimeoutRepeatingOfIntervalTicksImmediately) {
     const time_loop loop;
     source<int> from;
@@ -141,6 +145,7 @@ TEST(StreamTimed, TimeoutRepeatingOfIntervalTicksImmediately) {
     EXPECT_EQ(**assert_ready(items.poll()), 1);
 }
 
+// covers: P096
 TEST(StreamTimed, TimeoutRepeatingFiresWhenItemsUseUpTheBudget) {
     time_loop loop;
     const auto first = eddy::time::clock::now() + 100ms;
@@ -155,6 +160,7 @@ TEST(StreamTimed, TimeoutRepeatingFiresWhenItemsUseUpTheBudget) {
     EXPECT_FALSE(assert_ready(items.poll())->has_value());
 }
 
+// covers: P096
 TEST(StreamTimed, ThrottleSpacesItemsOut) {
     time_loop loop;
     stream_by_hand items{streams::iter(ints{1, 2, 3}).throttle(100ms)};
@@ -177,6 +183,7 @@ TEST(StreamTimed, ThrottleOfZeroDoesNotDelay) {
     EXPECT_EQ(items.take_ready(), (ints{1, 2}));
 }
 
+// covers: P096
 TEST(StreamTimed, ChunksTimeoutYieldsAFullChunkImmediately) {
     const time_loop loop;
     source<int> from;
@@ -189,6 +196,7 @@ TEST(StreamTimed, ChunksTimeoutYieldsAFullChunkImmediately) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
+// covers: P096
 TEST(StreamTimed, ChunksTimeoutYieldsAPartialChunkAtItsDeadline) {
     time_loop loop;
     source<int> from;

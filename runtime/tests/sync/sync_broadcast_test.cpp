@@ -43,6 +43,7 @@ broadcast_error lagged(std::uint64_t missed) { return broadcast_error(broadcast_
 const broadcast_error closed(broadcast_error::kinds::closed);
 const broadcast_error empty(broadcast_error::kinds::empty);
 
+// covers: P082
 TEST(SyncBroadcast, EveryReceiverGetsEveryValue) {
     auto [tx, rx] = broadcast<std::string>::channel(16);
     auto other = tx.subscribe();
@@ -56,6 +57,7 @@ TEST(SyncBroadcast, EveryReceiverGetsEveryValue) {
     EXPECT_EQ(rx.try_recv().error(), empty);
 }
 
+// covers: P082 I20.5.10
 TEST(SyncBroadcast, SenderCreatedAloneHasNoReceiver) {
     broadcast<std::string>::sender tx(16);
     EXPECT_EQ(tx.receiver_count(), 0u);
@@ -77,6 +79,7 @@ TEST(SyncBroadcast, SenderCreatedAloneHasNoReceiver) {
     EXPECT_THROW(drop(broadcast<int>::sender(0)), eddy::misuse);
 }
 
+// covers: P082
 TEST(SyncBroadcast, SendWakesAllWaitingReceivers) {
     auto [tx, rx] = broadcast<int>::channel(16);
     auto other = tx.subscribe();
@@ -97,6 +100,7 @@ TEST(SyncBroadcast, SendWakesAllWaitingReceivers) {
     assert_pending(second.poll());
 }
 
+// covers: P082
 TEST(SyncBroadcast, SubscriberReceivesOnlyLaterValues) {
     auto [tx, rx] = broadcast<int>::channel(4);
     static_cast<void>(tx.send(1));
@@ -109,6 +113,7 @@ TEST(SyncBroadcast, SubscriberReceivesOnlyLaterValues) {
     EXPECT_EQ(rx.try_recv(), 1);
 }
 
+// covers: P082
 TEST(SyncBroadcast, SendWithoutReceiversReturnsTheValue) {
     auto [tx, rx] = broadcast<std::string>::channel(2);
     drop(std::move(rx));
@@ -118,6 +123,7 @@ TEST(SyncBroadcast, SendWithoutReceiversReturnsTheValue) {
     EXPECT_EQ(again.try_recv(), "two");
 }
 
+// covers: P082
 TEST(SyncBroadcast, CapacityIsRoundedUpToAPowerOfTwo) {
     EXPECT_THROW(static_cast<void>(broadcast<int>::channel(0)), eddy::misuse);
     EXPECT_THROW(static_cast<void>(broadcast<int>::channel((std::size_t{1} << 31) + 1)), eddy::misuse);
@@ -126,6 +132,7 @@ TEST(SyncBroadcast, CapacityIsRoundedUpToAPowerOfTwo) {
     EXPECT_EQ(rx.try_recv(), 0);  // 4 values are kept
 }
 
+// covers: R075
 TEST(SyncBroadcast, LagCountsMissedValuesAndResumesAtTheOldest) {
     auto [tx, rx] = broadcast<int>::channel(2);
     for (int i = 1; i <= 5; ++i) static_cast<void>(tx.send(i));
@@ -143,6 +150,7 @@ TEST(SyncBroadcast, LagCountsMissedValuesAndResumesAtTheOldest) {
     EXPECT_EQ(assert_ready(recv.poll()), 9);
 }
 
+// covers: R075
 TEST(SyncBroadcast, SlowReceiverLagsWhileFastOneDoesNot) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto fast = tx.subscribe();
@@ -155,6 +163,7 @@ TEST(SyncBroadcast, SlowReceiverLagsWhileFastOneDoesNot) {
     EXPECT_EQ(assert_ready(slow.poll()), 2);
 }
 
+// covers: R075
 TEST(SyncBroadcast, CapacityOneReceiverLagsAtTheSecondValue) {
     auto [tx, rx] = broadcast<int>::channel(1);
     static_cast<void>(tx.send(1));
@@ -165,6 +174,7 @@ TEST(SyncBroadcast, CapacityOneReceiverLagsAtTheSecondValue) {
     EXPECT_EQ(rx.try_recv(), 3);
 }
 
+// covers: P082
 TEST(SyncBroadcast, BufferedValuesAreReceivedBeforeClosed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(i));
@@ -179,6 +189,7 @@ TEST(SyncBroadcast, BufferedValuesAreReceivedBeforeClosed) {
     EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
 }
 
+// covers: P082
 TEST(SyncBroadcast, DropOfTheLastSenderWakesReceivers) {
     auto [tx, rx] = broadcast<int>::channel(2);
     std::optional copy(tx);
@@ -193,6 +204,7 @@ TEST(SyncBroadcast, DropOfTheLastSenderWakesReceivers) {
     EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
 }
 
+// covers: R074
 TEST(SyncBroadcast, ReceiverCreatedAfterCloseIsClosed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     static_cast<void>(tx.send(1));
@@ -204,6 +216,7 @@ TEST(SyncBroadcast, ReceiverCreatedAfterCloseIsClosed) {
     EXPECT_EQ(rx.try_recv(), 1);
 }
 
+// covers: P082
 TEST(SyncBroadcast, WeakSenderDoesNotKeepTheChannelOpen) {
     auto [tx, rx] = broadcast<int>::channel(2);
     const auto weak = tx.downgrade();
@@ -223,6 +236,7 @@ TEST(SyncBroadcast, WeakSenderDoesNotKeepTheChannelOpen) {
     EXPECT_FALSE(weak.upgrade().has_value());  // also after the last reference has been dropped
 }
 
+// covers: P082
 TEST(SyncBroadcast, ClosedCompletesWhenTheLastReceiverIsDropped) {
     auto [tx, rx] = broadcast<int>::channel(2);
     by_hand waits(tx.closed());
@@ -237,6 +251,7 @@ TEST(SyncBroadcast, ClosedCompletesWhenTheLastReceiverIsDropped) {
     EXPECT_EQ(waits.wakers(), 0u);
 }
 
+// covers: P082
 TEST(SyncBroadcast, DroppedRecvLosesNoValue) {
     auto [tx, rx] = broadcast<int>::channel(2);
     by_hand recv(rx.recv());
@@ -253,6 +268,7 @@ TEST(SyncBroadcast, DroppedRecvLosesNoValue) {
     EXPECT_EQ(leaves.wakes(), 0u);
 }
 
+// covers: P082
 TEST(SyncBroadcast, ValueIsFreedAfterItsLastReceiver) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(2);
@@ -274,6 +290,7 @@ TEST(SyncBroadcast, ValueIsFreedAfterItsLastReceiver) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
+// covers: P082
 TEST(SyncBroadcast, OverwrittenValueIsFreedImmediately) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(1);
@@ -284,6 +301,7 @@ TEST(SyncBroadcast, OverwrittenValueIsFreedImmediately) {
     EXPECT_EQ(rx.try_recv(), nullptr);
 }
 
+// covers: P082
 TEST(SyncBroadcast, LenCountsValuesNotYetReceivedByAll) {
     auto [tx, rx] = broadcast<int>::channel(4);
     EXPECT_TRUE(tx.is_empty() && rx.is_empty());
@@ -314,6 +332,7 @@ struct throws_when_copied {
     int value;
 };
 
+// covers: P082
 TEST(SyncBroadcast, ThrowingCopyLosesOnlyThatValue) {
     auto [tx, rx] = broadcast<throws_when_copied>::channel(4);
     auto second = tx.subscribe();
@@ -337,6 +356,7 @@ struct copies_by_sending {
     ~copies_by_sending() = default;
 };
 
+// covers: R068
 TEST(SyncBroadcast, CopyConstructorMayUseTheChannel) {
     auto [tx, rx] = broadcast<copies_by_sending>::channel(1);
     auto second = tx.subscribe();
@@ -346,6 +366,7 @@ TEST(SyncBroadcast, CopyConstructorMayUseTheChannel) {
     EXPECT_EQ(rx.len(), 1u);
 }
 
+// covers: P082
 TEST(SyncBroadcast, MovedFromEndThrowsAndCanBeReassigned) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto other = std::move(tx);
@@ -359,6 +380,7 @@ TEST(SyncBroadcast, MovedFromEndThrowsAndCanBeReassigned) {
     EXPECT_EQ(rx.try_recv(), 5);
 }
 
+// covers: P082
 TEST(SyncBroadcast, MisuseOfAMovedFromEndNamesTheCallSite) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto other = std::move(tx);
@@ -376,6 +398,7 @@ TEST(SyncBroadcast, MisuseOfAMovedFromEndNamesTheCallSite) {
     expect_misuse_here([&] { eddy::sync::broadcast_stream<int> stream(std::move(receiver)); });
 }
 
+// covers: P082
 TEST(SyncBroadcast, PollChargesCoopBudgetOnlyWhenReady) {
     auto [tx, rx] = broadcast<int>::channel(2);
     const auto noop = eddy::waker::noop();
@@ -389,6 +412,7 @@ TEST(SyncBroadcast, PollChargesCoopBudgetOnlyWhenReady) {
     EXPECT_EQ(assert_ready(recv.poll(1)), 1);
 }
 
+// covers: R069
 TEST(SyncBroadcast, WakerOfTheLastPollIsWoken) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto recv = rx.recv();
@@ -406,6 +430,7 @@ TEST(SyncBroadcast, WakerOfTheLastPollIsWoken) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
+// covers: R068
 TEST(SyncBroadcast, WakerCallbacksMayUseTheChannel) {
     auto ends = broadcast<int>::channel(2);
     auto& tx = ends.sender;
@@ -434,6 +459,7 @@ TEST(SyncBroadcast, WakerCallbacksMayUseTheChannel) {
     EXPECT_GT(reentrant.calls(), 5);
 }
 
+// covers: P082
 TEST(SyncBroadcast, ReceiversMayLeaveDuringBatchedWakes) {
     auto [tx, rx] = broadcast<int>::channel(2);
     constexpr std::size_t count = 100;
@@ -486,6 +512,7 @@ TEST(SyncBroadcast, FirstWokenTaskMayDestroyAllReceivers) {
     EXPECT_TRUE(tx.is_empty());
 }
 
+// covers: P082
 TEST(SyncBroadcastDeathTest, MoveOfAPolledRecvTerminates) {
     EXPECT_DEATH(
         {
@@ -497,6 +524,7 @@ TEST(SyncBroadcastDeathTest, MoveOfAPolledRecvTerminates) {
         "moved after its first poll");
 }
 
+// covers: P082 P097
 TEST(SyncBroadcast, StreamGivesValuesAndLagErrors) {
     auto [tx, rx] = broadcast<int>::channel(2);
     broadcast_stream<int> items(std::move(rx));
@@ -516,6 +544,7 @@ TEST(SyncBroadcast, StreamGivesValuesAndLagErrors) {
     EXPECT_FALSE(eddy::wait(moved.next()).has_value());
 }
 
+// covers: P082
 TEST(SyncBroadcast, TryConvertsErrorsToErrorCodes) {
     auto receive = [](broadcast<int>::receiver& rx) -> eddy::task<eddy::result<int>> {
         const int value = co_await eddy::try_(rx.recv());

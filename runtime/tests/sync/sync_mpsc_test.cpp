@@ -37,6 +37,7 @@ using eddy::test::by_hand;
 using support::drop;
 using support::receive;
 
+// covers: P079
 TEST(SyncMpsc, ValuesArriveInSendOrder) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(16);
     for (int i = 0; i < 16; ++i) {
@@ -49,6 +50,7 @@ TEST(SyncMpsc, ValuesArriveInSendOrder) {
     assert_pending(waits.poll());
 }
 
+// covers: P079
 TEST(SyncMpsc, SendWakesTheReceiverOnce) {
     auto [tx, rx] = mpsc<int>::channel(4);
     by_hand waits(rx.recv());
@@ -63,6 +65,7 @@ TEST(SyncMpsc, SendWakesTheReceiverOnce) {
     EXPECT_EQ(receive(rx), 2);
 }
 
+// covers: P079
 TEST(SyncMpsc, FullChannelServesWaitingSendersInOrder) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand first(tx.send(1));
@@ -81,6 +84,7 @@ TEST(SyncMpsc, FullChannelServesWaitingSendersInOrder) {
     EXPECT_EQ(receive(rx), 3);
 }
 
+// covers: P079
 TEST(SyncMpsc, DroppedSendSendsNothingAndForwardsItsCapacity) {
     auto [tx, rx] = mpsc<int>::channel(1);
     EXPECT_TRUE(tx.try_send(1).has_value());
@@ -96,6 +100,7 @@ TEST(SyncMpsc, DroppedSendSendsNothingAndForwardsItsCapacity) {
     EXPECT_EQ(receive(rx), 3);
 }
 
+// covers: P079
 TEST(SyncMpsc, TrySendReturnsTheValueIfFullOrClosed) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
     EXPECT_TRUE(tx.try_send(nullptr).has_value());
@@ -109,6 +114,7 @@ TEST(SyncMpsc, TrySendReturnsTheValueIfFullOrClosed) {
     EXPECT_EQ(*closed.error().value, 6);
 }
 
+// covers: P079 R080
 TEST(SyncMpsc, SendReturnsTheValueWhenTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
     EXPECT_TRUE(tx.try_send(nullptr).has_value());
@@ -124,6 +130,7 @@ TEST(SyncMpsc, SendReturnsTheValueWhenTheReceiverIsDropped) {
     EXPECT_TRUE(tx.is_closed());
 }
 
+// covers: P079
 TEST(SyncMpsc, RecvDrainsThenEndsAfterTheLastSender) {
     auto [tx, rx] = mpsc<int>::channel(4);
     auto other = tx;
@@ -142,6 +149,7 @@ TEST(SyncMpsc, RecvDrainsThenEndsAfterTheLastSender) {
     EXPECT_EQ(receive(rx), std::nullopt);  // the channel stays ended
 }
 
+// covers: P079
 TEST(SyncMpsc, DropOfTheLastSenderWakesTheReceiver) {
     auto [tx, rx] = mpsc<int>::channel(4);
     by_hand waits(rx.recv());
@@ -152,6 +160,7 @@ TEST(SyncMpsc, DropOfTheLastSenderWakesTheReceiver) {
     EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
 }
 
+// covers: P079
 TEST(SyncMpsc, CloseRefusesSendsAndKeepsSentValues) {
     auto [tx, rx] = mpsc<int>::channel(4);
     EXPECT_TRUE(tx.try_send(1).has_value());
@@ -164,6 +173,7 @@ TEST(SyncMpsc, CloseRefusesSendsAndKeepsSentValues) {
     EXPECT_EQ(receive(rx), std::nullopt);
 }
 
+// covers: P079
 TEST(SyncMpsc, RecvAfterCloseWaitsForOutstandingPermits) {
     auto [tx, rx] = mpsc<int>::channel(4);
     auto permit = tx.try_reserve();
@@ -182,6 +192,7 @@ TEST(SyncMpsc, RecvAfterCloseWaitsForOutstandingPermits) {
     EXPECT_EQ(assert_ready(last.poll()), std::nullopt);
 }
 
+// covers: R071
 TEST(SyncMpsc, FailedReservationAfterCloseEndsTheReceiver) {
     auto [tx, rx] = mpsc<int>::channel(2);
     auto held = tx.try_reserve();
@@ -196,6 +207,7 @@ TEST(SyncMpsc, FailedReservationAfterCloseEndsTheReceiver) {
     EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
 }
 
+// covers: R071
 TEST(SyncMpsc, DroppedGrantedReservationEndsAClosedReceiver) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto held = tx.try_reserve();
@@ -211,6 +223,7 @@ TEST(SyncMpsc, DroppedGrantedReservationEndsAClosedReceiver) {
     EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
 }
 
+// covers: P079
 TEST(SyncMpsc, CloseWakesAPendingRecv) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand receives(rx.recv());
@@ -220,6 +233,7 @@ TEST(SyncMpsc, CloseWakesAPendingRecv) {
     EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
 }
 
+// covers: P079
 TEST(SyncMpsc, PermitSendsOrReturnsItsCapacity) {
     auto [tx, rx] = mpsc<int>::channel(2);
     by_hand reserves(tx.reserve());
@@ -241,6 +255,7 @@ TEST(SyncMpsc, PermitSendsOrReturnsItsCapacity) {
     EXPECT_EQ(tx.try_reserve().error(), try_send_reason::closed);
 }
 
+// covers: P079
 TEST(SyncMpsc, ReserveManyGrantsAllPermitsTogether) {
     auto [tx, rx] = mpsc<int>::channel(3);
     EXPECT_TRUE(tx.try_send(0).has_value());
@@ -266,6 +281,7 @@ TEST(SyncMpsc, ReserveManyGrantsAllPermitsTogether) {
     EXPECT_THROW(static_cast<void>(tx.reserve_many(4)), eddy::misuse);
 }
 
+// covers: R063
 TEST(SyncMpsc, DroppedReservationForwardsItsCapacity) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto held = tx.try_reserve();
@@ -281,6 +297,7 @@ TEST(SyncMpsc, DroppedReservationForwardsItsCapacity) {
     EXPECT_EQ(receive(rx), 1);
 }
 
+// covers: P079
 TEST(SyncMpsc, OwnedPermitKeepsTheChannelOpen) {
     auto [tx, rx] = mpsc<int>::channel(2);
     by_hand reserves(std::move(tx).reserve_owned());
@@ -306,6 +323,7 @@ TEST(SyncMpsc, OwnedPermitKeepsTheChannelOpen) {
     EXPECT_EQ(receive(rx), std::nullopt);
 }
 
+// covers: P079
 TEST(SyncMpsc, WeakSenderDoesNotKeepTheChannelOpen) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto weak = tx.downgrade();
@@ -326,6 +344,7 @@ TEST(SyncMpsc, WeakSenderDoesNotKeepTheChannelOpen) {
     EXPECT_EQ(weak.weak_count(), 2u);
 }
 
+// covers: P079 R080
 TEST(SyncMpsc, ClosedCompletesWhenTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand first(tx.closed());
@@ -367,6 +386,7 @@ TEST(SyncMpsc, ClosedSeesAReceiverDroppedWhileTheWakerIsCloned) {
         << "pending on a closed channel, and no wake follows";
 }
 
+// covers: P079
 TEST(SyncMpsc, RecvManyTakesAvailableValuesUpToItsLimit) {
     auto [tx, rx] = mpsc<int>::channel(8);
     std::vector<int> all{0};
@@ -387,6 +407,7 @@ TEST(SyncMpsc, RecvManyTakesAvailableValuesUpToItsLimit) {
     EXPECT_EQ(all.size(), 6u);
 }
 
+// covers: P079
 TEST(SyncMpsc, RecvManyWakesAllWaitingSenders) {
     auto [tx, rx] = mpsc<int>::channel(2);
     EXPECT_TRUE(tx.try_send(1).has_value());
@@ -400,6 +421,7 @@ TEST(SyncMpsc, RecvManyWakesAllWaitingSenders) {
     EXPECT_TRUE(first.is_woken() && second.is_woken());
 }
 
+// covers: R072
 TEST(SyncMpsc, LenIsExactAtBufferBoundaries) {
     for (const std::size_t count : {0u, 1u, 31u, 32u, 33u, 64u}) {
         auto [tx, rx] = mpsc<std::size_t>::channel(64);
@@ -433,6 +455,7 @@ TEST(SyncMpsc, LenIsExactAtBufferBoundaries) {
     }
 }
 
+// covers: P079
 TEST(SyncMpsc, CapacityNeedNotBeAPowerOfTwo) {
     auto [tx, rx] = mpsc<int>::channel(5);
     EXPECT_EQ(rx.max_capacity(), 5u);
@@ -451,6 +474,7 @@ struct late_state : eddy::detail::bounded_state {
     late_state() : bounded_state(2) { word_.fetch_or(~word{0} << extra_shift); }
 };
 
+// covers: P079
 TEST(SyncMpsc, ValueCounterWrapsAround) {
     using eddy::detail::acquired;
     using eddy::detail::nothing;
@@ -476,6 +500,7 @@ TEST(SyncMpsc, ValueCounterWrapsAround) {
     EXPECT_EQ(state.look(1), nothing::ended);
 }
 
+// covers: P079
 TEST(SyncMpsc, PollChargesCoopBudgetOnlyWhenReady) {
     auto [tx, rx] = mpsc<int>::channel(1);
     const auto noop = eddy::waker::noop();
@@ -496,6 +521,7 @@ TEST(SyncMpsc, PollChargesCoopBudgetOnlyWhenReady) {
     EXPECT_EQ(assert_ready(receives.poll(1)), 1);
 }
 
+// covers: P079
 TEST(SyncMpsc, RecvThatLosesASelectLosesNoValue) {
     auto [tx, rx] = mpsc<int>::channel(4);
     auto [go, gone] = eddy::sync::oneshot<>::channel();
@@ -509,6 +535,7 @@ TEST(SyncMpsc, RecvThatLosesASelectLosesNoValue) {
     EXPECT_EQ(receive(rx), 1);
 }
 
+// covers: P079
 TEST(SyncMpsc, SendTimeoutReturnsTheValue) {
     using namespace std::chrono_literals;
     auto core = eddy::core::builder().start_paused(true).build();
@@ -530,6 +557,7 @@ TEST(SyncMpsc, SendTimeoutReturnsTheValue) {
     core->run(work());
 }
 
+// covers: P079
 TEST(SyncMpsc, MovedFromEndsThrowMisuse) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto sender = std::move(tx);
@@ -550,6 +578,7 @@ TEST(SyncMpsc, MovedFromEndsThrowMisuse) {
 
 // ---- Unbounded ----
 
+// covers: P080
 TEST(SyncMpsc, UnboundedSendNeverWaits) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::unbounded_channel();
     by_hand waits(rx.recv());
@@ -563,6 +592,7 @@ TEST(SyncMpsc, UnboundedSendNeverWaits) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
 }
 
+// covers: P080
 TEST(SyncMpsc, UnboundedChannelClosesFromBothEnds) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::unbounded_channel();
     EXPECT_TRUE(tx.send(nullptr).has_value());

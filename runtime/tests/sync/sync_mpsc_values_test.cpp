@@ -32,6 +32,7 @@ using support::drop;
 using support::failing_move;
 using support::fragile;
 
+// covers: P079
 TEST(SyncMpsc, UnreceivedValuesAreFreedWithTheReceiver) {
     auto value = std::make_shared<int>();
     auto [tx, rx] = mpsc<std::shared_ptr<int>>::channel(4);
@@ -46,6 +47,7 @@ TEST(SyncMpsc, UnreceivedValuesAreFreedWithTheReceiver) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
+// covers: P080
 TEST(SyncMpsc, UnboundedFreesUnreceivedValuesWithTheReceiver) {
     auto value = std::make_shared<int>();
     auto [tx, rx] = mpsc<std::shared_ptr<int>>::unbounded_channel();
@@ -57,6 +59,7 @@ TEST(SyncMpsc, UnboundedFreesUnreceivedValuesWithTheReceiver) {
     EXPECT_EQ(value.use_count(), 4);
 }
 
+// covers: P079
 TEST(SyncMpsc, ChannelHoldingItsOwnSenderIsFreed) {
     struct message {
         std::optional<mpsc<std::shared_ptr<message>>::sender> back;
@@ -72,6 +75,7 @@ TEST(SyncMpsc, ChannelHoldingItsOwnSenderIsFreed) {
     EXPECT_TRUE(seen.expired());
 }
 
+// covers: P079
 TEST(SyncMpsc, OveralignedValuesKeepTheirAlignment) {
     struct alignas(64) wide {
         std::unique_ptr<int> value;
@@ -89,6 +93,7 @@ TEST(SyncMpsc, OveralignedValuesKeepTheirAlignment) {
 
 // ---- Moves that throw ----
 
+// covers: P079 R073
 TEST(SyncMpsc, SendWhoseMoveThrowsIsSkippedByTheReceiver) {
     auto [tx, rx] = mpsc<fragile>::channel(2);
     auto permit = tx.try_reserve();
@@ -108,6 +113,7 @@ TEST(SyncMpsc, SendWhoseMoveThrowsIsSkippedByTheReceiver) {
     EXPECT_EQ(tx.capacity(), 2u);
 }
 
+// covers: P079 R073
 TEST(SyncMpsc, RecvWhoseMoveThrowsLosesOnlyThatValue) {
     auto [tx, rx] = mpsc<fragile>::channel(2);
     auto [utx, urx] = mpsc<fragile>::unbounded_channel();

@@ -34,6 +34,7 @@ TEST(SyncOneshot, ValueSentBeforeTheFirstPollIsReady) {
     EXPECT_THROW(static_cast<void>(assert_ready(hand.poll())), eddy::misuse);
 }
 
+// covers: P081
 TEST(SyncOneshot, SendWakesTheReceiverOnce) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
@@ -70,6 +71,7 @@ TEST(SyncOneshot, TryConvertsRecvErrorToErrorCode) {
     EXPECT_EQ(eddy::wait(receive(std::move(rx))).error(), eddy::errc::channel_closed);
 }
 
+// covers: P081
 TEST(SyncOneshot, SendReturnsTheValueWhenTheReceiverIsDropped) {
     auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
     EXPECT_FALSE(tx.is_closed());
@@ -125,6 +127,7 @@ TEST(SyncOneshot, TryRecvReportsEmptyValueOrClosed) {
     EXPECT_EQ(rx2.try_recv().error(), try_recv_error::closed);
 }
 
+// covers: P081 I20.3.7
 TEST(SyncOneshot, CloseKeepsASentValueAndRefusesLaterOnes) {
     auto [tx, rx] = oneshot<int>::channel();
     static_cast<void>(tx.send(1));
@@ -140,6 +143,7 @@ TEST(SyncOneshot, CloseKeepsASentValueAndRefusesLaterOnes) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
+// covers: P081
 TEST(SyncOneshot, ClosedCompletesWhenTheReceiverIsDropped) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(tx.closed());
@@ -164,6 +168,7 @@ TEST(SyncOneshot, DroppedClosedFutureReleasesItsWaker) {
     EXPECT_EQ(hand.wakes(), 0u);
 }
 
+// covers: R077
 TEST(SyncOneshot, ReceiverDroppedAfterAPollReleasesItsWaker) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
@@ -175,6 +180,7 @@ TEST(SyncOneshot, ReceiverDroppedAfterAPollReleasesItsWaker) {
     EXPECT_EQ(hand.wakes(), 0u);
 }
 
+// covers: R077
 TEST(SyncOneshot, ReceiverClosedAfterAPollReleasesItsWaker) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
@@ -195,6 +201,7 @@ TEST(SyncOneshot, UnreceivedValueIsFreedWithTheReceiver) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
+// covers: P081
 TEST(SyncOneshot, BorrowedReceiverThatLosesASelectKeepsItsValue) {
     auto [tx, rx] = oneshot<int>::channel();
     auto [go, gone] = oneshot<>::channel();
@@ -221,6 +228,7 @@ TEST(SyncOneshot, PollChargesCoopBudgetOnlyWhenReady) {
     EXPECT_EQ(assert_ready(hand.poll(1)), 1);
 }
 
+// covers: P097
 TEST(SyncOneshot, StreamOfTheReceiverGivesOneItem) {
     auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
     auto items = eddy::streams::from_future(std::move(rx));
@@ -234,6 +242,7 @@ TEST(SyncOneshot, StreamOfTheReceiverGivesOneItem) {
     EXPECT_FALSE(assert_ready(by_hand(items.next()).poll()).has_value());
 }
 
+// covers: P097
 TEST(SyncOneshot, StreamOfTheReceiverGivesTheRecvError) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand all(eddy::streams::from_future(std::move(rx)).collect());
@@ -245,6 +254,7 @@ TEST(SyncOneshot, StreamOfTheReceiverGivesTheRecvError) {
     EXPECT_FALSE(assert_ready(all.poll()).has_value());
 }
 
+// covers: P097
 TEST(SyncOneshot, DroppedStreamOfTheReceiverClosesTheChannel) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand closed(tx.closed());
@@ -256,6 +266,7 @@ TEST(SyncOneshot, DroppedStreamOfTheReceiverClosesTheChannel) {
     EXPECT_TRUE(tx.is_closed());
 }
 
+// covers: P081 I20.5.1
 TEST(SyncOneshot, IsTerminatedOnceTheOutcomeWasReceived) {
     {
         auto [tx, rx] = oneshot<int>::channel();
@@ -292,6 +303,7 @@ TEST(SyncOneshot, IsTerminatedOnceTheOutcomeWasReceived) {
     }
 }
 
+// covers: P081 I20.5.2
 TEST(SyncOneshot, IsEmptyUnlessThereIsAValueToReceive) {
     {
         auto [tx, rx] = oneshot<int>::channel();

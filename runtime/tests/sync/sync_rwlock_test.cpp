@@ -31,6 +31,7 @@ struct person {
     int age = 0;
 };
 
+// covers: P085
 TEST(SyncRwlock, AllowsManyReadersOrOneWriter) {
     rwlock<int> lock(5);
     auto one = lock.try_read();
@@ -48,6 +49,7 @@ TEST(SyncRwlock, AllowsManyReadersOrOneWriter) {
     static_assert(std::is_same_v<decltype(*std::declval<rwlock<int>::read_guard>()), const int&>);
 }
 
+// covers: P085
 TEST(SyncRwlock, LaterReadersDoNotOvertakeAWaitingWriter) {
     rwlock<int> lock;
     auto reader = lock.try_read();
@@ -63,6 +65,7 @@ TEST(SyncRwlock, LaterReadersDoNotOvertakeAWaitingWriter) {
     EXPECT_TRUE(reads.is_woken());
 }
 
+// covers: P085
 TEST(SyncRwlock, ConsecutiveReadersAreAdmittedTogether) {
     rwlock<int> lock;
     auto writer = lock.try_write();
@@ -86,6 +89,7 @@ TEST(SyncRwlock, ConsecutiveReadersAreAdmittedTogether) {
     EXPECT_FALSE(last.is_woken());
 }
 
+// covers: R063
 TEST(SyncRwlock, DroppedGrantedLockGoesToTheNextWaiters) {
     rwlock<int> lock;
     auto writer = lock.try_write();
@@ -104,6 +108,7 @@ TEST(SyncRwlock, DroppedGrantedLockGoesToTheNextWaiters) {
     EXPECT_TRUE(lock.try_write().has_value());
 }
 
+// covers: P085
 TEST(SyncRwlock, DroppedWaitingWriterLetsReadersIn) {
     rwlock<int> lock;
     const auto reader = lock.try_read();
@@ -116,6 +121,7 @@ TEST(SyncRwlock, DroppedWaitingWriterLetsReadersIn) {
     EXPECT_EQ(*assert_ready(reads.poll()), 0);
 }
 
+// covers: P085
 TEST(SyncRwlock, DowngradeAdmitsReadersBeforeAWaitingWriter) {
     rwlock<int> lock(1);
     auto writer = lock.try_write();
@@ -133,6 +139,7 @@ TEST(SyncRwlock, DowngradeAdmitsReadersBeforeAWaitingWriter) {
     EXPECT_TRUE(writes.is_woken());
 }
 
+// covers: P085
 TEST(SyncRwlock, NumberOfReadersIsLimited) {
     rwlock<int> lock(0, 2);
     EXPECT_EQ(lock.max_readers(), 2u);
@@ -150,6 +157,7 @@ TEST(SyncRwlock, NumberOfReadersIsLimited) {
     EXPECT_EQ(rwlock<int>().max_readers(), 0x1FFF'FFFFu);
 }
 
+// covers: P085
 TEST(SyncRwlock, MappedGuardsKeepTheLock) {
     rwlock<person> lock(person{"Ada", 36});
     {
@@ -170,6 +178,7 @@ TEST(SyncRwlock, MappedGuardsKeepTheLock) {
     EXPECT_TRUE(lock.try_write().has_value());
 }
 
+// covers: P085
 TEST(SyncRwlock, TryMapReturnsTheGuardOnNull) {
     rwlock<std::optional<int>> lock(std::nullopt);
     auto none = lock.blocking_read().try_map([](const std::optional<int>& o) { return o ? &*o : nullptr; });
@@ -182,6 +191,7 @@ TEST(SyncRwlock, TryMapReturnsTheGuardOnNull) {
     EXPECT_FALSE(lock.try_read().has_value());
 }
 
+// covers: P085
 TEST(SyncRwlock, OwnedGuardsKeepTheLockAlive) {
     using texts = rwlock<std::string>;
     auto shared = std::make_shared<texts>("text");
@@ -201,6 +211,7 @@ TEST(SyncRwlock, OwnedGuardsKeepTheLockAlive) {
     EXPECT_THROW(static_cast<void>(texts::read_owned(nullptr)), eddy::misuse);
 }
 
+// covers: P085 I20.5.8
 TEST(SyncRwlock, DowngradeMapNarrowsToAReadGuard) {
     rwlock<person> lock(person{"Ada", 36});
     auto writer = lock.try_write();
@@ -220,6 +231,7 @@ TEST(SyncRwlock, DowngradeMapNarrowsToAReadGuard) {
     EXPECT_TRUE(lock.try_read().has_value());
 }
 
+// covers: P085 I20.5.8
 TEST(SyncRwlock, DowngradeMapThatThrowsKeepsTheWriteLock) {
     rwlock<person> lock;
     auto writer = lock.try_write();
@@ -229,6 +241,7 @@ TEST(SyncRwlock, DowngradeMapThatThrowsKeepsTheWriteLock) {
     EXPECT_FALSE(lock.try_read().has_value());
 }
 
+// covers: P085 I20.5.9
 TEST(SyncRwlock, TryDowngradeMapReturnsTheGuardOnNull) {
     rwlock<std::optional<int>> lock(std::nullopt);
     const auto part = [](const std::optional<int>& o) { return o ? &*o : nullptr; };
@@ -243,6 +256,7 @@ TEST(SyncRwlock, TryDowngradeMapReturnsTheGuardOnNull) {
     EXPECT_FALSE(lock.try_write().has_value());
 }
 
+// covers: P085
 TEST(SyncRwlock, OwnedWriteGuardHasDowngradeMap) {
     auto shared = std::make_shared<rwlock<person>>(person{"Ada", 36});
     const std::weak_ptr<rwlock<person>> seen = shared;
@@ -254,6 +268,7 @@ TEST(SyncRwlock, OwnedWriteGuardHasDowngradeMap) {
     EXPECT_TRUE(seen.expired());
 }
 
+// covers: P085
 TEST(SyncRwlock, GetMutThrowsWhileLocked) {
     rwlock<std::unique_ptr<int>> lock(std::in_place, new int(5));
     auto guard = lock.try_read();
@@ -277,6 +292,7 @@ TEST(SyncRwlock, FirstWokenReaderMayDropAllReaders) {
     EXPECT_TRUE(lock.try_write().has_value()) << "a dropped future returns the lock that it was granted";
 }
 
+// covers: P085
 TEST(SyncRwlockDeathTest, DestructionWhileLockedTerminates) {
     EXPECT_DEATH(
         {

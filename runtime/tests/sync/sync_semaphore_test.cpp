@@ -40,6 +40,7 @@ auto permit_of(Hand& hand) {
     return assert_ready(hand.poll()).value();
 }
 
+// covers: P086
 TEST(SyncSemaphore, AcquireIsReadyWhilePermitsAreFree) {
     semaphore permits(3);
     by_hand two(permits.acquire(2));
@@ -53,6 +54,7 @@ TEST(SyncSemaphore, AcquireIsReadyWhilePermitsAreFree) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, ReleaseWakesTheWaiterOnce) {
     semaphore permits(1);
     auto held = std::make_optional(permits.try_acquire().value());
@@ -69,6 +71,7 @@ TEST(SyncSemaphore, ReleaseWakesTheWaiterOnce) {
     EXPECT_THROW(static_cast<void>(waits.poll()), eddy::misuse);
 }
 
+// covers: P086 R081
 TEST(SyncSemaphore, PermitsAreGrantedInFifoOrder) {
     semaphore permits(0);
     by_hand first(permits.acquire());
@@ -84,6 +87,7 @@ TEST(SyncSemaphore, PermitsAreGrantedInFifoOrder) {
     permit_of(second).forget();
 }
 
+// covers: P086
 TEST(SyncSemaphore, LargeRequestAtTheFrontIsNotOvertaken) {
     semaphore permits(2);
     by_hand large(permits.acquire(3));
@@ -101,6 +105,7 @@ TEST(SyncSemaphore, LargeRequestAtTheFrontIsNotOvertaken) {
     EXPECT_EQ(permits.available_permits(), 2u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, DroppedLargeRequestLetsLaterOnesThrough) {
     semaphore permits(2);
     by_hand large(permits.acquire(3));
@@ -118,6 +123,7 @@ TEST(SyncSemaphore, DroppedLargeRequestLetsLaterOnesThrough) {
     EXPECT_TRUE(permits.try_acquire().has_value());  // no waiter is left
 }
 
+// covers: R063
 TEST(SyncSemaphore, DroppedGrantedAcquireForwardsItsPermit) {
     semaphore permits(0);
     by_hand first(permits.acquire());
@@ -132,6 +138,7 @@ TEST(SyncSemaphore, DroppedGrantedAcquireForwardsItsPermit) {
     EXPECT_EQ(permits.available_permits(), 0u);
 }
 
+// covers: R063
 TEST(SyncSemaphore, DroppedWaiterInTheMiddleIsSkipped) {
     semaphore permits(0);
     by_hand first(permits.acquire());
@@ -147,6 +154,7 @@ TEST(SyncSemaphore, DroppedWaiterInTheMiddleIsSkipped) {
     EXPECT_EQ(second.wakers(), 0u);
 }
 
+// covers: R064
 TEST(SyncSemaphore, JoinedFuturesTakeTurnsWithOnePermit) {
     semaphore permits(1);
     std::atomic<int> inside{0};
@@ -162,6 +170,7 @@ TEST(SyncSemaphore, JoinedFuturesTakeTurnsWithOnePermit) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, WakerOfTheLastPollIsWoken) {
     semaphore permits(0);
     auto waits = permits.acquire();
@@ -174,6 +183,7 @@ TEST(SyncSemaphore, WakerOfTheLastPollIsWoken) {
     EXPECT_TRUE(first.wakes() == 0 && second.wakes() == 1);
 }
 
+// covers: P086 I20.3.7
 TEST(SyncSemaphore, CloseFailsWaitersAndNewRequests) {
     semaphore permits(1);
     auto held = permits.try_acquire().value();
@@ -193,6 +203,7 @@ TEST(SyncSemaphore, CloseFailsWaitersAndNewRequests) {
     EXPECT_EQ(permits.try_acquire(0).error(), try_acquire_error::closed);
 }
 
+// covers: P086
 TEST(SyncSemaphore, PermitGrantedBeforeCloseStaysValid) {
     semaphore permits(0);
     by_hand waits(permits.acquire());
@@ -202,6 +213,7 @@ TEST(SyncSemaphore, PermitGrantedBeforeCloseStaysValid) {
     EXPECT_TRUE(assert_ready(waits.poll()).has_value());
 }
 
+// covers: P086 R080
 TEST(SyncSemaphore, PermitsAddedDuringCloseGoToNoWaiter) {
     semaphore permits(0);
     auto first = permits.acquire();
@@ -214,6 +226,7 @@ TEST(SyncSemaphore, PermitsAddedDuringCloseGoToNoWaiter) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
+// covers: R070
 TEST(SyncSemaphore, ForgetAndAddLeaveASemaphoreClosed) {
     semaphore permits(2);
     permits.close();
@@ -224,6 +237,7 @@ TEST(SyncSemaphore, ForgetAndAddLeaveASemaphoreClosed) {
     EXPECT_EQ(permits.available_permits(), 4u);
 }
 
+// covers: R070
 TEST(SyncSemaphore, MoreThanMaxPermitsIsMisuse) {
     semaphore permits(semaphore::max_permits);
     EXPECT_EQ(permits.available_permits(), semaphore::max_permits);
@@ -257,6 +271,7 @@ TEST(SyncSemaphore, MaxPermitsCanBeHeldSplitAndAwaited) {
     EXPECT_TRUE(assert_ready(waits.poll()).has_value());
 }
 
+// covers: P086
 TEST(SyncSemaphore, ReleaseReturnsAPermitEarly) {
     semaphore permits(3);
     by_hand waits(permits.acquire(2));
@@ -273,6 +288,7 @@ TEST(SyncSemaphore, ReleaseReturnsAPermitEarly) {
     EXPECT_EQ(permits.available_permits(), 3u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, ForgetPermitsTakesOnlyFreeOnes) {
     semaphore permits(5);
     const auto held = permits.try_acquire(3).value();
@@ -281,12 +297,14 @@ TEST(SyncSemaphore, ForgetPermitsTakesOnlyFreeOnes) {
     EXPECT_EQ(permits.available_permits(), 0u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, ForgottenPermitIsNotReturned) {
     semaphore permits(2);
     permits.try_acquire().value().forget();
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, PermitsSplitAndMerge) {
     semaphore permits(5);
     auto all = permits.try_acquire(5).value();
@@ -319,6 +337,7 @@ TEST(SyncSemaphore, PermitSurvivesSelfMove) {
     EXPECT_EQ(permits.available_permits(), 3u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, PermitsOfDifferentSemaphoresDoNotMerge) {
     semaphore one(1);
     semaphore other(1);
@@ -328,6 +347,7 @@ TEST(SyncSemaphore, PermitsOfDifferentSemaphoresDoNotMerge) {
     EXPECT_EQ(other.available_permits(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, OwnedPermitsKeepTheSemaphoreAlive) {
     auto shared = std::make_shared<semaphore>(2);
     const std::weak_ptr<semaphore> seen = shared;
@@ -344,6 +364,7 @@ TEST(SyncSemaphore, OwnedPermitsKeepTheSemaphoreAlive) {
     EXPECT_THROW(static_cast<void>(semaphore::acquire_owned(nullptr)), eddy::misuse);
 }
 
+// covers: P086
 TEST(SyncSemaphore, WaitingOwnedFutureKeepsTheSemaphoreAlive) {
     auto shared = std::make_shared<semaphore>(0);
     const std::weak_ptr<semaphore> seen = shared;
@@ -358,6 +379,7 @@ TEST(SyncSemaphore, WaitingOwnedFutureKeepsTheSemaphoreAlive) {
     EXPECT_TRUE(seen.expired());
 }
 
+// covers: P086
 TEST(SyncSemaphore, AcquireOfZeroPermitsIsAlwaysReady) {
     semaphore permits(0);
     by_hand waits(permits.acquire());
@@ -366,6 +388,7 @@ TEST(SyncSemaphore, AcquireOfZeroPermitsIsAlwaysReady) {
     EXPECT_EQ(permit_of(none).num_permits(), 0u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, OneReleaseWakesMoreThanABatchOfWaiters) {
     constexpr std::size_t count = 100;
     semaphore permits(0);
@@ -381,6 +404,7 @@ TEST(SyncSemaphore, OneReleaseWakesMoreThanABatchOfWaiters) {
     for (auto& one : waiting) EXPECT_FALSE(assert_ready(one.poll()).has_value());
 }
 
+// covers: P086
 TEST(SyncSemaphore, DroppedRequestWakesMoreThanABatchOfWaiters) {
     constexpr std::size_t count = 100;
     semaphore permits(count);
@@ -392,6 +416,7 @@ TEST(SyncSemaphore, DroppedRequestWakesMoreThanABatchOfWaiters) {
     for (auto& one : waiting) EXPECT_EQ(one.wakes(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, WakerCallbacksMayUseTheSemaphore) {
     semaphore permits(0);
     support::calling_waker back([&] { static_cast<void>(permits.forget_permits(0)); });  // takes the lock
@@ -406,6 +431,7 @@ TEST(SyncSemaphore, WakerCallbacksMayUseTheSemaphore) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, PollChargesCoopBudgetOnlyWhenReady) {
     semaphore permits(1);
     by_hand first(permits.acquire());
@@ -419,6 +445,7 @@ TEST(SyncSemaphore, PollChargesCoopBudgetOnlyWhenReady) {
     EXPECT_EQ(cx.budget(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphore, TryConvertsAcquireErrorToErrorCode) {
     semaphore permits(0);
     permits.close();
@@ -429,6 +456,7 @@ TEST(SyncSemaphore, TryConvertsAcquireErrorToErrorCode) {
     EXPECT_EQ(eddy::wait(acquire()).error(), eddy::errc::semaphore_closed);
 }
 
+// covers: P086
 TEST(SyncSemaphore, SelectLoserLeavesTheQueue) {
     semaphore permits(0);
     auto [tx, rx] = eddy::sync::oneshot<>::channel();
@@ -440,6 +468,7 @@ TEST(SyncSemaphore, SelectLoserLeavesTheQueue) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
+// covers: P086
 TEST(SyncSemaphoreDeathTest, DestructionWithWaitersTerminates) {
     EXPECT_DEATH(
         {
@@ -451,6 +480,7 @@ TEST(SyncSemaphoreDeathTest, DestructionWithWaitersTerminates) {
         "keep it until its futures are gone");
 }
 
+// covers: P086
 TEST(SyncSemaphoreDeathTest, DestructionWithPermitsInUseTerminates) {
     constexpr const char* text = "a sync::semaphore was destroyed while permits are in use: keep it until its permits";
     EXPECT_DEATH(
@@ -495,6 +525,7 @@ TEST(SyncSemaphore, MayBeDestroyedAfterNumberOfPermitsHasChanged) {
 
 // ---- poll_semaphore ----
 
+// covers: P091
 TEST(SyncPollSemaphore, KeepsItsPlaceBetweenPolls) {
     auto shared = std::make_shared<semaphore>(0);
     poll_semaphore mine(shared);
@@ -520,6 +551,7 @@ TEST(SyncPollSemaphore, KeepsItsPlaceBetweenPolls) {
     EXPECT_EQ(first.wakers(), 1u);
 }
 
+// covers: P091
 TEST(SyncPollSemaphore, ChangedCountReplacesThePendingRequest) {
     auto shared = std::make_shared<semaphore>(1);
     poll_semaphore mine(shared);
@@ -531,6 +563,7 @@ TEST(SyncPollSemaphore, ChangedCountReplacesThePendingRequest) {
     EXPECT_EQ(mine.available_permits(), 0u);
 }
 
+// covers: R063
 TEST(SyncPollSemaphore, DestructorReturnsAGrantedPermit) {
     auto shared = std::make_shared<semaphore>(0);
     {
@@ -542,6 +575,7 @@ TEST(SyncPollSemaphore, DestructorReturnsAGrantedPermit) {
     EXPECT_EQ(shared->available_permits(), 1u);
 }
 
+// covers: P091
 TEST(SyncPollSemaphore, StreamEndsWhenTheSemaphoreIsClosed) {
     auto work = []() -> eddy::task<int> {
         poll_semaphore limit(std::make_shared<semaphore>(1));

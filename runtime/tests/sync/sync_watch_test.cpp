@@ -55,6 +55,7 @@ using support::expect_misuse_here;
 using support::failing_move;
 using support::fragile;
 
+// covers: P083
 TEST(SyncWatch, BorrowSeesTheNewestValue) {
     auto [tx, rx] = watch<std::string>::channel("one");
     EXPECT_EQ(*rx.borrow(), "one");
@@ -65,6 +66,7 @@ TEST(SyncWatch, BorrowSeesTheNewestValue) {
     EXPECT_EQ(*tx.borrow(), "three");
 }
 
+// covers: P083 I20.5.11
 TEST(SyncWatch, SenderCreatedAloneHasNoReceiver) {
     const watch<std::string>::sender tx("one");
     EXPECT_EQ(tx.receiver_count(), 0u);
@@ -85,6 +87,7 @@ TEST(SyncWatch, SenderCreatedAloneHasNoReceiver) {
     EXPECT_FALSE(tx.is_closed());
 }
 
+// covers: R076
 TEST(SyncWatch, InitialValueCountsAsSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand changed(rx.changed());
@@ -93,6 +96,7 @@ TEST(SyncWatch, InitialValueCountsAsSeen) {
     EXPECT_FALSE(rx.borrow().has_changed());
 }
 
+// covers: P083
 TEST(SyncWatch, ChangedCompletesOnceForSeveralSends) {
     auto [tx, rx] = watch<int>::channel(1);
     {
@@ -112,6 +116,7 @@ TEST(SyncWatch, ChangedCompletesOnceForSeveralSends) {
     assert_pending(again.poll());
 }
 
+// covers: P083
 TEST(SyncWatch, OnlyBorrowAndUpdateMarksTheValueSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     static_cast<void>(tx.send(2));
@@ -125,6 +130,7 @@ TEST(SyncWatch, OnlyBorrowAndUpdateMarksTheValueSeen) {
     assert_pending(changed.poll());
 }
 
+// covers: P083
 TEST(SyncWatch, DroppedChangedMarksNothingAsSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     {
@@ -142,6 +148,7 @@ TEST(SyncWatch, DroppedChangedMarksNothingAsSeen) {
     EXPECT_EQ(leaves.wakes(), 0u);
 }
 
+// covers: P083
 TEST(SyncWatch, EachReceiverTracksItsOwnVersion) {
     auto [tx, rx] = watch<int>::channel(1);
     auto second = tx.subscribe();
@@ -160,6 +167,7 @@ TEST(SyncWatch, EachReceiverTracksItsOwnVersion) {
     EXPECT_EQ(copy.has_changed(), false);
 }
 
+// covers: P083
 TEST(SyncWatch, MarkChangedAndMarkUnchangedSetTheSeenState) {
     auto [tx, rx] = watch<int>::channel(1);
     rx.mark_changed();
@@ -175,6 +183,7 @@ TEST(SyncWatch, MarkChangedAndMarkUnchangedSetTheSeenState) {
     assert_pending(changed.poll());
 }
 
+// covers: R076
 TEST(SyncWatch, VersionCounterWrapsAround) {
     constexpr auto last = ~std::uint64_t{0} / 2;
     auto [tx, rx] = eddy::detail::watch_access::channel(1, last - 1);
@@ -191,6 +200,7 @@ TEST(SyncWatch, VersionCounterWrapsAround) {
     }
 }
 
+// covers: P083
 TEST(SyncWatch, LastValueIsSeenBeforeClosed) {
     auto [tx, rx] = watch<int>::channel(1);
     {
@@ -207,6 +217,7 @@ TEST(SyncWatch, LastValueIsSeenBeforeClosed) {
     EXPECT_EQ(*rx.borrow(), 2);
 }
 
+// covers: P083
 TEST(SyncWatch, DropOfTheLastSenderWakesReceivers) {
     auto [tx, rx] = watch<int>::channel(1);
     std::optional copy(tx);
@@ -223,6 +234,7 @@ TEST(SyncWatch, DropOfTheLastSenderWakesReceivers) {
     EXPECT_FALSE(assert_ready(changed.poll()).has_value());
 }
 
+// covers: P083
 TEST(SyncWatch, SendWithoutReceiversReturnsTheValue) {
     auto [tx, rx] = watch<std::unique_ptr<int>>::channel(std::make_unique<int>(1));
     {
@@ -242,6 +254,7 @@ TEST(SyncWatch, SendWithoutReceiversReturnsTheValue) {
     EXPECT_EQ(again.has_changed(), true);
 }
 
+// covers: P083
 TEST(SyncWatch, SendIfModifiedWakesOnlyOnChange) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand changed(rx.changed());
@@ -254,6 +267,7 @@ TEST(SyncWatch, SendIfModifiedWakesOnlyOnChange) {
     EXPECT_EQ(*rx.borrow(), 20);
 }
 
+// covers: P083
 TEST(SyncWatch, ThrowingModifierReleasesTheLock) {
     auto [tx, rx] = watch<int>::channel(1);
     EXPECT_THROW(tx.send_modify([](int& value) {
@@ -266,6 +280,7 @@ TEST(SyncWatch, ThrowingModifierReleasesTheLock) {
     EXPECT_TRUE(tx.send(3).has_value());
 }
 
+// covers: P083
 TEST(SyncWatch, ClosedCompletesWhenTheLastReceiverIsDropped) {
     auto [tx, rx] = watch<int>::channel(1);
     std::optional second(tx.subscribe());
@@ -288,6 +303,7 @@ TEST(SyncWatch, ClosedCompletesWhenTheLastReceiverIsDropped) {
     assert_ready(dropped.poll());
 }
 
+// covers: P083
 TEST(SyncWatch, WaitForChecksEachValueOnce) {
     auto [tx, rx] = watch<int>::channel(1);
     {
@@ -317,6 +333,7 @@ TEST(SyncWatch, WaitForChecksEachValueOnce) {
     EXPECT_TRUE(tx.send(12).has_value());  // the lock is free
 }
 
+// covers: P083
 TEST(SyncWatch, WaitForFailsAfterTheLastSender) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand waits(rx.wait_for([](int value) { return value == 3; }));
@@ -330,6 +347,7 @@ TEST(SyncWatch, WaitForFailsAfterTheLastSender) {
     EXPECT_EQ(**assert_ready(there.poll()), 2);
 }
 
+// covers: P083
 TEST(SyncWatch, ThrowingPredicateReleasesTheLock) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand waits(rx.wait_for([](int value) -> bool {
@@ -342,6 +360,7 @@ TEST(SyncWatch, ThrowingPredicateReleasesTheLock) {
     EXPECT_TRUE(tx.send(3).has_value());
 }
 
+// covers: P083
 TEST(SyncWatch, MovedBorrowUnlocksOnce) {
     auto [tx, rx] = watch<int>::channel(1);
     {
@@ -355,6 +374,7 @@ TEST(SyncWatch, MovedBorrowUnlocksOnce) {
     EXPECT_TRUE(tx.send(2).has_value());
 }
 
+// covers: P083
 TEST(SyncWatch, MovedFromEndThrowsAndCanBeReassigned) {
     auto [tx, rx] = watch<int>::channel(1);
     auto other = std::move(tx);
@@ -371,6 +391,7 @@ TEST(SyncWatch, MovedFromEndThrowsAndCanBeReassigned) {
     EXPECT_EQ(tx.sender_count(), 2u);
 }
 
+// covers: P083
 TEST(SyncWatch, MisuseOfAMovedFromEndNamesTheCallSite) {
     auto [tx, rx] = watch<int>::channel(1);
     auto other = std::move(tx);
@@ -389,6 +410,7 @@ TEST(SyncWatch, MisuseOfAMovedFromEndNamesTheCallSite) {
     expect_misuse_here([&] { eddy::sync::watch_stream<int> stream(std::move(receiver)); });
 }
 
+// covers: P083
 TEST(SyncWatch, ValueLivesUntilTheLastEndIsDropped) {
     auto value = std::make_shared<int>(1);
     auto ends = std::make_optional(watch<std::shared_ptr<int>>::channel(value));
@@ -400,6 +422,7 @@ TEST(SyncWatch, ValueLivesUntilTheLastEndIsDropped) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
+// covers: P083
 TEST(SyncWatch, PollChargesCoopBudgetOnlyWhenReady) {
     auto [tx, rx] = watch<int>::channel(1);
     const auto noop = eddy::waker::noop();
@@ -421,6 +444,7 @@ TEST(SyncWatch, PollChargesCoopBudgetOnlyWhenReady) {
     assert_pending(closed.poll(1));
 }
 
+// covers: P083 P097
 TEST(SyncWatch, StreamGivesTheCurrentValueAndEachChange) {
     auto [tx, rx] = watch<int>::channel(1);
     watch_stream<int> values(rx);
@@ -446,6 +470,7 @@ TEST(SyncWatch, StreamGivesTheCurrentValueAndEachChange) {
     EXPECT_EQ(eddy::wait(moved.next()), std::nullopt);
 }
 
+// covers: R068
 TEST(SyncWatch, WakerCallbacksMayUseTheChannel) {
     auto ends = watch<int>::channel(0);
     auto& tx = ends.sender;
@@ -473,6 +498,7 @@ TEST(SyncWatch, WakerCallbacksMayUseTheChannel) {
     EXPECT_GT(reentrant.calls(), 5);
 }
 
+// covers: P083
 TEST(SyncWatch, TryConvertsRecvErrorToErrorCode) {
     auto wait_for_change = [](watch<int>::receiver rx) -> eddy::task<eddy::result<int>> {
         co_await eddy::try_(rx.changed());

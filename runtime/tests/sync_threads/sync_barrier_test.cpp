@@ -28,6 +28,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
+// covers: P088
 TEST(SyncBarrier, CountOfZeroOrOneLetsEveryTaskPass) {
     barrier none(0);
     barrier one(1);
@@ -37,6 +38,7 @@ TEST(SyncBarrier, CountOfZeroOrOneLetsEveryTaskPass) {
     }
 }
 
+// covers: P088
 TEST(SyncBarrier, LastToArriveLeadsAndWakesTheOthers) {
     barrier all(3);
     for (int round = 0; round < 2; ++round) {
@@ -55,6 +57,7 @@ TEST(SyncBarrier, LastToArriveLeadsAndWakesTheOthers) {
     }
 }
 
+// covers: P088
 TEST(SyncBarrier, WaitAfterTheLeaderBelongsToTheNextRound) {
     barrier all(2);
     by_hand first(all.wait());
@@ -67,6 +70,7 @@ TEST(SyncBarrier, WaitAfterTheLeaderBelongsToTheNextRound) {
     EXPECT_FALSE(assert_ready(next.poll()).is_leader());
 }
 
+// covers: P088
 TEST(SyncBarrier, DroppedWaiterDoesNotCountAsArrived) {
     barrier all(2);
     by_hand first(all.wait());
@@ -80,6 +84,7 @@ TEST(SyncBarrier, DroppedWaiterDoesNotCountAsArrived) {
     EXPECT_FALSE(assert_ready(second.poll()).is_leader());
 }
 
+// covers: P088
 TEST(SyncBarrier, WaitersMayLeaveAndArriveDuringBatchedWakes) {
     constexpr std::size_t count = 100;
     barrier all(count + 2);
@@ -106,6 +111,7 @@ TEST(SyncBarrier, WaitersMayLeaveAndArriveDuringBatchedWakes) {
     EXPECT_FALSE(next->is_woken());
 }
 
+// covers: R069
 TEST(SyncBarrier, WakerOfTheLastPollIsWoken) {
     barrier all(2);
     auto waits = all.wait();
@@ -123,6 +129,7 @@ TEST(SyncBarrier, WakerOfTheLastPollIsWoken) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
+// covers: P088
 TEST(SyncBarrier, PollChargesCoopBudgetOnlyWhenReady) {
     barrier all(2);
     const auto noop = eddy::waker::noop();
@@ -138,6 +145,7 @@ TEST(SyncBarrier, PollChargesCoopBudgetOnlyWhenReady) {
     EXPECT_EQ(cx.budget(), 0u);
 }
 
+// covers: R068
 TEST(SyncBarrier, WakerCallbacksMayUseTheBarrier) {
     barrier all(2);
     support::reentrant_waker reentrant([&] {
@@ -162,6 +170,7 @@ TEST(SyncBarrier, WakerCallbacksMayUseTheBarrier) {
     EXPECT_GT(reentrant.calls(), 5);
 }
 
+// covers: P088
 TEST(SyncBarrierDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
@@ -192,6 +201,7 @@ TEST(SyncBarrierDeathTest, FirstWokenTaskMayDestroyAllWaiters) {
     });
 }
 
+// covers: P088
 TEST(SyncBarrierStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(50'000);
@@ -232,6 +242,7 @@ TEST(SyncBarrierStress, RandomOperationsMatchAModel) {
     }
 }
 
+// covers: P088 P092
 TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
     constexpr std::uint64_t threads = 3;
     barrier all(threads);

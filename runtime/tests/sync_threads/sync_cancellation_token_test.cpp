@@ -37,6 +37,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
+// covers: P090
 TEST(SyncCancellationToken, CancelCompletesAllWaiters) {
     const cancellation_token token;
     EXPECT_FALSE(token.is_cancelled());
@@ -59,6 +60,7 @@ TEST(SyncCancellationToken, CancelCompletesAllWaiters) {
     EXPECT_EQ(first.wakers() + second.wakers() + fresh.wakers(), 0u);
 }
 
+// covers: R016
 TEST(SyncCancellationToken, DroppedWaiterIsNotWoken) {
     const cancellation_token token;
     by_hand waits(token.cancelled());
@@ -69,6 +71,7 @@ TEST(SyncCancellationToken, DroppedWaiterIsNotWoken) {
     EXPECT_EQ(waits.wakes(), 0u);
 }
 
+// covers: P090
 TEST(SyncCancellationToken, OwnedFutureOutlivesItsToken) {
     std::optional<cancellation_token> token(std::in_place);
     const auto parent = *token;
@@ -81,6 +84,7 @@ TEST(SyncCancellationToken, OwnedFutureOutlivesItsToken) {
     assert_ready(waits.poll());
 }
 
+// covers: P090
 TEST(SyncCancellationToken, CancelOfTheParentCancelsTheChild) {
     const cancellation_token parent;
     const auto child = parent.child_token();
@@ -92,6 +96,7 @@ TEST(SyncCancellationToken, CancelOfTheParentCancelsTheChild) {
     assert_ready(waits.poll());
 }
 
+// covers: P090
 TEST(SyncCancellationToken, ChildDoesNotCancelParentOrSiblings) {
     const cancellation_token parent;
     const auto child = parent.child_token();
@@ -106,6 +111,7 @@ TEST(SyncCancellationToken, ChildDoesNotCancelParentOrSiblings) {
     EXPECT_TRUE(sibling.is_cancelled());
 }
 
+// covers: P090
 TEST(SyncCancellationToken, ChildOfACancelledTokenIsCancelled) {
     const cancellation_token parent;
     parent.cancel();
@@ -116,6 +122,7 @@ TEST(SyncCancellationToken, ChildOfACancelledTokenIsCancelled) {
     assert_ready(by_hand(child.cancelled()).poll());
 }
 
+// covers: P090
 TEST(SyncCancellationToken, CancelReachesChildrenOfADroppedToken) {
     const cancellation_token root;
     std::optional middle(root.child_token());
@@ -130,6 +137,7 @@ TEST(SyncCancellationToken, CancelReachesChildrenOfADroppedToken) {
     EXPECT_TRUE(first.is_cancelled() && third.is_cancelled() && uncle.is_cancelled());
 }
 
+// covers: P090
 TEST(SyncCancellationToken, DroppedRootDoesNotCancelItsChildren) {
     std::optional<cancellation_token> root(std::in_place);
     std::optional first(root->child_token());
@@ -144,6 +152,7 @@ TEST(SyncCancellationToken, DroppedRootDoesNotCancelItsChildren) {
     EXPECT_TRUE(below.is_cancelled());
 }
 
+// covers: P090
 TEST(SyncCancellationToken, CancelReachesOnlyDescendants) {
     const cancellation_token root;
     const auto a = root.child_token();
@@ -163,6 +172,7 @@ TEST(SyncCancellationToken, CancelReachesOnlyDescendants) {
     EXPECT_TRUE(b1.is_cancelled());
 }
 
+// covers: P090
 TEST(SyncCancellationToken, CopiesCompareEqualAndChildrenDoNot) {
     cancellation_token token;
     const auto copy = token;
@@ -178,6 +188,7 @@ TEST(SyncCancellationToken, CopiesCompareEqualAndChildrenDoNot) {
     EXPECT_TRUE(token == other);
 }
 
+// covers: P090
 TEST(SyncCancellationToken, DropGuardCancelsUnlessDisarmed) {
     const cancellation_token token;
     {
@@ -203,6 +214,7 @@ TEST(SyncCancellationToken, DropGuardCancelsUnlessDisarmed) {
     }
 }
 
+// covers: P090
 TEST(SyncCancellationToken, RunUntilCancelledEndsOnReadyOrCancel) {
     const cancellation_token token;
     support::script s;
@@ -224,6 +236,7 @@ TEST(SyncCancellationToken, RunUntilCancelledEndsOnReadyOrCancel) {
     EXPECT_FALSE(s.alive);  // destroyed by the last poll, not with `ends`
 }
 
+// covers: R078
 TEST(SyncCancellationToken, CancelledTokenWinsOverAReadyFuture) {
     const cancellation_token token;
     EXPECT_EQ(assert_ready(by_hand(token.run_until_cancelled(eddy::ready(5))).poll()), 5);
@@ -233,6 +246,7 @@ TEST(SyncCancellationToken, CancelledTokenWinsOverAReadyFuture) {
     EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
 }
 
+// covers: P090
 TEST(SyncCancellationToken, FutureThatCancelsItsOwnTokenIsEnded) {
     const cancellation_token token;
     auto cancels = [](cancellation_token own) -> eddy::task<> {
@@ -243,6 +257,7 @@ TEST(SyncCancellationToken, FutureThatCancelsItsOwnTokenIsEnded) {
     EXPECT_EQ(assert_ready(runs.poll()), std::nullopt);
 }
 
+// covers: P090
 TEST(SyncCancellationToken, ExceptionOfTheFutureIsPropagated) {
     const cancellation_token token;
     support::script s;
@@ -252,6 +267,7 @@ TEST(SyncCancellationToken, ExceptionOfTheFutureIsPropagated) {
     EXPECT_FALSE(s.alive);
 }
 
+// covers: P090
 TEST(SyncCancellationToken, CancelWaitsForGracefulShutdown) {
     const cancellation_token token;
     support::script s;
@@ -267,6 +283,7 @@ TEST(SyncCancellationToken, CancelWaitsForGracefulShutdown) {
     EXPECT_THROW(static_cast<void>(runs.poll()), eddy::misuse);
 }
 
+// covers: P090
 TEST(SyncCancellationToken, CancelledWinsASelect) {
     const cancellation_token token;
     by_hand both(eddy::select(token.cancelled(), eddy::pending<int>()));
@@ -275,6 +292,7 @@ TEST(SyncCancellationToken, CancelledWinsASelect) {
     EXPECT_EQ(assert_ready(both.poll()).index(), 0u);
 }
 
+// covers: P090
 TEST(SyncCancellationToken, PollChargesCoopBudgetOnlyWhenReady) {
     const cancellation_token token;
     const auto noop = eddy::waker::noop();
@@ -288,6 +306,7 @@ TEST(SyncCancellationToken, PollChargesCoopBudgetOnlyWhenReady) {
     assert_ready(waits.poll(1));
 }
 
+// covers: R069 R078
 TEST(SyncCancellationToken, WakerOfTheLastPollIsWoken) {
     const cancellation_token token;
     auto waits = token.cancelled();
@@ -304,6 +323,7 @@ TEST(SyncCancellationToken, WakerOfTheLastPollIsWoken) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
+// covers: R068
 TEST(SyncCancellationToken, WakerCallbacksMayUseTheToken) {
     const cancellation_token token;
     support::reentrant_waker reentrant([&] {
@@ -325,6 +345,7 @@ TEST(SyncCancellationToken, WakerCallbacksMayUseTheToken) {
     EXPECT_GE(reentrant.calls(), 2);
 }
 
+// covers: P090
 TEST(SyncCancellationTokenDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
@@ -354,6 +375,7 @@ TEST(SyncCancellationTokenDeathTest, FirstWokenTaskMayDestroyToken) {
     });
 }
 
+// covers: P090 P092
 TEST(SyncCancellationToken, ThreadsCanWaitWithoutRuntime) {
     const cancellation_token token;
     std::thread waiting([child = token.child_token()] { eddy::wait(child.cancelled()); });
@@ -367,6 +389,7 @@ TEST(SyncCancellationToken, ThreadsCanWaitWithoutRuntime) {
 
 // ---- Large trees ----
 
+// covers: P090
 TEST(SyncCancellationToken, CancelOfAMillionTokensDoesNotRecurse) {
     support::run_on_small_stack([] {
         constexpr std::size_t count = support::is_sanitized ? 50'000 : 1'000'000;
@@ -385,6 +408,7 @@ TEST(SyncCancellationToken, CancelOfAMillionTokensDoesNotRecurse) {
     });
 }
 
+// covers: P090
 TEST(SyncCancellationToken, LongChainIsCancelledWithoutRecursion) {
     support::run_on_small_stack([] {
         constexpr std::size_t depth = 100'000;
@@ -441,6 +465,7 @@ private:
     std::vector<entry> nodes_;
 };
 
+// covers: P090
 TEST(SyncCancellationTokenStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(20'000);
@@ -482,6 +507,7 @@ TEST(SyncCancellationTokenStress, RandomOperationsMatchAModel) {
 
 // ---- Several threads ----
 
+// covers: R078
 TEST(SyncCancellationTokenStress, TreeChangesWhileItIsCancelled) {
     const auto seed = support::seed();
     support::handover_rounds rounds(100'000);
@@ -518,6 +544,7 @@ TEST(SyncCancellationTokenStress, TreeChangesWhileItIsCancelled) {
     }
 }
 
+// covers: P090
 TEST(SyncCancellationTokenStress, ChildrenAreCancelledWithParent) {
     support::handover_rounds rounds(200'000);
     while (rounds.next()) {

@@ -51,6 +51,7 @@ private:
     std::atomic<std::uint64_t> arrived_{0};
 };
 
+// covers: P081 R077
 TEST(SyncOneshotStress, SendDropPollAndCloseRaceWithoutLeaks) {
     support::handover_rounds rounds(2'000'000);
     const auto seed = support::seed();
@@ -133,6 +134,7 @@ broadcast_error lagged(std::uint64_t missed) { return broadcast_error(broadcast_
 const broadcast_error closed(broadcast_error::kinds::closed);
 const broadcast_error empty(broadcast_error::kinds::empty);
 
+// covers: P082
 TEST(SyncBroadcastStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(30'000);
@@ -228,6 +230,7 @@ TEST(SyncBroadcastStress, RandomOperationsMatchAModel) {
 
 // ---- broadcast: several threads ----
 
+// covers: P092 R075
 TEST(SyncBroadcastStress, ReceiversKeepOrderAndCountMissedValues) {
     const std::uint64_t each = support::rounds(1'000'000);
     struct message {
@@ -273,6 +276,7 @@ TEST(SyncBroadcastStress, ReceiversKeepOrderAndCountMissedValues) {
 }
 
 /// Only the channel synchronizes these threads, so that ThreadSanitizer can find a missing memory order.
+// covers: P082
 TEST(SyncBroadcastStress, FailedSendSeesWritesOfReceivers) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = broadcast<int>::channel(1);
@@ -293,6 +297,7 @@ TEST(SyncBroadcastStress, FailedSendSeesWritesOfReceivers) {
     }
 }
 
+// covers: P082
 TEST(SyncBroadcastStress, ReceiversSubscribeAndDropConcurrently) {
     const auto seed = support::seed();
     const auto value = std::make_shared<int>(1);
@@ -370,6 +375,7 @@ TEST(SyncBroadcastStress, ValuesAreFreedWhileReceiversChange) {
 
 // ---- watch: against a model ----
 
+// covers: P083
 TEST(SyncWatchStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(30'000);
@@ -427,6 +433,7 @@ TEST(SyncWatchStress, RandomOperationsMatchAModel) {
 
 // ---- watch: several threads ----
 
+// covers: P083 P092
 TEST(SyncWatchStress, ReceiversSeeWholeGrowingValuesUpToTheLast) {
     const std::uint64_t last = support::rounds(1'000'000);
     struct pair {
@@ -470,6 +477,7 @@ TEST(SyncWatchStress, ReceiversSeeWholeGrowingValuesUpToTheLast) {
 }
 
 /// Only the channel synchronizes these threads, so that ThreadSanitizer can find a missing memory order.
+// covers: P083
 TEST(SyncWatchStress, ClosedSenderSeesTheLastReceiversWrites) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = watch<int>::channel(0);
@@ -484,6 +492,7 @@ TEST(SyncWatchStress, ClosedSenderSeesTheLastReceiversWrites) {
     }
 }
 
+// covers: P083
 TEST(SyncWatchStress, EndsAreCreatedAndDroppedConcurrently) {
     const auto seed = support::seed();
     support::handover_rounds rounds(60'000);
@@ -515,6 +524,7 @@ TEST(SyncWatchStress, EndsAreCreatedAndDroppedConcurrently) {
     }
 }
 
+// covers: P083
 TEST(SyncWatchStress, WritersAndGuardHoldingReadersTakeTurns) {
     const std::uint64_t each = support::rounds(300'000);
     auto [tx, rx] = watch<std::uint64_t>::channel(0);

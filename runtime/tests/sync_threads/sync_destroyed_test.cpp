@@ -28,6 +28,7 @@ void expect_location(std::unique_ptr<Object> object, Wait wait, const std::strin
                  text + ".*The co_await is .at .*sync_destroyed_test.cpp:" + std::to_string(line));
 }
 
+// covers: P086 P087 P088
 TEST(SyncDestroyedDeathTest, MessageHasLocationOfAwait) {
     const std::string text = "was destroyed while a task waits for it";
     const auto acquire = [](sync::semaphore& of) -> task<void> { static_cast<void>(co_await of.acquire()); };
@@ -42,6 +43,7 @@ TEST(SyncDestroyedDeathTest, MessageHasLocationOfAwait) {
     expect_location(std::make_unique<sync::cancellation_token>(), cancelled, text, __LINE__ - 1);
 }
 
+// covers: P084
 TEST(SyncDestroyedDeathTest, LockedMutexHasLocationOfWaiter) {
     const auto lock_twice = [](sync::mutex<>& of) -> task<void> {
         const auto held = co_await of.lock();

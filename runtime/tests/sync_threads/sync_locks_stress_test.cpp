@@ -90,6 +90,7 @@ private:
     std::list<request*> line_;
 };
 
+// covers: P086
 TEST(SyncSemaphore, RandomOperationsMatchAModel) {
     struct waiting {
         semaphore_model::request request;
@@ -157,6 +158,7 @@ TEST(SyncSemaphore, RandomOperationsMatchAModel) {
 
 // ---- semaphore: many threads ----
 
+// covers: P092
 TEST(SyncSemaphoreStress, ThreadsNeverHoldTooManyPermits) {
     constexpr std::size_t all = 5;
     semaphore permits(all);
@@ -196,6 +198,7 @@ TEST(SyncSemaphoreStress, ThreadsNeverHoldTooManyPermits) {
     EXPECT_EQ(permits.available_permits(), all);
 }
 
+// covers: P086
 TEST(SyncSemaphoreStress, CloseEndsBlockedThreads) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -229,6 +232,7 @@ TEST(SyncSemaphoreStress, AcquiresMovedBetweenThreadsLoseNoPermit) {
 
 // ---- mutex: many threads ----
 
+// covers: P092
 TEST(SyncMutexStress, ThreadsLockExclusivelyWithoutRuntime) {
     mutex<std::uint64_t> m;
     const auto rounds = support::rounds(60'000);
@@ -263,6 +267,7 @@ TEST(SyncMutexStress, ThreadsLockExclusivelyWithoutRuntime) {
     EXPECT_EQ(m.get_mut(), locked.load());
 }
 
+// covers: P084
 TEST(SyncMutexStress, NextOwnerMayDestroyTheMutex) {
     // The next owner may destroy the mutex: the previous owner no longer accesses it.
     const auto rounds = support::rounds(20'000);
@@ -283,6 +288,7 @@ TEST(SyncMutexStress, NextOwnerMayDestroyTheMutex) {
 
 // ---- rwlock: against a model ----
 
+// covers: P085
 TEST(SyncRwlock, RandomOperationsMatchAModel) {
     // The requests in the order of their arrival. A lock is granted if it is compatible with all earlier requests.
     using guard = std::variant<std::monostate, rwlock<int>::read_guard, rwlock<int>::write_guard>;
@@ -353,6 +359,7 @@ TEST(SyncRwlock, RandomOperationsMatchAModel) {
 
 // ---- rwlock: many threads ----
 
+// covers: P092
 TEST(SyncRwlockStress, ReadersSeeWholeValuesWithoutRuntime) {
     struct pair {
         std::uint64_t a = 0;

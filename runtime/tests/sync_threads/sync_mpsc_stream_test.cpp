@@ -44,6 +44,7 @@ struct polling {
     eddy::context cx{waker};
 };
 
+// covers: P091
 TEST(SyncPollSender, ReserveKeepsCapacityForOneValue) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
     poll_sender out(std::move(tx));
@@ -62,6 +63,7 @@ TEST(SyncPollSender, ReserveKeepsCapacityForOneValue) {
     EXPECT_EQ(**rx.try_recv(), 6);
 }
 
+// covers: P091
 TEST(SyncPollSender, KeepsItsPlaceBetweenPolls) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender first(tx);
@@ -82,6 +84,7 @@ TEST(SyncPollSender, KeepsItsPlaceBetweenPolls) {
     EXPECT_EQ(tx.capacity(), 1u);
 }
 
+// covers: P091
 TEST(SyncPollSender, ReserveFailsAfterTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
@@ -96,6 +99,7 @@ TEST(SyncPollSender, ReserveFailsAfterTheReceiverIsDropped) {
     EXPECT_FALSE(assert_ready(out.poll_reserve(task.cx)).has_value());
 }
 
+// covers: P091
 TEST(SyncPollSender, DisconnectReleasesTheSender) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
@@ -107,6 +111,7 @@ TEST(SyncPollSender, DisconnectReleasesTheSender) {
     EXPECT_EQ(out.send_item(3).error().value, 3);
 }
 
+// covers: P091
 TEST(SyncPollSender, ReservedCapacityOutlivesDisconnect) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
@@ -120,6 +125,7 @@ TEST(SyncPollSender, ReservedCapacityOutlivesDisconnect) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
+// covers: P098
 TEST(SyncPollSender, WorksAsASink) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
@@ -143,6 +149,7 @@ std::vector<int> drain(Receiver& rx) {
     return values;
 }
 
+// covers: P098
 TEST(SyncPollSender, ForwardWaitsForCapacityAndClosesTheChannel) {
     auto [tx, rx] = mpsc<int>::channel(2);
     by_hand sent(eddy::streams::iter(std::vector{1, 2, 3, 4, 5}).forward(poll_sender(std::move(tx))));
@@ -158,6 +165,7 @@ TEST(SyncPollSender, ForwardWaitsForCapacityAndClosesTheChannel) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
+// covers: P098
 TEST(SyncPollSender, SendAllLeavesTheChannelOpen) {
     auto [tx, rx] = mpsc<int>::channel(8);
     poll_sender out(std::move(tx));
@@ -172,6 +180,7 @@ TEST(SyncPollSender, SendAllLeavesTheChannelOpen) {
     EXPECT_FALSE(assert_ready(by_hand(out.send(5)).poll()).has_value());
 }
 
+// covers: P098
 TEST(SyncPollSender, DroppedReceiverEndsAPendingForward) {
     auto ends = mpsc<int>::channel(1);
     by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(poll_sender(std::move(ends.sender))));
@@ -183,6 +192,7 @@ TEST(SyncPollSender, DroppedReceiverEndsAPendingForward) {
     EXPECT_FALSE(assert_ready(sent.poll()).has_value());
 }
 
+// covers: P098 I20.3.7
 TEST(SyncPollSender, CloseRefusesItemsAndKeepsSentOnes) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
@@ -196,6 +206,7 @@ TEST(SyncPollSender, CloseRefusesItemsAndKeepsSentOnes) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
+// covers: P098
 TEST(SyncPollSender, DroppedSendKeepsItsPlaceForTheNextSend) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender first(tx);
@@ -217,6 +228,7 @@ TEST(SyncPollSender, DroppedSendKeepsItsPlaceForTheNextSend) {
     EXPECT_EQ(rx.try_recv(), 2);
 }
 
+// covers: P098
 TEST(SyncPollSender, WorksWithSinkAdaptors) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto [side, seen] = mpsc<int>::channel(8);
@@ -232,6 +244,7 @@ TEST(SyncPollSender, WorksWithSinkAdaptors) {
     EXPECT_EQ(drain(seen), (std::vector{1, 2}));
 }
 
+// covers: P098
 TEST(SyncPollSender, ForwardYieldsWhenItsBudgetIsUsedUp) {
     auto [tx, rx] = mpsc<int>::channel(1000);
     by_hand sent(eddy::streams::repeat_with([] { return 1; }).take(500).forward(poll_sender(std::move(tx))));
@@ -241,6 +254,7 @@ TEST(SyncPollSender, ForwardYieldsWhenItsBudgetIsUsedUp) {
     EXPECT_EQ(rx.len(), 500u);
 }
 
+// covers: P098
 TEST(SyncPollSenderStress, ThreadsForwardIntoOneChannel) {
     constexpr int senders = 3;
     const int each = static_cast<int>(support::rounds(20'000));
@@ -262,6 +276,7 @@ TEST(SyncPollSenderStress, ThreadsForwardIntoOneChannel) {
     EXPECT_EQ(sum, std::int64_t{senders} * each * (each - 1) / 2);
 }
 
+// covers: P098
 TEST(SyncPollSender, CloseReleasesReservedCapacity) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(tx);
@@ -320,6 +335,7 @@ TEST(SyncPollSender, ReservesNothingAfterALastSendThatThrew) {
 
 // ---- mpsc: the receiver as a stream ----
 
+// covers: P079
 TEST(SyncMpsc, ReceiverWorksAsAStream) {
     auto sum_up = [](mpsc<int>::receiver rx) -> eddy::task<int> {
         int sum = 0;
@@ -334,6 +350,7 @@ TEST(SyncMpsc, ReceiverWorksAsAStream) {
     EXPECT_EQ(eddy::wait(sum_up(std::move(rx))), 10);
 }
 
+// covers: P097
 TEST(SyncMpsc, DroppedStreamAdaptorLosesNoValue) {
     auto [tx, rx] = mpsc<int>::channel(4);
     {
@@ -353,6 +370,7 @@ TEST(SyncMpsc, DroppedStreamAdaptorLosesNoValue) {
     EXPECT_EQ(receive(rx), 3);
 }
 
+// covers: P097 I20.3.7
 TEST(SyncMpsc, StreamOfAClosedReceiverDrainsSentValues) {
     auto [tx, rx] = mpsc<int>::channel(4);
     for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
@@ -365,6 +383,7 @@ TEST(SyncMpsc, StreamOfAClosedReceiverDrainsSentValues) {
     EXPECT_EQ(assert_ready(all.poll()), (std::vector<int>{10, 20, 30, 40}));
 }
 
+// covers: P097
 TEST(SyncMpsc, FinishedTakeAdaptorClosesTheChannel) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand first(std::move(rx).take(1).collect());
@@ -381,6 +400,7 @@ TEST(SyncMpsc, FinishedTakeAdaptorClosesTheChannel) {
     EXPECT_EQ(assert_ready(third.poll()).error().value, 3);
 }
 
+// covers: P097
 TEST(SyncMpsc, UnboundedReceiverWorksAsAStream) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     by_hand sum(std::move(rx).filter([](int i) { return i != 2; }).fold(0, [](int a, int b) { return a + b; }));
@@ -394,6 +414,7 @@ TEST(SyncMpsc, UnboundedReceiverWorksAsAStream) {
 
 // ---- mpsc: the unbounded sender as a sink ----
 
+// covers: P098
 TEST(SyncMpsc, UnboundedSenderIsAnAlwaysReadySink) {
     static_assert(eddy::sink<mpsc<int>::unbounded_sender, int>);
     auto [tx, rx] = mpsc<int>::unbounded_channel();
@@ -410,6 +431,7 @@ TEST(SyncMpsc, UnboundedSenderIsAnAlwaysReadySink) {
     EXPECT_EQ(assert_ready(by_hand(std::move(rx).collect()).poll()), (std::vector<int>{1, 2, 3, 4, 5}));
 }
 
+// covers: P098
 TEST(SyncMpsc, UnboundedSinkFailsAfterTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     auto [more, numbers] = mpsc<int>::channel(4);
@@ -428,6 +450,7 @@ TEST(SyncMpsc, UnboundedSinkFailsAfterTheReceiverIsDropped) {
     EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "the error is reported before an item is produced";
 }
 
+// covers: P098
 TEST(SyncMpsc, ClosedUnboundedSinkRefusesItems) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
@@ -438,6 +461,7 @@ TEST(SyncMpsc, ClosedUnboundedSinkRefusesItems) {
     EXPECT_EQ(receive(rx), std::nullopt);
 }
 
+// covers: P098
 TEST(SyncMpsc, EndlessSendAllYieldsWhenItsBudgetIsUsedUp) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     int given = 0;

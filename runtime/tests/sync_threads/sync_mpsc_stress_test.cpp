@@ -73,6 +73,7 @@ private:
     std::uint64_t count_ = 0;
 };
 
+// covers: P092
 TEST(SyncMpscStress, ThreadsSendAndReceiveInAllWaysWithoutRuntime) {
     const auto rounds = support::rounds(300'000);
     const auto seed = support::seed();
@@ -144,6 +145,7 @@ TEST(SyncMpscStress, ThreadsSendAndReceiveInAllWaysWithoutRuntime) {
     }
 }
 
+// covers: P092
 TEST(SyncMpscStress, UnboundedKeepsSenderOrderBetweenThreads) {
     const auto rounds = support::rounds(1'000'000);
     std::atomic<std::int64_t> alive{0};
@@ -168,6 +170,7 @@ TEST(SyncMpscStress, UnboundedKeepsSenderOrderBetweenThreads) {
     EXPECT_EQ(alive.load(), 0);
 }
 
+// covers: P079
 TEST(SyncMpscStress, ReceiverIsDroppedWhileThreadsSend) {
     const auto rounds = support::rounds(20'000);
     const auto seed = support::seed();
@@ -208,6 +211,7 @@ TEST(SyncMpscStress, ReceiverIsDroppedWhileThreadsSend) {
 /// The receiver passes the freed capacity to a waiting sender, under a lock. The freed buffer slot is then used by a
 /// sender whose permit is older. Only the channel synchronizes the threads, so TSan reports a race if the channel does
 /// not order them.
+// covers: P079
 TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(2);
@@ -243,6 +247,7 @@ TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
 
 /// A sender that finds the channel closed sees the writes that the receiver made before close(). Here, and in the next
 /// test, only the channel synchronizes the threads.
+// covers: P079
 TEST(SyncMpscStress, FailedSendSeesWritesMadeBeforeClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(1);
@@ -276,6 +281,7 @@ struct blocks_its_first_move {
     std::atomic<int>* step;
 };
 
+// covers: P080
 TEST(SyncMpscStress, LateUnboundedSendSeesWritesMadeBeforeClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<blocks_its_first_move>::unbounded_channel();
@@ -293,6 +299,7 @@ TEST(SyncMpscStress, LateUnboundedSendSeesWritesMadeBeforeClose) {
     }
 }
 
+// covers: P079
 TEST(SyncMpscStress, TasksOnAllWorkersSendToOneReceiver) {
     const auto rounds = support::rounds(500'000);
     support::everywhere([&]() -> eddy::task<void> {
@@ -342,6 +349,7 @@ TEST(SyncMpscStress, ReservesMovedBetweenThreadsLoseNoCapacity) {
 
 // ---- Against a model ----
 
+// covers: P079
 TEST(SyncMpsc, RandomOperationsMatchAModel) {
     // The model: a queue, the free capacity, and the waiting requests. A request is granted if it is the first one and
     // capacity is free. It sends its value at the next poll.

@@ -33,6 +33,7 @@ struct person {
     int age = 0;
 };
 
+// covers: P084
 TEST(SyncMutex, FreeMutexIsLockedImmediately) {
     mutex<int> m(7);
     by_hand locks(m.lock());
@@ -47,6 +48,7 @@ TEST(SyncMutex, FreeMutexIsLockedImmediately) {
     EXPECT_THROW(static_cast<void>(locks.poll()), eddy::misuse);
 }
 
+// covers: P084 R081
 TEST(SyncMutex, UnlockHandsOverInFifoOrder) {
     mutex m;
     by_hand owner(m.lock());
@@ -66,6 +68,7 @@ TEST(SyncMutex, UnlockHandsOverInFifoOrder) {
     EXPECT_TRUE(second.wakes() == 1 && late.wakes() == 0);
 }
 
+// covers: R063
 TEST(SyncMutex, DroppedGrantedLockGoesToTheNextWaiter) {
     mutex<int> m;
     auto guard = m.try_lock();
@@ -81,6 +84,7 @@ TEST(SyncMutex, DroppedGrantedLockGoesToTheNextWaiter) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
+// covers: R063
 TEST(SyncMutex, DroppedWaiterIsSkipped) {
     mutex<int> m;
     auto guard = m.try_lock();
@@ -97,6 +101,7 @@ TEST(SyncMutex, DroppedWaiterIsSkipped) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
+// covers: P084
 TEST(SyncMutex, ExceptionUnlocksAndDoesNotPoison) {
     mutex<int> m(1);
     auto fails = [&]() -> eddy::task<void> {
@@ -108,6 +113,7 @@ TEST(SyncMutex, ExceptionUnlocksAndDoesNotPoison) {
     EXPECT_EQ(**m.try_lock(), 2);
 }
 
+// covers: P084
 TEST(SyncMutex, MovedGuardUnlocksOnce) {
     mutex<int> m;
     mutex<int> other;
@@ -120,6 +126,7 @@ TEST(SyncMutex, MovedGuardUnlocksOnce) {
     EXPECT_FALSE(other.try_lock().has_value());
 }
 
+// covers: P084
 TEST(SyncMutex, MappedGuardAccessesAPartAndKeepsTheLock) {
     mutex<person> m(person{"Ada", 36});
     {
@@ -133,6 +140,7 @@ TEST(SyncMutex, MappedGuardAccessesAPartAndKeepsTheLock) {
     EXPECT_EQ(m.try_lock().value()->name, "ada Lovelace");
 }
 
+// covers: P084
 TEST(SyncMutex, TryMapReturnsTheGuardOnNull) {
     mutex<std::vector<int>> m(std::vector<int>{1, 2});
     const auto at = [](std::size_t index) {
@@ -146,6 +154,7 @@ TEST(SyncMutex, TryMapReturnsTheGuardOnNull) {
     EXPECT_FALSE(m.try_lock().has_value());
 }
 
+// covers: P084
 TEST(SyncMutex, ThrowingMapLeavesTheGuardLocked) {
     mutex<int> m(1);
     auto guard = m.blocking_lock();
@@ -156,6 +165,7 @@ TEST(SyncMutex, ThrowingMapLeavesTheGuardLocked) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
+// covers: P084
 TEST(SyncMutex, OwnedGuardsKeepTheMutexAlive) {
     auto shared = std::make_shared<mutex<std::string>>("text");
     const std::weak_ptr seen = shared;
@@ -174,6 +184,7 @@ TEST(SyncMutex, OwnedGuardsKeepTheMutexAlive) {
     EXPECT_THROW(static_cast<void>(mutex<int>::lock_owned(nullptr)), eddy::misuse);
 }
 
+// covers: P084
 TEST(SyncMutex, GetMutAndIntoInnerThrowWhileLocked) {
     mutex<std::unique_ptr<int>> m(std::in_place, new int(5));
     *m.get_mut() = 6;
@@ -184,6 +195,7 @@ TEST(SyncMutex, GetMutAndIntoInnerThrowWhileLocked) {
     EXPECT_EQ(*std::move(m).into_inner(), 6);
 }
 
+// covers: P084
 TEST(SyncMutex, BlockingLockThrowsOnAnEventLoop) {
     mutex<int> m;
     auto blocks = [&]() -> eddy::task<void> {
@@ -195,6 +207,7 @@ TEST(SyncMutex, BlockingLockThrowsOnAnEventLoop) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
+// covers: P084
 TEST(SyncMutex, PollChargesCoopBudgetOnlyWhenReady) {
     mutex m;
     by_hand locks(m.lock());
@@ -208,6 +221,7 @@ TEST(SyncMutex, PollChargesCoopBudgetOnlyWhenReady) {
     EXPECT_EQ(cx.budget(), 1u);
 }
 
+// covers: P084
 TEST(SyncMutexDeathTest, UseOfAnEmptyGuardTerminates) {
     EXPECT_DEATH(
         {
@@ -227,6 +241,7 @@ TEST(SyncMutexDeathTest, UseOfAnEmptyGuardTerminates) {
         "a guard that was unlocked or moved from");
 }
 
+// covers: P084
 TEST(SyncMutexDeathTest, DestructionWhileLockedTerminates) {
     EXPECT_DEATH(
         {
@@ -254,6 +269,7 @@ TEST(SyncMutexDeathTest, DestructionWhileLockedTerminates) {
     EXPECT_TRUE(watched.expired());
 }
 
+// covers: P084
 TEST(SyncMutexDeathTest, MoveOfAPolledLockFutureTerminates) {
     EXPECT_DEATH(
         {
@@ -268,6 +284,7 @@ TEST(SyncMutexDeathTest, MoveOfAPolledLockFutureTerminates) {
         "moved after its first poll");
 }
 
+// covers: P084
 TEST(SyncMutex, LockIsExclusiveAcrossYields) {
     support::everywhere([]() -> eddy::task<void> {
         mutex<int> m;

@@ -32,6 +32,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
+// covers: P087
 TEST(SyncNotify, NotifyOneStoresAtMostOnePermit) {
     notify n;
     n.notify_one();
@@ -46,6 +47,7 @@ TEST(SyncNotify, NotifyOneStoresAtMostOnePermit) {
     assert_ready(second.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, FirstPollTakesAPermitStoredAfterCreation) {
     notify n;
     by_hand future(n.notified());
@@ -54,6 +56,7 @@ TEST(SyncNotify, FirstPollTakesAPermitStoredAfterCreation) {
     assert_ready(future.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, NotifyOneWakesTheLongestWaiter) {
     notify n;
     by_hand first(n.notified());
@@ -71,6 +74,7 @@ TEST(SyncNotify, NotifyOneWakesTheLongestWaiter) {
     assert_ready(first.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, NotifyLastWakesTheNewestWaiter) {
     notify n;
     by_hand first(n.notified());
@@ -86,6 +90,7 @@ TEST(SyncNotify, NotifyLastWakesTheNewestWaiter) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
+// covers: P087
 TEST(SyncNotify, NotifyWaitersWakesAllAndStoresNoPermit) {
     notify n;
     by_hand first(n.notified());
@@ -101,6 +106,7 @@ TEST(SyncNotify, NotifyWaitersWakesAllAndStoresNoPermit) {
     assert_pending(later.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, NotifyWaitersReachesUnpolledFutures) {
     notify n;
     by_hand before(n.notified());
@@ -110,6 +116,7 @@ TEST(SyncNotify, NotifyWaitersReachesUnpolledFutures) {
     assert_pending(after.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, NotifyWaitersKeepsAStoredPermit) {
     notify n;
     n.notify_one();
@@ -119,6 +126,7 @@ TEST(SyncNotify, NotifyWaitersKeepsAStoredPermit) {
     assert_pending(next.poll());
 }
 
+// covers: R067
 TEST(SyncNotify, FutureEndedByNotifyWaitersTakesNoPermit) {
     notify n;
     by_hand before(n.notified());
@@ -128,6 +136,7 @@ TEST(SyncNotify, FutureEndedByNotifyWaitersTakesNoPermit) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
+// covers: R067
 TEST(SyncNotify, NotifyOneSkipsFuturesThatAreNotified) {
     notify n;
     by_hand before(n.notified());
@@ -138,6 +147,7 @@ TEST(SyncNotify, NotifyOneSkipsFuturesThatAreNotified) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
+// covers: R016
 TEST(SyncNotify, DroppedFutureLeavesTheQueue) {
     notify n;
     by_hand first(n.notified());
@@ -151,6 +161,7 @@ TEST(SyncNotify, DroppedFutureLeavesTheQueue) {
     assert_ready(second.poll());
 }
 
+// covers: R063
 TEST(SyncNotify, DroppedNotifyOneGoesToTheLongestWaiter) {
     notify n;
     by_hand first(n.notified());
@@ -169,6 +180,7 @@ TEST(SyncNotify, DroppedNotifyOneGoesToTheLongestWaiter) {
     assert_ready(by_hand(n.notified()).poll());  // no waiter is left: the notification becomes a permit
 }
 
+// covers: R063
 TEST(SyncNotify, DroppedNotifyLastGoesToTheNewestWaiter) {
     notify n;
     by_hand first(n.notified());
@@ -183,6 +195,7 @@ TEST(SyncNotify, DroppedNotifyLastGoesToTheNewestWaiter) {
     assert_ready(second.poll());
 }
 
+// covers: R063
 TEST(SyncNotify, ConsumedNotificationIsNotForwarded) {
     notify n;
     by_hand first(n.notified());
@@ -194,6 +207,7 @@ TEST(SyncNotify, ConsumedNotificationIsNotForwarded) {
     assert_pending(next.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, DroppedNotifyWaitersIsNotForwarded) {
     notify n;
     by_hand first(n.notified());
@@ -207,6 +221,7 @@ TEST(SyncNotify, DroppedNotifyWaitersIsNotForwarded) {
     assert_pending(third.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, EnableQueuesWithoutAPoll) {
     notify n;
     by_hand first(n.notified());
@@ -220,6 +235,7 @@ TEST(SyncNotify, EnableQueuesWithoutAPoll) {
     assert_ready(first.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, EnableTakesAStoredPermit) {
     notify n;
     n.notify_one();
@@ -230,6 +246,7 @@ TEST(SyncNotify, EnableTakesAStoredPermit) {
     assert_ready(first.poll());
 }
 
+// covers: P087
 TEST(SyncNotify, EnabledFutureIsWokenAfterAPoll) {
     notify n;
     by_hand future(n.notified());
@@ -241,6 +258,7 @@ TEST(SyncNotify, EnabledFutureIsWokenAfterAPoll) {
     EXPECT_TRUE(future.is_woken());
 }
 
+// covers: R063
 TEST(SyncNotify, DroppedEnabledFutureForwardsItsNotification) {
     notify n;
     by_hand first(n.notified());
@@ -252,6 +270,7 @@ TEST(SyncNotify, DroppedEnabledFutureForwardsItsNotification) {
     EXPECT_TRUE(second.is_woken());
 }
 
+// covers: R069
 TEST(SyncNotify, WakerOfTheLastPollIsWoken) {
     notify n;
     auto future = n.notified();
@@ -271,6 +290,7 @@ TEST(SyncNotify, WakerOfTheLastPollIsWoken) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
+// covers: P087
 TEST(SyncNotify, PollChargesCoopBudgetOnlyWhenReady) {
     notify n;
     const auto noop = eddy::waker::noop();
@@ -284,6 +304,7 @@ TEST(SyncNotify, PollChargesCoopBudgetOnlyWhenReady) {
     assert_ready(future.poll(1));
 }
 
+// covers: P087
 TEST(SyncNotify, OwnedFutureKeepsTheNotifyAlive) {
     auto n = std::make_shared<notify>();
     by_hand future(notify::notified_owned(n));
@@ -298,6 +319,7 @@ TEST(SyncNotify, OwnedFutureKeepsTheNotifyAlive) {
     EXPECT_THROW(static_cast<void>(notify::notified_owned(nullptr)), eddy::misuse);
 }
 
+// covers: P087
 TEST(SyncNotify, FutureMayMoveBeforeItsFirstPoll) {
     notify n;
     auto first = n.notified();
@@ -308,6 +330,7 @@ TEST(SyncNotify, FutureMayMoveBeforeItsFirstPoll) {
     assert_ready(ended.poll());
 }
 
+// covers: P087
 TEST(SyncNotifyDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
@@ -336,6 +359,7 @@ TEST(SyncNotifyDeathTest, FirstWokenTaskMayDestroyTheNotify) {
     });
 }
 
+// covers: P087
 TEST(SyncNotify, SelectLoserForwardsItsNotification) {
     notify n;
     notify other;
@@ -350,6 +374,7 @@ TEST(SyncNotify, SelectLoserForwardsItsNotification) {
     assert_ready(by_hand(other.notified()).poll());  // the loser has forwarded its notification
 }
 
+// covers: P087 R081
 TEST(SyncNotify, NewWaitersDuringBatchedWakesAreNotWoken) {
     notify n;
     constexpr std::size_t count = 100;
@@ -391,6 +416,7 @@ TEST(SyncNotify, NewWaitersDuringBatchedWakesAreNotWoken) {
     assert_ready(newcomer->poll());
 }
 
+// covers: R068
 TEST(SyncNotify, WakerCallbacksMayUseTheNotify) {
     notify n;
     support::reentrant_waker reentrant([&] {
@@ -418,6 +444,7 @@ TEST(SyncNotify, WakerCallbacksMayUseTheNotify) {
     EXPECT_GT(reentrant.calls(), 5);
 }
 
+// covers: P087 P092
 TEST(SyncNotify, ThreadsCanWaitWithoutRuntime) {
     notify n;
     std::atomic<int> seen = 0;
@@ -485,6 +512,7 @@ private:
     bool permit_ = false;
 };
 
+// covers: P087
 TEST(SyncNotifyStress, RandomOperationsMatchAModel) {
     constexpr std::size_t count = 8;
     using hand = by_hand<notify::notified_future>;
@@ -528,6 +556,7 @@ TEST(SyncNotifyStress, RandomOperationsMatchAModel) {
 
 // ---- Several threads ----
 
+// covers: P087
 TEST(SyncNotifyStress, PingPongBetweenTwoThreadsLosesNoWake) {
     support::handover_rounds rounds(1'000'000);
     notify ping;
@@ -553,6 +582,7 @@ TEST(SyncNotifyStress, PingPongBetweenTwoThreadsLosesNoWake) {
     other.join();
 }
 
+// covers: R063 R079
 TEST(SyncNotifyStress, AbandonedWaitsLoseNoNotification) {
     // A producer adds units and notifies once for each unit. Consumers wait, give up at random, and take all available
     // units.
@@ -592,6 +622,7 @@ TEST(SyncNotifyStress, AbandonedWaitsLoseNoNotification) {
     EXPECT_EQ(taken.load(), total);
 }
 
+// covers: R143
 TEST(SyncNotifyStress, NotifiedTaskMayFreeNotifyUnderSanitizers) {
     support::handover_rounds rounds(300'000);
     std::atomic<notify*> shown = nullptr;
@@ -617,6 +648,7 @@ TEST(SyncNotifyStress, NotifiedTaskMayFreeNotifyUnderSanitizers) {
     notifying.join();
 }
 
+// covers: P087
 TEST(SyncNotifyStress, NotifyWaitersEndsConcurrentWaiters) {
     const auto seed = support::seed();
     notify n;

@@ -42,6 +42,7 @@ using support::fragile;
 
 // ---- set_once ----
 
+// covers: P089
 TEST(SyncSetOnce, SecondSetReturnsItsValue) {
     set_once<std::unique_ptr<int>> cell;
     EXPECT_FALSE(cell.is_set());
@@ -59,6 +60,7 @@ TEST(SyncSetOnce, SecondSetReturnsItsValue) {
     EXPECT_EQ(*set_once<int>(7).get(), 7);
 }
 
+// covers: P089
 TEST(SyncSetOnce, SetWakesAllWaitersWithTheSameValue) {
     set_once<std::string> cell;
     by_hand first(cell.wait());
@@ -80,6 +82,7 @@ TEST(SyncSetOnce, SetWakesAllWaitersWithTheSameValue) {
     EXPECT_EQ(first.wakers() + second.wakers(), 0u);
 }
 
+// covers: P089
 TEST(SyncSetOnce, ThrowingMoveLeavesTheCellUnset) {
     set_once<fragile> cell;
     by_hand waits(cell.wait());
@@ -96,6 +99,7 @@ TEST(SyncSetOnce, ThrowingMoveLeavesTheCellUnset) {
     EXPECT_EQ(cell.get()->number, 2);
 }
 
+// covers: R068
 TEST(SyncSetOnce, WakerCallbacksMayUseTheCell) {
     set_once<int> cell;
     support::reentrant_waker reentrant([&] {
@@ -119,6 +123,7 @@ TEST(SyncSetOnceDeathTest, FirstWokenTaskMayDestroyAllWaiters) {
     });
 }
 
+// covers: P089 P092
 TEST(SyncSetOnceStress, OneOfTwoConcurrentSetsWins) {
     support::handover_rounds rounds(100'000);
     while (rounds.next()) {
@@ -140,6 +145,7 @@ TEST(SyncSetOnceStress, OneOfTwoConcurrentSetsWins) {
 
 // ---- once_cell ----
 
+// covers: P089
 TEST(SyncOnceCell, CanBeTakenAndSetAgain) {
     once_cell<std::string> cell;
     EXPECT_FALSE(cell.is_set());
@@ -155,6 +161,7 @@ TEST(SyncOnceCell, CanBeTakenAndSetAgain) {
     EXPECT_EQ(*once_cell<int>(5).get(), 5);
 }
 
+// covers: P089
 TEST(SyncOnceCell, OnlyTheFirstCallerInitializes) {
     once_cell<int> cell;
     auto ends = oneshot<int>::channel();
@@ -187,6 +194,7 @@ TEST(SyncOnceCell, OnlyTheFirstCallerInitializes) {
     EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse);
 }
 
+// covers: R063
 TEST(SyncOnceCell, NextCallerTakesOverDroppedInitialization) {
     once_cell<int> cell;
     support::script s;
@@ -210,6 +218,7 @@ TEST(SyncOnceCell, NextCallerTakesOverDroppedInitialization) {
     EXPECT_EQ(*cell.get(), 5);
 }
 
+// covers: P089
 TEST(SyncOnceCell, FailedInitializationIsRetriedByTheNextCaller) {
     once_cell<int> cell;
     support::script s;
@@ -228,6 +237,7 @@ TEST(SyncOnceCell, FailedInitializationIsRetriedByTheNextCaller) {
     EXPECT_EQ(*assert_ready(later.poll()), cell.get());
 }
 
+// covers: P089
 TEST(SyncOnceCell, ThrowingInitializationIsRetriedByTheNextCaller) {
     once_cell<int> cell;
     support::script s;
@@ -273,6 +283,7 @@ TEST(SyncOnceCell, NextCallerInitializesWhenAMoveThrows) {
     EXPECT_GE(thrown, 1) << "the value is moved on its way into the cell";
 }
 
+// covers: P089
 TEST(SyncOnceCell, FunctionOutlivesTheFutureItReturned) {
     once_cell<int> cell;
     auto kept = std::make_shared<int>(7);
@@ -290,6 +301,7 @@ TEST(SyncOnceCell, FunctionOutlivesTheFutureItReturned) {
     }
 }
 
+// covers: P089
 TEST(SyncOnceCell, CancelWaitsForGracefulShutdownOfTheInitializer) {
     once_cell<int> cell;
     support::script s;
@@ -304,6 +316,7 @@ TEST(SyncOnceCell, CancelWaitsForGracefulShutdownOfTheInitializer) {
     EXPECT_TRUE(cell.set(1).has_value());
 }
 
+// covers: P089
 TEST(SyncOnceCell, PollChargesCoopBudgetOnlyWhenReady) {
     once_cell<int> cell;
     by_hand first(cell.get_or_init([] { return eddy::pending<int>(); }));
@@ -320,6 +333,7 @@ TEST(SyncOnceCell, PollChargesCoopBudgetOnlyWhenReady) {
     EXPECT_TRUE(third.is_woken());
 }
 
+// covers: P089
 TEST(SyncOnceDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
@@ -339,6 +353,7 @@ TEST(SyncOnceDeathTest, MisuseTerminatesWithMessage) {
         "moved after its first poll");
 }
 
+// covers: P089
 TEST(SyncOnceDeathTest, DestructionWhileTheValueIsMadeTerminates) {
     EXPECT_DEATH(
         {
@@ -356,6 +371,7 @@ TEST(SyncOnceDeathTest, DestructionWhileTheValueIsMadeTerminates) {
     cell.reset();
 }
 
+// covers: P089 P092
 TEST(SyncOnceCellStress, OneThreadInitializesWhileOthersGiveUp) {
     support::handover_rounds rounds(100'000);
     std::uint64_t round = 0;

@@ -36,6 +36,7 @@ using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::everywhere;
 
+// covers: P020
 TEST(SyncTaskTracker, NewTrackerIsOpenAndEmpty) {
     task_tracker tracker;
     EXPECT_TRUE(tracker.is_empty());
@@ -51,6 +52,7 @@ TEST(SyncTaskTracker, NewTrackerIsOpenAndEmpty) {
     assert_ready(by_hand(tracker.wait()).poll());
 }
 
+// covers: P020
 TEST(SyncTaskTracker, WaitCompletesWhenAllTokensAreDropped) {
     task_tracker tracker;
     std::optional first(tracker.token());
@@ -66,6 +68,7 @@ TEST(SyncTaskTracker, WaitCompletesWhenAllTokensAreDropped) {
     assert_ready(waits.poll());
 }
 
+// covers: P020
 TEST(SyncTaskTracker, MovedTokenCountsOnce) {
     task_tracker tracker;
     auto token = tracker.token();
@@ -75,6 +78,7 @@ TEST(SyncTaskTracker, MovedTokenCountsOnce) {
     EXPECT_EQ(tracker.len(), 1u);
 }
 
+// covers: P020
 TEST(SyncTaskTracker, WaitOnAnOpenTrackerStaysPending) {
     task_tracker tracker;
     by_hand waits(tracker.wait());
@@ -85,6 +89,7 @@ TEST(SyncTaskTracker, WaitOnAnOpenTrackerStaysPending) {
     assert_pending(waits.poll());
 }
 
+// covers: P020
 TEST(SyncTaskTracker, ReopenMakesWaitPendingAgain) {
     task_tracker tracker;
     EXPECT_FALSE(tracker.reopen());
@@ -96,6 +101,7 @@ TEST(SyncTaskTracker, ReopenMakesWaitPendingAgain) {
     assert_pending(waits.poll());
 }
 
+// covers: P020
 TEST(SyncTaskTracker, WaitCompletesAfterABriefClose) {
     task_tracker tracker;
     by_hand polled(tracker.wait());
@@ -110,6 +116,7 @@ TEST(SyncTaskTracker, WaitCompletesAfterABriefClose) {
     assert_pending(later.poll());
 }
 
+// covers: P020
 TEST(SyncTaskTracker, DropOfTheLastTokenWakesAllWaiters) {
     task_tracker tracker;
     std::optional token(tracker.token());
@@ -128,6 +135,7 @@ TEST(SyncTaskTracker, DropOfTheLastTokenWakesAllWaiters) {
     EXPECT_FALSE(second.is_woken());
 }
 
+// covers: P020
 TEST(SyncTaskTracker, CopiesShareOneTracker) {
     task_tracker tracker;
     task_tracker copy = tracker;
@@ -141,6 +149,7 @@ TEST(SyncTaskTracker, CopiesShareOneTracker) {
     eddy::wait(waits);
 }
 
+// covers: P020
 TEST(SyncTaskTracker, TracksAFutureUntilItEndsOrIsDropped) {
     task_tracker tracker;
     support::script s;
@@ -164,6 +173,7 @@ TEST(SyncTaskTracker, TracksAFutureUntilItEndsOrIsDropped) {
     EXPECT_EQ(tracker.len(), 0u);
 }
 
+// covers: P020
 TEST(SyncTaskTracker, SpawnTracksTasksAndBlockingWork) {
     everywhere([]() -> task<> {
         task_tracker tracker;
@@ -190,6 +200,7 @@ TEST(SyncTaskTracker, SpawnTracksTasksAndBlockingWork) {
     });
 }
 
+// covers: P020
 TEST(SyncTaskTracker, SpawnsOnAHandleAndOnALocalSet) {
     const eddy::runtime other = support::runtime_with(1);
     everywhere([handle = other.handle()]() -> task<> {
@@ -208,6 +219,7 @@ TEST(SyncTaskTracker, SpawnsOnAHandleAndOnALocalSet) {
     });
 }
 
+// covers: P020
 TEST(SyncTaskTracker, AbortedTaskIsNoLongerTracked) {
     everywhere([]() -> task<> {
         task_tracker tracker;
@@ -222,6 +234,7 @@ TEST(SyncTaskTracker, AbortedTaskIsNoLongerTracked) {
     });
 }
 
+// covers: P020
 TEST(SyncTaskTracker, TaskStateIsDestroyedBeforeWaitCompletes) {
     everywhere([]() -> task<> {
         task_tracker tracker;
@@ -257,6 +270,7 @@ TEST(SyncTaskTrackerDeathTest, PollOfAMovedFromWaitReturns) {
     });
 }
 
+// covers: P020
 TEST(SyncTaskTrackerStress, WaitSeesWritesBeforeTokenDrops) {
     const auto rounds = support::rounds(5000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

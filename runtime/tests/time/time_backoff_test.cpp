@@ -50,6 +50,7 @@ std::vector<std::chrono::milliseconds> delays_of(backoff delays, std::size_t mos
     return all;
 }
 
+// covers: I20.3.13
 TEST(TimeBackoff, DelaysGrowByTheFactorUpToTheLimit) {
     EXPECT_EQ(delays_of(backoff(100ms).jitter(0).max_retries(4)), (std::vector{100ms, 200ms, 400ms, 800ms}));
     EXPECT_EQ(delays_of(backoff(1s).jitter(0).factor(10).max_delay(30s).max_retries(4)),
@@ -61,6 +62,7 @@ TEST(TimeBackoff, DelaysGrowByTheFactorUpToTheLimit) {
     EXPECT_TRUE(delays_of(backoff(1s).max_retries(0)).empty());
 }
 
+// covers: I20.3.13
 TEST(TimeBackoff, JitterSubtractsARandomPart) {
     backoff delays(1s);
     delays.factor(1).jitter(0.25).max_retries(backoff::unlimited).seed(7);
@@ -77,12 +79,14 @@ TEST(TimeBackoff, JitterSubtractsARandomPart) {
     EXPECT_LE(most, 1s);
 }
 
+// covers: I20.3.13
 TEST(TimeBackoff, SeedRepeatsTheDelays) {
     const auto seeded = [](std::uint64_t seed) { return delays_of(backoff(1h).max_delay(1000h).seed(seed)); };
     EXPECT_EQ(seeded(1), seeded(1));
     EXPECT_NE(seeded(1), seeded(2));
 }
 
+// covers: I20.3.13
 TEST(TimeBackoff, ElapsedTimeEndsTheRetries) {
     time_loop loop;
     backoff delays(100ms);
@@ -98,6 +102,7 @@ TEST(TimeBackoff, ElapsedTimeEndsTheRetries) {
     EXPECT_EQ(delays.next(), 100ms);
 }
 
+// covers: I20.3.13
 TEST(TimeBackoff, ExtremeValuesDoNotOverflow) {
     backoff huge(std::chrono::hours::max());
     huge.max_delay(std::chrono::hours::max()).factor(1e300).max_retries(backoff::unlimited).jitter(0);
@@ -106,6 +111,7 @@ TEST(TimeBackoff, ExtremeValuesDoNotOverflow) {
     EXPECT_EQ(delays_of(backoff(1s).max_delay(-1s).max_retries(1)), std::vector{0ms});
 }
 
+// covers: I20.3.13
 TEST(TimeBackoff, BadOptionsThrowMisuse) {
     const double not_a_number = std::numeric_limits<double>::quiet_NaN();
     backoff delays;
@@ -116,6 +122,7 @@ TEST(TimeBackoff, BadOptionsThrowMisuse) {
     support::expect_misuse_here([&] { delays.jitter(not_a_number); });
 }
 
+// covers: I20.3.14
 TEST(Retry, SuccessOfTheFirstAttemptNeedsNoLoop) {
     int calls = 0;
     by_hand work(retry(backoff(1s), [&] {
@@ -127,6 +134,7 @@ TEST(Retry, SuccessOfTheFirstAttemptNeedsNoLoop) {
     EXPECT_NE(support::text_of_misuse([&] { static_cast<void>(work.poll()); }).find("retry"), std::string::npos);
 }
 
+// covers: I20.3.14
 TEST(Retry, WaitsBetweenTheAttempts) {
     time_loop loop;
     int calls = 0;
@@ -147,6 +155,7 @@ TEST(Retry, WaitsBetweenTheAttempts) {
     EXPECT_EQ(assert_ready(work.poll()), 3);
 }
 
+// covers: I20.3.14
 TEST(Retry, ReturnsTheLastErrorAtTheLimit) {
     time_loop loop;
     int calls = 0;
@@ -163,6 +172,7 @@ TEST(Retry, ReturnsTheLastErrorAtTheLimit) {
     EXPECT_EQ(calls, 4);
 }
 
+// covers: I20.3.14
 TEST(Retry, PredicateDecidesWhichErrorsAreRetried) {
     time_loop loop;
     script s{.now = plan::fails};
@@ -179,6 +189,7 @@ TEST(Retry, PredicateDecidesWhichErrorsAreRetried) {
     assert_pending(retried.poll());
 }
 
+// covers: I20.3.14
 TEST(Retry, FailedAttemptIsDestroyedBeforeTheDelay) {
     time_loop loop;
     script s{.now = plan::fails};
@@ -190,6 +201,7 @@ TEST(Retry, FailedAttemptIsDestroyedBeforeTheDelay) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
+// covers: I20.3.14
 TEST(Retry, CancellationReachesTheAttemptAndEndsTheDelay) {
     time_loop loop;
     script s{.may_end = false};
@@ -207,6 +219,7 @@ TEST(Retry, CancellationReachesTheAttemptAndEndsTheDelay) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
+// covers: I20.3.14
 TEST(Retry, ExceptionIsNotRetried) {
     int calls = 0;
     by_hand work(retry(backoff(1s), [&]() -> task<result<void>> {
@@ -219,6 +232,7 @@ TEST(Retry, ExceptionIsNotRetried) {
     EXPECT_EQ(calls, 1);
 }
 
+// covers: I20.3.14
 TEST(Retry, EndlessRetriesWithoutDelayYield) {
     time_loop loop;
     int calls = 0;
@@ -231,6 +245,7 @@ TEST(Retry, EndlessRetriesWithoutDelayYield) {
     EXPECT_GE(calls, 1);
 }
 
+// covers: P035 I20.3.14
 TEST(Retry, LimitsEachAttemptWithTryTimeout) {
     time_loop loop;
     script s;

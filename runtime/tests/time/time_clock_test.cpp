@@ -35,6 +35,7 @@ using support::poll_with;
 using support::text_of_misuse;
 using support::time_loop;
 
+// covers: P036
 TEST(TimeClock, PauseResumeAndAdvanceNeedALoop) {
     by_hand step(eddy::test::advance(1ms));
     for (const auto& text : {text_of_misuse([] { eddy::test::pause(); }), text_of_misuse([] { eddy::test::resume(); }),
@@ -44,6 +45,7 @@ TEST(TimeClock, PauseResumeAndAdvanceNeedALoop) {
     }
 }
 
+// covers: P036
 TEST(TimeClock, ResumeAndAdvanceNeedAPausedClock) {
     time_loop loop(time_loop::clock::running);
     by_hand step(eddy::test::advance(1ms));
@@ -57,6 +59,7 @@ TEST(TimeClock, ResumeAndAdvanceNeedAPausedClock) {
     EXPECT_FALSE(loop.driver().is_paused());
 }
 
+// covers: P036
 TEST(TimeClock, AdvanceWakesDueTimersBeforeTheCallingTask) {
     time_loop loop;
     std::vector<char> order;
@@ -92,6 +95,7 @@ std::vector<std::int64_t> time_line() {
     return line;
 }
 
+// covers: R059
 TEST(TimeClock, PausedClockIsDeterministic) {
     std::vector<std::int64_t> expected;
     nanoseconds sum = 0ns;
@@ -102,6 +106,7 @@ TEST(TimeClock, PausedClockIsDeterministic) {
     for (int run = 0; run < 1000; ++run) ASSERT_EQ(time_line(), expected) << "run " << run;
 }
 
+// covers: R059
 TEST(TimeClock, SmallAdvancesAddUp) {
     time_loop loop;
     by_hand nap(sleep(1ms));
@@ -111,6 +116,7 @@ TEST(TimeClock, SmallAdvancesAddUp) {
     assert_ready(nap.poll());
 }
 
+// covers: R060
 TEST(TimeClock, PausedClockFiresAtTheExactDeadline) {
     for (const auto d : {1ns, 62'499ns, 62'500ns, 62'501ns, 100'000ns, 3'999'999ns, 4'000'001ns}) {
         time_loop loop;
@@ -131,6 +137,7 @@ TEST(TimeClock, CoarseTimeIsCloseToNow) {
     EXPECT_EQ(loop.driver().coarse_now(), loop.driver().now());
 }
 
+// covers: R060
 TEST(TimeClock, RunningClockRoundsDeadlinesUpToTheTick) {
     constexpr auto tick = eddy::detail::time_driver::tick;
     for (const nanoseconds d : std::array<nanoseconds, 7>{0ns, 1ns, 31us, 62'499ns, 62'500ns, 1ms, 4ms}) {
@@ -150,6 +157,7 @@ TEST(TimeClock, RunningClockRoundsDeadlinesUpToTheTick) {
     }
 }
 
+// covers: R060
 TEST(TimeClock, TimersWithinOneTickFireTogether) {
     time_loop loop(time_loop::clock::running);
     auto& driver = loop.driver();
@@ -168,6 +176,7 @@ TEST(TimeClock, TimersWithinOneTickFireTogether) {
     EXPECT_EQ(driver.fire(edge + eddy::detail::time_driver::tick), 1u);
 }
 
+// covers: R060
 TEST(TimeClock, TimerHeldBackWithinATickFiresAfterResume) {
     time_loop loop;
     auto& driver = loop.driver();
@@ -182,6 +191,7 @@ TEST(TimeClock, TimerHeldBackWithinATickFiresAfterResume) {
     EXPECT_EQ(driver.fire(*next), 1u);
 }
 
+// covers: R061
 TEST(TimeClock, JumpFiresEachDueTimerOnce) {
     time_loop loop;
     std::deque<by_hand<sleep_future>> naps;
@@ -193,6 +203,7 @@ TEST(TimeClock, JumpFiresEachDueTimerOnce) {
     EXPECT_EQ(loop.advance(40min), 40u);
 }
 
+// covers: P036
 TEST(TimeClock, AutoAdvanceStopsAtTheFirstDeadline) {
     time_loop loop(time_loop::clock::running);
     by_hand nap(sleep(24h)), longer(sleep(25h)), endless(sleep(std::chrono::hours::max()));
@@ -208,6 +219,7 @@ TEST(TimeClock, AutoAdvanceStopsAtTheFirstDeadline) {
     EXPECT_FALSE(loop.driver().auto_advance()) << "a timer that never fires is not waited for";
 }
 
+// covers: P036
 TEST(TimeClock, ResumedClockContinuesFromThePausedTime) {
     time_loop loop(time_loop::clock::running);
     auto& driver = loop.driver();
@@ -225,6 +237,7 @@ TEST(TimeClock, ResumedClockContinuesFromThePausedTime) {
     EXPECT_EQ(driver.fire(clock::now() + 1ms), 1u);
 }
 
+// covers: R052
 TEST(TimeClock, ClockSaturatesAtTheMaximum) {
     time_loop loop;
     loop.driver().advance(nanoseconds::max());

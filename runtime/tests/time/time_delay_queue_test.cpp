@@ -62,6 +62,7 @@ struct polled {
     std::uint64_t wakes() { return counter.wakes(); }
 };
 
+// covers: P039
 TEST(DelayQueue, EmptyQueueEndsAndAcceptsNewValues) {
     time_loop loop;
     delay_queue<int> queue;
@@ -72,6 +73,7 @@ TEST(DelayQueue, EmptyQueueEndsAndAcceptsNewValues) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
+// covers: P039
 TEST(DelayQueue, ValueIsReturnedAtTheDeadline) {
     time_loop loop;
     delay_queue<std::string> queue;
@@ -92,6 +94,7 @@ TEST(DelayQueue, ValueIsReturnedAtTheDeadline) {
     EXPECT_FALSE(queue.contains(key));
 }
 
+// covers: P039
 TEST(DelayQueue, ValuesAreOrderedByDeadlineAndThenByInsertion) {
     time_loop loop;
     delay_queue<int> queue;
@@ -109,6 +112,7 @@ TEST(DelayQueue, ValuesAreOrderedByDeadlineAndThenByInsertion) {
     EXPECT_EQ(hand.wakes(), 1u);
 }
 
+// covers: P039
 TEST(DelayQueue, OneTimerMovesFromDeadlineToDeadline) {
     time_loop loop;
     delay_queue<int> queue;
@@ -125,6 +129,7 @@ TEST(DelayQueue, OneTimerMovesFromDeadlineToDeadline) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
+// covers: P039
 TEST(DelayQueue, EarlierInsertMovesTheTimerOfTheWaiter) {
     time_loop loop;
     delay_queue<int> queue;
@@ -137,6 +142,7 @@ TEST(DelayQueue, EarlierInsertMovesTheTimerOfTheWaiter) {
     EXPECT_EQ(hand.value(), 2);
 }
 
+// covers: P039
 TEST(DelayQueue, ResetMovesADeadlineBothWays) {
     time_loop loop;
     delay_queue<int> queue;
@@ -158,6 +164,7 @@ TEST(DelayQueue, ResetMovesADeadlineBothWays) {
     EXPECT_EQ(hand.value(), 1);
 }
 
+// covers: P039 R058
 TEST(DelayQueue, ResetPostponesADueValue) {
     time_loop loop;
     delay_queue<int> queue;
@@ -173,6 +180,7 @@ TEST(DelayQueue, ResetPostponesADueValue) {
     EXPECT_EQ(hand.value(), 1);
 }
 
+// covers: P039
 TEST(DelayQueue, RemoveReturnsAValueBeforeTheDeadline) {
     time_loop loop;
     delay_queue<std::unique_ptr<int>> queue;
@@ -190,6 +198,7 @@ TEST(DelayQueue, RemoveReturnsAValueBeforeTheDeadline) {
     EXPECT_EQ(*hand.value(), 2);
 }
 
+// covers: P039
 TEST(DelayQueue, RemovingTheLastValueWakesTheWaiter) {
     for (const bool clears : {false, true}) {
         time_loop loop;
@@ -208,6 +217,7 @@ TEST(DelayQueue, RemovingTheLastValueWakesTheWaiter) {
     }
 }
 
+// covers: P039
 TEST(DelayQueue, StaleKeyThrowsEvenIfTheSlotIsReused) {
     time_loop loop;
     delay_queue<int> queue;
@@ -230,6 +240,7 @@ TEST(DelayQueue, StaleKeyThrowsEvenIfTheSlotIsReused) {
     EXPECT_EQ(queue.size(), 2u);
 }
 
+// covers: P039
 TEST(DelayQueue, PeekReturnsTheNextKey) {
     time_loop loop;
     delay_queue<int> queue;
@@ -243,6 +254,7 @@ TEST(DelayQueue, PeekReturnsTheNextKey) {
     EXPECT_EQ(queue.peek(), later);
 }
 
+// covers: P039
 TEST(DelayQueue, CompactKeepsKeysValid) {
     time_loop loop;
     delay_queue<int> queue;
@@ -272,6 +284,7 @@ TEST(DelayQueue, CompactKeepsKeysValid) {
     EXPECT_EQ(queue.capacity(), 0u);
 }
 
+// covers: P039
 TEST(DelayQueue, ReserveGrowsTheCapacity) {
     delay_queue<int> queue(10);
     EXPECT_GE(queue.capacity(), 10u);
@@ -280,6 +293,7 @@ TEST(DelayQueue, ReserveGrowsTheCapacity) {
     EXPECT_TRUE(queue.is_empty());
 }
 
+// covers: P037
 TEST(DelayQueue, FarFutureDeadlinesDoNotOverflow) {
     time_loop loop;
     delay_queue<int> queue;
@@ -298,6 +312,7 @@ TEST(DelayQueue, FarFutureDeadlinesDoNotOverflow) {
     EXPECT_EQ(queue.size(), 4u);
 }
 
+// covers: R045
 TEST(DelayQueue, DueValuesConsumeCoopBudget) {
     time_loop loop;
     delay_queue<int> queue;
@@ -372,6 +387,7 @@ TEST(DelayQueue, ThrowingInsertLeavesTheQueueUnchanged) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
+// covers: P039
 TEST(DelayQueue, WorksNextToAnotherBranchOfSelect) {
     struct user {
         static eddy::task<int> run() {
@@ -402,6 +418,7 @@ TEST(DelayQueue, WorksNextToAnotherBranchOfSelect) {
 
 // ---- Against a model ----
 
+// covers: P039 R058
 TEST(DelayQueue, MatchesASortedMap) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = 0, rounds = support::rounds(2'000); round < rounds; ++round) {
@@ -483,6 +500,7 @@ TEST(DelayQueue, MatchesASortedMap) {
     }
 }
 
+// covers: P039
 TEST(DelayQueueStress, MillionsOfValuesAreReturnedInOrder) {
     time_loop loop;
     delay_queue<std::uint32_t> queue;

@@ -30,6 +30,7 @@ using support::time_loop;
 
 constexpr time_point at(std::chrono::nanoseconds since_start) { return time_point(1h + since_start); }
 
+// covers: S78
 TEST(Interval, SkipMatchesTheTableOfTokioCore) {
     struct row {
         std::chrono::milliseconds previous, now, period, next;
@@ -44,6 +45,7 @@ TEST(Interval, SkipMatchesTheTableOfTokioCore) {
     EXPECT_EQ(next_tick(missed_tick_behavior::skip, at(1ns), at(25s), 2ns), at(25s + 1ns));
 }
 
+// covers: P034
 TEST(Interval, NextTickFollowsTheMissedTickBehavior) {
     using enum missed_tick_behavior;
     // Ticks that are on time, or late within the tolerance for event loops: all behaviors agree.
@@ -62,6 +64,7 @@ TEST(Interval, NextTickFollowsTheMissedTickBehavior) {
     EXPECT_EQ(next_tick(skip, at(0ms), at(2500us), 1ms), at(3ms));
 }
 
+// covers: R052
 TEST(Interval, NextTickSaturates) {
     for (const auto behavior : {missed_tick_behavior::burst, missed_tick_behavior::delay, missed_tick_behavior::skip}) {
         EXPECT_EQ(next_tick(behavior, at(0ms), at(1s), eddy::time::duration::max()), time_point::max());
@@ -105,24 +108,28 @@ taken busy_interval(missed_tick_behavior behavior, std::chrono::milliseconds bus
 
 using numbers = std::vector<std::int64_t>;
 
+// covers: P034
 TEST(Interval, BurstCatchesUpOnMissedTicks) {
     const taken ticks = busy_interval(missed_tick_behavior::burst, 200ms);
     EXPECT_EQ(ticks.at, (numbers{200, 200, 200, 200, 250, 300, 350, 400}));
     EXPECT_EQ(ticks.due, (numbers{50, 100, 150, 200, 250, 300, 350, 400}));
 }
 
+// covers: P034
 TEST(Interval, DelayRestartsTheSchedule) {
     const taken ticks = busy_interval(missed_tick_behavior::delay, 220ms);
     EXPECT_EQ(ticks.at, (numbers{220, 270, 320, 370, 420}));
     EXPECT_EQ(ticks.due, (numbers{50, 270, 320, 370, 420}));
 }
 
+// covers: P034
 TEST(Interval, SkipOmitsMissedTicks) {
     const taken ticks = busy_interval(missed_tick_behavior::skip, 75ms);
     EXPECT_EQ(ticks.at, (numbers{75, 100, 150, 200, 250, 300, 350, 400}));
     EXPECT_EQ(busy_interval(missed_tick_behavior::skip, 220ms).at, (numbers{220, 250, 300, 350, 400}));
 }
 
+// covers: R057
 TEST(Interval, ReadyTickArmsNoTimerAndMissedTicksWakeOnce) {
     for (const auto behavior : {missed_tick_behavior::burst, missed_tick_behavior::delay, missed_tick_behavior::skip}) {
         time_loop loop;
@@ -140,6 +147,7 @@ TEST(Interval, ReadyTickArmsNoTimerAndMissedTicksWakeOnce) {
     }
 }
 
+// covers: P034
 TEST(Interval, DroppedTickIsNotLost) {
     time_loop loop;
     const auto start = clock::now();
@@ -150,6 +158,7 @@ TEST(Interval, DroppedTickIsNotLost) {
     EXPECT_EQ(assert_ready(by_hand(every.tick()).poll()), start + 10ms);
 }
 
+// covers: P034
 TEST(Interval, IsAStream) {
     static_assert(eddy::stream<eddy::time::interval_stream>);
     time_loop loop;
@@ -164,6 +173,7 @@ TEST(Interval, IsAStream) {
     EXPECT_EQ(assert_ready(every.poll_next(cx)), start + 13ms);
 }
 
+// covers: P034
 TEST(Interval, ResetsMoveTheNextTick) {
     time_loop loop;
     auto every = interval(10ms);
@@ -191,6 +201,7 @@ TEST(Interval, ResetsMoveTheNextTick) {
     expect_next_in(10ms);
 }
 
+// covers: P034
 TEST(Interval, ZeroPeriodThrows) {
     const std::string text = text_of_misuse([] { static_cast<void>(interval(0ms)); });
     EXPECT_NE(text.find("a period above zero"), std::string::npos) << text;
@@ -198,6 +209,7 @@ TEST(Interval, ZeroPeriodThrows) {
     EXPECT_THROW(static_cast<void>(eddy::time::interval_at(clock::now(), -1s)), eddy::misuse);
 }
 
+// covers: P097
 TEST(Interval, DroppedNextOfTheStreamTakesNoTick) {
     time_loop loop;
     const auto start = clock::now();

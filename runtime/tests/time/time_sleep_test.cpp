@@ -42,6 +42,7 @@ using support::poll_with;
 using support::text_of_misuse;
 using support::time_loop;
 
+// covers: P033
 TEST(Sleep, IsReadyAtTheDeadlineAndWokenOnce) {
     time_loop loop;
     by_hand nap(sleep(10ms));
@@ -54,6 +55,7 @@ TEST(Sleep, IsReadyAtTheDeadlineAndWokenOnce) {
     EXPECT_EQ(nap.wakers(), 0u);
 }
 
+// covers: P033
 TEST(Sleep, DurationStartsAtTheCall) {
     time_loop loop;
     by_hand nap(sleep(10ms));
@@ -61,6 +63,7 @@ TEST(Sleep, DurationStartsAtTheCall) {
     assert_ready(nap.poll());
 }
 
+// covers: P033
 TEST(Sleep, PastDeadlinesAreReadyWithoutATimer) {
     time_loop loop(time_loop::clock::running);
     assert_ready(by_hand(sleep(0s)).poll());
@@ -70,6 +73,7 @@ TEST(Sleep, PastDeadlinesAreReadyWithoutATimer) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
+// covers: P033
 TEST(Sleep, ArmsNoTimerBeforeTheFirstPoll) {
     time_loop loop;
     const auto nap = sleep(1ms);
@@ -79,6 +83,7 @@ TEST(Sleep, ArmsNoTimerBeforeTheFirstPoll) {
     EXPECT_TRUE(nap.is_elapsed());
 }
 
+// covers: P033
 TEST(Sleep, DropRemovesTheTimerAndTheWaker) {
     time_loop loop;
     by_hand nap(sleep(10ms));
@@ -89,6 +94,7 @@ TEST(Sleep, DropRemovesTheTimerAndTheWaker) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
+// covers: P033
 TEST(Sleep, YieldsWithoutCoopBudget) {
     time_loop loop;
     by_hand nap(sleep(0s));
@@ -97,6 +103,7 @@ TEST(Sleep, YieldsWithoutCoopBudget) {
     assert_ready(nap.poll(1));
 }
 
+// covers: P033
 TEST(Sleep, WaitingConsumesNoCoopBudget) {
     time_loop loop;
     auto nap = sleep(1ms);
@@ -109,6 +116,7 @@ TEST(Sleep, WaitingConsumesNoCoopBudget) {
     EXPECT_EQ(cx.budget(), 0u);
 }
 
+// covers: P033
 TEST(Sleep, ResetMovesTheDeadlineOfAPendingSleep) {
     time_loop loop;
     by_hand nap(sleep(10ms));
@@ -122,6 +130,7 @@ TEST(Sleep, ResetMovesTheDeadlineOfAPendingSleep) {
     assert_ready(nap.poll());
 }
 
+// covers: P033
 TEST(Sleep, ResetToAnEarlierOrPastDeadlineWakes) {
     time_loop loop;
     by_hand nap(sleep(10s));
@@ -135,6 +144,7 @@ TEST(Sleep, ResetToAnEarlierOrPastDeadlineWakes) {
     assert_ready(nap.poll());
 }
 
+// covers: P033
 TEST(Sleep, ResetRestartsAnElapsedSleep) {
     time_loop loop;
     by_hand nap(sleep(1ms));
@@ -147,6 +157,7 @@ TEST(Sleep, ResetRestartsAnElapsedSleep) {
     assert_ready(nap.poll());
 }
 
+// covers: P033
 TEST(Sleep, ResetMovesTheTimerToTheCurrentLoop) {
     time_loop first;
     by_hand nap(sleep(10ms));
@@ -209,6 +220,7 @@ TEST(Sleep, PollAfterTheShutdownOfTheLoopThrows) {
     EXPECT_EQ(nap.wakers(), 0u);
 }
 
+// covers: R049
 TEST(Sleep, WakerMayDropAnotherSleepOfTheSameTick) {
     // 40 timers: some are in the batch that is being woken, and the others are still in the list behind it.
     for (const std::size_t victim : {1u, 31u, 32u, 39u}) {
@@ -232,6 +244,7 @@ TEST(Sleep, WakerMayDropAnotherSleepOfTheSameTick) {
     }
 }
 
+// covers: R051
 TEST(Sleep, EarlierDeadlineUnparksTheLoop) {
     eddy::test::wake_counter unparked;
     time_loop loop(time_loop::clock::paused, unparked.waker());
@@ -256,6 +269,7 @@ TEST(Sleep, DeadlineAtATickIsNotRoundedUp) {
     EXPECT_EQ(*loop.driver().next_deadline(), at_a_tick);
 }
 
+// covers: R052
 TEST(Sleep, HugeDurationsSaturateAndNeverEnd) {
     time_loop loop;
     std::deque<by_hand<sleep_future>> naps;
@@ -272,6 +286,7 @@ TEST(Sleep, HugeDurationsSaturateAndNeverEnd) {
     EXPECT_EQ(naps[1].future().deadline(), time_point::max());
 }
 
+// covers: R052
 TEST(Sleep, ResetToNeverAndBackKeepsTheWaker) {
     time_loop loop;
     by_hand nap(sleep(10ms)), neighbour(sleep(10ms));
@@ -285,6 +300,7 @@ TEST(Sleep, ResetToNeverAndBackKeepsTheWaker) {
     EXPECT_EQ(nap.wakes(), 1u);
 }
 
+// covers: R052
 TEST(Sleep, HugeNegativeDurationsArePast) {
     time_loop loop;
     assert_ready(by_hand(sleep(std::chrono::nanoseconds::min())).poll());
@@ -292,6 +308,7 @@ TEST(Sleep, HugeNegativeDurationsArePast) {
     assert_ready(by_hand(sleep(std::chrono::duration<double>(-1e300))).poll());
 }
 
+// covers: P037
 TEST(Sleep, DurationsAreRoundedUpToNanoseconds) {
     using picoseconds = std::chrono::duration<std::int64_t, std::pico>;
     static_assert(eddy::time::round_up(picoseconds(1)) == 1ns);
@@ -303,6 +320,7 @@ TEST(Sleep, DurationsAreRoundedUpToNanoseconds) {
     EXPECT_EQ(eddy::time::deadline_after(std::chrono::hours::max()), time_point::max());
 }
 
+// covers: R054
 TEST(Sleep, TimersRearmedDuringFireWaitForTheNextFire) {
     time_loop loop;
     std::array<eddy::detail::timer_entry, 40> timers;  // more than one batch: some fire after others are rearmed
@@ -345,6 +363,7 @@ TEST(Sleep, NextDeadlineIsLaterAfterManyTimersHaveFired) {
     }
 }
 
+// covers: R055
 TEST(Sleep, ShutdownInsideFireReleasesTheOtherTimers) {
     time_loop loop;
     constexpr std::size_t batch = 32;
@@ -362,6 +381,7 @@ TEST(Sleep, ShutdownInsideFireReleasesTheOtherTimers) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
+// covers: R056 R069
 TEST(Sleep, WakerOfTheLastPollIsWoken) {
     time_loop loop;
     auto nap = sleep(10ms);
@@ -374,6 +394,7 @@ TEST(Sleep, WakerOfTheLastPollIsWoken) {
     EXPECT_EQ(second.wakes(), 1u);
 }
 
+// covers: R068
 TEST(Sleep, WakersMayReenterTheTimeDriver) {
     time_loop loop;
     int calls = 0;
@@ -396,6 +417,7 @@ TEST(Sleep, WakersMayReenterTheTimeDriver) {
     EXPECT_EQ(calls, 3 + 1 + 2 + 4);
 }
 
+// covers: R068
 TEST(Sleep, TimerThatFiresDuringTheCloneOfAWakerIsReady) {
     time_loop loop;
     auto nap = sleep(1ms);
@@ -404,6 +426,7 @@ TEST(Sleep, TimerThatFiresDuringTheCloneOfAWakerIsReady) {
     assert_ready(poll_with(nap, advancing.waker_that_always_calls()));
 }
 
+// covers: R060
 TEST(SleepStress, SleepsNeverEndEarly) {
     time_loop loop(time_loop::clock::running);
     for (std::uint64_t i = 0; i < support::rounds(1000); ++i) {
@@ -457,6 +480,7 @@ void poll_and_drop(naps_under_way& naps, const eddy::waker& waker) {
     }
 }
 
+// covers: R050
 TEST(SleepStress, SleepsAreDroppedOnAnotherThreadWhileTheyFire) {
     const eddy::test::wake_counter arming, dropping;
     handover through;
@@ -488,6 +512,7 @@ TEST(SleepStress, SleepsAreDroppedOnAnotherThreadWhileTheyFire) {
     EXPECT_EQ(dropping.wakers(), 0u);
 }
 
+// covers: P038
 TEST(SleepStress, MillionTimersFireOnce) {
     time_loop loop;
     const auto count = support::rounds(1'000'000);

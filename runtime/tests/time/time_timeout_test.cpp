@@ -72,6 +72,7 @@ private:
     probe* probe_;
 };
 
+// covers: P035
 TEST(Timeout, ReturnsTheValueBeforeTheDeadline) {
     time_loop loop;
     probe inner;
@@ -86,6 +87,7 @@ TEST(Timeout, ReturnsTheValueBeforeTheDeadline) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
+// covers: P035
 TEST(Timeout, DestroysTheWorkBeforeElapsedIsReturned) {
     time_loop loop;
     probe inner;
@@ -100,6 +102,7 @@ TEST(Timeout, DestroysTheWorkBeforeElapsedIsReturned) {
     EXPECT_NE(text_of_misuse([&] { static_cast<void>(work.poll()); }).find("after it had ended"), std::string::npos);
 }
 
+// covers: P035
 TEST(Timeout, AcceptsVoidFuturesAndReferences) {
     time_loop loop;
     static_assert(
@@ -122,6 +125,7 @@ TEST(Timeout, AcceptsVoidFuturesAndReferences) {
     EXPECT_TRUE(referenced.is_elapsed());
 }
 
+// covers: P035
 TEST(Timeout, ZeroTimeoutAllowsOnePoll) {
     time_loop loop(time_loop::clock::running);
     probe in_time{.is_ready = true}, late;
@@ -130,6 +134,7 @@ TEST(Timeout, ZeroTimeoutAllowsOnePoll) {
     EXPECT_EQ(late.polls, 1);
 }
 
+// covers: R052
 TEST(Timeout, MaximalDurationNeverElapses) {
     time_loop loop;
     probe inner;
@@ -140,6 +145,7 @@ TEST(Timeout, MaximalDurationNeverElapses) {
     EXPECT_TRUE(assert_ready(work.poll()).has_value());
 }
 
+// covers: R062
 TEST(Timeout, ValueWinsIfBothAreReady) {
     for (int round = 0; round < 1000; ++round) {
         time_loop loop;
@@ -150,6 +156,7 @@ TEST(Timeout, ValueWinsIfBothAreReady) {
     }
 }
 
+// covers: R045
 TEST(Timeout, ElapsesEvenIfTheWorkConsumesTheCoopBudget) {
     time_loop loop;
     probe inner{.uses_up_budget = true};
@@ -159,6 +166,7 @@ TEST(Timeout, ElapsesEvenIfTheWorkConsumesTheCoopBudget) {
     EXPECT_FALSE(assert_ready(work.poll()).has_value());
 }
 
+// covers: P035
 TEST(Timeout, CancelsTheWorkGracefully) {
     time_loop loop;
     probe inner{.cancel_is_ready = false};
@@ -174,6 +182,7 @@ TEST(Timeout, CancelsTheWorkGracefully) {
     EXPECT_FALSE(inner.is_alive);
 }
 
+// covers: P035
 TEST(Timeout, ForwardsCancellationToTheWork) {
     time_loop loop;
     static_assert(eddy::cancellable_future<eddy::time::timeout_future<probed<true>>>);
@@ -188,6 +197,7 @@ TEST(Timeout, ForwardsCancellationToTheWork) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
+// covers: P035
 TEST(Timeout, ExceptionOfTheWorkEndsTheTimeout) {
     time_loop loop;
     by_hand work(timeout(10ms, [](std::shared_ptr<int>) -> eddy::task<int> {
@@ -198,6 +208,7 @@ TEST(Timeout, ExceptionOfTheWorkEndsTheTimeout) {
     EXPECT_THROW(static_cast<void>(work.poll()), eddy::misuse);
 }
 
+// covers: P035
 TEST(Timeout, TryTurnsElapsedIntoTimedOut) {
     time_loop loop;
     const auto body = []() -> eddy::task<eddy::result<int>> {

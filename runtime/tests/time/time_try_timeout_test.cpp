@@ -53,6 +53,7 @@ auto now(F future) {
     return assert_ready(by_hand(try_timeout(1s, std::move(future))).poll());
 }
 
+// covers: I20.3.1
 TEST(TryTimeout, PlainOutputBecomesAResult) {
     time_loop loop;
     auto number = now(ready(1));
@@ -63,6 +64,7 @@ TEST(TryTimeout, PlainOutputBecomesAResult) {
     EXPECT_TRUE(nothing.has_value());
 }
 
+// covers: I20.3.1
 TEST(TryTimeout, ResultOutputIsNotNested) {
     time_loop loop;
     script s{.now = plan::ready, .value = 3};
@@ -74,6 +76,7 @@ TEST(TryTimeout, ResultOutputIsNotNested) {
     EXPECT_TRUE(now(ready(eddy::ok())).has_value());
 }
 
+// covers: P035 I20.3.1
 TEST(TryTimeout, ElapsedDeadlineReturnsTimedOut) {
     time_loop loop;
     script s;
@@ -90,6 +93,7 @@ TEST(TryTimeout, ElapsedDeadlineReturnsTimedOut) {
     EXPECT_THROW(static_cast<void>(at.poll()), eddy::misuse);
 }
 
+// covers: P035 I20.3.1
 TEST(TryTimeout, ErrorsOfNestedExpectedsConvert) {
     time_loop loop;
     using inner = std::expected<std::string, convertible_error>;
@@ -102,6 +106,7 @@ TEST(TryTimeout, ErrorsOfNestedExpectedsConvert) {
     EXPECT_TRUE(now(ready(std::expected<result<void>, eddy::errc>())).has_value());
 }
 
+// covers: I20.3.2
 TEST(TryTimeout, OptionalBecomesAStreamItem) {
     time_loop loop;
     auto item = now(ready(std::optional(std::make_unique<int>(4))));
@@ -114,6 +119,7 @@ TEST(TryTimeout, OptionalBecomesAStreamItem) {
     EXPECT_FALSE(end.is_item() || end.is_error());
 }
 
+// covers: I20.3.2
 TEST(TryTimeout, OptionalOfAResultBecomesAStreamItem) {
     time_loop loop;
     using next = std::optional<result<int>>;
@@ -130,6 +136,7 @@ TEST(TryTimeout, OptionalOfAResultBecomesAStreamItem) {
     EXPECT_TRUE(now(ready(result<std::optional<int>>(std::optional<int>()))).is_end());
 }
 
+// covers: I20.3.2
 TEST(TryTimeout, ItemThrowsMisuseAtTheEndOrOnError) {
     const auto text = [](stream_item<int> item) {
         return support::text_of_misuse([&] { static_cast<void>(item.item()); });
@@ -140,6 +147,7 @@ TEST(TryTimeout, ItemThrowsMisuseAtTheEndOrOnError) {
     EXPECT_EQ(full.item(), 3);
 }
 
+// covers: P035
 TEST(TryTimeout, TryUnwrapsStreamItemToOptional) {
     time_loop loop;
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);

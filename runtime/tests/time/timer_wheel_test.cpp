@@ -40,6 +40,7 @@ std::vector<wheel_entry*> advance(timer_wheel& wheel, std::uint64_t now) {
 
 using entries = std::vector<wheel_entry*>;
 
+// covers: R053
 TEST(TimerWheel, EntryIsDueExactlyAtTheTick) {
     timer_wheel wheel;
     wheel_entry entry;
@@ -50,6 +51,7 @@ TEST(TimerWheel, EntryIsDueExactlyAtTheTick) {
     EXPECT_EQ(wheel.next_expiration(), std::nullopt);
 }
 
+// covers: R053
 TEST(TimerWheel, EntriesAtLevelEdgesFireOnceAndInOrder) {
     for (unsigned level = 1; level <= timer_wheel::levels; ++level) {
         const std::uint64_t edge = std::uint64_t{1} << (timer_wheel::digit_bits * level);
@@ -73,6 +75,7 @@ TEST(TimerWheel, EntriesAtLevelEdgesFireOnceAndInOrder) {
     }
 }
 
+// covers: R053
 TEST(TimerWheel, OneLongStepReturnsAllEntriesInOrder) {
     timer_wheel wheel(1'000'003);
     std::vector<wheel_entry> timers(7 * 3);
@@ -86,6 +89,7 @@ TEST(TimerWheel, OneLongStepReturnsAllEntriesInOrder) {
     for (std::size_t i = 0; i < timers.size(); ++i) EXPECT_EQ(due[i], &timers[i]);
 }
 
+// covers: R053
 TEST(TimerWheel, EqualDeadlinesKeepTheOrderOfInsertion) {
     timer_wheel wheel;
     std::array<wheel_entry, 4> timers;
@@ -139,6 +143,7 @@ TEST(TimerWheel, RemovingTheLastEntryEmptiesTheWheel) {
     EXPECT_EQ(wheel.next_expiration(), std::nullopt);
 }
 
+// covers: R049
 TEST(TimerWheel, DueEntryCanBeRemoved) {
     for (const std::uint64_t deadline : {99u, 100u, 101u}) {
         timer_wheel wheel;
@@ -155,6 +160,7 @@ TEST(TimerWheel, DueEntryCanBeRemoved) {
     }
 }
 
+// covers: R049
 TEST(TimerWheel, EntryCanBeRemovedFromABatchOfDueEntries) {
     timer_wheel wheel;
     std::array<wheel_entry, 3> timers;
@@ -171,6 +177,7 @@ TEST(TimerWheel, EntryCanBeRemovedFromABatchOfDueEntries) {
     EXPECT_EQ(advance(wheel, slots + slots * slots), entries{&neighbour});
 }
 
+// covers: R052
 TEST(TimerWheel, DeadlinesBeyondTheRangeDoNotFireEarly) {
     for (const std::uint64_t start : {std::uint64_t{0}, std::uint64_t{777}, range - 1, range + 12'345}) {
         for (const std::uint64_t deadline :
@@ -189,6 +196,7 @@ TEST(TimerWheel, DeadlinesBeyondTheRangeDoNotFireEarly) {
     }
 }
 
+// covers: R052
 TEST(TimerWheel, EntryAtTheLargestTickFires) {
     timer_wheel wheel;
     wheel_entry entry;
@@ -197,6 +205,7 @@ TEST(TimerWheel, EntryAtTheLargestTickFires) {
     EXPECT_EQ(advance(wheel, std::numeric_limits<std::uint64_t>::max()), entries{&entry});
 }
 
+// covers: R054
 TEST(TimerWheel, EntryInsertedWhenDueIsInTheDueList) {
     timer_wheel wheel;
     wheel.advance(10);
@@ -208,6 +217,7 @@ TEST(TimerWheel, EntryInsertedWhenDueIsInTheDueList) {
     }
 }
 
+// covers: R055
 TEST(TimerWheel, PoppedEntriesAreUnlinked) {
     timer_wheel wheel;
     std::vector<wheel_entry> timers(10);
@@ -277,6 +287,7 @@ private:
     std::uint64_t now_ = 0;
 };
 
+// covers: R053
 TEST(TimerWheelStress, MatchesASortedSet) {
     with_oracle both(support::seed());
     const auto steps = support::rounds(1'000'000);

@@ -181,6 +181,7 @@ TEST_F(UringMemoryOwnProcess, IdleConnectionsHoldNoBuffer) {
     streams_.clear();
 }
 
+// covers: R104
 TEST_F(UringMemoryOwnProcess, SlowConnectionsHoldOnlyRingBuffers) {
     connect_all();
     expect_others_are_served();

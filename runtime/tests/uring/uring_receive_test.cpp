@@ -79,6 +79,7 @@ private:
 
 // ---- Dropped operations ----
 
+// covers: R098
 TEST_F(UringReceiveStress, DroppedOperationsNeverTouchUserMemory) {
     // The kernel does not accept submissions immediately. This exposes the use of memory that is released too early.
     begin(fault_chances().set(ring_fault::nothing_taken, 200).set(ring_fault::some_taken, 200));
@@ -139,6 +140,7 @@ TEST_F(UringReceiveStress, DroppedOperationsNeverTouchUserMemory) {
     }
 }
 
+// covers: S05
 TEST_F(UringReceive, MetricsCountCancelledOperationsInTheKernel) {
     constexpr std::size_t count = 5;
     auto loop = make_core();
@@ -162,6 +164,7 @@ TEST_F(UringReceive, MetricsCountCancelledOperationsInTheKernel) {
     EXPECT_EQ(given_up(), 0u);
 }
 
+// covers: R099
 TEST_F(UringReceiveStress, BytesForDestroyedStreamsReturnTheirBuffer) {
     const auto rounds = support::rounds(5'000);
     auto loop = make_core();
@@ -192,6 +195,7 @@ TEST_F(UringReceiveStress, BytesForDestroyedStreamsReturnTheirBuffer) {
 
 // ---- Restarts and buffers ----
 
+// covers: R103
 TEST_F(UringReceive, ReceiveEndedByTheKernelRestartsWithoutLoss) {
     for (const auto what : {ring_fault::ended_receive, ring_fault::ended_with_bytes}) {
         begin(fault_chances().set(what, 1000));
@@ -201,6 +205,7 @@ TEST_F(UringReceive, ReceiveEndedByTheKernelRestartsWithoutLoss) {
     }
 }
 
+// covers: R104
 TEST_F(UringReceive, NoSpinAndNoStallWhileAllBuffersAreInUse) {
     const byte_pattern pattern(5);
     std::vector<connection> slow(buffers_of_a_ring + 100);
@@ -261,6 +266,7 @@ TEST_F(UringReceive, NoSpinAndNoStallWhileAllBuffersAreInUse) {
     others.clear();
 }
 
+// covers: R105
 TEST_F(UringReceiveStress, EachLeasedBufferIsReturnedExactlyOnce) {
     const support::watchdog limit("leases", support::is_sanitized ? 170s : 50s);
     const auto rounds = support::rounds(2'000);
@@ -354,6 +360,7 @@ TEST_F(UringReceive, LargeChunksBypassTheRingUntilSmallOnesArrive) {
     EXPECT_EQ(within(loop, pair.stream.read(into)), 0u);
 }
 
+// covers: R003
 TEST_F(UringReceive, DataAfterUrgentByteIsReadInLargeTransferMode) {
     connection pair;
     auto loop = make_core();
@@ -424,6 +431,7 @@ TEST_F(UringReceiveStress, ChunksOfAllSizesKeepTheirOrder) {
 
 // ---- Accepts ----
 
+// covers: R099
 TEST_F(UringAcceptStress, DroppedAcceptLeavesConnectionToNextAccept) {
     const auto rounds = support::rounds(20'000);
     auto loop = make_core();
@@ -480,6 +488,7 @@ eddy::task<std::uint64_t> accept_burst_and_trickle(const eddy::core& loop, std::
     co_return turns;
 }
 
+// covers: P053
 TEST_F(UringAccept, BurstIsAcceptedInFewDriverTicks) {
     auto loop = make_core();
     EXPECT_LT(loop.run(accept_burst_and_trickle(loop, 200)), 50u);
@@ -491,6 +500,7 @@ TEST_F(UringAccept, BurstIsAcceptedInFewTicksWithoutKernelHints) {
     EXPECT_LT(loop.run(accept_burst_and_trickle(loop, 200)), 50u);
 }
 
+// covers: R099
 TEST_F(UringAcceptStress, ClosingListenerClosesUnacceptedConnections) {
     const auto rounds = support::rounds(2'000);
     auto loop = make_core();

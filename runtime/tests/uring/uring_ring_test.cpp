@@ -62,6 +62,7 @@ class UringRing : public support::uring_test {};
 
 // ---- Full queues and entries that the kernel does not accept ----
 
+// covers: R100
 TEST_F(UringQueue, ThousandReadyReadsOverflowWithoutLoss) {
     begin({}, 4, 8);
     std::vector<connection> pairs(1000);
@@ -92,6 +93,7 @@ TEST_F(UringQueue, ThousandReadyReadsOverflowWithoutLoss) {
     pairs.clear();
 }
 
+// covers: R100
 TEST_F(UringQueue, OverflowedShortSendLosesNoBytes) {
     begin(fault_chances().set(ring_fault::short_send, 1000), 4, 8);
     std::vector<connection> pairs(200);
@@ -132,6 +134,7 @@ TEST_F(UringQueue, OverflowedShortSendLosesNoBytes) {
 
 // The kernel has accepted one of two entries. The completion of this entry calls a waker that submits the second entry.
 // The send of the second entry fails after the driver tick has processed its completions.
+// covers: R100
 TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     using eddy::detail::io_handle;
     using eddy::detail::stream_source;
@@ -195,6 +198,7 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     io->close_stream(full);
 }
 
+// covers: R101
 TEST_F(UringQueue, TenThousandOperationsPassARingOfFourEntries) {
     begin({}, 4, 8);
     const byte_pattern pattern(4);
@@ -227,6 +231,7 @@ TEST_F(UringQueue, TenThousandOperationsPassARingOfFourEntries) {
     pairs.clear();
 }
 
+// covers: R102
 TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
     // Accepted entries keep the user_data of their operation. With two entries, each one is reused immediately.
     begin({}, 2, 64);
@@ -396,6 +401,7 @@ TEST_F(UringRing, AllOf3000ReadyDescriptorsWakeTheirTasks) {
     sources.clear();
 }
 
+// covers: R103
 TEST_F(UringRing, WatchEndedByTheKernelRestarts) {
     begin(fault_chances().set(ring_fault::ended_poll, 1000));
     auto loop = make_core();
@@ -440,6 +446,7 @@ eddy::task<void> wait_for_all(connection pair, std::atomic<int>& waits) {
     static_cast<void>(co_await all);
 }
 
+// covers: R106
 TEST_F(UringRing, LoopAndRuntimeEndWithOperationsInFlight) {
     for (const unsigned workers : {0u, 1u, 2u}) {
         SCOPED_TRACE(workers);
@@ -466,6 +473,7 @@ TEST_F(UringRing, LoopAndRuntimeEndWithOperationsInFlight) {
     }
 }
 
+// covers: R106
 TEST_F(UringRing, DataWrittenBeforeTheLoopEndsIsSent) {
     connection pair;
     {
@@ -482,6 +490,7 @@ TEST_F(UringRing, DataWrittenBeforeTheLoopEndsIsSent) {
     auto gone = std::move(pair.stream);
 }
 
+// covers: R107
 TEST_F(UringRing, FailedRingCreationIsReportedAndLeaksNothing) {
     struct refusal {
         std::size_t rings_before;
@@ -519,6 +528,7 @@ TEST_F(UringRing, FailedRingCreationIsReportedAndLeaksNothing) {
     EXPECT_EQ(eddy::core::builder().driver(eddy::driver_kind::io_uring).build().error(), std::errc::not_enough_memory);
 }
 
+// covers: R109
 TEST_F(UringRing, IdleLoopUsesNoCpuTime) {
     support::tally idle;
     support::async_gate is_over;
@@ -570,6 +580,7 @@ TEST_F(UringRing, EachWakeUpOfTheSleepingLoopArrives) {
     loop.run(main());
 }
 
+// covers: R113
 TEST_F(UringRing, ForkedChildLeavesTheRingToItsParent) {
     auto loop = make_core();
     const auto talk = [&]() -> eddy::task<void> {

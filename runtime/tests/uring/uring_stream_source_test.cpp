@@ -175,6 +175,7 @@ TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
 
 // The ring has no buffers, so the epoll instance reports arriving data once. This may happen while the task waits for
 // the owner to check again for buffers.
+// covers: R104
 TEST_F(UringStreamSource, ReadinessBeforeBufferCheckIsNotLost) {
     stream_source& stream = add();
     stream.read_itself();

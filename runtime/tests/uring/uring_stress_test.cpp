@@ -140,6 +140,7 @@ private:
     std::uint64_t times_too_short_ = 0;
 };
 
+// covers: R101 R110
 TEST_P(UringFaultsStress, EachFaultAloneLosesNoBytesOrBuffers) {
     for (const auto& fault : all_faults) {
         SCOPED_TRACE(fault.name);
@@ -157,6 +158,7 @@ TEST_P(UringFaultsStress, EachFaultAloneLosesNoBytesOrBuffers) {
     }
 }
 
+// covers: S05 B03
 TEST_P(UringFaultsStress, AllFaultsTogetherLoseNoBytesOrBuffers) {
     for (const unsigned chance : {10u, 100u, 300u}) {
         SCOPED_TRACE(chance);
@@ -351,6 +353,7 @@ private:
 
 class UringDropStress : public testing::TestWithParam<unsigned> {};
 
+// covers: S05 B03
 TEST_P(UringDropStress, RandomlyDroppedOperationsLoseNoBytes) {
     constexpr std::size_t connections = 8;
     const unsigned workers = GetParam();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The driver of Windows, with sockets of the library's own wrappers, and TCP connections that use it.
+// covers: S04 S05 P112
 #include <gtest/gtest.h>
 
 #include <array>

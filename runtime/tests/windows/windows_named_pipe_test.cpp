@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Named pipes: both ends in one process.
+// covers: S04 P063
 #include <gtest/gtest.h>
 
 #include <array>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Sockets on Windows. Both ends are the library's.
+// covers: P113
 #include <gtest/gtest.h>
 
 #include <array>

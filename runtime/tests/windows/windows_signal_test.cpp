@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Events of the console as signals.
+// covers: P078
 #include <gtest/gtest.h>
 
 #include <chrono>

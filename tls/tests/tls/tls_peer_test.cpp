@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // TLS with OpenSSL itself: its programs as peers, and its functions for rare behavior of a peer.
+// covers: P067
 #include <eddy/tls.hpp>
 
 #include <eddy/bytes.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// covers: P067
 #include <eddy/tls.hpp>
 
 #include <eddy/codec.hpp>

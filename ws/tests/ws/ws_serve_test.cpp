@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // WebSockets of eddy::ws over TCP: the handshake in both roles, handlers, and the shutdown of a server.
+// covers: P145
 #include <eddy/http.hpp>
 #include <eddy/ws.hpp>
 

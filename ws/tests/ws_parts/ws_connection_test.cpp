@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Connections of eddy::ws in memory, on a paused clock: both roles, and peers that send single bytes.
+// covers: P145
 #include <eddy/ws.hpp>
 
 #include <eddy/future.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The WebSocket protocol without I/O: a table of bytes and what they mean. The rows follow the list of cases of the
 // Autobahn test suite; the number of the case is in each row. tests/clients has the table for connections.
+// covers: P145
 #include <gtest/gtest.h>
 
 #include <algorithm>

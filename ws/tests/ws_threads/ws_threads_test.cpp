@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // WebSockets of eddy::ws on several threads.
+// covers: P145
 #include <eddy/http.hpp>
 #include <eddy/ws.hpp>
 

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests that tests/check_coverage.py finds each kind of mistake."""
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import check_coverage  # noqa: E402
+
+
+class CheckCoverage(unittest.TestCase):
+    def check(self, rows, **files):
+        """Returns the covered tests by id, and the problems of a tree with these rows and files."""
+        with tempfile.TemporaryDirectory() as folder:
+            top = pathlib.Path(folder)
+            (top / "tests").mkdir()
+            (top / "tests/features.tsv").write_text("id\ttitle\topen\n" + rows)
+            for name, text in files.items():
+                (top / "tests" / name.replace("_cpp", ".cpp").replace("_sh", ".sh")).write_text(text)
+            _, covers, problems = check_coverage.coverage_of(top)
+            return {cover.id: f"{cover.file.name}:{cover.line} {cover.test}" for cover in covers}, problems
+
+    def test_line_above_test_and_line_above_function(self):
+        covers, problems = self.check(
+            "S01\tone\nS02\ttwo\nS03\tthree\topen: not yet\n",
+            a_test_cpp="#include <a>\n\n// A comment.\n// covers: S01 S02\nTEST_F(Suite, Name) {\n}\n",
+            b_sh="#!/bin/sh\n# A script.\n\n# covers: S03\ncheck() {\n",
+        )
+        self.assertEqual(problems, [])
+        self.assertEqual(covers, {"S01": "a_test.cpp:5 Suite.Name", "S02": "a_test.cpp:5 Suite.Name", "S03": "b.sh:4 check() {"})
+
+    def test_line_in_the_first_comment_is_about_the_file(self):
+        covers, problems = self.check(
+            "S01\tone\nS02\ttwo\n",
+            a_test_cpp="// Two tests.\n// covers: S01\n#include <a>\n\nTEST(A, B) {}\nTEST(A, C) {}\n",
+            refused_cpp="// expect-error: no\n// covers: S02\n#include <a>\n",
+        )
+        self.assertEqual(problems, [])
+        self.assertEqual(covers, {"S01": "a_test.cpp:2 all 2 tests", "S02": "refused.cpp:2 the whole file"})
+
+    def check_problem(self, expected, rows, text):
+        _, problems = self.check(rows, a_test_cpp="#include <a>\n\n" + text)
+        self.assertEqual(len(problems), 1, problems)
+        self.assertIn(expected, problems[0])
+
+    def test_problems(self):
+        self.check_problem("S01 has no test", "S01\tone\n", "TEST(A, B) {}\n")
+        self.check_problem("has no S02", "S01\tone\n", "// covers: S01 S02\nTEST(A, B) {}\n")
+        self.check_problem("covers S01 twice", "S01\tone\n", "// covers: S01 S01\nTEST(A, B) {}\n")
+        self.check_problem("not directly above a test", "S01\tone\topen: a\n", "// covers: S01\n\nTEST(A, B) {}\n")
+        self.check_problem("not directly above a test", "S01\tone\topen: a\n", "// covers: S01\nint helper();\n")
+        self.check_problem("not directly above a test", "S01\tone\topen: a\n", "// covers: S01\n")
+        self.check_problem("write `covers:", "S01\tone\topen: a\n", "// Covers S01\nTEST(A, B) {}\n")
+        self.check_problem("begins with an id", "S01\tone\topen: a\n", "TEST(A, R001_Name) {}\n")
+        self.check_problem("the limit is 60", "S01\tone\topen: a\n", f"TEST(A, {'b' * 61}) {{}}\n")
+        self.check_problem("S01 is there twice", "S01\tone\topen: a\nS01\tone\topen: a\n", "")
+        self.check_problem("features.tsv:2: write", "S01\tone\tlater\n", "")
+
+
+if __name__ == "__main__":
+    unittest.main()
