@@ -158,7 +158,11 @@ include_flags=("${include_flags[@]/%//include}")
 # Prints the lines of the libraries, other than src/sys, reactor/drivers and reactor/ring, that include a header of the operating system or use
 # one of its constants.
 names_of_the_system() {
-    find "${libraries[@]/%//include}" "${libraries[@]/%//src}" -name '*.[ch]pp' ! -path '*/src/sys/*' ! -path '*/src/reactor/drivers/*' ! -path '*/src/reactor/ring/*' 2>/dev/null | sort | xargs awk '
+    local folders
+    folders=$(ls -d "${libraries[@]/%//include}" "${libraries[@]/%//src}" 2>/dev/null || true) # proto has no src
+    # shellcheck disable=SC2086  # folders are words
+    find $folders -name '*.[ch]pp' ! -path '*/src/sys/*' ! -path '*/src/reactor/drivers/*' \
+        ! -path '*/src/reactor/ring/*' | sort | xargs awk '
         { code = $0; gsub(/"[^"]*"/, "", code); sub(/\/\/.*/, "", code) }
         code ~ /^ *# *include <((arpa|linux|net|netinet|sys)\/|(fcntl|netdb|poll|pthread|sched|signal|termios|unistd)[.]h)/ ||
         code ~ /(^|[^A-Za-z0-9_])((AF|IP|IPPROTO|IPV6|MSG|O|SHUT|SO|SOCK|SOL|TCP)_[A-Z]|POLL[A-Z]|IFNAMSIZ)/ {
