@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A soak of everything above the sockets: TLS, HTTP/1.1, HTTP/2, WebSockets and proto, see CONTRIBUTING.md. Compares
+// A soak of everything above the sockets: TLS, HTTP/1.1, HTTP/2, WebSockets and proto, see ../README.md. Compares
 // every byte, drops operations, restarts servers, and ends runtimes in each way. The first failure ends the program.
 #include <charconv>
 #include <chrono>
