@@ -128,8 +128,8 @@ changed_lately() {
 
 # ---- The stages ----
 
-# Checks that each row of tests/features.tsv has a test, and that the pages have the code of tested files, no broken
-# links, and the plots and tables of the stored results.
+# Checks that includes run one way (tools/layers.txt), that each row of tests/features.tsv has a test, and that the pages have
+# the code of tested files, no broken links, and the plots and tables of the stored results.
 # covers: S93 I20.1.8
 check_lists() {
     local names forgotten=0
@@ -139,6 +139,8 @@ check_lists() {
         say "$names"
         forgotten=1
     fi
+    python3 tools/check_layers.py || forgotten=1
+    python3 tests/check_layers_test.py --quiet || forgotten=1
     python3 tools/check_version.py || forgotten=1
     tools/check_commits.sh || forgotten=1
     tests/dev_test.sh || forgotten=1

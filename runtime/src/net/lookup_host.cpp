@@ -11,7 +11,7 @@
 #include <eddy/sync/oneshot.hpp>
 
 #include "executor/blocking/blocking.hpp"
-#include "executor/held_clock.hpp"
+#include "executor/loop/held_clock.hpp"
 #include "net/resolver.hpp"
 #include "reactor/current_io.hpp"
 #include "sys/resolve.hpp"

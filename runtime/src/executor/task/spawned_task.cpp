@@ -9,7 +9,6 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "executor/pool/worker.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
 #include "sys/fork.hpp"

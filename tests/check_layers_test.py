@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests tools/check_layers.py: it accepts a small tree, and this one, and refuses each forbidden include that is planted."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+top = pathlib.Path(__file__).resolve().parent.parent
+
+small = {
+    "tools/layers.txt": """
+        base/include
+        base/src/sys base/src/bytes
+        base/src/reactor/ring
+        base/src/reactor
+        net/include: base/include
+        net/src: base/include net/include base/src/sys  # but not base/src/reactor
+    """,
+    "base/include/eddy/base.hpp": "",
+    "base/src/sys/fd.hpp": "#include <eddy/base.hpp>\n#include <unistd.h>\n",
+    "base/src/sys/linux/fd.cpp": '#include "sys/fd.hpp"\n',
+    "base/src/bytes/bytes.cpp": "",
+    "base/src/reactor/ring/ring.cpp": '#include "sys/fd.hpp"\n',
+    "base/src/reactor/io.hpp": '#include "sys/fd.hpp"\n',
+    "net/include/eddy/net.hpp": "#include <eddy/base.hpp>\n",
+    "net/src/net.cpp": '#include <eddy/net.hpp>\n#include "sys/fd.hpp"\n',
+}
+
+
+def check(tree):
+    return subprocess.run([sys.executable, top / "tools/check_layers.py", tree], capture_output=True, text=True)
+
+
+class CheckLayers(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.tree = pathlib.Path(self.folder.name)
+
+    def make(self, files):
+        for name, text in files.items():
+            path = self.tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def assert_refused(self, user, line, used, reason):
+        """Expects that the small tree is refused with a message that names both files, if `user` has this line, too."""
+        self.make(small)
+        self.make({user: small.get(user, "") + line + "\n"})
+        answer = check(self.tree)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn(f"{user} includes {used}, but {reason}", answer.stdout)
+
+    def test_accepts_small_tree(self):
+        self.make(small)
+        answer = check(self.tree)
+        self.assertEqual((answer.returncode, answer.stdout, answer.stderr), (0, "", ""))
+
+    def test_refuses_higher_layer(self):
+        self.assert_refused(
+            "base/src/reactor/ring/ring.cpp",
+            '#include "reactor/io.hpp"',
+            "base/src/reactor/io.hpp",
+            "base/src/reactor is above base/src/reactor/ring",
+        )
+
+    def test_refuses_sibling(self):
+        self.assert_refused(
+            "base/src/bytes/bytes.cpp",
+            '#include "sys/fd.hpp"',
+            "base/src/sys/fd.hpp",
+            "base/src/sys and base/src/bytes are siblings",
+        )
+
+    def test_refuses_other_library(self):
+        self.assert_refused(
+            "base/src/reactor/io.hpp",
+            "# include <eddy/net.hpp>",
+            "net/include/eddy/net.hpp",
+            "net/include is above base/src/reactor",
+        )
+
+    def test_refuses_folder_that_line_does_not_name(self):
+        self.assert_refused(
+            "net/src/net.cpp",
+            '#include "reactor/io.hpp"',
+            "base/src/reactor/io.hpp",
+            "the line of net/src does not name base/src/reactor",
+        )
+
+    def test_refuses_folder_without_line(self):
+        self.make(small)
+        self.make({"base/src/files/file.cpp": ""})
+        answer = check(self.tree)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("base/src/files/file.cpp is in no folder of tools/layers.txt", answer.stdout)
+
+    def test_refuses_include_planted_in_this_tree(self):
+        for library in top.glob("*/src"):
+            for part in ("include", "src"):
+                shutil.copytree(library.parent / part, self.tree / library.parent.name / part)
+        (self.tree / "tools").mkdir()
+        shutil.copy(top / "tools/layers.txt", self.tree / "tools")
+        self.assertEqual(check(self.tree).stdout, "")
+        ring = self.tree / "runtime/src/reactor/ring/uring.cpp"
+        ring.write_text(ring.read_text() + '#include "executor/pool/pool.hpp"\n')
+        self.assertIn(
+            "runtime/src/reactor/ring/uring.cpp includes runtime/src/executor/pool/pool.hpp", check(self.tree).stdout
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()
