@@ -12,7 +12,7 @@ the missed targets; [Notes](NOTES.md) has the reasons.
 
 - Times are comparable only within one run: the machines are virtual and change their speed by 30 %.
 - Ratios are medians over the rounds, taken within a slice or a round. So they are not the quotients of the columns.
-- CPU s/M: seconds of the server's processor time per million requests. Lower is better, except for requests/s.
+- CPU s/M: seconds of the server's processor time per million requests. Lower is better.
 - The group `counts` (instructions, allocations and system calls per operation) has its baseline in [counts.json](counts.json)."""
 
 Section = list[str]
@@ -41,7 +41,6 @@ def net() -> Section:
         *head("net", "net: echo servers"),
         "CPU s/M as a ratio to bare_epoll, a loop of system calls without a runtime. It takes part twice; the difference is the noise.",
         matrix("net", one_thread, "ratio", "{:.3f}"),
-        "Requests per second:", matrix("net", one_thread, "requests/s"),
         "99th percentile of the latency, us:", matrix("net", one_thread, "p99"),
         "STORM: 1,000 clients connect at the same time, while 100 are busy. Latency of the new ones, in ms:",
         plain("net", "STORM", ["server", "p50 ms", "p99", "max", "p99 ratio", "max ratio"]),
@@ -59,21 +58,19 @@ def net() -> Section:
 
 
 def rt() -> Section:
-    columns = ["case", "eddy", "tokio", "go", "asio", "tmc", "raw", "eddy/tokio", "target", "eddy/best", "best"]
+    columns = ["case", "eddy", "tokio", "go", "asio", "tmc", "raw", "eddy/tokio", "eddy/best"]
     rows = []
     for row in results.rows("rt", "rt"):
-        target = str(row["target"]) + f" {row['']}" * (row[""] == "missed")
-        best = str(row["best"]) + f", {row['of best']}" * (row["of best"] == "missed")
-        rows.append([f"{row['case']}, {row['unit']}", *(cell(row[column]) for column in columns[1:8]), target,
-                     cell(row["eddy/best"]), best])
+        to_tokio = cell(row["eddy/tokio"]) + ", missed" * (row[""] == "missed")
+        to_best = f"{cell(row['eddy/best'])} {row['best']}" + ", missed" * (row["of best"] == "missed")
+        rows.append([f"{row['case']}, {row['unit']}", *(cell(row[column]) for column in columns[1:7]), to_tokio, to_best])
     return [
         *head("rt", "rt: tasks, timers and wake-ups"),
         "ct: one thread; w2: two workers; raw: the same work without a runtime; tmc: TooManyCooks. `_scope` is compared with the "
         "peers' tree without a scope; TooManyCooks uses spawn_tuple() and spawn_many() there. Links of chained_spawn pass the "
         "sender of a channel, links of chained_spawn_ref a reference, as in both rows of TooManyCooks. raw of codec_lines makes a "
         "std::string for each line. Go blocks the goroutine in the cases of mutex.",
-        "target: the limit of eddy/tokio. best: the peer with the largest ratio eddy/best. Its limit is 1 on one thread, 1.3 in "
-        "spawn_join_one and chained_spawn, and 1.2 (ct) or 1.3 (w2) with `_scope`.",
+        "best: the peer with the largest ratio. rt_targets.py has the limits of both ratios.",
         table(columns, rows),
     ]
 
