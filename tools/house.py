@@ -12,7 +12,8 @@ include/ and src/ for all libraries, before each of them had a folder, is known,
 - A pair of folders includes in both directions if a file of each includes one of the other. `reactor` and
   `reactor/drivers` are two folders. The folders of one system (sys/linux, sys/bsd, ...) are a part of the folder above.
 - `detail` is what is inside a namespace `detail`.
-- A base name occurs more than once if two headers or two sources of a library have it, those for one system apart.
+- A base name occurs more than once if two headers or two sources of a library have it. Umbrella headers (eddy/io.hpp)
+  do not count, and neither do the folders of one system.
 """
 import argparse
 import pathlib
@@ -181,6 +182,8 @@ def repeated_names(tree):
     for library in libraries:
         for file in [*tree.headers[library], *tree.sources[library].values()]:
             folder = file.parent.parent if file.parent.name in of_a_system else file.parent
+            if file.parent.name == "eddy" and (file.parent / file.stem).is_dir():
+                continue  # an umbrella header
             found[library, file.stem, file.suffix].add(folder)
     return sorted({f"{library}/{stem}" for (library, stem, _), folders in found.items() if len(folders) > 1})
 
