@@ -69,7 +69,7 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "OpenBSD")
 endif()
 
 # The io_uring driver, or its replacement.
-add_parts(reactor/ring/stream_source.cpp reactor/ring/stream_source_send.cpp)
+add_parts(reactor/ring/ring_connection.cpp reactor/ring/ring_connection_send.cpp)
 if(liburing_FOUND)
   add_parts(reactor/ring/ring.cpp reactor/ring/ring_buffers.cpp reactor/ring/ring_support.cpp reactor/ring/uring.cpp)
 else()

@@ -279,7 +279,7 @@ TEST(Chat, SecondSignalEndsServerImmediately) {
         for (int i = 0, unchanged = 0; unchanged < 10'000 && i < 200'000; ++i, ++unchanged) {
             co_await try_(talker.say(text + std::to_string(i)));
             int now = 0;
-            ::ioctl(stuck.connection().inner().native_handle(), FIONREAD, &now);
+            ::ioctl(stalled.connection().inner().native_handle(), FIONREAD, &now);
             if (std::exchange(unread, now) != now) unchanged = 0;
         }
         chat.signal(SIGINT);

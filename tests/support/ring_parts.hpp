@@ -16,7 +16,7 @@
 #include <support/net.hpp>
 
 #include "reactor/io_handle.hpp"
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
 
 // The parts of an event loop with a ring, for tests that run its steps one by one.
 
@@ -31,8 +31,8 @@ struct shuts_down {
 using owned_io = std::unique_ptr<eddy::detail::io_handle, shuts_down>;
 
 /// Adds a stream to `owner`, with a duplicate of the descriptor of `of`.
-inline eddy::detail::stream_source& add_to(eddy::detail::io_handle& owner, const connection& of) {
-    return **owner.add_stream(::dup(of.stream.native_handle()), eddy::detail::stream_source::brings::bytes);
+inline eddy::detail::ring_connection& add_to(eddy::detail::io_handle& owner, const connection& of) {
+    return **owner.add_stream(::dup(of.stream.native_handle()), eddy::detail::ring_connection::brings::bytes);
 }
 
 /// Returns whether the peer's kernel has not acknowledged all sent bytes.

@@ -102,7 +102,7 @@ private:
     void run() noexcept {
         // relaxed, also below: see is_here().
         runs_on_.store(this_thread_mark(), std::memory_order_relaxed);
-        while (!is_over() && io_->turn(std::nullopt)) {
+        while (!is_over() && io_->tick(std::nullopt)) {
         }
         io_->shut_down();
         end_->shut_down();

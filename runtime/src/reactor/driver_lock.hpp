@@ -20,7 +20,7 @@ namespace eddy::detail {
 ///               +--------------------------------> closed, for good
 ///
 ///     state              meaning
-///     mark               the thread with that mark is in turn() and may sleep
+///     mark               the thread with that mark is in tick() and may sleep
 ///     mark | for_owner   that thread runs a tick for the owner and never sleeps
 ///     closed             the driver is shut down
 class driver_lock {
@@ -28,7 +28,7 @@ public:
     enum class outcome { locked, is_closed, is_held_here, is_busy };
 
     /// Locks for the owner. Waits briefly if another thread runs a tick for the owner. `is_busy`: another thread is in
-    /// turn().
+    /// tick().
     [[nodiscard]] outcome lock() noexcept {
         for (;;) {
             const word holder = exchange(this_mark());

@@ -51,9 +51,9 @@ void count(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
 constexpr auto linger_limit = std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS);
 
 io::interest interest_of(std::uint8_t watched) noexcept {
-    constexpr std::uint8_t urgent = stream_source::for_all | stream_source::for_large_transfers;
+    constexpr std::uint8_t urgent = ring_connection::for_all | ring_connection::for_large_transfers;
     io::interest wanted = io::interest::writable;
-    if ((watched & (stream_source::for_reading | urgent)) != 0) wanted = wanted | io::interest::readable;
+    if ((watched & (ring_connection::for_reading | urgent)) != 0) wanted = wanted | io::interest::readable;
     if ((watched & urgent) != 0) wanted = wanted | io::interest::priority;
     return wanted;
 }
@@ -128,8 +128,8 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
     std::uint32_t references = 1;
     {
         std::lock_guard guard(lock_);
-        const bool is_watched = !source.is_stream() || std::exchange(stream_source::of(source).watched,
-                                                                     stream_source::never_again) != std::uint8_t{0};
+        const bool is_watched = !source.is_stream() || std::exchange(ring_connection::of(source).watched,
+                                                                     ring_connection::never_again) != std::uint8_t{0};
         // In a forked child the epoll is shared with the parent, whose registrations must stay.
         if (source.is_composite()) {
             unwatched = unwatch_all(composite_io::of(source));
@@ -240,10 +240,10 @@ void io_handle::release_pending() noexcept {
 
 // ---- Streams ----
 
-result<stream_source*> io_handle::add_stream(int fd, stream_source::brings what) noexcept try {
+result<ring_connection*> io_handle::add_stream(int fd, ring_connection::brings what) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());
-    stream_source* const stream =
-        what == stream_source::brings::connections ? pool_new<listener_source>(fd) : pool_new<stream_source>(fd);
+    ring_connection* const stream =
+        what == ring_connection::brings::connections ? pool_new<listener_source>(fd) : pool_new<ring_connection>(fd);
     {
         std::lock_guard guard(lock_);
         if (!is_shut_down()) {
@@ -258,10 +258,10 @@ result<stream_source*> io_handle::add_stream(int fd, stream_source::brings what)
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-result<bool> io_handle::watch_stream(stream_source& stream, std::uint8_t what) noexcept {
+result<bool> io_handle::watch_stream(ring_connection& stream, std::uint8_t what) noexcept {
     std::lock_guard guard(lock_);
     if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
-    if (stream.watched == stream_source::never_again) {
+    if (stream.watched == ring_connection::never_again) {
         return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
     }
     const auto wanted = static_cast<std::uint8_t>(stream.watched | what);
@@ -276,7 +276,7 @@ result<bool> io_handle::watch_stream(stream_source& stream, std::uint8_t what) n
 }
 
 result<bool> io_handle::watch_writing(scheduled_io& source, int fd) noexcept {
-    if (source.is_stream()) return watch_stream(stream_source::of(source), stream_source::for_writing);
+    if (source.is_stream()) return watch_stream(ring_connection::of(source), ring_connection::for_writing);
     std::lock_guard guard(lock_);
     if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
     if (source.is_watched_for_writing) return false;
@@ -286,22 +286,22 @@ result<bool> io_handle::watch_writing(scheduled_io& source, int fd) noexcept {
     return true;
 }
 
-void io_handle::close_stream(stream_source& stream) noexcept {
+void io_handle::close_stream(ring_connection& stream) noexcept {
     // In a forked child, the operations in flight belong to the parent.
     const auto action = stream.end(is_in_child());
-    if (action == stream_source::end_action::close) return close_gone(stream);
+    if (action == ring_connection::end_action::close) return close_gone(stream);
     retain();  // until finish_closing()
-    if (action == stream_source::end_action::cancel_first) {
+    if (action == ring_connection::end_action::cancel_first) {
         if (uring* const ring = own_ring(); ring != nullptr && ring->stop_now(stream)) return finish_closing(stream);
     }
     stream.retain();  // another thread may close it immediately
     const bool has_ended = stream.leave_to_driver(*this);
-    const bool waits = action == stream_source::end_action::wait_for_send;
+    const bool waits = action == ring_connection::end_action::wait_for_send;
     // Close the stream here if no other thread will. A full socket that cannot be watched is never reported as
     // writable. shut_down() closes only the streams that it finds in this state, so after shut_down() only this thread
     // can close the stream.
     const bool is_left_alone =
-        !has_ended && (is_shut_down() || (waits && !watch_stream(stream, stream_source::for_writing)));
+        !has_ended && (is_shut_down() || (waits && !watch_stream(stream, ring_connection::for_writing)));
     if (has_ended || (is_left_alone && stream.give_up_now())) {
         finish_closing(stream);
     } else if (waits) {
@@ -311,7 +311,7 @@ void io_handle::close_stream(stream_source& stream) noexcept {
 }
 
 /// Starts the linger timeout: a peer that accepts no more data must not keep the socket open forever.
-void io_handle::linger(stream_source& stream) noexcept {
+void io_handle::linger(ring_connection& stream) noexcept {
     const auto until = std::chrono::steady_clock::now() + linger_limit;
     stream.linger(until);
     {
@@ -345,20 +345,20 @@ void io_handle::give_up_lingering() noexcept {
     std::unique_lock guard(lock_);
     for (;;) {
         auto next = time_point::max();
-        std::array<stream_source*, 64> given_up;  // several per search, since each search walks the whole set
+        std::array<ring_connection*, 64> given_up;  // several per search, since each search walks the whole set
         std::size_t found = 0;
         for (auto* link = set_.next; link != &set_ && found != given_up.size(); link = link->next) {
             // SAFETY: the set contains only scheduled_io objects. The lock keeps them linked, and a linked one is
             // alive.
             auto& source = static_cast<scheduled_io&>(*link);
-            if (!source.is_stream() || !stream_source::of(source).give_up(now, next)) continue;
+            if (!source.is_stream() || !ring_connection::of(source).give_up(now, next)) continue;
             source.retain();  // another thread may close it meanwhile
-            given_up[found++] = &stream_source::of(source);
+            given_up[found++] = &ring_connection::of(source);
         }
         // relaxed: only this thread loads it without the lock.
         if (found == 0) return linger_until_.store(next, std::memory_order_relaxed);
         guard.unlock();
-        for (stream_source* const each : std::span(given_up).first(found)) {
+        for (ring_connection* const each : std::span(given_up).first(found)) {
             finish_closing(*each);
             each->release();
         }
@@ -366,19 +366,19 @@ void io_handle::give_up_lingering() noexcept {
     }
 }
 
-void io_handle::finish_closing(stream_source& stream) noexcept {
+void io_handle::finish_closing(ring_connection& stream) noexcept {
     if (!stream.mark_gone()) return;
     close_gone(stream);
     release();
 }
 
-void io_handle::close_gone(stream_source& stream) noexcept {
+void io_handle::close_gone(ring_connection& stream) noexcept {
     const int fd = stream.fd();
     static_cast<void>(take_out(stream, fd));  // may free the stream
     sys::close(fd);
 }
 
-void io_handle::request_service(stream_source& stream) noexcept {
+void io_handle::request_service(ring_connection& stream) noexcept {
     if (posted_.post(stream)) return wake_if_driven_elsewhere();
     static_cast<void>(stream.take_wanted());
     stream.release();
@@ -387,7 +387,7 @@ void io_handle::request_service(stream_source& stream) noexcept {
 /// Wakes the thread that runs the ticks, after work was left for it. If that is this thread, it does the work
 /// before it sleeps.
 void io_handle::wake_if_driven_elsewhere() noexcept {
-    // seq_cst, like the store before this call, and like the store of owner_ in turn() and the loads after it
+    // seq_cst, like the store before this call, and like the store of owner_ in tick() and the loads after it
     // (serve_requested(), wait_for_lingering()). Each thread stores its word and then loads the other's. With weaker
     // orders, this thread could still see itself as the owner, while the thread that has taken over the ticks misses
     // the work and sleeps.
@@ -397,14 +397,14 @@ void io_handle::wake_if_driven_elsewhere() noexcept {
 /// In the tick: serves all posted streams. Returns whether the tick must not sleep.
 bool io_handle::serve_requested() noexcept {
     bool has_news = false;
-    posted_.take_each([&](stream_source& each) { has_news |= serve(each); });
+    posted_.take_each([&](ring_connection& each) { has_news |= serve(each); });
     return has_news;
 }
 
 /// Serves the requests of the stream. Returns whether the tick must not sleep. It must not sleep if a waker was called,
 /// because the waker may have queued a task on this thread. It must not sleep either if the ring had no free entry,
 /// because there are free entries after the tick has submitted the others.
-bool io_handle::serve(stream_source& stream) noexcept {
+bool io_handle::serve(ring_connection& stream) noexcept {
     bool has_news = false;
     uring* const ring = own_ring();
     const auto wanted = stream.take_wanted();
@@ -413,7 +413,8 @@ bool io_handle::serve(stream_source& stream) noexcept {
         if (ring == nullptr || wanted.itself || !ring->receive(stream)) {
             stream.read_itself();
             const bool in_large_transfer_mode = wanted.itself && !stream.is_listener();
-            const auto what = in_large_transfer_mode ? stream_source::for_large_transfers : stream_source::for_reading;
+            const auto what =
+                in_large_transfer_mode ? ring_connection::for_large_transfers : ring_connection::for_reading;
             const auto watched = watch_stream(stream, what);
             if (!watched) stream.fail(watched.error());
             // If the epoll has already watched the connection, earlier readiness events were left to the ring. So
@@ -431,11 +432,11 @@ bool io_handle::serve(stream_source& stream) noexcept {
     return has_news;
 }
 
-void io_handle::unwatch_reading(stream_source& stream) noexcept {
+void io_handle::unwatch_reading(ring_connection& stream) noexcept {
     std::lock_guard guard(lock_);
-    constexpr std::uint8_t reading = stream_source::for_reading | stream_source::for_large_transfers;
-    if (stream.watched == stream_source::never_again || (stream.watched & reading) == 0 || is_shut_down()) return;
-    const auto left = static_cast<std::uint8_t>((stream.watched & ~reading) | stream_source::for_writing);
+    constexpr std::uint8_t reading = ring_connection::for_reading | ring_connection::for_large_transfers;
+    if (stream.watched == ring_connection::never_again || (stream.watched & reading) == 0 || is_shut_down()) return;
+    const auto left = static_cast<std::uint8_t>((stream.watched & ~reading) | ring_connection::for_writing);
     // SAFETY: see watch_stream().
     if (driver_.watch_again(stream.fd(), static_cast<scheduled_io*>(&stream), interest_of(left))) stream.watched = left;
 }
@@ -482,7 +483,7 @@ void io_handle::route_wake_ups(bool by_ring) noexcept {
 result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept {
     if (is_shut_down()) return std::unexpected(shutdown_error());
     release_pending();
-    const auto turned = ring.turn(timeout);
+    const auto turned = ring.tick(timeout);
     if (!turned) return std::unexpected(turned.error());
     if (turned->events != 0) count(ready_events_, turned->events);
     if (turned->was_woken) driver_.beside_ring().take_wake();
@@ -506,7 +507,7 @@ void io_handle::retire_ring() noexcept {
     if (own_ring() != nullptr) ring_.retire();
 }
 
-result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
+result<std::size_t> io_handle::tick(max_wait timeout, max_wait alarm) noexcept {
     if (is_in_child()) return std::unexpected(shutdown_error());
     switch (driver_lock_.lock()) {
     case driver_lock::outcome::locked: break;
@@ -537,7 +538,7 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     return count;
 }
 
-std::optional<result<std::size_t>> io_handle::turn_for_busy_owner() noexcept {
+std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept {
     if (!try_lock_driver()) return std::nullopt;
     auto count = poll_events(std::chrono::nanoseconds::zero());
     unlock_driver();
@@ -552,7 +553,7 @@ void io_handle::set_alarm(std::chrono::nanoseconds delay) noexcept { driver_.set
     // SAFETY: the key is a source that add_source() or watch_stream() has passed to the driver. It stays allocated
     // until the next release_pending(), which only the holder of the driver lock calls.
     auto& source = *static_cast<scheduled_io*>(key);
-    if (source.is_stream()) return stream_source::of(source).on_ready(*this, what);
+    if (source.is_stream()) return ring_connection::of(source).on_ready(*this, what);
     source.report(what);
 }
 
@@ -560,7 +561,7 @@ result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
     // A thread that misses the flag is woken: see close_driver_lock().
     if (is_shut_down()) return std::unexpected(shutdown_error());
     release_pending();
-    const auto turned = driver_.turn(timeout, [this](source_key key, io::ready what) { dispatch(key, what); });
+    const auto turned = driver_.tick(timeout, [this](source_key key, io::ready what) { dispatch(key, what); });
     if (!turned) return std::unexpected(turned.error());
     if (turned->was_woken) has_pending_wake_ = true;
     if (turned->events != 0) count(ready_events_, turned->events);
@@ -575,7 +576,7 @@ void io_handle::close_driver_lock() noexcept {
     // After this wake-up no tick sleeps:
     // - Until a tick has consumed the wake-up, each tick finds it pending and returns immediately.
     // - The thread whose tick consumes the wake-up sees is_shut_down_, which was set before.
-    // - If turn_for_busy_owner() consumes the wake-up, the owner sees is_shut_down_ in its next tick.
+    // - If tick_for_busy_owner() consumes the wake-up, the owner sees is_shut_down_ in its next tick.
     driver_.wake();
     while (!driver_lock_.try_close()) yield_thread();
 }
@@ -602,19 +603,19 @@ void io_handle::shut_down() noexcept {
         auto& source = static_cast<scheduled_io&>(*set_.next);
         unlink(source);
         guard.unlock();
-        if (ring_.is_lost() && source.is_stream()) stream_source::of(source).lose_ring(*this);
+        if (ring_.is_lost() && source.is_stream()) ring_connection::of(source).lose_ring(*this);
         source.shut_down();
         // A destroyed stream no longer waits for its send, and nothing is received, since the ring is gone. A forked
         // child only closes its descriptor: the parent continues with the connection.
-        if (source.is_stream() && stream_source::of(source).is_closing() &&
-            (is_in_child() || stream_source::of(source).give_up_now())) {
-            finish_closing(stream_source::of(source));
+        if (source.is_stream() && ring_connection::of(source).is_closing() &&
+            (is_in_child() || ring_connection::of(source).give_up_now())) {
+            finish_closing(ring_connection::of(source));
         }
         source.release();
         guard.lock();
     }
     guard.unlock();
-    posted_.close([](stream_source& each) {
+    posted_.close([](ring_connection& each) {
         static_cast<void>(each.take_wanted());
         each.release();
     });

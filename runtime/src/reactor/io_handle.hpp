@@ -17,8 +17,8 @@
 #include "reactor/driver_lock.hpp"
 #include "reactor/drivers/readiness_driver.hpp"
 #include "reactor/ring/posted_streams.hpp"
+#include "reactor/ring/ring_connection.hpp"
 #include "reactor/ring/ring_owner.hpp"
-#include "reactor/ring/stream_source.hpp"
 #include "reactor/source/composite_io.hpp"
 #include "reactor/source/scheduled_io.hpp"
 
@@ -31,15 +31,15 @@ namespace eddy::detail {
 /// Thread safety:
 ///
 ///     caller                     may call
-///     the owner                  turn(), shut_down()
+///     the owner                  tick(), shut_down()
 ///     any thread                 add_source(), add_stream(), remove_source(), close_stream(), request_service(),
-///                                wake(), wake_within(), metrics(), load(), turn_for_busy_owner()
+///                                wake(), wake_within(), metrics(), load(), tick_for_busy_owner()
 ///     holder of the driver lock  poll_events(), set_alarm()
 ///
 /// The driver lock (driver_lock.hpp) is the right to run a tick. Workers that share a driver have no owner: each of
 /// them locks the driver for its own ticks (shared_wait.hpp).
 ///
-/// With io_uring there is a ring beside the epoll. It belongs to one thread: the first one that calls turn() while the
+/// With io_uring there is a ring beside the epoll. It belongs to one thread: the first one that calls tick() while the
 /// ring has no owner (ring_host.hpp).
 ///
 /// A source that is removed while its events are being dispatched stays allocated until the end of the tick. It is
@@ -98,19 +98,19 @@ public:
     /// Returns whether TCP sockets are registered by add_stream().
     [[nodiscard]] bool has_streams() const noexcept { return kind_ == driver_kind::io_uring; }
     /// Like add_source(), for a TCP connection or listener. Makes no system call before the first operation.
-    [[nodiscard]] result<stream_source*> add_stream(int fd, stream_source::brings what) noexcept;
+    [[nodiscard]] result<ring_connection*> add_stream(int fd, ring_connection::brings what) noexcept;
     /// Releases the caller's reference and closes the descriptor: immediately, or when its operations have ended
     /// and the written data was sent.
-    void close_stream(stream_source& stream) noexcept;
-    void finish_closing(stream_source& stream) noexcept override;
-    result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept override;
+    void close_stream(ring_connection& stream) noexcept;
+    void finish_closing(ring_connection& stream) noexcept override;
+    result<bool> watch_stream(ring_connection& stream, std::uint8_t what) noexcept override;
     /// Adds writability to the events that the driver reports for a stream, or for a source that was registered without
     /// it. Returns whether that changed anything.
     /// Errors: those of watch_stream().
     /// Preconditions: the source is registered.
     result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
-    void unwatch_reading(stream_source& stream) noexcept override;
-    void request_service(stream_source& stream) noexcept override;
+    void unwatch_reading(ring_connection& stream) noexcept override;
+    void request_service(ring_connection& stream) noexcept override;
     /// Submits the queued sends if this thread owns the ring. Call it before the thread does something other than a
     /// tick.
     void flush_ring() noexcept;
@@ -122,14 +122,14 @@ public:
     /// number of events. Sets `alarm` first if it has a value, see epoll::set_alarm(). Waits briefly if another thread
     /// runs a tick for the owner.
     /// Errors: runtime_shutdown; resource_deadlock_would_occur inside a tick of this thread; device_or_resource_busy
-    /// while another thread is in turn().
+    /// while another thread is in tick().
     /// Cost: one uncontended compare-exchange in addition to the system call.
-    result<std::size_t> turn(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
+    result<std::size_t> tick(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
 
     /// Runs one tick for an owner that is busy, without waiting for anything. Callable on any thread. Returns nothing
     /// if another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still
     /// ends the owner's next tick. Workers that share the driver call it while they are busy.
-    [[nodiscard]] std::optional<result<std::size_t>> turn_for_busy_owner() noexcept;
+    [[nodiscard]] std::optional<result<std::size_t>> tick_for_busy_owner() noexcept;
 
     /// The parts of a tick, for a thread that does other work under the driver lock, and for workers that share the
     /// driver.
@@ -172,10 +172,10 @@ public:
     /// Returns the descriptor of the epoll or kqueue; -1 after shut_down(), and with poll(2).
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     // ---- For an owner that waits elsewhere ----
-    /// Returns whether the owner may wait on native_handle() without missing work. Otherwise the owner must call turn()
+    /// Returns whether the owner may wait on native_handle() without missing work. Otherwise the owner must call tick()
     /// first. The first call retires the ring, if there is one. From then on, this object uses no ring.
     [[nodiscard]] bool may_wait_outside() noexcept;
-    /// Returns the time at which turn() must give up unsent data, if there is any.
+    /// Returns the time at which tick() must give up unsent data, if there is any.
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> linger_deadline() const noexcept;
     /// Returns the counters of this driver.
     [[nodiscard]] io_metrics metrics() const noexcept;
@@ -196,15 +196,15 @@ private:
     result<void> take_out(scheduled_io& source, int fd) noexcept;
     [[nodiscard]] bool may_use_driver() const noexcept { return !is_in_child() && !driver_is_closed_; }
     result<void> unwatch_all(composite_io& source) noexcept;
-    void close_gone(stream_source& stream) noexcept;
+    void close_gone(ring_connection& stream) noexcept;
     void prepare_ring() noexcept;
     void give_up_ring() noexcept;
     void route_wake_ups(bool by_ring) noexcept;
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
     [[nodiscard]] bool serve_requested() noexcept;
-    [[nodiscard]] bool serve(stream_source& stream) noexcept;
+    [[nodiscard]] bool serve(ring_connection& stream) noexcept;
     void wake_if_driven_elsewhere() noexcept;
-    void linger(stream_source& stream) noexcept;
+    void linger(ring_connection& stream) noexcept;
     void wait_for_lingering(max_wait& timeout) const noexcept;
     void give_up_lingering() noexcept;
 
@@ -216,8 +216,8 @@ private:
 
     // ---- Driver lock ----
     driver_lock driver_lock_;
-    bool has_pending_wake_ = false;  // turn_for_busy_owner() has found a wake-up for the owner
-    // The thread that was in turn() last. Its own removals need no wake-up, since it runs a tick before it sleeps.
+    bool has_pending_wake_ = false;  // tick_for_busy_owner() has found a wake-up for the owner
+    // The thread that was in tick() last. Its own removals need no wake-up, since it runs a tick before it sleeps.
     atomic<const void*> owner_{nullptr};
 
     // ---- The ring ----

@@ -60,7 +60,7 @@ reactor::~reactor() {
 }
 
 result<turn_info> reactor::turn(std::optional<std::chrono::nanoseconds> max_wait) {
-    auto count = io_->turn(max_wait);
+    auto count = io_->tick(max_wait);
     if (!count) return std::unexpected(count.error());
     return turn_info(*count);
 }

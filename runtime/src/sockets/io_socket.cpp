@@ -10,7 +10,7 @@
 #include "reactor/current_io.hpp"
 #include "reactor/io_handle.hpp"
 #include "reactor/ring/received_chunk.hpp"
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
 #include "sockets/poll_call.hpp"
 #include "sockets/ring_transport.hpp"
 #include "sockets/socket_transport.hpp"
@@ -80,11 +80,9 @@ bool io_socket::could_be_stream() const noexcept {
     return has_streams_here();
 }
 
-stream_source& io_socket::stream() const noexcept { return stream_source::of(*source_); }
+ring_connection& io_socket::stream() const noexcept { return ring_connection::of(*source_); }
 
-stream_source* io_socket::ring_connection() const noexcept {
-    return is_registered() && is_stream_ ? &stream() : nullptr;
-}
+ring_connection* io_socket::connection() const noexcept { return is_registered() && is_stream_ ? &stream() : nullptr; }
 
 int io_socket::release() noexcept {
     if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr), fd_));
@@ -117,7 +115,7 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
     io_handle& io = before == state::bound ? *io_ : *here;
     const bool as_stream = kind_ == descriptor_kind::tcp && io.has_streams();
     const auto source = [&]() -> result<scheduled_io*> {
-        using enum stream_source::brings;
+        using enum ring_connection::brings;
         if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
         if (kind_ != descriptor_kind::datagram) return io.add_source(fd_, everything);
         // A datagram socket is nearly always writable, and each sent datagram would be an event. So assume that it
@@ -162,7 +160,7 @@ template <class Call>
 template <class Call>
 auto io_socket::try_transfer(direction way, const Call& call) {
     const auto try_by = [&](auto by) { return try_call(way, [&] { return call(by); }); };
-    if (ring_connection() != nullptr) return try_by(ring_transport(*this));
+    if (connection() != nullptr) return try_by(ring_transport(*this));
     return try_by(direct_transport(*this));
 }
 
@@ -287,7 +285,7 @@ poll_result<result<void>> io_socket::poll_flush_ring(context& cx, const wait_rec
 }
 
 poll_result<result<void>> io_socket::poll_sent(context& cx, const wait_record* future) {
-    stream_source* const stream = ring_connection();
+    ring_connection* const stream = connection();
     if (stream == nullptr) return ok();
     return poll_or_wait(*this, direction::write, cx, future,
                         [&] { return done_or_would_block(stream->finish_sending(*io_)); });
@@ -310,13 +308,13 @@ result<void> io_socket::shut_down_now() const noexcept {
 }
 
 void io_socket::shut_down_soon() noexcept {
-    if (stream_source* const stream = ring_connection(); stream != nullptr && !stream->shut_down_when_sent()) return;
+    if (ring_connection* const stream = connection(); stream != nullptr && !stream->shut_down_when_sent()) return;
     static_cast<void>(shut_down_now());  // fails only if there is nothing to shut down
 }
 
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const wait_record* future) {
     check_not_empty(cx.where());
-    stream_source* const stream = ring_connection();
+    ring_connection* const stream = connection();
     if (stream == nullptr) return ok();
     return poll_or_wait(*this, direction::read, cx, future,
                         [&] { return done_or_would_block(stream->stop_receiving(*io_)); });
@@ -324,7 +322,7 @@ poll_result<result<void>> io_socket::poll_stopped(context& cx, const wait_record
 
 std::vector<std::byte> io_socket::take_received() {
     std::vector<std::byte> bytes;
-    stream_source* const stream = ring_connection();
+    ring_connection* const stream = connection();
     if (stream == nullptr) return bytes;
     while (received_chunk* const chunk = stream->take_chunk()) {
         bytes.insert(bytes.end(), chunk->data(), chunk->data() + chunk->size());
@@ -334,13 +332,13 @@ std::vector<std::byte> io_socket::take_received() {
 }
 
 std::error_code io_socket::take_connection_error() noexcept {
-    stream_source* const stream = ring_connection();
+    ring_connection* const stream = connection();
     return stream == nullptr ? std::error_code() : stream->take_error();
 }
 
 std::vector<int> io_socket::take_connections() {
     std::vector<int> connections;
-    stream_source* const stream = ring_connection();
+    ring_connection* const stream = connection();
     if (stream == nullptr) return connections;
     while (received_chunk* const chunk = stream->take_chunk()) {
         connections.push_back(accepted_connection::take(*chunk).fd);
@@ -353,7 +351,7 @@ result<void> io_socket::ensure_ready_for(const context& cx, io::interest wanted)
     if (kind_ == descriptor_kind::datagram && wanted.is_writable()) return begin_to_watch_writing();
     if (!is_stream_) return ok();
     if (wanted.is_priority()) {
-        if (auto watched = io_->watch_stream(stream(), stream_source::for_all); !watched) {
+        if (auto watched = io_->watch_stream(stream(), ring_connection::for_all); !watched) {
             return std::unexpected(watched.error());
         }
     }

@@ -12,7 +12,7 @@
 #include "reactor/current_io.hpp"
 #include "reactor/io_handle.hpp"
 #include "reactor/ring/received_chunk.hpp"
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
 #include "sockets/poll_call.hpp"
 #include "sockets/socket_transport.hpp"
 #include "sys/fd.hpp"
@@ -21,7 +21,7 @@ namespace eddy::detail {
 
 /// The transport of a ring connection, or of a listener whose connections the ring accepts: takes what the ring has
 /// received, and passes bytes to the ring. Makes the system calls itself where the connection requests that, see
-/// stream_source::take().
+/// ring_connection::take().
 /// Preconditions: the socket is registered as a ring connection.
 class ring_transport {
 public:
@@ -101,10 +101,10 @@ public:
     }
 
 private:
-    [[nodiscard]] stream_source& stream() const noexcept { return stream_source::of(socket_.source()); }
+    [[nodiscard]] ring_connection& stream() const noexcept { return ring_connection::of(socket_.source()); }
     [[nodiscard]] direct_transport directly() const noexcept { return direct_transport(socket_); }
 
-    /// Converts the result of stream_source::take() to the result type of the call. A null chunk is the end of the
+    /// Converts the result of ring_connection::take() to the result type of the call. A null chunk is the end of the
     /// stream.
     template <class FromChunk, class Directly>
     auto take(const FromChunk& from_chunk, const Directly& directly, std::size_t room) -> decltype(directly()) {
@@ -118,10 +118,10 @@ private:
         io_handle& io = socket_.registered_with();
         const auto taken = stream().take(io, removes);
         switch (taken.what) {
-        case stream_source::received::chunk: return from_chunk(taken.chunk);
-        case stream_source::received::end: return from_chunk(nullptr);
-        case stream_source::received::error: return answer_type(std::unexpect, taken.error, std::generic_category());
-        case stream_source::received::read_it_yourself: {
+        case ring_connection::received::chunk: return from_chunk(taken.chunk);
+        case ring_connection::received::end: return from_chunk(nullptr);
+        case ring_connection::received::error: return answer_type(std::unexpect, taken.error, std::generic_category());
+        case ring_connection::received::read_it_yourself: {
             auto answer = directly();
             is_drained_ = taken.drains_if_short && answer && moved_by(answer) < room;
             if (answer && room != 0) stream().has_read(moved_by(answer));
@@ -131,7 +131,7 @@ private:
             if (!answer && would_block(answer.error())) stream().request_receive(io);
             return answer;
         }
-        case stream_source::received::nothing: break;
+        case ring_connection::received::nothing: break;
         }
         return answer_type(std::unexpect, std::make_error_code(std::errc::operation_would_block));
     }

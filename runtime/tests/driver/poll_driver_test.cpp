@@ -34,7 +34,7 @@ struct PollDriver : testing::Test {
     /// Runs a tick. Returns the readiness of each key that it has reported.
     std::map<void*, ready> tick(eddy::detail::max_wait timeout = 0ns) {
         std::map<void*, ready> reported;
-        last = driver->turn(timeout, [&](void* each, ready what) { reported[each] = what; }).value();
+        last = driver->tick(timeout, [&](void* each, ready what) { reported[each] = what; }).value();
         return reported;
     }
 
@@ -181,7 +181,7 @@ TEST_F(PollDriver, FailedSystemCallIsTheErrorOfTheTick) {
     const rlimit less{.rlim_cur = 3, .rlim_max = former.rlim_max};
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &less), 0);  // poll(2) refuses more descriptors than the process may open
     int reports = 0;
-    const auto failed = driver->turn(0ns, [&](void*, ready) { ++reports; });
+    const auto failed = driver->tick(0ns, [&](void*, ready) { ++reports; });
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &former), 0);
     EXPECT_EQ(failed.error(), std::errc::invalid_argument);
     EXPECT_EQ(reports, 0);

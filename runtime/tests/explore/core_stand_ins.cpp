@@ -41,18 +41,18 @@ void pass_on(unread_failure&, const std::source_location&, std::string_view,
 void io_handle::retain() noexcept { std::abort(); }
 void io_handle::release() noexcept { std::abort(); }
 void io_handle::shut_down() noexcept { std::abort(); }
-void io_handle::finish_closing(stream_source&) noexcept { std::abort(); }
-result<bool> io_handle::watch_stream(stream_source&, std::uint8_t) noexcept { std::abort(); }
-void io_handle::unwatch_reading(stream_source&) noexcept { std::abort(); }
-void io_handle::request_service(stream_source&) noexcept { std::abort(); }
+void io_handle::finish_closing(ring_connection&) noexcept { std::abort(); }
+result<bool> io_handle::watch_stream(ring_connection&, std::uint8_t) noexcept { std::abort(); }
+void io_handle::unwatch_reading(ring_connection&) noexcept { std::abort(); }
+void io_handle::request_service(ring_connection&) noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
 bool io_handle::may_wait_outside() noexcept { std::abort(); }
 std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept { std::abort(); }
-result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
+result<std::size_t> io_handle::tick(max_wait, max_wait) noexcept { std::abort(); }
 void io_handle::set_alarm(std::chrono::nanoseconds) noexcept { std::abort(); }
 result<std::size_t> io_handle::poll_events(max_wait) noexcept { std::abort(); }
-std::optional<result<std::size_t>> io_handle::turn_for_busy_owner() noexcept { std::abort(); }
+std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }

@@ -42,7 +42,7 @@ struct KqueueDriver : testing::Test {
     /// Runs a tick. Returns each key that the tick has reported, with its readiness.
     std::map<void*, ready> tick(eddy::detail::max_wait timeout = 0ns) {
         std::map<void*, ready> reported;
-        last = driver->turn(timeout, [&](void* each, ready what) { reported[each] |= what; }).value();
+        last = driver->tick(timeout, [&](void* each, ready what) { reported[each] |= what; }).value();
         return reported;
     }
 
@@ -340,7 +340,7 @@ TEST_F(KqueueDriver, AlarmEndsTickAndStaysSetUntilThen) {
 TEST_F(KqueueDriver, NativeHandleIsReadableWhileEventsArePending) {
     auto outer = kqueue_driver::make(8).value();
     ASSERT_TRUE(outer->watch(driver->native_handle(), &other_key, interest::readable));
-    const auto is_ready = [&] { return outer->turn(0ns, [](void*, ready) {}).value().events != 0; };
+    const auto is_ready = [&] { return outer->tick(0ns, [](void*, ready) {}).value().events != 0; };
     EXPECT_FALSE(is_ready());
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
@@ -507,7 +507,7 @@ TEST_F(KqueueDriver, InterruptedChangeIsRepeated) {
 
 TEST_F(KqueueDriver, TickReportsFailedWait) {
     next_kqueue_faults.wait = ENOMEM;
-    const auto failed = driver->turn(1h, [](void*, ready) { ADD_FAILURE() << "an event"; });
+    const auto failed = driver->tick(1h, [](void*, ready) { ADD_FAILURE() << "an event"; });
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error(), std::errc::not_enough_memory);
     driver->wake();

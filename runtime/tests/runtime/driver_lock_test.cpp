@@ -43,7 +43,7 @@ registration attach(const eddy::reactor& to, const counter& source) {
 }
 
 void wait_until_owner_turns(const eddy::reactor& reactor) {
-    while (io_of(reactor).turn_for_busy_owner()) std::this_thread::yield();
+    while (io_of(reactor).tick_for_busy_owner()) std::this_thread::yield();
 }
 
 /// Runs `f` on another thread and waits for it.
@@ -60,7 +60,7 @@ TEST(DriverLock, AnotherThreadProcessesEventsOfABusyOwner) {
     by_hand reader(tied.readiness(interest::readable));
     assert_pending(reader.poll());
     source.add();
-    elsewhere([&] { EXPECT_EQ(io_of(reactor).turn_for_busy_owner().value(), 1u); });
+    elsewhere([&] { EXPECT_EQ(io_of(reactor).tick_for_busy_owner().value(), 1u); });
     EXPECT_EQ(reader.wakes(), 1u);
     EXPECT_TRUE(assert_ready(reader.poll()).has_value());
     EXPECT_EQ(reactor.metrics().ready_events, 1u);
@@ -72,7 +72,7 @@ TEST(DriverLock, IsHeldWhileTheOwnerSleeps) {
     eddy::reactor reactor;
     std::thread other([&] {
         wait_until_owner_turns(reactor);
-        EXPECT_FALSE(io_of(reactor).turn_for_busy_owner().has_value());
+        EXPECT_FALSE(io_of(reactor).tick_for_busy_owner().has_value());
         EXPECT_FALSE(io_of(reactor).try_lock_driver());
         reactor.handle().wake();
     });
@@ -85,8 +85,8 @@ TEST(DriverLock, WakeSeenByAnotherThreadStillEndsTheNextTick) {
     eddy::reactor reactor;
     reactor.handle().wake();
     elsewhere([&] {
-        EXPECT_EQ(io_of(reactor).turn_for_busy_owner().value(), 0u);
-        EXPECT_EQ(io_of(reactor).turn_for_busy_owner().value(), 0u);
+        EXPECT_EQ(io_of(reactor).tick_for_busy_owner().value(), 0u);
+        EXPECT_EQ(io_of(reactor).tick_for_busy_owner().value(), 0u);
     });
     EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
     const auto before = std::chrono::steady_clock::now();
@@ -134,7 +134,7 @@ TEST(DriverLock, NestedTurnCallGetsDeadlockError) {
     support::calling_waker nested([&] {
         EXPECT_TRUE(io_of(reactor).holds_driver_lock());
         EXPECT_EQ(reactor.turn(0ms).error(), std::errc::resource_deadlock_would_occur);
-        EXPECT_FALSE(io_of(reactor).turn_for_busy_owner().has_value());
+        EXPECT_FALSE(io_of(reactor).tick_for_busy_owner().has_value());
         ++refused;
     });
     const auto waker = nested.waker();
@@ -149,7 +149,7 @@ TEST(DriverLock, NestedTurnCallGetsDeadlockError) {
     by_hand drain(tied.readiness(interest::readable));
     tied.clear_readiness(assert_ready(drain.poll()).value());
     wait_for_it();
-    elsewhere([&] { EXPECT_EQ(io_of(reactor).turn_for_busy_owner().value(), 1u); });
+    elsewhere([&] { EXPECT_EQ(io_of(reactor).tick_for_busy_owner().value(), 1u); });
     EXPECT_EQ(refused, 2);
     EXPECT_FALSE(io_of(reactor).holds_driver_lock());
 }
@@ -160,7 +160,7 @@ TEST(DriverLock, SourcesDroppedOnTheOwnerThreadCauseNoWake) {
     std::deque<registration> all;
     for (const auto& source : sources) all.push_back(attach(reactor, source));
     reactor.turn(0ms).value();
-    elsewhere([&] { EXPECT_TRUE(io_of(reactor).turn_for_busy_owner().has_value()); });
+    elsewhere([&] { EXPECT_TRUE(io_of(reactor).tick_for_busy_owner().has_value()); });
     all.clear();
     const auto before = std::chrono::steady_clock::now();
     EXPECT_EQ(reactor.turn(2ms).value().events, 0u);
@@ -205,7 +205,7 @@ TEST(DriverLock, ShutDownEndsTheCurrentTickAndAllLaterTicks) {
     owner.join();
     EXPECT_EQ(reader.wakes(), 1u);
     EXPECT_EQ(assert_ready(reader.poll()).error(), eddy::errc::runtime_shutdown);
-    EXPECT_FALSE(io_of(reactor).turn_for_busy_owner().has_value());
+    EXPECT_FALSE(io_of(reactor).tick_for_busy_owner().has_value());
     io_of(reactor).shut_down();
 }
 
@@ -222,7 +222,7 @@ TEST(DriverLockStress, TwoThreadsTickWhileSourcesChange) {
     });
     std::thread other([&] {
         while (!is_over) {
-            const auto ticked = io_of(reactor).turn_for_busy_owner();
+            const auto ticked = io_of(reactor).tick_for_busy_owner();
             EXPECT_TRUE(!ticked || ticked->has_value());
             std::this_thread::yield();
         }
@@ -271,7 +271,7 @@ TEST(DriverLockStress, WakeIsNotLostToTheTickOfAnotherThread) {
     std::atomic<std::uint64_t> asked = 0;
     std::atomic<std::uint64_t> seen = 0;
     std::thread other([&] {
-        while (!is_over) static_cast<void>(io_of(reactor).turn_for_busy_owner());
+        while (!is_over) static_cast<void>(io_of(reactor).tick_for_busy_owner());
     });
     std::thread waking([&, handle = reactor.handle()] {
         while (rounds.next()) {
@@ -307,7 +307,7 @@ TEST(DriverLockStress, ShutDownEndsTicksOfTwoThreads) {
         });
         std::thread other([&] {
             while (!is_over) {
-                static_cast<void>(io_of(reactor).turn_for_busy_owner());
+                static_cast<void>(io_of(reactor).tick_for_busy_owner());
                 std::this_thread::yield();
             }
         });

@@ -44,7 +44,7 @@
 #include <support/system.hpp>
 #include <support/uring_test.hpp>
 
-#include "reactor/ring/send_slot.hpp"
+#include "reactor/ring/send_buffer.hpp"
 
 namespace {
 
@@ -137,29 +137,29 @@ TEST_F(UringQueue, OverflowedShortSendLosesNoBytes) {
 // covers: R100
 TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     using eddy::detail::io_handle;
-    using eddy::detail::stream_source;
+    using eddy::detail::ring_connection;
     begin(fault_chances().set(ring_fault::some_taken, 1000));
     const connection first_pair;
     const connection full_pair;
     const connection spare_pair;
     const support::owned_io io(io_handle::make(eddy::driver_kind::io_uring).value());
-    const auto turn = [&] { EXPECT_TRUE(io->turn(0ms).has_value()); };
-    const auto write = [&](stream_source& to, std::string_view text) {
+    const auto tick = [&] { EXPECT_TRUE(io->tick(0ms).has_value()); };
+    const auto write = [&](ring_connection& to, std::string_view text) {
         const auto bytes = support::bytes_of(text);
         return to.write(*io, io->own_ring(), std::span(&bytes, 1));
     };
-    turn();
-    stream_source& first = support::add_to(*io, first_pair);
-    stream_source& full = support::add_to(*io, full_pair);
-    stream_source& spare = support::add_to(*io, spare_pair);
-    ASSERT_EQ(spare.take(*io, 0).what, stream_source::received::nothing);
-    for (int i = 0; i < 8; ++i) turn();  // all submissions have been accepted
+    tick();
+    ring_connection& first = support::add_to(*io, first_pair);
+    ring_connection& full = support::add_to(*io, full_pair);
+    ring_connection& spare = support::add_to(*io, spare_pair);
+    ASSERT_EQ(spare.take(*io, 0).what, ring_connection::received::nothing);
+    for (int i = 0; i < 8; ++i) tick();  // all submissions have been accepted
     support::fill_socket(full.fd());
 
     // A write has to wait for the send buffer of `first`, because the socket was full. The buffer is free again after
     // its data is sent.
     support::fill_socket(first.fd());
-    const std::string whole_slot(eddy::detail::send_slot::most, 'x');
+    const std::string whole_slot(eddy::detail::send_buffer::most, 'x');
     ASSERT_EQ(write(first, whole_slot), whole_slot.size());
     ASSERT_EQ(write(full, "rest"), 4u);
     ASSERT_EQ(write(first, "more").error(), std::errc::operation_would_block);
@@ -185,12 +185,12 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     eddy::context cx(waker);
     first.clear_blocked(first.look(eddy::io::ready::all));
     ASSERT_FALSE(first.wait(eddy::detail::direction::write, cx, nullptr).is_ready());
-    turn();
+    tick();
     ASSERT_EQ(calls, 1) << "the tested situation did not occur";
-    turn();
+    tick();
 
     EXPECT_TRUE(support::comes_true([&] {
-        turn();
+        tick();
         drain(full_pair, got);
         return got.ends_with("rest");
     })) << "the written data is lost";

@@ -45,13 +45,13 @@ struct seen_event {
 std::vector<seen_event> events_of(afd_driver& driver) {
     std::vector<seen_event> seen;
     for (const auto end = steady_clock::now() + 10s; seen.empty() && steady_clock::now() < end;) {
-        driver.turn(1s, [&](void* key, ready what) { seen.push_back({key, what}); }).value();
+        driver.tick(1s, [&](void* key, ready what) { seen.push_back({key, what}); }).value();
     }
     return seen;
 }
 
 std::size_t events_now(afd_driver& driver) {
-    return driver.turn(20ms, [](void*, ready) {}).value().events;
+    return driver.tick(20ms, [](void*, ready) {}).value().events;
 }
 
 /// Two connected sockets.
@@ -209,12 +209,12 @@ TEST(AfdDriver, SocketsOnSeveralDevicesAreReported) {
 TEST(AfdDriver, WakeOfAnotherThreadEndsTheTick) {
     const auto driver = afd_driver::make(16).value();
     std::thread other([&] { driver->wake(); });
-    const auto done = driver->turn(std::nullopt, [](void*, ready) {}).value();
+    const auto done = driver->tick(std::nullopt, [](void*, ready) {}).value();
     other.join();
     EXPECT_TRUE(done.was_woken);
-    EXPECT_FALSE(driver->turn(0ns, [](void*, ready) {}).value().was_woken);
+    EXPECT_FALSE(driver->tick(0ns, [](void*, ready) {}).value().was_woken);
     driver->wake_within(1h);
-    EXPECT_TRUE(driver->turn(std::nullopt, [](void*, ready) {}).value().was_woken);
+    EXPECT_TRUE(driver->tick(std::nullopt, [](void*, ready) {}).value().was_woken);
 }
 
 TEST(AfdDriver, AlarmEndsTheTick) {
@@ -222,7 +222,7 @@ TEST(AfdDriver, AlarmEndsTheTick) {
     driver->make_alarm().value();
     const auto begun = steady_clock::now();
     driver->set_alarm(30ms);
-    EXPECT_EQ(driver->turn(10s, [](void*, ready) {}).value().events, 0U);
+    EXPECT_EQ(driver->tick(10s, [](void*, ready) {}).value().events, 0U);
     EXPECT_GE(steady_clock::now() - begun, 29ms);
     EXPECT_LT(steady_clock::now() - begun, 9s);
 }

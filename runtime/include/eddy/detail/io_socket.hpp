@@ -25,7 +25,7 @@
 
 namespace eddy::detail {
 
-class stream_source;
+class ring_connection;
 
 /// The kind of a descriptor, which determines the system calls. Only TCP data goes through an io_uring, and only for
 /// TCP a short read means that no more data is available.
@@ -38,9 +38,9 @@ enum class descriptor_kind : unsigned char {
 
 /// A descriptor and its registration with a driver. All system calls that transfer data or accept connections are made
 /// here. On epoll an operation is tried first; if it would block, the socket is registered and the operation waits.
-/// With io_uring a TCP socket is registered by its first operation and becomes a ring connection (class stream_source).
-/// Thread safety: one operation per direction at a time; the two directions may be used on different threads.
-/// Lifetime: owns the descriptor. It must not be moved or destroyed while an operation waits.
+/// With io_uring a TCP socket is registered by its first operation and becomes a ring connection (class
+/// ring_connection). Thread safety: one operation per direction at a time; the two directions may be used on different
+/// threads. Lifetime: owns the descriptor. It must not be moved or destroyed while an operation waits.
 class EDDY_API io_socket {
 public:
     enum class registers_as : unsigned char { connection, listener };
@@ -221,9 +221,9 @@ private:
         return could_be_stream() && ensure_registered(cx, what).has_value() && is_stream_;
     }
     [[nodiscard]] bool could_be_stream() const noexcept;
-    [[nodiscard]] stream_source& stream() const noexcept;
+    [[nodiscard]] ring_connection& stream() const noexcept;
     /// Returns null if this is not a ring connection.
-    [[nodiscard]] stream_source* ring_connection() const noexcept;
+    [[nodiscard]] ring_connection* connection() const noexcept;
 
     poll_result<result<void>> poll_flush_ring(context& cx, const wait_record* future);
     result<void> shut_down_now() const noexcept;
@@ -240,7 +240,7 @@ private:
     atomic<state> state_{state::unregistered};
     // The last read before the registration has read all available data. Accessed by the reading direction only.
     bool is_drained_ = false;
-    bool is_stream_ = false;  // source_ is a stream_source
+    bool is_stream_ = false;  // source_ is a ring_connection
     descriptor_kind kind_ = descriptor_kind::tcp;
     io_handle* io_ = nullptr;         // a counted reference; set if bound or registered
     scheduled_io* source_ = nullptr;  // a counted reference; set if registered

@@ -245,7 +245,7 @@ void core_shared::look_at_driver(max_wait limit) {
     ++turns_;
     if (io_ == nullptr) {
         place_->park(limit);
-    } else if (const auto turned = io_->turn(limit); !turned) {
+    } else if (const auto turned = io_->tick(limit); !turned) {
         throw std::system_error(turned.error(), std::string("eddy: ") + tick_failed(driver_, turned.error()));
     }
     static_cast<void>(time_->fire());

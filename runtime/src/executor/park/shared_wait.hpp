@@ -30,7 +30,7 @@ namespace eddy::detail {
 /// Thread safety: wait() on the owner's thread, unpark() and is_in_driver() on any thread.
 class shared_wait {
 public:
-    /// Waits for `limit` or `alarm` at most, whichever is shorter; see io_handle::turn(). Returns the number of events.
+    /// Waits for `limit` or `alarm` at most, whichever is shorter; see io_handle::tick(). Returns the number of events.
     /// Errors: what Driver::poll_events() reports.
     template <class Driver>
     result<std::size_t> wait(Driver& driver, parker& own, max_wait limit, max_wait alarm) {

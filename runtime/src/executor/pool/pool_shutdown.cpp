@@ -230,7 +230,7 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
         std::unique_lock guard(lock_);
         // If the caller is the child of a scope that is being destroyed, another poll waits for the caller. Then this
         // returns early, and the pool closes after the caller's poll.
-        const auto is_stuck = [&] { return self == 1 && waits_for_this_poll(); };
+        const auto is_stalled = [&] { return self == 1 && waits_for_this_poll(); };
         if (deadline) {
             // A thread that has handed its worker over ends with its task, which may be after the deadline. So the
             // threads are joined only if all of them have ended.
@@ -238,11 +238,11 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
                                            [](const sys::thread& each) { return each.is_this_thread(); });
             const std::size_t others = threads_.size() - static_cast<std::size_t>(own);
             in_time = changed_.wait_until(guard, *deadline,
-                                          [&] { return (has_ended() && threads_out_ == others) || is_stuck(); });
+                                          [&] { return (has_ended() && threads_out_ == others) || is_stalled(); });
         } else {
-            changed_.wait(guard, [&] { return has_ended() || is_stuck(); });
+            changed_.wait(guard, [&] { return has_ended() || is_stalled(); });
         }
-        in_time = in_time && !is_stuck();
+        in_time = in_time && !is_stalled();
     }
     if (!in_time) return detach_threads();
     for (auto& thread : threads_) {

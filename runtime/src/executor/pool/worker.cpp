@@ -380,7 +380,7 @@ void worker::look_if_due() noexcept {
     last_look_ = now;
     if (!place_->shares_driver()) return look_at_driver(std::chrono::nanoseconds::zero());
     // If another worker waits in the driver, it gets the events.
-    static_cast<void>(io_->turn_for_busy_owner());
+    static_cast<void>(io_->tick_for_busy_owner());
     static_cast<void>(time_->fire());
 }
 
@@ -390,7 +390,7 @@ void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     if (io_ == nullptr) {
         place_->park(shorter(limit, alarm));
     } else {
-        const auto turned = place_->shares_driver() ? place_->wait(limit, alarm) : io_->turn(limit, alarm);
+        const auto turned = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
         if (!turned) end_without_events(pool_.driver(), turned.error());
     }
     static_cast<void>(time_->fire());
@@ -568,15 +568,15 @@ void worker::watch_others(time_point now) noexcept {
 }
 
 /// Services a stalled worker: takes some of its tasks, runs a driver tick for it, and fires its timers.
-void worker::service_stalled(worker& stuck) noexcept {
+void worker::service_stalled(worker& stalled) noexcept {
     // acquire: pairs with the release in schedule(), which published the task.
-    if (spawned_task* const task = stuck.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
-    if (spawned_task* const task = steal_child(stuck)) schedule(*task);
+    if (spawned_task* const task = stalled.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
+    if (spawned_task* const task = steal_child(stalled)) schedule(*task);
     if (queue_.is_empty()) {
-        if (spawned_task* const task = stuck.queue_.steal_into(queue_)) schedule(*task);
+        if (spawned_task* const task = stalled.queue_.steal_into(queue_)) schedule(*task);
     }
-    if (stuck.io_ != nullptr) static_cast<void>(stuck.io_->turn_for_busy_owner());
-    static_cast<void>(stuck.time_->fire());
+    if (stalled.io_ != nullptr) static_cast<void>(stalled.io_->tick_for_busy_owner());
+    static_cast<void>(stalled.time_->fire());
 }
 
 }  // namespace eddy::detail

@@ -203,7 +203,7 @@ private:
     [[nodiscard]] std::chrono::nanoseconds time_to_watch(time_point now) const noexcept;
     [[nodiscard]] bool watch_if_due(time_point now) noexcept;
     void watch_others(time_point now) noexcept;
-    void service_stalled(worker& stuck) noexcept;
+    void service_stalled(worker& stalled) noexcept;
 
     pool& pool_;
     const unsigned index_;

@@ -55,7 +55,7 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     { d.unwatch(fd) } -> std::same_as<result<void>>;
     // One thread at a time. Retries after EINTR. Calls on_event(key, io::ready) for each event.
     {
-        d.turn(timeout, [](source_key, io::ready) {})
+        d.tick(timeout, [](source_key, io::ready) {})
     } -> std::same_as<result<driver_tick>>;
     // Callable on any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick
     // count as one.

@@ -49,7 +49,7 @@ public:
 
     /// Runs one driver tick. (Defined in the header so that `on_event` is inlined.)
     template <class OnEvent>
-    result<driver_tick> turn(max_wait timeout, OnEvent on_event) {
+    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
         const auto fetched = poll_.wait(events_, timeout);
         if (!fetched) return std::unexpected(fetched.error());
         was_full_ = *fetched == events_.capacity();

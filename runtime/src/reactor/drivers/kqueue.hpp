@@ -60,7 +60,7 @@ public:
 
     /// Runs one driver tick.
     template <class OnEvent>
-    result<driver_tick> turn(max_wait timeout, OnEvent on_event) {
+    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
         const auto done = wait(timeout);
         if (done) {
             for (const report& each : reports_) on_event(each.key, each.what);

@@ -60,7 +60,7 @@ public:
 
     /// Runs one driver tick.
     template <class OnEvent>
-    result<driver_tick> turn(max_wait timeout, OnEvent on_event) {
+    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
         auto done = wait(timeout);
         if (!done) return done;
         for (std::size_t i = 0; i != polled_.size(); ++i) {

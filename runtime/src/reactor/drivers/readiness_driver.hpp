@@ -81,8 +81,8 @@ public:
         return visit(driver_, [&](auto& driver) { return driver.unwatch(fd); });
     }
     template <class OnEvent>
-    result<driver_tick> turn(max_wait timeout, OnEvent on_event) {
-        return visit(driver_, [&](auto& driver) { return driver.turn(timeout, std::move(on_event)); });
+    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
+        return visit(driver_, [&](auto& driver) { return driver.tick(timeout, std::move(on_event)); });
     }
     void wake() noexcept {
         visit(driver_, [](auto& driver) { driver.wake(); });

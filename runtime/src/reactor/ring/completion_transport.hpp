@@ -11,9 +11,9 @@
 namespace eddy::detail {
 
 class ring_owner;
-class stream_source;
+class ring_connection;
 struct ring_tick;
-struct send_slot;
+struct send_buffer;
 
 /// The contract of a completion transport: the optional part of an io_handle that moves the bytes of TCP connections
 /// and accepts connections, beside the readiness driver. There is one: io_uring (uring.hpp); no_uring.cpp replaces it
@@ -25,7 +25,7 @@ struct send_slot;
 /// called enable().
 template <class T>
 concept completion_transport =
-    requires(T by, ring_owner& owner, stream_source& stream, send_slot& slot, max_wait timeout, int fd) {
+    requires(T by, ring_owner& owner, ring_connection& stream, send_buffer& slot, max_wait timeout, int fd) {
         { T::make(owner) } noexcept -> std::same_as<result<std::unique_ptr<T>>>;
         { by.owner() } noexcept -> std::same_as<ring_owner&>;
         // Makes this thread the owner. The transport's ticks also wait for the readiness driver and for its wake-ups:
@@ -33,7 +33,7 @@ concept completion_transport =
         { by.enable(fd, fd) } noexcept -> std::same_as<result<void>>;
         // Runs one tick: submits, waits unless there is something to report, and passes the completions to their
         // connections.
-        { by.turn(timeout) } noexcept -> std::same_as<result<ring_tick>>;
+        { by.tick(timeout) } noexcept -> std::same_as<result<ring_tick>>;
         // The next tick reports the readiness driver as ready.
         { by.look_at_epoll_again() } noexcept;
         // Submits the queued sends, without waiting.

@@ -4,16 +4,16 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
 #include "sys/sockaddr.hpp"
 
 namespace eddy::detail {
 
 /// The registration of a listener whose connections the ring accepts. The kernel writes the peer's address into this
 /// object. The accept operation holds a reference, which keeps the object alive.
-class listener_source final : public stream_source {
+class listener_source final : public ring_connection {
 public:
-    explicit listener_source(int fd) noexcept : stream_source(fd, brings::connections) {}
+    explicit listener_source(int fd) noexcept : ring_connection(fd, brings::connections) {}
 
     /// SAFETY: the caller has checked is_listener().
     [[nodiscard]] static listener_source& of(scheduled_io& source) noexcept {

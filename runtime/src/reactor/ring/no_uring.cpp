@@ -15,12 +15,12 @@ result<std::unique_ptr<uring>> uring::make(ring_owner&) noexcept {
 }
 uring::~uring() = default;
 result<void> uring::enable(int, int) noexcept { std::abort(); }
-result<ring_tick> uring::turn(max_wait) noexcept { std::abort(); }
+result<ring_tick> uring::tick(max_wait) noexcept { std::abort(); }
 void uring::flush() noexcept { std::abort(); }
-bool uring::receive(stream_source&) noexcept { std::abort(); }
-bool uring::stop(stream_source&) noexcept { std::abort(); }
-bool uring::stop_now(stream_source&) noexcept { std::abort(); }
-void uring::queue(send_slot&) noexcept { std::abort(); }
+bool uring::receive(ring_connection&) noexcept { std::abort(); }
+bool uring::stop(ring_connection&) noexcept { std::abort(); }
+bool uring::stop_now(ring_connection&) noexcept { std::abort(); }
+void uring::queue(send_buffer&) noexcept { std::abort(); }
 bool uring::retire() noexcept { std::abort(); }
 
 }  // namespace eddy::detail

@@ -6,7 +6,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
 
 namespace eddy::detail {
 
@@ -22,9 +22,9 @@ namespace eddy::detail {
 class posted_streams {
 public:
     /// Adds the stream and takes over a reference. Returns false after close(); the caller keeps the reference then.
-    [[nodiscard]] bool post(stream_source& stream) noexcept {
+    [[nodiscard]] bool post(ring_connection& stream) noexcept {
         // relaxed: the pointer is only compared and linked.
-        stream_source* before = newest_.load(std::memory_order_relaxed);
+        ring_connection* before = newest_.load(std::memory_order_relaxed);
         do {
             if (before == closed()) return false;
             stream.next_requested = before;
@@ -33,7 +33,9 @@ public:
         return true;
     }
     /// Adds a stream for which the ring had no free entry. Takes over a reference.
-    void post_for_later(stream_source& stream) noexcept { stream.next_requested = std::exchange(for_later_, &stream); }
+    void post_for_later(ring_connection& stream) noexcept {
+        stream.next_requested = std::exchange(for_later_, &stream);
+    }
     /// Passes each stream with its reference to `serve`, which may call post_for_later().
     template <class Serve>
     void take_each(const Serve& serve) {
@@ -52,7 +54,7 @@ public:
     template <class Drop>
     void close(const Drop& drop) {
         // acquire: pairs with the exchange in post().
-        stream_source* const posted = newest_.exchange(closed(), std::memory_order_acquire);
+        ring_connection* const posted = newest_.exchange(closed(), std::memory_order_acquire);
         if (posted == closed()) return;
         pass_each(posted, drop);
         pass_each(std::exchange(for_later_, nullptr), drop);
@@ -60,18 +62,20 @@ public:
 
 private:
     // SAFETY: the pointer is only compared, never dereferenced.
-    [[nodiscard]] static stream_source* closed() noexcept { return reinterpret_cast<stream_source*>(closed_marker_); }
+    [[nodiscard]] static ring_connection* closed() noexcept {
+        return reinterpret_cast<ring_connection*>(closed_marker_);
+    }
 
     template <class Function>
-    static void pass_each(stream_source* list, const Function& function) {
+    static void pass_each(ring_connection* list, const Function& function) {
         while (list != nullptr) function(*std::exchange(list, list->next_requested));
     }
 
     /// Replaces the list after close(), since no thread processes it anymore.
-    alignas(stream_source) static inline constinit std::byte closed_marker_[1]{};
+    alignas(ring_connection) static inline constinit std::byte closed_marker_[1]{};
 
-    atomic<stream_source*> newest_{nullptr};  // a stack, or the marker
-    stream_source* for_later_ = nullptr;
+    atomic<ring_connection*> newest_{nullptr};  // a stack, or the marker
+    ring_connection* for_later_ = nullptr;
 };
 
 }  // namespace eddy::detail

@@ -13,7 +13,7 @@
 
 namespace eddy::detail {
 
-class stream_source;
+class ring_connection;
 
 /// What a ring and its connections need of the io_handle that they belong to.
 /// Cost: no operation that moves bytes makes a virtual call, unless it must wait or ends the connection.
@@ -29,15 +29,15 @@ public:
         return ring == nullptr || is_in_child() ? nullptr : ring;
     }
     /// Closes a stream that io_handle::close_stream() has left to the driver, and that has no operation in flight.
-    virtual void finish_closing(stream_source& stream) noexcept = 0;
+    virtual void finish_closing(ring_connection& stream) noexcept = 0;
     /// Adds `what` to the events that the driver reports for the stream. Returns whether that changed anything.
     /// Errors: runtime_shutdown; bad_file_descriptor after the stream was removed; what epoll_ctl(2) reports.
-    virtual result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept = 0;
+    virtual result<bool> watch_stream(ring_connection& stream, std::uint8_t what) noexcept = 0;
     /// Stops watching the stream for reading, after a ring has started to receive.
-    virtual void unwatch_reading(stream_source& stream) noexcept = 0;
+    virtual void unwatch_reading(ring_connection& stream) noexcept = 0;
     /// Posts the stream: asks the thread that runs the ticks to serve the requests of the stream. Takes over a
     /// reference.
-    virtual void request_service(stream_source& stream) noexcept = 0;
+    virtual void request_service(ring_connection& stream) noexcept = 0;
     /// Ends the tick in progress, or the next one. Does nothing in a forked child.
     virtual void wake() noexcept = 0;
     /// Sets the number of cancelled operations that the kernel has not ended yet. Called by the ring.

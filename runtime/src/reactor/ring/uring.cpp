@@ -14,8 +14,8 @@
 #include "reactor/ring/received_chunk.hpp"
 #include "reactor/ring/ring.hpp"
 #include "reactor/ring/ring_buffers.hpp"
+#include "reactor/ring/ring_connection.hpp"
 #include "reactor/ring/ring_owner.hpp"
-#include "reactor/ring/stream_source.hpp"
 #include "sys/fd.hpp"
 
 namespace eddy::detail {
@@ -31,13 +31,13 @@ enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3, w
 constexpr std::uint64_t kind_mask = 127;  // streams are aligned to 128 bytes
 
 // SAFETY: the kernel only returns the value. The operation holds a reference to the stream until its last completion.
-std::uint64_t tag(kind what, stream_source* stream = nullptr) noexcept {
+std::uint64_t tag(kind what, ring_connection* stream = nullptr) noexcept {
     return reinterpret_cast<std::uintptr_t>(stream) | static_cast<std::uintptr_t>(what);
 }
 
 /// SAFETY: the operation of this completion holds a reference to the stream.
-stream_source& stream_of(const ring_completion& what) noexcept {
-    return *reinterpret_cast<stream_source*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
+ring_connection& stream_of(const ring_completion& what) noexcept {
+    return *reinterpret_cast<ring_connection*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
 }
 
 /// Returns the accepted descriptor with a number above 2, or a negative errno. The number is changed here, and not when
@@ -77,7 +77,7 @@ result<void> uring::enable(int epoll_fd, int waker_fd) noexcept {
 
 // ---- A tick ----
 
-result<ring_tick> uring::turn(max_wait timeout) noexcept {
+result<ring_tick> uring::tick(max_wait timeout) noexcept {
     ring_tick done = std::exchange(early_, ring_tick());
     watch_both();
     // Sends of an earlier tick that the kernel has not taken, for lack of memory. A task may wait for them.
@@ -150,7 +150,7 @@ received_chunk* uring::chunk_of(const ring_completion& what) noexcept {
     return nullptr;
 }
 
-void uring::on_received(stream_source& stream, const ring_completion& what) noexcept {
+void uring::on_received(ring_connection& stream, const ring_completion& what) noexcept {
     if (stream.is_listener()) return on_accepted(listener_source::of(stream), what);
     received_chunk* const chunk = chunk_of(what);
     if (chunk != nullptr && stream.deliver(*chunk)) {
@@ -169,7 +169,7 @@ void uring::on_accepted(listener_source& listener, const ring_completion& what) 
     end_operation(listener, listener.accept_ended(connection_of(listener, accepted), accepted, may_be_one_of_many));
 }
 
-void uring::end_operation(stream_source& stream, operation_end end) noexcept {
+void uring::end_operation(ring_connection& stream, operation_end end) noexcept {
     --in_flight_;
     if (end.was_cancelled) owner_.set_given_up(--given_up_);
     if (end.closes) owner_.finish_closing(stream);
@@ -192,7 +192,7 @@ bool uring::watch(int fd, std::uint64_t tag) noexcept {
 
 // ---- Receiving ----
 
-bool uring::receive(stream_source& stream) noexcept {
+bool uring::receive(ring_connection& stream) noexcept {
     if (is_retiring_) return false;
     if (!stream.is_listener() && !buffers_->has_free() && !buffers_->provide_more()) return false;
     io_uring_sqe* const entry = ring_->next_entry();
@@ -216,7 +216,7 @@ bool uring::receive(stream_source& stream) noexcept {
     return true;
 }
 
-bool uring::stop(stream_source& stream) noexcept {
+bool uring::stop(ring_connection& stream) noexcept {
     if (!stream.begin_stop()) return true;
     io_uring_sqe* const entry = ring_->next_entry();
     if (entry == nullptr) {
@@ -229,7 +229,7 @@ bool uring::stop(stream_source& stream) noexcept {
     return true;
 }
 
-bool uring::stop_now(stream_source& stream) noexcept {
+bool uring::stop_now(ring_connection& stream) noexcept {
     if (!stop(stream)) return false;
     // The next tick dispatches the completion. These calls make the kernel release the socket. The kernel does that
     // after other deferred work of this thread, some operations per call.
@@ -245,13 +245,13 @@ bool uring::stop_now(stream_source& stream) noexcept {
 
 // ---- Sending ----
 
-void uring::queue(send_slot& slot) noexcept { queued_.push(slot); }
+void uring::queue(send_buffer& slot) noexcept { queued_.push(slot); }
 
 void uring::submit_sends() noexcept {
     while (queued_.first != nullptr) {
         io_uring_sqe* const entry = ring_->next_entry();
         if (entry == nullptr) return;
-        send_slot* const slot = queued_.pop();
+        send_buffer* const slot = queued_.pop();
         const auto bytes = slot->stream->begin_send(*slot, is_awaited_);
         if (bytes.empty()) {  // the stream has already sent it; the cleared entry is a no-op
             entry->flags = IOSQE_CQE_SKIP_SUCCESS;
@@ -281,13 +281,13 @@ void uring::settle_sends(unsigned taken) noexcept {
     while (submitted_.first != nullptr && ring::is_before(submitted_.first->position, taken)) settle(*submitted_.pop());
 }
 
-void uring::settle(send_slot& slot) noexcept {
-    stream_source& stream = *slot.stream;
+void uring::settle(send_buffer& slot) noexcept {
+    ring_connection& stream = *slot.stream;
     ring_owner& owner = *slot.owner;
     switch (stream.settle(slot)) {
-    case stream_source::sent::all: break;
-    case stream_source::sent::rest: {
-        const auto is_new = owner.watch_stream(stream, stream_source::for_writing);
+    case ring_connection::sent::all: break;
+    case ring_connection::sent::rest: {
+        const auto is_new = owner.watch_stream(stream, ring_connection::for_writing);
         // If the descriptor was already watched, it may have become writable meanwhile, and that edge is not
         // reported again. So try to send now. Also try if it cannot be watched.
         if (!is_new || !*is_new) stream.on_ready(owner, io::ready::writable);
@@ -297,7 +297,7 @@ void uring::settle(send_slot& slot) noexcept {
         owner.release();
         break;
     }
-    case stream_source::sent::close:
+    case ring_connection::sent::close:
         owner.finish_closing(stream);
         owner.release();
         break;

@@ -9,7 +9,7 @@
 
 #include "reactor/drivers/driver.hpp"
 #include "reactor/ring/completion_transport.hpp"
-#include "reactor/ring/send_slot.hpp"
+#include "reactor/ring/send_buffer.hpp"
 
 namespace eddy::detail {
 
@@ -17,7 +17,7 @@ class ring_owner;
 class ring;
 class ring_buffers;
 class listener_source;
-class stream_source;
+class ring_connection;
 struct accepted_connection;
 struct operation_end;
 struct received_chunk;
@@ -70,7 +70,7 @@ public:
     /// completions.
     /// Errors: what io_uring_enter(2) reports.
     /// Cost: usually one system call; none if there is nothing to do.
-    result<ring_tick> turn(max_wait timeout) noexcept;
+    result<ring_tick> tick(max_wait timeout) noexcept;
 
     /// Makes the next tick report the epoll as ready, without waiting.
     void look_at_epoll_again() noexcept { early_.epoll_is_ready = true; }
@@ -81,15 +81,15 @@ public:
 
     /// Starts a receive, or an accept for a listener. Returns false if there is no buffer or no free entry. The
     /// stream must then read without the ring.
-    [[nodiscard]] bool receive(stream_source& stream) noexcept;
+    [[nodiscard]] bool receive(ring_connection& stream) noexcept;
     /// Cancels the receive. Returns false if there is no free entry.
-    [[nodiscard]] bool stop(stream_source& stream) noexcept;
+    [[nodiscard]] bool stop(ring_connection& stream) noexcept;
     /// Cancels the receive and lets the kernel process the cancel immediately. The kernel has most likely released
     /// the socket afterwards. For a listener, also dispatches all completions, which runs wakers.
-    [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
+    [[nodiscard]] bool stop_now(ring_connection& stream) noexcept;
     /// Queues the send buffer for the next submission. Takes over the caller's reference to the stream.
     /// Preconditions: slot.sender is set.
-    void queue(send_slot& slot) noexcept;
+    void queue(send_buffer& slot) noexcept;
     /// The io_handle that this ring belongs to.
     [[nodiscard]] ring_owner& owner() const noexcept { return owner_; }
 
@@ -105,27 +105,27 @@ private:
     void dispatch(const ring_completion& what, ring_tick& done) noexcept;
     static accepted_connection* connection_of(const listener_source& listener, int fd) noexcept;
     received_chunk* chunk_of(const ring_completion& what) noexcept;
-    void on_received(stream_source& stream, const ring_completion& what) noexcept;
+    void on_received(ring_connection& stream, const ring_completion& what) noexcept;
     void on_accepted(listener_source& listener, const ring_completion& what) noexcept;
-    void end_operation(stream_source& stream, operation_end end) noexcept;
+    void end_operation(ring_connection& stream, operation_end end) noexcept;
     void watch_both() noexcept;
     [[nodiscard]] bool watch(int fd, std::uint64_t tag) noexcept;
     void submit_sends() noexcept;
     void settle_sends(unsigned taken) noexcept;
-    void settle(send_slot& slot) noexcept;
+    void settle(send_buffer& slot) noexcept;
 
-    /// A FIFO queue of send buffers, linked by send_slot::next.
+    /// A FIFO queue of send buffers, linked by send_buffer::next.
     struct slot_queue {
-        send_slot* first = nullptr;
-        send_slot* last = nullptr;
+        send_buffer* first = nullptr;
+        send_buffer* last = nullptr;
 
-        void push(send_slot& slot) noexcept {
+        void push(send_buffer& slot) noexcept {
             slot.next = nullptr;
             (last != nullptr ? last->next : first) = &slot;
             last = &slot;
         }
-        [[nodiscard]] send_slot* pop() noexcept {
-            send_slot* const taken = first;
+        [[nodiscard]] send_buffer* pop() noexcept {
+            send_buffer* const taken = first;
             if (taken == nullptr) return nullptr;
             first = taken->next;
             if (first == nullptr) last = nullptr;

@@ -76,7 +76,7 @@ struct source_link {
 class alignas(128) scheduled_io : public source_link, immovable {
 public:
     scheduled_io() noexcept = default;
-    /// Creates the base of a stream_source, with two references: that of its socket and that of the registration set.
+    /// Creates the base of a ring_connection, with two references: that of its socket and that of the registration set.
     explicit scheduled_io(int fd) noexcept : references_(2), is_stream_(true), fd_(fd) {}
 
     /// Adds a reference.
@@ -84,7 +84,7 @@ public:
     /// Gives up `count` references. Frees the object with the last one.
     void release(std::uint32_t count = 1) noexcept;
 
-    /// Returns whether this is a stream_source: a connection or listener that is registered with io_uring.
+    /// Returns whether this is a ring_connection: a connection or listener that is registered with io_uring.
     [[nodiscard]] bool is_stream() const noexcept { return is_stream_; }
     /// Returns whether this is a composite_io: a source with descriptors of its own choice.
     [[nodiscard]] bool is_composite() const noexcept { return form_ == form::composite; }
@@ -173,7 +173,7 @@ private:
     const bool is_stream_ = false;
 
 protected:
-    /// The class of this object, if it is not a stream_source.
+    /// The class of this object, if it is not a ring_connection.
     enum class form : std::uint8_t { plain, rearmed, composite };
     form form_ = form::plain;
 
@@ -181,7 +181,7 @@ public:
     bool is_watched_for_writing = false;  // a datagram socket is also watched for writing
 
 protected:
-    const int fd_ = -1;  // for a stream_source
+    const int fd_ = -1;  // for a ring_connection
 
 private:
     waker_slot reader_;
@@ -191,7 +191,7 @@ private:
     waiter_list<io_waiter> waiters_;
 };
 
-/// Frees a stream_source when its last reference is released.
+/// Frees a ring_connection when its last reference is released.
 void free_stream(scheduled_io& stream) noexcept;
 
 static_assert(alignof(scheduled_io) == 128 && sizeof(scheduled_io) % 128 == 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -8,25 +8,26 @@
 #include <eddy/error.hpp>
 
 #include "reactor/ring/ring_owner.hpp"
-#include "reactor/ring/send_slot.hpp"
+#include "reactor/ring/send_buffer.hpp"
 #include "reactor/ring/uring.hpp"
 #include "sys/iovec_list.hpp"
 #include "sys/linger.hpp"
 #include "sys/syscall.hpp"
 
-// The writing direction of a ring connection. send_slot describes the send buffer and its states.
+// The writing direction of a ring connection. send_buffer describes the send buffer and its states.
 
 namespace eddy::detail {
 
 // ---- Writing ----
 
-result<std::size_t> stream_source::write(ring_owner& owner, uring* ring, send_list from) noexcept {
+result<std::size_t> ring_connection::write(ring_owner& owner, uring* ring, send_list from) noexcept {
     std::size_t size = 0;
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
     if (send_error_ != 0 || slot_ != nullptr) return append(owner, from, size, std::move(guard));
     // Allocates under the lock. Only the reader and the ring's owner also take it, which usually run on this thread.
-    send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, owner, size) : nullptr;
+    send_buffer* const slot =
+        ring != nullptr && size <= send_buffer::most ? send_buffer::make(*this, owner, size) : nullptr;
     if (slot == nullptr) {
         guard.unlock();
         return write_directly(owner, from);
@@ -36,14 +37,14 @@ result<std::size_t> stream_source::write(ring_owner& owner, uring* ring, send_li
     return size;
 }
 
-result<std::size_t> stream_source::write_leased(ring_owner& owner, uring* ring, io::leased_buffer& lease,
-                                                std::span<const std::byte> from) noexcept {
-    if (ring == nullptr || from.size() < send_slot::least_leased || from.size() > send_slot::most_leased) {
+result<std::size_t> ring_connection::write_leased(ring_owner& owner, uring* ring, io::leased_buffer& lease,
+                                                  std::span<const std::byte> from) noexcept {
+    if (ring == nullptr || from.size() < send_buffer::least_leased || from.size() > send_buffer::most_leased) {
         return write(owner, ring, std::span(&from, 1));
     }
     std::unique_lock guard(lock_);
     if (send_error_ != 0 || slot_ != nullptr) return append(owner, std::span(&from, 1), from.size(), std::move(guard));
-    send_slot* const slot = send_slot::make(*this, owner, lease, from);
+    send_buffer* const slot = send_buffer::make(*this, owner, lease, from);
     if (slot == nullptr) {
         guard.unlock();
         return write_directly(owner, std::span(&from, 1));
@@ -54,11 +55,11 @@ result<std::size_t> stream_source::write_leased(ring_owner& owner, uring* ring, 
 
 /// Appends to the send buffer, or reports an error. Unlocks `guard`.
 /// Preconditions: there is a send buffer or an error.
-result<std::size_t> stream_source::append(ring_owner& owner, send_list from, std::size_t size,
-                                          std::unique_lock<spin_lock>&& guard) noexcept {
+result<std::size_t> ring_connection::append(ring_owner& owner, send_list from, std::size_t size,
+                                            std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
     if (const auto error = take_send_error()) return std::unexpected(error);
-    if (slot_->where == send_slot::place::queued) {
+    if (slot_->where == send_buffer::place::queued) {
         if (slot_->make_room(size)) {
             for (const auto& each : from) slot_->append(each);
             return size;
@@ -72,7 +73,7 @@ result<std::size_t> stream_source::append(ring_owner& owner, send_list from, std
 
 /// Sends the send buffer's bytes and then `from` directly, because `from` does not fit into it. Returns how
 /// many bytes of `from` were sent. The caller holds the lock.
-result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
+result<std::size_t> ring_connection::send_behind_slot(send_list from) noexcept {
     const std::size_t before = slot_->rest().size();
     const iovec_list list(slot_->rest(), from);
     const auto count = sys::send_vectored(fd_, list.get());
@@ -87,13 +88,13 @@ result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
 }
 
 /// Returns the error of a send that was not reported yet, if any. The caller holds the lock.
-std::error_code stream_source::take_send_error() noexcept {
+std::error_code ring_connection::take_send_error() noexcept {
     if (send_error_ == 0 || send_error_ == was_shut_down) return {};
     return system_error(std::exchange(send_error_, std::uint8_t{0}));
 }
 
 /// Passes the send buffer to the ring. Unlocks `guard`.
-void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
+void ring_connection::queue(uring& ring, send_buffer& slot, std::unique_lock<spin_lock>&& guard) noexcept {
     slot.sender = &ring.owner();  // under the lock, as everything that other threads access: see lose_ring()
     slot_ = &slot;
     retain();  // the queue's reference
@@ -101,7 +102,7 @@ void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lo
     ring.queue(slot);
 }
 
-result<std::size_t> stream_source::write_directly(ring_owner& owner, send_list from) noexcept {
+result<std::size_t> ring_connection::write_directly(ring_owner& owner, send_list from) noexcept {
     const iovec_list list(from);
     auto count = list.get().size() == 1 ? sys::send(fd_, iovec_list::bytes_of(list.get()[0]))
                                         : sys::send_vectored(fd_, list.get());
@@ -111,30 +112,30 @@ result<std::size_t> stream_source::write_directly(ring_owner& owner, send_list f
     return count;
 }
 
-result<bool> stream_source::flush(ring_owner& owner) noexcept {
+result<bool> ring_connection::flush(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
-    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
     if (const auto error = take_send_error()) return std::unexpected(error);
     return is_sent(owner, std::move(guard));
 }
 
-result<bool> stream_source::finish_sending(ring_owner& owner) noexcept {
+result<bool> ring_connection::finish_sending(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
-    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
     return is_sent(owner, std::move(guard));
 }
 
 /// Returns whether everything was sent. If not, "writable" is reported once the rest was sent. Unlocks `guard`.
-result<bool> stream_source::is_sent(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+result<bool> ring_connection::is_sent(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (!has_unsent()) return true;
     if (const auto awaited = await_slot(owner, std::move(guard)); !awaited) return std::unexpected(awaited.error());
     return false;
 }
 
-bool stream_source::shut_down_when_sent() noexcept {
+bool ring_connection::shut_down_when_sent() noexcept {
     const std::lock_guard guard(lock_);
     if (send_error_ == 0) send_error_ = was_shut_down;
-    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
     if (!has_unsent()) return true;
     shuts_down_ = 1;
     await_slot();
@@ -143,19 +144,19 @@ bool stream_source::shut_down_when_sent() noexcept {
 
 /// Makes the stream report "writable" once its send buffer is free.
 /// Preconditions: the caller holds the stream's lock; there is a send buffer.
-void stream_source::await_slot() noexcept {
+void ring_connection::await_slot() noexcept {
     set(writer_waits);
     // The thread that owns the ring may still be sleeping in the system call that has sent the buffer. It would process
     // the result only after that call. Wake it under the lock: after the unlock, that thread may have processed the
     // result and destroyed the io_handle.
-    if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
+    if (slot_->where == send_buffer::place::submitted) slot_->sender->wake();
 }
 
 /// Like await_slot(), for a task that is about to wait. Unlocks `guard`.
 /// Errors: what watch_stream() reports, since the task would not be woken.
-result<void> stream_source::await_slot(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+result<void> ring_connection::await_slot(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     await_slot();
-    if (slot_->where != send_slot::place::blocked) return ok();
+    if (slot_->where != send_buffer::place::blocked) return ok();
     guard.unlock();
     // The socket is already watched, unless watch_stream() failed when the socket was found full.
     if (const auto added = owner.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
@@ -163,7 +164,7 @@ result<void> stream_source::await_slot(ring_owner& owner, std::unique_lock<spin_
 }
 
 /// Sends the rest of the send buffer as far as the socket accepts it. The caller holds the lock.
-void stream_source::send_now() noexcept {
+void ring_connection::send_now() noexcept {
     while (!slot_->is_empty()) {
         const auto count = sys::send_without_waiting(fd_, slot_->rest());
         if (!count && is_temporary(count.error().value())) return;
@@ -172,13 +173,13 @@ void stream_source::send_now() noexcept {
     }
 }
 
-void stream_source::free_slot() noexcept {
+void ring_connection::free_slot() noexcept {
     if (slot_ != nullptr) std::exchange(slot_, nullptr)->free();
 }
 
 /// Shuts the writing side down if that was requested. The caller holds the lock.
 /// Preconditions: the send buffer is free.
-void stream_source::shut_down_if_requested() noexcept {
+void ring_connection::shut_down_if_requested() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
     if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, sys::half::sending));
     shuts_down_ = 0;
@@ -186,7 +187,7 @@ void stream_source::shut_down_if_requested() noexcept {
 
 /// Reports the outcome of the send buffer to the reader, and if the buffer `is_free` also to the writer. Unlocks
 /// `guard`.
-void stream_source::report_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
+void ring_connection::report_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
     io::ready now;
     if (is_free && has(writer_waits)) {
         clear(writer_waits);
@@ -203,16 +204,16 @@ void stream_source::report_slot(bool is_free, std::unique_lock<spin_lock>&& guar
 
 // ---- The driver ----
 
-std::span<const std::byte> stream_source::begin_send(send_slot& slot, bool& is_awaited) noexcept {
+std::span<const std::byte> ring_connection::begin_send(send_buffer& slot, bool& is_awaited) noexcept {
     const std::lock_guard guard(lock_);
     if (has(writer_waits)) is_awaited = true;
     if (has(gone)) slot.begin = slot.end;  // the descriptor's number may belong to another file
-    slot.where = send_slot::place::submitted;
+    slot.where = send_buffer::place::submitted;
     slot.has_failed = false;
     return slot.rest();
 }
 
-void stream_source::send_completed(int result) noexcept {
+void ring_connection::send_completed(int result) noexcept {
     const std::lock_guard guard(lock_);
     EDDY_ASSERT(slot_ != nullptr, "a send has completed without a slot");
     slot_->result = result;
@@ -222,7 +223,7 @@ void stream_source::send_completed(int result) noexcept {
     if (result < 0 && !is_temporary(-result)) send_error_ = static_cast<std::uint8_t>(-result);
 }
 
-stream_source::sent stream_source::settle(send_slot& slot) noexcept {
+ring_connection::sent ring_connection::settle(send_buffer& slot) noexcept {
     std::unique_lock guard(lock_);
     if (!slot.has_failed || has(gone)) {
         slot.begin = slot.end;
@@ -236,7 +237,7 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     // `slot.owner` is alive while the stream is not gone. The caller uses `slot.owner` after the unlock, so the caller
     // gets a reference to it.
     if (!slot.is_empty()) {
-        slot.where = send_slot::place::blocked;
+        slot.where = send_buffer::place::blocked;
         slot.owner->retain();
         report_slot(false, std::move(guard));
         return sent::rest;
@@ -253,10 +254,10 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
 
 /// Returns the error that a read at the end of the stream must report, if any. Returns would_block() if a send is
 /// in flight: "readable" is reported when its result is known. The caller holds the lock.
-std::error_code stream_source::reset_of_send() noexcept {
+std::error_code ring_connection::reset_of_send() noexcept {
     // The kernel reports a reset once, and may have reported it to a send. The ring of that send may belong to
     // another event loop, which has yet to dispatch the completion. (EPIPE is not a reset: the peer had closed before.)
-    if (slot_ != nullptr && slot_->where == send_slot::place::submitted && !slot_->has_failed) {
+    if (slot_ != nullptr && slot_->where == send_buffer::place::submitted && !slot_->has_failed) {
         reader_waits_ = 1;
         slot_->sender->wake();  // see await_slot()
         return would_block();
@@ -265,6 +266,6 @@ std::error_code stream_source::reset_of_send() noexcept {
 }
 
 /// The caller holds the lock.
-bool stream_source::has_unsent() const noexcept { return slot_ != nullptr && !slot_->is_empty(); }
+bool ring_connection::has_unsent() const noexcept { return slot_ != nullptr && !slot_->is_empty(); }
 
 }  // namespace eddy::detail

@@ -28,8 +28,8 @@
 
 #include "reactor/io_handle.hpp"
 #include "reactor/ring/received_chunk.hpp"
-#include "reactor/ring/send_slot.hpp"
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
+#include "reactor/ring/send_buffer.hpp"
 #include "reactor/ring/uring.hpp"
 #include "support/net.hpp"
 #include "support/polling.hpp"
@@ -40,7 +40,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using eddy::detail::io_handle;
-using eddy::detail::stream_source;
+using eddy::detail::ring_connection;
 using support::add_to;
 using support::owned_io;
 using support::raw_socket;
@@ -48,7 +48,7 @@ using support::raw_socket;
 /// Returns another driver with a ring on this thread. It sends the remaining data of a stream.
 owned_io make_sender() {
     owned_io made(io_handle::make(eddy::driver_kind::io_uring).value());
-    EXPECT_TRUE(made->turn(0ms).has_value());
+    EXPECT_TRUE(made->tick(0ms).has_value());
     return made;
 }
 
@@ -58,7 +58,7 @@ class call_in_turn {
 public:
     call_in_turn(io_handle& owner, std::function<void()> f)
         : owner_(owner), stream_(add_to(owner, pair_)), calls_(std::move(f)) {
-        EXPECT_EQ(stream_.take(owner, 0).what, stream_source::received::nothing);
+        EXPECT_EQ(stream_.take(owner, 0).what, ring_connection::received::nothing);
     }
     call_in_turn(const call_in_turn&) = delete;
     call_in_turn& operator=(const call_in_turn&) = delete;
@@ -78,25 +78,25 @@ public:
 private:
     const support::connection pair_;
     io_handle& owner_;
-    stream_source& stream_;
+    ring_connection& stream_;
     support::calling_waker calls_;
 };
 
 /// A driver with a ring on this thread.
-class UringStreamSource : public testing::Test {
+class UringRingConnection : public testing::Test {
 protected:
     void SetUp() override {
         auto made = io_handle::make(eddy::driver_kind::io_uring);
         if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
         io.reset(*made);
-        ASSERT_TRUE(io->turn(0ms).has_value());
+        ASSERT_TRUE(io->tick(0ms).has_value());
         ASSERT_NE(io->own_ring(), nullptr);
     }
 
-    stream_source& add() { return add_to(*io, pair); }
+    ring_connection& add() { return add_to(*io, pair); }
 
     /// Submits the write to the ring of the driver `by`.
-    [[nodiscard]] eddy::result<std::size_t> write(stream_source& to, io_handle& by, std::string_view text) const {
+    [[nodiscard]] eddy::result<std::size_t> write(ring_connection& to, io_handle& by, std::string_view text) const {
         const auto bytes = support::bytes_of(text);
         return to.write(*io, by.own_ring(), std::span(&bytes, 1));
     }
@@ -109,7 +109,7 @@ protected:
     }
 
     /// Returns whether a receive would begin now. The receive ends immediately.
-    static bool begins(stream_source& stream) {
+    static bool begins(ring_connection& stream) {
         if (!stream.begin_receive().is_wanted) return false;
         static_cast<void>(stream.receive_ended(-ECANCELED));
         stream.release();
@@ -122,10 +122,10 @@ protected:
 
 // ---- The send buffer ----
 
-TEST_F(UringStreamSource, SendBufferGrowsOnceAndThenReusesSentBytes) {
-    using eddy::detail::send_slot;
-    stream_source& stream = add();
-    send_slot* const slot = send_slot::make(stream, *io, 10);
+TEST_F(UringRingConnection, SendBufferGrowsOnceAndThenReusesSentBytes) {
+    using eddy::detail::send_buffer;
+    ring_connection& stream = add();
+    send_buffer* const slot = send_buffer::make(stream, *io, 10);
     ASSERT_NE(slot, nullptr);
     const auto append = [&](const std::string& text) {
         if (!slot->make_room(text.size())) return false;
@@ -134,8 +134,8 @@ TEST_F(UringStreamSource, SendBufferGrowsOnceAndThenReusesSentBytes) {
     };
     std::string expected(100, 'a');
     EXPECT_TRUE(append(expected));
-    expected += std::string(send_slot::most - 200, 'b');
-    EXPECT_TRUE(append(std::string(send_slot::most - 200, 'b'))) << "the buffer grows";
+    expected += std::string(send_buffer::most - 200, 'b');
+    EXPECT_TRUE(append(std::string(send_buffer::most - 200, 'b'))) << "the buffer grows";
     EXPECT_FALSE(append(std::string(101, 'c'))) << "more than the largest size";
     slot->drop_front(60);
     expected.erase(0, 60);
@@ -144,16 +144,16 @@ TEST_F(UringStreamSource, SendBufferGrowsOnceAndThenReusesSentBytes) {
     EXPECT_EQ(support::text_of(slot->rest()), expected);
     slot->drop_front(slot->rest().size());
     EXPECT_TRUE(slot->is_empty());
-    EXPECT_TRUE(append(std::string(send_slot::most, 'd')));
+    EXPECT_TRUE(append(std::string(send_buffer::most, 'd')));
     slot->free();
     io->close_stream(stream);
 }
 
 // The owner has removed the stream from the list, and is about to begin a receive. Meanwhile the task gives up the
 // socket.
-TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
-    stream_source& stream = add();
-    on_other_thread([&] { EXPECT_EQ(stream.take(*io, 0).what, stream_source::received::nothing); });
+TEST_F(UringRingConnection, ReceiveStoppedBeforeSubmissionNeverBegins) {
+    ring_connection& stream = add();
+    on_other_thread([&] { EXPECT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing); });
     ASSERT_TRUE(stream.take_wanted().receive);
     ASSERT_TRUE(stream.stop_receiving(*io)) << "from now on the caller receives the bytes";
     EXPECT_FALSE(begins(stream));
@@ -162,51 +162,51 @@ TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
 
 // As above, the owner is about to begin a receive. Here the task reads by itself: two concurrent receives would return
 // the bytes in the wrong order.
-TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, TaskDoesNotReadWhileAReceiveBegins) {
+    ring_connection& stream = add();
     stream.read_itself();
-    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::read_it_yourself);
+    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::read_it_yourself);
     on_other_thread([&] { stream.request_receive(*io); });
     ASSERT_TRUE(stream.take_wanted().receive);
     const auto what = stream.take(*io, 0).what;
-    EXPECT_FALSE(what == stream_source::received::read_it_yourself && begins(stream));
+    EXPECT_FALSE(what == ring_connection::received::read_it_yourself && begins(stream));
     io->close_stream(stream);
 }
 
 // The ring has no buffers, so the epoll instance reports arriving data once. This may happen while the task waits for
 // the owner to check again for buffers.
 // covers: R104
-TEST_F(UringStreamSource, ReadinessBeforeBufferCheckIsNotLost) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, ReadinessBeforeBufferCheckIsNotLost) {
+    ring_connection& stream = add();
     stream.read_itself();
-    ASSERT_TRUE(io->watch_stream(stream, stream_source::for_reading).has_value());
-    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::read_it_yourself);
+    ASSERT_TRUE(io->watch_stream(stream, ring_connection::for_reading).has_value());
+    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::read_it_yourself);
     on_other_thread([&] { stream.request_receive(*io); });
     pair.peer.send("late");
-    ASSERT_EQ(io->turn_for_busy_owner().value().value(), 1u);
-    EXPECT_EQ(stream.take(*io, 0).what, stream_source::received::read_it_yourself);
+    ASSERT_EQ(io->tick_for_busy_owner().value().value(), 1u);
+    EXPECT_EQ(stream.take(*io, 0).what, ring_connection::received::read_it_yourself);
     EXPECT_FALSE(begins(stream)) << "and there is no other reader";
     io->close_stream(stream);
 }
 
 // The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.
-TEST_F(UringStreamSource, ClosedStreamIsNotRegisteredWithEpoll) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, ClosedStreamIsNotRegisteredWithEpoll) {
+    ring_connection& stream = add();
     stream.retain();  // as the list of requested streams does
     const int number = stream.fd();
     io->close_stream(stream);
     ASSERT_LT(::fcntl(number, F_GETFD), 0);
     const support::connection other;
     const int reused = ::dup2(other.stream.native_handle(), number);
-    EXPECT_FALSE(io->watch_stream(stream, stream_source::for_reading))
+    EXPECT_FALSE(io->watch_stream(stream, ring_connection::for_reading))
         << "it watches the descriptor of another connection";
     ::close(reused);
     stream.release();
 }
 
 // Another thread holds the driver lock at the moment when this worker has to submit its written data.
-TEST_F(UringStreamSource, FlushSendsAfterOtherThreadReleasesDriver) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, FlushSendsAfterOtherThreadReleasesDriver) {
+    ring_connection& stream = add();
     ASSERT_EQ(write(stream, *io, "hello"), 5u);
     support::gate visits;
     std::thread visitor([&] {
@@ -225,17 +225,17 @@ TEST_F(UringStreamSource, FlushSendsAfterOtherThreadReleasesDriver) {
 }
 
 // The read that takes the last chunk with all of its bytes ends the readability. The next chunk starts it again.
-TEST_F(UringStreamSource, StreamIsReadableWhileBytesAreLeft) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, StreamIsReadableWhileBytesAreLeft) {
+    ring_connection& stream = add();
     const auto receive = [&] {
         pair.peer.send("four");
         raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
-        EXPECT_TRUE(io->turn(1s).has_value());
+        EXPECT_TRUE(io->tick(1s).has_value());
     };
     const auto take = [&](std::size_t room) { return stream.take(*io, room).chunk; };
     const auto is_readable = [&] { return stream.look(eddy::io::ready::readable).ready.is_readable(); };
     ASSERT_EQ(take(0), nullptr);
-    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_TRUE(io->tick(0ms).has_value());
     receive();
     auto* chunk = take(3);
     ASSERT_NE(chunk, nullptr);
@@ -259,21 +259,21 @@ TEST_F(UringStreamSource, StreamIsReadableWhileBytesAreLeft) {
 
 // Another loop's ring has sent data and received a reset, which the system reports once. Before that loop reports the
 // reset, the end of the stream is read.
-TEST_F(UringStreamSource, ResetReportedToOtherLoopIsNotReadAsEnd) {
-    using received = stream_source::received;
+TEST_F(UringRingConnection, ResetReportedToOtherLoopIsNotReadAsEnd) {
+    using received = ring_connection::received;
     const support::connection spare_pair;
     const owned_io sender = make_sender();
-    stream_source& stream = add();
-    stream_source::taken first;
+    ring_connection& stream = add();
+    ring_connection::taken first;
     call_in_turn reads(*sender, [&] {
-        for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->turn(0ms).has_value());
+        for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->tick(0ms).has_value());
         first = stream.take(*io, 0);
     });
-    stream_source& spare = add_to(*sender, spare_pair);
+    ring_connection& spare = add_to(*sender, spare_pair);
     ASSERT_EQ(spare.take(*sender, 0).what, received::nothing);
     ASSERT_EQ(stream.take(*io, 0).what, received::nothing);
-    ASSERT_TRUE(io->turn(0ms).has_value());
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    ASSERT_TRUE(io->tick(0ms).has_value());
+    ASSERT_TRUE(sender->tick(0ms).has_value());
     reads.arm();
     reads.trigger();
     reads.wait_until_received();
@@ -281,7 +281,7 @@ TEST_F(UringStreamSource, ResetReportedToOtherLoopIsNotReadAsEnd) {
     pair.peer.reset();
     raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
     ASSERT_EQ(write(stream, *sender, "question"), 8u);
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    ASSERT_TRUE(sender->tick(0ms).has_value());
     if (first.what == received::nothing) first = stream.take(*io, 0);
     EXPECT_EQ(first.what, received::error) << "the reader mistakes a part of the data for all of it";
     EXPECT_EQ(first.error, ECONNRESET);
@@ -291,12 +291,12 @@ TEST_F(UringStreamSource, ResetReportedToOtherLoopIsNotReadAsEnd) {
 
 // A loop checks destroyed streams for expired deadlines, at the moment when another thread destroys a stream and has
 // not set its deadline yet.
-TEST_F(UringStreamSource, DestroyedStreamKeepsDataUntilDeadline) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, DestroyedStreamKeepsDataUntilDeadline) {
+    ring_connection& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "rest"), 4u);
-    ASSERT_TRUE(io->turn(0ms).has_value());
-    ASSERT_EQ(stream.end(false), stream_source::end_action::wait_for_send);
+    ASSERT_TRUE(io->tick(0ms).has_value());
+    ASSERT_EQ(stream.end(false), ring_connection::end_action::wait_for_send);
     io->retain();  // as close_stream() does, of which this test runs a part
     ASSERT_FALSE(stream.leave_to_driver(*io));
     const auto now = std::chrono::steady_clock::now();
@@ -309,9 +309,9 @@ TEST_F(UringStreamSource, DestroyedStreamKeepsDataUntilDeadline) {
 
 // The deadline of a destroyed stream passes while another loop, which is stalled, holds the remaining data. The stream
 // has to be checked again.
-TEST_F(UringStreamSource, StreamPastDeadlineIsCheckedAgainAfterSend) {
+TEST_F(UringRingConnection, StreamPastDeadlineIsCheckedAgainAfterSend) {
     const owned_io sender = make_sender();
-    stream_source& stream = add();
+    ring_connection& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
@@ -320,16 +320,16 @@ TEST_F(UringStreamSource, StreamPastDeadlineIsCheckedAgainAfterSend) {
     auto next = std::chrono::steady_clock::time_point::max();
     EXPECT_FALSE(stream.give_up(now, next)) << "the other loop holds the data";
     EXPECT_LT(next, now + 1s) << "if the peer reads nothing, the stream stays forever";
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    ASSERT_TRUE(sender->tick(0ms).has_value());
     EXPECT_TRUE(stream.give_up(next, next));
     io->finish_closing(stream);
 }
 
 // The stream's loop ends while another loop's ring sends the remaining data, and before that loop learns that the
 // socket is full.
-TEST_F(UringStreamSource, StreamClosesIfLoopEndsDuringOtherLoopsSend) {
+TEST_F(UringRingConnection, StreamClosesIfLoopEndsDuringOtherLoopsSend) {
     const owned_io sender = make_sender();
-    stream_source& stream = add();
+    ring_connection& stream = add();
     const int number = stream.fd();
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
@@ -339,7 +339,7 @@ TEST_F(UringStreamSource, StreamClosesIfLoopEndsDuringOtherLoopsSend) {
     ends.arm();
     ends.trigger();
     EXPECT_TRUE(support::comes_true([&] {
-        EXPECT_TRUE(sender->turn(0ms).has_value());
+        EXPECT_TRUE(sender->tick(0ms).has_value());
         return !io;
     }));
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "the descriptor stays open forever";
@@ -347,9 +347,9 @@ TEST_F(UringStreamSource, StreamClosesIfLoopEndsDuringOtherLoopsSend) {
 
 // A stream without linger is destroyed while another loop's ring sends the remaining data, and before that loop learns
 // that the socket is full.
-TEST_F(UringStreamSource, ZeroLingerStreamClosesDuringOtherLoopsSend) {
+TEST_F(UringRingConnection, ZeroLingerStreamClosesDuringOtherLoopsSend) {
     const owned_io sender = make_sender();
-    stream_source& stream = add();
+    ring_connection& stream = add();
     const int number = stream.fd();
     support::fill_socket(number);
     ASSERT_TRUE(pair.stream.set_zero_linger().has_value());
@@ -362,50 +362,50 @@ TEST_F(UringStreamSource, ZeroLingerStreamClosesDuringOtherLoopsSend) {
     ends.arm();
     ends.trigger();
     ends.wait_until_received();  // the data must arrive before the next driver tick submits the send
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    ASSERT_TRUE(sender->tick(0ms).has_value());
     ASSERT_TRUE(is_destroyed) << "too late: the tested situation did not occur";
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "the descriptor is kept for data that the peer does not read";
 }
 
 // A destroyed stream has remaining data, its socket is full, and its loop still receives. Its descriptor cannot be
 // watched, because another source watches the descriptor.
-TEST_F(UringStreamSource, SenderKeepsStreamWithReceiveInFlight) {
+TEST_F(UringRingConnection, SenderKeepsStreamWithReceiveInFlight) {
     const owned_io sender = make_sender();
-    stream_source& stream = add();
+    ring_connection& stream = add();
     const int number = stream.fd();
     eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
-    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
-    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+    ASSERT_TRUE(io->tick(0ms).has_value());
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    ASSERT_TRUE(sender->tick(0ms).has_value());
     EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive uses the descriptor";
     ASSERT_TRUE(io->remove_source(other_source, number).has_value());
     EXPECT_TRUE(support::comes_true([&] {
-        EXPECT_TRUE(io->turn(0ms).has_value());
+        EXPECT_TRUE(io->tick(0ms).has_value());
         return ::fcntl(number, F_GETFD) < 0;
     }));
 }
 
 // As above, but the stream's own loop sends the data, and learns before the stream is destroyed that the descriptor
 // cannot be watched.
-TEST_F(UringStreamSource, UnwatchableStreamIsClosedWithUnsentData) {
+TEST_F(UringRingConnection, UnwatchableStreamIsClosedWithUnsentData) {
     for (const bool is_received_for : {false, true}) {
         SCOPED_TRACE(is_received_for);
         const support::connection full;
-        stream_source& stream = add_to(*io, full);
+        ring_connection& stream = add_to(*io, full);
         const int number = stream.fd();
         eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
         if (is_received_for) {
-            ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
-            ASSERT_TRUE(io->turn(0ms).has_value());
+            ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+            ASSERT_TRUE(io->tick(0ms).has_value());
         }
         support::fill_socket(number);
         ASSERT_EQ(write(stream, *io, "rest"), 4u);
-        ASSERT_TRUE(io->turn(0ms).has_value());
+        ASSERT_TRUE(io->tick(0ms).has_value());
         io->close_stream(stream);
-        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
+        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
         EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for an event that is never reported";
         // The epoll instance identifies other_source by the socket, which is still open, and by this number.
         ASSERT_EQ(::dup2(full.stream.native_handle(), number), number);
@@ -416,12 +416,12 @@ TEST_F(UringStreamSource, UnwatchableStreamIsClosedWithUnsentData) {
 
 // The driver finds the socket full after write() has accepted the data. The driver cannot watch the socket, because
 // another source watches it.
-TEST_F(UringStreamSource, WriteReportsThatSocketCannotBeWatched) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
+    ring_connection& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "text"), 4u);
-    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_TRUE(io->tick(0ms).has_value());
     for (int i = 0; i < 2; ++i) {
         const auto again = write(stream, *io, "text");
         ASSERT_FALSE(again.has_value());
@@ -443,7 +443,7 @@ TEST_F(UringStreamSource, WriteReportsThatSocketCannotBeWatched) {
         return count > 0;
     };
     EXPECT_TRUE(support::comes_true([&] {
-        EXPECT_TRUE(io->turn(0ms).has_value());
+        EXPECT_TRUE(io->tick(0ms).has_value());
         while (receives()) {
         }
         return got.ends_with("text");
@@ -455,14 +455,14 @@ TEST_F(UringStreamSource, WriteReportsThatSocketCannotBeWatched) {
 // The owner has removed the stream from the list, and has no free queue entry to stop its receive. Meanwhile another
 // thread has requested the stream again. A stream has one link: if it were in two lists, the streams that were added
 // before it would be cut off.
-TEST_F(UringStreamSource, StopWithFullQueueListsTheStreamOnce) {
-    stream_source& stream = add();
-    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
-    ASSERT_TRUE(io->turn(0ms).has_value());
+TEST_F(UringRingConnection, StopWithFullQueueListsTheStreamOnce) {
+    ring_connection& stream = add();
+    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+    ASSERT_TRUE(io->tick(0ms).has_value());
     on_other_thread([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
     EXPECT_FALSE(stream.wants_stop_again()) << "the stream is in a list already";
     EXPECT_TRUE(support::comes_true([&] {
-        EXPECT_TRUE(io->turn(0ms).has_value());
+        EXPECT_TRUE(io->tick(0ms).has_value());
         return stream.stop_receiving(*io);
     }));
     io->close_stream(stream);
@@ -471,25 +471,25 @@ TEST_F(UringStreamSource, StopWithFullQueueListsTheStreamOnce) {
 // A driver tick processes requested streams before it waits for events. This may wake a task that the same thread has
 // to run, and then the tick must not wait. Here the tick runs on a thread without a ring and cannot watch the
 // descriptor. The tick reports this error to the reader, which wakes the reader's task.
-TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
-    stream_source& stream = add();
+TEST_F(UringRingConnection, DriverTickThatWokeATaskDoesNotSleep) {
+    ring_connection& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
     on_other_thread([&] {
-        for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
+        for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
         bool is_told = false;
         support::calling_waker calls([&] { is_told = true; });
         const eddy::waker waker = calls.waker();
         eddy::context cx(waker);
         const auto seen = stream.look(eddy::io::ready::all);
-        ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
+        ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
         stream.clear_blocked(seen);
         ASSERT_FALSE(stream.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
         const auto before = std::chrono::steady_clock::now();
-        ASSERT_TRUE(io->turn(10s).has_value());
+        ASSERT_TRUE(io->tick(10s).has_value());
         EXPECT_TRUE(is_told);
         EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "the tick waited although it had woken a task";
         const auto taken = stream.take(*io, 0);
-        EXPECT_EQ(taken.what, stream_source::received::error);
+        EXPECT_EQ(taken.what, ring_connection::received::error);
         EXPECT_EQ(taken.error, EEXIST);
     });
     ASSERT_TRUE(io->remove_source(other_source, stream.fd()).has_value());
@@ -498,9 +498,9 @@ TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
 
 // The end of a loop whose ring is lost (lose_ring()) checks a send buffer that another loop has just been given.
 // ThreadSanitizer can report a missing lock, because only a relaxed store connects the two threads.
-TEST_F(UringStreamSource, SendBufferOwnerIsSetUnderTheLock) {
+TEST_F(UringRingConnection, SendBufferOwnerIsSetUnderTheLock) {
     const owned_io other = make_sender();
-    stream_source& stream = add();
+    ring_connection& stream = add();
     std::atomic<bool> is_written{false};
     std::thread ends([&] {
         while (!is_written.load(std::memory_order_relaxed)) std::this_thread::yield();
@@ -509,7 +509,7 @@ TEST_F(UringStreamSource, SendBufferOwnerIsSetUnderTheLock) {
     EXPECT_EQ(write(stream, *io, "text"), 4u);
     is_written.store(true, std::memory_order_relaxed);
     ends.join();
-    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_TRUE(io->tick(0ms).has_value());
     EXPECT_EQ(pair.peer.receive(4), "text");
     io->close_stream(stream);
 }
@@ -517,7 +517,7 @@ TEST_F(UringStreamSource, SendBufferOwnerIsSetUnderTheLock) {
 // ---- Listeners ----
 
 /// Makes the stream call `calls` when it becomes ready.
-void call_when(stream_source& stream, eddy::detail::direction way, support::calling_waker& calls) {
+void call_when(ring_connection& stream, eddy::detail::direction way, support::calling_waker& calls) {
     const eddy::waker waker = calls.waker();
     eddy::context cx(waker);
     stream.clear_blocked(stream.look(eddy::io::ready::all));
@@ -531,14 +531,14 @@ protected:
         auto made = io_handle::make(eddy::driver_kind::io_uring);
         if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
         io.reset(*made);
-        turn();
-        listener = *io->add_stream(::dup(listening.fd()), stream_source::brings::connections);
-        ASSERT_EQ(listener->take(*io, 0).what, stream_source::received::nothing);
-        turn();
+        tick();
+        listener = *io->add_stream(::dup(listening.fd()), ring_connection::brings::connections);
+        ASSERT_EQ(listener->take(*io, 0).what, ring_connection::received::nothing);
+        tick();
     }
     void TearDown() override { close_listener(); }
 
-    void turn(std::chrono::nanoseconds limit = 0ns) const { ASSERT_TRUE(io->turn(limit).has_value()); }
+    void tick(std::chrono::nanoseconds limit = 0ns) const { ASSERT_TRUE(io->tick(limit).has_value()); }
     void close_listener() {
         if (listener != nullptr) io->close_stream(*std::exchange(listener, nullptr));
     }
@@ -546,15 +546,15 @@ protected:
     const raw_socket listening = raw_socket::listening();
     support::connection pair;
     owned_io io;
-    stream_source* listener = nullptr;
+    ring_connection* listener = nullptr;
 };
 
 // The last bytes of a stream, and the end behind them, arrive in the same driver tick. The bytes call a waker, which
 // destroys a listener and then the stream. The destruction of the listener delivers the end of the stream.
 TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
-    stream_source& stream = add_to(*io, pair);
-    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
-    turn();
+    ring_connection& stream = add_to(*io, pair);
+    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+    tick();
     const std::string large(16 * 1024, 'x');
     const auto send_large = [&] {
         pair.peer.send(large);
@@ -566,7 +566,7 @@ TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     std::size_t pieces = 0;
     for (; pieces < 7; ++pieces) {  // one less than enters large-transfer mode
         send_large();
-        turn();
+        tick();
         auto* const chunk = stream.take_chunk();
         ASSERT_NE(chunk, nullptr);
         ASSERT_EQ(chunk->size(), large.size()) << "in more than one piece";
@@ -582,7 +582,7 @@ TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
         is_destroyed = true;
     });
     call_when(stream, eddy::detail::direction::read, ends);
-    turn();
+    tick();
     EXPECT_TRUE(is_destroyed);
 }
 

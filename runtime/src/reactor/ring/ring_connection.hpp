@@ -18,10 +18,10 @@
 namespace eddy::detail {
 
 class ring_owner;
-class stream_source;
+class ring_connection;
 class uring;
 struct received_chunk;
-struct send_slot;
+struct send_buffer;
 
 /// The outcome of a receive or an accept that has ended.
 struct operation_end {
@@ -70,17 +70,17 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///
 /// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued send buffer have
 /// one reference each.
-class stream_source : public scheduled_io {
+class ring_connection : public scheduled_io {
 public:
     /// The kind of source: a connection or a listener.
     enum class brings : bool { bytes, connections };
 
-    explicit stream_source(int fd, brings what = brings::bytes) noexcept;
-    ~stream_source();
+    explicit ring_connection(int fd, brings what = brings::bytes) noexcept;
+    ~ring_connection();
 
     /// SAFETY: the caller has checked scheduled_io::is_stream().
-    [[nodiscard]] static stream_source& of(scheduled_io& source) noexcept {
-        return static_cast<stream_source&>(source);
+    [[nodiscard]] static ring_connection& of(scheduled_io& source) noexcept {
+        return static_cast<ring_connection&>(source);
     }
     [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] bool is_listener() const noexcept { return what_ == brings::connections; }
@@ -223,7 +223,7 @@ public:
 
     /// Returns the bytes of a queued send buffer; empty if there are none. Sets `is_awaited` if a task waits for the
     /// send.
-    [[nodiscard]] std::span<const std::byte> begin_send(send_slot& slot, bool& is_awaited) noexcept;
+    [[nodiscard]] std::span<const std::byte> begin_send(send_buffer& slot, bool& is_awaited) noexcept;
     /// Processes the completion of a send that has failed, or has not sent everything.
     void send_completed(int result) noexcept;
     /// The outcomes of settle().
@@ -231,10 +231,10 @@ public:
     /// Processes the outcome of a send after the ring's enter(). `rest`: the caller must watch the descriptor for
     /// writing. `close`: the caller must close the stream. In both cases the caller gets a reference to
     /// `slot.owner`.
-    [[nodiscard]] sent settle(send_slot& slot) noexcept;
+    [[nodiscard]] sent settle(send_buffer& slot) noexcept;
 
     /// The link of the io_handle's list of posted streams.
-    stream_source* next_requested = nullptr;
+    ring_connection* next_requested = nullptr;
 
     // ---- Guarded by the io_handle's lock ----
     /// The bits of `watched`: the events for which the driver watches the stream, in addition to writability.
@@ -298,7 +298,7 @@ private:
                                              std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> send_behind_slot(send_list from) noexcept;
     [[nodiscard]] std::error_code take_send_error() noexcept;
-    void queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept;
+    void queue(uring& ring, send_buffer& slot, std::unique_lock<spin_lock>&& guard) noexcept;
 
     // These members are placed in the padding of scheduled_io, so that a stream needs no more memory than any other
     // source.
@@ -312,11 +312,11 @@ private:
     std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for the outcome of the send buffer
     std::uint16_t shuts_down_ : 1 = 0;    // shut the writing side down when the send buffer is free
     received_chunk* newest_ = nullptr;    // a circular list: its `next` is the oldest chunk
-    send_slot* slot_ = nullptr;
+    send_buffer* slot_ = nullptr;
 };
 
 #ifndef EDDY_EXPLORE
-static_assert(sizeof(stream_source) == 128);
+static_assert(sizeof(ring_connection) == 128);
 #endif
 
 }  // namespace eddy::detail

@@ -17,14 +17,14 @@
 namespace eddy::detail {
 
 class ring_owner;
-class stream_source;
+class ring_connection;
 
 /// The send buffer of a stream: bytes that write() has accepted and that the kernel has not taken yet. A stream has at
 /// most one send buffer; an idle stream has none. The send buffer is a memory block of the frame pool. Its bytes are
 /// stored after the header in the same block, in a larger block after they have grown, or in a leased buffer.
 /// Thread safety: guarded by the stream's lock. `next` and `position` belong to the ring that sends the buffer.
 /// `stream` and `owner` do not change.
-struct send_slot {
+struct send_buffer {
     /// The largest number of bytes in a send buffer, so that the block has one of the pool's sizes. The writing thread
     /// sends larger writes itself.
     static constexpr std::size_t most = largest_pooled - 160;
@@ -42,8 +42,8 @@ struct send_slot {
         blocked,    ///< the socket is full; sent when it becomes writable
     };
 
-    send_slot* next = nullptr;  ///< in the queue
-    stream_source* stream;
+    send_buffer* next = nullptr;  ///< in the queue
+    ring_connection* stream;
     ring_owner* owner;             ///< the io_handle of the stream
     ring_owner* sender = nullptr;  ///< the io_handle whose ring sends the send buffer
     /// The time at which a destroyed stream is given up. time_point::max() until the stream is destroyed.
@@ -58,19 +58,19 @@ struct send_slot {
     place where = place::queued;
     bool has_failed = false;  ///< whether `result` is set
 
-    send_slot(stream_source& of, ring_owner& at, std::uint32_t size) noexcept
+    send_buffer(ring_connection& of, ring_owner& at, std::uint32_t size) noexcept
         : stream(&of), owner(&at), bytes(inline_bytes()), capacity(size), inline_capacity_(size) {}
 
     /// Creates an empty send buffer for at least `size` bytes. Returns null if there is no memory.
-    [[nodiscard]] static send_slot* make(stream_source& of, ring_owner& at, std::size_t size) noexcept {
+    [[nodiscard]] static send_buffer* make(ring_connection& of, ring_owner& at, std::size_t size) noexcept {
         // Leaves capacity for what a task may write next in the same poll, for example a small body after a header.
-        return allocate(of, at, std::max<std::size_t>(size, 512 - sizeof(send_slot)));
+        return allocate(of, at, std::max<std::size_t>(size, 512 - sizeof(send_buffer)));
     }
     /// Creates a send buffer for `from`, which is a part of `lease`. Takes over the lease. Returns null, and leaves the
     /// lease, if there is no memory.
-    [[nodiscard]] static send_slot* make(stream_source& of, ring_owner& at, io::leased_buffer& lease,
-                                         std::span<const std::byte> from) noexcept {
-        send_slot* const made = allocate(of, at, 0);
+    [[nodiscard]] static send_buffer* make(ring_connection& of, ring_owner& at, io::leased_buffer& lease,
+                                           std::span<const std::byte> from) noexcept {
+        send_buffer* const made = allocate(of, at, 0);
         if (made == nullptr) return nullptr;
         made->bytes = lease.data();
         made->begin = static_cast<std::uint32_t>(from.data() - lease.data());
@@ -80,7 +80,7 @@ struct send_slot {
     }
     /// Destroys the send buffer and frees its memory.
     void free() noexcept {
-        const std::size_t size = sizeof(send_slot) + inline_capacity_;
+        const std::size_t size = sizeof(send_buffer) + inline_capacity_;
         if (has_grown()) free_block_of(bytes, capacity);
         std::destroy_at(this);
         free_block_of(this, size);
@@ -129,8 +129,8 @@ private:
     } catch (const std::bad_alloc&) {
         return false;
     }
-    [[nodiscard]] static send_slot* allocate(stream_source& of, ring_owner& at, std::size_t size) noexcept try {
-        return ::new (allocate_block(sizeof(send_slot) + size)) send_slot(of, at, static_cast<std::uint32_t>(size));
+    [[nodiscard]] static send_buffer* allocate(ring_connection& of, ring_owner& at, std::size_t size) noexcept try {
+        return ::new (allocate_block(sizeof(send_buffer) + size)) send_buffer(of, at, static_cast<std::uint32_t>(size));
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
@@ -138,6 +138,6 @@ private:
     const std::uint32_t inline_capacity_;
 };
 
-static_assert(sizeof(send_slot) + send_slot::most <= largest_pooled);
+static_assert(sizeof(send_buffer) + send_buffer::most <= largest_pooled);
 
 }  // namespace eddy::detail

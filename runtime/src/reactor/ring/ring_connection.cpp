@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "reactor/ring/stream_source.hpp"
+#include "reactor/ring/ring_connection.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +13,7 @@
 #include "reactor/ring/listener_source.hpp"
 #include "reactor/ring/received_chunk.hpp"
 #include "reactor/ring/ring_owner.hpp"
-#include "reactor/ring/send_slot.hpp"
+#include "reactor/ring/send_buffer.hpp"
 #include "reactor/ring/uring.hpp"
 #include "sys/linger.hpp"
 #include "sys/syscall.hpp"
@@ -40,11 +40,11 @@ constexpr auto look_again = std::chrono::milliseconds(100);
 
 // A new stream is readable and writable: the first read finds that there is no receive and requests one, and a write is
 // possible.
-stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), what_(what) {
+ring_connection::ring_connection(int fd, brings what) noexcept : scheduled_io(fd), what_(what) {
     set_readiness(io::ready::readable | io::ready::writable);
 }
 
-bool stream_source::is_temporary(int error) noexcept {
+bool ring_connection::is_temporary(int error) noexcept {
     switch (error) {
     case EAGAIN:
     case EINTR:
@@ -56,7 +56,7 @@ bool stream_source::is_temporary(int error) noexcept {
     }
 }
 
-stream_source::~stream_source() {
+ring_connection::~ring_connection() {
     // end() has dropped the received data, except in a forked child. There an accepted connection is shared with the
     // parent and must not be reset.
     while (received_chunk* const left = pop_oldest()) {
@@ -71,15 +71,15 @@ stream_source::~stream_source() {
 
 // SAFETY: is_listener() tells which of the two types add_stream() has created.
 void free_stream(scheduled_io& stream) noexcept {
-    if (stream_source::of(stream).is_listener()) {
+    if (ring_connection::of(stream).is_listener()) {
         pool_delete(&listener_source::of(stream));
     } else {
-        pool_delete(&stream_source::of(stream));
+        pool_delete(&ring_connection::of(stream));
     }
 }
 
 /// Asks the driver to serve the stream. Unlocks `guard` first, because the list belongs to the io_handle.
-void stream_source::request_service(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+void ring_connection::request_service(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (has(posted)) return guard.unlock();
     set(posted);
     retain();  // the list's reference
@@ -89,7 +89,7 @@ void stream_source::request_service(ring_owner& owner, std::unique_lock<spin_loc
 
 // ---- Reading ----
 
-stream_source::taken stream_source::take(ring_owner& owner, std::size_t room) noexcept {
+ring_connection::taken ring_connection::take(ring_owner& owner, std::size_t room) noexcept {
     std::unique_lock guard(lock_);
     if (received_chunk* const chunk = pop_oldest()) {
         const bool is_last = newest_ == nullptr && end_ == 0 && has(receives);
@@ -118,7 +118,7 @@ stream_source::taken stream_source::take(ring_owner& owner, std::size_t room) no
 }
 
 /// Starts a receive if this thread owns the ring. Otherwise asks the owner to start it. Unlocks `guard`.
-void stream_source::begin_or_request(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+void ring_connection::begin_or_request(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     set(wants_receive);
     uring* const ring = is_left_to_reader() ? nullptr : owner.own_ring();
     if (ring == nullptr) return request_service(owner, std::move(guard));
@@ -129,17 +129,17 @@ void stream_source::begin_or_request(ring_owner& owner, std::unique_lock<spin_lo
 }
 
 /// Returns whether the task reads without the ring. The caller holds the lock.
-bool stream_source::is_left_to_reader() const noexcept {
+bool ring_connection::is_left_to_reader() const noexcept {
     return is_listener() ? has(reads_itself) : has(in_large_transfer_mode);
 }
 
-std::error_code stream_source::has_read_end() noexcept {
+std::error_code ring_connection::has_read_end() noexcept {
     const std::lock_guard guard(lock_);
     return reset_of_send();
 }
 
 /// Removes the oldest chunk. Returns null if there is none. The caller holds the lock.
-received_chunk* stream_source::pop_oldest() noexcept {
+received_chunk* ring_connection::pop_oldest() noexcept {
     if (newest_ == nullptr) return nullptr;
     received_chunk* const oldest = newest_->next;
     if (oldest == newest_) {
@@ -151,17 +151,17 @@ received_chunk* stream_source::pop_oldest() noexcept {
     return oldest;
 }
 
-bool stream_source::has_chunk() noexcept {
+bool ring_connection::has_chunk() noexcept {
     const std::lock_guard guard(lock_);
     return newest_ != nullptr;
 }
 
-received_chunk* stream_source::take_chunk() noexcept {
+received_chunk* ring_connection::take_chunk() noexcept {
     const std::lock_guard guard(lock_);
     return pop_oldest();
 }
 
-void stream_source::put_back(received_chunk& rest) noexcept {
+void ring_connection::put_back(received_chunk& rest) noexcept {
     const std::lock_guard guard(lock_);
     if (newest_ == nullptr) {
         rest.next = &rest;
@@ -172,7 +172,7 @@ void stream_source::put_back(received_chunk& rest) noexcept {
     ++queued_;
 }
 
-std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
+std::size_t ring_connection::peek(std::span<std::byte> into) noexcept {
     const std::lock_guard guard(lock_);
     std::size_t count = 0;
     const received_chunk* chunk = newest_;
@@ -191,7 +191,7 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     return count;
 }
 
-void stream_source::request_receive(ring_owner& owner) noexcept {
+void ring_connection::request_receive(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
@@ -199,12 +199,12 @@ void stream_source::request_receive(ring_owner& owner) noexcept {
     begin_or_request(owner, std::move(guard));
 }
 
-void stream_source::accepts_again() noexcept {
+void ring_connection::accepts_again() noexcept {
     const std::lock_guard guard(lock_);
     clear(reads_itself);
 }
 
-void stream_source::has_read(std::size_t count) noexcept {
+void ring_connection::has_read(std::size_t count) noexcept {
     const std::lock_guard guard(lock_);
     if (!has(in_large_transfer_mode)) return;
     if (!has_streak(count < small_piece, small_streak)) return;
@@ -213,7 +213,7 @@ void stream_source::has_read(std::size_t count) noexcept {
 }
 
 /// Returns whether this chunk starts the large-transfer mode. The caller holds the lock.
-bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
+bool ring_connection::enters_large_transfer_mode(std::size_t count) noexcept {
     if (is_listener() || has(in_large_transfer_mode) || !has_streak(count >= large_piece, large_streak)) return false;
     set(in_large_transfer_mode);
     return true;
@@ -221,13 +221,13 @@ bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
 
 /// Counts an event of a streak, or ends the streak if `one_more` is false. Returns whether this is the `length`-th
 /// event in a row. The caller holds the lock.
-bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
+bool ring_connection::has_streak(bool one_more, unsigned length) noexcept {
     const unsigned so_far = one_more ? streak_ + 1u : 0;
     streak_ = so_far % length & 15;
     return so_far == length;
 }
 
-void stream_source::request_readiness(ring_owner& owner) noexcept {
+void ring_connection::request_readiness(ring_owner& owner) noexcept {
     // Load the readiness before the request, so that the readiness of a later event is not cleared.
     const auto seen = look(read_side);
     {
@@ -238,7 +238,7 @@ void stream_source::request_readiness(ring_owner& owner) noexcept {
     request_receive(owner);
 }
 
-bool stream_source::stop_receiving(ring_owner& owner) noexcept {
+bool ring_connection::stop_receiving(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(wants_receive);
     if (!has(receives)) return true;
@@ -247,14 +247,14 @@ bool stream_source::stop_receiving(ring_owner& owner) noexcept {
     return false;
 }
 
-void stream_source::drop_received() noexcept {
+void ring_connection::drop_received() noexcept {
     received_chunk* chunk = std::exchange(newest_, nullptr);
     for (; queued_ != 0; --queued_) std::exchange(chunk, chunk->next)->give_back();
 }
 
 // ---- Closing ----
 
-std::error_code stream_source::take_error() noexcept {
+std::error_code ring_connection::take_error() noexcept {
     const std::lock_guard guard(lock_);
     const int of_reading = std::exchange(end_, std::uint8_t{0});
     const auto of_writing = take_send_error();
@@ -263,7 +263,7 @@ std::error_code stream_source::take_error() noexcept {
     return is_told ? system_error(of_reading) : of_writing;
 }
 
-stream_source::end_action stream_source::end(bool is_copy_in_child) noexcept {
+ring_connection::end_action ring_connection::end(bool is_copy_in_child) noexcept {
     std::unique_lock guard(lock_);
     const auto dropped = take_wakers();  // destroyed after the lock was released
     const auto action = is_copy_in_child ? end_action::close : end_transfers();
@@ -274,18 +274,18 @@ stream_source::end_action stream_source::end(bool is_copy_in_child) noexcept {
 
 /// Drops the received data and a request for a receive, and sends the queued bytes. Returns the next step of the
 /// caller. The caller holds the lock.
-stream_source::end_action stream_source::end_transfers() noexcept {
+ring_connection::end_action ring_connection::end_transfers() noexcept {
     set(closing);
     clear(wants_receive);
     drop_received();
-    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
-    if (has_unsent() && slot_->where != send_slot::place::submitted && sys::is_reset_at_close(fd_))
+    if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
+    if (has_unsent() && slot_->where != send_buffer::place::submitted && sys::is_reset_at_close(fd_))
         reset_and_drop_rest();
     if (has_unsent()) return end_action::wait_for_send;
     return has(receives) ? end_action::cancel_first : end_action::close;
 }
 
-bool stream_source::leave_to_driver(ring_owner& owner) noexcept {
+bool ring_connection::leave_to_driver(ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     if (!has_unsent() && !has(receives)) return true;
     set(wants_close);
@@ -295,20 +295,20 @@ bool stream_source::leave_to_driver(ring_owner& owner) noexcept {
     return false;
 }
 
-void stream_source::linger(std::chrono::steady_clock::time_point until) noexcept {
+void ring_connection::linger(std::chrono::steady_clock::time_point until) noexcept {
     const std::lock_guard guard(lock_);
     if (slot_ != nullptr) slot_->linger_until = until;
 }
 
-bool stream_source::give_up(std::chrono::steady_clock::time_point now,
-                            std::chrono::steady_clock::time_point& earliest) noexcept {
+bool ring_connection::give_up(std::chrono::steady_clock::time_point now,
+                              std::chrono::steady_clock::time_point& earliest) noexcept {
     const std::lock_guard guard(lock_);
     if (!has(wants_close) || has(gone) || slot_ == nullptr) return false;
     if (slot_->linger_until > now) {
         earliest = std::min(earliest, slot_->linger_until);
         return false;
     }
-    if (slot_->where != send_slot::place::blocked) {  // being sent: the outcome is processed soon
+    if (slot_->where != send_buffer::place::blocked) {  // being sent: the outcome is processed soon
         earliest = std::min(earliest, now + look_again);
         return false;
     }
@@ -316,10 +316,10 @@ bool stream_source::give_up(std::chrono::steady_clock::time_point now,
     return !has(receives);
 }
 
-bool stream_source::give_up_now() noexcept {
+bool ring_connection::give_up_now() noexcept {
     const std::lock_guard guard(lock_);
     if (has_unsent()) {
-        if (slot_->where == send_slot::place::submitted) {
+        if (slot_->where == send_buffer::place::submitted) {
             await_slot();
             return false;
         }
@@ -329,28 +329,28 @@ bool stream_source::give_up_now() noexcept {
 }
 
 /// Makes the close reset the connection, and drops the unsent bytes. The caller holds the lock.
-void stream_source::reset_and_drop_rest() noexcept {
+void ring_connection::reset_and_drop_rest() noexcept {
     // Otherwise the peer would take the part that it has received for the whole data.
     sys::reset_at_close(fd_);
     slot_->begin = slot_->end;
-    if (slot_->where == send_slot::place::blocked) free_slot();
+    if (slot_->where == send_buffer::place::blocked) free_slot();
 }
 
-bool stream_source::mark_gone() noexcept {
+bool ring_connection::mark_gone() noexcept {
     const std::lock_guard guard(lock_);
     if (has(gone)) return false;
     set(gone);
     return true;
 }
 
-bool stream_source::is_closing() noexcept {
+bool ring_connection::is_closing() noexcept {
     const std::lock_guard guard(lock_);
     return has(wants_close);
 }
 
 // ---- The driver ----
 
-stream_source::wanted stream_source::take_wanted() noexcept {
+ring_connection::wanted ring_connection::take_wanted() noexcept {
     const std::lock_guard guard(lock_);
     const bool has_ended = !has(receives) && !has_unsent();
     const wanted found{has(wants_receive), is_left_to_reader(), has(wants_stop) && has(receives),
@@ -360,7 +360,7 @@ stream_source::wanted stream_source::take_wanted() noexcept {
     return found;
 }
 
-bool stream_source::wants_stop_again() noexcept {
+bool ring_connection::wants_stop_again() noexcept {
     const std::lock_guard guard(lock_);
     if (!has(receives)) return false;
     set(wants_stop);
@@ -371,7 +371,7 @@ bool stream_source::wants_stop_again() noexcept {
     return true;
 }
 
-stream_source::begun stream_source::begin_receive() noexcept {
+ring_connection::begun ring_connection::begin_receive() noexcept {
     const std::lock_guard guard(lock_);
     // If the request was taken back meanwhile, the task reads the socket itself.
     const bool is_wanted = has(wants_receive) && !has(receives) && !has(closing);
@@ -385,44 +385,44 @@ stream_source::begun stream_source::begin_receive() noexcept {
     return {true, was_watched};
 }
 
-void stream_source::read_itself() noexcept {
+void ring_connection::read_itself() noexcept {
     const std::lock_guard guard(lock_);
     clear(wants_receive);
     set(reads_itself);
     is_watched_ = 1;
 }
 
-void stream_source::fail(const std::error_code& error) noexcept {
+void ring_connection::fail(const std::error_code& error) noexcept {
     std::unique_lock guard(lock_);
     end_ = static_cast<std::uint8_t>(error.value());
     set_readiness(io::ready::readable);
     wake_unlocked(std::move(guard), io::ready::readable);
 }
 
-bool stream_source::begin_stop() noexcept {
+bool ring_connection::begin_stop() noexcept {
     const std::lock_guard guard(lock_);
     if (!has(receives) || has(stops)) return false;
     set(stops);
     return true;
 }
 
-void stream_source::stop_failed() noexcept {
+void ring_connection::stop_failed() noexcept {
     const std::lock_guard guard(lock_);
     clear(stops);
 }
 
-void stream_source::lose_ring(const ring_owner& owner) noexcept {
+void ring_connection::lose_ring(const ring_owner& owner) noexcept {
     std::unique_lock guard(lock_);
     // A receive writes into buffers of the ring. An accept writes into the listener.
     const bool releases = has(receives) && !is_listener();
     clear(receives);
     clear(stops);
-    if (slot_ != nullptr && slot_->sender == &owner) slot_->where = send_slot::place::blocked;
+    if (slot_ != nullptr && slot_->sender == &owner) slot_->where = send_buffer::place::blocked;
     guard.unlock();
     if (releases) release();
 }
 
-bool stream_source::deliver(received_chunk& chunk) noexcept {
+bool ring_connection::deliver(received_chunk& chunk) noexcept {
     std::unique_lock guard(lock_);
     if (has(closing)) {
         guard.unlock();
@@ -440,7 +440,7 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
 }
 
 /// Appends a chunk to the queue. The caller holds the lock.
-void stream_source::push_newest(received_chunk& chunk) noexcept {
+void ring_connection::push_newest(received_chunk& chunk) noexcept {
     if (newest_ == nullptr) {
         chunk.next = &chunk;
     } else {
@@ -450,7 +450,7 @@ void stream_source::push_newest(received_chunk& chunk) noexcept {
     ++queued_;
 }
 
-operation_end stream_source::receive_ended(int result) noexcept {
+operation_end ring_connection::receive_ended(int result) noexcept {
     io::ready now = io::ready::readable;
     std::unique_lock guard(lock_);
     const bool was_cancelled = has(stops);
@@ -472,7 +472,7 @@ operation_end stream_source::receive_ended(int result) noexcept {
     return {closes, was_cancelled};
 }
 
-operation_end stream_source::accept_ended(received_chunk* connection, int result, bool others_wait) noexcept {
+operation_end ring_connection::accept_ended(received_chunk* connection, int result, bool others_wait) noexcept {
     std::unique_lock guard(lock_);
     const bool was_cancelled = has(stops);
     clear(receives);
@@ -489,14 +489,14 @@ operation_end stream_source::accept_ended(received_chunk* connection, int result
     return {closes, was_cancelled};
 }
 
-void stream_source::on_ready(ring_owner& owner, io::ready what) noexcept {
+void ring_connection::on_ready(ring_owner& owner, io::ready what) noexcept {
     std::unique_lock guard(lock_);
     if (has(gone)) return;
     if (has(receives)) what -= read_side;  // the ring reports these
     bool closes = false;
     if (slot_ != nullptr) {
-        if (slot_->where == send_slot::place::blocked) send_now();
-        if (slot_->where == send_slot::place::blocked && slot_->is_empty()) {
+        if (slot_->where == send_buffer::place::blocked) send_now();
+        if (slot_->where == send_buffer::place::blocked && slot_->is_empty()) {
             free_slot();
             shut_down_if_requested();
             clear(writer_waits);
