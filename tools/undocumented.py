@@ -4,8 +4,9 @@
 
 - Each public name is documented. A `///` block documents all declarations that follow it without a blank line in
   between. Doxygen lists the public names; this script reads their docstrings from the source.
-- Each future, or a function that returns it, states `Cancel safety:`; so do functions that return a task.
-- Each class states `Thread safety:`, except for futures and structs.
+- The umbrella header of a module states `Thread safety:` and `Cancel safety:` for its classes and futures. A docstring states
+  only what differs. A class or a future of a module that does not state them states them itself.
+- No docstring repeats what its umbrella header says.
 - Doxygen has no other warnings.
 """
 import collections
@@ -239,10 +240,13 @@ def public_names():
 
 # ---- The names that need no docstring ----
 
-# The members that the concepts future, stream, sink, async_read, ... require or allow. The concepts document them.
+# The members that the concepts future, stream, sink, async_read, ... and co_await require or allow. The concepts document
+# them.
 protocol = {
     *("poll", "poll_cancel", "output_type"),
-    *("poll_next", "item_type", "size_hint"),
+    *("awaited_object", "awaited_objects", "awaited_reader", "acquired_from", "wakes_one_task", "consumes_budget"),
+    "writes_to_object",
+    *("poll_next", "item_type", "future_type", "promise_type", "size_hint"),
     *("poll_ready", "start_send", "poll_flush", "poll_close", "error_type"),
     *("poll_read", "poll_read_vectored", "poll_fill_buf", "consume"),
     *("poll_write", "poll_write_vectored", "poll_shutdown", "start_seek", "poll_seek_complete"),
@@ -268,6 +272,8 @@ def needs_no_docstring(name, declaration, documented_classes):
         return True
     if name.name in (owner, "operator=") and re.match(rf"\((const)?{owner}(<[^>]*>)?(&|&&)?(\w*)\)", args):
         return True  # copy, move
+    if name.name == owner and (owner.endswith(("_future", "_stream", "_sink")) or "detail::" in args):
+        return True  # a function of the library makes the object
     if declaration.head[:1] == ["using"]:
         return True  # inherited constructors
     if name.owner_kind == "namespace" and name.qualified in documented_classes:
@@ -293,9 +299,16 @@ def future_classes(found):
                 yield name
 
 
+def module_states(section, name):
+    """Returns whether the umbrella header of the module that declares the name, eddy/sync.hpp for example, has the section."""
+    root, _, module = name.places[0][0].partition("include/eddy/")
+    umbrella = top / root / "include/eddy" / (module.partition("/")[0] + ".hpp")
+    return umbrella.exists() and any(section.search(line) for line in re.findall(r"^// (.*)", umbrella.read_text(), re.M))
+
+
 def without_cancel_safety(found):
-    """Returns the functions that return a task, and the futures, without `Cancel safety:`. A function that returns a
-    future may state it instead of the class."""
+    """Returns the functions that return a task, and the futures, for which nothing states `Cancel safety:`. A function that
+    returns a future may state it instead of the class."""
     tasks = [(n, doc) for n, _, doc in found if re.match(r"(eddy::)?(detail::)?task *<", n.result)]
     # The classes that state it, and all words in the return types, return statements and aliases of functions.
     stated = set()
@@ -304,14 +317,25 @@ def without_cancel_safety(found):
             returned = re.findall(r"\b(?:return|using \w+ =) ([^;]*);", declaration.body)
             stated.update([name.name] if name.kind != "function" else " ".join(declaration.head + returned).split())
     silent = [name for name, doc in tasks if not cancel_safety.search(doc)]
-    return silent + [name for name in future_classes(found) if name.name not in stated]
+    silent += [name for name in future_classes(found) if name.name not in stated]
+    return [name for name in silent if not module_states(cancel_safety, name)]
 
 
 def without_thread_safety(found):
-    """Returns the classes without `Thread safety:`. Futures and structs, whose members are public, do not need it."""
+    """Returns the classes for which nothing states `Thread safety:`. Futures and structs, whose members are public, do not
+    need it."""
     futures = set(future_classes(found))
     classes = [(n, doc) for n, _, doc in found if n.kind == "class" and "<" not in n.qualified and n not in futures]
-    return [name for name, doc in classes if not thread_safety.search(doc)]
+    silent = [name for name, doc in classes if not thread_safety.search(doc)]
+    return [name for name in silent if not module_states(thread_safety, name)]
+
+
+def repeated(found):
+    """Returns the names whose docstrings have a line that their umbrella header has, too."""
+    for name, _, doc in found:
+        lines = re.findall(r"^ *((?:Thread safety: one thread at a time|Cancel safety: safe)\.)$", doc, re.M)
+        if any(module_states(re.compile(re.escape(line)), name) for line in lines):
+            yield name
 
 
 # Warnings that are mistakes of Doxygen 1.9.4.
@@ -339,6 +363,7 @@ def main():
         ("is not documented", undocumented),
         ("does not state its cancel safety", without_cancel_safety(found)),
         ("does not state its thread safety", without_thread_safety(found)),
+        ("repeats what the umbrella header of its module says", repeated(found)),
     ):
         problems += [f"{n.places[0][0]}:{n.places[0][1]}: {n.kind} {n.qualified}{n.args} {message}" for n in names]
     for line in warnings + problems:

@@ -2,6 +2,9 @@
 #pragma once
 
 // Umbrella header for HTTP/1.1 and HTTP/2: the CMake target eddy::http. Not part of <eddy/eddy.hpp>.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
 
 // Messages
 #include <eddy/http/body.hpp>      // bytes, or a reader

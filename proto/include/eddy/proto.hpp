@@ -2,6 +2,9 @@
 #pragma once
 
 // Umbrella header for services: the CMake target eddy::proto. Not part of <eddy/eddy.hpp>.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
 
 #include <eddy/proto/service.hpp>  // the concept of a service; layer, operator|, boxed_service
 

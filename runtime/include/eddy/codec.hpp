@@ -2,6 +2,9 @@
 #pragma once
 
 // Umbrella header for framing: converts between byte streams and messages.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
 
 #include <eddy/codec/decoder.hpp>  // the concepts of a codec
 #include <eddy/codec/encoder.hpp>

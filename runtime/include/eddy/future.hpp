@@ -2,6 +2,10 @@
 #pragma once
 
 // Umbrella header for futures: the protocol (future, poll_result, waker, context) and the combinators.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/future/future.hpp>      // the concepts, poll_result, context
 #include <eddy/future/future_ops.hpp>  // the members of every future

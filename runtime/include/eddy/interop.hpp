@@ -3,6 +3,9 @@
 
 // Umbrella header for other asynchronous code: callbacks, C libraries, and coroutines of other libraries.
 // <eddy/interop/asio.hpp> is separate, since it needs Asio.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
 
 #include <eddy/interop/as_awaitable.hpp>    // an eddy future in a coroutine of another library
 #include <eddy/interop/completion.hpp>      // a callback that completes a future

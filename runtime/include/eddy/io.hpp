@@ -2,6 +2,10 @@
 #pragma once
 
 // Umbrella header for readers and writers: their concepts, the operations on them, and adaptors.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 // Concepts
 #include <eddy/io/async_buf_read.hpp>

@@ -2,6 +2,10 @@
 #pragma once
 
 // Umbrella header for networking: addresses, TCP, UDP and Unix sockets, pipes, and serve().
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/net/close_gracefully.hpp>
 #include <eddy/net/halves.hpp>    // split, into_split, reunite

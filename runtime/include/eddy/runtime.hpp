@@ -2,6 +2,9 @@
 #pragma once
 
 // Umbrella header for executors: the work-stealing runtime, the event loop, and the reactor without an executor.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
 
 #include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/handle.hpp>  // refers to a runtime, from any thread

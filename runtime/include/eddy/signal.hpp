@@ -2,6 +2,9 @@
 #pragma once
 
 // Umbrella header for signals of the operating system.
+//
+// Unless a docstring says otherwise:
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/signal/ctrl_c.hpp>
 #include <eddy/signal/kind.hpp>

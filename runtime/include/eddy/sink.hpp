@@ -2,6 +2,10 @@
 #pragma once
 
 // Umbrella header for sinks: consumers of items, the counterpart of streams.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/sink/sink_ops.hpp>  // the members of every sink
 

@@ -2,6 +2,10 @@
 #pragma once
 
 // Umbrella header for streams: the members of `stream_ops`, adaptors, sources and generators.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/stream/stream_ops.hpp>  // next, map, filter, ...: the members of every stream
 

@@ -2,6 +2,10 @@
 #pragma once
 
 // Umbrella header for tasks: coroutines, and the functions that spawn and join them.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/spawn_blocking.hpp>  // blocking work: spawn_blocking, block_in_place

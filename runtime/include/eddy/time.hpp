@@ -2,6 +2,10 @@
 #pragma once
 
 // Umbrella header for time.
+//
+// Unless a docstring says otherwise:
+// Thread safety: one thread at a time.
+// Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/time/backoff.hpp>
 #include <eddy/time/clock.hpp>

@@ -156,7 +156,6 @@ public:
     /// Returns the remaining bytes if the body is in memory, otherwise null.
     [[nodiscard]] const eddy::bytes* in_memory() const noexcept { return source_ ? nullptr : &content_; }
 
-    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
 
     /// Reads all remaining bytes.

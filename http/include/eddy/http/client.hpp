@@ -79,7 +79,6 @@ private:
 };
 
 /// The options of a client: `client_options().timeout(5s).max_redirects(0)`.
-/// Thread safety: one thread at a time.
 class EDDY_API client_options {
 public:
     /// The default options.

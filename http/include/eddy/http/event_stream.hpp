@@ -27,7 +27,6 @@
 namespace eddy::http {
 
 /// A server-sent event: `event("text").name("news").id("7")`. See event_stream().
-/// Thread safety: one thread at a time.
 class EDDY_API event {
 public:
     /// Makes an event with this text, which may have several lines. JavaScript receives it as `event.data`.

@@ -60,7 +60,6 @@ enum class version : unsigned char {
 };
 
 /// A request.
-/// Thread safety: one thread at a time.
 class EDDY_API request {
 public:
     http::method method = http::method::get;          ///< what to do
@@ -76,7 +75,7 @@ public:
     request() = default;
     explicit request(http::method what) : method(what) {}
     request(http::method what, std::string of) : method(what), target(std::move(of)) {}
-    /// For use by the library.
+
     explicit request(detail::empty_target) noexcept : target() {}
 
     /// Returns the path of the target, not decoded: "/users/7".

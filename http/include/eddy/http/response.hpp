@@ -28,7 +28,6 @@ namespace eddy::http {
 /// - The status must be from 200 to 999, except in a response of switch_protocols(). With another status, the server
 ///   answers 500, as after an exception of the service.
 ///
-/// Thread safety: one thread at a time.
 class EDDY_API response {
 public:
     http::status status = http::status::ok;           ///< the outcome

@@ -61,7 +61,6 @@ struct refused_request {
 };
 
 /// The options of serve(): `serve_options().max_connections(1000).shutdown(token).body_limit(10 << 20)`.
-/// Thread safety: one thread at a time.
 class serve_options {
 public:
     /// The default options.

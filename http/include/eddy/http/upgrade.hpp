@@ -102,7 +102,6 @@ template <class F>
 }
 
 /// The result of upgrade(): the response, and the connection if the server has switched protocols.
-/// Thread safety: one thread at a time.
 struct upgrade_outcome {
     http::response response;                 ///< the response; its status is 101 if the server has switched protocols
     std::optional<io::boxed_stream> stream;  ///< the connection, only if the server has switched protocols

@@ -54,7 +54,6 @@ task<> answer_buffered(const S& inner, buffered_call<S> call) {
 }
 
 /// The future of the task of a buffer(). It is ready when there are no callers and no calls.
-/// Thread safety: one thread at a time.
 template <class S>
 class buffer_driver {
 public:

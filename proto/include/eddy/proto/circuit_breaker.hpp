@@ -22,7 +22,6 @@
 namespace eddy::proto {
 
 /// The options of circuit_breaker(): `circuit_options().failures(5).open_for(1s)`.
-/// Thread safety: one thread at a time.
 class circuit_options {
 public:
     /// The default options.

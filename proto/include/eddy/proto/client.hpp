@@ -35,7 +35,6 @@ namespace eddy::detail {
 
 /// The connection of a client: sends the requests, and passes the answers to their calls. `Io` is a
 /// message_connection.
-/// Thread safety: one thread at a time.
 template <class Io, class Call, class Calls>
 class proto_connection {
 public:
@@ -185,7 +184,6 @@ private:
 
 /// The future of the task of a client's connection. It is ready when there are no handles, or when the connection has
 /// ended. The containers of the connection allocate when they are moved, so the connection is not moved.
-/// Thread safety: one thread at a time.
 template <class C>
 class client_driver {
 public:

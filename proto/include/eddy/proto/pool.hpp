@@ -26,7 +26,6 @@
 namespace eddy::proto {
 
 /// The options of a pool: `pool_options().max(20).idle_timeout(30s)`.
-/// Thread safety: one thread at a time.
 class pool_options {
 public:
     /// The default options.
@@ -125,7 +124,6 @@ namespace eddy::proto {
 /// A connection of a pool, in use. Call give_back() when the answer to the last request was received completely.
 /// Without it, the destructor closes the connection. After an operation that failed or was dropped, the next user of
 /// the connection could otherwise receive the rest of an old answer.
-/// Thread safety: one thread at a time.
 template <class Connection>
 class [[nodiscard("it is closed when it is destroyed")]] leased {
 public:
@@ -149,7 +147,6 @@ public:
         permit_.release();
     }
 
-    /// For use by pool.
     leased(std::shared_ptr<detail::idle_pool<Connection>> from, sync::semaphore::owned_permit permit,
            Connection&& connection)
         : pool_(std::move(from)), permit_(std::move(permit)), connection_(std::move(connection)) {}

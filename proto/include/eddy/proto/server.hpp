@@ -35,7 +35,6 @@ EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::proto {
 
 /// The options of pipelined() and multiplexed(): `connection_options().max_in_flight(100).shutdown(token)`.
-/// Thread safety: one thread at a time.
 class connection_options {
 public:
     /// The default options.
@@ -103,7 +102,6 @@ struct held_connection<std::reference_wrapper<F>> : std::type_identity<F&> {};
 
 /// The future of pipelined() and multiplexed().
 /// Cancel safety: see pipelined().
-/// Thread safety: one thread at a time.
 template <class Io, class S, bool Numbered>
 class [[nodiscard("a connection is not served until the future is awaited")]] served_calls
     : public future_ops<served_calls<Io, S, Numbered>> {

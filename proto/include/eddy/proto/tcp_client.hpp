@@ -33,13 +33,11 @@ auto make_client(Connection connection, std::size_t max_in_flight, std::source_l
 namespace eddy::proto {
 
 /// The client of a protocol, as tcp_client() makes it, before it is connected.
-/// Thread safety: one thread at a time.
 template <class Kind, class Codec, class Setup = detail::no_setup>
 class tcp_client_builder {
     static constexpr bool is_multiplexed = detail::is_multiplexed<Kind, detail::decoded_frame_t<Codec>>;
 
 public:
-    /// For use by tcp_client().
     explicit tcp_client_builder(Codec with, detail::connection_setup<Setup> how = {})
         : codec_(std::move(with)), setup_(std::move(how)) {}
 

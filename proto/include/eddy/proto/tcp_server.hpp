@@ -57,13 +57,11 @@ task<result<void>> serve_protocol(std::shared_ptr<const Protocol> of, Io stream)
 namespace eddy::proto {
 
 /// The server of a protocol, as tcp_server() makes it. The members set options and return the server.
-/// Thread safety: one thread at a time.
 template <class Kind, class Codec, class Setup = detail::no_setup>
 class tcp_server_builder {
     static constexpr bool is_multiplexed = detail::is_multiplexed<Kind, detail::decoded_frame_t<Codec>>;
 
 public:
-    /// For use by tcp_server().
     explicit tcp_server_builder(Codec with, detail::connection_setup<Setup> how = {})
         : codec_(std::move(with)), setup_(std::move(how)) {}
 

@@ -23,7 +23,6 @@ namespace eddy::codec {
 /// the last delimiter are the last frame, if there are any.
 /// Errors: errc::line_too_long for a frame of more than `max_length` bytes, as in lines_codec. Decoding continues with
 /// the next frame.
-/// Thread safety: one thread at a time.
 /// Cost: frames share the buffer. No byte is searched twice.
 class EDDY_API any_delimiter_codec {
 public:

@@ -15,7 +15,6 @@ namespace eddy::codec {
 
 /// A codec without frames: bytes as they are received, in pieces of any size. The default item type of the sink of
 /// framed::split() is `bytes`; use `split<std::string>()` for text.
-/// Thread safety: one thread at a time.
 class EDDY_API bytes_codec {
 public:
     /// The default item type of the sink of framed::split().

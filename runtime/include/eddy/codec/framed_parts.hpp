@@ -15,7 +15,6 @@ inline constexpr std::size_t default_buffer = 8 * 1024;
 
 /// The parts of a `framed`, for switching to another protocol on the same connection without losing bytes that were
 /// read.
-/// Thread safety: one thread at a time.
 template <class S, class C>
 struct framed_parts {
     S io;                    ///< the connection

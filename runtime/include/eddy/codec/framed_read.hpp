@@ -115,7 +115,6 @@ namespace eddy::codec {
 ///     codec::framed_read lines(io::standard_input(), codec::lines_codec(1024));
 /// Errors: those of the stream of `framed`.
 /// Cancel safety: safe. A partially received frame stays in this object.
-/// Thread safety: one thread at a time.
 template <class R, class D>
 class [[nodiscard]] framed_read : public stream_ops<framed_read<R, D>> {
     static constexpr bool fits = detail::check_reader<R>() && detail::check_decoder<D>();

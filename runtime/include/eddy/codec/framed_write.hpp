@@ -106,7 +106,6 @@ namespace eddy::codec {
 ///     codec::framed_write log(std::move(file), codec::lines_codec());
 /// Errors: those of the sink of `framed`.
 /// Cancel safety: safe. Frames that were passed to the sink stay in this object.
-/// Thread safety: one thread at a time.
 template <class W, class E>
 class [[nodiscard]] framed_write : public sink_ops<framed_write<W, E>> {
     static constexpr bool fits = detail::check_writer<W>();

@@ -28,7 +28,6 @@ class length_delimited_codec;
 ///     ... that includes its own size                  length_field_length(2).length_adjustment(-2)
 ///     ... that is a part of the frame                 length_field_length(2).length_adjustment(2).num_skip(0)
 ///     3 bytes of length after a 1-byte magic number   length_field_offset(1).length_field_length(3)
-/// Thread safety: one thread at a time.
 class EDDY_API length_delimited_options {
 public:
     /// Sets the number of bytes before the length field. The default is 0. Sent frames have no such bytes.
@@ -100,7 +99,6 @@ private:
 /// Errors: errc::frame_too_large for a received or sent frame that exceeds max_frame_length(), or a sent frame whose
 /// size does not fit into the length field; errc::bad_frame_length if the adjusted length is negative or too large;
 /// errc::bytes_remaining if the bytes end within a frame. Decoding does not continue after these errors.
-/// Thread safety: one thread at a time.
 /// Cost: frames share the buffer; one atomic addition per frame.
 class EDDY_API length_delimited_codec {
 public:

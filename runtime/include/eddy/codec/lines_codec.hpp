@@ -24,7 +24,6 @@ namespace eddy::codec {
 /// line, except that a "\n" still belongs to a "\r" before it.
 /// Errors: errc::line_too_long as soon as more than `max_length` bytes of a line were received; the rest of the line is
 /// discarded. errc::invalid_utf8 for a line that is not valid UTF-8. Decoding continues with the next line.
-/// Thread safety: one thread at a time.
 /// Cost: one allocation for a line of more than 15 bytes. No byte is searched twice.
 class EDDY_API lines_codec {
 public:

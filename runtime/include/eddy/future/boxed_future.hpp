@@ -31,7 +31,6 @@ concept boxable = !std::is_lvalue_reference_v<F> && !std::same_as<F, boxed_futur
 template <class T = void>
 class [[nodiscard, gnu::warn_unused]] boxed_future : public future_ops<boxed_future<T>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = T;
 
     /// Wraps a task.
@@ -42,11 +41,9 @@ public:
         requires detail::boxable<F, T>
     boxed_future(F&& inner) : inner_(in_a_frame(std::forward<F>(inner))) {}
 
-    /// Future interface; see task.
     poll_result<T> poll(context& cx) { return inner_.poll(cx); }
     poll_result<void> poll_cancel(context& cx) { return inner_.poll_cancel(cx); }
 
-    /// For use by co_await.
     friend auto awaited_object(const boxed_future& me) noexcept { return awaited_object(me.inner_); }
 
 private:

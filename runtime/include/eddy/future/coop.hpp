@@ -20,18 +20,15 @@ namespace eddy {
 
 /// Takes one unit of the task's coop budget. Use `co_await consume_budget()` in a loop that computes and awaits nothing
 /// else. If the budget is used up, it yields to the other tasks once.
-/// Cancel safety: safe.
 /// Thread safety: that of any future; see eddy::future.
 /// Cost: a decrement while budget is left.
 class [[nodiscard("co_await it")]] consume_budget : public future_ops<consume_budget> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = void;
 
     /// Constructs the future.
     consume_budget() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;
         return poll_result<void>::ready();
@@ -40,17 +37,14 @@ public:
 
 /// Returns whether the task can complete one more operation in this poll: `co_await has_budget_remaining()`. It is
 /// always ready. In a hand-written future, test `cx.budget() != 0` instead.
-/// Cancel safety: safe.
 /// Thread safety: that of any future; see eddy::future.
 class [[nodiscard("co_await it")]] has_budget_remaining : public future_ops<has_budget_remaining> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = bool;
 
     /// Constructs the future.
     has_budget_remaining() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Future interface; see eddy::future.
     poll_result<bool> poll(context& cx) const noexcept { return cx.budget() != 0; }
 };
 
@@ -78,7 +72,6 @@ template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] unconstrained_future
     : public future_ops<unconstrained_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
     /// A budget that no poll can use up.
     static constexpr std::uint32_t no_limit = std::numeric_limits<std::uint32_t>::max();
@@ -86,7 +79,6 @@ public:
     /// Takes ownership of `inner`.
     explicit unconstrained_future(F&& inner) : inner_(std::move(inner)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         const detail::other_budget unlimited(cx, no_limit);
         return inner_.poll(cx);
@@ -116,13 +108,11 @@ template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] cooperative_future
     : public future_ops<cooperative_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
 
     /// Takes ownership of `inner`.
     explicit cooperative_future(F&& inner) : inner_(std::move(inner)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!cx.consume_budget()) return not_ready;
         auto answer = inner_.poll(cx);

@@ -70,19 +70,16 @@ template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] with_deadline_future
     : public future_ops<with_deadline_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = std::expected<output_t<F>, time::elapsed>;
 
     /// Takes ownership of `inner`. `where` is named in errors.
     with_deadline_future(F&& inner, time::time_point deadline, std::source_location where)
         : work_(std::in_place, time::sleep_until(deadline, where), deadline, std::move(inner)) {}
 
-    /// For use by co_await.
     friend auto awaited_objects(const with_deadline_future& me) noexcept {
         return detail::awaited_objects_of(me.work_);
     }
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!std::exchange(has_begun_, true)) {  // the surrounding deadline is known only now
             work_.deadline_->reset(work_.inner_->settle_deadline());
@@ -90,7 +87,6 @@ public:
         return work_.poll(cx);
     }
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

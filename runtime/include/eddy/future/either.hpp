@@ -72,13 +72,12 @@ public:
     [[nodiscard]] L* left() noexcept { return std::get_if<0>(&either_); }
     [[nodiscard]] R* right() noexcept { return std::get_if<1>(&either_); }
 
-    /// Implements future; see eddy::future.
     auto poll(context& cx)
         requires detail::both_futures<L, R>
     {
         return on_both([&](auto& inner) { return inner.poll(cx); });
     }
-    /// Implements stream; see eddy::stream.
+
     auto poll_next(context& cx)
         requires detail::both_streams<L, R>
     {
@@ -102,13 +101,12 @@ public:
         });
     }
 
-    /// Implements io::async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into)
         requires(io::async_read<L> && io::async_read<R>)
     {
         return on_both([&](auto& inner) { return inner.poll_read(cx, into); });
     }
-    /// Implements io::async_write.
+
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from)
         requires(io::async_write<L> && io::async_write<R>)
     {

@@ -27,14 +27,12 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
     using cleanup = std::invoke_result_t<Fn&>;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
 
     /// Takes ownership of the work, and of the function that makes the cleanup.
     template <class G>
     finally_future(F&& work, G&& f) : work_(std::in_place, std::move(work)), f_(std::in_place, std::forward<G>(f)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended) detail::throw_has_ended("finally", cx.where());
         if (stage_ == stage::fresh) stage_ = stage::work;

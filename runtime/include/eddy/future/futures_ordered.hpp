@@ -29,7 +29,6 @@ class futures_ordered : public stream_ops<futures_ordered<F>> {
                   "eddy: futures_ordered<F> holds futures: F must not be a reference");
 
 public:
-    /// Stream interface; see eddy::stream.
     using future_type = F;
     using item_type = detail::stored_t<output_t<F>>;
     /// For select_loop: the stream may have items after its end.

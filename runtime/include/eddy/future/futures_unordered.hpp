@@ -45,10 +45,9 @@ class futures_unordered : public stream_ops<futures_unordered<F>> {
                   "eddy: futures_unordered<F> holds futures: F must not be a reference");
 
 public:
-    /// Stream interface; see eddy::stream.
     using future_type = F;
     using item_type = detail::stored_t<output_t<F>>;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a futures_unordered";
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;

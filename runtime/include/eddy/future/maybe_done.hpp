@@ -26,7 +26,6 @@ namespace detail {
 template <class F>
 class [[nodiscard]] maybe_done_future : public future_ops<maybe_done_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = void;
     /// The type of the kept output; std::monostate for void.
     using kept_type = detail::stored_t<output_t<F>>;
@@ -58,7 +57,6 @@ public:
         }
     }
 
-    /// For use by co_await.
     friend auto awaited_objects(const maybe_done_future& me) noexcept {
         return detail::awaited_objects_of(me.is_running() ? std::addressof(me.future_) : nullptr);
     }

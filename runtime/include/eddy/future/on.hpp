@@ -26,7 +26,6 @@ EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
 
 /// A branch of a select with its handler. Created by on().
-/// Thread safety: one thread at a time.
 /// Lifetime: owns the source and the handler.
 template <class Source, class Fn>
 struct [[nodiscard("pass it to select or select_loop")]] handled_branch {

@@ -24,25 +24,21 @@ template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] pinned_future
     : public future_ops<pinned_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
 
     /// Moves `inner` to its fixed address.
     explicit pinned_future(F&& inner) : inner_(detail::pool_new<F>(std::move(inner))) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!inner_)
             throw misuse("a moved-from pinned future was polled: poll the future that it was moved to", cx.where());
         return inner_->poll(cx);
     }
 
-    /// For use by co_await.
     friend auto awaited_objects(const pinned_future& me) noexcept {
         return detail::awaited_objects_of(static_cast<const F*>(me.inner_.get()));
     }
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

@@ -27,7 +27,6 @@ class [[nodiscard]] poll_fn_future : public future_ops<poll_fn_future<Fn>> {
     using answer = std::invoke_result_t<Fn&, context&>;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = typename answer::value_type;
 
     /// Constructs the function from `f`.

@@ -18,14 +18,12 @@ namespace eddy {
 template <class T>
 class [[nodiscard]] ready_future : public future_ops<ready_future<T>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = T;
 
     /// Constructs the output from `output`.
     template <class U>
     explicit ready_future(std::in_place_t, U&& output) : output_(std::in_place, std::forward<U>(output)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<T> poll(context& cx) {
         if (!output_) detail::throw_has_ended("ready", cx.where());
         poll_result<T> answer(*std::move(output_));
@@ -41,7 +39,6 @@ private:
 template <class T>
 class [[nodiscard]] pending_future : public future_ops<pending_future<T>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = T;
 
     /// Constructs the future.
@@ -63,7 +60,6 @@ template <class T>
 [[nodiscard]] inline ready_future<void> ready() { return ready_future<void>(std::in_place, std::monostate()); }
 
 /// Returns a future that is never ready; it can only be cancelled.
-/// Cancel safety: safe.
 template <class T = void>
 [[nodiscard]] pending_future<T> pending() noexcept {
     return {};

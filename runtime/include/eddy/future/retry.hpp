@@ -61,22 +61,18 @@ constexpr bool check_retry() {
 
 /// The future that retry() returns.
 /// Cancel safety: see retry().
-/// Thread safety: one thread at a time.
 template <class Fn, class Predicate>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] retry_future
     : public future_ops<retry_future<Fn, Predicate>> {
     using attempt = detail::owned_t<std::invoke_result_t<Fn&>>;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<attempt>;
 
-    /// For use by retry().
     template <class F, class P>
     retry_future(const time::backoff& delays, F&& work, P&& should_retry, std::source_location where)
         : delays_(delays), work_(std::forward<F>(work)), should_retry_(std::forward<P>(should_retry)), where_(where) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (step_.index() == ended) detail::throw_has_ended("retry", cx.where());
         try {
@@ -89,7 +85,6 @@ public:
         }
     }
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<attempt>
     {

@@ -49,7 +49,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
     using polled = detail::child_polls::polled;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = select_all_output<F>;
 
     /// Takes ownership of `futures`. Throws `misuse` if it is empty.
@@ -59,7 +58,6 @@ public:
         remaining_.reserve(futures_->size() - 1);  // here, because an output must not be lost to a failed allocation
     }
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!futures_) detail::throw_has_ended("select_all", cx.where());
         if (!failure_) {

@@ -80,7 +80,6 @@ constexpr bool check_loop() {
 
 /// The future that select_loop() and select_loop_biased() return.
 /// Cancel safety: see select_loop().
-/// Thread safety: one thread at a time.
 template <class Rule, class... B>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] select_loop_future
     : public future_ops<select_loop_future<Rule, B...>> {
@@ -94,14 +93,11 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
     using indexes = std::index_sequence_for<B...>;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = typename verdict::output;
 
-    /// For use by select_loop().
     explicit select_loop_future(std::in_place_t, B&&... branches)
         : sources_(std::move(branches.source)...), handlers_(std::move(branches.handler)...) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended) detail::throw_has_ended("select_loop", cx.where());
         if (stage_ == stage::runs) {
@@ -129,7 +125,6 @@ public:
         return detail::awaited_objects_of(me.round_ ? std::addressof(*me.round_) : nullptr);
     }
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<round> || cancellable_future<run> || (source<B>::is_cancellable || ...))
     {

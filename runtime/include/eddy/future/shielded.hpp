@@ -17,13 +17,11 @@ template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] shielded_future
     : public future_ops<shielded_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
 
     /// Takes ownership of `inner`.
     explicit shielded_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("shielded", cx.where());
         has_begun_ = true;

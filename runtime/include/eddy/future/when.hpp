@@ -51,7 +51,6 @@ template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] when_future
     : public future_ops<when_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
     /// For select: whether this branch is an otherwise().
     static constexpr bool is_last_resort = false;
@@ -60,14 +59,12 @@ public:
     when_future() noexcept : state_(detail::branch_state::unsettled) {}
     explicit when_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (state_ == detail::branch_state::enabled) return inner_->poll(cx);
         if (state_ == detail::branch_state::unsettled) detail::throw_no_branch(cx.where());
         return not_ready;
     }
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
@@ -83,7 +80,6 @@ public:
         if (!is_enabled() && (has_others || has_last_resort)) state_ = detail::branch_state::absent;
     }
 
-    /// For use by co_await.
     friend auto awaited_objects(const when_future& me) noexcept {
         const bool is_polled = me.state_ == detail::branch_state::enabled && me.inner_.has_value();
         return detail::awaited_objects_of(is_polled ? std::addressof(*me.inner_) : nullptr);
@@ -99,7 +95,6 @@ template <class T>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] otherwise_future
     : public future_ops<otherwise_future<T>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = T;
     /// For select: whether this branch is an otherwise().
     static constexpr bool is_last_resort = true;
@@ -107,7 +102,6 @@ public:
     /// Takes ownership of the output.
     explicit otherwise_future(ready_future<T>&& output) : output_(std::move(output)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<T> poll(context& cx) {
         if (state_ == detail::branch_state::enabled) return output_.poll(cx);
         if (state_ == detail::branch_state::unsettled) detail::throw_no_branch(cx.where());

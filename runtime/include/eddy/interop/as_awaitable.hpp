@@ -121,7 +121,6 @@ concept spawns_tasks = requires(const E& executor, task<void> work, std::source_
 }  // namespace detail
 
 /// The awaitable that as_awaitable() returns.
-/// Thread safety: one thread at a time.
 template <class E, class F>
 class [[nodiscard("the future runs when this is awaited")]] future_awaitable {
     using output = output_t<F>;

@@ -256,7 +256,6 @@ inline namespace EDDY_ASIO_FLAVOR {
 
 /// The future of an Asio operation; see use_eddy.
 /// Cancel safety: that of the operation; see use_eddy.
-/// Thread safety: one thread at a time.
 template <class Signature, class Initiation, class... Args>
 class asio_future;
 
@@ -268,7 +267,6 @@ class [[nodiscard(
     using channel = sync::oneshot<std::tuple<std::decay_t<A>...>>;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = typename completed::output;
 
     /// Stores the initiation of the operation, and its arguments.
@@ -292,7 +290,6 @@ public:
         }
     }
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!started_) start(cx);
         auto answer = outcome_->poll(cx);

@@ -132,12 +132,10 @@ private:
 /// Errors: std::errc::operation_canceled if the handler was destroyed without a call.
 /// Cancel safety: dropping the future does not stop the work of the other library, and loses the value. If the library
 /// can stop the work, do so in a destructor beside the await.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] completion<T>::future
     : public future_ops<future> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = std::conditional_t<detail::is_expected<T>, T, result<T>>;
     poll_result<output_type> poll(context& cx) {
         auto answer = receiver_.poll(cx);

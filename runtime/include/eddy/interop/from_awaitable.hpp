@@ -93,20 +93,17 @@ detached_coroutine await_and_send(A awaitable, typename sync::oneshot<awaited_ou
 }  // namespace detail
 
 /// The future that from_awaitable() returns.
-/// Thread safety: one thread at a time.
 template <class A>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] awaitable_future
     : public future_ops<awaitable_future<A>> {
     using as = typename detail::unwrapped_awaitable<A>::type;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = detail::awaited_t<as>;
 
     /// Takes ownership of `awaitable`.
     explicit awaitable_future(A&& awaitable) : awaitable_(std::move(awaitable)) {}
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!outcome_) start(cx);
         auto answer = outcome_->poll(cx);

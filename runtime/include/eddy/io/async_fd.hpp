@@ -67,7 +67,6 @@ private:
 
 /// Waits until an async_fd is ready. Returned by async_fd::readable(), writable() and ready().
 /// Errors: errc::runtime_shutdown.
-/// Cancel safety: safe.
 /// Thread safety: one thread at a time. Any number of futures may wait for the same async_fd.
 /// Lifetime: the async_fd must outlive the future. The future must not move while it waits.
 template <io_source S>
@@ -79,10 +78,8 @@ public:
     ready_guard_future(async_fd<S>& of, interest wanted) noexcept
         : of_(&of), readiness_(of.registration().readiness(wanted)) {}
 
-    /// For use by co_await.
     friend const async_fd<S>* awaited_object(const ready_guard_future& me) noexcept { return me.of_; }
 
-    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         auto seen = readiness_.poll(cx);
         if (!seen) return not_ready;
@@ -138,7 +135,6 @@ private:
 
 /// Waits until a condition holds now. Returned by async_fd::wait_readable(), wait_writable() and wait().
 /// Errors: errc::runtime_shutdown; those of poll(2).
-/// Cancel safety: safe.
 /// Thread safety: one thread at a time. Any number of futures may wait for the same async_fd.
 /// Lifetime: the async_fd must outlive the future. The future must not move while it waits.
 template <io_source S>
@@ -151,10 +147,8 @@ public:
         readiness_.emplace(of.registration().readiness(wanted));
     }
 
-    /// For use by co_await.
     friend const async_fd<S>* awaited_object(const level_future& me) noexcept { return me.of_; }
 
-    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         for (;;) {
             const auto seen = readiness_->poll(cx);
@@ -232,7 +226,6 @@ public:
 
     /// Waits until the descriptor is readable, writable, or ready for `wanted`.
     /// Errors: errc::runtime_shutdown.
-    /// Cancel safety: safe.
     [[nodiscard]] ready_guard_future<S> readable() noexcept { return {*this, interest::readable}; }
     [[nodiscard]] ready_guard_future<S> writable() noexcept { return {*this, interest::writable}; }
     [[nodiscard]] ready_guard_future<S> ready(interest wanted) noexcept { return {*this, wanted}; }
@@ -241,7 +234,6 @@ public:
     /// it is ready for as long as the condition holds, also if no call has returned operation_would_block. Returns the
     /// conditions that hold.
     /// Errors: errc::runtime_shutdown; those of poll(2).
-    /// Cancel safety: safe.
     /// Cost: a call of poll(2) each time that the descriptor may be ready.
     [[nodiscard]] level_future<S> wait_readable() noexcept { return {*this, interest::readable}; }
     [[nodiscard]] level_future<S> wait_writable() noexcept { return {*this, interest::writable}; }

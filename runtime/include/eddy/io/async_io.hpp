@@ -36,7 +36,6 @@ namespace eddy::io {
 /// call is worth making.
 /// Errors: those of the function; errc::runtime_shutdown.
 /// Cancel safety: safe, if a call that would block has no effect.
-/// Thread safety: one thread at a time.
 /// Lifetime: the source must outlive the future. The future must not move while it waits.
 template <class Source, class Readiness, class Operation>
 class [[nodiscard("co_await it")]] async_io_future : public future_ops<async_io_future<Source, Readiness, Operation>> {
@@ -48,7 +47,6 @@ public:
     async_io_future(Source& source, interest wanted, F&& operation)
         : source_(&source), wanted_(wanted), operation_(std::forward<F>(operation)) {}
 
-    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         for (;;) {
             // One budget unit per round: a closed descriptor stays ready, so a call that would block anyway could

@@ -30,7 +30,6 @@ inline constexpr std::size_t default_buffer = 8 * 1024;
 ///     io::buf_reader lines(std::move(stream));    io::buf_reader borrowed(std::ref(stream));
 /// Errors: the constructor throws `misuse` if the capacity is 0.
 /// Cancel safety: that of the reader. Bytes that were read stay in the buffer.
-/// Thread safety: one thread at a time.
 /// Lifetime: unread bytes in the buffer are lost when this object is destroyed. See buffered().
 /// Cost: one allocation, at the first read. A read of at least the buffer's capacity bypasses the buffer if it is
 /// empty.
@@ -48,7 +47,6 @@ public:
         if (capacity == 0) throw misuse("a buf_reader needs a buffer of at least one byte", where);
     }
 
-    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         drop_if_seeking();
         if (left_.empty() && into.size() >= capacity_) return detail::poll_read_checked(inner_, cx, into);

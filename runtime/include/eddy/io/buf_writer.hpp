@@ -36,7 +36,6 @@ namespace eddy::io {
 /// Errors: the constructor throws `misuse` if the capacity is 0. An error of the writer is returned by the write or
 /// flush that needs the buffer emptied.
 /// Cancel safety: that of the writer. Bytes in the buffer stay there.
-/// Thread safety: one thread at a time.
 /// Lifetime: the destructor cannot wait, so it discards bytes that were not flushed. Await io::flush() or
 /// io::shutdown() first. With EDDY_CHECKS, the destructor prints a line if it discards bytes, except after an error of
 /// the writer, and while an exception leaves the scope.
@@ -58,7 +57,6 @@ public:
         if constexpr (Checks) kept_.made_at = eddy::detail::call_site_of(where);
     }
 
-    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (from.size() > capacity_ - kept_.end) {
             const auto emptied = poll_empty(cx);
@@ -169,7 +167,6 @@ template <class W>
 buf_writer(std::reference_wrapper<W>, std::size_t) -> buf_writer<borrowed<W>>;
 
 /// A stream with a read buffer and a write buffer. See buf_reader and buf_writer.
-/// Thread safety: one thread at a time.
 template <class S>
 class buf_stream : public buf_reader<buf_writer<S>> {
 public:

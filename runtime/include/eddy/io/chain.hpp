@@ -13,7 +13,6 @@
 namespace eddy::io {
 
 /// Reads two readers, one after the other. Returned by chain().
-/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] chain_reader {
 public:

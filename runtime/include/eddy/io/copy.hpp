@@ -126,14 +126,12 @@ class [[nodiscard("an operation does nothing until it is awaited")]] copy_future
 public:
     using output_type = result<std::uint64_t>;
 
-    /// For use by copy().
     copy_future(R& from, W& to, std::size_t buffer_size, std::source_location where)
         : from_(&from), to_(&to), copying_(buffer_size, where) {}
 
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return copying_.written(); }
 
-    /// For use by co_await.
     friend auto awaited_objects(const copy_future& me) noexcept { return detail::object_of_copy(*me.from_); }
 
 private:
@@ -152,13 +150,11 @@ class [[nodiscard("an operation does nothing until it is awaited")]] copy_buf_fu
 public:
     using output_type = result<std::uint64_t>;
 
-    /// For use by copy_buf().
     copy_buf_future(R& from, W& to) noexcept : from_(&from), to_(&to) {}
 
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
-    /// For use by co_await.
     friend auto awaited_objects(const copy_buf_future& me) noexcept { return detail::object_of_copy(*me.from_); }
 
 private:

@@ -32,7 +32,6 @@ struct copied {
 };
 
 /// The options of copy_bidirectional(): `copy_options().idle_timeout(30s)`.
-/// Thread safety: one thread at a time.
 class copy_options {
 public:
     /// The default options.
@@ -107,7 +106,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] copy_bidire
 public:
     using output_type = result<copied>;
 
-    /// For use by copy_bidirectional().
     copy_bidirectional_future(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size, std::source_location where)
         : a_(&a), b_(&b), a_to_b_(a_to_b_size, where), b_to_a_(b_to_a_size, where) {}
     copy_bidirectional_future(A& a, B& b, const copy_options& options, std::source_location where)
@@ -118,7 +116,6 @@ public:
     /// Returns the number of bytes that were written, in both directions together.
     [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
 
-    /// For use by co_await.
     friend auto awaited_objects(const copy_bidirectional_future& me) noexcept {
         return detail::concatenated(detail::object_of_copy(*me.a_), detail::object_of_copy(*me.b_));
     }

@@ -30,8 +30,6 @@ namespace eddy::io {
 /// Errors: invalid_argument for a seek before the start. file_too_large, as with write(2), for a write beyond the
 /// maximum size of the container. A full span takes 0 bytes, which write_all() reports as errc::write_zero. Throws
 /// std::bad_alloc if there is too little memory for the bytes, or for the zeros that fill a gap before them.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class T>
 class cursor {
     static constexpr bool is_byte_range = detail::owner_of_bytes<T> || std::is_base_of_v<detail::byte_window, T>;
@@ -42,7 +40,6 @@ public:
     /// Takes ownership of the bytes. The position is 0.
     explicit cursor(T over) : over_(std::move(over)) {}
 
-    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         return detail::poll_read_filled(*this, cx, into);
     }
@@ -72,7 +69,6 @@ public:
     poll_result<result<void>> poll_flush(context&) { return ok(); }
     poll_result<result<void>> poll_shutdown(context&) { return ok(); }
 
-    /// Implements async_seek.
     result<void> start_seek(seek_from to) {
         const std::int64_t base = to.from() == seek_from::origin::current ? static_cast<std::int64_t>(at_)
                                   : to.from() == seek_from::origin::end   ? static_cast<std::int64_t>(std::size(over_))

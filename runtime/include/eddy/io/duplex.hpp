@@ -67,7 +67,6 @@ namespace eddy::io {
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_reader {
 public:
-    /// For use by co_await: if several tasks wait, only one is woken.
     static constexpr const char* wakes_one_task = "the reader of an io::simplex";
 
     /// Reads from `from`.
@@ -82,7 +81,6 @@ public:
         if (pipe_) pipe_->end_reading();
     }
 
-    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (!pipe_) throw misuse("this reader was moved from", cx.where());
         return pipe_->poll_read(cx, into);
@@ -98,7 +96,6 @@ private:
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_writer {
 public:
-    /// For use by co_await: if several tasks wait, only one is woken.
     static constexpr const char* wakes_one_task = "the writer of an io::simplex";
 
     /// Writes to `to`.
@@ -113,7 +110,6 @@ public:
         if (pipe_) pipe_->end_writing();
     }
 
-    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         return pipe(cx).poll_write(cx, from);
     }
@@ -136,7 +132,6 @@ private:
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] duplex_stream : public simplex_reader, public simplex_writer {
 public:
-    /// For use by co_await: if several tasks wait, only one is woken.
     static constexpr const char* wakes_one_task = "an end of an io::duplex";
 
     /// Combines one end of each direction.
@@ -183,7 +178,6 @@ private:
 /// It holds up to `capacity` bytes. A writer waits while the channel is full, and a reader waits while it is empty.
 /// Errors: broken_pipe for a write after a shutdown, or after the reader was destroyed. Throws `misuse` if `capacity`
 /// is 0.
-/// Cancel safety: safe.
 /// Thread safety: each end on one thread at a time.
 /// Cost: two allocations.
 [[nodiscard]] inline simplex_ends simplex(std::size_t capacity,

@@ -16,11 +16,9 @@
 namespace eddy::io {
 
 /// A writer that discards all bytes.
-/// Cancel safety: safe.
 /// Thread safety: any thread; it has no state.
 class sink {
 public:
-    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (!cx.consume_budget()) return not_ready;
         return ok(from.size());
@@ -37,11 +35,9 @@ public:
 };
 
 /// A reader that is at its end. As a writer, it discards all bytes.
-/// Cancel safety: safe.
 /// Thread safety: any thread; it has no state.
 class empty : public sink {
 public:
-    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte>) {
         if (!cx.consume_budget()) return not_ready;
         return ok(std::size_t{0});
@@ -57,14 +53,12 @@ public:
 };
 
 /// A reader that returns the same byte endlessly.
-/// Cancel safety: safe.
 /// Thread safety: any thread; its state does not change.
 class repeat {
 public:
     /// Returns `value` from each read.
     explicit repeat(std::byte value) noexcept : value_(value) {}
 
-    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (!cx.consume_budget()) return not_ready;
         std::ranges::fill(into, value_);

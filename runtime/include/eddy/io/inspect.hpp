@@ -16,7 +16,6 @@
 namespace eddy::io {
 
 /// Calls a function with the bytes that are read. Returned by inspect_read().
-/// Thread safety: one thread at a time.
 template <class R, class Fn>
 class [[nodiscard]] inspect_reader : public detail::forwards_write<inspect_reader<R, Fn>> {
 public:
@@ -27,7 +26,6 @@ public:
     template <class G>
     inspect_reader(R&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 
-    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         auto count = detail::poll_read_checked(inner_, cx, into);
         if (count && *count && **count != 0) std::invoke(f_, std::span<const std::byte>(into.first(**count)));
@@ -45,7 +43,6 @@ private:
 };
 
 /// Calls a function with the bytes that are written. Returned by inspect_write().
-/// Thread safety: one thread at a time.
 template <class W, class Fn>
 class [[nodiscard]] inspect_writer : public detail::forwards_read<inspect_writer<W, Fn>>,
                                      public detail::forwards_buf_read<inspect_writer<W, Fn>> {
@@ -57,7 +54,6 @@ public:
     template <class G>
     inspect_writer(W&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 
-    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         auto count = detail::poll_write_checked(inner_, cx, from);
         if (count && *count && **count != 0) std::invoke(f_, from.first(**count));

@@ -15,7 +15,6 @@
 namespace eddy::io {
 
 /// Combines a reader and a writer. Returned by join().
-/// Thread safety: one thread at a time.
 template <class R, class W>
 class [[nodiscard]] joined_stream {
 public:

@@ -85,7 +85,6 @@ namespace eddy::io {
 
 /// A stream of the lines of a reader. Returned by lines().
 /// Cancel safety: safe. The stream keeps an incomplete line.
-/// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] lines_stream : public stream_ops<lines_stream<R>> {
 public:
@@ -99,7 +98,6 @@ public:
     ///     while (auto line = co_await try_(lines.next_line())) use(*line);
     [[nodiscard]] auto next_line() noexcept { return this->try_next(); }
 
-    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto next = parts_.poll_next(cx);
         if (!next || !*next || !**next) return next;
@@ -116,7 +114,6 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
-    /// For use by co_await.
     friend R& awaited_reader(lines_stream& me) noexcept { return me.reader(); }
 
 private:
@@ -128,7 +125,6 @@ private:
 
 /// A stream of the parts between delimiters. Returned by split().
 /// Cancel safety: safe. The stream keeps an incomplete part.
-/// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] split_stream : public stream_ops<split_stream<R>> {
 public:
@@ -138,7 +134,6 @@ public:
     split_stream(R&& from, std::byte delimiter, std::size_t limit)
         : parts_(std::move(from), delimiter, detail::with_end(limit, 1)), limit_(limit), delimiter_(delimiter) {}
 
-    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto next = parts_.poll_next(cx);
         if (!next || !*next || !**next) return next;
@@ -151,7 +146,6 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
-    /// For use by co_await.
     friend R& awaited_reader(split_stream& me) noexcept { return me.reader(); }
 
 private:

@@ -21,7 +21,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_future
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by read().
     read_future(R& from, std::span<std::byte> into) noexcept : read_future::reading_future(from), into_(into) {}
 
 private:
@@ -38,7 +37,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_vector
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by read_vectored().
     read_vectored_future(R& from, std::span<const std::span<std::byte>> into) noexcept
         : read_vectored_future::reading_future(from), into_(into) {}
 
@@ -72,7 +70,6 @@ eddy::detail::broken_future read(S&&, T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BU
 
 /// Reads into several buffers in order. If the reader cannot do that, reads into the first buffer that is not empty.
 /// Otherwise same as read().
-/// Cancel safety: safe.
 /// Lifetime: the future borrows the reader, the list and the buffers.
 template <class R>
 [[nodiscard]] auto read_vectored(R&& from, std::span<const std::span<std::byte>> into) {

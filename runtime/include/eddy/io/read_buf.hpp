@@ -40,7 +40,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_buf_fu
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by read_buf().
     read_buf_future(R& from, B& into) noexcept : read_buf_future::reading_future(from), into_(&into) {}
 
 private:

@@ -32,7 +32,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_exact_
 public:
     using output_type = result<void>;
 
-    /// For use by read_exact().
     read_exact_future(R& from, std::span<std::byte> into) noexcept
         : read_exact_future::reading_future(from), into_(into) {}
 

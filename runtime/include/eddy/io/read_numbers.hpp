@@ -25,7 +25,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_number
 public:
     using output_type = result<T>;
 
-    /// For use by the functions that read numbers.
     explicit read_number_future(R& from) noexcept : read_number_future::reading_future(from) {}
 
     /// Returns the number of bytes that were read.

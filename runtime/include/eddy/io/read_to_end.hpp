@@ -64,7 +64,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_to_end
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by read_to_end().
     read_to_end_future(R& from, C& into) noexcept : read_to_end_future::reading_future(from), into_(&into) {}
 
     /// Returns the number of bytes that were read.
@@ -85,7 +84,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_all_fu
 public:
     using output_type = result<C>;
 
-    /// For use by read_to_end().
     explicit read_all_future(R& from) noexcept : read_all_future::reading_future(from) {}
 
     /// Returns the number of bytes that were read.
@@ -111,7 +109,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_to_str
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by read_to_string().
     read_to_string_future(R& from, std::string& into) noexcept
         : read_to_string_future::reading_future(from), into_(&into), before_(into.size()) {}
 
@@ -138,7 +135,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_text_f
 public:
     using output_type = result<std::string>;
 
-    /// For use by read_to_string().
     explicit read_text_future(R& from) noexcept : read_text_future::reading_future(from) {}
 
     /// Returns the number of bytes that were read.

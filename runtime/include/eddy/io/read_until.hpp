@@ -90,7 +90,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] fill_buf_fu
 public:
     using output_type = result<std::span<const std::byte>>;
 
-    /// For use by fill_buf().
     explicit fill_buf_future(R& from) noexcept : fill_buf_future::reading_future(from) {}
 
 private:
@@ -105,7 +104,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_until_
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by read_until().
     read_until_future(R& from, std::byte delimiter, C& into, std::size_t limit) noexcept
         : read_until_future::reading_future(from), into_(&into), limit_(limit), delimiter_(delimiter) {}
 
@@ -134,11 +132,9 @@ class [[nodiscard("an operation does nothing until it is awaited")]] read_line_f
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by read_line().
     read_line_future(R& from, std::string& into, std::size_t limit) noexcept
         : into_(&into), before_(into.size()), reading_(from, std::byte{'\n'}, into, limit) {}
 
-    /// For use by co_await.
     friend auto awaited_object(const read_line_future& me) noexcept { return awaited_object(me.reading_); }
 
     /// Returns the number of bytes that were read.

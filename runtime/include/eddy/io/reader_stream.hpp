@@ -26,7 +26,6 @@ namespace eddy::io {
 ///     while (auto piece = co_await pieces.next()) co_await try_(send(co_await try_(std::move(*piece))));
 /// Errors: those of the reader, as items. The constructor throws `misuse` if the capacity is 0.
 /// Cancel safety: that of the reader.
-/// Thread safety: one thread at a time.
 /// Cost: one allocation of `capacity` bytes. The items share that block until it is full. It is reused after the items
 /// were destroyed.
 template <class R>
@@ -42,7 +41,6 @@ public:
         if (capacity == 0) throw misuse("a reader_stream needs a capacity of at least one byte", where);
     }
 
-    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if (has_ended_) return std::nullopt;
         if (buffer_.capacity() == 0) buffer_.reserve(capacity_);

@@ -58,7 +58,6 @@ private:
 /// registration::readiness().
 /// Errors: errc::runtime_shutdown.
 /// Cancel safety: safe. The destructor removes it from the list of waiters.
-/// Thread safety: one thread at a time.
 /// Lifetime: the registration must outlive it. It must not move while it waits.
 class [[nodiscard("co_await it")]] EDDY_API readiness_future : public future_ops<readiness_future> {
 public:
@@ -70,7 +69,6 @@ public:
     readiness_future& operator=(readiness_future&&) = delete;
     ~readiness_future();
 
-    /// Implements future.
     poll_result<result<ready_event>> poll(context& cx);
 
 private:
@@ -139,7 +137,6 @@ public:
 
     /// Waits until the source is ready for `wanted`.
     /// Errors: runtime_shutdown.
-    /// Cancel safety: safe.
     [[nodiscard]] readiness_future readiness(interest wanted,
                                              std::source_location where = std::source_location::current()) const {
         auto& of = source(where);

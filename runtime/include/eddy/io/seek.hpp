@@ -19,7 +19,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] seek_future
 public:
     using output_type = result<std::uint64_t>;
 
-    /// For use by seek().
     seek_future(S& object, seek_from to) noexcept : object_(&object), to_(to) {}
 
 private:

@@ -18,7 +18,6 @@ namespace eddy::io {
 /// A sink of spans that copies each span into a `bytes`, and sends that to another sink.
 ///     io::sink_writer writer(io::copy_to_bytes(std::move(sender)));
 /// Errors, cancel safety: those of the other sink.
-/// Thread safety: one thread at a time.
 /// Cost: one allocation for each span.
 template <class S>
 class [[nodiscard]] copy_to_bytes : public sink_ops<copy_to_bytes<S>> {
@@ -33,7 +32,6 @@ public:
     /// Takes ownership of the sink.
     explicit copy_to_bytes(S to) : to_(std::move(to)) {}
 
-    /// Implements sink.
     poll_result<outcome> poll_ready(context& cx) { return to_.poll_ready(cx); }
     outcome start_send(std::span<const std::byte> from) { return to_.start_send(bytes::copy_of(from)); }
     poll_result<outcome> poll_flush(context& cx) { return to_.poll_flush(cx); }
@@ -51,7 +49,6 @@ private:
 /// A writer that sends each write as one item to a sink of byte spans. A shutdown closes the sink.
 /// Errors: those of the sink. Its error_type must be std::error_code.
 /// Cancel safety: that of the sink's poll_ready(). An item is sent completely or not at all.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] sink_writer {
     static constexpr bool takes_spans = eddy::sink<S, std::span<const std::byte>>;
@@ -66,7 +63,6 @@ public:
     /// Takes ownership of the sink.
     explicit sink_writer(S to) : to_(std::move(to)) {}
 
-    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (from.empty()) return ok(std::size_t{0});
         const auto is_ready = to_.poll_ready(cx);

@@ -30,7 +30,6 @@ public:
     /// Takes ownership of one reference to `of`.
     explicit read_half(shared* of) noexcept : shared_(of) {}
 
-    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_read(cx, into); });
     }
@@ -64,7 +63,6 @@ public:
     /// Takes ownership of one reference to `of`.
     explicit write_half(shared* of) noexcept : shared_(of) {}
 
-    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_write(cx, from); });
     }

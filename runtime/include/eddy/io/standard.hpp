@@ -38,7 +38,6 @@ inline constexpr std::size_t blocking_buffer = 64 * 1024;
 /// Reads from a descriptor on a blocking thread.
 /// Errors: those of read(2); runtime_shutdown if a job was cancelled.
 /// Cancel safety: safe. Bytes that a job has read stay in the buffer for the next read.
-/// Thread safety: one thread at a time.
 /// Lifetime: does not own the descriptor, which must stay open until the last job has ended.
 class EDDY_API blocking_input {
 public:
@@ -64,7 +63,6 @@ private:
 
 /// Writes to a descriptor on a blocking thread.
 /// Cancel safety: safe. poll_write() takes its bytes only when it returns ready.
-/// Thread safety: one thread at a time.
 /// Lifetime: does not own the descriptor, which must stay open until the last job has ended.
 class EDDY_API blocking_output {
 public:
@@ -93,7 +91,6 @@ namespace eddy::io {
 /// that thread. runtime::block_on(), core::run(), and the destructors of runtime and core do not.
 /// Errors: those of read(2); errc::runtime_shutdown.
 /// Cancel safety: safe while the object is kept. The next read returns the bytes of a cancelled read.
-/// Thread safety: one thread at a time.
 /// Lifetime: the bytes in the buffer and those of a cancelled read are lost when the object is destroyed. Use one
 /// object in a program.
 /// Preconditions: the thread has a runtime or an event loop, as for spawn_blocking(). Otherwise throws `misuse`.
@@ -109,7 +106,6 @@ public:
 /// Errors: those of write(2), which the next write or flush returns; errc::runtime_shutdown. Does not change how the
 /// process handles SIGPIPE.
 /// Cancel safety: safe. Bytes that were taken are written, even if the object is destroyed.
-/// Thread safety: one thread at a time.
 /// Preconditions: those of standard_input.
 class standard_output : public detail::blocking_output {
 public:
@@ -119,7 +115,6 @@ public:
 
 /// Standard error, as a writer. Otherwise same as standard_output.
 /// Cancel safety: safe. Bytes that were taken are written, even if the object is destroyed.
-/// Thread safety: one thread at a time.
 class standard_error : public detail::blocking_output {
 public:
     /// Writes to descriptor 2.

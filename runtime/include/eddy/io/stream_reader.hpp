@@ -48,7 +48,6 @@ namespace eddy::io {
 /// Ends with the stream, and does not poll it afterwards.
 /// Errors: those in the items.
 /// Cancel safety: that of the stream.
-/// Thread safety: one thread at a time.
 /// Cost: no allocation. poll_read() copies the bytes once, poll_fill_buf() does not copy them.
 template <class S>
 class [[nodiscard]] stream_reader {
@@ -60,7 +59,6 @@ public:
     /// Takes ownership of the stream.
     explicit stream_reader(S from) : from_(std::move(from)) {}
 
-    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (into.empty()) return ok(std::size_t{0});
         return detail::poll_read_filled(*this, cx, into);

@@ -31,7 +31,6 @@ namespace eddy::io {
 /// reactor_handle::set_fallback().
 /// Errors: those of the object. Throws `nested_runtime` on a thread that runs an event loop: use spawn_blocking()
 /// there.
-/// Thread safety: one thread at a time.
 /// Cost: that of eddy::wait(), with one allocation for each call.
 template <class T>
 class sync_io_bridge {

@@ -16,7 +16,6 @@
 namespace eddy::io {
 
 /// Reads at most a given number of bytes of another reader. Returned by take().
-/// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] take_reader {
 public:

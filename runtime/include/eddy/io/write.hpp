@@ -20,7 +20,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_futur
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by write().
     write_future(W& to, std::span<const std::byte> from) noexcept : write_future::writing_future(to), from_(from) {}
 
 private:
@@ -37,7 +36,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_vecto
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by write_vectored().
     write_vectored_future(W& to, std::span<const std::span<const std::byte>> from) noexcept
         : write_vectored_future::writing_future(to), from_(from) {}
 
@@ -55,7 +53,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] flush_futur
 public:
     using output_type = result<void>;
 
-    /// For use by flush().
     explicit flush_future(W& to) noexcept : flush_future::writing_future(to) {}
 
 private:
@@ -70,7 +67,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] shutdown_fu
 public:
     using output_type = result<void>;
 
-    /// For use by shutdown().
     explicit shutdown_future(W& to) noexcept : shutdown_future::writing_future(to) {}
 
 private:
@@ -98,7 +94,6 @@ eddy::detail::broken_future write(S&&, T&&, std::size_t) EDDY_DELETED(EDDY_ONE_B
 
 /// Writes from several buffers in order. If the writer cannot do that, writes from the first buffer that is not empty.
 /// Otherwise same as write().
-/// Cancel safety: safe.
 /// Lifetime: the future borrows the writer, the list and the buffers.
 template <class W>
 [[nodiscard]] auto write_vectored(W&& to, std::span<const std::span<const std::byte>> from) {

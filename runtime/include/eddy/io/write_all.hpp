@@ -21,7 +21,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_all_f
 public:
     using output_type = result<void>;
 
-    /// For use by write_all().
     write_all_future(W& to, std::span<const std::byte> from) noexcept
         : write_all_future::writing_future(to), left_(from), size_(from.size()) {}
 
@@ -43,7 +42,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_all_m
 public:
     using output_type = result<void>;
 
-    /// For use by write_all().
     write_all_moved_future(W& to, T&& from) : write_all_moved_future::writing_future(to), from_(std::move(from)) {}
 
     /// Returns the number of bytes that were written.
@@ -69,7 +67,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_all_v
 public:
     using output_type = result<void>;
 
-    /// For use by write_all_vectored().
     write_all_vectored_future(W& to, std::span<std::span<const std::byte>> from) noexcept
         : write_all_vectored_future::writing_future(to), left_(from) {}
 

@@ -31,7 +31,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_buf_f
 public:
     using output_type = result<std::size_t>;
 
-    /// For use by write_buf().
     write_buf_future(W& to, B& from) noexcept : write_buf_future::writing_future(to), from_(&from) {}
 
 private:
@@ -52,7 +51,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_all_b
 public:
     using output_type = result<void>;
 
-    /// For use by write_all_buf().
     write_all_buf_future(W& to, B& from) noexcept : write_all_buf_future::writing_future(to), from_(&from) {}
 
 private:

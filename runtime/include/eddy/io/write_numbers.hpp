@@ -25,7 +25,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_numbe
 public:
     using output_type = result<void>;
 
-    /// For use by the functions that write numbers.
     write_number_future(W& to, const std::array<std::byte, Size>& bytes) noexcept
         : write_number_future::writing_future(to), bytes_(bytes) {}
 

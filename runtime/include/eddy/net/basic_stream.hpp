@@ -34,7 +34,6 @@ class basic_stream : public net::reading<Self>,
 public:
     /// Waits until the stream is ready for `wanted`. Otherwise same as readable() and writable().
     /// Errors: errc::runtime_shutdown.
-    /// Cancel safety: safe.
     [[nodiscard]] net::socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const { return take_error_of(socket_); }

@@ -57,7 +57,6 @@ struct basic_recv_info {
 
 /// The future of send().
 /// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] datagram_send_future
     : public detail::buffer_future<datagram_send_future, &detail::io_socket::poll_write, detail::direction::write,
                                    std::span<const std::byte>, detail::if_empty::call> {
@@ -67,7 +66,6 @@ public:
 
 /// The future of send() for a container that it owns.
 /// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("an operation does nothing until it is awaited")]] datagram_send_moved_future
     : public detail::socket_future<datagram_send_moved_future<T>, std::size_t, detail::direction::write> {
@@ -75,7 +73,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] datagram_se
     friend base;
 
 public:
-    /// For use by send().
     datagram_send_moved_future(detail::io_socket& socket, T&& from) noexcept(std::is_nothrow_move_constructible_v<T>)
         : base(socket), from_(std::move(from)) {}
 
@@ -90,7 +87,6 @@ private:
 
 /// The future of recv().
 /// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] datagram_recv_future
     : public detail::buffer_future<datagram_recv_future, &detail::io_socket::poll_read, detail::direction::read,
                                    std::span<std::byte>, detail::if_empty::call> {
@@ -99,8 +95,6 @@ public:
 };
 
 /// The future of peek().
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] datagram_peek_future
     : public detail::buffer_future<datagram_peek_future, &detail::io_socket::poll_peek, detail::direction::read,
                                    std::span<std::byte>, detail::if_empty::call> {
@@ -110,7 +104,6 @@ public:
 
 /// The future of recv_from() and peek_from().
 /// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
-/// Thread safety: one thread at a time.
 template <class Addr>
 class [[nodiscard("an operation does nothing until it is awaited")]] recv_from_future
     : public detail::socket_future<recv_from_future<Addr>, basic_recv_info<Addr>, detail::direction::read> {
@@ -118,7 +111,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] recv_from_f
     friend base;
 
 public:
-    /// For use by recv_from() and peek_from().
     recv_from_future(detail::io_socket& socket, std::span<std::byte> into, detail::takes_datagram takes) noexcept
         : base(socket), takes_(takes), into_(into) {}
 
@@ -134,7 +126,6 @@ private:
 
 /// The future of recv_buf() and recv_buf_from(), with the output `Info`.
 /// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
-/// Thread safety: one thread at a time.
 template <class Addr, class B, class Info>
 class [[nodiscard("an operation does nothing until it is awaited")]] recv_buf_future
     : public detail::socket_future<recv_buf_future<Addr, B, Info>, Info, detail::direction::read> {
@@ -142,7 +133,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] recv_buf_fu
     friend base;
 
 public:
-    /// For use by recv_buf() and recv_buf_from().
     recv_buf_future(detail::io_socket& socket, B& into) noexcept : base(socket), into_(&into) {}
 
 private:

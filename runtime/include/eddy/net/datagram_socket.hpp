@@ -75,7 +75,6 @@ public:
     template <class T>
     detail::broken_future recv(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Same as recv(), but also returns the sender, and whether the datagram was larger than `into`.
-    /// Cancel safety: safe.
     [[nodiscard]] recv_from_future<Addr> recv_from(io::mutable_buffer into) noexcept {
         return recv_from_future<Addr>(socket_, into.bytes(), detail::takes_datagram::yes);
     }
@@ -85,7 +84,6 @@ public:
         return recv_from(room_in(into, where));
     }
     /// Same as recv() and recv_from(), but the datagram stays in the socket. The next receive returns it.
-    /// Cancel safety: safe.
     [[nodiscard]] datagram_peek_future peek(io::mutable_buffer into) noexcept {
         return datagram_peek_future(socket_, into.bytes());
     }
@@ -159,7 +157,6 @@ public:
 
     /// Waits until a receive, a send, or `wanted` is worth trying. Returns the readiness of the socket.
     /// Errors: those of socket_readiness.
-    /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     /// Lifetime: the future borrows the socket.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_, io::interest::readable}; }

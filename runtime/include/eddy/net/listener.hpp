@@ -48,7 +48,6 @@ concept listener = requires(L& l, const L& asked, typename L::accepted_type& con
 
 /// Accepts one connection. Returned by the accept() function of a listener.
 /// Cancel safety: safe. No connection is lost.
-/// Thread safety: one thread at a time.
 /// Lifetime: the listener must outlive the future. The future must not move while it waits.
 template <class Listener>
 class [[nodiscard("co_await it")]] basic_accept_future : public future_ops<basic_accept_future<Listener>> {
@@ -63,10 +62,8 @@ public:
         if (record_.has_waited()) from_->leave(&record_);
     }
 
-    /// For use by co_await.
     friend const Listener* awaited_object(const basic_accept_future& me) noexcept { return me.from_; }
 
-    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);
         if (!answer) record_.wait(cx);
@@ -80,7 +77,6 @@ private:
 
 /// An endless stream of the connections of a listener. Returned by the incoming() function of a listener.
 /// Cancel safety: safe. No connection is lost.
-/// Thread safety: one thread at a time.
 /// Lifetime: the listener must outlive the stream. The stream must not move while it waits.
 template <class Listener>
 class [[nodiscard]] basic_incoming_stream : public stream_ops<basic_incoming_stream<Listener>> {
@@ -95,7 +91,6 @@ public:
         if (record_.has_waited()) from_->leave(&record_);
     }
 
-    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);
         if (!answer) {

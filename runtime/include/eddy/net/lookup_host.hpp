@@ -22,8 +22,6 @@ namespace eddy::net {
 [[nodiscard]] EDDY_API const std::error_category& resolver_category() noexcept;
 
 /// Looks up a host. Returned by lookup_host().
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] EDDY_API lookup_future : public future_ops<lookup_future> {
 public:
     using output_type = result<std::vector<socket_addr>>;
@@ -36,7 +34,6 @@ public:
     lookup_future& operator=(lookup_future&& other) noexcept;
     ~lookup_future();
 
-    /// Implements future.
     poll_result<output_type> poll(context& cx);
 
 private:

@@ -24,7 +24,6 @@ class overlapped_pipe;
 /// One end of a named pipe: the part that servers and clients have in common. A reader and a writer.
 class EDDY_API named_pipe_end {
 public:
-    /// For use by co_await: if several tasks wait, only one is woken.
     static constexpr const char* wakes_one_task = "an end of a named pipe";
 
     named_pipe_end(named_pipe_end&& other) noexcept;

@@ -39,7 +39,6 @@ public:
     /// Waits until the sender is ready for `wanted`. Otherwise same as writable(). When no readers are left, the result
     /// contains `error` for every `wanted`.
     /// Errors: errc::runtime_shutdown.
-    /// Cancel safety: safe.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
 private:
@@ -66,7 +65,6 @@ public:
     [[nodiscard]] static result<receiver> from_native(int fd) noexcept;
     /// Waits until the receiver is ready for `wanted`. Otherwise same as readable().
     /// Errors: errc::runtime_shutdown.
-    /// Cancel safety: safe.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
 private:

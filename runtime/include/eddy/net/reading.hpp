@@ -20,7 +20,6 @@ namespace eddy::net {
 
 /// The future of read().
 /// Cancel safety: safe. If it is destroyed before it is ready, no byte was taken from the stream.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] read_future
     : public detail::buffer_future<read_future, &detail::io_socket::poll_read, detail::direction::read,
                                    std::span<std::byte>, detail::if_empty::nothing> {
@@ -30,7 +29,6 @@ public:
 
 /// The future of read_vectored().
 /// Cancel safety: safe. If it is destroyed before it is ready, no byte was taken from the stream.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] read_vectored_future
     : public detail::buffer_future<read_vectored_future, &detail::io_socket::poll_read_vectored,
                                    detail::direction::read, std::span<const std::span<std::byte>>,
@@ -40,8 +38,6 @@ public:
 };
 
 /// The future of peek().
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] peek_future
     : public detail::buffer_future<peek_future, &detail::io_socket::poll_peek, detail::direction::read,
                                    std::span<std::byte>, detail::if_empty::nothing> {
@@ -51,11 +47,9 @@ public:
 
 /// The future of read_exact().
 /// Cancel safety: not safe. Bytes already read are lost.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] read_exact_future
     : public detail::socket_future<read_exact_future, void, detail::direction::read> {
 public:
-    /// For use by read_exact().
     read_exact_future(detail::io_socket& socket, std::span<std::byte> into) noexcept
         : socket_future(socket), left_(into) {}
 
@@ -71,11 +65,9 @@ private:
 
 /// The future of receive().
 /// Cancel safety: safe. No byte is lost.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] receive_future
     : public detail::socket_future<receive_future, io::leased_buffer, detail::direction::read> {
 public:
-    /// For use by receive().
     explicit receive_future(detail::io_socket& socket) noexcept : socket_future(socket) {}
 
 private:
@@ -110,7 +102,6 @@ public:
     template <class T>
     detail::broken_future read_exact(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Reads into several buffers in order. Otherwise same as read().
-    /// Cancel safety: safe.
     [[nodiscard]] read_vectored_future read_vectored(std::span<const std::span<std::byte>> into) noexcept {
         return read_vectored_future(socket_of_self(), into);
     }
@@ -143,7 +134,6 @@ public:
     }
     /// Waits until a read is worth trying. Returns the readiness of the stream.
     /// Errors: those of socket_readiness.
-    /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_of_self(), io::interest::readable}; }
     /// Same as readable(), as a poll function. Only the last task that polled for reading, with this function or
@@ -164,7 +154,6 @@ template <class Self>
 class peeking {
 public:
     /// Same as read(), but the bytes stay in the stream. The next read returns them.
-    /// Cancel safety: safe.
     [[nodiscard]] peek_future peek(io::mutable_buffer into) noexcept {
         return peek_future(socket_of_self(), into.bytes());
     }

@@ -43,7 +43,6 @@ class served_state;
 namespace eddy::net {
 
 /// The options of serve(): `serve_options().max_connections(1000).shutdown(token).drain(5s)`.
-/// Thread safety: one thread at a time.
 class serve_options {
 public:
     /// The default options.
@@ -119,7 +118,6 @@ private:
 class EDDY_API serve_connection {
 public:
     /// The time in which a connection is idle: from idle() to end(), or to the destruction of this object.
-    /// Thread safety: one thread at a time.
     class EDDY_API [[nodiscard("the connection is idle until this object is destroyed")]] idle_time {
     public:
         /// Moving leaves `other` empty.
@@ -145,7 +143,7 @@ public:
     /// Preconditions: no other idle time of this connection exists.
     idle_time idle() const noexcept;
 
-    /// For use by the library.
+    /// For use by eddy::http.
     explicit serve_connection(std::shared_ptr<detail::served_state> state) noexcept : state_(std::move(state)) {}
     [[nodiscard]] detail::served_state& state() const noexcept { return *state_; }
 
@@ -312,7 +310,6 @@ namespace eddy::net {
 
 /// The future of serve().
 /// Cancel safety: see serve(). poll_cancel() aborts all connections, and is ready when their tasks have ended.
-/// Thread safety: one thread at a time.
 /// Lifetime: the future must not move after its first poll.
 template <class L, class H>
 class [[nodiscard("a server does nothing until it is awaited")]] serve_future : public future_ops<serve_future<L, H>> {
@@ -361,7 +358,6 @@ public:
         while (auto ended = connections_.try_join_next_with_id()) count(ended->id, ended->output);
     }
 
-    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());
         has_begun_ = true;

@@ -16,7 +16,6 @@ namespace eddy::net {
 
 /// Waits for the readiness of a socket. Registers the socket first, if that is necessary.
 /// Errors: errc::runtime_shutdown; errc::io_disabled. Throws `misuse` if the thread has no event loop.
-/// Cancel safety: safe.
 /// Thread safety: one thread at a time. Any number of futures may wait for the same socket.
 /// Lifetime: the socket must outlive the future. Neither may move while the future waits.
 class [[nodiscard("co_await it")]] EDDY_API socket_readiness : public future_ops<socket_readiness> {
@@ -26,7 +25,6 @@ public:
     /// Waits until `socket` is ready for `wanted`.
     socket_readiness(detail::io_socket& socket, io::interest wanted) noexcept : socket_(&socket), wanted_(wanted) {}
 
-    /// Implements future.
     poll_result<result<io::ready>> poll(context& cx);
 
 private:

@@ -41,7 +41,7 @@ class EDDY_API tcp_listener : public ip_binding<tcp_listener> {
 public:
     /// The type of an accepted connection.
     using accepted_type = accepted;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a tcp_listener";
 
     /// Takes ownership of a listening socket, also on error.

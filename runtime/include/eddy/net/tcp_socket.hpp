@@ -28,7 +28,6 @@ namespace eddy::net {
 ///     socket.bind(addr).value();
 ///     auto listener = std::move(socket).listen(1024).value();
 /// Errors: those of socket(2), setsockopt(2), bind(2) and listen(2).
-/// Thread safety: one thread at a time.
 class EDDY_API tcp_socket : public tcp_options<tcp_socket> {
 public:
     /// Makes a socket for IPv4 or for IPv6.

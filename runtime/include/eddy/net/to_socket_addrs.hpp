@@ -30,7 +30,6 @@ concept to_socket_addrs =
 /// Text is parsed immediately and strictly. A port is a decimal number. A host is an address that ip_addr::parse()
 /// accepts (for IPv6 also with an interface), or a name. A name does not end in a number: "127.1" is an address in some
 /// programs. Other text yields errc::bad_address when the request is used.
-/// Thread safety: one thread at a time.
 class EDDY_API lookup_request {
 public:
     /// Copies the target.

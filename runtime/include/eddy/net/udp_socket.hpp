@@ -269,11 +269,9 @@ private:
 
 /// The future of udp_socket::send_to().
 /// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API send_to_future
     : public detail::socket_future<send_to_future, std::size_t, detail::direction::write> {
 public:
-    /// For use by udp_socket.
     send_to_future(detail::io_socket& socket, std::span<const std::byte> from, const socket_addr& to) noexcept
         : socket_future(socket), from_(from), to_(to) {}
 
@@ -288,7 +286,6 @@ private:
 
 /// The future of udp_socket::send_to() for a container, which the future owns.
 /// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("an operation does nothing until it is awaited")]] send_to_moved_future
     : public detail::socket_future<send_to_moved_future<T>, std::size_t, detail::direction::write> {
@@ -296,7 +293,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] send_to_mov
     friend base;
 
 public:
-    /// For use by udp_socket.
     send_to_moved_future(detail::io_socket& socket, T&& from,
                          const socket_addr& to) noexcept(std::is_nothrow_move_constructible_v<T>)
         : base(socket), from_(std::move(from)), to_(to) {}
@@ -313,11 +309,9 @@ private:
 
 /// The future of udp_socket::recv_many().
 /// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API recv_many_future
     : public detail::socket_future<recv_many_future, std::size_t, detail::direction::read> {
 public:
-    /// For use by udp_socket.
     recv_many_future(detail::io_socket& socket, std::span<incoming_datagram> all) noexcept
         : socket_future(socket), all_(all) {}
 
@@ -331,11 +325,9 @@ private:
 
 /// The future of udp_socket::send_many().
 /// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API send_many_future
     : public detail::socket_future<send_many_future, std::size_t, detail::direction::write> {
 public:
-    /// For use by udp_socket.
     send_many_future(detail::io_socket& socket, std::span<const outgoing_datagram> all) noexcept
         : socket_future(socket), all_(all) {}
 

@@ -30,7 +30,6 @@ public:
                                            std::source_location where = std::source_location::current());
     /// Binds on the event loop that polls the future. Never waits.
     /// Errors: those of bind() above. Throws `misuse` if the thread has no event loop.
-    /// Cancel safety: safe.
     [[nodiscard]] static task<result<Self>> bind(const unix_addr& at,
                                                  std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<Self>> bind(std::string_view path,

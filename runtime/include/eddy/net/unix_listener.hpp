@@ -40,7 +40,7 @@ class EDDY_API unix_listener : public detail::socket_owner, public unix_binding<
 public:
     /// The type of an accepted connection.
     using accepted_type = unix_accepted;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a unix_listener";
 
     /// Takes ownership of a listening socket, also on error.

@@ -26,7 +26,6 @@ namespace eddy::net {
 ///     socket.bind("/run/client.sock").value();
 ///     auto stream = co_await try_(std::move(socket).connect("/run/server.sock"));
 /// Errors: those of socket(2), setsockopt(2), bind(2) and listen(2).
-/// Thread safety: one thread at a time.
 class EDDY_API unix_socket {
 public:
     /// Makes a socket for a stream or a listener, or one for datagrams.

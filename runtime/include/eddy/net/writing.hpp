@@ -34,7 +34,6 @@ namespace eddy::net {
 
 /// The future of write().
 /// Cancel safety: safe. If it is destroyed before it is ready, no byte was written.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] write_future
     : public detail::buffer_future<write_future, &detail::io_socket::poll_write, detail::direction::write,
                                    std::span<const std::byte>, detail::if_empty::nothing> {
@@ -44,7 +43,6 @@ public:
 
 /// The future of write_vectored().
 /// Cancel safety: safe. If it is destroyed before it is ready, no byte was written.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] write_vectored_future
     : public detail::buffer_future<write_vectored_future, &detail::io_socket::poll_write_vectored,
                                    detail::direction::write, std::span<const std::span<const std::byte>>,
@@ -55,11 +53,9 @@ public:
 
 /// The future of write_all().
 /// Cancel safety: not safe. The number of bytes that were written is unknown.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] write_all_future
     : public detail::socket_future<write_all_future, void, detail::direction::write> {
 public:
-    /// For use by write_all().
     write_all_future(detail::io_socket& socket, std::span<const std::byte> from) noexcept
         : socket_future(socket), left_(from) {}
 
@@ -75,7 +71,6 @@ private:
 
 /// The future of write_all() for a container that it owns.
 /// Cancel safety: not safe. The number of bytes that were written is unknown.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_all_moved_future
     : public detail::socket_future<write_all_moved_future<T>, void, detail::direction::write> {
@@ -83,7 +78,6 @@ class [[nodiscard("an operation does nothing until it is awaited")]] write_all_m
     friend base;
 
 public:
-    /// For use by write_all().
     write_all_moved_future(detail::io_socket& socket, T&& from) noexcept(std::is_nothrow_move_constructible_v<T>)
         : base(socket), from_(std::move(from)) {}
 
@@ -101,11 +95,9 @@ private:
 
 /// The future of write_owned().
 /// Cancel safety: not safe. The number of bytes that were written is unknown, and the remaining bytes are lost.
-/// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] write_owned_future
     : public detail::socket_future<write_owned_future, void, detail::direction::write> {
 public:
-    /// For use by write_owned().
     write_owned_future(detail::io_socket& socket, io::leased_buffer&& from) noexcept
         : socket_future(socket), lease_(std::move(from)) {}
 
@@ -152,7 +144,6 @@ public:
     template <class T>
     detail::broken_future write_all(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Writes from several buffers in order. Otherwise same as write().
-    /// Cancel safety: safe.
     [[nodiscard]] write_vectored_future write_vectored(std::span<const std::span<const std::byte>> from) noexcept {
         return write_vectored_future(socket_of_self(), from);
     }
@@ -187,7 +178,6 @@ public:
     /// that writes and then computes. With io_uring, these bytes are otherwise sent by the next driver tick, and
     /// yield_now() alone does not cause one. With epoll, no bytes are held back, and flush() is ready immediately.
     /// Errors: the error of an earlier write that failed after it had returned.
-    /// Cancel safety: safe.
     /// Cost: one allocation.
     [[nodiscard]] task<result<void>> flush(std::source_location where = std::source_location::current()) {
         return detail::flush_socket(socket_of_self(), where);
@@ -213,7 +203,6 @@ public:
     poll_result<result<void>> poll_shutdown(context& cx) { return socket_of_self().poll_shutdown(cx, nullptr); }
     /// Waits until a write is worth trying. Returns the readiness of the stream.
     /// Errors: those of socket_readiness.
-    /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_of_self(), io::interest::writable}; }
     /// Same as writable(), as a poll function. Only the last task that polled for writing, with this function or

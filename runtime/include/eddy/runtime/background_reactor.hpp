@@ -31,7 +31,6 @@ enum class shutdown_kind : unsigned char { on_idle, now };
 class [[nodiscard("nothing is shut down before it is awaited")]] EDDY_API background_shutdown
     : public future_ops<background_shutdown> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = void;
 
     /// Moves the future; see the class comment.

@@ -28,11 +28,9 @@ using answer_channel = sync::oneshot<std::expected<T, std::exception_ptr>>;
 }  // namespace detail
 
 /// The answer of an event loop to core_remote::call(). It may be destroyed without get(); the work runs nevertheless.
-/// Thread safety: one thread at a time.
 template <class T>
 class core_answer {
 public:
-    /// For use by core_remote::call().
     core_answer(typename detail::answer_channel<T>::receiver answer, const core_remote& from) noexcept
         : answer_(std::move(answer)), from_(from) {}
 

@@ -183,7 +183,6 @@ private:
 /// Thread safety: that of any future; see eddy::future.
 class [[nodiscard("await it, or call wait()")]] EDDY_API runtime_ended : public future_ops<runtime_ended> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = void;
 
     /// Moves the future. `other` is then ready immediately.
@@ -192,7 +191,6 @@ public:
     /// Does not wait: the shutdown continues.
     ~runtime_ended();
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll(context& cx);
     /// Blocks this thread until the runtime has shut down.
     /// Errors: throws `nested_runtime` on a thread that runs tasks; after shutdown_on_idle() also the errors of

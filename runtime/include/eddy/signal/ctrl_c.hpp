@@ -17,7 +17,6 @@ class [[nodiscard("co_await it")]] EDDY_API ctrl_c_future : public future_ops<ct
 public:
     using output_type = result<void>;
 
-    /// For use by ctrl_c().
     explicit ctrl_c_future(std::source_location where) noexcept : where_(where) {}
 
     poll_result<result<void>> poll(context& cx);
@@ -43,7 +42,6 @@ private:
 /// stream(kind::interrupt()).
 /// Errors: those of stream(); errc::runtime_shutdown if the event loop ends. When awaited, throws misuse without an
 /// event loop.
-/// Cancel safety: safe.
 [[nodiscard]] inline ctrl_c_future ctrl_c(std::source_location where = std::source_location::current()) noexcept {
     return ctrl_c_future(where);
 }

@@ -47,12 +47,11 @@ namespace eddy::signal {
 /// A stream of the signals of one kind that this process receives, starting with the call of stream(). Each stream
 /// returns each signal. Several signals between two polls are one item; the operating system merges pending signals,
 /// too. The stream ends only when the event loop in which it was made ends.
-/// Cancel safety: safe.
 /// Thread safety: one task at a time, on any thread.
 class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a signal_stream";
 
     signal_stream(signal_stream&&) noexcept = default;

@@ -23,7 +23,6 @@
 namespace eddy::sinks {
 
 /// The sink that sink_ops::with() returns.
-/// Thread safety: one thread at a time.
 template <class S, class In, class Fn>
 class [[nodiscard]] with_sink : public sink_ops<with_sink<S, In, Fn>> {
     using body = detail::running<detail::call_result_t<Fn&, In>>;
@@ -34,7 +33,6 @@ public:
     /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
 
-    /// For use by sink_ops.
     template <class G>
     with_sink(S&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 
@@ -103,7 +101,6 @@ private:
 };
 
 /// The sink that sink_ops::buffer() returns.
-/// Thread safety: one thread at a time.
 template <class S, class T>
 class [[nodiscard]] buffer_sink : public sink_ops<buffer_sink<S, T>> {
 public:
@@ -111,7 +108,6 @@ public:
     /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
 
-    /// For use by sink_ops.
     buffer_sink(S&& inner, std::size_t size) : inner_(std::move(inner)), size_(size) {}
 
     /// Returns ready while the buffer has spare capacity. Also sends buffered items if the inner sink is ready.
@@ -164,7 +160,6 @@ private:
 };
 
 /// The sink that sink_ops::fanout() returns.
-/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] fanout_sink : public sink_ops<fanout_sink<A, B>> {
     static_assert(std::same_as<detail::sink_error_t<A>, detail::sink_error_t<B>>,
@@ -175,7 +170,6 @@ public:
     /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
 
-    /// For use by sink_ops.
     fanout_sink(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
     /// Returns ready when both sinks are ready. Polls both, so that they become ready concurrently.

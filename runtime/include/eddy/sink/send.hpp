@@ -23,11 +23,9 @@ class [[nodiscard("co_await it")]] feed_future : public future_ops<feed_future<S
 public:
     using output_type = outcome_t<S>;
 
-    /// For use by sink_ops.
     template <class U>
     feed_future(S& into, U&& item) : into_(&into), item_(std::in_place, std::forward<U>(item)) {}
 
-    /// For use by co_await.
     static constexpr bool writes_to_object = true;
     friend auto awaited_object(const feed_future& me) noexcept {
         return eddy::detail::awaited_part_of<eddy::detail::direction::write>(*me.into_);
@@ -57,11 +55,9 @@ class [[nodiscard("co_await it")]] send_future : public future_ops<send_future<S
 public:
     using output_type = outcome_t<S>;
 
-    /// For use by sink_ops.
     template <class U>
     send_future(S& into, U&& item) : into_(&into), feed_(std::in_place, into, std::forward<U>(item)) {}
 
-    /// For use by co_await.
     static constexpr bool writes_to_object = true;
     friend auto awaited_object(const send_future& me) noexcept {
         return eddy::detail::awaited_part_of<eddy::detail::direction::write>(*me.into_);
@@ -97,7 +93,6 @@ class [[nodiscard("co_await it")]] flush_future : public future_ops<flush_future
 public:
     using output_type = outcome_t<S>;
 
-    /// For use by sink_ops.
     explicit flush_future(S& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_flush(cx); }
@@ -112,7 +107,6 @@ class [[nodiscard("co_await it")]] close_future : public future_ops<close_future
 public:
     using output_type = outcome_t<S>;
 
-    /// For use by sink_ops.
     explicit close_future(S& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_close(cx); }
@@ -198,7 +192,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     using output_type = outcome_t<sink_type>;
 
-    /// For use by sink_ops and stream_ops.
     transfer_future(Into&& into, Items&& items) : into_(std::move(into)), transfer_(std::in_place, std::move(items)) {}
 
     poll_result<output_type> poll(context& cx) {

@@ -77,7 +77,6 @@ public:
     }
 
     /// Waits until all items have been delivered.
-    /// Cancel safety: safe.
     [[nodiscard]] auto flush() noexcept { return sinks::flush_future<Self>(self()); }
 
     /// Flushes and closes the sink.

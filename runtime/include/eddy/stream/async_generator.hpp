@@ -55,9 +55,9 @@ class [[nodiscard("a generator does nothing until its items are requested")]] as
 
 public:
     using item_type = T;
-    /// For use by the compiler.
+
     using promise_type = detail::generator_promise<T>;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "an async_generator";
 
     async_generator(async_generator&& other) noexcept : frame_(other.release()) {}
@@ -116,7 +116,6 @@ private:
 /// type. An exception of the other generator is thrown by the co_yield. An error with which `try_` has ended the other
 /// generator is the last item of both.
 /// Errors: the co_yield throws misuse if the other generator has already started. Loop over its items in that case.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_yield it")]] elements_of {
 public:

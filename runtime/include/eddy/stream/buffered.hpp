@@ -46,7 +46,6 @@ namespace eddy::streams {
 /// The stream that stream_ops::buffered() and stream_ops::buffer_unordered() return. `Running` is futures_ordered or
 /// futures_unordered.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Running>
 class [[nodiscard]] buffered_stream : public detail::stream_adaptor<buffered_stream<S, Running>, S> {
     using item = detail::item_t<S>;
@@ -54,7 +53,6 @@ class [[nodiscard]] buffered_stream : public detail::stream_adaptor<buffered_str
 public:
     using item_type = typename Running::item_type;
 
-    /// For use by stream_ops.
     buffered_stream(S&& items, std::size_t limit, std::source_location where)
         : buffered_stream::stream_adaptor(std::move(items)), limit_(limit) {
         detail::check_limit(limit, where);
@@ -103,7 +101,6 @@ private:
 
 /// The future that stream_ops::for_each_concurrent() returns.
 /// Cancel safety: dropping it destroys the stream and the futures that run; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_concurrent_future
     : public future_ops<for_each_concurrent_future<S, Fn>> {
@@ -117,7 +114,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     using output_type = std::expected<void, detail::item_error_t<item>>;
 
-    /// For use by stream_ops.
     template <class G>
     for_each_concurrent_future(S&& items, std::size_t limit, G&& f, std::source_location where)
         : items_(std::move(items)), limit_(limit), f_(std::in_place, std::forward<G>(f)) {

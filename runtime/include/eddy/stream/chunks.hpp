@@ -62,13 +62,11 @@ namespace eddy::streams {
 
 /// The stream that stream_ops::chunks() returns.
 /// Cancel safety: safe; the items of an incomplete chunk stay in it. See stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] chunks_stream : public detail::stream_adaptor<chunks_stream<S>, S> {
 public:
     using item_type = std::vector<detail::item_t<S>>;
 
-    /// For use by stream_ops.
     chunks_stream(S&& items, std::size_t size, std::source_location where)
         : chunks_stream::stream_adaptor(std::move(items)), chunk_(size, where) {}
 
@@ -95,13 +93,11 @@ private:
 /// The stream that stream_ops::ready_chunks() returns. Between two polls it contains no items, unless the inner stream
 /// has thrown.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] ready_chunks_stream : public detail::stream_adaptor<ready_chunks_stream<S>, S> {
 public:
     using item_type = std::vector<detail::item_t<S>>;
 
-    /// For use by stream_ops.
     ready_chunks_stream(S&& items, std::size_t size, std::source_location where)
         : ready_chunks_stream::stream_adaptor(std::move(items)), chunk_(size, where) {}
 

@@ -15,7 +15,6 @@
 namespace eddy::detail {
 
 /// The base of an adapter of two streams.
-/// Thread safety: one thread at a time.
 template <class Self, class A, class B>
 class adaptor_of_two : public stream_ops<Self> {
 public:
@@ -51,13 +50,11 @@ namespace eddy::streams {
 
 /// The stream that stream_ops::chain() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] chain_stream : public detail::adaptor_of_two<chain_stream<A, B>, A, B> {
 public:
     using item_type = detail::item_t<A>;
 
-    /// For use by stream_ops.
     chain_stream(A&& first, B&& second) : chain_stream::adaptor_of_two(std::move(first), std::move(second)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -71,13 +68,11 @@ public:
 
 /// The stream that stream_ops::merge() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] merge_stream : public detail::adaptor_of_two<merge_stream<A, B>, A, B> {
 public:
     using item_type = detail::item_t<A>;
 
-    /// For use by stream_ops.
     merge_stream(A&& first, B&& second) : merge_stream::adaptor_of_two(std::move(first), std::move(second)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -114,13 +109,11 @@ struct zipped {
 /// The stream that stream_ops::zip() returns. Polls both streams, and keeps the item of one stream until the other
 /// stream has an item.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] zip_stream : public detail::adaptor_of_two<zip_stream<A, B>, A, B> {
 public:
     using item_type = zipped<detail::item_t<A>, detail::item_t<B>>;
 
-    /// For use by stream_ops.
     zip_stream(A&& first, B&& second) : zip_stream::adaptor_of_two(std::move(first), std::move(second)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

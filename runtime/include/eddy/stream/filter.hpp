@@ -43,13 +43,11 @@ namespace eddy::streams {
 
 /// The stream that stream_ops::filter() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] filter_stream : public detail::judging_adaptor<filter_stream<S, Fn>, S, Fn> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     template <class G>
     filter_stream(S&& items, G&& f) : filter_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -67,13 +65,11 @@ public:
 
 /// The stream that stream_ops::take_while() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] take_while_stream : public detail::judging_adaptor<take_while_stream<S, Fn>, S, Fn> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     template <class G>
     take_while_stream(S&& items, G&& f) : take_while_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -95,13 +91,11 @@ private:
 
 /// The stream that stream_ops::skip_while() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] skip_while_stream : public detail::judging_adaptor<skip_while_stream<S, Fn>, S, Fn> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     template <class G>
     skip_while_stream(S&& items, G&& f) : skip_while_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -126,13 +120,11 @@ private:
 
 /// The stream that stream_ops::map_while() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] map_while_stream : public detail::stream_adaptor<map_while_stream<S, Fn>, S> {
 public:
     using item_type = typename detail::call_result_t<Fn&, detail::item_t<S>>::value_type;
 
-    /// For use by stream_ops.
     template <class G>
     map_while_stream(S&& items, G&& f) : map_while_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
@@ -158,13 +150,11 @@ private:
 
 /// The stream that stream_ops::take() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] take_stream : public detail::stream_adaptor<take_stream<S>, S> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     take_stream(S&& items, std::size_t count) : take_stream::stream_adaptor(std::move(items)), left_(count) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -188,13 +178,11 @@ private:
 
 /// The stream that stream_ops::skip() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] skip_stream : public detail::stream_adaptor<skip_stream<S>, S> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     skip_stream(S&& items, std::size_t count) : skip_stream::stream_adaptor(std::move(items)), left_(count) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -220,13 +208,11 @@ private:
 
 /// The stream that stream_ops::fuse() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] fuse_stream : public detail::stream_adaptor<fuse_stream<S>, S> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     explicit fuse_stream(S&& items) : fuse_stream::stream_adaptor(std::move(items)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) { return this->items_.poll_next(cx); }

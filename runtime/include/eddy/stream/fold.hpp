@@ -22,7 +22,6 @@ namespace eddy::streams {
 
 /// The future that stream_ops::fold() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class State, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] fold_future
     : public detail::stream_consumer<fold_future<S, State, Fn>, S, State> {
@@ -38,7 +37,6 @@ public:
     /// Whether the future of the function supports graceful cancellation.
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
-    /// For use by stream_ops.
     template <class G>
     fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
@@ -98,7 +96,6 @@ struct try_folded {
 
 /// The future that stream_ops::try_fold() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class State, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] try_fold_future
     : public detail::stream_consumer<try_fold_future<S, State, Fn>, S, typename try_folded<S, State, Fn>::type> {
@@ -114,7 +111,6 @@ public:
     /// Whether the future of the function supports graceful cancellation.
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
-    /// For use by stream_ops.
     template <class G>
     try_fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
@@ -193,7 +189,6 @@ struct collected {
 
 /// The future that stream_ops::collect() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Container>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] collect_future
     : public detail::stream_consumer<collect_future<S, Container>, S, typename collected<S, Container>::type> {
@@ -204,7 +199,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     using output_type = typename base::output_type;
 
-    /// For use by stream_ops.
     explicit collect_future(S&& items) : base(std::move(items)) {}
 
 private:
@@ -259,7 +253,6 @@ namespace eddy::detail {
 
 /// The base of all_future and any_future: the first item for which the function returns `Stop` ends it.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class Self, class S, class Fn, bool Stop>
 class judging_future : public future_ops<Self> {
     using judged = detail::judged_items<S, Fn>;
@@ -323,7 +316,6 @@ namespace eddy::streams {
 
 /// The future that stream_ops::all() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] all_future
     : public detail::judging_future<all_future<S, Fn>, S, Fn, false> {
@@ -331,14 +323,12 @@ public:
     /// The name of the operation, for error messages.
     static constexpr const char* name = "all";
 
-    /// For use by stream_ops.
     template <class G>
     all_future(S&& items, G&& f) : all_future::judging_future(std::move(items), std::forward<G>(f)) {}
 };
 
 /// The future that stream_ops::any() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] any_future
     : public detail::judging_future<any_future<S, Fn>, S, Fn, true> {
@@ -346,14 +336,12 @@ public:
     /// The name of the operation, for error messages.
     static constexpr const char* name = "any";
 
-    /// For use by stream_ops.
     template <class G>
     any_future(S&& items, G&& f) : any_future::judging_future(std::move(items), std::forward<G>(f)) {}
 };
 
 /// The future that stream_ops::count() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] count_future
     : public detail::stream_consumer<count_future<S>, S, std::size_t> {
@@ -361,7 +349,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
     friend base;
 
 public:
-    /// For use by stream_ops.
     explicit count_future(S&& items) : base(std::move(items)) {}
 
 private:

@@ -18,7 +18,6 @@ namespace eddy {
 
 /// The future that stream_ops::for_each() returns. It calls a function for each item, one after the other.
 /// Cancel safety: dropping it destroys the stream and the future that runs; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_future
     : public detail::stream_consumer<for_each_future<S, Fn>, S,
@@ -38,7 +37,6 @@ public:
     /// Whether the future of the function supports graceful cancellation.
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
-    /// For use by stream_ops.
     template <class G>
     for_each_future(S&& items, G&& f) : base(std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
 

@@ -19,7 +19,6 @@ namespace eddy::streams {
 
 /// The stream that stream_ops::map() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] map_stream : public detail::stream_adaptor<map_stream<S, Fn>, S> {
     using returned = detail::call_result_t<Fn&, detail::item_t<S>>;
@@ -27,7 +26,6 @@ class [[nodiscard]] map_stream : public detail::stream_adaptor<map_stream<S, Fn>
 public:
     using item_type = detail::stored_t<returned>;
 
-    /// For use by stream_ops.
     template <class G>
     map_stream(S&& items, G&& f) : map_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
@@ -44,13 +42,11 @@ private:
 
 /// The stream that stream_ops::inspect() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] inspect_stream : public detail::stream_adaptor<inspect_stream<S, Fn>, S> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     template <class G>
     inspect_stream(S&& items, G&& f) : inspect_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
@@ -69,7 +65,6 @@ private:
 namespace eddy::detail {
 
 /// The base of the adapters whose function may return a future for an item. One such future runs at a time.
-/// Thread safety: one thread at a time.
 template <class Self, class S, class Fn>
 class running_adaptor : public detail::stream_adaptor<Self, S> {
 protected:
@@ -115,13 +110,11 @@ namespace eddy::streams {
 
 /// The stream that stream_ops::then() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] then_stream : public detail::running_adaptor<then_stream<S, Fn>, S, Fn> {
 public:
     using item_type = typename then_stream::running_adaptor::answer;
 
-    /// For use by stream_ops.
     template <class G>
     then_stream(S&& items, G&& f) : then_stream::running_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -134,13 +127,11 @@ public:
 
 /// The stream that stream_ops::filter_map() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Fn>
 class [[nodiscard]] filter_map_stream : public detail::running_adaptor<filter_map_stream<S, Fn>, S, Fn> {
 public:
     using item_type = typename filter_map_stream::running_adaptor::answer::value_type;
 
-    /// For use by stream_ops.
     template <class G>
     filter_map_stream(S&& items, G&& f) : filter_map_stream::running_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -162,7 +153,6 @@ public:
 
 /// The stream that stream_ops::scan() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class State, class Fn>
 class [[nodiscard]] scan_stream : public detail::stream_adaptor<scan_stream<S, State, Fn>, S> {
     using returned = std::invoke_result_t<Fn&, State&, detail::item_t<S>>;
@@ -170,7 +160,6 @@ class [[nodiscard]] scan_stream : public detail::stream_adaptor<scan_stream<S, S
 public:
     using item_type = typename returned::value_type;
 
-    /// For use by stream_ops.
     template <class G>
     scan_stream(S&& items, State&& first, G&& f)
         : scan_stream::stream_adaptor(std::move(items)), state_(std::move(first)), f_(std::forward<G>(f)) {}
@@ -211,13 +200,11 @@ struct enumerated {
 
 /// The stream that stream_ops::enumerate() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] enumerate_stream : public detail::stream_adaptor<enumerate_stream<S>, S> {
 public:
     using item_type = enumerated<detail::item_t<S>>;
 
-    /// For use by stream_ops.
     explicit enumerate_stream(S&& items) : enumerate_stream::stream_adaptor(std::move(items)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

@@ -23,17 +23,14 @@ concept consumes_budget = S::consumes_budget;
 /// The future that stream_ops::next() returns: `while (auto item = co_await items.next()) ...`. Its output is empty at
 /// the end of the stream.
 /// Cancel safety: that of the stream.
-/// Thread safety: one thread at a time.
 /// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard("co_await it")]] next_future : public future_ops<next_future<S>> {
 public:
     using output_type = std::optional<detail::item_t<S>>;
 
-    /// For use by stream_ops::next().
     explicit next_future(S& from) noexcept : from_(&from) {}
 
-    /// For use by co_await.
     friend auto awaited_object(const next_future& me) noexcept {
         return detail::awaited_part_of<detail::direction::read>(*me.from_);
     }
@@ -61,7 +58,6 @@ private:
 
 /// The future that stream_ops::try_next() returns.
 /// Cancel safety: that of the stream.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard("co_await it")]] try_next_future : public future_ops<try_next_future<S>> {
     using item = detail::item_t<S>;
@@ -69,10 +65,8 @@ class [[nodiscard("co_await it")]] try_next_future : public future_ops<try_next_
 public:
     using output_type = std::expected<std::optional<typename item::value_type>, typename item::error_type>;
 
-    /// For use by stream_ops::try_next().
     explicit try_next_future(S& from) noexcept : next_(from) {}
 
-    /// For use by co_await.
     friend auto awaited_object(const try_next_future& me) noexcept { return awaited_object(me.next_); }
 
     poll_result<output_type> poll(context& cx) {
@@ -89,7 +83,6 @@ private:
 
 /// The future that stream_ops::cancel() returns.
 /// Cancel safety: a cancellation does not interrupt it; see stream_ops::cancel().
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard("co_await it")]] cancel_future : public future_ops<cancel_future<S>> {
     static_assert(stream<S>,  // otherwise a type that is no stream would seem to have no poll_cancel
@@ -99,7 +92,6 @@ class [[nodiscard("co_await it")]] cancel_future : public future_ops<cancel_futu
 public:
     using output_type = void;
 
-    /// For use by stream_ops::cancel().
     explicit cancel_future(S& of) noexcept : of_(&of) {}
 
     poll_result<void> poll([[maybe_unused]] context& cx) {
@@ -134,7 +126,6 @@ namespace streams {
 /// A reference to a stream; see stream_ops::by_ref(). It has no poll_cancel(): the referenced stream continues when
 /// this one ends.
 /// Cancel safety: that of the stream.
-/// Thread safety: one thread at a time.
 /// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {

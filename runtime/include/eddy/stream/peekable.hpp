@@ -13,15 +13,12 @@
 namespace eddy::streams {
 
 /// The future that peekable_stream::peek() returns.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 /// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard("co_await it")]] peek_future : public future_ops<peek_future<S>> {
 public:
     using output_type = detail::item_t<S>*;
 
-    /// For use by peekable_stream::peek().
     explicit peek_future(peekable_stream<S>& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_peek(cx); }
@@ -31,15 +28,12 @@ private:
 };
 
 /// The future that peekable_stream::next_if() returns.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 /// Lifetime: the stream must outlive it.
 template <class S, class Fn>
 class [[nodiscard("co_await it")]] next_if_future : public future_ops<next_if_future<S, Fn>> {
 public:
     using output_type = std::optional<detail::item_t<S>>;
 
-    /// For use by peekable_stream::next_if().
     template <class G>
     next_if_future(peekable_stream<S>& of, G&& f) : of_(&of), f_(std::forward<G>(f)) {}
 
@@ -57,13 +51,11 @@ private:
 
 /// A stream whose next item can be examined before it is taken. Created by stream_ops::peekable().
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] peekable_stream : public detail::stream_adaptor<peekable_stream<S>, S> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     explicit peekable_stream(S&& items) : peekable_stream::stream_adaptor(std::move(items)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -73,14 +65,12 @@ public:
 
     /// Returns a future of a pointer to the next item, or null at the end. The item stays in the stream and may be
     /// modified there.
-    /// Cancel safety: safe.
     /// Lifetime: the stream must outlive the future. The pointer is valid until the item is taken or the stream is
     /// moved.
     [[nodiscard]] peek_future<S> peek() noexcept { return peek_future<S>(*this); }
 
     /// Returns a future that takes the next item if `f` returns true for it. Its output is empty if `f` returns false,
     /// or at the end.
-    /// Cancel safety: safe.
     /// Lifetime: the stream must outlive the future.
     template <class Fn>
     [[nodiscard]] auto next_if(Fn&& f) {

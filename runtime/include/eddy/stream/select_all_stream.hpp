@@ -18,7 +18,6 @@ namespace eddy::streams {
 /// Any number of streams of one type, combined to one stream. Created by select_all(), or empty. In other respects it
 /// behaves as a stream_map, which also has keys.
 /// Cancel safety: safe. A future of the next item that is dropped before it is ready has taken no item.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] select_all_stream : public stream_ops<select_all_stream<S>> {
     struct entry {

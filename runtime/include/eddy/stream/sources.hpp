@@ -24,8 +24,6 @@
 namespace eddy::streams {
 
 /// The stream that iter() returns: the elements of a range.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class Range>
 class [[nodiscard]] iter_stream : public stream_ops<iter_stream<Range>> {
     using range = std::unwrap_reference_t<Range>;
@@ -83,7 +81,6 @@ class [[nodiscard]] iter_stream : public stream_ops<iter_stream<Range>> {
 public:
     using item_type = std::ranges::range_value_t<range>;
 
-    /// For use by iter() and of().
     explicit iter_stream(Range&& over) : at_(std::move(over)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -119,7 +116,6 @@ private:
 ///     streams::iter(std::move(names))   streams::iter(std::views::iota(0, 10))
 /// Errors: an exception of an element (a view computes its elements, and copies may throw) is thrown by the poll. That
 /// element is lost; the stream continues with the next one.
-/// Cancel safety: safe.
 /// Cost: one allocation for a range without random access.
 template <class Range>
 [[nodiscard]] auto iter(Range&& range) {
@@ -134,7 +130,6 @@ template <class Range>
 }
 /// Returns a stream of the given items. (In a co_await expression GCC 12 rejects `iter({1, 2, 3})`, but accepts this
 /// function.)
-/// Cancel safety: safe.
 template <class T, class... More>
 [[nodiscard]] auto of(T&& first, More&&... more) {
     using item = std::common_type_t<std::decay_t<T>, std::decay_t<More>...>;
@@ -143,14 +138,11 @@ template <class T, class... More>
 }
 
 /// The stream that once() returns: a single item.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] once_stream : public stream_ops<once_stream<T>> {
 public:
     using item_type = T;
 
-    /// For use by once().
     template <class U>
     explicit once_stream(std::in_place_t, U&& item) : item_(std::in_place, std::forward<U>(item)) {}
 
@@ -169,15 +161,12 @@ private:
 };
 
 /// Returns a stream of one item.
-/// Cancel safety: safe.
 template <class T>
 [[nodiscard]] once_stream<std::decay_t<T>> once(T&& item) {
     return once_stream<std::decay_t<T>>(std::in_place, std::forward<T>(item));
 }
 
 /// The stream that empty() returns: no item.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] empty_stream : public stream_ops<empty_stream<T>> {
 public:
@@ -191,15 +180,12 @@ public:
 };
 
 /// Returns a stream that has ended.
-/// Cancel safety: safe.
 template <class T>
 [[nodiscard]] empty_stream<T> empty() noexcept {
     return {};
 }
 
 /// The stream that pending() returns: it never has an item.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] pending_stream : public stream_ops<pending_stream<T>> {
 public:
@@ -212,21 +198,17 @@ public:
 };
 
 /// Returns a stream that never produces an item and never ends.
-/// Cancel safety: safe.
 template <class T>
 [[nodiscard]] pending_stream<T> pending() noexcept {
     return {};
 }
 
 /// The stream that repeat_with() returns: the results of a function.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class Fn>
 class [[nodiscard]] repeat_with_stream : public stream_ops<repeat_with_stream<Fn>> {
 public:
     using item_type = std::remove_cvref_t<std::invoke_result_t<Fn&>>;
 
-    /// For use by repeat_with().
     template <class G>
     explicit repeat_with_stream(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
 
@@ -244,15 +226,12 @@ private:
 };
 
 /// Returns an endless stream of the results of `f`.
-/// Cancel safety: safe.
 template <class Fn>
 [[nodiscard]] auto repeat_with(Fn&& f) {
     return repeat_with_stream<std::decay_t<Fn>>(std::in_place, std::forward<Fn>(f));
 }
 
 /// The stream that unfold() returns: items that a function computes from a state.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class State, class Fn>
 class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn>> {
     using body = detail::running<std::invoke_result_t<Fn&, State&>>;
@@ -262,7 +241,6 @@ class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn>> 
 public:
     using item_type = typename body::output_type::value_type;
 
-    /// For use by unfold().
     template <class G>
     unfold_stream(State&& first, G&& f) : state_(std::move(first)), f_(std::forward<G>(f)) {}
 
@@ -310,7 +288,6 @@ template <class State, class Fn>
 
 /// The stream that poll_fn() returns.
 /// Cancel safety: that of the function.
-/// Thread safety: one thread at a time.
 template <class Fn>
 class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn>> {
     using answer = std::invoke_result_t<Fn&, context&>;
@@ -318,7 +295,6 @@ class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn>> {
 public:
     using item_type = typename answer::value_type::value_type;
 
-    /// For use by poll_fn().
     template <class G>
     explicit poll_fn_stream(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
 
@@ -337,14 +313,11 @@ template <class Fn>
 }
 
 /// The stream that from_future() returns: the output of a future.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard]] future_stream : public stream_ops<future_stream<F>> {
 public:
     using item_type = detail::stored_t<output_t<F>>;
 
-    /// For use by from_future().
     explicit future_stream(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

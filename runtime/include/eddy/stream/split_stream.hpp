@@ -184,7 +184,7 @@ struct halves {
     stream_half<S> reader;   ///< the half that reads
     sink_half<S, T> writer;  ///< the half that sends
 
-    /// For use by split().
+    /// Splits the object.
     explicit halves(S&& whole) : halves(new detail::split_object<S>(std::move(whole))) {}
 
 private:

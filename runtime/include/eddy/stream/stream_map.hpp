@@ -110,7 +110,6 @@ public:
         by_key_.clear();
     }
 
-    /// Stream interface; see eddy::stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         return streams_.template poll_next<item_type>(
             cx, [](entry& from, detail::item_t<S>&& item) { return item_type(*from.key, std::move(item)); },

@@ -124,7 +124,6 @@ class for_each_future;
 /// Cancel safety: safe for adapters: dropping a future of the next item loses nothing, because items in progress stay
 /// in the adapter. A future that reads a stream to its end, such as fold(), owns the stream: dropping the future loses
 /// the items that it has read, and the rest of the stream.
-/// Thread safety: one thread at a time.
 /// Lifetime: merge(), ready_chunks(), timeout(), timeout_repeating(), chunks_timeout(), buffered() and
 /// buffer_unordered() may return an item while an inner stream waits. They may be moved between two items only if that
 /// inner stream may be moved at any time, as those of channels, timers and generators may. Otherwise they must not be

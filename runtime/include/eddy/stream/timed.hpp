@@ -21,7 +21,6 @@
 namespace eddy::streams {
 
 /// A deadline whose sleep exists only while a poll waits for it.
-/// Thread safety: one thread at a time.
 class stream_deadline {
 public:
     /// Creates a deadline without a start; `after` is the duration.
@@ -69,13 +68,11 @@ private:
 
 /// The stream that stream_ops::timeout() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] timeout_stream : public detail::stream_adaptor<timeout_stream<S>, S> {
 public:
     using item_type = std::expected<detail::item_t<S>, time::elapsed>;
 
-    /// For use by stream_ops.
     timeout_stream(S&& items, time::duration after, std::source_location where)
         : timeout_stream::stream_adaptor(std::move(items)), deadline_(after, where) {
         deadline_.begin();
@@ -107,13 +104,11 @@ private:
 
 /// The stream that stream_ops::timeout_repeating() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S, class Ticks>
 class [[nodiscard]] timeout_repeating_stream : public detail::stream_adaptor<timeout_repeating_stream<S, Ticks>, S> {
 public:
     using item_type = std::expected<detail::item_t<S>, time::elapsed>;
 
-    /// For use by stream_ops.
     timeout_repeating_stream(S&& items, Ticks&& every)
         : timeout_repeating_stream::stream_adaptor(std::move(items)), every_(std::move(every)) {}
 
@@ -147,13 +142,11 @@ private:
 
 /// The stream that stream_ops::throttle() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] throttle_stream : public detail::stream_adaptor<throttle_stream<S>, S> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// For use by stream_ops.
     throttle_stream(S&& items, time::duration apart, std::source_location where)
         : throttle_stream::stream_adaptor(std::move(items)), next_(apart, where) {}
 
@@ -177,13 +170,11 @@ private:
 
 /// The stream that stream_ops::chunks_timeout() returns.
 /// Cancel safety: safe; see stream_ops.
-/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] chunks_timeout_stream : public detail::stream_adaptor<chunks_timeout_stream<S>, S> {
 public:
     using item_type = std::vector<detail::item_t<S>>;
 
-    /// For use by stream_ops.
     chunks_timeout_stream(S&& items, std::size_t size, time::duration after, std::source_location where)
         : chunks_timeout_stream::stream_adaptor(std::move(items)), chunk_(size, where), deadline_(after, where) {}
 

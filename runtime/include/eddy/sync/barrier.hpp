@@ -118,7 +118,6 @@ private:
 
 /// The future that barrier::wait() returns. Moving it after its first poll terminates the program.
 /// Cancel safety: safe; see barrier::wait().
-/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] barrier::wait_future : public future_ops<wait_future> {
 public:
     using output_type = barrier_wait_result;

@@ -305,7 +305,6 @@ public:
     }
 
     /// Returns a future that is ready when there are no receivers. Use it to stop work that has no consumer.
-    /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(channel(where));
@@ -467,7 +466,6 @@ private:
 
 /// The future that receiver::recv() returns. Moving it while it waits terminates the program.
 /// Cancel safety: safe; see receiver::recv().
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] broadcast<T>::recv_future : public future_ops<recv_future> {
 public:
@@ -482,7 +480,6 @@ public:
     recv_future& operator=(recv_future&&) = delete;
     ~recv_future() { channel_->stop_waiting(waiter_); }
 
-    /// For use by co_await.
     friend const receiver* awaited_object(const recv_future& me) noexcept { return me.of_; }
 
     poll_result<output_type> poll(context& cx) {
@@ -523,7 +520,6 @@ private:
 ///     sync::broadcast_stream<event> events(std::move(rx));
 /// A fallible operation such as for_each() stops at the first error; a loop over next() continues after it.
 /// Cancel safety: safe. A future of the next item that is dropped before it is ready has received nothing.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] broadcast_stream : public stream_ops<broadcast_stream<T>> {
     using state = eddy::detail::broadcast_state;

@@ -186,7 +186,6 @@ public:
     [[nodiscard]] bool is_cancelled() const noexcept { return share_->is_cancelled(); }
 
     /// Returns a future that is ready when the token is cancelled, or immediately if it already is.
-    /// Cancel safety: safe.
     /// Lifetime: the token or a copy of it must outlive the future. Destroying the last copy while the future waits
     /// terminates the program.
     /// Cost: no allocation; no read-modify-write until the future has to wait.
@@ -228,14 +227,11 @@ private:
 
 /// The future that cancellation_token::cancelled() and cancelled_owned() return. Moving it after its first poll
 /// terminates the program.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class Of>
 class [[nodiscard("co_await it")]] basic_cancelled_future : public future_ops<basic_cancelled_future<Of>> {
 public:
     using output_type = void;
 
-    /// For use by cancellation_token.
     basic_cancelled_future(const Of& of, const std::source_location& where) noexcept : of_(of), where_(where) {
         of_->begin(waiter_);
     }
@@ -266,14 +262,12 @@ private:
 /// The future that cancellation_token::run_until_cancelled() and run_until_cancelled_owned() return. Moving it while it
 /// waits for the token terminates the program.
 /// Cancel safety: that of the inner future.
-/// Thread safety: one thread at a time.
 template <class Of, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_cancelled_future
     : public future_ops<run_until_cancelled_future<Of, F>> {
 public:
     using output_type = std::optional<eddy::detail::stored_t<output_t<F>>>;
 
-    /// For use by cancellation_token.
     run_until_cancelled_future(F&& inner, const Of& of) : of_(of), inner_(std::in_place, std::move(inner)) {
         of_->begin(waiter_);
     }
@@ -337,7 +331,6 @@ private:
 };
 
 /// Cancels a token when it is destroyed. Created by cancellation_token::drop_guard().
-/// Thread safety: one thread at a time.
 class [[nodiscard("it cancels its token when it is destroyed")]] cancellation_guard {
 public:
     /// Creates a guard of the token `of`.

@@ -14,7 +14,6 @@ namespace eddy::sync {
 /// The future of a guard that `lock`, `read` and `write` return. Moving it while it waits terminates the program.
 /// Cancel safety: safe. Dropping it gives up its place in the queue. If it has already received the lock, the lock
 /// passes to the next waiter.
-/// Thread safety: one thread at a time.
 /// Lifetime: the mutex or rwlock must outlive it, unless it is a future of an owned guard.
 template <class Guard>
 class [[nodiscard("co_await it")]] lock_future : public future_ops<lock_future<Guard>> {
@@ -25,7 +24,6 @@ class [[nodiscard("co_await it")]] lock_future : public future_ops<lock_future<G
 public:
     using output_type = Guard;
 
-    /// For use by mutex and rwlock.
     lock_future(value_type& value, owner_type owner, count_type count) noexcept
         : value_(std::addressof(value)), owner_(std::move(owner)), wait_(std::to_address(owner_), count) {}
     lock_future(lock_future&&) noexcept = default;
@@ -37,7 +35,6 @@ public:
         return Guard(typename Guard::held(*value_, std::move(owner_), wait_.count()));
     }
 
-    /// For use by co_await.
     friend const void* acquired_from(const lock_future& me) noexcept { return me.wait_.state(); }
 
 private:

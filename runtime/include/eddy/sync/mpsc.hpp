@@ -92,7 +92,6 @@ public:
 
 /// Reserved capacity for one value. Destroying a permit that was not used returns the capacity to the next waiting
 /// sender.
-/// Thread safety: one thread at a time.
 /// Lifetime: the sender must outlive it.
 template <class T>
 class [[nodiscard("it is given back when it is destroyed")]] mpsc<T>::permit {
@@ -125,7 +124,6 @@ private:
 };
 
 /// Reserved capacity for several values. Its destructor returns the unused capacity to the next waiting senders.
-/// Thread safety: one thread at a time.
 /// Lifetime: the sender must outlive it.
 template <class T>
 class [[nodiscard("they are given back when it is destroyed")]] mpsc<T>::permits {
@@ -269,7 +267,6 @@ public:
 
     /// Returns a future that is ready when the receiver is closed or gone. Use it to stop work whose results are no
     /// longer needed.
-    /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(*at("closed()", where));
@@ -337,7 +334,6 @@ private:
 
 /// Reserved capacity for one value, together with a sender. Destroying it returns unused capacity to the next waiting
 /// sender.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("it is given back when it is destroyed")]] mpsc<T>::owned_permit {
 public:
@@ -378,7 +374,6 @@ private:
 
 /// The future that sender::send() returns. Moving it while it waits terminates the program.
 /// Cancel safety: not safe. If it is dropped before it is ready, nothing was sent and the value is lost.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::send_future : public future_ops<send_future> {
 public:
@@ -427,7 +422,6 @@ private:
 
 /// The future that sender::send_timeout() returns. Moving it while it waits terminates the program.
 /// Cancel safety: that of send_future.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::send_timeout_future : public future_ops<send_timeout_future> {
 public:
@@ -467,7 +461,6 @@ private:
 /// The future that sender::reserve() returns. Moving it while it waits terminates the program.
 /// Cancel safety: safe. Dropping it gives up its place in the queue. Capacity that it has already received passes to
 /// the next waiter.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::reserve_future : public future_ops<reserve_future> {
 public:
@@ -492,7 +485,6 @@ private:
 
 /// The future that sender::reserve_many() returns. Moving it while it waits terminates the program.
 /// Cancel safety: safe, as reserve_future.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::reserve_many_future : public future_ops<reserve_many_future> {
 public:
@@ -517,7 +509,6 @@ private:
 
 /// The future that sender::reserve_owned() returns. It owns a sender. Moving it while it waits terminates the program.
 /// Cancel safety: safe, as reserve_future. The sender that it owns is dropped with it.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::reserve_owned_future : public future_ops<reserve_owned_future> {
 public:
@@ -563,7 +554,6 @@ public:
 
     /// Returns a future that is ready when the receiver is closed or gone. Use it to stop work whose results are no
     /// longer needed.
-    /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(*at("closed()", where));

@@ -37,9 +37,9 @@ public:
     /// The futures of recv() and recv_many().
     using recv_future = next_future<mpsc_receiver>;
     using recv_many_future = mpsc_recv_many_future<Channel>;
-    /// For use by next().
+
     static constexpr bool consumes_budget = true;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a receiver of a sync::mpsc";
 
     /// For use by the channels.
@@ -217,18 +217,15 @@ private:
 
 /// The future that mpsc_receiver::recv_many() returns.
 /// Cancel safety: safe. Dropping it loses no value.
-/// Thread safety: one thread at a time.
 template <class Channel>
 class [[nodiscard("co_await it")]] mpsc_recv_many_future : public future_ops<mpsc_recv_many_future<Channel>> {
 public:
     using output_type = std::size_t;
 
-    /// For use by mpsc_receiver::recv_many().
     mpsc_recv_many_future(mpsc_receiver<Channel>& from, std::vector<typename Channel::value_type>& into,
                           std::size_t limit) noexcept
         : from_(&from), into_(&into), limit_(limit) {}
 
-    /// For use by co_await.
     friend const mpsc_receiver<Channel>* awaited_object(const mpsc_recv_many_future& me) noexcept { return me.from_; }
 
     poll_result<std::size_t> poll(context& cx) { return from_->poll_recv_many(cx, *into_, limit_); }

@@ -79,14 +79,12 @@ private:
 /// The future that notify::notified() and notify::notified_owned() return. Moving it after its first poll or enable()
 /// terminates the program.
 /// Cancel safety: see notify::notified().
-/// Thread safety: one thread at a time.
 template <class Of>
 class [[nodiscard("it waits for nothing until it is awaited")]] basic_notified_future
     : public future_ops<basic_notified_future<Of>> {
 public:
     using output_type = void;
 
-    /// For use by notify.
     explicit basic_notified_future(Of of) noexcept : of_(std::move(of)), waiter_(of_->state_.begin()) {}
     basic_notified_future(basic_notified_future&& other) noexcept
         : of_(other.of_), waiter_(other.waiter_, "a notify's notified()") {}

@@ -145,7 +145,6 @@ private:
 /// The future that once_cell::get_or_init() and get_or_try_init() return. Moving it after its first poll terminates the
 /// program.
 /// Cancel safety: see once_cell::get_or_init().
-/// Thread safety: one thread at a time.
 template <class T, class Fn, bool Tries>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] once_init_future
     : public future_ops<once_init_future<T, Fn, Tries>> {
@@ -156,7 +155,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     using output_type = typename eddy::detail::once_output<T, Tries, output_t<inner>>::type;
 
-    /// For use by once_cell.
     template <class F>
     once_init_future(cell& of, F&& f) : of_(&of), f_(std::in_place, std::forward<F>(f)) {}
     once_init_future(once_init_future&& other) noexcept(std::is_nothrow_move_constructible_v<Fn>)

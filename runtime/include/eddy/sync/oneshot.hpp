@@ -140,7 +140,6 @@ public:
 };
 
 /// The sending end. If it is destroyed without having sent, the receiver gets `recv_error`.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] oneshot<T>::sender {
 public:
@@ -186,7 +185,6 @@ public:
 
     /// Returns a future that is ready when the receiver is gone or closed, or if this sender has already sent. Use it
     /// to stop work whose result is no longer needed. Only one such future may exist at a time.
-    /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future and must not send in the meantime.
     [[nodiscard]] closed_future closed() noexcept { return closed_future(channel_.get()); }
 
@@ -202,12 +200,11 @@ private:
 /// sent one. Destroying the receiver closes the channel and destroys a value that was not received.
 /// Cancel safety: dropping the receiver loses a value that was sent. To keep the value, await the receiver by reference
 /// (`co_await rx`, or std::ref in a combinator): then dropping the await loses nothing.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] oneshot<T>::receiver : public future_ops<receiver> {
 public:
     using output_type = std::expected<T, recv_error>;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a receiver of a sync::oneshot";
 
     receiver(receiver&& other) noexcept = default;
@@ -220,7 +217,6 @@ public:
         if (channel_ && channel_->close()) channel_->value.reset();
     }
 
-    /// For use by co_await.
     friend const receiver* awaited_object(const receiver& me) noexcept { return std::addressof(me); }
 
     poll_result<output_type> poll(context& cx) {
@@ -286,8 +282,6 @@ private:
 };
 
 /// The future that oneshot::sender::closed() returns.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] oneshot<T>::closed_future : public future_ops<closed_future> {
 public:

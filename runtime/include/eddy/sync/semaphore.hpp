@@ -252,7 +252,6 @@ private:
 /// The future that semaphore::acquire() and acquire_owned() return. Moving it while it waits terminates the program.
 /// Cancel safety: safe. Dropping it gives up its place in the queue. Permits that it has already received pass to the
 /// next waiter.
-/// Thread safety: one thread at a time.
 template <class Owner>
 class [[nodiscard("co_await it")]] semaphore::basic_acquire_future : public future_ops<basic_acquire_future<Owner>> {
 public:
@@ -271,7 +270,6 @@ public:
         return not_ready;
     }
 
-    /// For use by co_await.
     friend const void* acquired_from(const basic_acquire_future& me) noexcept { return me.wait_.state(); }
 
 private:

@@ -51,7 +51,6 @@ public:
     [[nodiscard]] const T* get() const noexcept { return value_.get(); }
 
     /// Returns a future of the value, which is never null: `const auto& config = *co_await shared.wait();`.
-    /// Cancel safety: safe.
     /// Lifetime: this object must outlive the future.
     [[nodiscard]] wait_future wait() noexcept { return wait_future(value_); }
 
@@ -63,8 +62,6 @@ private:
 };
 
 /// The future that set_once::wait() returns. Moving it after its first poll terminates the program.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] set_once<T>::wait_future : public future_ops<wait_future> {
 public:

@@ -151,14 +151,12 @@ namespace eddy::sync {
 
 /// A future that is tracked until it is ready or dropped; see task_tracker::track_future().
 /// Cancel safety: that of the inner future.
-/// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] tracked_future
     : public future_ops<tracked_future<F>> {
 public:
     using output_type = output_t<F>;
 
-    /// For use by task_tracker.
     tracked_future(F&& inner, task_tracker_token token)
         : token_(std::move(token)), inner_(std::in_place, std::move(inner)) {}
 
@@ -209,7 +207,6 @@ public:
 
     /// Returns a future that is ready once the tracker has been closed and has tracked nothing at the same time, after
     /// this call.
-    /// Cancel safety: safe.
     [[nodiscard]] wait_future wait() const noexcept;
 
     /// Allows wait() to end. Returns false if the tracker was already closed.
@@ -289,8 +286,6 @@ private:
 };
 
 /// The future that task_tracker::wait() returns. Moving it after its first poll terminates the program.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] task_tracker::wait_future : public future_ops<wait_future> {
 public:
     using output_type = void;

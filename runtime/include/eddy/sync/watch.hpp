@@ -216,7 +216,6 @@ public:
         return channel(where).receivers() == 0;
     }
     /// Returns a future that is ready when there are no receivers. Use it to stop work that has no consumer.
-    /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(channel(where));
@@ -347,7 +346,6 @@ private:
 
 /// The future that receiver::changed() returns. Moving it after its first poll terminates the program.
 /// Cancel safety: safe; see receiver::changed().
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] watch<T>::changed_future : public future_ops<changed_future> {
 public:
@@ -358,7 +356,6 @@ public:
     changed_future& operator=(changed_future&&) = delete;
     ~changed_future() { channel_->stop_waiting_for_news(waiter_); }
 
-    /// For use by co_await.
     friend const receiver* awaited_object(const changed_future& me) noexcept { return me.of_; }
 
     poll_result<output_type> poll(context& cx) {
@@ -385,14 +382,12 @@ private:
 
 /// The future that receiver::wait_for() returns. Moving it after its first poll terminates the program.
 /// Cancel safety: see receiver::wait_for().
-/// Thread safety: one thread at a time.
 template <class T>
 template <class Predicate>
 class [[nodiscard("co_await it")]] watch<T>::wait_for_future : public future_ops<wait_for_future<Predicate>> {
 public:
     using output_type = std::expected<guard, recv_error>;
 
-    /// For use by watch<T>::receiver::wait_for().
     template <class P>
     wait_for_future(receiver& of, P&& predicate, const std::source_location& where)
         : of_(&of), channel_(&of.channel(where)), predicate_(std::forward<P>(predicate)) {}
@@ -405,7 +400,6 @@ public:
     wait_for_future& operator=(wait_for_future&&) = delete;
     ~wait_for_future() { channel_->stop_waiting_for_news(waiter_); }
 
-    /// For use by co_await.
     friend const receiver* awaited_object(const wait_for_future& me) noexcept { return me.of_; }
 
     poll_result<output_type> poll(context& cx) {
@@ -454,7 +448,6 @@ private:
 /// are gone. `T` is copied under the channel's lock.
 ///     sync::watch_stream<config> versions(std::move(rx));
 /// Cancel safety: safe. A future of the next item that is dropped before it is ready loses no item.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] watch_stream : public stream_ops<watch_stream<T>> {
     static_assert(std::copy_constructible<T>, "eddy: a watch_stream copies the values of its channel");

@@ -20,7 +20,6 @@ namespace eddy {
 template <class T>
 class [[nodiscard("dropping it aborts the task")]] abort_on_drop_handle : public future_ops<abort_on_drop_handle<T>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = typename join_handle<T>::output_type;
 
     /// Takes ownership of the task of `task`. If `task` is empty, this handle is empty, too.
@@ -35,7 +34,6 @@ public:
     /// Aborts the task, if there is one.
     ~abort_on_drop_handle() { task_.abort(); }
 
-    /// Future interface; see join_handle.
     poll_result<output_type> poll(context& cx) { return task_.poll(cx); }
 
     /// Same as the member functions of join_handle.

@@ -43,9 +43,8 @@ struct joined_task {
 template <class Self, class T, class Tasks>
 class basic_join_set : public stream_ops<Self> {
 public:
-    /// Stream interface; see eddy::stream.
     using item_type = std::expected<T, join_error>;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a join_set or join_queue";
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
@@ -140,7 +139,7 @@ public:
     [[nodiscard]] size_bounds size_hint() const noexcept { return {len(), std::nullopt}; }
 
     // ---- For hand-written futures ----
-    /// Stream interface; see eddy::stream.
+
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
@@ -231,11 +230,9 @@ template <class Self, class T, class Tasks>
 class [[nodiscard("co_await it")]] basic_join_set<Self, T, Tasks>::join_next_future
     : public future_ops<join_next_future> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = std::optional<item_type>;
     poll_result<output_type> poll(context& cx) { return set_->poll_next(cx); }
 
-    /// For use by co_await.
     friend const Self* awaited_object(const join_next_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
 private:
@@ -250,11 +247,9 @@ template <class Self, class T, class Tasks>
 class [[nodiscard("co_await it")]] basic_join_set<Self, T, Tasks>::join_next_with_id_future
     : public future_ops<join_next_with_id_future> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = std::optional<joined_task<T>>;
     poll_result<output_type> poll(context& cx) { return set_->poll_next_with_id(cx); }
 
-    /// For use by co_await.
     friend const Self* awaited_object(const join_next_with_id_future& me) noexcept {
         return static_cast<const Self*>(me.set_);
     }
@@ -271,7 +266,6 @@ template <class Self, class T, class Tasks>
 class [[nodiscard("co_await it")]] basic_join_set<Self, T, Tasks>::shutdown_future
     : public future_ops<shutdown_future> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = void;
     poll_result<void> poll(context& cx) {
         if (!has_aborted_) set_->abort_all();
@@ -284,7 +278,6 @@ public:
         }
     }
 
-    /// For use by co_await.
     friend const Self* awaited_object(const shutdown_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
 private:

@@ -134,9 +134,8 @@ private:
 template <class T>
 class join_handle : public future_ops<join_handle<T>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = std::expected<T, join_error>;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a join_handle";
 
     /// Moving leaves `other` empty. The assignment detaches the task that this handle had before.
@@ -151,10 +150,8 @@ public:
         if (task_ != nullptr) task_->join->drop_handle(*task_);
     }
 
-    /// For use by co_await.
     friend const join_handle* awaited_object(const join_handle& me) noexcept { return std::addressof(me); }
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!poll_end(cx)) return not_ready;
         return take<poll_result<output_type>>(cx.where(), std::in_place);

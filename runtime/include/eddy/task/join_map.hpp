@@ -93,9 +93,8 @@ struct joined_entry {
 template <class K, class T = void, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
 class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {
 public:
-    /// Stream interface; see eddy::stream.
     using item_type = joined_entry<K, T>;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a join_map";
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
@@ -188,7 +187,6 @@ public:
     [[nodiscard]] std::size_t len() const noexcept { return tasks_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return tasks_.empty(); }
 
-    /// Stream interface; see eddy::stream.
     poll_result<std::optional<joined_entry<K, T>>> poll_next(context& cx) {
         for (;;) {
             auto ended = set_.poll_next_with_id(cx);
@@ -233,11 +231,9 @@ private:
 template <class K, class T, class Hash, class Equal>
 class [[nodiscard("co_await it")]] join_map<K, T, Hash, Equal>::join_next_future : public future_ops<join_next_future> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = std::optional<joined_entry<K, T>>;
     poll_result<output_type> poll(context& cx) { return map_->poll_next(cx); }
 
-    /// For use by co_await.
     friend const join_map* awaited_object(const join_next_future& me) noexcept { return me.map_; }
 
 private:
@@ -251,7 +247,6 @@ private:
 template <class K, class T, class Hash, class Equal>
 class [[nodiscard("co_await it")]] join_map<K, T, Hash, Equal>::shutdown_future : public future_ops<shutdown_future> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = void;
     poll_result<void> poll(context& cx) {
         if (!std::exchange(has_begun_, true)) {
@@ -261,7 +256,6 @@ public:
         return ends_.poll(cx);
     }
 
-    /// For use by co_await.
     friend const join_map* awaited_object(const shutdown_future& me) noexcept { return me.map_; }
 
 private:

@@ -30,7 +30,6 @@ template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_future
     : public future_ops<run_until_future<F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
 
     /// For the library.
@@ -148,7 +147,6 @@ private:
 /// block for each task that awaits the set, except the first.
 class local_set : public future_ops<local_set> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = void;
 
     /// Constructs an empty set.
@@ -200,7 +198,7 @@ public:
         if (!detail::drive_to_end(own("co_await", cx.where()), cx)) return not_ready;
         return poll_result<void>::ready();
     }
-    /// For use by co_await.
+
     friend const local_set* awaited_object(const local_set& me) noexcept { return std::addressof(me); }
 
     /// Cancels all tasks gracefully and waits until they have ended.

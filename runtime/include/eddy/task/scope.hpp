@@ -55,7 +55,6 @@ class [[nodiscard("a scope does nothing until it is awaited")]] scope_future : p
     using body = std::invoke_result_t<F&, scope_handle&>;
 
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<body>;
 
     /// Constructs the body's function from `f`.
@@ -76,7 +75,6 @@ public:
         handle_.base_.destroy_children();
     }
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended)
             throw misuse(

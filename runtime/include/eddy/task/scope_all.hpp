@@ -378,7 +378,6 @@ template <class Children>
 class [[nodiscard("a scope does nothing until it is awaited")]] scope_children
     : public future_ops<scope_children<Children>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = typename Children::output;
 
     /// For the library.
@@ -396,7 +395,6 @@ public:
         if (stage_ == stage::tasks) scope_.destroy_children();
     }
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended)
             throw misuse(

@@ -54,7 +54,6 @@ template <class T = void>
 class [[nodiscard("a task does nothing until it is awaited, spawned or run"), gnu::warn_unused]] task
     : public future_ops<task<T>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = T;
     /// The promise type of the coroutine, for the compiler.
     using promise_type = detail::promise<T>;

@@ -70,7 +70,6 @@ template <class T, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] task_local_future
     : public future_ops<task_local_future<T, F>> {
 public:
-    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
 
     /// For the library.
@@ -87,13 +86,11 @@ public:
     /// Destroys the future, with the value bound, then the value.
     ~task_local_future() { end(); }
 
-    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("a future with a task-local value", cx.where());
         return detail::poll_then_end([&] { return this->poll_bound(cx); }, [this]() noexcept { this->end(); });
     }
 
-    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

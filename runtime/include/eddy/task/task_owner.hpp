@@ -182,7 +182,6 @@ public:
     /// Waits until the owner has no tasks, and does not cancel them. First tell the tasks to end, for example by
     /// destroying the sender of their channel. Also waits for tasks that are spawned meanwhile. More tasks may be
     /// spawned afterwards. Without tasks, the future is ready immediately.
-    /// Cancel safety: safe.
     /// Thread safety: the same as for close(). Another task may call cancel().
     /// Lifetime: the owner must outlive the future. One of its own tasks must not await it: it would wait for itself.
     [[nodiscard]] wait_future wait() noexcept;
@@ -193,15 +192,12 @@ private:
 
 /// The future of task_owner::wait().
 /// Cancel safety: safe; see task_owner::wait().
-/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] task_owner::wait_future : public future_ops<wait_future> {
 public:
     using output_type = void;
 
-    /// For use by task_owner.
     explicit wait_future(detail::scope_base& of) noexcept : of_(&of) {}
 
-    /// Implements future.
     poll_result<void> poll(context& cx) {
         if (!of_->is_bound()) return poll_result<void>::ready();
         return of_->poll_empty(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
@@ -213,15 +209,12 @@ private:
 
 /// The future of task_owner::close().
 /// Cancel safety: safe; see task_owner::close().
-/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] task_owner::close_future : public future_ops<close_future> {
 public:
     using output_type = void;
 
-    /// For use by task_owner.
     explicit close_future(detail::scope_base& of) noexcept : of_(&of) {}
 
-    /// Implements future.
     poll_result<void> poll(context& cx) {
         if (!of_->is_cancelled()) of_->cancel();
         return wait_future(*of_).poll(cx);

@@ -32,7 +32,6 @@ class [[nodiscard("advance does nothing until it is awaited")]] EDDY_API advance
 public:
     using output_type = void;
 
-    /// For use by advance().
     advance_future(time::duration by, std::source_location where) noexcept : by_(by), where_(where) {}
 
     poll_result<void> poll(context& cx);

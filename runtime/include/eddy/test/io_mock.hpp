@@ -128,7 +128,6 @@ struct io_mock_with_handle;
 /// the handle is destroyed.
 /// Errors: those of the script. Throws misuse, with the source location of the await, for unexpected written bytes. The
 /// message says where they differ.
-/// Thread safety: one thread at a time.
 class EDDY_API io_mock {
 public:
     /// The functions of a reader and a writer. A flush and a shutdown are always ready.
@@ -200,7 +199,6 @@ private:
 /// Builds the script of an io_mock:
 ///     auto peer =
 ///     test::io_builder().read("PING\r\n").write("PONG\r\n").wait(1s).read_error(std::errc::connection_reset).build();
-/// Thread safety: one thread at a time.
 class io_builder : public detail::mock_script<io_builder> {
 public:
     /// Makes a mock with a copy of the script.

@@ -20,8 +20,6 @@ template <class T>
 class stream_builder;
 
 /// A stream whose items and pauses are a script. Made by stream_builder.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] stream_mock : public stream_ops<stream_mock<T>> {
 public:
@@ -64,7 +62,6 @@ private:
 
 /// Builds the script of a stream_mock. The stream ends after the last step:
 ///     auto numbers = test::stream_builder<int>().item(1).wait(5ms).item(2).build();
-/// Thread safety: one thread at a time.
 template <class T>
 class stream_builder {
 public:

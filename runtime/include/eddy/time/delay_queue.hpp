@@ -152,7 +152,6 @@ private:
 /// otherwise. A key of another queue is not always detected. next() needs an event loop, as a sleep does. If a move of
 /// a T throws, the moved value may be lost, and the queue remains usable.
 /// Cancel safety: safe. A next() that is dropped before it is ready removes no value.
-/// Thread safety: one thread at a time.
 /// Lifetime: the queue must outlive its next() futures and must not be moved while one of them waits. Values are moved
 /// in and out. The destructor of a T may insert and remove; it must not call clear() or compact().
 /// Cost: one timer for the whole queue. insert, remove and reset are O(1) on average and O(log n) in the worst case.
@@ -176,7 +175,7 @@ public:
     using item_type = expired;
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a delay_queue";
 
     /// Creates an empty queue. `where` is the call site for error messages.

@@ -37,15 +37,12 @@ class interval_stream;
 
 /// The future that interval_stream::tick() returns. Its output is the instant at which the tick was due.
 /// Cancel safety: safe. A future that is dropped before it is ready has not taken a tick.
-/// Thread safety: one thread at a time.
 class [[nodiscard("a tick does nothing until it is awaited")]] tick_future : public future_ops<tick_future> {
 public:
     using output_type = time_point;
 
-    /// For use by interval_stream.
     explicit tick_future(interval_stream& of) noexcept : of_(&of) {}
 
-    /// For use by co_await.
     friend const interval_stream* awaited_object(const tick_future& me) noexcept { return me.of_; }
 
     poll_result<time_point> poll(context& cx);
@@ -63,7 +60,7 @@ private:
 class EDDY_API interval_stream : public stream_ops<interval_stream> {
 public:
     using item_type = time_point;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "an interval";
 
     /// Creates an interval with the first tick at `start`. Prefer interval() and interval_at().
@@ -80,7 +77,6 @@ public:
     ~interval_stream() { detail::check_not_awaited(this, "an interval"); }
 
     /// Returns a future of the next tick. Its output is the instant at which the tick was due.
-    /// Cancel safety: safe.
     [[nodiscard]] tick_future tick() noexcept { return tick_future(*this); }
 
     /// Poll functions for tick() and for the stream. poll_next() never ends the stream.

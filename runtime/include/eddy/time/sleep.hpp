@@ -31,7 +31,7 @@ class [[nodiscard("a sleep does nothing until it is awaited")]] EDDY_API sleep_f
     : public future_ops<sleep_future> {
 public:
     using output_type = void;
-    /// For use by co_await: if several tasks wait, only one is woken.
+
     static constexpr const char* wakes_one_task = "a sleep";
 
     /// Creates a sleep until `deadline`. `where` is the call site for error messages.
@@ -52,7 +52,6 @@ public:
     /// Returns a sleep that ends `d` from now; see sleep().
     [[nodiscard]] static sleep_future after(duration d, std::source_location where) noexcept;
 
-    /// For use by co_await.
     friend const sleep_future* awaited_object(const sleep_future& me) noexcept { return &me; }
 
     poll_result<void> poll(context& cx);
@@ -84,7 +83,6 @@ private:
 /// first poll. A `d` that exceeds the clock's range never ends.
 ///     co_await eddy::time::sleep(100ms);
 /// Errors: poll() throws `misuse` if there is no event loop; see sleep_future.
-/// Cancel safety: safe.
 template <class Rep, class Period>
 [[nodiscard]] sleep_future sleep(std::chrono::duration<Rep, Period> d,
                                  std::source_location where = std::source_location::current()) noexcept {
@@ -93,7 +91,6 @@ template <class Rep, class Period>
 
 /// Returns a sleep until `deadline`. A deadline in the past is ready at the first poll; time_point::max() never is.
 /// Errors: poll() throws `misuse` if there is no event loop; see sleep_future.
-/// Cancel safety: safe.
 [[nodiscard]] inline sleep_future sleep_until(time_point deadline,
                                               std::source_location where = std::source_location::current()) noexcept {
     return sleep_future(deadline, where);

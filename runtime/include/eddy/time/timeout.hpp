@@ -45,21 +45,18 @@ public:
 /// A future with a deadline. Created by timeout() and timeout_at(). Moving it while its sleep waits terminates the
 /// program.
 /// Cancel safety: that of the inner future.
-/// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] timeout_future
     : public future_ops<timeout_future<F>> {
 public:
     using output_type = std::expected<output_t<F>, elapsed>;
 
-    /// For use by timeout(), timeout_at() and with_deadline().
     timeout_future(F&& inner, sleep_future&& deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
     /// Constructs the inner future in place from `parts`.
     template <class... Parts>
     timeout_future(std::in_place_t, sleep_future deadline, Parts&&... parts)
         : inner_(std::in_place, std::forward<Parts>(parts)...), deadline_(std::move(deadline)) {}
 
-    /// For use by co_await.
     friend auto awaited_objects(const timeout_future& me) noexcept {
         return eddy::detail::awaited_objects_of(me.inner_ ? std::addressof(*me.inner_) : nullptr);
     }

@@ -94,17 +94,14 @@ namespace eddy::time {
 
 /// The future that try_timeout() and try_timeout_at() return.
 /// Cancel safety: that of the inner future.
-/// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] try_timeout_future
     : public future_ops<try_timeout_future<F>> {
 public:
     using output_type = typename eddy::detail::flat_output<output_t<F>>::type;
 
-    /// For use by try_timeout() and try_timeout_at().
     explicit try_timeout_future(F&& inner, sleep_future&& deadline) : timed_(std::move(inner), std::move(deadline)) {}
 
-    /// For use by co_await.
     friend auto awaited_objects(const try_timeout_future& me) noexcept {
         return eddy::detail::awaited_objects_of(me.timed_);
     }

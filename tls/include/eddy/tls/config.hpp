@@ -55,7 +55,6 @@ private:
 /// Builds a client_config. By default, the client trusts the system's certificates, and verifies the server's
 /// certificate and host name. It uses TLS 1.2 or 1.3, and limits a handshake to 10 s.
 ///     auto config = tls::client_builder().alpn({"h2", "http/1.1"}).build();
-/// Thread safety: one thread at a time.
 class EDDY_API client_builder {
 public:
     /// Starts with the default settings.
@@ -121,7 +120,6 @@ private:
 /// Builds a server_config. By default, it uses TLS 1.2 or 1.3, issues session tickets, requests no client certificates,
 /// and limits a handshake to 10 s. Renegotiation is refused. With TLS 1.2, only ciphers with forward secrecy and
 /// authenticated encryption are used: ECDHE with AES-GCM or ChaCha20-Poly1305.
-/// Thread safety: one thread at a time.
 class EDDY_API server_builder {
 public:
     /// Starts with the default settings and the default identity. Clients get this identity if they name no host, or a

@@ -88,14 +88,12 @@ namespace eddy::tls {
 template <class S>
 class stream {
 public:
-    /// For use by connect() and accept().
     stream(S&& below, detail::tls_engine&& engine) noexcept : below_(std::move(below)), engine_(std::move(engine)) {}
 
     /// Reads at least one byte into `into` and returns the count. Returns 0 only if the peer has sent close_notify, or
     /// if `into` is empty. `into` is a string, or a container or span of char, unsigned char or std::byte; see
     /// io::mutable_buffer.
     /// Errors: throws `misuse` for an empty std::string or std::vector, which has no room: resize() it first.
-    /// Cancel safety: safe.
     [[nodiscard]] auto read(io::mutable_buffer into) { return io::read(*this, into); }
     template <detail::growing_bytes C>
     [[nodiscard]] auto read(C& into, std::source_location where = std::source_location::current()) {
@@ -109,7 +107,6 @@ public:
     /// the connection accepts them. About 80 KiB at most are left for the next read, write or flush: await flush()
     /// before you wait for something else, or destroy the stream. `from` is text, or a container or span of char,
     /// unsigned char or std::byte; see io::const_buffer.
-    /// Cancel safety: safe.
     [[nodiscard]] auto write(io::const_buffer from) { return io::write(*this, from); }
     /// Encrypts and sends all of `from`, which is what write() accepts: flushes at the end. io::write_all() does not.
     /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
@@ -133,7 +130,6 @@ public:
     template <class T>
     detail::broken_future write_all(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Waits until all encrypted bytes were sent.
-    /// Cancel safety: safe.
     [[nodiscard]] auto flush() {
         return poll_fn([this](context& cx) { return poll_flush(cx); });
     }
@@ -144,7 +140,6 @@ public:
         return poll_fn([this](context& cx) { return poll_shutdown(cx); });
     }
 
-    /// Implements async_read and async_write.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         detail::tls_transport_of<S> below(below_);
         return engine_.poll_read(below, cx, into);

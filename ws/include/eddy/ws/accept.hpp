@@ -111,12 +111,10 @@ template <class F>
 /// Lifetime: owns the handler. Copies share it.
 class EDDY_API upgrade_service {
 public:
-    /// For use by service().
     upgrade_service(std::shared_ptr<detail::ws_handler> handler, options&& with)
         : handler_(std::move(handler)), options_(std::make_shared<const options>(std::move(with))) {}
 
     /// Answers a request; see accept().
-    /// Cancel safety: safe.
     [[nodiscard]] task<http::response> operator()(http::request asked) const;
 
 private:

@@ -83,10 +83,8 @@ class [[nodiscard("co_await it")]] receive_future : public future_ops<receive_fu
 public:
     using output_type = result<message>;
 
-    /// For use by receive().
     explicit receive_future(S& from) noexcept : from_(&from) {}
 
-    /// For use by co_await.
     friend const S* awaited_object(const receive_future& me) noexcept { return me.from_; }
 
     poll_result<output_type> poll(context& cx) { return from_->poll_receive(cx); }
@@ -101,7 +99,6 @@ class [[nodiscard("co_await it")]] close_future : public future_ops<close_future
 public:
     using output_type = result<void>;
 
-    /// For use by close().
     close_future(S& of, close_code code, std::string&& reason) noexcept
         : of_(&of), code_(code), reason_(std::move(reason)) {}
 
@@ -122,7 +119,6 @@ class [[nodiscard("co_await it")]] ping_future : public future_ops<ping_future<S
 public:
     using output_type = result<void>;
 
-    /// For use by ping().
     ping_future(S& of, std::string&& payload) noexcept : of_(&of), payload_(std::move(payload)) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -142,7 +138,6 @@ private:
 };
 
 /// The functions of `connection` and `receiver` that receive.
-/// Thread safety: one thread at a time.
 template <class Self>
 class receiving : public stream_ops<Self> {
 public:
@@ -185,7 +180,6 @@ private:
 };
 
 /// The functions of `connection` and `sender` that send.
-/// Thread safety: one thread at a time.
 template <class Self>
 class sending : public sink_ops<Self> {
 public:
@@ -253,10 +247,8 @@ class connection;
 /// Thread safety: one thread at a time. The sender may be on another thread.
 class receiver : public receiving<receiver> {
 public:
-    /// For use by co_await: if several tasks wait, only one is woken.
     static constexpr const char* wakes_one_task = "a ws::receiver";
 
-    /// For use by connection.
     explicit receiver(detail::ws_share share) noexcept : share_(std::move(share)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) noexcept = default;
@@ -272,10 +264,8 @@ private:
 /// Thread safety: one thread at a time. The receiver may be on another thread.
 class sender : public sending<sender> {
 public:
-    /// For use by co_await: if several tasks wait, only one is woken.
     static constexpr const char* wakes_one_task = "a ws::sender";
 
-    /// For use by connection.
     explicit sender(detail::ws_share share) noexcept : share_(std::move(share)) {}
     sender(sender&&) noexcept = default;
     sender& operator=(sender&&) noexcept = default;
@@ -318,7 +308,6 @@ public:
     /// For use by co_await: if several tasks wait in one direction, only one is woken.
     static constexpr const char* wakes_one_task = "a ws::connection";
 
-    /// For use by accept() and connect().
     explicit connection(detail::ws_share share) noexcept : share_(std::move(share)) {}
     connection(connection&&) noexcept = default;
     connection& operator=(connection&&) noexcept = default;

@@ -16,7 +16,6 @@
 namespace eddy::ws {
 
 /// The options of accept(), service() and connect(): `ws::options().message_limit(64 << 10).compression(true)`.
-/// Thread safety: one thread at a time.
 class options {
 public:
     /// The default options.
