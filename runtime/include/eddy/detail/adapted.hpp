@@ -58,7 +58,6 @@ public:
         return detail::poll_then_end([&] { return this->advance(cx); }, [this]() noexcept { this->end(); });
     }
 
-    /// For use by co_await.
     friend auto awaited_objects(const adapted& me) noexcept { return awaited_objects_of(std::get_if<0>(&me.step_)); }
 
     poll_result<void> poll_cancel(context& cx)

@@ -66,7 +66,6 @@ public:
         }
     }
 
-    /// For use by co_await.
     friend auto awaited_objects(const group& me) noexcept {
         return std::apply([](const auto&... child) { return concatenated(awaited_objects_of(child)...); },
                           me.children_);

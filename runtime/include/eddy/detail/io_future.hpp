@@ -59,7 +59,6 @@ private:
 template <class Self, class Output, class R>
 class reading_future : public io_future<Self, Output> {
 public:
-    /// For use by co_await.
     friend auto awaited_object(const reading_future& me) noexcept {
         return awaited_part_of<direction::read>(me.from());
     }
@@ -76,7 +75,6 @@ private:
 template <class Self, class Output, class W>
 class writing_future : public io_future<Self, Output> {
 public:
-    /// For use by co_await.
     static constexpr bool writes_to_object = true;
     friend auto awaited_object(const writing_future& me) noexcept { return awaited_part_of<direction::write>(me.to()); }
 

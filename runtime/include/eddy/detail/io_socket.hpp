@@ -256,7 +256,6 @@ class socket_future : public future_ops<Self> {
 public:
     using output_type = result<T>;
 
-    /// For use by co_await.
     static constexpr bool writes_to_object = Way == direction::write;
     friend const socket_part<Way>* awaited_object(const socket_future& me) noexcept {
         return socket_part_of<Way>(*me.socket_);

@@ -33,7 +33,7 @@ public:
         if (kept_ == nullptr) return not_ready;
         return kept_->poll(cx);
     }
-    /// For use by co_await.
+
     friend auto awaited_objects(const kept_round& me) noexcept {
         return awaited_objects_of(static_cast<const F*>(me.kept_));
     }
@@ -71,7 +71,7 @@ public:
             return next_future<S>(*items_).poll(cx);
         }
     }
-    /// For use by co_await.
+
     friend auto awaited_objects(const stream_round& me) noexcept {
         using objects = decltype(awaited_objects_of(next_future<S>(*me.items_)));
         return me.items_ == nullptr ? objects() : awaited_objects_of(next_future<S>(*me.items_));
@@ -137,7 +137,7 @@ public:
     {
         return made_.poll_cancel(cx);
     }
-    /// For use by co_await.
+
     friend auto awaited_objects(const made_round& me) noexcept { return awaited_objects_of(me.made_); }
     [[nodiscard]] bool is_enabled() const noexcept { return is_branch_enabled(made_); }
     void settle(bool has_others, bool has_last_resort) noexcept {

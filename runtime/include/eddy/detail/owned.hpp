@@ -25,7 +25,6 @@ public:
 
     poll_result<output_type> poll(context& cx) { return target_->poll(cx); }
 
-    /// For use by co_await.
     friend auto awaited_objects(const borrowed& me) noexcept { return awaited_objects_of(*me.target_); }
 
 private:

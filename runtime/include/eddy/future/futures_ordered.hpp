@@ -57,7 +57,6 @@ public:
     /// Destroys all futures and outputs.
     void clear() noexcept { futures_.clear(); }
 
-    /// Stream interface; see eddy::stream.
     /// Errors: throws the exception of a future, which is then removed.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if (is_empty()) return poll_result<std::optional<item_type>>(std::nullopt);

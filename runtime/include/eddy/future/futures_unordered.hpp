@@ -77,7 +77,6 @@ public:
     /// Destroys all futures. Their outputs are lost.
     void clear() noexcept { futures_.clear(); }
 
-    /// Stream interface; see eddy::stream.
     /// Errors: throws the exception of a future, which is then removed.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         using set = detail::future_set<F>;

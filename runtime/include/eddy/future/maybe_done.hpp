@@ -41,7 +41,7 @@ public:
     maybe_done_future& operator=(maybe_done_future&&) = delete;
     ~maybe_done_future() { drop(); }
 
-    /// Future interface; see eddy::future. Returns ready when the output is kept.
+    /// Returns ready when the output is kept.
     poll_result<void> poll(context& cx) {
         if (state_ != state::running) detail::throw_has_ended("maybe_done", cx.where());
         try {

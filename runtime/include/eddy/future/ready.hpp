@@ -44,7 +44,7 @@ public:
     /// Constructs the future.
     pending_future() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Future interface; see eddy::future. Never ready, and wakes no waker.
+    /// Never ready, and wakes no waker.
     poll_result<T> poll(context&) noexcept { return not_ready; }
 };
 

@@ -38,7 +38,6 @@ public:
     background_shutdown& operator=(background_shutdown&&) = delete;
     ~background_shutdown();
 
-    /// Future interface; see eddy::future.
     /// Errors: throws `misuse` if the future was ready before, or was moved from.
     poll_result<void> poll(context& cx);
 

@@ -100,9 +100,6 @@ class [[nodiscard]] stream_half : public stream_ops<stream_half<S>> {
 public:
     using item_type = typename S::item_type;
 
-    /// For use by split().
-    explicit stream_half(shared* of) noexcept : shared_(of) {}
-
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_next(cx); });
     }
@@ -110,6 +107,10 @@ public:
 private:
     template <class U, class T>
     friend U reunite(stream_half<U> reader, sink_half<U, T> writer, std::source_location where);
+    template <class U, class T>
+    friend struct halves;
+
+    explicit stream_half(shared* of) noexcept : shared_(of) {}
 
     typename shared::share shared_;
 };
@@ -126,9 +127,6 @@ public:
     using error_type = typename S::error_type;
     /// The result of the operations of the sink.
     using outcome = sinks::outcome_t<S>;
-
-    /// For use by split().
-    explicit sink_half(shared* of) noexcept : shared_(of) {}
 
     /// The sink functions; see sink.hpp. start_send() throws misuse without a poll_ready() that was ready.
     poll_result<outcome> poll_ready(context& cx) {
@@ -163,6 +161,10 @@ public:
 private:
     template <class U, class V>
     friend U reunite(stream_half<U> reader, sink_half<U, V> writer, std::source_location where);
+    template <class U, class V>
+    friend struct halves;
+
+    explicit sink_half(shared* of) noexcept : shared_(of) {}
 
     /// Passes the stored item to the object. Returns ready when no item is stored.
     poll_result<outcome> poll_held(S& object, context& cx) {

@@ -46,7 +46,6 @@ public:
     /// Destroys the future. The tasks of the set stay in the set.
     ~run_until_future() { end(); }
 
-    /// Future interface; see eddy::future.
     /// Errors: throws `misuse` if another thread drives the set at this moment.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("run_until()", cx.where());
@@ -66,7 +65,7 @@ public:
         }
     }
 
-    /// Future interface; see eddy::future. The tasks of the set run meanwhile.
+    /// The tasks of the set run meanwhile.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
