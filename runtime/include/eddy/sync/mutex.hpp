@@ -29,14 +29,18 @@ namespace eddy::sync {
 template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_mutex_guard
     : public eddy::detail::held_lock<T, Owner, eddy::detail::one_permit> {
-public:
-    /// For use by mutex.
     using held = eddy::detail::held_lock<T, Owner, eddy::detail::one_permit>;
     static constexpr const char* operation = "a mutex's lock()";
+    template <class, class>
+    friend class basic_mutex_guard;
+    template <class>
+    friend class lock_future;
+    template <class>
+    friend class mutex;
 
-    /// For use by mutex.
     explicit basic_mutex_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
+public:
     /// Narrows the guard to a part of the value. `fn` is a pointer to a member, or a function that returns a reference
     /// into the value. This guard is empty afterwards. If `fn` throws, this guard keeps the lock. (A future has its own
     /// map(), so give the guard a name first.)

@@ -29,14 +29,20 @@ namespace eddy::sync {
 template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_read_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
-public:
-    /// For use by rwlock.
     using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's read()";
+    template <class, class>
+    friend class basic_read_guard;
+    template <class, class>
+    friend class basic_write_guard;
+    template <class>
+    friend class lock_future;
+    template <class>
+    friend class rwlock;
 
-    /// For use by rwlock.
     explicit basic_read_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
+public:
     /// Narrows the guard to a part of the value. `fn` is a pointer to a member, or a function that returns a reference
     /// into the value. This guard is empty afterwards. If `fn` throws, this guard keeps the lock.
     template <class Fn>
@@ -60,14 +66,18 @@ public:
 template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_write_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
-public:
-    /// For use by rwlock.
     using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's write()";
+    template <class, class>
+    friend class basic_write_guard;
+    template <class>
+    friend class lock_future;
+    template <class>
+    friend class rwlock;
 
-    /// For use by rwlock.
     explicit basic_write_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
+public:
     /// Turns the write lock into a read lock without letting another writer in between. Wakes the readers at the front
     /// of the queue; they do not overtake a waiting writer.
     /// Preconditions: owns_lock().
