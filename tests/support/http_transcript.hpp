@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "h1/body_decoder.hpp"
-#include "h1/head_parser.hpp"
+#include "h1/head.hpp"
 
 // Functions that feed bytes to the parser of eddy::http in pieces, and describe the parsed messages as text.
 

@@ -14,7 +14,7 @@
 #include <eddy/sync/cancellation_token.hpp>
 
 #include "handshake.hpp"
-#include "message/characters.hpp"
+#include "message/syntax.hpp"
 #include "state.hpp"
 
 namespace eddy::detail {

@@ -9,8 +9,7 @@
 #include <random>
 #include <utility>
 
-#include "message/base64.hpp"
-#include "message/characters.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -13,19 +13,14 @@
 
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
-#include <eddy/http/url.hpp>
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "client/connect.hpp"
-#include "client/exchange.hpp"
 #include "client/http1_exchange.hpp"
-#include "client/http2_client.hpp"
-#include "client/pool.hpp"
-#include "h1/message_stream.hpp"
 #include "h2/http2.hpp"
-#include "message/characters.hpp"
 #include "message/gzip.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::http {
 

@@ -6,16 +6,13 @@
 #include <string>
 #include <utility>
 
-#include <eddy/http/client.hpp>
 #include <eddy/http/request.hpp>
-#include <eddy/http/url.hpp>
 #include <eddy/io/boxed.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
 #include "client/pool.hpp"
-#include "client/proxy_server.hpp"
 
 namespace eddy::detail {
 

@@ -8,7 +8,6 @@
 #include <span>
 
 #include <eddy/future/future.hpp>
-#include <eddy/http/body.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>

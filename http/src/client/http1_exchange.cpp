@@ -10,8 +10,6 @@
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
 
-#include "h1/head_writer.hpp"
-
 namespace eddy::detail {
 
 http1_exchange::http1_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool,

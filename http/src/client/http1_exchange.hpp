@@ -6,14 +6,12 @@
 #include <string>
 #include <string_view>
 
-#include <eddy/http/body.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 
 #include "client/exchange.hpp"
 #include "client/pool.hpp"
-#include "h1/body_decoder.hpp"
-#include "h1/head_parser.hpp"
+#include "h1/head.hpp"
 
 namespace eddy::detail {
 

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/future/waker.hpp>
-#include <eddy/http/headers.hpp>
 #include <eddy/http/request.hpp>
 
 #include "client/call_inbox.hpp"

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "client/http2_client.hpp"
-
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -16,8 +14,8 @@
 #include <eddy/time/timeout.hpp>
 
 #include "client/http2_client_connection.hpp"
-#include "h1/message_stream.hpp"
-#include "message/trailers.hpp"
+#include "h2/http2.hpp"
+#include "message/fields.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -9,10 +9,9 @@
 
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
-#include <eddy/http/headers.hpp>
 
-#include "client/http2_request_fields.hpp"
-#include "message/header_access.hpp"
+#include "h2/heads.hpp"
+#include "message/fields.hpp"
 #include "sys/quiet_socket.hpp"
 
 namespace eddy::detail {
@@ -42,7 +41,7 @@ std::chrono::nanoseconds interval_of_pings(const http::client_options& options) 
 
 http2_client_connection::http2_client_connection(message_stream&& stream, int socket, std::shared_ptr<http2_link> link,
                                                  const http::client_options& options)
-    : http2_session(std::move(stream), role::client, http2_client_settings(), this),
+    : http2_session(std::move(stream), role::client, shared_settings(), this),
       link_(std::move(link)),
       socket_(socket),
       io_timeout_(options.io_timeout()),
@@ -311,10 +310,10 @@ void http2_client_connection::add_waiting(std::shared_ptr<call> one) {
 }
 
 void http2_client_connection::open_stream(const std::shared_ptr<call>& one) {
-    const http2_request_fields fields(*one);
+    const http2_request_fields fields(one->asked, one->size, one->authority, one->is_https);
     nghttp2_data_provider provider{};
     provider.source.ptr = one.get();
-    provider.read_callback = &read_http2_request_part;
+    provider.read_callback = &callbacks::read_part;
     open_.push_back(one);
     const auto id = nghttp2_submit_request(session(), nullptr, fields.data(), fields.size(),
                                            fields.has_body() ? &provider : nullptr, nullptr);
@@ -370,6 +369,21 @@ std::error_code http2_client_connection::reason_of(const call& one, std::uint32_
 
 // ---- Callbacks ----
 
+const http2_settings& http2_client_connection::shared_settings() {
+    struct settings_of_client : http2_settings {
+        settings_of_client() {
+            http2_client_connection::callbacks::set_in(callbacks);
+            nghttp2_session_callbacks_set_on_begin_frame_callback(
+                callbacks, [](nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+                    return http2_client_connection::callbacks::guarded(
+                        user, [&](http2_client_connection& on) { return on.begin_frame(*head); });
+                });
+        }
+    };
+    static const settings_of_client settings;
+    return settings;
+}
+
 int http2_client_connection::begin_frame(const nghttp2_frame_hd& head) {
     if (head.type != NGHTTP2_SETTINGS) return 0;
     begin_settings();
@@ -377,8 +391,8 @@ int http2_client_connection::begin_frame(const nghttp2_frame_hd& head) {
     return 0;
 }
 
-int http2_client_connection::begin_head(std::int32_t stream) {
-    auto* const one = find(stream);
+int http2_client_connection::begin_head(const nghttp2_frame& frame) {
+    auto* const one = find(frame.hd.stream_id);
     if (one == nullptr) return 0;
     if (!one->has_final) one->answer = http2_answer();
     one->head_size = 0;

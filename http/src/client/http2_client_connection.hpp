@@ -58,9 +58,9 @@ public:
     poll_result<bool> poll(context& cx);
 
 private:
-    friend struct http2_client_callbacks;
-
     using call = http2_call;
+    using callbacks = http2_callbacks<http2_client_connection, call>;
+    friend callbacks;
 
     // The parts of a turn:
     void turn(context& cx);
@@ -71,9 +71,12 @@ private:
     [[nodiscard]] bool send(context& cx);
     [[nodiscard]] bool wait(context& cx);
 
+    /// Returns the callbacks and options of a client's sessions.
+    /// Errors: throws std::bad_alloc.
+    [[nodiscard]] static const http2_settings& shared_settings();
     // Callbacks of nghttp2. They return 0 or an error of nghttp2.
     int begin_frame(const nghttp2_frame_hd& head);
-    int begin_head(std::int32_t stream);
+    int begin_head(const nghttp2_frame& frame);
     int add_field(std::int32_t stream, std::string_view name, std::string_view value);
     int frame_received(const nghttp2_frame& frame);
     int frame_sent(const nghttp2_frame& frame);
@@ -127,12 +130,5 @@ private:
     bool is_closing_ = false;       // the connection accepts no further requests
     bool closes_ = false;
 };
-
-/// Makes the callbacks of a client's sessions.
-[[nodiscard]] const http2_settings& http2_client_settings();
-
-/// The read callback of a request's body. The data source is its http2_call.
-ssize_t read_http2_request_part(nghttp2_session* session, std::int32_t stream, std::uint8_t* into, std::size_t most,
-                                std::uint32_t* flags, nghttp2_data_source* source, void* user);
 
 }  // namespace eddy::detail

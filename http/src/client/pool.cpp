@@ -10,7 +10,7 @@
 
 #include <eddy/runtime/core_handle.hpp>
 
-#include "client/http2_client.hpp"
+#include "h2/http2.hpp"
 
 namespace eddy::detail {
 

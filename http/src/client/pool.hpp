@@ -17,7 +17,7 @@
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/time/clock.hpp>
 
-#include "client/proxy_choice.hpp"
+#include "client/proxy.hpp"
 #include "h1/message_stream.hpp"
 #include "sys/quiet_socket.hpp"
 

@@ -10,7 +10,6 @@
 #include <eddy/tls.hpp>
 
 #include "client/connect.hpp"
-#include "h2/http2.hpp"
 
 namespace eddy::http {
 
@@ -43,7 +42,7 @@ task<result<opened_connection>> shake_hands(S below, const http::client_options&
     auto config = options.tls() ? result<tls::client_config>(*options.tls()) : default_settings();
     if (!config) co_return std::unexpected(config.error());
     std::vector<std::string> protocols;
-    if (offered != client_protocols::http1 && has_http2()) protocols.emplace_back("h2");
+    if (offered != client_protocols::http1) protocols.emplace_back("h2");
     if (offered != client_protocols::http2) protocols.emplace_back("http/1.1");
     config = config->with_alpn(protocols);
     if (!config) co_return std::unexpected(config.error());

@@ -8,12 +8,10 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/http/error.hpp>
-#include <eddy/http/url.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "client/connect.hpp"
 #include "client/http1_exchange.hpp"
-#include "client/pool.hpp"
 
 namespace eddy::detail {
 

@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "message/characters.hpp"
-#include "message/header_access.hpp"
-#include "message/trailers.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::detail {
 

@@ -8,9 +8,8 @@
 #include <string_view>
 
 #include <eddy/http/error.hpp>
-#include <eddy/http/headers.hpp>
 
-#include "h1/head_parser.hpp"
+#include "message/fields.hpp"
 
 namespace eddy::detail {
 
@@ -55,7 +54,7 @@ public:
     [[nodiscard]] bool is_in_trailers() const noexcept { return state_ >= state::trailer && state_ <= state::end_lf; }
     /// Returns how many bytes of the body, or of the current chunk, have not been consumed.
     [[nodiscard]] std::uint64_t left() const noexcept { return left_; }
-    /// Returns the trailer fields that are permitted: see trailers.hpp. Empty before the end of the body.
+    /// Returns the trailer fields that are permitted: see may_be_trailer(). Empty before the end of the body.
     [[nodiscard]] http::headers trailers() const;
 
 private:

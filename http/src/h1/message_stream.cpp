@@ -16,7 +16,7 @@
 #include <eddy/http/error.hpp>
 #include <eddy/time/timeout.hpp>
 
-#include "message/trailers.hpp"
+#include "message/fields.hpp"
 
 namespace eddy::detail {
 namespace {

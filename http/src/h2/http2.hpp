@@ -3,19 +3,30 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
+#include <eddy/http/request.hpp>
 #include <eddy/http/serve.hpp>
+#include <eddy/io/boxed.hpp>
 #include <eddy/net/serve.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 
-#include "h1/message_stream.hpp"
+// What servers and clients use of HTTP/2: server/http2_connection.cpp and client/http2_client.cpp, or their replacement
+// in a build without nghttp2, http2_off.cpp.
 
-// HTTP/2, or its replacement in a build without nghttp2: http2_connection.cpp or http2_off.cpp.
+namespace eddy::http {
+class client_options;
+class url;
+}  // namespace eddy::http
 
 namespace eddy::detail {
+
+class client_exchange;
+class http2_handle;
+class message_stream;
 
 /// Returns whether this build has HTTP/2.
 [[nodiscard]] bool has_http2() noexcept;
@@ -28,5 +39,21 @@ namespace eddy::detail {
                                              std::optional<net::socket_addr> peer,
                                              std::optional<net::serve_connection> connection,
                                              time::time_point first_until);
+
+/// Starts an HTTP/2 connection of a client, which runs in a task of its own. It ends when the handle and all requests
+/// are destroyed. `socket` is the descriptor of the TCP connection below all layers, or -1.
+/// Preconditions: has_http2().
+[[nodiscard]] std::shared_ptr<http2_handle> start_http2(io::boxed_stream below, int socket,
+                                                        const http::client_options& options, std::string address);
+
+/// Returns whether the connection accepts requests.
+[[nodiscard]] bool is_open(const http2_handle& on) noexcept;
+
+/// Returns the address of the server.
+[[nodiscard]] const std::string& address_of(const http2_handle& on) noexcept;
+
+/// Sends a request. Returns null, and does not change the request, if the connection does not accept requests.
+[[nodiscard]] std::shared_ptr<client_exchange> start_http2_exchange(std::shared_ptr<http2_handle> on,
+                                                                    http::request& asked, const http::url& to);
 
 }  // namespace eddy::detail

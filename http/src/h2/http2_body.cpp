@@ -7,9 +7,7 @@
 
 #include <eddy/http/error.hpp>
 
-#include "h2/session.hpp"
-#include "message/header_access.hpp"
-#include "message/trailers.hpp"
+#include "message/fields.hpp"
 
 namespace eddy::detail {
 

@@ -15,7 +15,6 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/body.hpp>
-#include <eddy/http/headers.hpp>
 #include <eddy/result.hpp>
 #include <eddy/time/clock.hpp>
 

@@ -6,7 +6,7 @@
 
 #include <eddy/error.hpp>
 
-#include "client/http2_client.hpp"
+#include "h1/message_stream.hpp"
 
 namespace eddy::detail {
 

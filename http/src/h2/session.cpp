@@ -10,8 +10,6 @@
 
 #include <eddy/error.hpp>
 
-#include "message/characters.hpp"
-
 namespace eddy::detail {
 
 namespace {
@@ -115,40 +113,6 @@ void http2_session::check_windows() noexcept {
 bool http2_session::is_over() const noexcept {
     return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0 &&
            !stream_.has_unsent();
-}
-
-std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
-                             std::ptrdiff_t size, std::uint32_t& flags) noexcept {
-    if (size < 0 || (flags & NGHTTP2_DATA_FLAG_EOF) == 0 || trailers.empty()) return size;
-    flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    try {
-        std::vector<nghttp2_nv> fields;
-        fields.reserve(trailers.size());
-        for (const auto& [name, value] : trailers) fields.push_back(nv_of(name, trim(value)));
-        const bool is_submitted = nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0;
-        if (!is_submitted) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-        return size;
-    } catch (const std::bad_alloc&) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-}
-
-nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {
-    // SAFETY: nghttp2 does not change what the pointers refer to.
-    const auto bytes = [](std::string_view text) {
-        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // NOLINT(*-const-cast)
-    };
-    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-bool is_of_connection(std::string_view name) noexcept {
-    switch (name.size()) {
-    case 7: return http::equal_names(name, "Upgrade");
-    case 10: return http::equal_names(name, "Connection") || http::equal_names(name, "Keep-Alive");
-    case 16: return http::equal_names(name, "Proxy-Connection");
-    case 17: return http::equal_names(name, "Transfer-Encoding");
-    default: return false;
-    }
 }
 
 }  // namespace eddy::detail

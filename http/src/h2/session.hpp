@@ -14,14 +14,10 @@
 #include <utility>
 
 #include <eddy/future/future.hpp>
-#include <eddy/http/headers.hpp>
 
 #include "h1/message_stream.hpp"
 
 namespace eddy::detail {
-
-/// The bytes that each field adds to the size of a list of fields (RFC 9113, section 6.5.2).
-constexpr std::size_t field_overhead = 32;
 
 /// The callbacks and options of nghttp2's sessions. Each callback has the type that nghttp2's C interface needs.
 struct http2_settings {
@@ -142,20 +138,77 @@ protected:
     return static_cast<std::ptrdiff_t>(count);
 }
 
-/// For nghttp2's read callback, after size_of_data(): sends the trailer fields when the body ends. Returns `size`, or
-/// an error of nghttp2 that resets the stream.
-[[nodiscard]] std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
-                                           std::ptrdiff_t size, std::uint32_t& flags) noexcept;
-
-/// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
-[[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;
-
-/// Returns whether a field is connection-specific, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
-[[nodiscard]] bool is_of_connection(std::string_view name) noexcept;
-
 // SAFETY: bytes may be read as char.
 [[nodiscard]] inline std::string_view text_of(const std::uint8_t* data, std::size_t size) noexcept {
     return {reinterpret_cast<const char*>(data), size};
 }
+
+/// The callbacks of nghttp2 that servers and clients share: they have the types that its C interface needs. The user
+/// data of a session is its Connection, which befriends this class. A body that is sent belongs to a Stream.
+template <class Connection, class Stream>
+struct http2_callbacks {
+    static Connection& connection_of(void* user) noexcept { return *static_cast<Connection*>(user); }
+    template <class F>
+    static int guarded(void* user, F&& function) noexcept {
+        auto& on = connection_of(user);
+        return on.guarded([&] { return function(on); });
+    }
+
+    static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+        return guarded(user, [&](Connection& on) { return on.begin_head(*frame); });
+    }
+    static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
+                      const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
+        return guarded(user, [&](Connection& on) {
+            return on.add_field(frame->hd.stream_id, text_of(name, name_size), text_of(value, value_size));
+        });
+    }
+    /// Called for a field with a character that is not permitted. Resets the stream.
+    static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
+                              const std::uint8_t*, std::size_t, std::uint8_t, void*) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+        return guarded(user, [&](Connection& on) { return on.frame_received(*frame); });
+    }
+    static int data_received(nghttp2_session*, std::uint8_t, std::int32_t stream, const std::uint8_t* data,
+                             std::size_t size, void* user) {
+        return guarded(user, [&](Connection& on) { return on.data_received(stream, text_of(data, size)); });
+    }
+    static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+        return guarded(user, [&](Connection& on) { return on.frame_sent(*frame); });
+    }
+    static int frame_not_sent(nghttp2_session*, const nghttp2_frame* frame, int why, void* user) {
+        return guarded(user, [&](Connection& on) { return on.frame_not_sent(*frame, why); });
+    }
+    static int stream_closed(nghttp2_session*, std::int32_t stream, std::uint32_t why, void* user) {
+        return guarded(user, [&](Connection& on) { return on.stream_closed(stream, why); });
+    }
+    static int send_part(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head, std::size_t count,
+                         nghttp2_data_source* source, void* user) {
+        constexpr std::size_t head_size = 9;
+        return guarded(user, [&](Connection& on) {
+            return on.append_part(*static_cast<Stream*>(source->ptr), std::span(head, head_size), count);
+        });
+    }
+
+    /// The read callback of a body that is sent. The data source is its Stream.
+    static ssize_t read_part(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t most, std::uint32_t* flags,
+                             nghttp2_data_source* source, void* user) {
+        return connection_of(user).size_of_part(*static_cast<Stream*>(source->ptr), most, *flags);
+    }
+
+    static void set_in(nghttp2_session_callbacks* all) noexcept {
+        nghttp2_session_callbacks_set_on_begin_headers_callback(all, &begin_headers);
+        nghttp2_session_callbacks_set_on_header_callback(all, &header);
+        nghttp2_session_callbacks_set_on_invalid_header_callback(all, &invalid_header);
+        nghttp2_session_callbacks_set_on_frame_recv_callback(all, &frame_received);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all, &data_received);
+        nghttp2_session_callbacks_set_on_frame_send_callback(all, &frame_sent);
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(all, &frame_not_sent);
+        nghttp2_session_callbacks_set_on_stream_close_callback(all, &stream_closed);
+        nghttp2_session_callbacks_set_send_data_callback(all, &send_part);
+    }
+};
 
 }  // namespace eddy::detail

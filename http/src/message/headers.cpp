@@ -8,7 +8,7 @@
 
 #include <eddy/error.hpp>
 
-#include "message/characters.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::http {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <eddy/error.hpp>
 
-#include "message/header_access.hpp"
+#include "message/fields.hpp"
 #include "message/presence.hpp"
 
 namespace eddy::detail {

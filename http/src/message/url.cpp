@@ -9,8 +9,7 @@
 #include <eddy/http/error.hpp>
 #include <eddy/http/headers.hpp>
 
-#include "message/characters.hpp"
-#include "message/host.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::http {
 namespace {

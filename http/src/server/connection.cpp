@@ -29,18 +29,13 @@
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
-#include "h1/body_decoder.hpp"
-#include "h1/head_parser.hpp"
-#include "h1/head_writer.hpp"
-#include "h1/message_stream.hpp"
+#include "h1/head.hpp"
 #include "h2/http2.hpp"
-#include "message/body_timer.hpp"
-#include "message/characters.hpp"
 #include "message/presence.hpp"
-#include "server/counters.hpp"
+#include "message/syntax.hpp"
 #include "server/incoming_body.hpp"
-#include "server/memory.hpp"
 #include "server/service_outcome.hpp"
+#include "server/shared_state.hpp"
 
 // One connection of a server.
 //
@@ -57,6 +52,8 @@
 // Responses to them are collected as long as the service does not wait.
 
 namespace eddy::detail {
+
+std::shared_ptr<server_memory> make_server_memory() { return std::make_shared<server_memory>(); }
 
 namespace {
 

@@ -12,10 +12,7 @@
 #include <eddy/http/error.hpp>
 
 #include "h2/http2.hpp"
-#include "message/presence.hpp"
-#include "message/trailers.hpp"
-#include "server/http2_callbacks.hpp"
-#include "server/http2_response_fields.hpp"
+#include "message/fields.hpp"
 
 namespace eddy::detail {
 
@@ -48,7 +45,7 @@ constexpr std::size_t connection_window(std::size_t of_stream) noexcept { return
 http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
                                    std::optional<net::socket_addr> peer,
                                    std::optional<net::serve_connection>&& connection, time::time_point first_until)
-    : http2_session(std::move(stream), role::server, http2_server_settings(), this),
+    : http2_session(std::move(stream), role::server, shared_settings(), this),
       server_(std::move(server)),
       peer_(peer),
       connection_(std::move(connection)),
@@ -422,7 +419,27 @@ void http2_connection::end_frame(const http2_frame_head& frame) noexcept {
     if (is_of_block && (frame.flags & NGHTTP2_FLAG_END_HEADERS) != 0) fields_until_ = time::time_point::max();
 }
 
-int http2_connection::begin_head(std::int32_t stream) {
+const http2_settings& http2_connection::shared_settings() {
+    struct settings_of_server : http2_settings {
+        settings_of_server() {
+            use_own_limits();
+            http2_connection::callbacks::set_in(callbacks);
+            nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
+                callbacks, [](nghttp2_session*, const nghttp2_frame*, int, void* user) {
+                    return http2_connection::callbacks::guarded(user, [](http2_connection& on) {
+                        on.take_token(on.frames_allowed_);
+                        return 0;
+                    });
+                });
+        }
+    };
+    static const settings_of_server settings;
+    return settings;
+}
+
+int http2_connection::begin_head(const nghttp2_frame& frame) {
+    if (frame.hd.type != NGHTTP2_HEADERS || frame.headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    const auto stream = frame.hd.stream_id;
     const auto& options = server_->options;
     // nghttp2 limits the open streams. Services that are being cancelled have no stream.
     if (exchanges_.size() >= std::size_t{2} * options.max_streams()) {
@@ -440,7 +457,8 @@ int http2_connection::begin_head(std::int32_t stream) {
     return 0;
 }
 
-int http2_connection::add_field(exchange* one, std::string_view name, std::string_view value) {
+int http2_connection::add_field(std::int32_t stream, std::string_view name, std::string_view value) {
+    auto* const one = exchange_of(stream);
     if (one == nullptr) return 0;
     fields_size_ += name.size() + value.size() + field_overhead;
     if (fields_size_ / fields_factor > std::max(server_->options.header_limit(), frames_read)) {
@@ -517,7 +535,8 @@ int http2_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
     return 0;
 }
 
-int http2_connection::data_received(exchange* one, std::string_view data) {
+int http2_connection::data_received(std::int32_t stream, std::string_view data) {
+    auto* const one = exchange_of(stream);
     frames_allowed_.earn();
     if (one != nullptr && one->incoming) {
         one->received += data.size();
@@ -530,7 +549,8 @@ int http2_connection::data_received(exchange* one, std::string_view data) {
     return 0;
 }
 
-int http2_connection::stream_closed(exchange* one) {
+int http2_connection::stream_closed(std::int32_t stream, std::uint32_t) {
+    auto* const one = exchange_of(stream);
     if (one == nullptr) return 0;
     one->is_open = false;
     if (one->is_ended) ended_[ended_next_++ % ended_.size()] = one->id;
@@ -701,7 +721,7 @@ void http2_connection::respond(exchange& one, http::response&& answer) {
     one.since = now();
     nghttp2_data_provider provider{};
     provider.source.ptr = &one;
-    provider.read_callback = &read_http2_part;
+    provider.read_callback = &callbacks::read_part;
     const auto submitted = nghttp2_submit_response(session_.get(), one.id, fields.data(), fields.size(),
                                                    fields.has_body() ? &provider : nullptr);
     if (submitted == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();

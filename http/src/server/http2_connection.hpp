@@ -29,17 +29,14 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "h1/message_stream.hpp"
-#include "h2/allowance.hpp"
 #include "h2/frames.hpp"
+#include "h2/heads.hpp"
 #include "h2/http2_body.hpp"
 #include "h2/session.hpp"
 #include "h2/window.hpp"
 #include "message/presence.hpp"
-#include "server/counters.hpp"
-#include "server/http2_head.hpp"
-#include "server/memory.hpp"
 #include "server/service_outcome.hpp"
+#include "server/shared_state.hpp"
 
 namespace eddy::detail {
 
@@ -162,7 +159,8 @@ public:
 
 private:
     friend http2_work;
-    friend struct http2_callbacks;
+    using callbacks = http2_callbacks<http2_connection, http2_exchange>;
+    friend callbacks;
 
     using exchange = http2_exchange;
     using phase = http2_exchange::phase;
@@ -185,14 +183,17 @@ private:
     [[nodiscard]] bool wait(context& cx);
     [[nodiscard]] bool poll_timer(context& cx);
 
+    /// Returns the callbacks and options of a server's sessions.
+    /// Errors: throws std::bad_alloc.
+    [[nodiscard]] static const http2_settings& shared_settings();
     // Callbacks of nghttp2. They return 0 or an error of nghttp2.
-    int begin_head(std::int32_t stream);
-    int add_field(exchange* one, std::string_view name, std::string_view value);
+    int begin_head(const nghttp2_frame& frame);
+    int add_field(std::int32_t stream, std::string_view name, std::string_view value);
     int frame_received(const nghttp2_frame& frame);
     int frame_sent(const nghttp2_frame& frame);
     int frame_not_sent(const nghttp2_frame& frame, int why);
-    int data_received(exchange* one, std::string_view data);
-    int stream_closed(exchange* one);
+    int data_received(std::int32_t stream, std::string_view data);
+    int stream_closed(std::int32_t stream, std::uint32_t why);
     std::ptrdiff_t size_of_part(const exchange& one, std::size_t most, std::uint32_t& flags) noexcept;
     int append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count);
 

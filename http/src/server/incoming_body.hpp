@@ -12,10 +12,8 @@
 
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
-#include <eddy/http/headers.hpp>
 #include <eddy/result.hpp>
 
-#include "h1/body_decoder.hpp"
 #include "h1/message_stream.hpp"
 
 namespace eddy::detail {

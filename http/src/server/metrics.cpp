@@ -14,7 +14,7 @@
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
 
-#include "server/counters.hpp"
+#include "server/shared_state.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -19,7 +19,7 @@
 #include <eddy/net/serve.hpp>
 #include <eddy/net/socket_addr.hpp>
 
-#include "server/counters.hpp"
+#include "server/shared_state.hpp"
 
 // Functions that the connections of HTTP/1.1 and HTTP/2 share.
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "message/characters.hpp"
 #include "message/gzip.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -6,8 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "message/characters.hpp"
-#include "message/date.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -19,12 +19,10 @@
 #include <eddy/bytes/bytes.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/http/error.hpp>
-#include <eddy/http/url.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
-#include "message/characters.hpp"
-#include "message/date.hpp"
+#include "message/syntax.hpp"
 #include "services/conditions.hpp"
 #include "sys/served_file.hpp"
 

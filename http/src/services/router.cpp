@@ -10,7 +10,7 @@
 
 #include <eddy/error.hpp>
 
-#include "message/characters.hpp"
+#include "message/syntax.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "client/exchange.hpp"
-#include "client/http2_client.hpp"
+#include "h2/http2.hpp"
 #include "support/http2_peer.hpp"
 
 namespace {

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/http2_client.hpp"
+#include "h2/http2.hpp"
 #include "support/http2_client.hpp"
 #include "support/http2_peer.hpp"
 

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "message/date.hpp"
+#include "message/syntax.hpp"
 #include "services/conditions.hpp"
 #include "support/emulated.hpp"
 #include "support/temp_dir.hpp"

@@ -12,8 +12,7 @@
 #include <string>
 #include <utility>
 
-#include "h1/head_parser.hpp"
-#include "h1/head_writer.hpp"
+#include "h1/head.hpp"
 
 namespace {
 

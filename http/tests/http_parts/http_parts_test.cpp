@@ -18,7 +18,7 @@
 #include <system_error>
 #include <utility>
 
-#include "h1/head_parser.hpp"
+#include "h1/head.hpp"
 
 namespace {
 

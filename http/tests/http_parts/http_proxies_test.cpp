@@ -10,10 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "client/excluded_hosts.hpp"
-#include "client/proxies_access.hpp"
-#include "client/proxy_choice.hpp"
-#include "client/proxy_server.hpp"
+#include "client/proxy.hpp"
 
 namespace {
 

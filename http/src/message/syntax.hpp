@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include <eddy/detail/byte_order.hpp>
 
-// The classes of characters in RFC 9110 and RFC 3986.
+// The syntax of the texts in HTTP (RFC 9110) and in URLs (RFC 3986): characters, hosts, dates, base64.
 
 namespace eddy::detail {
 
@@ -129,6 +131,64 @@ template <class Predicate>
     const auto part = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     return part;
+}
+
+// ---- Hosts ----
+
+/// The texts in "host", "host:port" or "[::1]:port".
+struct host_texts {
+    std::string_view host;  // without brackets
+    std::string_view port;  // digits; empty if there is no port
+
+    host_texts(std::string_view name, std::string_view digits) noexcept : host(name), port(digits) {}
+};
+
+/// Splits the value of a Host field. Returns nullopt if it does not have the form "uri-host [ : port ]" of RFC 9110,
+/// section 7.2. The host may be empty. The port may be any number, also 0 or 65536.
+[[nodiscard]] std::optional<host_texts> split_host(std::string_view text) noexcept;
+
+/// The parts of "host", "host:port" or "[::1]:port", for a connection.
+struct host_parts {
+    std::string_view host;              // without brackets
+    std::optional<std::uint16_t> port;  // nullopt if there is none
+
+    host_parts(std::string_view name, std::optional<std::uint16_t> number) noexcept : host(name), port(number) {}
+};
+
+/// Same as split_host(), for the host and the port of a URL. Returns nullopt also if the port is not in [1, 65535].
+[[nodiscard]] std::optional<host_parts> parse_host(std::string_view text) noexcept;
+
+/// Returns whether a client can connect to a host: it is an address, or a name of labels that are not empty. A name
+/// such as ".example.org" would match the certificate of each host of the domain.
+[[nodiscard]] bool can_be_server(std::string_view host) noexcept;
+
+// ---- Dates ----
+
+/// A date as header fields have it: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, section 5.6.7).
+using date_text = std::array<char, 29>;
+
+/// Formats a time in seconds since 1970, from the years 0 to 9999.
+[[nodiscard]] date_text format_date(std::int64_t seconds) noexcept;
+/// Parses a date in the form of format_date(). Returns nullopt for any other text, also for the two obsolete forms.
+[[nodiscard]] std::optional<std::int64_t> parse_date(std::string_view text) noexcept;
+/// Returns the time as the Date field needs it: "Sun, 06 Nov 1994 08:49:37 GMT". The text is valid until the next call
+/// on this thread.
+[[nodiscard]] std::string_view current_date();
+
+// ---- Base64 ----
+
+inline constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Returns bytes as base64 (RFC 4648, section 4).
+[[nodiscard]] inline std::string base64(std::span<const unsigned char> bytes) {
+    std::string text;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const auto count = std::min<std::size_t>(3, bytes.size() - i);
+        std::uint32_t group = 0;
+        for (std::size_t k = 0; k < 3; ++k) group = group << 8u | (k < count ? bytes[i + k] : 0u);
+        for (std::size_t k = 0; k < 4; ++k) text += k <= count ? base64_digits[group >> (18 - 6 * k) & 63u] : '=';
+    }
+    return text;
 }
 
 }  // namespace eddy::detail

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <nghttp2/nghttp2.h>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include <eddy/http/headers.hpp>
-#include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
-#include <eddy/http/status.hpp>
+#include <eddy/http/response.hpp>
 
-#include "h1/head_parser.hpp"
+#include "message/fields.hpp"
+
+// The heads and trailers of requests and responses as fields of HTTP/2.
 
 namespace eddy::detail {
+
+/// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
+[[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;
 
 /// Builds the head of a request from the fields of an HTTP/2 stream, and refuses what RFC 9113 and the limits do not
 /// permit. nghttp2 has already checked the characters, and the order and number of the pseudo fields. It has also
@@ -59,5 +66,52 @@ private:
     std::string cookies_;
     http::headers headers_;
 };
+
+/// The fields of a head that is sent, for nghttp2.
+/// Lifetime: refers to the message.
+class http2_fields {
+public:
+    http2_fields(const http2_fields&) = delete;
+    http2_fields& operator=(const http2_fields&) = delete;
+
+    [[nodiscard]] bool has_body() const noexcept { return has_body_; }
+    [[nodiscard]] const nghttp2_nv* data() const noexcept { return all_.data(); }
+    [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+
+protected:
+    explicit http2_fields(bool has_body) noexcept : has_body_(has_body) {}
+    ~http2_fields() = default;
+
+    void add_length(std::uint64_t size);
+
+    bool has_body_;
+    std::vector<nghttp2_nv> all_;
+
+private:
+    std::array<char, 20> length_{};
+};
+
+class http2_request_fields : public http2_fields {
+public:
+    /// `size` is that of the body, and nullopt if it is unknown. `authority` is sent unless the request has Host.
+    http2_request_fields(const http::request& asked, std::optional<std::uint64_t> size, std::string_view authority,
+                         bool is_https);
+
+private:
+    void add_regular(std::string_view name, std::string_view value);
+};
+
+class http2_response_fields : public http2_fields {
+public:
+    http2_response_fields(const http::response& from, http::method asked);
+
+private:
+    std::array<char, 3> status_{};
+};
+
+/// For nghttp2's read callback, after size_of_data(): sends the trailer fields when the body ends. Returns `size`, or
+/// an error of nghttp2 that resets the stream.
+[[nodiscard]] std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
+                                           std::ptrdiff_t size, std::uint32_t& flags) noexcept;
 
 }  // namespace eddy::detail

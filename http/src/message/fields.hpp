@@ -7,7 +7,36 @@
 
 #include <eddy/http/headers.hpp>
 
+// The fields of messages: their limits, how they delimit the body, unchecked access, and what a trailer section may
+// have.
+
+namespace eddy::http {
+class body;
+}
+
 namespace eddy::detail {
+
+/// Limits of a head.
+struct head_limits {
+    std::size_t bytes = 16 * 1024;  // of the first line and all fields together
+    std::size_t fields = 100;
+
+    head_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+/// The way in which the body of a message is delimited.
+struct body_framing {
+    enum class kind : unsigned char { none, length, chunked, until_end };
+
+    kind is = kind::none;
+    std::uint64_t length = 0;  // if `is` is length
+
+    body_framing() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    body_framing(kind which, std::uint64_t size) noexcept : is(which), length(size) {}
+};
+
+/// The bytes that each field adds to the size of a list of fields (RFC 9113, section 6.5.2).
+constexpr std::size_t field_overhead = 32;
 
 /// Gives the library access to the private functions of http::headers that store fields without checking them.
 struct header_access {
@@ -57,5 +86,16 @@ struct header_access {
         return {in.memory_ + sizeof(http::headers::field), in.text_size_};
     }
 };
+
+/// The maximum number of bytes of the trailer fields of a received body.
+inline constexpr std::size_t max_trailer_bytes = 8 * 1024;
+
+/// Returns whether a field may be a trailer field. Fields that determine the framing, the routing, the authentication,
+/// the handling or the type of a message are not permitted (RFC 9110, section 6.5.1). A receiver needs them before the
+/// body, or has already acted without them.
+[[nodiscard]] bool may_be_trailer(std::string_view name) noexcept;
+
+/// Returns the trailer fields of a body that was read to its end, without those that are not permitted.
+[[nodiscard]] http::headers trailers_to_send(http::body& of);
 
 }  // namespace eddy::detail

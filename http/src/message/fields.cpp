@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "message/trailers.hpp"
+#include "message/fields.hpp"
 
 #include <algorithm>
 #include <array>
 
-#include "message/header_access.hpp"
+#include <eddy/http/body.hpp>
 
 namespace eddy::detail {
 

@@ -6,12 +6,14 @@
 #include <string>
 #include <string_view>
 
-#include <eddy/http/headers.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
+#include <eddy/http/response.hpp>
 #include <eddy/http/status.hpp>
 
-// The parser of HTTP/1.1 heads: the first line of a message and its header fields (RFC 9112).
+#include "message/fields.hpp"
+
+// The heads of HTTP/1.1, parsed and written: the first line of a message and its header fields (RFC 9112).
 //
 // eddy has its own parser and does not use llhttp, for three reasons. Debian 12 has llhttp only as C sources inside of
 // a package for Node. Its strict mode has accepted a bare LF (nodejs/llhttp#877), so a strict layer would be necessary
@@ -22,14 +24,6 @@
 // Transfer-Encoding fields, or both together. Folded lines are refused in requests, and unfolded in responses.
 
 namespace eddy::detail {
-
-/// Limits of a head.
-struct head_limits {
-    std::size_t bytes = 16 * 1024;  // of the first line and all fields together
-    std::size_t fields = 100;
-
-    head_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-};
 
 /// Finds the end of a head in a window that grows.
 ///
@@ -50,17 +44,6 @@ private:
     std::size_t line_ = 0;   // the start of the line whose end was not found yet
     std::size_t seen_ = 0;   // the bytes from line_ to here contain no LF
     bool has_line_ = false;  // the first line has ended
-};
-
-/// The way in which the body of a message is delimited.
-struct body_framing {
-    enum class kind : unsigned char { none, length, chunked, until_end };
-
-    kind is = kind::none;
-    std::uint64_t length = 0;  // if `is` is length
-
-    body_framing() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-    body_framing(kind which, std::uint64_t size) noexcept : is(which), length(size) {}
 };
 
 /// The properties of a message that follow from its head.
@@ -108,5 +91,26 @@ inline constexpr unsigned most_interim_responses = 10;
 /// Parses the head of the response to CONNECT. Ignores the fields that announce a body, because a client must do so
 /// (RFC 9110, section 9.3.6). Returns whether it is valid.
 [[nodiscard]] bool parse_tunnel_head(std::string_view head, const head_limits& limits, response_head& into);
+
+// ---- Writing ----
+
+/// The properties of a request that determine the head of its response.
+struct response_context {
+    http::method asked = http::method::get;           // the method of the request
+    http::version version = http::version::http_1_1;  // the version of the client
+    bool keeps_alive = true;
+
+    response_context() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+/// Appends the head of a response to `out`, and returns how its body is sent. Clears `keeps_alive` if the response has
+/// "Connection: close", or if only the end of the connection can delimit the body.
+body_framing write_response_head(std::string& out, const http::response& from, response_context& context);
+
+/// Appends the head of a response 101, whose headers have the name of the new protocol in Upgrade.
+void write_switching_head(std::string& out, const http::response& from);
+
+/// Appends the head of a request to `out`, and returns how its body is sent. `authority` is the value of Host.
+body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority);
 
 }  // namespace eddy::detail
