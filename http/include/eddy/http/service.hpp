@@ -2,146 +2,17 @@
 #pragma once
 
 #include <concepts>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/slot.hpp>
-#include <eddy/future/future.hpp>
-#include <eddy/future/future_ops.hpp>
+#include <eddy/http/detail/service_answer.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
-
-namespace eddy::detail {
-
-/// The task that a service returns: a task of a response, or of a result. This class is a future that converts a
-/// response to a result, so that no further coroutine is needed for the conversion.
-class EDDY_API service_answer : public future_ops<service_answer> {
-public:
-    using output_type = result<http::response>;
-
-    service_answer(task<http::response>&& work) noexcept : plain_(std::move(work)), is_plain_(true) {}
-    service_answer(task<result<http::response>>&& work) noexcept : fallible_(std::move(work)), is_plain_(false) {}
-    service_answer(service_answer&& other) noexcept : is_plain_(other.is_plain_) {
-        if (is_plain_) {
-            std::construct_at(&plain_, std::move(other.plain_));
-        } else {
-            std::construct_at(&fallible_, std::move(other.fallible_));
-        }
-    }
-    service_answer& operator=(service_answer&&) = delete;
-    ~service_answer() {
-        if (is_plain_) {
-            std::destroy_at(&plain_);
-        } else {
-            std::destroy_at(&fallible_);
-        }
-    }
-
-    poll_result<output_type> poll(context& cx);
-    poll_result<void> poll_cancel(context& cx);
-    /// Same as poll(), but stores the response in `into`, or the error in `failure`, which saves moves of the response.
-    /// Returns whether the task has ended.
-    [[nodiscard]] bool poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure);
-
-    [[nodiscard]] task<result<http::response>> as_task() &&;
-
-private:
-    // Not a std::variant, which takes longer to compile.
-    union {
-        task<http::response> plain_;
-        task<result<http::response>> fallible_;
-    };
-    bool is_plain_;
-};
-
-/// The interface behind http::service.
-class http_service {
-public:
-    http_service() = default;
-    http_service(const http_service&) = delete;
-    http_service& operator=(const http_service&) = delete;
-    virtual ~http_service() = default;
-
-    [[nodiscard]] virtual service_answer call(http::request&& asked) = 0;
-};
-
-/// Declared to deduce the type of the only parameter of a function, or of a call operator.
-template <class R, class A>
-A http_parameter(R (*)(A));
-template <class R, class C, class A>
-A http_parameter(R (C::*)(A));
-template <class R, class C, class A>
-A http_parameter(R (C::*)(A) const);
-
-template <class F>
-constexpr auto http_parameter_of() {
-    if constexpr (requires { http_parameter(&F::operator()); }) {
-        return std::type_identity<decltype(http_parameter(&F::operator()))>();
-    } else if constexpr (requires(F function) { http_parameter(function); }) {
-        return std::type_identity<decltype(http_parameter(std::declval<F>()))>();
-    } else {
-        return std::type_identity<http::request>();  // a generic call operator, or several
-    }
-}
-template <class F>
-using http_parameter_t = typename decltype(http_parameter_of<F>())::type;
-
-/// The type of the argument with which `F` is called.
-template <class F>
-using http_argument_t =
-    std::conditional_t<std::is_lvalue_reference_v<http_parameter_t<F>>, http::request&, http::request>;
-
-template <class F>
-inline constexpr bool returns_response_task = false;
-template <>
-inline constexpr bool returns_response_task<task<http::response>> = true;
-template <>
-inline constexpr bool returns_response_task<task<result<http::response>>> = true;
-
-/// Returns whether `F` is callable as a service.
-template <class F>
-constexpr bool fits_service() {
-    if constexpr (std::is_invocable_v<F&, http_argument_t<F>>) {
-        return returns_response_task<std::invoke_result_t<F&, http_argument_t<F>>>;
-    } else {
-        return false;
-    }
-}
-
-/// Calls a function that takes the request by reference. The function's coroutine may refer to the request until the
-/// coroutine ends, so the task owns the request.
-template <class F>
-task<result<http::response>> call_by_reference(F& function, http::request asked) {
-    auto answer = co_await std::invoke(function, static_cast<http_argument_t<F>&&>(asked));
-    co_return std::move(answer);
-}
-
-template <class F>
-class http_service_of final : public http_service {
-public:
-    template <class G>
-    explicit http_service_of(std::in_place_t, G&& function) : function_(std::forward<G>(function)) {}
-
-    service_answer call(http::request&& asked) override {
-        if constexpr (std::is_reference_v<http_parameter_t<F>>) {
-            return call_by_reference(function_, std::move(asked));
-        } else {
-            return std::invoke(function_, std::move(asked));
-        }
-    }
-
-private:
-    F function_;
-};
-
-}  // namespace eddy::detail
 
 namespace eddy::http {
 

@@ -43,7 +43,8 @@ template <bool Numbered, class Protocol, class Io>
 task<result<void>> serve_protocol(std::shared_ptr<const Protocol> of, Io stream) {
     auto connection = co_await set_up(of->setup, of->codec, std::move(stream));
     if (!connection) co_return std::unexpected(connection.error());
-    auto serving = serve_calls<Numbered>(std::ref(*connection), of->service, of->options);
+    auto serving =
+        serve_calls<Numbered>(std::ref(*connection), of->service, of->options.max_in_flight(), of->options.shutdown());
     const auto served = co_await std::move(serving);
     // The client may still send requests. close_gracefully() lets the client read all responses first.
     if constexpr (requires { connection->close_gracefully(closing_limit); }) {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <source_location>
 #include <span>
 #include <system_error>
@@ -12,107 +10,9 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/budget_guard.hpp>
+#include <eddy/detail/copying.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/io_future.hpp>
-#include <eddy/error.hpp>
-
-namespace eddy::detail {
-
-/// Returns the object of an await of a copy: what it reads from, and usually waits for. Other tasks may await it while
-/// the copy waits for its writer.
-template <class R>
-auto object_of_copy(R& from) noexcept {
-    return std::array{awaited_ref(awaited_part_of<direction::read>(from))};
-}
-
-/// The state of a copy, with the bytes that were read and not yet written: [begin_, end_) of the buffer.
-class copying {
-public:
-    copying(std::size_t buffer_size, std::source_location where) : size_(buffer_size) {
-        if (buffer_size == 0) throw misuse("copying needs a buffer of at least one byte", where);
-    }
-
-    /// Copies. Returns the number of bytes when the reader has ended, and all bytes were written and flushed.
-    template <class R, class W>
-    poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
-        for (;;) {
-            budget_guard cost(cx);
-            if (begin_ == end_) {
-                begin_ = end_ = 0;
-                if (!has_ended_ && !poll_fill(cx, from)) return poll_flush_meanwhile(cx, to);
-                if (has_ended_ && begin_ == end_) return poll_end(cx, to);
-            }
-            const auto count = poll_write_checked(to, cx, std::span(buffer_.get() + begin_, end_ - begin_));
-            if (!count) return poll_read_meanwhile(cx, from);
-            if (!*count) return failure(count->error());
-            if (**count == 0) return failure(make_error_code(errc::write_zero));
-            begin_ += **count;
-            written_ += **count;
-            is_unflushed_ = true;
-            if (!cost.is_paid()) return not_ready;
-        }
-    }
-    [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
-
-private:
-    static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
-
-    /// Reads into the free end of the buffer. Returns false if the reader is not ready. Keeps an error until all bytes
-    /// before it are written.
-    template <class R>
-    [[nodiscard]] bool poll_fill(context& cx, R& from) {
-        // Allocated on first use: a future that is never polled costs nothing.
-        if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(size_);
-        const auto count = poll_read_checked(from, cx, std::span(buffer_.get() + end_, size_ - end_));
-        if (!count) return false;
-        has_ended_ = !*count || **count == 0;
-        if (!*count) {
-            error_ = count->error();
-        } else {
-            end_ += **count;
-        }
-        return true;
-    }
-
-    /// Fills the buffer while the writer waits. The writer's progress may depend on these reads.
-    template <class R>
-    not_ready_t poll_read_meanwhile(context& cx, R& from) {
-        while (!has_ended_ && end_ != size_ && poll_fill(cx, from)) {
-        }
-        return not_ready;
-    }
-
-    /// Flushes while the reader waits. The peer may send more only after it has received the written bytes.
-    template <class W>
-    poll_result<result<std::uint64_t>> poll_flush_meanwhile(context& cx, W& to) {
-        if (!is_unflushed_) return not_ready;
-        const auto flushed = to.poll_flush(cx);
-        if (flushed && !*flushed) return failure(flushed->error());
-        if (flushed) is_unflushed_ = false;
-        return not_ready;
-    }
-
-    template <class W>
-    poll_result<result<std::uint64_t>> poll_end(context& cx, W& to) {
-        const auto flushed = to.poll_flush(cx);
-        if (!flushed) return not_ready;
-        if (error_) return failure(error_);
-        if (!*flushed) return failure(flushed->error());
-        return ok(written_);
-    }
-
-    std::unique_ptr<std::byte[]> buffer_;
-    std::size_t size_;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
-    std::uint64_t written_ = 0;
-    std::error_code error_;  // of the reader
-    bool has_ended_ = false;
-    bool is_unflushed_ = false;
-};
-
-}  // namespace eddy::detail
 
 namespace eddy::io {
 

@@ -7,8 +7,6 @@
 #include <expected>
 #include <functional>
 #include <limits>
-#include <list>
-#include <map>
 #include <memory>
 #include <new>
 #include <optional>
@@ -18,10 +16,9 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/served_state.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/error.hpp>
@@ -34,11 +31,6 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/unobserved_error.hpp>
 #include <eddy/time/sleep.hpp>
-
-namespace eddy::detail {
-class idle_connections;
-class served_state;
-}  // namespace eddy::detail
 
 namespace eddy::net {
 
@@ -163,119 +155,56 @@ struct serve_report {
     serve_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-}  // namespace eddy::net
+template <class L, class H>
+class serve_future;
 
-namespace eddy::detail {
-
-/// Returns whether an accept that failed with `error` may succeed later.
-[[nodiscard]] EDDY_API bool may_accept_later(const std::error_code& error) noexcept;
-
-/// Reports an error or an exception of a handler. `where` is the call of serve(). `work` describes what the handler
-/// did, or is empty.
-EDDY_API void report_connection(unread_failure&& failure, const std::string& work, const std::source_location& where,
-                                const unobserved_error_handler& handler) noexcept;
-
-/// Reports that an accept has failed with `error`. `where` is the call of serve().
-EDDY_API void report_failed_accept(const std::error_code& error, const std::source_location& where,
-                                   const unobserved_error_handler& handler) noexcept;
-
-/// The connections of one server that were not aborted. Each says without a lock when it is idle, because a server does
-/// that twice for each request. The list is ordered by the time at which a connection can have reached the idle limit.
-/// abort_late() looks at it then: it aborts the connection, or moves it to its next such time.
-/// Thread safety: any thread.
-class EDDY_API idle_connections {
-public:
-    /// Without a limit, idle connections are aborted only by begin_drain().
-    explicit idle_connections(std::optional<time::duration> limit) noexcept : limit_(limit) {}
-    idle_connections(const idle_connections&) = delete;
-    idle_connections& operator=(const idle_connections&) = delete;
-    ~idle_connections() = default;
-
-    /// Aborts the connections that are idle now, and those that become idle later.
-    void begin_drain() noexcept;
-    /// Aborts the connections that have been idle for the limit at the time `now`. Returns when to call it again, or
-    /// nullopt if there are no connections.
-    /// Preconditions: there is a limit.
-    [[nodiscard]] std::optional<time::time_point> abort_late(time::time_point now) noexcept;
-
-    /// Removes and returns the description of what the task of a connection did when it failed; empty if there is none.
-    [[nodiscard]] std::string take_failed_work(task_id of) noexcept;
-
-private:
-    friend served_state;
-
-    struct entry {
-        served_state* of;
-        std::optional<abort_handle> task;  // empty before served_state::set_task()
-    };
-    using entries = std::multimap<time::time_point, entry>;  // by the time of the next look
-
-    void take_to_abort(entries::iterator which, entries& into) noexcept;
-    static void abort_all(entries& taken) noexcept;
-
-    const std::optional<time::duration> limit_;
-    atomic<bool> drains_{false};
-    spin_lock lock_;
-    // Guarded by the lock:
-    entries connections_;
-    std::list<std::pair<task_id, std::string>> failed_work_;  // of connections that have not been reported
-};
-
-/// The state of one connection that serve() and the handler share.
-/// Thread safety: any thread.
-class EDDY_API served_state {
-public:
-    explicit served_state(std::shared_ptr<idle_connections> all);
-    served_state(const served_state&) = delete;
-    served_state& operator=(const served_state&) = delete;
-    ~served_state();
-
-    /// Sets the task of the connection. The task may already run.
-    void set_task(abort_handle&& task) noexcept;
-    void begin_idle() noexcept;
-    void end_idle() noexcept;
-    /// Describes what the connection did when it failed ("GET /path"), for the report of its error.
-    void set_failed_work(std::string&& work);
-
-private:
-    friend idle_connections;
-
-    /// The value of idle_since_ while the connection is not idle.
-    static constexpr time::duration::rep busy = std::numeric_limits<time::duration::rep>::min();
-
-    const std::shared_ptr<idle_connections> all_;
-    atomic<time::duration::rep> idle_since_{busy};  // since the epoch of time::clock
-    // Guarded by the lock of all_:
-    idle_connections::entries::iterator entry_;
-    bool is_aborted_ = false;  // it has no entry then
-};
-
-/// The parameters of a handler.
-enum class handler_kind : unsigned char { none, stream, stream_peer, stream_connection, stream_peer_connection };
-
-/// Returns the parameters of the handler `H`. Tries a form only if the ones before it do not fit. Otherwise a call of a
-/// generic lambda with the wrong types may fail to compile.
-template <class H, class Accepted>
-constexpr handler_kind kind_of_handler() {
-    using stream = decltype(Accepted::stream);
-    using peer = decltype(Accepted::peer);
-    if constexpr (std::is_invocable_v<H&, stream, peer, net::serve_connection>) {
-        return handler_kind::stream_peer_connection;
-    } else if constexpr (std::is_invocable_v<H&, stream, peer>) {
-        return handler_kind::stream_peer;
-    } else if constexpr (std::is_invocable_v<H&, stream>) {
-        return handler_kind::stream;
-    } else if constexpr (std::is_invocable_v<H&, stream, net::serve_connection>) {
-        return handler_kind::stream_connection;
+/// Accepts connections. Runs `handler(stream, peer)`, or `handler(stream)`, for each connection in a separate task. To
+/// end the server, see serve_options::shutdown(). It then accepts no further connections, and waits until all
+/// connections have ended or the drain time is over. Returns a serve_report. The tasks of the connections are
+/// background tasks: see spawn_background().
+///     const auto handler = [end](tcp_stream client) { return talk(std::move(client), end); };  // named, for GCC 12
+///     auto options = serve_options().max_connections(1000).shutdown(end).drain(5s);
+///     co_await try_(serve(std::move(listener), handler, options));
+/// The handler is called on the threads of the tasks, possibly on several threads at the same time. An exception or an
+/// error of the handler ends only its connection. It is counted, and passed to serve_options::on_error(), which prints
+/// it by default. A handler may also take a serve_connection as its last parameter, to say when its connection is idle.
+///
+/// Errors: a permanent error of the listener, after the connections were drained. Temporary errors are counted, and
+/// accepting continues: no descriptors, no memory, or a connection that was gone before it was accepted
+/// (connection_aborted, connection_reset).
+/// Cancel safety: safe. All connections are aborted. Graceful cancellation waits until they have ended. It is used by
+/// `select`, `timeout`, `scope`, task_owner::close(), and when the task that awaits the future is aborted. The
+/// destructor of the future does not wait. On a runtime with several workers, a handler may still run after it.
+/// Thread safety: the future on one thread at a time. The handler must be safe to call on several threads.
+/// Lifetime: the listener and the handler are moved into the future. Moving the future after its first poll terminates
+/// the program.
+/// Cost: one allocation for the handler; for each connection, that of a task.
+template <class L, class H>
+[[nodiscard]] auto serve(L listener_in, H&& handler, serve_options options = serve_options(),
+                         std::source_location where = std::source_location::current()) {
+    constexpr bool listens = listener<L>;
+    static_assert(listens, "eddy: serve takes a listener: poll_accept(context&), local_addr(), accepted_type");
+    if constexpr (listens) {
+        using accepted_type = typename L::accepted_type;
+        using kept = std::decay_t<H>;
+        constexpr bool fits = detail::kind_of_handler<kept, accepted_type>() != detail::handler_kind::none;
+        static_assert(fits,
+                      "eddy: the handler given to serve must take a stream and an address, or a stream, by value");
+        if constexpr (fits) {
+            return serve_future<L, kept>(std::move(listener_in), std::forward<H>(handler), std::move(options), where);
+        } else {
+            return eddy::detail::broken_future();
+        }
     } else {
-        return handler_kind::none;
+        return eddy::detail::broken_future();
     }
 }
 
-/// Whether the handler takes a serve_connection.
-template <class H, class Accepted>
-inline constexpr bool takes_connection = kind_of_handler<H, Accepted>() == handler_kind::stream_connection ||
-                                         kind_of_handler<H, Accepted>() == handler_kind::stream_peer_connection;
+// ---- Implementation ----
+
+}  // namespace eddy::net
+
+namespace eddy::detail {
 
 /// The work of one connection's task: calls the handler on the task's thread, and keeps the handler alive.
 template <class H, class Accepted>
@@ -509,47 +438,5 @@ private:
     bool has_ended_ = false;
     bool is_cancelled_ = false;  // poll_cancel() was called
 };
-
-/// Accepts connections. Runs `handler(stream, peer)`, or `handler(stream)`, for each connection in a separate task. To
-/// end the server, see serve_options::shutdown(). It then accepts no further connections, and waits until all
-/// connections have ended or the drain time is over. Returns a serve_report. The tasks of the connections are
-/// background tasks: see spawn_background().
-///     const auto handler = [end](tcp_stream client) { return talk(std::move(client), end); };  // named, for GCC 12
-///     auto options = serve_options().max_connections(1000).shutdown(end).drain(5s);
-///     co_await try_(serve(std::move(listener), handler, options));
-/// The handler is called on the threads of the tasks, possibly on several threads at the same time. An exception or an
-/// error of the handler ends only its connection. It is counted, and passed to serve_options::on_error(), which prints
-/// it by default. A handler may also take a serve_connection as its last parameter, to say when its connection is idle.
-///
-/// Errors: a permanent error of the listener, after the connections were drained. Temporary errors are counted, and
-/// accepting continues: no descriptors, no memory, or a connection that was gone before it was accepted
-/// (connection_aborted, connection_reset).
-/// Cancel safety: safe. All connections are aborted. Graceful cancellation waits until they have ended. It is used by
-/// `select`, `timeout`, `scope`, task_owner::close(), and when the task that awaits the future is aborted. The
-/// destructor of the future does not wait. On a runtime with several workers, a handler may still run after it.
-/// Thread safety: the future on one thread at a time. The handler must be safe to call on several threads.
-/// Lifetime: the listener and the handler are moved into the future. Moving the future after its first poll terminates
-/// the program.
-/// Cost: one allocation for the handler; for each connection, that of a task.
-template <class L, class H>
-[[nodiscard]] auto serve(L listener_in, H&& handler, serve_options options = serve_options(),
-                         std::source_location where = std::source_location::current()) {
-    constexpr bool listens = listener<L>;
-    static_assert(listens, "eddy: serve takes a listener: poll_accept(context&), local_addr(), accepted_type");
-    if constexpr (listens) {
-        using accepted_type = typename L::accepted_type;
-        using kept = std::decay_t<H>;
-        constexpr bool fits = detail::kind_of_handler<kept, accepted_type>() != detail::handler_kind::none;
-        static_assert(fits,
-                      "eddy: the handler given to serve must take a stream and an address, or a stream, by value");
-        if constexpr (fits) {
-            return serve_future<L, kept>(std::move(listener_in), std::forward<H>(handler), std::move(options), where);
-        } else {
-            return eddy::detail::broken_future();
-        }
-    } else {
-        return eddy::detail::broken_future();
-    }
-}
 
 }  // namespace eddy::net
