@@ -15,6 +15,7 @@
 #include <eddy/error.hpp>
 
 #include "reactor/ring/listener_source.hpp"
+#include "reactor/ring/uring.hpp"
 #include "sys/fd.hpp"
 
 namespace eddy::detail {

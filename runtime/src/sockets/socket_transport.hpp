@@ -12,9 +12,8 @@
 #include <eddy/result.hpp>
 
 #include "io/buffer_pool.hpp"
-#include "reactor/current_io.hpp"
+#include "reactor/source/scheduled_io.hpp"
 #include "sockets/accept.hpp"
-#include "sockets/poll_call.hpp"
 #include "sys/iovec_list.hpp"
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"

@@ -54,6 +54,7 @@ void io_handle::set_alarm(std::chrono::nanoseconds) noexcept { std::abort(); }
 result<std::size_t> io_handle::poll_events(max_wait) noexcept { std::abort(); }
 std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
+void epoll::wake_within(std::chrono::nanoseconds) noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 

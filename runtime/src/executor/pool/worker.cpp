@@ -11,6 +11,7 @@
 #include <eddy/error.hpp>
 #include <eddy/task/scope_all.hpp>
 
+#include "executor/park/sleeping_place.hpp"
 #include "executor/pool/pool.hpp"
 #include "executor/task/run_task.hpp"
 #include "reactor/drivers/tick_error.hpp"
@@ -403,6 +404,8 @@ max_wait worker::time_to_sleep() const noexcept {
     return *next <= now ? time_driver::duration::zero() : *next - now;
 }
 
+void worker::unpark() noexcept { place_->unpark(); }
+
 void worker::park() noexcept {
     idle_workers& idle = pool_.idle();
     flush_freed_blocks();
@@ -477,6 +480,8 @@ void worker::note_busy_period(time_point now) noexcept {
 // this is usual after a timer in an idle pool. Otherwise it becomes the watchdog and makes its first check half an
 // interval later. A worker that stalls before this wake-up is serviced within one interval of its start. Any other
 // stalled worker is serviced within two intervals: one check sees progress, the next one does not.
+
+void worker::call_as_watchdog() noexcept { place_->unpark_within(watchdog_interval / 2); }
 
 /// Makes this worker a watchdog if a role is vacant and there is, or was recently, something to watch.
 void worker::become_watchdog(time_point now) noexcept {

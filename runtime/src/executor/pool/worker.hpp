@@ -16,7 +16,6 @@
 #include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-#include "executor/park/sleeping_place.hpp"
 #include "executor/pool/child_queue.hpp"
 #include "executor/pool/run_queue.hpp"
 #include "executor/task/run_task.hpp"
@@ -26,6 +25,7 @@
 namespace eddy::detail {
 
 class pool;
+class sleeping_place;
 struct offered_child;
 
 #ifndef EDDY_RUN_QUEUE_CAPACITY
@@ -149,9 +149,9 @@ public:
     [[nodiscard]] bool has_queued() const noexcept {
         return !queue_.is_empty() || !children_.is_empty() || !offers_.is_empty();
     }
-    void unpark() noexcept { place_->unpark(); }
+    void unpark() noexcept;
     /// Makes a parked worker check soon whether a watchdog is needed. See the comment above become_watchdog().
-    void call_as_watchdog() noexcept { place_->unpark_within(watchdog_interval / 2); }
+    void call_as_watchdog() noexcept;
     /// Empties the queues of a closing pool.
     /// Preconditions: called on the thread that runs the worker, or after its last run().
     void give_up_queue() noexcept;

@@ -5,8 +5,6 @@
 #include <chrono>
 #include <optional>
 
-#include "reactor/drivers/driver.hpp"
-
 namespace eddy::detail {
 
 /// The alarm of a driver whose system has no timer to watch: a part of the timeout of each tick.
@@ -20,10 +18,11 @@ public:
         at_ = delay < clock::time_point::max() - now ? now + delay : clock::time_point::max();
     }
     /// Returns `timeout`, or the time until the alarm if that is less.
-    [[nodiscard]] max_wait limit(max_wait timeout) const noexcept {
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> limit(
+        std::optional<std::chrono::nanoseconds> timeout) const noexcept {
         if (!at_) return timeout;
         const auto left = std::max<std::chrono::nanoseconds>(*at_ - clock::now(), std::chrono::nanoseconds{0});
-        return shorter(timeout, left);
+        return timeout ? std::min(*timeout, left) : left;
     }
     /// Removes the alarm if it is due.
     void reset_if_due() noexcept {

@@ -2,16 +2,15 @@
 #pragma once
 
 #include <memory>
-#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/result.hpp>
 
-#include "reactor/ring/locked_memory.hpp"
-#include "reactor/ring/uring.hpp"
-
 namespace eddy::detail {
+
+class ring_owner;
+class uring;
 
 /// The ring of an io_handle and the thread that owns it. Creates the ring; nothing else does.
 ///
@@ -25,19 +24,15 @@ namespace eddy::detail {
 ///     ring_          the owner; while there is no owner, the holder of the driver lock
 ///     is_given_up_   written by the holder of the driver lock
 ///     is_lost_       written by the owner, read during the shutdown
-class ring_host {
+class ring_host : immovable {
 public:
+    ring_host() noexcept;
+    ~ring_host();
+
     /// Creates the ring before it has an owner. Called by the thread that builds the event loop, and not by the thread
     /// that will own the ring, so that build() can report an error of the kernel.
     /// Errors: those of uring::make().
-    [[nodiscard]] result<void> create(ring_owner& owner) noexcept {
-        auto made = retry_while_memory_is_short(
-            [&] { return uring::make(owner); },
-            [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
-        if (!made) return std::unexpected(made.error());
-        ring_ = std::move(*made);
-        return ok();
-    }
+    [[nodiscard]] result<void> create(ring_owner& owner) noexcept;
 
     /// Returns the ring if this thread owns it, else null.
     [[nodiscard]] uring* own() const noexcept {
@@ -52,33 +47,14 @@ public:
     /// In the tick: makes this thread the owner. A failed attempt is not repeated: an attempt in each tick would cost
     /// more than a ring saves.
     /// Preconditions: can_be_acquired().
-    void acquire(ring_owner& owner, int driver_fd, int waker_fd) noexcept {
-        if (ring_ == nullptr) {
-            auto made = uring::make(owner);
-            if (!made) return give_up();
-            ring_ = std::move(*made);
-        }
-        if (!ring_->enable(driver_fd, waker_fd)) return give_up();
-        owner_.store(this_thread_mark(), std::memory_order_relaxed);  // relaxed: see own()
-    }
+    void acquire(ring_owner& owner, int driver_fd, int waker_fd) noexcept;
     /// Submits the queued sends and destroys the ring.
     /// Preconditions: this thread owns it.
-    void retire() noexcept {
-        if (!ring_->retire()) is_lost_ = true;
-        ring_.reset();
-        // release: pairs with the acquire in can_be_acquired() and in destroy_unowned().
-        owner_.store(nullptr, std::memory_order_release);
-    }
+    void retire() noexcept;
     /// Destroys a ring that has no owner, and makes can_be_acquired() return false.
-    void give_up() noexcept {
-        is_given_up_ = true;
-        ring_.reset();
-    }
+    void give_up() noexcept;
     /// Destroys a ring that has no owner. Called when no tick runs anymore.
-    void destroy_unowned() noexcept {
-        // acquire: pairs with the release in retire().
-        if (owner_.load(std::memory_order_acquire) == nullptr) ring_.reset();
-    }
+    void destroy_unowned() noexcept;
 
     [[nodiscard]] bool is_given_up() const noexcept { return is_given_up_; }
     /// Returns whether a ring could not be retired, so that its operations end without a completion.
