@@ -46,7 +46,9 @@ private:
 /// Thread safety: any thread.
 struct client_state {
     client_state(const episode& of, const service_addresses& to)
-        : plan(of), addresses(to), tls(eddy::tls::client_builder().trust_pem(to.trusted).build().value()) {}
+        : plan(of),
+          addresses(to),
+          tls(eddy::tls::client_builder().trust_pem(to.trusted).handshake_timeout(busy_limit).build().value()) {}
 
     const episode plan;
     const service_addresses addresses;

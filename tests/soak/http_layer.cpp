@@ -172,6 +172,7 @@ http::serve_options http_options(const server_state& state, const generation& no
     return http::serve_options()
         .shutdown(now.ends)
         .drain(now.drain)
+        .header_timeout(busy_limit)
         .body_limit(std::uint64_t{1} << 30)
         .max_streams(state.plan.max_streams)
         .on_error([](const eddy::unobserved_error& failed) {
@@ -358,7 +359,7 @@ private:
     [[nodiscard]] http::client_options options(layer of) const {
         const bool is_2 = of == layer::http2 || of == layer::https2;
         http::client_options made;
-        made.proxies(http::proxies::none()).tls(state_->tls).http2(is_2);
+        made.proxies(http::proxies::none()).tls(state_->tls).http2(is_2).connect_timeout(busy_limit);
         if (of == layer::http2) made.prior_knowledge(true);
         return made;
     }

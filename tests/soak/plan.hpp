@@ -28,6 +28,10 @@ struct traffic {
     traffic() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
+/// The time limit of handshakes and heads. The default of 10 s passes on a busy machine; whether a wait is too long is
+/// decided by --stall.
+inline constexpr auto busy_limit = std::chrono::minutes(2);
+
 /// How a runtime or an event loop ends.
 enum class stop_kind : unsigned char { graceful, timeout, now, destroyed, background };
 

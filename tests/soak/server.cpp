@@ -34,6 +34,7 @@ eddy::tls::server_config make_tls(std::string& trusted) {
     const auto own = authority.issue({"DNS:localhost", "IP:" + own_host()});
     return eddy::tls::server_builder(eddy::tls::identity::from_pem(own.pem, own.key).value())
         .alpn(eddy::http::alpn_protocols())
+        .handshake_timeout(busy_limit)
         .build()
         .value();
 }
