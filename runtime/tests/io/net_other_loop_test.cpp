@@ -151,11 +151,11 @@ TEST(NetOtherLoop, LoopsThatTakeTurnsWakeEachOthersTasks) {
     std::optional<std::string> got;
     const auto reads = [&]() -> task<void> { got = co_await read_some(pair.stream); };
     other.handle().spawn(reads());
-    other.tick(0ms);
+    other.turn(0ms);
     pair.peer.send("hello");
     EXPECT_TRUE(support::comes_true([&] {
         owner.turn(1ms);
-        other.tick(0ms);
+        other.turn(0ms);
         return got.has_value();
     }));
     EXPECT_EQ(got, "hello");

@@ -144,7 +144,7 @@ TEST(TcpListener, ListenerRegistersWithLoopOfHandle) {
     // Waiting on another event loop must also register with the owner's reactor.
     by_hand waiting{listener.accept()};
     static_cast<void>(other.handle().spawn([&] { EXPECT_FALSE(waiting.poll()); }));
-    other.tick(0ms);
+    other.turn(0ms);
     EXPECT_EQ(owner.metrics().io().fds_registered, 1u);
     EXPECT_EQ(other.metrics().io().fds_registered, 0u);
 }
