@@ -96,6 +96,10 @@ class Sources:
     def targets(self, program):
         return self._row(program)[0]
 
+    def is_of(self, program, library):
+        """Whether the program has test files in the folder of the library."""
+        return any(library == file.parent.parent.parent.name for file in self._row(program)[1])
+
     def may_have(self, program, pattern):
         """Whether a test of the program may match, judged by its sources. The program need not be built."""
         if pattern.search(program.name):
@@ -601,6 +605,7 @@ def parse_options():
                         help="only tests with this in their name (Suite.Name), their file (sync_mutex_test) or their group (sync, io_uring.sync)")
     parser.add_argument("-L", metavar="REGEX", dest="label", help="only tests with this label: epoll, io_uring, must_not_compile, explore, ...")
     parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with this label")
+    parser.add_argument("--library", metavar="NAME", help="only tests of this library: runtime, proto, tls, http or ws")
     parser.add_argument("--driver", metavar="D", default=os.environ.get("EDDY_DRIVER"),
                         help="only on this driver: epoll, io_uring, poll or kqueue (EDDY_DRIVER if set; default: epoll and io_uring)")
     parser.add_argument("--omit", metavar="FILE", type=pathlib.Path,
@@ -625,6 +630,7 @@ def main():
         if runs_on_driver(each, options.driver)
         and (not options.label or has_label(each, options.label))
         and not (options.no_label and has_label(each, options.no_label))
+        and (not options.library or sources.is_of(each, options.library))
     ]
     programs = candidates(programs, sources, options.pattern)
     if options.targets:

@@ -8,7 +8,8 @@ stages_beside=(docs format headers compilers package counts layers tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
 all_stages=(lists test explore docs format headers compilers gcc clang asan tsan shared package abi counts layers tidy no_threads fuzz soak cross clients)
 
-all=0 # 1 with --all
+all=0   # 1 with --all
+only=() # with --only: the option of tests/run.py
 
 check() {
     local name
@@ -16,6 +17,11 @@ check() {
         all=1
         shift
         (($#)) || set -- "${all_stages[@]}"
+    elif [[ ${1:-} == --only ]]; then
+        is_library "${2:-}" || die "check --only ${2:-}: the libraries are: ${libraries[*]}"
+        only=(--library "$2")
+        shift 2
+        (($#)) || set -- lists test asan tsan
     fi
     for name; do
         [[ " ${all_stages[*]} " == *" $name "* ]] || die "unknown stage $name; the stages are: ${all_stages[*]}"
@@ -177,8 +183,7 @@ names_of_the_system() {
 check_test() {
     local omitted='explore|with_both_sanitizers|only_with_all'
     ((!all)) || omitted=explore
-    build dev
-    run_tests dev -LE "$omitted"
+    if ((${#only[@]})); then build_and_test dev -LE "$omitted"; else build dev && run_tests dev -LE "$omitted"; fi
 }
 
 # The interleavings of the lock-free code (runtime/tests/explore).
@@ -293,6 +298,10 @@ check_with_sanitizer() {
         run_tests "$1" -LE must_not_compile
     else
         configure "$1"
+        if ((${#only[@]})) && ! python3 tests/run.py "build/$1" --targets -L "$1" "${only[@]}" >/dev/null 2>&1; then
+            say "no test of the library has the label $1"
+            return
+        fi
         build_and_test "$1" -L "$1" --driver "$(one_driver "$1")"
     fi
 }
