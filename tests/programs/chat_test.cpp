@@ -269,9 +269,9 @@ TEST(Chat, SecondSignalEndsServerImmediately) {
     const auto at = support::addr_in(server.line());
     eddy::core core;
     const auto work = [](socket_addr where, process& chat) -> task<result<void>> {
-        auto stuck = co_await try_(guest::enter(where, "stuck"));
+        auto stalled = co_await try_(guest::enter(where, "stalled"));
         auto talker = co_await try_(guest::enter(where, "talker"));
-        // Sends until the buffers of the stuck client are full: its number of unread bytes stays the same while more
+        // Sends until the buffers of the stalled client are full: its number of unread bytes stays the same while more
         // bytes are sent than the server's send buffer can hold (tcp(7): 4 MiB). A fixed number of messages is not
         // enough, since a slow writer skips some.
         const std::string text(950, 'x');
@@ -284,7 +284,7 @@ TEST(Chat, SecondSignalEndsServerImmediately) {
         }
         chat.signal(SIGINT);
         co_await try_(talker.read_until("* the server is shutting down"));
-        // The server waits for the stuck client, which must stay connected until the server ends.
+        // The server waits for the stalled client, which must stay connected until the server ends.
         chat.signal(SIGINT);
         EXPECT_EQ(chat.wait().code, 128 + SIGINT);
         co_return eddy::ok();
