@@ -166,10 +166,7 @@ include_flags=("${include_flags[@]/%//include}")
 # Prints the lines of the libraries, other than src/sys, reactor/drivers and reactor/ring, that include a header of the operating system or use
 # one of its constants.
 names_of_the_system() {
-    local folders
-    folders=$(ls -d "${libraries[@]/%//include}" "${libraries[@]/%//src}" 2>/dev/null || true) # proto has no src
-    # shellcheck disable=SC2086  # folders are words
-    find $folders -name '*.[ch]pp' ! -path '*/src/sys/*' ! -path '*/src/reactor/drivers/*' \
+    find */include */src -name '*.[ch]pp' ! -path '*/src/sys/*' ! -path '*/src/reactor/drivers/*' \
         ! -path '*/src/reactor/ring/*' | sort | xargs awk '
         { code = $0; gsub(/"[^"]*"/, "", code); sub(/\/\/.*/, "", code) }
         code ~ /^ *# *include <((arpa|linux|net|netinet|sys)\/|(fcntl|netdb|poll|pthread|sched|signal|termios|unistd)[.]h)/ ||
@@ -443,7 +440,7 @@ check_tidy() {
     unused_using_declarations
     # Of the source files, only those that the preset compiles: not those of other systems.
     # Each library and sys/bsd are apart, because their files define private names that other files define, too.
-    { find "${libraries[@]/%//src}" -name '*.cpp' 2>/dev/null | compiled_by clang && public_headers; } | sort |
+    { find */src -name '*.cpp' | compiled_by clang && public_headers; } | sort |
         awk -v top="$top" '
             /^[a-z]+.include/ { batch = "headers" }
             /^[a-z]+.src/ { batch = /sys.bsd/ ? "bsd" : substr($0, 1, index($0, "/") - 1) }
@@ -457,7 +454,7 @@ unused_using_declarations() {
     local place name found=0
     while IFS=: read -r place name; do
         (($(grep -ow -e "$name" "$place" | wc -l) > 1)) || { say "$place: unused: $name" && found=1; }
-    done < <(grep -rHoE --include='*.cpp' '^ *(using [A-Za-z0-9_:]+::[A-Za-z0-9_]+;|namespace [a-z0-9_]+ =)' {runtime,tls,http,ws}/src |
+    done < <(grep -rHoE --include='*.cpp' '^ *(using [A-Za-z0-9_:]+::[A-Za-z0-9_]+;|namespace [a-z0-9_]+ =)' */src |
         sed -E 's/:.*(::|namespace )([A-Za-z0-9_]+)( =|;)$/:\2/')
     return "$found"
 }
