@@ -141,7 +141,7 @@ check_lists() {
     local names forgotten=0
     names=$(names_of_the_system)
     if [[ -n $names ]]; then
-        say "only src/sys, reactor/drivers and reactor/ring may include headers of the operating system and use their constants:"
+        say "only the folders sys, reactor/drivers and reactor/ring may include headers of the operating system and use their constants:"
         say "$names"
         forgotten=1
     fi
@@ -163,8 +163,8 @@ public_headers() { find "${libraries[@]/%//include}" -name '*.hpp'; }
 include_flags=("${libraries[@]/#/-I}")
 include_flags=("${include_flags[@]/%//include}")
 
-# Prints the lines of the libraries, other than src/sys, reactor/drivers and reactor/ring, that include a header of the operating system or use
-# one of its constants.
+# Prints the lines of the libraries, except in the folders sys, reactor/drivers and reactor/ring, that
+# include a header of the operating system or use one of its constants.
 names_of_the_system() {
     find */include */src -name '*.[ch]pp' ! -path '*/src/sys/*' ! -path '*/src/reactor/drivers/*' \
         ! -path '*/src/reactor/ring/*' | sort | xargs awk '

@@ -51,8 +51,8 @@ struct job : spawned_task {
     bool was_run = false;
 };
 
-/// A minimal pool of one or two workers. It combines the parts of src/runtime as worker.cpp and pool.cpp do. It has no
-/// suspended tasks, no drivers and no watchdog worker.
+/// A minimal pool of one or two workers. It combines the parts of executor/pool as worker.cpp and pool.cpp do. It has
+/// no suspended tasks, no drivers and no watchdog worker.
 template <class Idle, unsigned Size>
 class small_pool {
     using job = ::job<Idle, Size>;

@@ -6,7 +6,7 @@
 
 namespace eddy::detail {
 
-/// The state that a registration shares with its driver. The class is in src/io.
+/// The state that a registration shares with its driver. The class is in src/reactor/source.
 class scheduled_io;
 
 /// The direction of an I/O operation.

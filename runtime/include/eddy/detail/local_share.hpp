@@ -16,7 +16,7 @@
 
 namespace eddy::detail {
 
-// The functions of a local set that templates call. The class local_tasks is in src/runtime.
+// The functions of a local set that templates call. The class local_tasks is in src/executor/local.
 
 class local_tasks;
 

@@ -13,7 +13,7 @@ namespace eddy::detail {
 class core_shared;
 class pool;
 
-// The functions of the pool (src/runtime) that the templates of runtime.hpp, handle.hpp and spawn.hpp call.
+// The functions of the pool (src/executor/pool) that the templates of runtime.hpp, handle.hpp and spawn.hpp call.
 
 /// Adds or gives up a reference to the pool. The last release() frees it.
 EDDY_API void retain(pool& shared) noexcept;

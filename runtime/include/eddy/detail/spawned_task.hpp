@@ -29,7 +29,7 @@ struct spawned_ops : join_ops, work_ops<spawned_task> {
 class task_owner;  // the pool, or a local set: runtime/src/executor/task/spawned_task.hpp
 
 /// A task of the pool or of a local set: the header in front of its outcome and its future. For its states, see
-/// task_state in src/runtime.
+/// task_state in src/executor/task.
 ///
 ///     field            access
 ///     list links       the owner's list of tasks, under its lock: see task_list

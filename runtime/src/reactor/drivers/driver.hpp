@@ -19,9 +19,9 @@
 // A readiness driver (epoll, kqueue, poll) watches descriptors and reports what they are ready for. The operations of a
 // socket (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would block.
 //
-// io_uring (driver/uring.hpp) does not implement this contract, but that of a completion transport
-// (driver/completion_transport.hpp). It runs beside the epoll of an io_handle and completes the receives, accepts, and
-// sends of TCP sockets. A socket picks its transport when it is registered (io/socket_transport.hpp).
+// io_uring (reactor/ring/uring.hpp) does not implement this contract, but that of a completion transport
+// (reactor/ring/completion_transport.hpp). It runs beside the epoll of an io_handle and completes the receives,
+// accepts, and sends of TCP sockets. A socket picks its transport when it is registered (sockets/socket_transport.hpp).
 
 namespace eddy::detail {
 
