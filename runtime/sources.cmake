@@ -8,7 +8,7 @@ endif()
 file(GLOB_RECURSE eddy_sources ${depends} RELATIVE ${folder} ${folder}/src/*.cpp)
 list(FILTER eddy_sources EXCLUDE REGEX "^src/(no_threads|reactor/drivers|reactor/ring|sys/[a-z]+)/")
 
-# A file that is in `sys` for all systems of POSIX has a replacement in sys/windows.
+# Add and remove files, named relative to src/. What the list above excludes is chosen below, by name.
 function(add_parts)
   list(TRANSFORM ARGN PREPEND src/)
   list(APPEND eddy_sources ${ARGN})

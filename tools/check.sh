@@ -159,6 +159,8 @@ check_lists() {
     return "$forgotten"
 }
 
+# Turns paths of public headers into lines that include them.
+as_includes() { sed 's|^[a-z]*/include/\(.*\)|#include <\1>|'; }
 public_headers() { find "${libraries[@]/%//include}" -name '*.hpp'; }
 include_flags=("${libraries[@]/#/-I}")
 include_flags=("${include_flags[@]/%//include}")
@@ -210,7 +212,7 @@ check_format() {
 check_headers() {
     local list=build/headers.cpp alone=build/headers_alone.txt compiler
     local flags=(-std=c++23 -fsyntax-only "${include_flags[@]}" -Wall -Wextra -Wpedantic -Werror)
-    public_headers | sort | sed 's|^[a-z]*/include/\(.*\)|#include <\1>|' >"$list"
+    public_headers | sort | as_includes >"$list"
     if ((all)); then public_headers; else changed_lately '^[a-z]+/include/.*[.]hpp$'; fi | sort >"$alone"
     for compiler in clang++-19 g++; do
         "$compiler" "${flags[@]}" "$list" || die "the headers do not compile together with $compiler"
@@ -387,7 +389,7 @@ check_exports() {
     "$top/build/package/find_shared_package/ws"
     # The inline functions of all public headers link.
     name=$top/build/package/inline_functions
-    public_headers | grep -v 'asio.hpp\|named_pipe.hpp' | sed 's|^[a-z]*/include/\(.*\)|#include <\1>|' >"$name.cpp"
+    public_headers | grep -v 'asio.hpp\|named_pipe.hpp' | as_includes >"$name.cpp"
     g++ -std=c++23 -fkeep-inline-functions "${include_flags[@]}" -c "$name.cpp" -o "$name.o"
     missing=$(comm -23 <(nm -C --undefined-only "$name.o" | sed 's/^ *U //' | grep '^eddy::' | sort -u) \
         <(nm -DC --defined-only "$out"/lib/libeddy*.so | cut -d' ' -f3- | sort -u))
@@ -440,13 +442,14 @@ check_tidy() {
     unused_using_declarations
     # Of the source files, only those that the preset compiles: not those of other systems.
     # Each library and sys/bsd are apart, because their files define private names that other files define, too.
-    { find */src -name '*.cpp' | compiled_by clang && public_headers; } | sort |
+    local sources=(*/src)
+    { find "${sources[@]}" -name '*.cpp' | compiled_by clang && public_headers; } | sort |
         awk -v top="$top" '
             /^[a-z]+.include/ { batch = "headers" }
             /^[a-z]+.src/ { batch = /sys.bsd/ ? "bsd" : substr($0, 1, index($0, "/") - 1) }
             { print "#include \"" top "/" $0 "\"" > "build/tidy_" batch ".cpp" }'
     printf '%s\n' build/tidy_*.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
-        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 "${include_flags[@]}" -I{ws,tls,http,runtime}/src -Itests/support/kqueue
+        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 "${include_flags[@]}" "${sources[@]/#/-I}" -Itests/support/kqueue
 }
 
 # Fails if a source file names something in a using declaration or in a namespace alias, and then never again.

@@ -16,7 +16,8 @@ if [[ -n $clang ]] && ((clang < 19)); then set -- "$@" -D__cpp_concepts=202002L 
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-find {runtime,proto,tls,http,ws}/include -name '*.hpp' | sed 's,^[a-z]*/include/\(.*\),#include <\1>,' | sort >"$work/all_headers.cpp"
+find */include -name '*.hpp' | sed 's,^[a-z]*/include/\(.*\),#include <\1>,' | sort >"$work/all_headers.cpp"
+includes=(*/include)
 launcher=$(command -v ccache || true)
 libraries=$(pkg-config --cflags glib-2.0 | sed 's/-I/-isystem /g') # the other libraries of the examples need no options
 
@@ -24,7 +25,7 @@ compile() { # compile FILE
     local log
     log=$work/$(tr / _ <<<"$1").log
     # shellcheck disable=SC2086  # no launcher is no word; the options are several
-    $launcher "$compiler" -Wall -Wextra "${@:2}" -Iruntime/include -Iproto/include -Itls/include -Ihttp/include -Iws/include -Iexamples $libraries -c "$1" -o "$log.o" >"$log" 2>&1 ||
+    $launcher "$compiler" -Wall -Wextra "${@:2}" "${includes[@]/#/-I}" -Iexamples $libraries -c "$1" -o "$log.o" >"$log" 2>&1 ||
         printf '%s: error: %s does not compile it\n' "$1" "$compiler" >>"$log"
     rm -f "$log.o"
 }
