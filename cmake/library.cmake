@@ -27,8 +27,9 @@ function(eddy_unity_build target)
   endif()
 endfunction()
 
-# eddy_library(TARGET NAME): gives a library the name eddy::NAME, the headers in include/, and the project's version.
-function(eddy_library target name)
+# eddy_library(TARGET NAME DESCRIPTION): gives a library the name eddy::NAME, the headers in include/, and the project's version.
+function(eddy_library target name description)
+  set_property(GLOBAL APPEND PROPERTY EDDY_TARGETS ${target})
   add_library(eddy::${name} ALIAS ${target})
   get_target_property(type ${target} TYPE)
   set(scope PUBLIC)
@@ -61,5 +62,5 @@ function(eddy_library target name)
   if(detail)
     target_sources(${target} ${scope} FILE_SET detail TYPE HEADERS BASE_DIRS include FILES ${detail})
   endif()
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} EDDY_DESCRIPTION "${description}")
 endfunction()
