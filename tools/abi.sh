@@ -10,7 +10,8 @@
 # the format of libabigail's suppression files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-libraries=(eddy eddy_tls eddy_http eddy_ws)
+libraries=(eddy)
+for folder in */src; do [[ $folder == runtime/src ]] || libraries+=("eddy_${folder%/src}"); done
 
 keep=0
 [[ ${1:-} != --dump ]] || { keep=1 && shift; }

@@ -145,6 +145,8 @@ check_lists() {
         say "$names"
         forgotten=1
     fi
+    names=$(libraries_without_a_package)
+    [[ -z $names ]] || { say "$names" && forgotten=1; }
     python3 tools/check_layers.py || forgotten=1
     python3 tests/check_layers_test.py --quiet || forgotten=1
     python3 tools/check_version.py || forgotten=1
@@ -157,6 +159,17 @@ check_lists() {
     python3 tools/check_messages.py || forgotten=1
     python3 compare/plot.py --check || forgotten=1
     return "$forgotten"
+}
+
+# Prints the packages that lack a library of EDDY_LIBRARIES. (CMake's and pkg-config's are made from the libraries.)
+libraries_without_a_package() {
+    local name
+    for name in "${libraries[@]}"; do
+        [[ $name != runtime ]] || continue
+        grep -q "component(\"$name\"" packaging/conan/conanfile.py || echo "packaging/conan/conanfile.py has no component $name"
+        [[ ! -d $name/src ]] || compgen -G "packaging/debian/libeddy-$name[0-9]*.install" >/dev/null ||
+            echo "packaging/debian has no package of $name"
+    done
 }
 
 # Turns paths of public headers into lines that include them.

@@ -20,7 +20,8 @@ import pathlib
 import re
 from collections import defaultdict
 
-libraries = ("runtime", "tls", "http", "ws", "proto")
+top = pathlib.Path(__file__).resolve().parent.parent
+libraries = re.search(r"^set\(EDDY_LIBRARIES (.*)\)$", (top / "CMakeLists.txt").read_text(), re.M)[1].split()
 of_a_system = set("bsd darwin freebsd linux macos netbsd no_threads openbsd posix windows".split())
 
 
@@ -221,7 +222,7 @@ def numbers_of(tree):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trees", nargs="*", type=pathlib.Path, default=[pathlib.Path(__file__).resolve().parent.parent])
+    parser.add_argument("trees", nargs="*", type=pathlib.Path, default=[top])
     parser.add_argument("--names", action="store_true", help="print also the pairs of folders and the base names")
     arguments = parser.parse_args()
     trees = [Tree(top.resolve()) for top in arguments.trees]

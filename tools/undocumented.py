@@ -199,7 +199,9 @@ def run_doxygen():
     """Runs Doxygen, and returns its warnings."""
     out.mkdir(parents=True, exist_ok=True)
     log = out / "warnings.log"
-    config = (top / "tools" / "Doxyfile").read_text() + f'\nOUTPUT_DIRECTORY = "{out}"\nWARN_LOGFILE = "{log}"\n'
+    headers = " ".join(f'"{folder.relative_to(top)}"' for folder in sorted(top.glob("*/include/eddy")))
+    config = (top / "tools" / "Doxyfile").read_text()
+    config += f'\nINPUT = {headers}\nOUTPUT_DIRECTORY = "{out}"\nWARN_LOGFILE = "{log}"\n'
     for old in out.glob("xml/*.xml"):
         old.unlink()
     if not shutil.which("doxygen"):

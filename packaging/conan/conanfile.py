@@ -34,7 +34,9 @@ class Eddy(ConanFile):
         self.version = re.search(r"^  VERSION (\S+)$", text, re.M)[1]
 
     def export_sources(self):
-        for pattern in ("CMakeLists.txt", "LICENSE", "cmake/*", "docs/*", "runtime/*", "proto/*", "tls/*", "http/*", "ws/*", "tools/eddy-check"):
+        text = load(self, os.path.join(sources, "CMakeLists.txt"))
+        libraries = re.search(r"^set\(EDDY_LIBRARIES (.*)\)$", text, re.M)[1].split()
+        for pattern in ("CMakeLists.txt", "LICENSE", "cmake/*", "docs/*", "tools/eddy-check", *(f"{name}/*" for name in libraries)):
             copy(self, pattern, sources, self.export_sources_folder)
 
     def layout(self):
