@@ -8,12 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <list>
 #include <optional>
 #include <span>
@@ -45,6 +47,7 @@
 #include <support/uring_test.hpp>
 
 #include "reactor/ring/send_buffer.hpp"
+#include "reactor/ring/uring_abi.hpp"
 
 namespace {
 
@@ -578,6 +581,53 @@ TEST_F(UringRing, EachWakeUpOfTheSleepingLoopArrives) {
         }
     };
     loop.run(main());
+}
+
+/// Returns the lowest number of threads that the system has reported as waiting for a disk, in several samples.
+unsigned fewest_waiting_for_disk() {
+    auto fewest = ~0u;
+    for (int i = 0; i < 50; ++i) {
+        std::this_thread::sleep_for(2ms);
+        std::ifstream stat("/proc/stat");
+        for (std::string line; std::getline(stat, line);) {
+            if (line.starts_with("procs_blocked "))
+                fewest = std::min(fewest, static_cast<unsigned>(std::stoul(line.substr(14))));
+        }
+    }
+    return fewest;
+}
+
+/// Returns fewest_waiting_for_disk() while `loops` event loops, each on a thread of its own, wait for data.
+unsigned fewest_waiting_for_disk_with(std::size_t loops) {
+    std::vector<connection> pairs(loops);
+    std::atomic<std::size_t> begun{0};
+    std::vector<std::jthread> threads;
+    for (auto& pair : pairs) {
+        threads.emplace_back([&] {
+            auto loop = eddy::core::builder().driver(eddy::driver_kind::io_uring).build().value();
+            const auto wait = [&]() -> eddy::task<void> {
+                std::array<std::byte, 1> into{};
+                ++begun;
+                const auto count = co_await pair.stream.read(into);
+                EXPECT_EQ(count, 1u);
+            };
+            loop.run(wait());
+            const auto gone = std::move(pair.stream);  // the stream must end before its loop
+        });
+    }
+    EXPECT_TRUE(support::comes_true([&] { return begun == loops; }));
+    const auto fewest = fewest_waiting_for_disk();
+    for (const auto& pair : pairs) pair.peer.send("x");
+    return fewest;
+}
+
+// The hidden feature shows that the test would see the fault. Many loops, since other programs may wait for a disk.
+TEST_F(UringRing, IdleLoopDoesNotCountAsWaitingForDisk) {
+    constexpr std::size_t loops = 16;
+    faults().hide_features(IORING_FEAT_NO_IOWAIT);
+    if (fewest_waiting_for_disk_with(loops) < loops) GTEST_SKIP() << "the kernel does not count the waits of rings";
+    begin({});
+    EXPECT_LT(fewest_waiting_for_disk_with(loops), loops);
 }
 
 // covers: R113

@@ -69,7 +69,8 @@ std::error_code ring::open(sizes wanted) noexcept {
     // acquire: pairs with the release in close(). Orders this ring after the former ring at the same address.
     static_cast<void>(closed_rings.load(std::memory_order_acquire));
     is_open_ = true;
-    enter_flags_ = 0;
+    // Otherwise an idle thread counts as waiting for a disk, in the iowait of /proc/stat and in /proc/pressure/io.
+    enter_flags_ = (ring_.features & IORING_FEAT_NO_IOWAIT) != 0 ? IORING_ENTER_NO_IOWAIT : 0;
     refusals_ = 0;
     tail_ = next_ = 0;
     // A child of fork() must not use the queues, so they are not mapped there.
@@ -87,7 +88,7 @@ std::error_code ring::enable() noexcept {
     owner_ = this_thread_mark();
     // Registers the descriptor, which saves its lookup in each enter(). A thread can register 16 rings. Further rings
     // work without the registration.
-    if (::io_uring_register_ring_fd(&ring_) == 1) enter_flags_ = IORING_ENTER_REGISTERED_RING;
+    if (::io_uring_register_ring_fd(&ring_) == 1) enter_flags_ |= IORING_ENTER_REGISTERED_RING;
     return {};
 }
 
