@@ -98,6 +98,13 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(answer.returncode, 1)
         self.assertIn("base/src/files/file.cpp is in no folder of tools/layers.txt", answer.stdout)
 
+    def test_refuses_library_without_line(self):
+        self.make(small)
+        self.make({"web/include/eddy/web.hpp": "", "base/src/sys/fd.cpp": "#include <eddy/web.hpp>\n"})
+        answer = check(self.tree)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("web/include/eddy/web.hpp is in no folder of tools/layers.txt", answer.stdout)
+
     def test_refuses_include_planted_in_this_tree(self):
         for library in top.glob("*/src"):
             for part in ("include", "src"):

@@ -58,13 +58,11 @@ class layers:
 # ---- The files ----
 
 
-def sources(top, list_of):
-    """Yields the paths of all C++ files of the libraries in the list."""
-    libraries = {folder.split("/")[0] for folder in list_of.line}
-    for library in sorted(libraries):
-        for part in ("include", "src"):
-            for path in sorted((top / library / part).rglob("*.[ch]pp")):
-                yield str(path.relative_to(top))
+def sources(top):
+    """Yields the paths of all C++ files of the libraries: of the folders with a folder include or src."""
+    for part in ("include", "src"):
+        for path in sorted(top.glob(f"*/{part}/**/*.[ch]pp")):
+            yield str(path.relative_to(top))
 
 
 class includes:
@@ -97,7 +95,7 @@ class includes:
 
 def problems(top):
     list_of = layers((top / "tools/layers.txt").read_text())
-    paths = list(sources(top, list_of))
+    paths = list(sources(top))
     lookup = includes(paths)
     for path in paths:
         user = list_of.folder_of(path)
