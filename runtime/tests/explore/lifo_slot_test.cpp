@@ -49,21 +49,19 @@ struct job : spawned_task {
 };
 
 // The private members that the models use. An explicit instantiation may name private members.
-void call_service_stalled(worker& watchdog, worker& busy);
 spawned_task* call_next_local(worker& own);
-const bool& has_lifo_slot_of(const pool& of);
-template <auto ServiceStalled, auto NextLocal, auto HasLifoSlot>
+void give_lifo_slots(pool& to);
+template <auto NextLocal, auto Settings>
 struct opened {
-    friend void call_service_stalled(worker& watchdog, worker& busy) { (watchdog.*ServiceStalled)(busy); }
     friend spawned_task* call_next_local(worker& own) { return (own.*NextLocal)(); }
-    friend const bool& has_lifo_slot_of(const pool& of) { return of.*HasLifoSlot; }
+    friend void give_lifo_slots(pool& to) { const_cast<bool&>((to.*Settings).has_lifo_slot) = true; }
 };
-template struct opened<&worker::service_stalled, &worker::next_local, &pool::has_lifo_slot_>;
+template struct opened<&worker::next_local, &pool::settings_>;
 
 /// The memory of a pool without a value, except that it has LIFO slots.
 class no_pool {
 public:
-    no_pool() { const_cast<bool&>(has_lifo_slot_of(get())) = true; }
+    no_pool() { give_lifo_slots(get()); }
     // SAFETY: the workers of the models only read the setting, which has a value. The memory itself is not const.
     pool& get() { return reinterpret_cast<pool&>(memory_); }
 
@@ -76,7 +74,7 @@ no_pool only_setting;
 class real_worker {
 public:
     void schedule(job& task) { worker_.schedule(task); }
-    void service_stalled(real_worker& busy) { call_service_stalled(worker_, busy.worker_); }
+    void service_stalled(real_worker& busy) { worker_.service_stalled(busy.worker_); }
     // SAFETY: schedule() pushes only jobs. `workers` keeps them until its threads have ended.
     job* next_local() { return static_cast<job*>(call_next_local(worker_)); }
 

@@ -62,7 +62,8 @@ public:
     [[nodiscard]] bool transition_to_parked(unsigned worker, bool is_searching) noexcept {
         parked_[worker / 64].fetch_or(bit_of(worker), std::memory_order_relaxed);  // relaxed: the word publishes it
         const std::uint32_t mine = is_searching ? searching_one : 0;
-        // seq_cst: pairs with worker_to_notify() (see above), and precedes the load of the roles in become_watchdog().
+        // seq_cst: pairs with worker_to_notify() (see above), and precedes the load of the roles in
+        // watchdog::volunteer().
         return searching(word_.fetch_sub(awake_one + mine, std::memory_order_seq_cst)) == mine;
     }
 
@@ -111,7 +112,7 @@ public:
 
     /// Returns the number of workers that are not parked. May be out of date.
     [[nodiscard]] unsigned awake() const noexcept {
-        // seq_cst: a store-load pair (Dekker). A watchdog that resigns clears its role in stop_being_watchdog(), then
+        // seq_cst: a store-load pair (Dekker). A watchdog that resigns clears its role in watchdog::resign(), then
         // loads the word here. A worker that starts to run changes the word, then loads the roles in
         // pool::wake_watchdog(). If both loads read the old values, the worker would run unwatched.
         return word_.load(std::memory_order_seq_cst) / awake_one;

@@ -97,18 +97,18 @@ result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_k
 }
 
 pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
-    : hooks_(has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr),
-      on_uncaught_(chosen.on_uncaught_),
-      on_unobserved_error_(chosen.on_unobserved_error_),
-      shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
-      global_interval_(chosen.global_interval_),
-      event_interval_(chosen.event_interval_),
-      has_lifo_slot_(chosen.has_lifo_slot_),
+    : settings_{has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr,
+                chosen.on_uncaught_,
+                chosen.on_unobserved_error_,
+                chosen.shutdown_on_uncaught_,
+                chosen.global_interval_,
+                chosen.event_interval_,
+                chosen.has_lifo_slot_,
+                chosen.thread_name_,
+                guarded("thread_name()", chosen.name_thread_),
+                chosen.stack_size_},
       // relaxed: the numbers must only be distinct.
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
-      thread_name_(chosen.thread_name_),
-      name_thread_(guarded("thread_name()", chosen.name_thread_)),
-      stack_size_(chosen.stack_size_),
       driver_(used),
       idle_(static_cast<unsigned>(drivers.size())),
       lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
@@ -124,10 +124,10 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
     blocking.max_threads = chosen.max_blocking_threads_;
     blocking.keep_alive = chosen.keep_alive_;
     blocking.stack_size = chosen.stack_size_;
-    blocking.name_thread = name_thread_;
-    if (hooks_ != nullptr) {
-        blocking.on_thread_start = hooks_->thread_start;
-        blocking.on_thread_stop = hooks_->thread_stop;
+    blocking.name_thread = settings_.name_thread;
+    if (settings_.hooks != nullptr) {
+        blocking.on_thread_start = settings_.hooks->thread_start;
+        blocking.on_thread_stop = settings_.hooks->thread_stop;
     }
     blocking_ = blocking_pool::make(std::move(blocking));
 }
@@ -155,13 +155,13 @@ result<void> pool::start_threads() noexcept {
 /// Starts a thread that runs a worker: one of the pool's own threads, or a late one, for a worker that is offered.
 result<sys::thread> pool::start_thread(worker& which, bool is_late) noexcept try {
     // Without a name, the thread names itself below.
-    std::string name = name_thread_ ? std::string() : thread_name_ + std::to_string(which.index());
+    std::string name = settings_.name_thread ? std::string() : settings_.thread_name + std::to_string(which.index());
     retain(1);  // the thread's reference
-    auto started = sys::start_thread(std::move(name), stack_size_, [this, &which, is_late]() noexcept {
-        if (name_thread_) sys::name_this_thread(name_thread_());
-        if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+    auto started = sys::start_thread(std::move(name), settings_.stack_size, [this, &which, is_late]() noexcept {
+        if (settings_.name_thread) sys::name_this_thread(settings_.name_thread());
+        if (settings_.hooks != nullptr && settings_.hooks->thread_start) settings_.hooks->thread_start();
         is_late ? run_offered(which) : which.run();
-        if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
+        if (settings_.hooks != nullptr && settings_.hooks->thread_stop) settings_.hooks->thread_stop();
         worker::leave_thread();
         is_late ? one_less(late_threads_) : thread_has_left();
         release(1);
@@ -203,8 +203,8 @@ void pool::number(spawned_task& task) noexcept {
     number_task(task.id);
     static_assert(most_workers + lists_for_others <= task_state::most_lists);
     task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_state::list_one);
-    if (hooks_ != nullptr && hooks_->task_spawn) [[unlikely]]
-        hooks_->task_spawn(task.id);
+    if (settings_.hooks != nullptr && settings_.hooks->task_spawn) [[unlikely]]
+        settings_.hooks->task_spawn(task.id);
 }
 
 void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
@@ -245,7 +245,7 @@ bool pool::has_queued_work() const noexcept {
 }
 
 void pool::wake_watchdog() noexcept {
-    // seq_cst: the load of a store-load pair with worker::stop_being_watchdog(). The word of idle_workers already
+    // seq_cst: the load of a store-load pair with watchdog::resign(). The word of idle_workers already
     // counts this worker as awake. See idle_workers::awake().
     for (const auto& watchdog : watchdogs_) {
         if (watchdog.load(std::memory_order_seq_cst) >= 0) return;
@@ -255,8 +255,8 @@ void pool::wake_watchdog() noexcept {
 }
 
 [[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {
-    if (hooks_ != nullptr && hooks_->task_terminate) [[unlikely]]
-        hooks_->task_terminate(task.id);
+    if (settings_.hooks != nullptr && settings_.hooks->task_terminate) [[unlikely]]
+        settings_.hooks->task_terminate(task.id);
     return !is_in_child() && list_of(task).remove(task);
 }
 
@@ -264,7 +264,7 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
     complete_task(*this, task, references);
     // acquire: pairs with the store in notify_on_each_end(). The lock of the list orders them: if remove() came after
     // synchronize(), this load sees the flag; otherwise the waiter counts the task as ended.
-    if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
+    if (idleness_.is_awaited.load(std::memory_order_acquire)) [[unlikely]]
         after_end();
 }
 
@@ -274,8 +274,8 @@ void pool::give_up(spawned_task& task) noexcept { give_up_task(*this, task); }
 
 void pool::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
     const bool was_thrown = failure.thrown != nullptr;
-    pass_on(failure, where, name, on_uncaught_, on_unobserved_error_);
-    if (was_thrown && shuts_down_on_uncaught_) begin_shutdown();
+    pass_on(failure, where, name, settings_.on_uncaught, settings_.on_unobserved_error);
+    if (was_thrown && settings_.shuts_down_on_uncaught) begin_shutdown();
 }
 
 // ---- I/O and time ----
@@ -315,7 +315,7 @@ runtime_metrics pool::metrics() const {
     workers.reserve(size());
     const io_handle* last_io = nullptr;
     for (const auto& each : workers_) {
-        const auto& counted = each->counters();  // relaxed loads: see worker_counters
+        const auto& counted = each->statistics().counters();  // relaxed loads: see worker_counters
         worker_metrics one;
         one.polls = counted.polls.load(std::memory_order_relaxed);
         one.steals = counted.steals.load(std::memory_order_relaxed);
@@ -323,7 +323,7 @@ runtime_metrics pool::metrics() const {
         one.parks = counted.parks.load(std::memory_order_relaxed);
         one.busy = std::chrono::nanoseconds(counted.busy_ns.load(std::memory_order_relaxed));
         one.queued = each->queued();
-        one.poll_times = each->poll_times();
+        one.poll_times = each->statistics().poll_times();
         if (each->io() != last_io) {  // workers that share a driver follow each other
             last_io = each->io();
             one.sources = last_io->load();

@@ -44,6 +44,22 @@ namespace eddy::detail {
 /// there. So in a child no function takes a lock or waits: new tasks are refused, a shutdown does nothing, and the
 /// memory is never freed.
 ///
+/// The atomics; a comment at each access names the partner of its memory order:
+///
+///     atomic             changed by                     meaning
+///     phase_             begin_shutdown(), the last     see above
+///                        worker
+///     watchdogs_         watchdog::volunteer(),         two roles: the index of the worker that has it, or -1
+///                        resign()
+///     next_driver_       io_for_new_source() and        any number: which driver or timers come next
+///                        any_time_driver()
+///     idleness_          (see pool_shutdown.cpp)
+///       blocking_begun,  count_blocking()               the blocking jobs of all time. The beginnings and ends of
+///       tasks blocking_ended                                  are counted in the lists of tasks; alive() adds up both
+///       is_awaited       notify_on_each_end()           from now on, each end calls after_end()
+///       ends             after_end()                    orders concurrent calls; its value is unused
+///       caller_of_cancel cancel_all()                   1 if its caller is blocking work of this pool, else 0
+///
 /// Thread safety: any thread, except where a section says otherwise.
 /// Lifetime: reference-counted. The runtime, its handles and the threads of the pool hold references.
 class pool final : public task_owner {
@@ -105,7 +121,7 @@ public:
     [[nodiscard]] bool has_queued_work() const noexcept;
     [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
     [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
-    /// Returns the two watchdog roles: the index of the worker that holds each, or -1. See worker::become_watchdog().
+    /// Returns the two watchdog roles: the index of the worker that holds each, or -1. See watchdog.
     [[nodiscard]] std::array<atomic<int>, 2>& watchdogs() noexcept { return watchdogs_; }
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     /// Returns whether the shutdown has begun.
@@ -125,10 +141,10 @@ public:
     /// Preconditions: called on the thread that called hand_over().
     void end_in_place(worker* taken_back = nullptr) noexcept;
     class held_up;
-    [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
-    [[nodiscard]] unsigned global_interval() const noexcept { return global_interval_; }
-    [[nodiscard]] unsigned event_interval() const noexcept { return event_interval_; }
-    [[nodiscard]] bool has_lifo_slot() const noexcept { return has_lifo_slot_; }
+    [[nodiscard]] const runtime_hooks* hooks() const noexcept { return settings_.hooks.get(); }
+    [[nodiscard]] unsigned global_interval() const noexcept { return settings_.global_interval; }
+    [[nodiscard]] unsigned event_interval() const noexcept { return settings_.event_interval; }
+    [[nodiscard]] bool has_lifo_slot() const noexcept { return settings_.has_lifo_slot; }
     /// Returns a number that is unique among the pools of this process.
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 
@@ -182,6 +198,29 @@ private:
         std::string_view why = "none: I/O is not enabled";
     };
 
+    /// What the builder has set.
+    struct settings {
+        std::unique_ptr<const runtime_hooks> hooks;  // null if there are none
+        std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught;
+        unobserved_error_handler on_unobserved_error;
+        bool shuts_down_on_uncaught;
+        unsigned global_interval;
+        unsigned event_interval;
+        bool has_lifo_slot;
+        std::string thread_name;
+        std::function<std::string()> name_thread;  // null: thread_name and the worker's number
+        std::size_t stack_size;
+    };
+
+    /// For the detection of an idle pool. See the table above the class.
+    struct idleness {
+        atomic<std::uint64_t> blocking_begun{0};
+        atomic<std::uint64_t> blocking_ended{0};
+        atomic<bool> is_awaited{false};
+        atomic<std::uint32_t> ends{0};
+        atomic<std::uint64_t> caller_of_cancel{0};
+    };
+
     explicit pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used);
     ~pool();
 
@@ -204,24 +243,14 @@ private:
     [[nodiscard]] bool is_closed() const noexcept;
     [[nodiscard]] bool waits_for_this_poll() const noexcept;
 
-    const std::unique_ptr<const runtime_hooks> hooks_;
-    const std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught_;
-    const unobserved_error_handler on_unobserved_error_;
-    const bool shuts_down_on_uncaught_;
-    const unsigned global_interval_;
-    const unsigned event_interval_;
-    const bool has_lifo_slot_;
+    const settings settings_;
     const std::uint64_t id_;
-    const std::string thread_name_;
-    const std::function<std::string()> name_thread_;  // null: thread_name_ and the worker's number
-    const std::size_t stack_size_;
     const used_driver driver_;
     const sys::process_mark process_;
 
     ref_count<> references_;
     atomic<phase> phase_{phase::open};
-    atomic<bool> is_awaiting_idle_{false};
-    atomic<std::uint32_t> ends_{0};  // orders concurrent calls of after_end(); its value is unused
+    idleness idleness_;
     std::array<atomic<int>, 2> watchdogs_{-1, -1};
     atomic<std::uint32_t> next_driver_{0};
     idle_workers idle_;
@@ -230,10 +259,6 @@ private:
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<sys::thread> threads_;
     blocking_pool::share blocking_;
-
-    atomic<std::uint64_t> blocking_begun_{0};
-    atomic<std::uint64_t> blocking_ended_{0};
-    atomic<std::uint64_t> caller_of_cancel_{0};  // 1 if the caller of cancel_all() is blocking work of this pool
 
     mutable mutex lock_;
     condition_variable changed_;

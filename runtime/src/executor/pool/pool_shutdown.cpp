@@ -19,11 +19,11 @@ namespace eddy::detail {
 // ---- Idle ----
 
 void pool::count_blocking(bool begins) noexcept {
-    // seq_cst: a store-load pair. This function counts an end, then loads is_awaiting_idle_. A waiter stores
-    // is_awaiting_idle_ in notify_on_each_end(), then loads the counters in alive(). If both loads read the old values,
-    // the waiter would not be notified of the last end.
-    (begins ? blocking_begun_ : blocking_ended_).fetch_add(1, std::memory_order_seq_cst);
-    if (!begins && is_awaiting_idle_.load(std::memory_order_seq_cst)) after_end();
+    // seq_cst: a store-load pair. This function counts an end, then loads idleness_.is_awaited. A waiter stores
+    // idleness_.is_awaited in notify_on_each_end(), then loads the counters in alive(). If both loads read the old
+    // values, the waiter would not be notified of the last end.
+    (begins ? idleness_.blocking_begun : idleness_.blocking_ended).fetch_add(1, std::memory_order_seq_cst);
+    if (!begins && idleness_.is_awaited.load(std::memory_order_seq_cst)) after_end();
 }
 
 /// Returns how many tasks and blocking jobs are alive. If the result is zero, it was exact at some moment during the
@@ -31,11 +31,11 @@ void pool::count_blocking(bool begins) noexcept {
 /// Source: Mattern, "Algorithms for distributed termination detection" (Distributed Computing 2, 1987).
 std::uint64_t pool::alive(bool with_background) const noexcept {
     // seq_cst: see count_blocking(). The acquire loads of the lists keep the order of ends and beginnings.
-    std::uint64_t ended = blocking_ended_.load(std::memory_order_seq_cst);
+    std::uint64_t ended = idleness_.blocking_ended.load(std::memory_order_seq_cst);
     for (unsigned i = 0; i < list_count(); ++i) {
         ended += with_background ? lists_[i].ended() : lists_[i].foreground_ended();
     }
-    std::uint64_t begun = blocking_begun_.load(std::memory_order_seq_cst);
+    std::uint64_t begun = idleness_.blocking_begun.load(std::memory_order_seq_cst);
     for (unsigned i = 0; i < list_count(); ++i) {
         begun += with_background ? lists_[i].spawned() : lists_[i].foreground_spawned();
     }
@@ -53,7 +53,7 @@ bool pool::keeps_busy_here() const noexcept {
 /// Makes each later end of a task or of blocking work call after_end().
 void pool::notify_on_each_end() noexcept {
     // seq_cst: see count_blocking().
-    is_awaiting_idle_.store(true, std::memory_order_seq_cst);
+    idleness_.is_awaited.store(true, std::memory_order_seq_cst);
     // For tasks, the locks of the lists have the effect of that store-load pair. A task that was removed before
     // synchronize() is counted as ended. A thread that removes a task later sees the flag.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].synchronize();
@@ -63,10 +63,10 @@ void pool::after_end() noexcept {
     if (is_in_child()) return;
     // acq_rel: pairs with itself. Of two threads that end the last two tasks, the second one also sees the counter that
     // the first one has changed. Without this, each could see a task alive.
-    ends_.fetch_add(1, std::memory_order_acq_rel);
+    idleness_.ends.fetch_add(1, std::memory_order_acq_rel);
     // seq_cst: a store-load pair with cancel_all(), which stores this and then loads the counters. See
     // count_blocking().
-    if (alive(false) != 0 && alive(true) > caller_of_cancel_.load(std::memory_order_seq_cst)) return;
+    if (alive(false) != 0 && alive(true) > idleness_.caller_of_cancel.load(std::memory_order_seq_cst)) return;
     bool closes = false;
     {
         const std::lock_guard guard(lock_);
@@ -145,7 +145,7 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
     const bool works_here = this_thread.in_place_of == this || this_thread.blocking_work_of == this;
     const std::uint64_t self = works_here ? 1 : 0;
     // seq_cst: see after_end().
-    caller_of_cancel_.store(self, std::memory_order_seq_cst);
+    idleness_.caller_of_cancel.store(self, std::memory_order_seq_cst);
     // Closes the lists first, because a task that is added after the loop below would not be cancelled.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (unsigned i = 0; i < list_count(); ++i) {

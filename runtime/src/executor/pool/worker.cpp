@@ -2,7 +2,7 @@
 #include "executor/pool/worker.hpp"
 
 #include <algorithm>
-#include <new>
+#include <chrono>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -14,14 +14,10 @@
 #include "executor/park/sleeping_place.hpp"
 #include "executor/pool/pool.hpp"
 #include "executor/task/run_task.hpp"
-#include "reactor/drivers/tick_error.hpp"
 #include "sys/pause_briefly.hpp"
-#include "sys/thread.hpp"
 
 namespace eddy::detail {
 namespace {
-
-using std::chrono::steady_clock;
 
 // The LIFO slot is used at most this many times in a row. The tasks of such a sequence share one coop budget.
 constexpr unsigned lifo_limit = 3;
@@ -29,30 +25,8 @@ constexpr unsigned lifo_limit = 3;
 // One of this many polls checks the run queue before the child queue.
 constexpr unsigned child_fairness = 2;
 
-// Maximum of worker::offers_in_vain_: each 1,024th offer still wakes a worker.
-constexpr unsigned most_offers_in_vain = 10;
-
-// Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
-constexpr auto look_interval = std::chrono::microseconds(20);
-
-// The interval at which the second watchdog worker checks the other workers. That of the first one is in the header.
-constexpr auto second_watchdog_interval = std::chrono::milliseconds(8);
-
-// A watchdog continues after the last activity for as long as the activity has lasted, and at most for this time.
-constexpr auto watchdog_lingers = std::chrono::milliseconds(100);
-
-// Two activities that are further apart than this are separate, as those of a timer that fires each 50 ms.
-constexpr auto longest_pause = std::chrono::milliseconds(10);
-
-// The value of a watchdog role that no worker holds.
-constexpr int vacant = -1;
-
 // Estimated time from the wake-up of another worker to its first poll.
 constexpr std::uint64_t wake_up_cost_ns = 20'000;
-
-// A worker that is notified within this time after it parked spins for about 5 us before it parks again.
-constexpr auto soon = std::chrono::microseconds(50);
-const unsigned spin_limit = sys::processor_count() > 1 ? 200 : 0;
 
 }  // namespace
 
@@ -62,7 +36,7 @@ worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::ui
       io_(std::move(io)),
       place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
-      poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
+      statistics_(counts_poll_times),
       polls_to_look_(owner.event_interval()),
       polls_to_injected_(owner.global_interval()),
       random_(seed + index),
@@ -97,7 +71,7 @@ void worker::leave_thread() noexcept {
 
 void worker::run() noexcept {
     enter_thread();
-    woke_at_ = steady_clock::now();
+    statistics_.note_start(std::chrono::steady_clock::now());
     for (;;) {
         spawned_task* task = next_task();
         if (task == nullptr) task = search();
@@ -162,7 +136,7 @@ void worker::schedule(spawned_task& task) noexcept {
 
 void worker::push_back(spawned_task& task) noexcept {
     if (!queue_.push(&task)) {
-        worker_counters::add(counters_.overflows, 1);
+        worker_counters::add(counters().overflows, 1);
         pool_.inject(task);
         return;
     }
@@ -171,7 +145,7 @@ void worker::push_back(spawned_task& task) noexcept {
 
 /// Returns whether the queued tasks will probably take longer than the wake-up of another worker. The estimate uses the
 /// mean duration of recent polls.
-bool worker::is_enough_for_two() const noexcept { return queue_.size() * mean_poll_ns_ > wake_up_cost_ns; }
+bool worker::is_enough_for_two() const noexcept { return queue_.size() * statistics_.mean_poll_ns() > wake_up_cost_ns; }
 
 void worker::schedule_child(spawned_task& task) noexcept {
     if (!children_.push(&task)) return push_back(task);
@@ -183,22 +157,9 @@ void schedule_woken(worker& here, spawned_task& task) noexcept {
 }
 
 bool worker::offer_child(offered_child& child) noexcept {
-    if (!offers_.push(&child)) return false;
-    if (offers_to_skip_ != 0) {
-        --offers_to_skip_;
-    } else if (pool_.notify_if_useful()) {
-        // Short children are mostly taken back before a worker wakes up. So as long as no offer is taken, only each
-        // 2nd, then each 4th, 8th ... offer wakes a worker.
-        offers_in_vain_ = std::min(offers_in_vain_ + 1, most_offers_in_vain);
-        offers_to_skip_ = (1u << offers_in_vain_) - 1;
-    }
+    if (!offers_.push(child)) return false;
+    if (offers_.should_wake() && pool_.notify_if_useful()) offers_.note_wake();
     return true;
-}
-
-bool worker::take_child_back(offered_child& child) noexcept {
-    if (offers_.is_newest(&child) && offers_.pop() != nullptr) return true;
-    offers_in_vain_ = offers_to_skip_ = 0;
-    return false;
 }
 
 void worker::start_offered_children() noexcept {
@@ -280,11 +241,11 @@ spawned_task* worker::steal() noexcept {
         worker& victim = pool_.at((start + i) % count);
         if (&victim == this) continue;
         if (spawned_task* const task = steal_child(victim)) {
-            worker_counters::add(counters_.steals, 1);
+            worker_counters::add(counters().steals, 1);
             return task;
         }
         if (spawned_task* const task = victim.queue_.steal_into(queue_)) {
-            worker_counters::add(counters_.steals, 1 + queue_.size());
+            worker_counters::add(counters().steals, 1 + queue_.size());
             return task;
         }
     }
@@ -313,21 +274,16 @@ void worker::stop_searching() noexcept {
     if (pool_.idle().transition_from_searching() && pool_.has_queued_work()) pool_.notify_one();
 }
 
-bool worker::has_work() const noexcept {
-    // relaxed: only this thread stores tasks into the LIFO slot. next_local() finds out if the watchdog took the task.
-    return lifo_.load(std::memory_order_relaxed) != nullptr || !queue_.is_empty() || !children_.is_empty();
-}
-
 // ---- Running a task ----
 
 // Forced inlining: see run_task.hpp.
 [[gnu::always_inline]] inline poll_end worker::poll(spawned_task& task) noexcept {
-    worker_counters::add(counters_.polls, 1);
+    worker_counters::add(counters().polls, 1);
     const runtime_hooks* const hooks = pool_.hooks();
     const task_id id = task.id;
     if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]
         hooks->before_task_poll(id);
-    const poll_end ended = poll_times_ == nullptr ? poll_with_budget(task) : poll_and_time(task);
+    const poll_end ended = statistics_.counts_poll_times() ? poll_and_time(task) : poll_with_budget(task);
     if (hooks != nullptr && hooks->after_task_poll) [[unlikely]]
         hooks->after_task_poll(id);
     return ended;
@@ -343,23 +299,11 @@ poll_end worker::poll_with_budget(spawned_task& task) noexcept {
 }
 
 poll_end worker::poll_and_time(spawned_task& task) noexcept {
-    const auto began = steady_clock::now();
+    const auto began = std::chrono::steady_clock::now();
     const poll_end ended = poll_with_budget(task);
-    // If the worker was handed over, another thread writes its counters, and most of the time was blocking work.
-    if (this_thread.worker == this) {
-        const auto bucket = duration_histogram::bucket_of(steady_clock::now() - began);
-        worker_counters::add((*poll_times_)[bucket], 1);
-    }
+    // If the worker was handed over, another thread writes its statistics, and most of the time was blocking work.
+    if (this_thread.worker == this) statistics_.note_poll(std::chrono::steady_clock::now() - began);
     return ended;
-}
-
-duration_histogram worker::poll_times() const noexcept {
-    duration_histogram found;
-    if (poll_times_ == nullptr) return found;
-    // relaxed: see worker_counters.
-    for (std::size_t i = 0; i < poll_times_->size(); ++i)
-        found.add(i, (*poll_times_)[i].load(std::memory_order_relaxed));
-    return found;
 }
 
 void worker::queue_again(spawned_task& task) noexcept {
@@ -373,206 +317,6 @@ void worker::queue_again(spawned_task& task) noexcept {
 
 bool worker::destroys_cancelled() const noexcept { return pool_.is_closing(); }
 
-// ---- Waiting ----
-
-void worker::look_if_due() noexcept {
-    const auto now = steady_clock::now();
-    if (now - last_look_ < look_interval) return;
-    last_look_ = now;
-    if (!place_->shares_driver()) return look_at_driver(std::chrono::nanoseconds::zero());
-    // If another worker waits in the driver, it gets the events.
-    static_cast<void>(io_->tick_for_busy_owner());
-    static_cast<void>(time_->fire());
-}
-
-/// Runs one driver tick, or parks if there is no I/O, and fires the timers. Waits for `limit` or `alarm` at most,
-/// whichever is shorter. An alarm costs more to set than `limit`, but stays set if an event ends the wait earlier.
-void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
-    if (io_ == nullptr) {
-        place_->park(shorter(limit, alarm));
-    } else {
-        const auto turned = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
-        if (!turned) end_without_events(pool_.driver(), turned.error());
-    }
-    static_cast<void>(time_->fire());
-}
-
-max_wait worker::time_to_sleep() const noexcept {
-    const auto next = time_->next_deadline();
-    if (!next) return std::nullopt;
-    const auto now = time_->now();
-    return *next <= now ? time_driver::duration::zero() : *next - now;
-}
-
-void worker::unpark() noexcept { place_->unpark(); }
-
-void worker::park() noexcept {
-    idle_workers& idle = pool_.idle();
-    flush_freed_blocks();
-    const runtime_hooks* const hooks = pool_.hooks();
-    if (hooks != nullptr && hooks->before_park) hooks->before_park();
-    if (has_work()) return;  // the hook has queued a task
-
-    const bool none_searches = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
-    if (none_searches && pool_.has_queued_work()) pool_.notify_one();
-    const auto parked_at = steady_clock::now();
-    note_busy_period(parked_at);
-    note_activity(parked_at);
-
-    is_parking_ = true;
-    auto now = parked_at;  // read once per wait: under load, reading the clock was a tenth of the time in user mode
-    while (!pool_.is_closing()) {
-        if (!is_watchdog() && pool_.size() > 1) become_watchdog(now);
-        // The clock decides, and not the end of a wait, because the worker's own events may end a wait earlier.
-        if (is_watchdog() && watch_if_due(now)) {
-            stop_being_watchdog();
-            // A worker that began to run before this store has woken no watchdog. become_watchdog() checks for it.
-            continue;
-        }
-        if (!has_work()) {
-            worker_counters::add(counters_.parks, 1);
-            look_at_driver(time_to_sleep(), is_watchdog() ? max_wait(time_to_watch(now)) : std::nullopt);
-            now = steady_clock::now();
-        }
-        if (has_work()) {
-            // If another thread has notified the worker too, it counts as searching.
-            is_searching_ = !idle.unpark_itself(index_);
-            break;
-        }
-        if (!idle.is_parked(index_)) {
-            is_searching_ = true;
-            if (now - parked_at < soon) spins_ = spin_limit;
-            break;
-        }
-    }
-    is_parking_ = false;
-    if (is_watchdog()) stop_being_watchdog();
-    woke_at_ = now;
-    last_look_ = now;
-    if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
-    if (pool_.is_closing()) return;
-    pool_.wake_watchdog();
-    // One driver tick may have woken enough tasks for two workers.
-    if (queue_.size() > 0 && is_enough_for_two()) pool_.notify_one();
-}
-
-void worker::note_busy_period(time_point now) noexcept {
-    const auto busy = static_cast<std::uint64_t>((now - woke_at_).count());
-    worker_counters::add(counters_.busy_ns, busy);
-    // relaxed: written by this thread.
-    const std::uint64_t polls = counters_.polls.load(std::memory_order_relaxed) - polls_when_woken_;
-    polls_when_woken_ += polls;
-    if (polls != 0) mean_poll_ns_ = (3 * mean_poll_ns_ + busy / polls) / 4;
-}
-
-// ---- The watchdog worker ----
-//
-// A parked worker watches the running workers. A worker that is stalled in a long poll can neither process the events
-// of its driver nor fire its timers, and no other worker takes tasks from its LIFO slot. The watchdog does this for it.
-//
-// There are two watchdog roles. A worker that parks takes the first vacant one. The second watchdog checks less often,
-// and takes the first role when that becomes vacant. So when the first watchdog gets tasks of its own, no worker has to
-// be woken. With one role, two workers with sockets would wake each other at each event, which took a fifth of the
-// processor time at 100 connections.
-//
-// If both roles are vacant, a worker that starts to run calls a parked worker. If that worker waits in a driver, an
-// alarm wakes it half an interval later. Otherwise it is unparked at once. If no worker runs any more, it parks again;
-// this is usual after a timer in an idle pool. Otherwise it becomes the watchdog and makes its first check half an
-// interval later. A worker that stalls before this wake-up is serviced within one interval of its start. Any other
-// stalled worker is serviced within two intervals: one check sees progress, the next one does not.
-
-void worker::call_as_watchdog() noexcept { place_->unpark_within(watchdog_interval / 2); }
-
-/// Makes this worker a watchdog if a role is vacant and there is, or was recently, something to watch.
-void worker::become_watchdog(time_point now) noexcept {
-    // The second condition keeps the watchdog for a while after activity. Workers that start to run then see it and
-    // wake no other worker.
-    if (pool_.idle().awake() == 0 && now - last_activity_ >= lingering()) return;
-    // Without memory this worker does not become a watchdog. It tries again at its next wake-up.
-    if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[pool_.size()]);
-    if (seen_ == nullptr) return;
-    auto& watchdogs = pool_.watchdogs();
-    for (std::size_t i = 0; i < watchdogs.size() && !is_watchdog(); ++i) {
-        int before = vacant;
-        // seq_cst: a store-load pair. This worker has left `awake` in park(), then loads the role. A watchdog that gets
-        // tasks stores `vacant` in stop_being_watchdog(), then loads `awake` in wake_watchdog(). If both loads read the
-        // old values, this worker would park without a role, and the other would run unwatched.
-        if (watchdogs[i].load(std::memory_order_seq_cst) != vacant) continue;
-        // seq_cst: one total order for all accesses to the roles. A failure means that another worker has the role.
-        if (watchdogs[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst))
-            watchdog_slot_ = i;
-    }
-    if (!is_watchdog() || last_watch_ == now) return;
-    if (last_activity_ == now) {                           // it has just parked
-        if (now - last_watch_ < watchdog_lingers) return;  // a recent `seen_` is still good
-        last_watch_ = now;
-    } else {  // it was called half an interval ago
-        last_watch_ = now - watchdog_interval / 2;
-    }
-    for (unsigned i = 0; i < pool_.size(); ++i) seen_[i] = look_at(pool_.at(i));
-}
-
-void worker::stop_being_watchdog() noexcept {
-    // seq_cst: the store of two store-load pairs. The load that follows is awake() in become_watchdog() if the watchdog
-    // resigns, and all_awake() in wake_watchdog() if it starts to run. See idle_workers::awake() and become_watchdog().
-    pool_.watchdogs()[std::exchange(watchdog_slot_, no_watchdog_slot)].store(vacant, std::memory_order_seq_cst);
-}
-
-void worker::note_activity(time_point now) noexcept {
-    if (now - last_activity_ > longest_pause) activity_began_ = now;
-    last_activity_ = now;
-}
-
-/// Returns for how long a watchdog continues after the last activity. A running pool keeps its watchdogs, which saves a
-/// wake-up at each start of a worker. A pool that only fires a timer from time to time does not: its watchdogs would
-/// wake up 30 times for a timer of 50 ms.
-std::chrono::nanoseconds worker::lingering() const noexcept {
-    return std::min<std::chrono::nanoseconds>(last_activity_ - activity_began_, watchdog_lingers);
-}
-
-std::chrono::nanoseconds worker::watch_interval() const noexcept {
-    return watchdog_slot_ == 0 ? watchdog_interval : second_watchdog_interval;
-}
-
-std::chrono::nanoseconds worker::time_to_watch(time_point now) const noexcept {
-    constexpr std::chrono::nanoseconds at_once{1};  // zero would disarm the alarm
-    return std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval() - now, at_once);
-}
-
-/// Checks the other workers if the interval has passed. Returns true if nothing has happened for lingering(), so that
-/// no watchdog is needed.
-bool worker::watch_if_due(time_point now) noexcept {
-    if (now - last_watch_ < watch_interval()) return false;
-    last_watch_ = now;
-    watch_others(now);
-    // relaxed: a hint. become_watchdog() loads the role again.
-    if (watchdog_slot_ != 0 && pool_.watchdogs()[0].load(std::memory_order_relaxed) == vacant) {
-        stop_being_watchdog();
-        become_watchdog(now);  // probably the first role. If another worker is faster, that worker watches
-        if (!is_watchdog()) return false;
-    }
-    return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= lingering();
-}
-
-worker::sight worker::look_at(const worker& other) noexcept {
-    // relaxed: see worker_counters.
-    return {other.counters_.polls.load(std::memory_order_relaxed),
-            other.counters_.parks.load(std::memory_order_relaxed)};
-}
-
-void worker::watch_others(time_point now) noexcept {
-    for (unsigned i = 0; i < pool_.size(); ++i) {
-        worker& other = pool_.at(i);
-        if (&other == this) continue;
-        const sight seen = std::exchange(seen_[i], look_at(other));
-        const bool is_parked = pool_.idle().is_parked(i);
-        // A park alone is no activity: the other worker may be a watchdog, too.
-        if (!is_parked || seen.polls != seen_[i].polls) note_activity(now);
-        if (!is_parked && seen == seen_[i]) service_stalled(other);
-    }
-}
-
-/// Services a stalled worker: takes some of its tasks, runs a driver tick for it, and fires its timers.
 void worker::service_stalled(worker& stalled) noexcept {
     // acquire: pairs with the release in schedule(), which published the task.
     if (spawned_task* const task = stalled.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);

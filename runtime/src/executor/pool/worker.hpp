@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,11 +12,14 @@
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/reactor.hpp>
 
+#include "executor/pool/child_offers.hpp"
 #include "executor/pool/child_queue.hpp"
 #include "executor/pool/run_queue.hpp"
+#include "executor/pool/watchdog.hpp"
+#include "executor/pool/worker_offer.hpp"
+#include "executor/pool/worker_statistics.hpp"
 #include "executor/task/run_task.hpp"
 #include "reactor/io_handle.hpp"
 #include "time/time_driver.hpp"
@@ -32,27 +34,9 @@ struct offered_child;
 #define EDDY_RUN_QUEUE_CAPACITY 256  // test builds use 4, to reach the full and the wrapping ring
 #endif
 
-/// Statistics of a worker.
-/// Thread safety: only the thread that runs the worker writes; any thread reads.
-/// All accesses are relaxed: readers use the numbers only, and no other memory depends on them.
-struct worker_counters {
-    atomic<std::uint64_t> polls{0};
-    atomic<std::uint64_t> steals{0};     ///< tasks taken from other workers
-    atomic<std::uint64_t> overflows{0};  ///< tasks that did not fit into the run queue
-    atomic<std::uint64_t> parks{0};
-    atomic<std::uint64_t> busy_ns{0};  ///< time between parks, in nanoseconds, up to the last park
-
-    static void add(atomic<std::uint64_t>& counter, std::uint64_t more) noexcept {
-        // relaxed: statistics. A load and a store instead of a read-modify-write: there is one writer.
-        counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
-    }
-};
-
-/// Number of polls per duration_histogram bucket. Same access rules as worker_counters.
-using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram::buckets>;
-
 /// One worker of a pool: its run queue, child queue, LIFO slot, driver and timers. One thread at a time runs a worker.
-/// block_in_place can hand the worker over to another thread.
+/// block_in_place can hand the worker over to another thread (worker_offer). worker.cpp chooses and runs tasks,
+/// worker_park.cpp waits, and watchdog.cpp watches other workers meanwhile.
 ///
 ///     member                   access
 ///     queue_, children_,       the thread that runs the worker pushes and pops; other workers steal
@@ -60,10 +44,10 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 ///     lifo_                    the thread that runs the worker; the watchdog worker, if this worker is stalled
 ///     io_, time_               the thread that runs the worker, the watchdog worker while this one is stalled, and for
 ///                              io_ the workers that share it; protected by the driver lock, time_ by its own lock
-///     counters_                written by the thread that runs the worker, read by any thread
+///     statistics_              written by the thread that runs the worker; the counters are read by any thread
 ///
 /// Thread safety: as the sections of the class say.
-class alignas(128) worker : immovable {
+class alignas(128) worker : public worker_offer {
 public:
     using io_share = std::unique_ptr<io_handle, releasing>;
 
@@ -75,37 +59,16 @@ public:
     /// Runs tasks until the pool closes, or until another thread has taken over the worker.
     void run() noexcept;
 
-    // ---- Handing the worker over to another thread (block_in_place) ----
-    // seq_cst: two store-load pairs (Dekker). hand_over() sets is_offered_, then checks is_thread_coming_. The arriving
-    // thread clears is_thread_coming_, then checks is_offered_. If both checks read the old values, the offered worker
-    // would have no thread. (acq_rel would also exclude this, because is_thread_coming_ changes by exchanges only.)
-    // The exchanges of is_offered_ also pass the worker's plain members: release in offer(), acquire in accept_offer().
-    /// Allows another thread to take over the worker.
-    void offer() noexcept { is_offered_.exchange(true, std::memory_order_seq_cst); }
-    [[nodiscard]] bool is_offered() const noexcept { return is_offered_.load(std::memory_order_seq_cst); }
-    /// Takes over the worker if it is offered. Returns true for exactly one thread per offer.
-    [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_seq_cst); }
-    /// Returns whether a thread that will call accept_offer() was requested. If not, the caller must request one.
-    [[nodiscard]] bool has_thread_coming() noexcept {
-        // seq_cst: the load of the first pair above.
-        return is_thread_coming_.exchange(true, std::memory_order_seq_cst);
-    }
-    /// Records that the thread has arrived, or that it will not arrive. Call it before accept_offer().
-    bool thread_comes() noexcept {
-        // seq_cst: the store of the second pair above.
-        return is_thread_coming_.exchange(false, std::memory_order_seq_cst);
-    }
-
     // ---- On the worker's thread ----
     /// Queues a child of a scope, or the parent of a scope that has ended. The newest runs first.
     void schedule_child(spawned_task& task) noexcept;
     /// Lets other workers take a child of the scope that is being polled; see known_scope. Returns false if the queue
     /// of offers is full.
     [[nodiscard]] bool offer_child(offered_child& child) noexcept;
-    [[nodiscard]] bool has_enough_offers() const noexcept { return offers_.size() >= enough_offers; }
+    [[nodiscard]] bool has_enough_offers() const noexcept { return offers_.has_enough(); }
     /// Withdraws the newest offer if it is that of `child`. Returns false if the child was taken, or
     /// was made a task by start_offered_children().
-    [[nodiscard]] bool take_child_back(offered_child& child) noexcept;
+    [[nodiscard]] bool take_child_back(offered_child& child) noexcept { return offers_.take_back(child); }
     /// Makes the offered children tasks. Called before this thread hands the worker over during a poll.
     void start_offered_children() noexcept;
     /// Queues a woken task in the LIFO slot, so that it runs next while its data is in the cache. The former task of
@@ -138,8 +101,7 @@ public:
     [[nodiscard]] unsigned index() const noexcept { return index_; }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
-    [[nodiscard]] const worker_counters& counters() const noexcept { return counters_; }
-    [[nodiscard]] duration_histogram poll_times() const noexcept;
+    [[nodiscard]] const worker_statistics& statistics() const noexcept { return statistics_; }
     /// Returns the number of queued tasks. May be out of date.
     [[nodiscard]] std::size_t queued() const noexcept {
         // relaxed: the pointer is only compared to null, for statistics.
@@ -150,7 +112,10 @@ public:
         return !queue_.is_empty() || !children_.is_empty() || !offers_.is_empty();
     }
     void unpark() noexcept;
-    /// Makes a parked worker check soon whether a watchdog is needed. See the comment above become_watchdog().
+    /// As the watchdog of a stalled worker: takes some of its tasks, runs a driver tick for it, and fires its timers.
+    /// Called on the thread that runs this worker.
+    void service_stalled(worker& stalled) noexcept;
+    /// Makes a parked worker check soon whether a watchdog is needed. See watchdog.
     void call_as_watchdog() noexcept;
     /// Empties the queues of a closing pool.
     /// Preconditions: called on the thread that runs the worker, or after its last run().
@@ -160,13 +125,6 @@ public:
     void shut_drivers() noexcept;
 
 private:
-    /// While there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
-    /// larger subtrees, so they are enough for the other workers, and each taken one is soon replaced. The scope then
-    /// needs no read-modify-write.
-    static constexpr std::size_t enough_offers = 4;
-    /// The interval at which the first watchdog worker checks the other workers.
-    static constexpr std::chrono::milliseconds watchdog_interval{2};
-
     using ring = run_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY>;
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -190,20 +148,10 @@ private:
     void look_if_due() noexcept;
     void look_at_driver(max_wait limit, max_wait alarm = std::nullopt) noexcept;
     void park() noexcept;
-    void note_busy_period(time_point now) noexcept;
+    [[nodiscard]] time_point sleep_until_needed(time_point parked_at) noexcept;
     [[nodiscard]] max_wait time_to_sleep() const noexcept;
 
-    // As the watchdog worker. `now` is the time of the caller's last wake-up, or of its park.
-    void become_watchdog(time_point now) noexcept;
-    void stop_being_watchdog() noexcept;
-    [[nodiscard]] bool is_watchdog() const noexcept { return watchdog_slot_ != no_watchdog_slot; }
-    void note_activity(time_point now) noexcept;
-    [[nodiscard]] std::chrono::nanoseconds lingering() const noexcept;
-    [[nodiscard]] std::chrono::nanoseconds watch_interval() const noexcept;
-    [[nodiscard]] std::chrono::nanoseconds time_to_watch(time_point now) const noexcept;
-    [[nodiscard]] bool watch_if_due(time_point now) noexcept;
-    void watch_others(time_point now) noexcept;
-    void service_stalled(worker& stalled) noexcept;
+    [[nodiscard]] worker_counters& counters() noexcept { return statistics_.counters(); }
 
     pool& pool_;
     const unsigned index_;
@@ -214,28 +162,18 @@ private:
 
     ring queue_;
     child_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> children_;
-    child_queue<offered_child, EDDY_RUN_QUEUE_CAPACITY> offers_;  // of the scopes that are being polled on this thread
+    child_offers<EDDY_RUN_QUEUE_CAPACITY> offers_;  // of the scopes that are being polled on this thread
     atomic<spawned_task*> lifo_{nullptr};
-    worker_counters counters_;
-    const std::unique_ptr<poll_time_counters> poll_times_;  // null if the histogram is disabled
-    atomic<bool> is_offered_{false};
-    atomic<bool> is_thread_coming_{false};
-
-    friend class pool;
-    bool is_left_ = false;  // under the pool's lock: the worker is offered, and no thread could be started for it
+    worker_statistics statistics_;
 
     // Accessed only by the thread that runs the worker.
     std::uint64_t tick_ = 0;
-    unsigned offers_in_vain_ = 0;  // wake-ups for offers since another worker took one
-    unsigned offers_to_skip_ = 0;  // number of further offers that wake no worker
-    unsigned polls_to_look_;       // polls until the next check whether a driver tick is due
-    unsigned polls_to_injected_;   // polls until the injection queue comes before the local queues
+    unsigned polls_to_look_;      // polls until the next check whether a driver tick is due
+    unsigned polls_to_injected_;  // polls until the injection queue comes before the local queues
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
     random_numbers random_;  // for stealing; separate from random_here, so that stealing does not change its sequence
     std::uint64_t seed_;     // of the generator of the thread that runs the worker next
-    std::uint64_t polls_when_woken_ = 0;
-    std::uint64_t mean_poll_ns_ = 10'000;  // moving average. The initial value makes three queued tasks wake a worker
     cached_references pool_references_;
     unsigned spins_ = 0;  // how often to check for injected tasks before the next park
     bool is_searching_ = false;
@@ -243,22 +181,7 @@ private:
     bool wakes_children_ = false;
     bool is_ending_ = false;
     time_point last_look_{};
-    time_point woke_at_{};
-
-    // As the watchdog worker: the counters of each worker at the last check. They change when a worker makes progress.
-    struct sight {
-        std::uint64_t polls = 0;
-        std::uint64_t parks = 0;
-
-        bool operator==(const sight&) const = default;
-    };
-    static sight look_at(const worker& other) noexcept;
-    static constexpr std::size_t no_watchdog_slot = ~std::size_t{0};
-    std::size_t watchdog_slot_ = no_watchdog_slot;
-    std::unique_ptr<sight[]> seen_;
-    time_point activity_began_{};  // of the present period, whose activities follow each other closely
-    time_point last_activity_{};
-    time_point last_watch_{};
+    watchdog watchdog_{*this};
 };
 
 }  // namespace eddy::detail
