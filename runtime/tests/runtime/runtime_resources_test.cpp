@@ -60,13 +60,18 @@ TEST(RuntimeResourcesOwnProcess, WorksIfNoMoreThreadsCanStart) {
     }
 }
 
-/// Leaves this process no address space for the stack of a thread.
+/// Leaves this process no stack for a new thread: no address space, and none that an ended thread has left to the C
+/// library.
 void forbid_new_threads() {
     std::size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
     const rlim_t limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (std::size_t{1} << 20);
     const rlimit lower{limit, limit};
     ::setrlimit(RLIMIT_AS, &lower);
+    try {
+        for (;;) std::thread([] { ::pause(); }).detach();
+    } catch (const std::system_error&) {
+    }
 }
 
 // covers: P021 I20.4.9
