@@ -20,6 +20,7 @@ import argparse
 import os
 import pathlib
 import re
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -134,6 +135,7 @@ def coverage_of(top):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback if `head` ends first
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--of", nargs="+", metavar="ID", help="print the tests of these rows")
     parser.add_argument("--table", action="store_true", help="print all rows with their tests")

@@ -18,6 +18,7 @@ include/ and src/ for all libraries, before each of them had a folder, is known,
 import argparse
 import pathlib
 import re
+import signal
 from collections import defaultdict
 
 top = pathlib.Path(__file__).resolve().parent.parent
@@ -167,12 +168,13 @@ def detail_share(tree):
     return of_all, inside, apart
 
 
-def cmake_lines(tree, only=""):
+def cmake_lines(tree, pattern):
+    """The lines of the CMake files that describe this project's build, whose names match the pattern. Other projects (the packages'
+    tests, programs for other libraries) and toolchains do not count."""
     count = 0
     for file in tree.top.rglob("*"):
-        name = file.relative_to(tree.top)
-        is_one = file.name == "CMakeLists.txt" or file.suffix == ".cmake"
-        if is_one and name.parts[0] != "build" and name.parts[0][0] != "." and re.match(only, name.as_posix()):
+        name = file.relative_to(tree.top).as_posix()
+        if re.search(pattern, name) and not re.match(r"build/|[.]|tests/package/|(bench|compare)/peers/|packaging/|tools/", name):
             count += len(file.read_text().splitlines())
     return count
 
@@ -214,13 +216,15 @@ def numbers_of(tree):
     yield "headers outside of folders `detail`: lines", of_all
     yield "headers outside of folders `detail`: percentage in `detail`", round(100 * inside / of_all, 1)
     yield "all headers: percentage in `detail`", round(100 * (inside + apart) / (of_all + apart), 1)
-    yield "lines of all CMake files", cmake_lines(tree)
-    lists = r"(?:include|src|runtime|tls|http|ws|proto|tests)/(?!package/)(?!.*\bbench/)"
-    yield "lines of the CMake files of the libraries and tests", cmake_lines(tree, lists)
+    yield "CMakeLists.txt of this project: lines", cmake_lines(tree, r"(^|/)CMakeLists[.]txt$")
+    yield "CMake files of this project, with *.cmake and *.in: lines", cmake_lines(tree, r"(^|/)CMakeLists[.]txt$|[.]cmake$|[.]in$")
+    lists = r"^(include|src|runtime|tls|http|ws|proto|tests)/(?!.*\bbench/)(.*/)?(CMakeLists[.]txt|[^/]*[.]cmake)$"
+    yield "CMake files of the libraries and tests: lines", cmake_lines(tree, lists)
     yield "base names that occur more than once in a library", len(repeated_names(tree))
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback if `head` ends first
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trees", nargs="*", type=pathlib.Path, default=[top])
     parser.add_argument("--names", action="store_true", help="print also the pairs of folders and the base names")

@@ -5,6 +5,7 @@ tools/words.py [TREE]
 
 TREE is another work tree, for example of an old commit. A word is what `wc -w` counts."""
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -25,6 +26,7 @@ def group_of(path):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback if `head` ends first
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=top, capture_output=True, text=True,
                             check=True).stdout.split()
     groups = {}
