@@ -7,7 +7,7 @@
 
 #include <eddy/tls/detail/engine.hpp>
 
-#include "identity.hpp"
+#include "parsed_identity.hpp"
 
 namespace eddy {
 namespace detail {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "identity.hpp"
+#include "parsed_identity.hpp"
 
 #include <cerrno>
 #include <cstdio>

@@ -166,8 +166,6 @@ public:
 
     /// Makes an iterator that does not refer to a list.
     iterator() noexcept = default;
-    /// For use by headers: refers to the field `index` of `in`.
-    iterator(const headers& in, std::size_t index) noexcept : in_(&in), index_(index) {}
 
     /// Operators of an input iterator.
     [[nodiscard]] header operator*() const noexcept { return (*in_)[index_]; }
@@ -183,6 +181,9 @@ public:
     friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.index_ == b.index_; }
 
 private:
+    friend class headers;
+    iterator(const headers& in, std::size_t index) noexcept : in_(&in), index_(index) {}
+
     const headers* in_ = nullptr;
     std::size_t index_ = 0;
 };

@@ -42,10 +42,9 @@ public:
     /// loop.
     [[nodiscard]] std::string text() const;
 
-    /// For use by the library.
-    [[nodiscard]] const std::shared_ptr<detail::http_counters>& shared() const noexcept { return shared_; }
-
 private:
+    friend class serve_options;
+
     std::shared_ptr<detail::http_counters> shared_;
 };
 

@@ -200,7 +200,7 @@ public:
 
     /// Counts connections and requests in `counters`. By default, they are not counted.
     serve_options& metrics(const http::metrics& counters) {
-        counters_ = counters.shared();
+        counters_ = counters.shared_;
         return *this;
     }
 

@@ -8,7 +8,7 @@
 
 #include "sys/countdown.hpp"
 #include "sys/syscall.hpp"
-#include "sys/windows/afd.hpp"
+#include "sys/windows/afd_poll.hpp"
 #include "sys/windows/winsock.hpp"
 
 namespace eddy::detail {

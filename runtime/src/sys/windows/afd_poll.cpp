@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "sys/windows/afd.hpp"
+#include "sys/windows/afd_poll.hpp"
 
 #include <winternl.h>
 
