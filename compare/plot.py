@@ -30,18 +30,18 @@ colors = {"eddy": "#0b63ce", "eddy_uring": "#7a3fb5", "tokio": "#c8501a", "go": 
 
 def net_ratios():
     """Returns {case: {server: (ratio, least, greatest)}}: processor time per request, relative to the bare loop."""
-    return {case: {row["server"]: (row["ratio"], *ends(row["spread"])) for row in results.rows("net", case)}
+    return {case: {row["server"]: (row["ratio"], *ends(row, "ratio")) for row in results.rows("net", case)}
             for case in results.names("net") if case in cases_with_ratios}
 
 
-def ends(spread):
-    """Returns the smallest and the largest ratio."""
-    return map(float, spread.split("-"))
+def ends(row, ratio):
+    """Returns the smallest and the largest ratio of the rounds. One round has no spread."""
+    return map(float, row["spread"].split("-")) if row["spread"] != "-" else (row[ratio], row[ratio])
 
 
 def rt_ratios():
     """Returns [(case, ratio, least, greatest)]: eddy relative to Tokio."""
-    return [(row["case"], row["eddy/tokio"], *ends(row["spread"])) for row in results.rows("rt", "rt")
+    return [(row["case"], row["eddy/tokio"], *ends(row, "eddy/tokio")) for row in results.rows("rt", "rt")
             if row["eddy/tokio"] != "-" and row["eddy/tokio"] > 0]
 
 
