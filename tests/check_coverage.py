@@ -28,6 +28,7 @@ line_of_ids = re.compile(r"^\s*(?://|#) covers: (.+)$")
 almost = re.compile(r"^\s*(?://+|#+)\s*covers?\b\W*[SPBRI]\d", re.I)
 comment = re.compile(r"^\s*(?://|#(?!include|if|define|pragma|undef|ifndef|ifdef))")
 macro = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(\s*(\w+),\s*(\w+)\)")
+macro_in_file = re.compile(r"^(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(", re.M)
 endings = (".cpp", ".hpp", ".py", ".sh", ".cmake")
 
 
@@ -114,12 +115,28 @@ def covers_of(file, name, problems):
     return found
 
 
+def is_of_group(file):
+    """Whether a CMakeLists.txt makes an executable of this file of tests: by the name of its folder, or its own."""
+    lists = file.parent.parent / "CMakeLists.txt"
+    text = lists.read_text() if lists.exists() else ""
+    by_folder = re.search(rf"\beddy_test(?:s\(|_files\(\w+ ){re.escape(file.parent.name)}\b", text)
+    beside = file.parent / "CMakeLists.txt"
+    return by_folder or f"{file.parent.name}/{file.name}" in text or (beside.exists() and "*_test.cpp" in beside.read_text())
+
+
 def coverage_of(top):
     """Returns the rows, the Covers, and the problems of the tree."""
     problems, covers = [], []
     rows = read_rows(top / "tests/features.tsv", problems)
     for file in files_of(top):
-        covers += covers_of(file, file.relative_to(top), problems)
+        name = file.relative_to(top)
+        covers += covers_of(file, name, problems)
+        if "tests" in name.parts and "support" not in name.parts and file.suffix == ".cpp":
+            if not file.name.endswith("_test.cpp"):
+                if macro_in_file.search(file.read_text(errors="replace")):
+                    problems.append(f"{name} has tests: its name must end in _test.cpp, and its folder be that of a group")
+            elif not is_of_group(file):
+                problems.append(f"{name} is in no group, so no build runs it: put it into the folder of one (eddy_tests())")
     seen = set()
     for cover in covers:
         if cover.id not in rows:

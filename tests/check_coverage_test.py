@@ -11,14 +11,16 @@ import check_coverage  # noqa: E402
 
 
 class CheckCoverage(unittest.TestCase):
-    def check(self, rows, **files):
+    def check(self, rows, folder_of_tests="group", **files):
         """Returns the covered tests by id, and the problems of a tree with these rows and files."""
         with tempfile.TemporaryDirectory() as folder:
             top = pathlib.Path(folder)
-            (top / "tests").mkdir()
+            (top / "tests/group").mkdir(parents=True)
             (top / "tests/features.tsv").write_text("id\ttitle\topen\n" + rows)
+            (top / "tests/CMakeLists.txt").write_text("eddy_tests(group TSAN)\n")
+            (top / "tests" / folder_of_tests).mkdir(exist_ok=True)
             for name, text in files.items():
-                (top / "tests" / name.replace("_cpp", ".cpp").replace("_sh", ".sh")).write_text(text)
+                (top / "tests" / folder_of_tests / name.replace("_cpp", ".cpp").replace("_sh", ".sh")).write_text(text)
             _, covers, problems = check_coverage.coverage_of(top)
             return {cover.id: f"{cover.file.name}:{cover.line} {cover.test}" for cover in covers}, problems
 
@@ -39,6 +41,18 @@ class CheckCoverage(unittest.TestCase):
         )
         self.assertEqual(problems, [])
         self.assertEqual(covers, {"S01": "a_test.cpp:2 all 2 tests", "S02": "refused.cpp:2 the whole file"})
+
+    def test_a_test_that_no_build_runs_covers_nothing(self):
+        for folder, name, expected in (
+            (".", "a_test_cpp", "a_test.cpp is in no group"),
+            ("other", "a_test_cpp", "a_test.cpp is in no group"),
+            ("group/deeper", "a_test_cpp", "a_test.cpp is in no group"),
+            ("group", "a_tests_cpp", "its name must end in _test.cpp"),
+        ):
+            with self.subTest(folder=folder):
+                _, problems = self.check("S01\tone\topen: a\n", folder, **{name: "#include <a>\n\nTEST(A, B) {}\n"})
+                self.assertEqual(len(problems), 1, problems)
+                self.assertIn(expected, problems[0])
 
     def check_problem(self, expected, rows, text):
         _, problems = self.check(rows, a_test_cpp="#include <a>\n\n" + text)

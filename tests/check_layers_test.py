@@ -78,7 +78,7 @@ class CheckLayers(unittest.TestCase):
     def test_refuses_other_library(self):
         self.assert_refused(
             "base/src/reactor/io.hpp",
-            "# include <eddy/net.hpp>",
+            "#include <eddy/net.hpp>",
             "net/include/eddy/net.hpp",
             "net/include is above base/src/reactor",
         )
@@ -98,6 +98,55 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(answer.returncode, 1)
         self.assertIn("base/src/files/file.cpp is in no folder of tools/layers.txt", answer.stdout)
 
+    def assert_refused_line(self, user, line, reason):
+        self.make(small)
+        self.make({user: small.get(user, "") + line + "\n"})
+        self.assertIn(f"{user}:{small.get(user, '').count(chr(10)) + 1}: {line} {reason}", check(self.tree).stdout)
+
+    def test_refuses_forms_that_hide_what_is_included(self):
+        for line in (
+            "#include REACTOR",
+            '#include /* x */ "reactor/io.hpp"',
+            '#  include "reactor/io.hpp"',
+            '/* x */ #include "reactor/io.hpp"',
+            '%:include "reactor/io.hpp"',
+            '#import "reactor/io.hpp"',
+            "#include_next <eddy/net.hpp>",
+            "#\\",
+        ):
+            with self.subTest(line):
+                self.assert_refused_line("base/src/sys/fd.hpp", line, "has no usual form")
+
+    def test_refuses_private_header_in_angle_brackets(self):
+        self.assert_refused_line("base/src/sys/fd.hpp", "#include <reactor/io.hpp>", "names a file of src")
+
+    def test_refuses_quoted_names_that_do_not_begin_in_src(self):
+        for line in ('#include "../reactor/io.hpp"', '#include "eddy/net.hpp"', '#include "unistd.h"', '#include "./sys/fd.hpp"'):
+            with self.subTest(line):
+                self.assert_refused_line("base/src/sys/fd.hpp", line, "names no file of src")
+
+    def test_refuses_files_that_no_tool_looks_for(self):
+        self.make(small)
+        self.make({"base/src/sys/table.inc": ""})
+        self.assertIn("base/src/sys/table.inc: the files of the libraries end in .hpp and .cpp", check(self.tree).stdout)
+
+    def test_refuses_public_name_of_two_libraries(self):
+        self.make(small)
+        self.make({"net/include/eddy/base.hpp": ""})
+        self.assertIn("net/include/eddy/base.hpp have the same name for users", check(self.tree).stdout)
+
+    def test_refuses_line_of_missing_folder(self):
+        self.make(small)
+        self.make({"tools/layers.txt": small["tools/layers.txt"] + "web/src\n"})
+        self.assertIn("there is no web/src", check(self.tree).stdout)
+
+    def test_refuses_wrong_list_of_libraries(self):
+        self.make(small)
+        self.make({"CMakeLists.txt": "set(EDDY_LIBRARIES net base)\n"})
+        self.assertIn("names net before base, which is below it in tools/layers.txt", check(self.tree).stdout)
+        self.make({"CMakeLists.txt": "set(EDDY_LIBRARIES base)\n"})
+        self.assertIn("net/ is not named in EDDY_LIBRARIES", check(self.tree).stdout)
+
     def test_refuses_library_without_line(self):
         self.make(small)
         self.make({"web/include/eddy/web.hpp": "", "base/src/sys/fd.cpp": "#include <eddy/web.hpp>\n"})
@@ -106,9 +155,9 @@ class CheckLayers(unittest.TestCase):
         self.assertIn("web/include/eddy/web.hpp is in no folder of tools/layers.txt", answer.stdout)
 
     def test_refuses_include_planted_in_this_tree(self):
-        for library in top.glob("*/src"):
-            for part in ("include", "src"):
-                shutil.copytree(library.parent / part, self.tree / library.parent.name / part)
+        for part in ("include", "src", "tests/explore"):
+            for folder in top.glob(f"*/{part}"):
+                shutil.copytree(folder, self.tree / folder.relative_to(top))
         (self.tree / "tools").mkdir()
         shutil.copy(top / "tools/layers.txt", self.tree / "tools")
         self.assertEqual(check(self.tree).stdout, "")

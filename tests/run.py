@@ -26,6 +26,9 @@ import tempfile
 import threading
 import time
 
+top = pathlib.Path(__file__).resolve().parent.parent
+NO_TEST = 5  # the status of --targets if no test matches
+
 # ---- Programs and their tests ----
 
 PART_SECONDS = 4.0  # the intended duration of one process
@@ -98,7 +101,7 @@ class Sources:
 
     def is_of(self, program, library):
         """Whether the program has test files in the folder of the library."""
-        return any(library == file.parent.parent.parent.name for file in self._row(program)[1])
+        return any(file.is_relative_to(top / library / "tests") for file in self._row(program)[1])
 
     def may_have(self, program, pattern):
         """Whether a test of the program may match, judged by its sources. The program need not be built."""
@@ -598,14 +601,21 @@ def print_summary(results, build, tally):
 # ---- The command line ----
 
 
+def regular_expression(text):
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text} is no regular expression: {error}") from error
+
+
 def parse_options():
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path, help="the build folder")
-    parser.add_argument("-R", metavar="REGEX", dest="pattern", type=re.compile,
+    parser.add_argument("-R", metavar="REGEX", dest="pattern", type=regular_expression,
                         help="only tests with this in their name (Suite.Name), their file (sync_mutex_test) or their group (sync, io_uring.sync)")
     parser.add_argument("-L", metavar="REGEX", dest="label", help="only tests with this label: epoll, io_uring, must_not_compile, explore, ...")
     parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with this label")
-    parser.add_argument("--library", metavar="NAME", help="only tests of this library: runtime, proto, tls, http or ws")
+    parser.add_argument("--library", metavar="NAME", help="only tests of this library, which is a folder with a folder tests")
     parser.add_argument("--driver", metavar="D", default=os.environ.get("EDDY_DRIVER"),
                         help="only on this driver: epoll, io_uring, poll or kqueue (EDDY_DRIVER if set; default: epoll and io_uring)")
     parser.add_argument("--omit", metavar="FILE", type=pathlib.Path,
@@ -636,7 +646,7 @@ def main():
     if options.targets:
         if not programs:
             print("no test matches the options; -R searches the names of tests (Suite.Name), of files and of groups", file=sys.stderr)
-            return 1
+            return NO_TEST
         print(*sorted({target for each in programs for target in sources.targets(each)}), sep="\n")
         return 0
 

@@ -23,7 +23,7 @@ include = re.compile(r'#include (?:"(?P<private>[^"]+)"|<(?P<public>eddy/[^>]+)>
 def sources(ring):
     """Returns the files of eddy::eddy on Linux, from runtime/sources.cmake."""
     with tempfile.NamedTemporaryFile("w", suffix=".cmake") as script:
-        script.write(f"include({runtime}/sources.cmake)\n" 'list(JOIN eddy_sources "\\n" lines)\n' 'message("${lines}")\n')
+        script.write(f"include([[{runtime}/sources.cmake]])\n" 'list(JOIN eddy_sources "\\n" lines)\n' 'message("${lines}")\n')
         script.flush()
         known = ["-DCMAKE_SYSTEM_NAME=Linux", f"-Dliburing_FOUND={'ON' if ring else 'OFF'}"]
         return subprocess.run(["cmake", *known, "-P", script.name], check=True, capture_output=True, text=True).stderr.split()

@@ -10,6 +10,9 @@ start=832efe36aee5970bb3834d1bdda682b4307c0855
 git rev-parse --quiet --verify HEAD >/dev/null 2>&1 || exit 0 # an archive of the sources has no commits
 range=("$start..HEAD")
 git merge-base --is-ancestor "$start" HEAD 2>/dev/null || range=(-1 HEAD) # a shallow clone has only the newest commits
-long=$(git log --no-merges --format='%h %s' "${range[@]}" | LC_ALL=C.UTF-8 awk 'length($0) - index($0, " ") > 72')
+long=$(git log --no-merges --format='%h %s' "${range[@]}" | python3 -c '
+import sys
+for line in sys.stdin:
+    if len(line.rstrip("\n").partition(" ")[2]) > 72: print(line, end="")')
 [[ -z $long ]] || printf 'these subjects have more than 72 characters:\n%s\n' "$long"
 [[ -z $long ]]

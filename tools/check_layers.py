@@ -10,8 +10,9 @@ import pathlib
 import re
 import sys
 
-quoted = re.compile(r'^\s*#\s*include\s*"(?P<name>[^"]+)"', re.MULTILINE)
-public = re.compile(r"^\s*#\s*include\s*<(?P<name>eddy/[^>]+)>", re.MULTILINE)
+# The one form of an include: clang-format leaves others alone, and the tools that read includes would miss them.
+include = re.compile(r'#include (?:<(?P<public>[^>]+)>|"(?P<private>[^"]+)")(?: *//.*)?')
+directive = re.compile(r"\s*(?:/\*.*\*/\s*)?(?:#|%:)\s*(?:/\*.*\*/\s*)?(?:include|include_next|import|embed|\\$)")
 
 # ---- The list ----
 
@@ -61,55 +62,95 @@ class layers:
 def sources(top):
     """Yields the paths of all C++ files of the libraries: of the folders with a folder include or src."""
     for part in ("include", "src"):
-        for path in sorted(top.glob(f"*/{part}/**/*.[ch]pp")):
-            yield str(path.relative_to(top))
+        for path in sorted(top.glob(f"*/{part}/**/*")):
+            if path.is_file() and path.suffix != ".md":
+                yield str(path.relative_to(top))
 
 
-class includes:
+class lookup:
     """Finds the files that `#include` lines name. The compiler looks in the same folders."""
 
-    def __init__(self, paths):
+    def __init__(self, top, paths):
+        self.tests = list(top.glob("*/tests"))  # explore/ has types that replace those of the library
         self.public = {}
         self.private = {}  # by the name in the line: the paths
+        self.twice = []  # public names of two libraries
         for path in paths:
             library, part, name = path.split("/", 2)
-            if part == "include":
-                self.public[name] = path
-            else:
+            if part == "src":
                 self.private.setdefault(name, {})[library] = path
-
-    def of(self, top, path):
-        """Yields the paths of the files that a file includes."""
-        text = (top / path).read_text()
-        for found in public.finditer(text):
-            if found["name"] in self.public:
-                yield self.public[found["name"]]
-        for found in quoted.finditer(text):
-            candidates = self.private.get(found["name"], {})
-            library = path.split("/")[0]
-            if library in candidates:
-                yield candidates[library]
+            elif name in self.public:
+                self.twice.append((self.public[name], path))
             else:
-                yield from candidates.values()
+                self.public[name] = path
+
+    def named(self, path, line):
+        """Returns the files that an include line of `path` names. Raises ValueError, with the reason, for a line that
+        nobody could follow."""
+        found = include.fullmatch(line.rstrip())
+        if not found:
+            raise ValueError("has no usual form: write `#include <eddy/NAME>`, or `#include \"NAME\"` with a path in src")
+        name = found["public"] or found["private"]
+        library = path.split("/")[0]
+        if found["public"]:
+            if name in self.private and name not in self.public and "/" in name:
+                raise ValueError(f'names a file of src: write `#include "{name}"`')
+            return [self.public[name]] if name in self.public else []
+        candidates = self.private.get(name, {})
+        if not candidates and not any((folder / name).exists() for folder in self.tests):
+            raise ValueError("names no file of src: a path begins in src, and other headers stand in angle brackets")
+        return [candidates[library]] if library in candidates else list(candidates.values())
+
+
+def problems_of_list(top, list_of):
+    """Yields what is wrong with tools/layers.txt, and with the order of EDDY_LIBRARIES, which CMake builds in that order."""
+    for folder, line in list_of.line.items():
+        if not (top / folder).exists():
+            yield f"tools/layers.txt:{line}: there is no {folder}"
+    lists = top / "CMakeLists.txt"
+    if not lists.exists():
+        return
+    named = re.search(r"^set\(EDDY_LIBRARIES (.*)\)$", lists.read_text(), re.MULTILINE)
+    named = named[1].split() if named else []
+    libraries = {path.parent.name for part in ("include", "src") for path in top.glob(f"*/{part}")}
+    for library in sorted(libraries - set(named)):
+        yield f"{library}/ is not named in EDDY_LIBRARIES (CMakeLists.txt), so nothing builds it"
+    place = {library: line for folder, line in list_of.line.items() for library in [folder.split("/")[0]]}
+    for lower, upper in zip(named, named[1:]):
+        if place.get(lower, 0) > place.get(upper, 0):
+            yield f"EDDY_LIBRARIES (CMakeLists.txt) names {lower} before {upper}, which is below it in tools/layers.txt"
 
 
 def problems(top):
     list_of = layers((top / "tools/layers.txt").read_text())
+    yield from problems_of_list(top, list_of)
     paths = list(sources(top))
-    lookup = includes(paths)
+    files = lookup(top, paths)
+    for one, other in files.twice:
+        yield f"{one} and {other} have the same name for users, and an installation overwrites one of them"
     for path in paths:
         user = list_of.folder_of(path)
         if user is None:
             yield f"{path} is in no folder of tools/layers.txt: add its folder there, above those that it includes"
             continue
-        for target in lookup.of(top, path):
-            used = list_of.folder_of(target)
-            reason = used and list_of.refusal(user, used)
-            if reason:
-                yield (
-                    f"{path} includes {target}, but {reason} in tools/layers.txt: move the code to where the arrow runs "
-                    f"down, or declare in {user} the interface that it needs, for the other folder to implement"
-                )
+        if pathlib.Path(path).suffix not in (".hpp", ".cpp"):
+            yield f"{path}: the files of the libraries end in .hpp and .cpp, which the tools look for"
+        for number, line in enumerate((top / path).read_text().splitlines(), 1):
+            if not directive.match(line):
+                continue
+            try:
+                targets = files.named(path, line)
+            except ValueError as problem:
+                yield f"{path}:{number}: {line.strip()} {problem}"
+                continue
+            for target in targets:
+                used = list_of.folder_of(target)
+                reason = used and list_of.refusal(user, used)
+                if reason:
+                    yield (
+                        f"{path} includes {target}, but {reason} in tools/layers.txt: move the code to where the arrow runs "
+                        f"down, or declare in {user} the interface that it needs, for the other folder to implement"
+                    )
 
 
 def main():
