@@ -17,7 +17,7 @@ if [[ -n $clang ]] && ((clang < 19)); then set -- "$@" -D__cpp_concepts=202002L 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 find */include -name '*.hpp' | sed 's,^[a-z]*/include/\(.*\),#include <\1>,' | sort >"$work/all_headers.cpp"
-includes=(*/include)
+includes=$(printf -- '-I%s ' */include)
 launcher=$(command -v ccache || true)
 libraries=$(pkg-config --cflags glib-2.0 | sed 's/-I/-isystem /g') # the other libraries of the examples need no options
 
@@ -25,12 +25,12 @@ compile() { # compile FILE
     local log
     log=$work/$(tr / _ <<<"$1").log
     # shellcheck disable=SC2086  # no launcher is no word; the options are several
-    $launcher "$compiler" -Wall -Wextra "${@:2}" "${includes[@]/#/-I}" -Iexamples $libraries -c "$1" -o "$log.o" >"$log" 2>&1 ||
+    $launcher "$compiler" -Wall -Wextra "${@:2}" $includes -Iexamples $libraries -c "$1" -o "$log.o" >"$log" 2>&1 ||
         printf '%s: error: %s does not compile it\n' "$1" "$compiler" >>"$log"
     rm -f "$log.o"
 }
 export -f compile
-export launcher libraries compiler work
+export launcher includes libraries compiler work
 printf '%s\n' "$work/all_headers.cpp" tests/package/user.cpp examples/*.cpp examples/*/*.cpp |
     xargs -P "${EDDY_JOBS:-$(nproc)}" -I{} bash -c 'compile "$@"' compile {} "$@"
 
