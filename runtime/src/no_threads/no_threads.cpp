@@ -15,7 +15,7 @@
 
 namespace eddy::detail {
 
-// The functions of a pool that templates and tasks call; see runtime/pool.hpp in this folder.
+// The functions of a pool that templates and tasks call; see executor/pool/pool.hpp in this folder.
 void retain(pool&) noexcept { std::unreachable(); }
 void release(pool&) noexcept { std::unreachable(); }
 task_owner& owner_of(pool&) noexcept { std::unreachable(); }

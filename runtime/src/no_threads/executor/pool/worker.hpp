@@ -14,7 +14,7 @@ class pool;
 class time_driver;
 struct offered_child;
 
-/// Replaces the worker of a pool in a build without threads; see runtime/pool.hpp. There is no worker.
+/// Replaces the worker of a pool in a build without threads; see pool.hpp. There is no worker.
 class worker {
 public:
     worker() = delete;
