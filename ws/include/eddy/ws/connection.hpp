@@ -228,15 +228,16 @@ public:
         return share().poll_closed(cx);
     }
 
-    /// For use by the futures.
+private:
+    friend close_future<Self>;
+    friend ping_future<Self>;
+
     outcome start_ping(std::string_view payload, const std::source_location& where) {
         return share().start_ping(payload, where);
     }
     void start_close(close_code code, std::string_view reason, const std::source_location& where) {
         share().start_close(code, reason, where);
     }
-
-private:
     Self& self() noexcept { return static_cast<Self&>(*this); }  // SAFETY: Self derives from sending<Self>
     const detail::ws_share& share() const noexcept { return static_cast<const Self&>(*this).share_; }
 };
