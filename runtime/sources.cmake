@@ -32,7 +32,7 @@ else()
 endif()
 
 # Drivers and system calls: the files for all systems, and those for one family of systems.
-add_parts(reactor/drivers/tick_error.cpp reactor/ring/ring_refusal.cpp)
+add_parts(reactor/drivers/composite_io.cpp reactor/drivers/driver.cpp reactor/drivers/source_set.cpp reactor/drivers/tick_error.cpp reactor/ring/ring_refusal.cpp)
 set(common accept_error bound_device datagram_size peer_credentials poll processor_count socket_kind socket_option udp_batch)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_parts(reactor/drivers/epoll.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)
@@ -69,7 +69,8 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "OpenBSD")
 endif()
 
 # The io_uring driver, or its replacement.
-add_parts(reactor/ring/ring_connection.cpp reactor/ring/ring_connection_send.cpp reactor/ring/ring_host.cpp)
+add_parts(reactor/ring/ring_connection.cpp reactor/ring/ring_connection_send.cpp reactor/ring/ring_host.cpp
+    reactor/ring/ring_reactor.cpp)
 if(liburing_FOUND)
   add_parts(reactor/ring/ring.cpp reactor/ring/ring_buffers.cpp reactor/ring/ring_support.cpp reactor/ring/uring.cpp)
 else()

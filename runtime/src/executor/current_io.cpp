@@ -33,21 +33,17 @@ bool has_current_io() noexcept {
     return here.core != nullptr || here.pool != nullptr;
 }
 
-bool has_streams_here() noexcept {
+const io_handle* io_here() noexcept {
     const current_executor& here = this_thread.executor;
-    // The fallback reactor is not considered: it always uses epoll. It serves threads without an event loop, and a
-    // ring belongs to one thread.
-    const io_handle* const io = here.core != nullptr   ? here.core->io()
-                                : here.pool != nullptr ? here.pool->any_io()
-                                                       : nullptr;
-    return io != nullptr && io->has_streams();
+    if (here.core != nullptr) return here.core->io();
+    return here.pool != nullptr ? here.pool->any_io() : nullptr;
 }
 
 uring* ring_here() noexcept {
     const io_handle* const io = this_thread.executor.core != nullptr ? this_thread.executor.core->io()
                                 : this_thread.worker != nullptr      ? this_thread.worker->io()
                                                                      : nullptr;
-    return io == nullptr ? nullptr : io->own_ring();
+    return io == nullptr || io->transport() == nullptr ? nullptr : io->transport()->own_ring();
 }
 
 result<io_handle*> current_io(std::source_location where) {

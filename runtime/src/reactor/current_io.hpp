@@ -21,8 +21,9 @@ class uring;
 /// Returns whether this thread has an event loop or a runtime, with or without I/O. Then current_io() does not throw.
 [[nodiscard]] bool has_current_io() noexcept;
 
-/// Returns whether current_io() would register a TCP socket with io_uring.
-[[nodiscard]] bool has_streams_here() noexcept;
+/// Returns an io_handle of this thread's event loop or runtime; null if there is none. All io_handles of a runtime have
+/// the same kind of driver and transport. (The fallback reactor never has a transport.)
+[[nodiscard]] const io_handle* io_here() noexcept;
 
 /// Returns the ring of this thread's event loop or worker; null if there is none.
 [[nodiscard]] uring* ring_here() noexcept;

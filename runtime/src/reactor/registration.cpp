@@ -5,6 +5,7 @@
 #include <eddy/io/async_fd.hpp>
 
 #include "reactor/current_io.hpp"
+#include "reactor/drivers/composite_io.hpp"
 #include "reactor/io_handle.hpp"
 #include "sys/syscall.hpp"
 
@@ -49,17 +50,17 @@ result<void> check_nonblocking(int fd) noexcept {
 result<void> registry::add(int fd, token name, interest wanted) const noexcept {
     if (name.source_ != source_) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     if (auto checked = check_nonblocking(fd); !checked) return checked;
-    const auto added = io_->add_part(*source_, fd, wanted);
+    const auto added = source_->add(fd, wanted);
     if (!added) return std::unexpected(explain(added.error()));
     return ok();
 }
 
 result<void> registry::modify(int fd, token name, interest wanted) const noexcept {
     if (name.source_ != source_) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
-    return io_->change_part(*source_, fd, wanted);
+    return source_->change(fd, wanted);
 }
 
-result<void> registry::remove(int fd) const noexcept { return io_->remove_part(*source_, fd); }
+result<void> registry::remove(int fd) const noexcept { return source_->remove(fd); }
 
 // ---- readiness_future ----
 
@@ -129,7 +130,7 @@ result<registration> registration::begin_at(const reactor_handle& with) {
 }
 
 result<registration> registration::begin(detail::io_handle& io) noexcept {
-    const auto source = io.add_composite();
+    const auto source = detail::composite_io::make(io);
     if (!source) return std::unexpected(source.error());
     io.retain();
     return registration(io, **source, -1);
@@ -137,14 +138,14 @@ result<registration> registration::begin(detail::io_handle& io) noexcept {
 
 registration::parts registration::parts_of(std::source_location where) const {
     auto& of = detail::composite_io::of(source(where));
-    return {registry(*io_, of), token(of)};
+    return {registry(of), token(of)};
 }
 
 result<void> registration::change_interest(int fd, interest wanted, std::source_location where) const {
     auto& of = source(where);
     if (fd != fd_)
         throw misuse("registration::reregister() was called with another source than the registered one", where);
-    return io_->watch_again(of, fd, wanted);
+    return io_->watch_again(of, wanted);
 }
 
 poll_result<result<ready_event>> registration::poll_read_ready(context& cx) const {
@@ -184,7 +185,8 @@ void registration::clear_blocked(const ready_event& seen, std::source_location w
 
 result<void> registration::deregister() noexcept {
     if (source_ == nullptr) return ok();
-    auto removed = io_->remove_source(*std::exchange(source_, nullptr), fd_);
+    auto& source = *std::exchange(source_, nullptr);
+    auto removed = fd_ < 0 ? detail::composite_io::of(source).deregister() : io_->remove_source(source);
     std::exchange(io_, nullptr)->release();
     return removed;
 }

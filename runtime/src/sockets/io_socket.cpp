@@ -9,20 +9,13 @@
 #include "io/buffer_pool.hpp"
 #include "reactor/current_io.hpp"
 #include "reactor/io_handle.hpp"
-#include "reactor/ring/received_chunk.hpp"
-#include "reactor/ring/ring_connection.hpp"
 #include "sockets/poll_call.hpp"
-#include "sockets/ring_transport.hpp"
 #include "sockets/socket_transport.hpp"
 #include "sys/iovec_list.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
 namespace {
-
-// Includes PRI, since an urgent byte cuts a read short without a further edge. See may_cut_short().
-constexpr io::interest all_but_writable = io::interest::readable | io::interest::priority;
-constexpr io::interest everything = all_but_writable | io::interest::writable;
 
 /// Ends the process: a socket was destroyed or moved while an operation, which was awaited at `polled_at`, waits.
 [[noreturn, gnu::cold]] void end_borrowed(const std::source_location& polled_at) noexcept {
@@ -52,18 +45,11 @@ void io_socket::throw_empty(const std::source_location& where) const {
 }
 
 void io_socket::close() noexcept {
-    if (source_ != nullptr) check_not_borrowed();
-    if (is_stream_ && source_ != nullptr) {
-        // The driver closes the descriptor, after its operations have ended and the written data was sent.
-        io_->close_stream(stream());
-        source_ = nullptr;
-        fd_ = -1;
-        static_cast<void>(release());
-        return;
-    }
-    // release() removes the descriptor from the driver before the close: if a duplicate of the descriptor exists, the
-    // driver would continue to report events.
-    sys::close(release());
+    if (source_ == nullptr) return sys::close(release());
+    check_not_borrowed();
+    transport().close(*io_, *std::exchange(source_, nullptr));
+    fd_ = -1;
+    static_cast<void>(release());
 }
 
 void io_socket::bind_to(const reactor_handle& owner) noexcept {
@@ -73,25 +59,25 @@ void io_socket::bind_to(const reactor_handle& owner) noexcept {
     state_.store(state::bound, std::memory_order_relaxed);
 }
 
-bool io_socket::could_be_stream() const noexcept {
-    if (kind_ != descriptor_kind::tcp) return false;
-    // relaxed: `bound` was stored by this thread, or before this thread got the socket.
-    if (state_.load(std::memory_order_relaxed) == state::bound) return io_->has_streams();
-    return has_streams_here();
+const socket_transport& io_socket::transport() const noexcept {
+    return is_registered() ? transport_of(*io_, kind_) : by_system_calls;
 }
 
-ring_connection& io_socket::stream() const noexcept { return ring_connection::of(*source_); }
-
-ring_connection* io_socket::connection() const noexcept { return is_registered() && is_stream_ ? &stream() : nullptr; }
+void io_socket::register_first(const context& cx) {
+    if (is_registered()) return;
+    // relaxed: `bound` was stored by this thread, or before this thread got the socket.
+    const io_handle* const io = state_.load(std::memory_order_relaxed) == state::bound ? io_ : io_here();
+    if (io != nullptr && transport_of(*io, kind_).registers_first()) static_cast<void>(ensure_registered(cx));
+}
 
 int io_socket::release() noexcept {
-    if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr), fd_));
+    if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr)));
     if (io_ != nullptr) std::exchange(io_, nullptr)->release();
     state_.store(state::unregistered, std::memory_order_relaxed);  // relaxed: no other thread uses it anymore
     return std::exchange(fd_, -1);
 }
 
-result<void> io_socket::ensure_registered(const context& cx, registers_as what) {
+result<void> io_socket::ensure_registered(const context& cx) {
     io_handle* here = nullptr;
     // acquire, here and below: pairs with the release at the end, executed by the thread of the other direction.
     state before = state_.load(std::memory_order_acquire);
@@ -113,20 +99,9 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
         if (state_.compare_exchange_weak(before, state::registering, std::memory_order_acquire)) break;
     }
     io_handle& io = before == state::bound ? *io_ : *here;
-    const bool as_stream = kind_ == descriptor_kind::tcp && io.has_streams();
-    const auto source = [&]() -> result<scheduled_io*> {
-        using enum ring_connection::brings;
-        if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
-        if (kind_ != descriptor_kind::datagram) return io.add_source(fd_, everything);
-        // A datagram socket is nearly always writable, and each sent datagram would be an event. So assume that it
-        // is writable. Watch for it only after a send has blocked (forget()), or when a task waits for it.
-        auto added = io.add_source(fd_, all_but_writable);
-        if (added) (*added)->report(io::ready::writable);
-        return added;
-    }();
+    const auto source = transport_of(io, kind_).add(io, fd_, kind_);
     if (source) {
         source_ = *source;
-        is_stream_ = as_stream;
         if (before == state::unregistered) {
             io.retain();
             io_ = &io;
@@ -141,60 +116,60 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
 // ---- Transfers ----
 
 /// Polls `call` with the transport of the socket. `room` is the number of bytes that the transfer can move: fewer mean
-/// that the next call would block. 0 if the number says nothing. It is inlined, as poll_call() is: a system call
-/// empties the processor's stack of return addresses, so that each return after it is predicted wrongly.
+/// that the next call would block. 0 if the number says nothing. Inlined, as poll_call() is: a system call empties the
+/// processor's stack of return addresses, so that each return after it is predicted wrongly.
 template <class Call>
 [[gnu::always_inline]] inline auto io_socket::poll_transfer(direction way, context& cx, const wait_record* future,
-                                                            std::size_t room, const Call& call, registers_as what) {
-    const auto poll_by = [&](auto by) {
-        return poll_call(
-            way, cx, future, [&] { return call(by); },
-            [&](const auto& answer, io::ready seen) { return by.has_drained(way, moved_by(answer), room, seen); },
-            what);
-    };
-    if (is_stream(cx, what)) return poll_by(ring_transport(*this));
-    return poll_by(direct_transport(*this));
+                                                            std::size_t room, const Call& call) {
+    register_first(cx);
+    return poll_call(
+        way, cx, future, [&] { return call(transport()); },
+        [&](const auto& answer, io::ready seen) {
+            return moved_by(answer) < room && transport().has_drained(*this, way, seen);
+        });
 }
 
 /// Makes the call once, with the transport of the socket.
 template <class Call>
 auto io_socket::try_transfer(direction way, const Call& call) {
-    const auto try_by = [&](auto by) { return try_call(way, [&] { return call(by); }); };
-    if (connection() != nullptr) return try_by(ring_transport(*this));
-    return try_by(direct_transport(*this));
+    return try_call(way, [&] { return call(transport()); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const wait_record* future,
                                                       std::span<std::byte> into) {
-    return poll_transfer(direction::read, cx, future, into.size(), [&](auto& by) { return by.read(into); });
+    return poll_transfer(direction::read, cx, future, into.size(),
+                         [&](const auto& by) { return by.read(*this, into); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, const wait_record* future,
                                                                std::span<const std::span<std::byte>> into) {
     const iovec_list list(into);
     if (list.total() == 0) return ok(std::size_t{0});
-    return poll_transfer(direction::read, cx, future, list.total(), [&](auto& by) { return by.read_vectored(list); });
+    return poll_transfer(direction::read, cx, future, list.total(),
+                         [&](const auto& by) { return by.read_vectored(*this, list); });
 }
 
 poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const wait_record* future) {
-    return poll_transfer(direction::read, cx, future, buffer_pool::buffer_size, [](auto& by) { return by.receive(); });
+    return poll_transfer(direction::read, cx, future, buffer_pool::buffer_size,
+                         [&](const auto& by) { return by.receive(*this); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const wait_record* future,
                                                       std::span<std::byte> into) {
-    return poll_transfer(direction::read, cx, future, 0, [&](auto& by) { return by.peek(into); });
+    return poll_transfer(direction::read, cx, future, 0, [&](const auto& by) { return by.peek(*this, into); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const wait_record* future,
                                                        std::span<const std::byte> from) {
-    return poll_transfer(direction::write, cx, future, from.size(), [&](auto& by) { return by.write(from); });
+    return poll_transfer(direction::write, cx, future, from.size(),
+                         [&](const auto& by) { return by.write(*this, from); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write_leased(context& cx, const wait_record* future,
                                                               io::leased_buffer& lease,
                                                               std::span<const std::byte> from) {
     return poll_transfer(direction::write, cx, future, from.size(),
-                         [&](auto& by) { return by.write_leased(lease, from); });
+                         [&](const auto& by) { return by.write_leased(*this, lease, from); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, const wait_record* future,
@@ -202,31 +177,31 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
     const iovec_list list(from);
     if (list.total() == 0) return ok(std::size_t{0});
     return poll_transfer(direction::write, cx, future, list.total(),
-                         [&](auto& by) { return by.write_vectored(list, from); });
+                         [&](const auto& by) { return by.write_vectored(*this, list, from); });
 }
 
 poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const wait_record* future) {
-    return poll_transfer(direction::read, cx, future, 0, [](auto& by) { return by.accept(); }, registers_as::listener);
+    return poll_transfer(direction::read, cx, future, 0, [&](const auto& by) { return by.accept(*this); });
 }
 
 result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
-    return try_transfer(direction::read, [&](auto& by) { return by.read(into); });
+    return try_transfer(direction::read, [&](const auto& by) { return by.read(*this, into); });
 }
 
 result<std::size_t> io_socket::try_read_vectored(std::span<const std::span<std::byte>> into) {
     const iovec_list list(into);
     if (list.total() == 0) return std::size_t{0};
-    return try_transfer(direction::read, [&](auto& by) { return by.read_vectored(list); });
+    return try_transfer(direction::read, [&](const auto& by) { return by.read_vectored(*this, list); });
 }
 
 result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {
-    return try_transfer(direction::write, [&](auto& by) { return by.write(from); });
+    return try_transfer(direction::write, [&](const auto& by) { return by.write(*this, from); });
 }
 
 result<std::size_t> io_socket::try_write_vectored(std::span<const std::span<const std::byte>> from) {
     const iovec_list list(from);
     if (list.total() == 0) return std::size_t{0};
-    return try_transfer(direction::write, [&](auto& by) { return by.write_vectored(list, from); });
+    return try_transfer(direction::write, [&](const auto& by) { return by.write_vectored(*this, list, from); });
 }
 
 // ---- Waiting ----
@@ -250,9 +225,7 @@ poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context
 
 }  // namespace
 
-result<void> io_socket::send_pending_data() const { return done_or_would_block(stream().flush(*io_)); }
-
-result<bool> io_socket::watch_writing() const { return io_->watch_writing(*source_, fd_); }
+result<void> io_socket::prepare_call(io::interest wanted) const { return transport().prepare_call(*this, wanted); }
 
 io::ready_event io_socket::look(io::interest wanted) const noexcept {
     return source_->look(io::ready::mask_of(wanted));
@@ -260,7 +233,8 @@ io::ready_event io_socket::look(io::interest wanted) const noexcept {
 
 result<void> io_socket::forget(const io::ready_event& seen) const {
     if (kind_ == descriptor_kind::datagram && seen.ready.is_writable()) {
-        if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
+        const auto watched = io_->watch_more(*source_, io::interest::writable);
+        if (!watched) return std::unexpected(watched.error());
     }
     source_->clear_blocked(seen);
     return ok();
@@ -270,25 +244,24 @@ void io_socket::leave(direction way, const wait_record* future) const noexcept {
     if (is_registered()) source_->leave_slot(way, future);
 }
 
-/// Starts to watch a socket for writability. Until now, the socket was assumed to be writable.
-result<void> io_socket::begin_to_watch_writing() const {
+result<void> io_socket::watch_writing() const {
     // Load the readiness before watching, so that clear_blocked() does not clear the readiness of a later event.
     const auto seen = source_->look(io::ready::writable);
-    const auto is_new = watch_writing();
+    const auto is_new = io_->watch_more(*source_, io::interest::writable);
     if (!is_new) return std::unexpected(is_new.error());
     if (*is_new) source_->clear_blocked(seen);
     return ok();
 }
 
-poll_result<result<void>> io_socket::poll_flush_ring(context& cx, const wait_record* future) {
-    return poll_or_wait(*this, direction::write, cx, future, [&] { return send_pending_data(); });
+poll_result<result<void>> io_socket::poll_flush_registered(context& cx, const wait_record* future) {
+    return poll_or_wait(*this, direction::write, cx, future,
+                        [&] { return done_or_would_block(transport().flush(*this)); });
 }
 
 poll_result<result<void>> io_socket::poll_sent(context& cx, const wait_record* future) {
-    ring_connection* const stream = connection();
-    if (stream == nullptr) return ok();
+    if (!is_registered()) return ok();
     return poll_or_wait(*this, direction::write, cx, future,
-                        [&] { return done_or_would_block(stream->finish_sending(*io_)); });
+                        [&] { return done_or_would_block(transport().finish_sending(*this)); });
 }
 
 poll_result<result<void>> io_socket::poll_shutdown(context& cx, const wait_record* future) {
@@ -296,7 +269,8 @@ poll_result<result<void>> io_socket::poll_shutdown(context& cx, const wait_recor
     if (!flushed) return not_ready;
     if (!*flushed) return result<void>(std::unexpect, flushed->error());
     check_not_empty(cx.where());
-    if (is_stream(cx)) static_cast<void>(stream().shut_down_when_sent());  // so that no later write uses the ring
+    register_first(cx);
+    if (is_registered()) static_cast<void>(transport().end_writing(*this));  // so that no later write uses the ring
     return shut_down_now();
 }
 
@@ -308,55 +282,24 @@ result<void> io_socket::shut_down_now() const noexcept {
 }
 
 void io_socket::shut_down_soon() noexcept {
-    if (ring_connection* const stream = connection(); stream != nullptr && !stream->shut_down_when_sent()) return;
+    if (is_registered() && !transport().end_writing(*this)) return;
     static_cast<void>(shut_down_now());  // fails only if there is nothing to shut down
 }
 
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const wait_record* future) {
     check_not_empty(cx.where());
-    ring_connection* const stream = connection();
-    if (stream == nullptr) return ok();
+    if (!is_registered()) return ok();
     return poll_or_wait(*this, direction::read, cx, future,
-                        [&] { return done_or_would_block(stream->stop_receiving(*io_)); });
+                        [&] { return done_or_would_block(transport().stop_receiving(*this)); });
 }
 
-std::vector<std::byte> io_socket::take_received() {
-    std::vector<std::byte> bytes;
-    ring_connection* const stream = connection();
-    if (stream == nullptr) return bytes;
-    while (received_chunk* const chunk = stream->take_chunk()) {
-        bytes.insert(bytes.end(), chunk->data(), chunk->data() + chunk->size());
-        chunk->give_back();
-    }
-    return bytes;
-}
-
-std::error_code io_socket::take_connection_error() noexcept {
-    ring_connection* const stream = connection();
-    return stream == nullptr ? std::error_code() : stream->take_error();
-}
-
-std::vector<int> io_socket::take_connections() {
-    std::vector<int> connections;
-    ring_connection* const stream = connection();
-    if (stream == nullptr) return connections;
-    while (received_chunk* const chunk = stream->take_chunk()) {
-        connections.push_back(accepted_connection::take(*chunk).fd);
-    }
-    return connections;
-}
+std::vector<std::byte> io_socket::take_received() { return transport().take_received(*this); }
+std::vector<int> io_socket::take_connections() { return transport().take_connections(*this); }
+std::error_code io_socket::take_connection_error() noexcept { return transport().take_error(*this); }
 
 result<void> io_socket::ensure_ready_for(const context& cx, io::interest wanted) {
     if (auto registered = ensure_registered(cx); !registered) return registered;
-    if (kind_ == descriptor_kind::datagram && wanted.is_writable()) return begin_to_watch_writing();
-    if (!is_stream_) return ok();
-    if (wanted.is_priority()) {
-        if (auto watched = io_->watch_stream(stream(), ring_connection::for_all); !watched) {
-            return std::unexpected(watched.error());
-        }
-    }
-    if (wanted.is_readable()) stream().request_readiness(*io_);
-    return ok();
+    return transport().prepare_wait(*this, wanted);
 }
 
 poll_result<result<io::ready>> io_socket::poll_ready(direction way, context& cx) {
@@ -378,9 +321,7 @@ poll_result<result<io::ready>> io_socket::poll_ready(direction way, context& cx)
 
 poll_result<result<void>> io_socket::poll_connected(context& cx, const wait_record* future) {
     if (auto registered = ensure_registered(cx); !registered) return registered;
-    if (is_stream_) {
-        if (auto watched = begin_to_watch_writing(); !watched) return watched;
-    }
+    if (auto watched = watch_writing(); !watched) return watched;
     const auto finish = [&]() -> result<void> {
         const auto error = sys::take_error(fd_);
         if (!error) return std::unexpected(error.error());

@@ -44,18 +44,11 @@ inline void charge(context& cx, std::size_t bytes) noexcept {
     cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
 }
 
-/// Requests one more poll of the task, which then uses the ring. For a socket that became a stream only during a poll,
-/// because the first attempt to register it failed for lack of memory.
-inline not_ready_t once_more(context& cx) noexcept {
-    cx.waker().wake_by_ref();
-    return not_ready;
-}
-
 inline constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
 /// Returns the part of `seen` that an operation in one direction may clear. `seen` was loaded before the call. A
 /// read that found nothing has also passed the urgent byte.
-inline io::ready_event io_socket::part_of(direction way, const io::ready_event& seen) noexcept {
+inline io::ready_event part_of(direction way, const io::ready_event& seen) noexcept {
     const io::ready over = way == direction::read ? side_of(way) | io::ready::priority : side_of(way);
     return {seen.ready & over, seen.tick, seen.is_shutdown};
 }
@@ -64,8 +57,8 @@ inline io::ready_event io_socket::part_of(direction way, const io::ready_event& 
 /// if the result is "would block", or `is_drained(result)` says that the call has taken everything.
 template <class Call, class IsDrained>
 [[gnu::always_inline]] inline auto io_socket::poll_call(direction way, context& cx, const wait_record* future,
-                                                        const Call& call, const IsDrained& is_drained,
-                                                        registers_as what) -> poll_result<decltype(call())> {
+                                                        const Call& call, const IsDrained& is_drained)
+    -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
         // Budget is consumed in each iteration: a closed socket stays ready, and if the call would block nevertheless,
@@ -88,10 +81,7 @@ template <class Call, class IsDrained>
             // A registration reports a condition that already holds. So register first, and skip a call that would only
             // block. If no registration is possible, the call may still succeed.
             is_drained_ = false;
-            if (has_current_io() && ensure_registered(cx, what)) {
-                if (is_stream_) return once_more(cx);
-                continue;
-            }
+            if (has_current_io() && ensure_registered(cx)) continue;
         }
         answer_type answer = call();
         const bool blocked = !answer && would_block(answer.error());
@@ -109,10 +99,9 @@ template <class Call, class IsDrained>
             });
         }
         if (!can_wait) {
-            if (auto registered = ensure_registered(cx, what); !registered) {
+            if (auto registered = ensure_registered(cx); !registered) {
                 return answer_type(std::unexpect, registered.error());
             }
-            if (is_stream_) return once_more(cx);
         }
     }
 }

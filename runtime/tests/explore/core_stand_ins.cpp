@@ -23,7 +23,6 @@ namespace eddy::sys {
 
 std::uint64_t fork_generation() noexcept { return 0; }
 void call_in_children(void (*)()) noexcept {}
-result<void> waker::wake() const noexcept { std::abort(); }
 unsigned processor_count() noexcept { return 1; }
 
 }  // namespace eddy::sys
@@ -38,23 +37,14 @@ void pass_on(unread_failure&, const std::source_location&, std::string_view,
 
 // ---- I/O: never called ----
 
-void io_handle::retain() noexcept { std::abort(); }
-void io_handle::release() noexcept { std::abort(); }
 void io_handle::shut_down() noexcept { std::abort(); }
-void io_handle::finish_closing(ring_connection&) noexcept { std::abort(); }
-result<bool> io_handle::watch_stream(ring_connection&, std::uint8_t) noexcept { std::abort(); }
-void io_handle::unwatch_reading(ring_connection&) noexcept { std::abort(); }
-void io_handle::request_service(ring_connection&) noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
-io_metrics io_handle::metrics() const noexcept { std::abort(); }
 bool io_handle::may_wait_outside() noexcept { std::abort(); }
 std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept { std::abort(); }
 result<std::size_t> io_handle::tick(max_wait, max_wait) noexcept { std::abort(); }
-void io_handle::set_alarm(std::chrono::nanoseconds) noexcept { std::abort(); }
-result<std::size_t> io_handle::poll_events(max_wait) noexcept { std::abort(); }
 std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
-void epoll::wake_within(std::chrono::nanoseconds) noexcept { std::abort(); }
+result<std::size_t> source_set::poll_events(max_wait) noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 

@@ -14,7 +14,6 @@
 
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
-#include "reactor/drivers/poll_driver.hpp"
 #include "reactor/source/scheduled_io.hpp"
 #include "sys/syscall.hpp"
 #include "sys/word_wait.hpp"
@@ -26,10 +25,6 @@ void report_failure(const task_owner&, unread_failure, const std::source_locatio
 void report_failure_here(unread_failure, const std::source_location&, std::string_view) noexcept {}
 
 call_site spawn_site_here() noexcept { return nullptr; }
-
-void free_stream(scheduled_io&) noexcept {}
-
-void poll_driver::wake() noexcept {}
 
 // As in a library that a sanitizer checks: the explorer tracks each block.
 void* allocate_block_of_library(std::size_t size) {

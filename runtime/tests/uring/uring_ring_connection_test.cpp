@@ -58,11 +58,11 @@ class call_in_turn {
 public:
     call_in_turn(io_handle& owner, std::function<void()> f)
         : owner_(owner), stream_(add_to(owner, pair_)), calls_(std::move(f)) {
-        EXPECT_EQ(stream_.take(owner, 0).what, ring_connection::received::nothing);
+        EXPECT_EQ(stream_.take(*owner.transport(), 0).what, ring_connection::received::nothing);
     }
     call_in_turn(const call_in_turn&) = delete;
     call_in_turn& operator=(const call_in_turn&) = delete;
-    ~call_in_turn() { owner_.close_stream(stream_); }
+    ~call_in_turn() { owner_.transport()->close(stream_); }
 
     /// Reports data from now on. Data that arrived before is not reported.
     void arm() {
@@ -90,7 +90,7 @@ protected:
         if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
         io.reset(*made);
         ASSERT_TRUE(io->tick(0ms).has_value());
-        ASSERT_NE(io->own_ring(), nullptr);
+        ASSERT_NE(io->transport()->own_ring(), nullptr);
     }
 
     ring_connection& add() { return add_to(*io, pair); }
@@ -98,7 +98,7 @@ protected:
     /// Submits the write to the ring of the driver `by`.
     [[nodiscard]] eddy::result<std::size_t> write(ring_connection& to, io_handle& by, std::string_view text) const {
         const auto bytes = support::bytes_of(text);
-        return to.write(*io, by.own_ring(), std::span(&bytes, 1));
+        return to.write(*io->transport(), by.transport()->own_ring(), std::span(&bytes, 1));
     }
 
     /// Runs `call` on a thread that does not own the ring. Such a thread cannot begin operations of the ring, so it
@@ -125,7 +125,7 @@ protected:
 TEST_F(UringRingConnection, SendBufferGrowsOnceAndThenReusesSentBytes) {
     using eddy::detail::send_buffer;
     ring_connection& stream = add();
-    send_buffer* const slot = send_buffer::make(stream, *io, 10);
+    send_buffer* const slot = send_buffer::make(stream, *io->transport(), 10);
     ASSERT_NE(slot, nullptr);
     const auto append = [&](const std::string& text) {
         if (!slot->make_room(text.size())) return false;
@@ -146,18 +146,18 @@ TEST_F(UringRingConnection, SendBufferGrowsOnceAndThenReusesSentBytes) {
     EXPECT_TRUE(slot->is_empty());
     EXPECT_TRUE(append(std::string(send_buffer::most, 'd')));
     slot->free();
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // The owner has removed the stream from the list, and is about to begin a receive. Meanwhile the task gives up the
 // socket.
 TEST_F(UringRingConnection, ReceiveStoppedBeforeSubmissionNeverBegins) {
     ring_connection& stream = add();
-    on_other_thread([&] { EXPECT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing); });
+    on_other_thread([&] { EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing); });
     ASSERT_TRUE(stream.take_wanted().receive);
-    ASSERT_TRUE(stream.stop_receiving(*io)) << "from now on the caller receives the bytes";
+    ASSERT_TRUE(stream.stop_receiving(*io->transport())) << "from now on the caller receives the bytes";
     EXPECT_FALSE(begins(stream));
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // As above, the owner is about to begin a receive. Here the task reads by itself: two concurrent receives would return
@@ -165,12 +165,12 @@ TEST_F(UringRingConnection, ReceiveStoppedBeforeSubmissionNeverBegins) {
 TEST_F(UringRingConnection, TaskDoesNotReadWhileAReceiveBegins) {
     ring_connection& stream = add();
     stream.read_itself();
-    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::read_it_yourself);
-    on_other_thread([&] { stream.request_receive(*io); });
+    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
+    on_other_thread([&] { stream.request_receive(*io->transport()); });
     ASSERT_TRUE(stream.take_wanted().receive);
-    const auto what = stream.take(*io, 0).what;
+    const auto what = stream.take(*io->transport(), 0).what;
     EXPECT_FALSE(what == ring_connection::received::read_it_yourself && begins(stream));
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // The ring has no buffers, so the epoll instance reports arriving data once. This may happen while the task waits for
@@ -179,14 +179,14 @@ TEST_F(UringRingConnection, TaskDoesNotReadWhileAReceiveBegins) {
 TEST_F(UringRingConnection, ReadinessBeforeBufferCheckIsNotLost) {
     ring_connection& stream = add();
     stream.read_itself();
-    ASSERT_TRUE(io->watch_stream(stream, ring_connection::for_reading).has_value());
-    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::read_it_yourself);
-    on_other_thread([&] { stream.request_receive(*io); });
+    ASSERT_TRUE(io->watch_more(stream, eddy::io::interest::readable).has_value());
+    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
+    on_other_thread([&] { stream.request_receive(*io->transport()); });
     pair.peer.send("late");
     ASSERT_EQ(io->tick_for_busy_owner().value().value(), 1u);
-    EXPECT_EQ(stream.take(*io, 0).what, ring_connection::received::read_it_yourself);
+    EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
     EXPECT_FALSE(begins(stream)) << "and there is no other reader";
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.
@@ -194,11 +194,11 @@ TEST_F(UringRingConnection, ClosedStreamIsNotRegisteredWithEpoll) {
     ring_connection& stream = add();
     stream.retain();  // as the list of requested streams does
     const int number = stream.fd();
-    io->close_stream(stream);
+    io->transport()->close(stream);
     ASSERT_LT(::fcntl(number, F_GETFD), 0);
     const support::connection other;
     const int reused = ::dup2(other.stream.native_handle(), number);
-    EXPECT_FALSE(io->watch_stream(stream, ring_connection::for_reading))
+    EXPECT_FALSE(io->watch_more(stream, eddy::io::interest::readable))
         << "it watches the descriptor of another connection";
     ::close(reused);
     stream.release();
@@ -221,7 +221,7 @@ TEST_F(UringRingConnection, FlushSendsAfterOtherThreadReleasesDriver) {
     pollfd wanted{pair.peer.fd(), POLLIN, 0};
     EXPECT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 1'000); }), 1) << "the data is still in the queue";
     visitor.join();
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // The read that takes the last chunk with all of its bytes ends the readability. The next chunk starts it again.
@@ -232,7 +232,7 @@ TEST_F(UringRingConnection, StreamIsReadableWhileBytesAreLeft) {
         raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
         EXPECT_TRUE(io->tick(1s).has_value());
     };
-    const auto take = [&](std::size_t room) { return stream.take(*io, room).chunk; };
+    const auto take = [&](std::size_t room) { return stream.take(*io->transport(), room).chunk; };
     const auto is_readable = [&] { return stream.look(eddy::io::ready::readable).ready.is_readable(); };
     ASSERT_EQ(take(0), nullptr);
     ASSERT_TRUE(io->tick(0ms).has_value());
@@ -254,7 +254,7 @@ TEST_F(UringRingConnection, StreamIsReadableWhileBytesAreLeft) {
         EXPECT_EQ(is_readable(), another_is_left);
         chunk->give_back();
     }
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // Another loop's ring has sent data and received a reset, which the system reports once. Before that loop reports the
@@ -267,26 +267,26 @@ TEST_F(UringRingConnection, ResetReportedToOtherLoopIsNotReadAsEnd) {
     ring_connection::taken first;
     call_in_turn reads(*sender, [&] {
         for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->tick(0ms).has_value());
-        first = stream.take(*io, 0);
+        first = stream.take(*io->transport(), 0);
     });
     ring_connection& spare = add_to(*sender, spare_pair);
-    ASSERT_EQ(spare.take(*sender, 0).what, received::nothing);
-    ASSERT_EQ(stream.take(*io, 0).what, received::nothing);
+    ASSERT_EQ(spare.take(*sender->transport(), 0).what, received::nothing);
+    ASSERT_EQ(stream.take(*io->transport(), 0).what, received::nothing);
     ASSERT_TRUE(io->tick(0ms).has_value());
     ASSERT_TRUE(sender->tick(0ms).has_value());
     reads.arm();
     reads.trigger();
     reads.wait_until_received();
-    ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the completion for call_in_turn has arrived";
+    ASSERT_TRUE(sender->transport()->own_ring()->stop_now(spare)) << "the completion for call_in_turn has arrived";
     pair.peer.reset();
     raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
     ASSERT_EQ(write(stream, *sender, "question"), 8u);
     ASSERT_TRUE(sender->tick(0ms).has_value());
-    if (first.what == received::nothing) first = stream.take(*io, 0);
+    if (first.what == received::nothing) first = stream.take(*io->transport(), 0);
     EXPECT_EQ(first.what, received::error) << "the reader mistakes a part of the data for all of it";
     EXPECT_EQ(first.error, ECONNRESET);
-    io->close_stream(stream);
-    sender->close_stream(spare);
+    io->transport()->close(stream);
+    sender->transport()->close(spare);
 }
 
 // A loop checks destroyed streams for expired deadlines, at the moment when another thread destroys a stream and has
@@ -297,8 +297,8 @@ TEST_F(UringRingConnection, DestroyedStreamKeepsDataUntilDeadline) {
     ASSERT_EQ(write(stream, *io, "rest"), 4u);
     ASSERT_TRUE(io->tick(0ms).has_value());
     ASSERT_EQ(stream.end(false), ring_connection::end_action::wait_for_send);
-    io->retain();  // as close_stream() does, of which this test runs a part
-    ASSERT_FALSE(stream.leave_to_driver(*io));
+    io->retain();  // as ring_reactor::close() does, of which this test runs a part
+    ASSERT_FALSE(stream.leave_to_driver(*io->transport()));
     const auto now = std::chrono::steady_clock::now();
     auto next = std::chrono::steady_clock::time_point::max();
     EXPECT_FALSE(stream.give_up(now, next)) << "the written data is lost";
@@ -314,7 +314,7 @@ TEST_F(UringRingConnection, StreamPastDeadlineIsCheckedAgainAfterSend) {
     ring_connection& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
-    io->close_stream(stream);
+    io->transport()->close(stream);
     const auto now = std::chrono::steady_clock::now();
     stream.linger(now);
     auto next = std::chrono::steady_clock::time_point::max();
@@ -322,7 +322,7 @@ TEST_F(UringRingConnection, StreamPastDeadlineIsCheckedAgainAfterSend) {
     EXPECT_LT(next, now + 1s) << "if the peer reads nothing, the stream stays forever";
     ASSERT_TRUE(sender->tick(0ms).has_value());
     EXPECT_TRUE(stream.give_up(next, next));
-    io->finish_closing(stream);
+    io->transport()->finish_closing(stream);
 }
 
 // The stream's loop ends while another loop's ring sends the remaining data, and before that loop learns that the
@@ -333,7 +333,7 @@ TEST_F(UringRingConnection, StreamClosesIfLoopEndsDuringOtherLoopsSend) {
     const int number = stream.fd();
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
-    io->close_stream(stream);
+    io->transport()->close(stream);
     ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with unsent bytes";
     call_in_turn ends(*sender, [this] { io.reset(); });
     ends.arm();
@@ -356,7 +356,7 @@ TEST_F(UringRingConnection, ZeroLingerStreamClosesDuringOtherLoopsSend) {
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     bool is_destroyed = false;
     call_in_turn ends(*sender, [&] {
-        io->close_stream(stream);
+        io->transport()->close(stream);
         is_destroyed = true;
     });
     ends.arm();
@@ -374,14 +374,14 @@ TEST_F(UringRingConnection, SenderKeepsStreamWithReceiveInFlight) {
     ring_connection& stream = add();
     const int number = stream.fd();
     eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
-    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
     ASSERT_TRUE(io->tick(0ms).has_value());
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
-    io->close_stream(stream);
+    io->transport()->close(stream);
     ASSERT_TRUE(sender->tick(0ms).has_value());
     EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive uses the descriptor";
-    ASSERT_TRUE(io->remove_source(other_source, number).has_value());
+    ASSERT_TRUE(io->remove_source(other_source).has_value());
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(io->tick(0ms).has_value());
         return ::fcntl(number, F_GETFD) < 0;
@@ -398,18 +398,18 @@ TEST_F(UringRingConnection, UnwatchableStreamIsClosedWithUnsentData) {
         const int number = stream.fd();
         eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
         if (is_received_for) {
-            ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+            ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
             ASSERT_TRUE(io->tick(0ms).has_value());
         }
         support::fill_socket(number);
         ASSERT_EQ(write(stream, *io, "rest"), 4u);
         ASSERT_TRUE(io->tick(0ms).has_value());
-        io->close_stream(stream);
+        io->transport()->close(stream);
         for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
         EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for an event that is never reported";
         // The epoll instance identifies other_source by the socket, which is still open, and by this number.
         ASSERT_EQ(::dup2(full.stream.native_handle(), number), number);
-        ASSERT_TRUE(io->remove_source(other_source, number).has_value());
+        ASSERT_TRUE(io->remove_source(other_source).has_value());
         ::close(number);
     }
 }
@@ -426,12 +426,12 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
         const auto again = write(stream, *io, "text");
         ASSERT_FALSE(again.has_value());
         EXPECT_EQ(again.error(), std::errc::file_exists);
-        const auto flushed = stream.flush(*io);
+        const auto flushed = stream.flush(*io->transport());
         ASSERT_FALSE(flushed.has_value());
         EXPECT_EQ(flushed.error(), std::errc::file_exists);
     }
     // No data is lost: the write continues after the cause is removed.
-    ASSERT_TRUE(io->remove_source(other_source, stream.fd()).has_value());
+    ASSERT_TRUE(io->remove_source(other_source).has_value());
     EXPECT_EQ(write(stream, *io, "text").error(), std::errc::operation_would_block);
     std::string got;
     const auto receives = [&] {
@@ -449,7 +449,7 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
         return got.ends_with("text");
     }));
     EXPECT_EQ(write(stream, *io, "text"), 4u);
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // The owner has removed the stream from the list, and has no free queue entry to stop its receive. Meanwhile another
@@ -457,15 +457,15 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
 // before it would be cut off.
 TEST_F(UringRingConnection, StopWithFullQueueListsTheStreamOnce) {
     ring_connection& stream = add();
-    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
     ASSERT_TRUE(io->tick(0ms).has_value());
-    on_other_thread([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
+    on_other_thread([&] { EXPECT_FALSE(stream.stop_receiving(*io->transport())); });
     EXPECT_FALSE(stream.wants_stop_again()) << "the stream is in a list already";
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(io->tick(0ms).has_value());
-        return stream.stop_receiving(*io);
+        return stream.stop_receiving(*io->transport());
     }));
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // A driver tick processes requested streams before it waits for events. This may wake a task that the same thread has
@@ -481,19 +481,19 @@ TEST_F(UringRingConnection, DriverTickThatWokeATaskDoesNotSleep) {
         const eddy::waker waker = calls.waker();
         eddy::context cx(waker);
         const auto seen = stream.look(eddy::io::ready::all);
-        ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+        ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
         stream.clear_blocked(seen);
         ASSERT_FALSE(stream.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
         const auto before = std::chrono::steady_clock::now();
         ASSERT_TRUE(io->tick(10s).has_value());
         EXPECT_TRUE(is_told);
         EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "the tick waited although it had woken a task";
-        const auto taken = stream.take(*io, 0);
+        const auto taken = stream.take(*io->transport(), 0);
         EXPECT_EQ(taken.what, ring_connection::received::error);
         EXPECT_EQ(taken.error, EEXIST);
     });
-    ASSERT_TRUE(io->remove_source(other_source, stream.fd()).has_value());
-    io->close_stream(stream);
+    ASSERT_TRUE(io->remove_source(other_source).has_value());
+    io->transport()->close(stream);
 }
 
 // The end of a loop whose ring is lost (lose_ring()) checks a send buffer that another loop has just been given.
@@ -504,14 +504,14 @@ TEST_F(UringRingConnection, SendBufferOwnerIsSetUnderTheLock) {
     std::atomic<bool> is_written{false};
     std::thread ends([&] {
         while (!is_written.load(std::memory_order_relaxed)) std::this_thread::yield();
-        stream.lose_ring(*other);
+        stream.lose_ring(*other->transport());
     });
     EXPECT_EQ(write(stream, *io, "text"), 4u);
     is_written.store(true, std::memory_order_relaxed);
     ends.join();
     ASSERT_TRUE(io->tick(0ms).has_value());
     EXPECT_EQ(pair.peer.receive(4), "text");
-    io->close_stream(stream);
+    io->transport()->close(stream);
 }
 
 // ---- Listeners ----
@@ -532,15 +532,15 @@ protected:
         if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
         io.reset(*made);
         tick();
-        listener = *io->add_stream(::dup(listening.fd()), ring_connection::brings::connections);
-        ASSERT_EQ(listener->take(*io, 0).what, ring_connection::received::nothing);
+        listener = *io->transport()->add(::dup(listening.fd()), ring_connection::brings::connections);
+        ASSERT_EQ(listener->take(*io->transport(), 0).what, ring_connection::received::nothing);
         tick();
     }
     void TearDown() override { close_listener(); }
 
     void tick(std::chrono::nanoseconds limit = 0ns) const { ASSERT_TRUE(io->tick(limit).has_value()); }
     void close_listener() {
-        if (listener != nullptr) io->close_stream(*std::exchange(listener, nullptr));
+        if (listener != nullptr) io->transport()->close(*std::exchange(listener, nullptr));
     }
 
     const raw_socket listening = raw_socket::listening();
@@ -553,7 +553,7 @@ protected:
 // destroys a listener and then the stream. The destruction of the listener delivers the end of the stream.
 TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     ring_connection& stream = add_to(*io, pair);
-    ASSERT_EQ(stream.take(*io, 0).what, ring_connection::received::nothing);
+    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
     tick();
     const std::string large(16 * 1024, 'x');
     const auto send_large = [&] {
@@ -578,7 +578,7 @@ TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     bool is_destroyed = false;
     support::calling_waker ends([&] {
         close_listener();
-        io->close_stream(stream);
+        io->transport()->close(stream);
         is_destroyed = true;
     });
     call_when(stream, eddy::detail::direction::read, ends);

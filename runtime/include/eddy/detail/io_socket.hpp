@@ -25,26 +25,24 @@
 
 namespace eddy::detail {
 
-class ring_connection;
+class socket_transport;
 
-/// The kind of a descriptor, which determines the system calls. Only TCP data goes through an io_uring, and only for
-/// TCP a short read means that no more data is available.
+/// The kind of a descriptor, which determines the system calls. Only TCP goes through an io_uring, and only for a TCP
+/// connection a short read means that no more data is available.
 enum class descriptor_kind : unsigned char {
     tcp,
-    socket,  ///< any other socket
+    listener,  ///< of TCP
+    socket,    ///< any other socket
     datagram,
     pipe,
 };
 
-/// A descriptor and its registration with a driver. All system calls that transfer data or accept connections are made
-/// here. On epoll an operation is tried first; if it would block, the socket is registered and the operation waits.
-/// With io_uring a TCP socket is registered by its first operation and becomes a ring connection (class
-/// ring_connection). Thread safety: one operation per direction at a time; the two directions may be used on different
+/// A descriptor and its registration with a driver. An operation is tried first, by the socket's transport; if it would
+/// block, the socket is registered and the operation waits. With io_uring, a TCP socket is registered by its first
+/// operation. Thread safety: one operation per direction at a time; the two directions may be used on different
 /// threads. Lifetime: owns the descriptor. It must not be moved or destroyed while an operation waits.
 class EDDY_API io_socket {
 public:
-    enum class registers_as : unsigned char { connection, listener };
-
     io_socket() noexcept = default;
     explicit io_socket(int fd, descriptor_kind kind = descriptor_kind::tcp) noexcept : fd_(fd), kind_(kind) {}
     io_socket(io_socket&& other) noexcept { take(other); }
@@ -99,8 +97,8 @@ public:
 
     /// Waits until all written data has been passed to the kernel.
     poll_result<result<void>> poll_flush(context& cx, const wait_record* future) {
-        if (!is_registered() || !is_stream_) return ok();
-        return poll_flush_ring(cx, future);
+        if (!is_registered()) return ok();
+        return poll_flush_registered(cx, future);
     }
     /// Same as poll_flush(), then shuts down the writing side. Has no effect on a pipe.
     poll_result<result<void>> poll_shutdown(context& cx, const wait_record* future);
@@ -132,6 +130,8 @@ public:
     /// Preconditions: the socket is registered.
     [[nodiscard]] io_handle& registered_with() const noexcept { return *io_; }
 
+    /// Starts to watch a socket for writability that was assumed to be writable until now.
+    [[nodiscard]] result<void> watch_writing() const;
     /// Removes the waker that a future has left here.
     void leave(direction way, const wait_record* future) const noexcept;
 
@@ -147,7 +147,8 @@ public:
         if (!is_registered()) return operation();
         const io::ready_event seen = look(wanted);
         if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
-        auto answer = is_stream_ ? write_outside_ring(wanted, operation) : operation();
+        const auto prepared = prepare_call(wanted);
+        auto answer = prepared ? operation() : std::invoke_result_t<Operation&>(std::unexpect, prepared.error());
         if (!answer && answer.error() == std::errc::operation_would_block) static_cast<void>(forget(seen));
         return answer;
     }
@@ -156,8 +157,8 @@ public:
     // The closures are passed by reference: GCC would copy them as a block just after their members were written, which
     // stalls (by_parts.hpp).
     template <class Call, class IsDrained>
-    auto poll_call(direction way, context& cx, const wait_record* future, const Call& call, const IsDrained& is_drained,
-                   registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
+    auto poll_call(direction way, context& cx, const wait_record* future, const Call& call, const IsDrained& is_drained)
+        -> poll_result<decltype(call())>;
     template <class Call>
     auto try_call(direction way, const Call& call) -> decltype(call());
 
@@ -166,32 +167,15 @@ private:
 
     /// Returns the present readiness for `wanted`.
     [[nodiscard]] io::ready_event look(io::interest wanted) const noexcept;
-    /// Runs a user-provided operation that writes to a ring connection, after all data written before has been sent.
-    template <class Operation>
-    std::invoke_result_t<Operation&> write_outside_ring(io::interest wanted, Operation& operation) const {
-        // Reading is not supported: the data may be in the ring's buffers already.
-        if (wanted != io::interest::writable) {
-            return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
-        }
-        if (const auto sent = send_pending_data(); !sent) return std::unexpected(sent.error());
-        auto answer = operation();
-        if (answer || answer.error() != std::errc::operation_would_block) return answer;
-        // From now on epoll reports when the socket is writable.
-        if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
-        return answer;
-    }
-    /// Passes all written data to the kernel.
-    /// Errors: operation_would_block if some of it is still unsent.
-    [[nodiscard]] result<void> send_pending_data() const;
-    /// Makes the driver report writability. Returns false if it did so already.
-    [[nodiscard]] result<bool> watch_writing() const;
-    [[nodiscard]] result<void> begin_to_watch_writing() const;
+    /// Prepares a user-provided operation.
+    /// Errors: operation_not_supported; operation_would_block if written data is still unsent.
+    [[nodiscard]] result<void> prepare_call(io::interest wanted) const;
     /// Clears the readiness `seen` before a call that would block.
     /// Errors: the driver cannot be made to report writability. Then the readiness is not cleared, because no event
     /// would set it again.
     [[nodiscard]] result<void> forget(const io::ready_event& seen) const;
 
-    /// Returns whether source_, io_ and is_stream_ may be read.
+    /// Returns whether source_ and io_ may be read.
     // acquire: pairs with the release in ensure_registered(), which the thread of the other direction may have run.
     [[nodiscard]] bool is_registered() const noexcept {
         return state_.load(std::memory_order_acquire) == state::registered;
@@ -201,7 +185,6 @@ private:
         if (other.source_ != nullptr) other.check_not_borrowed();
         fd_ = std::exchange(other.fd_, -1);
         is_drained_ = other.is_drained_;
-        is_stream_ = other.is_stream_;
         kind_ = other.kind_;
         io_ = std::exchange(other.io_, nullptr);
         source_ = std::exchange(other.source_, nullptr);
@@ -214,33 +197,25 @@ private:
     void check_not_borrowed() const noexcept;
     [[noreturn, gnu::cold]] void throw_empty(const std::source_location& where) const;
     void close() noexcept;
-    result<void> ensure_registered(const context& cx, registers_as what = registers_as::connection);
-    /// Returns whether this is a ring connection. Registers the socket if it will become one.
-    [[nodiscard]] bool is_stream(const context& cx, registers_as what = registers_as::connection) {
-        if (is_registered()) return is_stream_;
-        return could_be_stream() && ensure_registered(cx, what).has_value() && is_stream_;
-    }
-    [[nodiscard]] bool could_be_stream() const noexcept;
-    [[nodiscard]] ring_connection& stream() const noexcept;
-    /// Returns null if this is not a ring connection.
-    [[nodiscard]] ring_connection* connection() const noexcept;
+    result<void> ensure_registered(const context& cx);
+    /// Registers the socket if its transport needs that before the first try. If that fails, the system calls are
+    /// tried.
+    void register_first(const context& cx);
+    [[nodiscard]] const socket_transport& transport() const noexcept;
 
-    poll_result<result<void>> poll_flush_ring(context& cx, const wait_record* future);
+    poll_result<result<void>> poll_flush_registered(context& cx, const wait_record* future);
     result<void> shut_down_now() const noexcept;
     [[nodiscard]] bool is_pipe() const noexcept { return kind_ == descriptor_kind::pipe; }
     template <class Call>
-    auto poll_transfer(direction way, context& cx, const wait_record* future, std::size_t room, const Call& call,
-                       registers_as what = registers_as::connection);
+    auto poll_transfer(direction way, context& cx, const wait_record* future, std::size_t room, const Call& call);
     template <class Call>
     auto try_transfer(direction way, const Call& call);
-    static io::ready_event part_of(direction way, const io::ready_event& seen) noexcept;
 
     // Each waiting connection has an io_socket in its coroutine frame, so it is kept small: no io::registration.
     int fd_ = -1;
     atomic<state> state_{state::unregistered};
     // The last read before the registration has read all available data. Accessed by the reading direction only.
     bool is_drained_ = false;
-    bool is_stream_ = false;  // source_ is a ring_connection
     descriptor_kind kind_ = descriptor_kind::tcp;
     io_handle* io_ = nullptr;         // a counted reference; set if bound or registered
     scheduled_io* source_ = nullptr;  // a counted reference; set if registered

@@ -9,7 +9,6 @@
 
 namespace eddy::detail {
 class composite_io;
-class io_handle;
 }  // namespace eddy::detail
 
 namespace eddy::io {
@@ -54,9 +53,8 @@ public:
 
 private:
     friend class registration;
-    registry(detail::io_handle& io, detail::composite_io& source) noexcept : io_(&io), source_(&source) {}
+    explicit registry(detail::composite_io& source) noexcept : source_(&source) {}
 
-    detail::io_handle* io_;
     detail::composite_io* source_;
 };
 

@@ -92,7 +92,7 @@ private:
     friend accept_future;
     friend incoming_stream;
     friend class tcp_socket;
-    explicit tcp_listener(int fd) noexcept : socket_(fd) {}
+    explicit tcp_listener(int fd) noexcept : socket_(fd, detail::descriptor_kind::listener) {}
 
     static result<tcp_listener> bind_now(const socket_addr& at) noexcept;
     poll_result<result<accepted>> poll_accept(context& cx, const detail::wait_record* future);

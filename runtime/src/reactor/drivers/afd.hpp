@@ -41,51 +41,46 @@ namespace eddy::detail {
 /// The kernel writes into the operation until its completion has arrived at the port. Therefore a source is destroyed
 /// only then, also if it is no longer watched.
 ///
-/// Thread safety: see driver_like. rearm() may be called on any thread.
+/// Thread safety: see readiness_driver. rearm() may be called on any thread.
 /// Lifetime: does not move, because sources refer to it.
 /// Cost: one system call for each start of an operation, and one for each tick.
-class afd_driver final : public rearming_driver, immovable {
+class afd_driver final : public readiness_driver, public rearming_driver {
 public:
     /// Creates a driver. One tick reports at most `events_per_tick` sources.
     /// Errors: what CreateIoCompletionPort() reports; std::errc::not_enough_memory.
     /// Preconditions: `events_per_tick` is not 0.
     [[nodiscard]] static result<std::unique_ptr<afd_driver>> make(std::size_t events_per_tick) noexcept;
-    ~afd_driver();
+    ~afd_driver() override;
 
     /// Watches the socket `fd`.
     /// Errors: file_exists if it is watched already; not_a_socket; not_enough_memory; what the system reports for a
     /// poll operation.
-    [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept;
+    [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept override;
     /// Changes what a watched socket is watched for. If a condition already holds, reports it once more.
     /// Errors: no_such_file_or_directory if it is not watched.
-    [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept;
+    [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept override;
     /// Stops watching `fd`.
     /// Errors: no_such_file_or_directory if it is not watched.
-    result<void> unwatch(int fd) noexcept;
+    result<void> unwatch(int fd) noexcept override;
     /// Requests conditions again that a caller has cleared. Does nothing if `fd` is no longer watched with this key.
     void rearm(int fd, source_key key, io::ready cleared) noexcept override;
 
-    /// Runs one driver tick.
-    template <class OnEvent>
-    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
+    [[nodiscard]] rearming_driver* rearming() noexcept override { return this; }
+
+    /// Ends the tick in progress, or the next one. Any thread, also after close().
+    void wake() noexcept override;
+    /// The alarm is a part of the timeout of each tick.
+    void set_alarm(std::chrono::nanoseconds delay) noexcept override { alarm_.set(delay); }
+    void close() noexcept override;
+
+private:
+    result<driver_tick> run_tick(max_wait timeout, event_handler on_event) override {
         auto done = wait(timeout);
         if (!done) return done;
         for (const report& each : reports_) on_event(each.key, each.what);
         return done;
     }
 
-    /// Ends the tick in progress, or the next one. Any thread, also after close().
-    void wake() noexcept;
-    /// Does nothing: the alarm is a part of the timeout of each tick.
-    [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
-    void set_alarm(std::chrono::nanoseconds delay) noexcept { alarm_.set(delay); }
-    /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
-    void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
-    /// Returns -1: no other event queue can watch a completion port.
-    [[nodiscard]] static int native_handle() noexcept { return -1; }
-    void close() noexcept;
-
-private:
     using system_handle = void*;
 
     class source;
@@ -132,7 +127,5 @@ private:
     std::vector<report> reports_;
     tick_alarm alarm_;
 };
-
-static_assert(driver_like<afd_driver>);
 
 }  // namespace eddy::detail

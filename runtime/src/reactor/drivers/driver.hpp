@@ -3,14 +3,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <concepts>
 #include <cstddef>
+#include <memory>
 #include <optional>
 
 #include <eddy/io/interest.hpp>
 #include <eddy/io/readiness.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/reactor.hpp>
 
+#include "reactor/source/rearmed_io.hpp"
 #include "reactor/source/source_key.hpp"
 
 // The contract of a readiness driver: one event queue of an operating system. There is one file per system; CMake picks
@@ -19,9 +21,8 @@
 // A readiness driver (epoll, kqueue, poll) watches descriptors and reports what they are ready for. The operations of a
 // socket (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would block.
 //
-// io_uring (reactor/ring/uring.hpp) does not implement this contract, but that of a completion transport
-// (reactor/ring/completion_transport.hpp). It runs beside the epoll of an io_handle and completes the receives,
-// accepts, and sends of TCP sockets. A socket picks its transport when it is registered (sockets/socket_transport.hpp).
+// io_uring (reactor/ring/uring.hpp) does not implement this contract. It runs beside the epoll of an io_handle and
+// completes the receives, accepts, and sends of TCP sockets (reactor/ring/ring_reactor.hpp).
 
 namespace eddy::detail {
 
@@ -43,34 +44,83 @@ struct driver_tick {
     bool was_woken = false;
 };
 
-/// The operations of a readiness driver. Each comment names the threads that may call the operation.
-template <class D>
-concept driver_like = requires(D d, int fd, source_key key, io::interest wanted, max_wait timeout) {
-    // Callable on any thread. `fd` stays open until unwatch(). Edge-triggered, but also reports a condition that
-    // already holds.
-    { d.watch(fd, key, wanted) } -> std::same_as<result<void>>;
-    // Callable on any thread. `fd` is watched. If a condition already holds, reports it once more.
-    { d.watch_again(fd, key, wanted) } -> std::same_as<result<void>>;
-    // Callable on any thread. A driver tick in progress may still report the key.
-    { d.unwatch(fd) } -> std::same_as<result<void>>;
-    // One thread at a time. Retries after EINTR. Calls on_event(key, io::ready) for each event.
-    {
-        d.tick(timeout, [](source_key, io::ready) {})
-    } -> std::same_as<result<driver_tick>>;
-    // Callable on any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick
-    // count as one.
-    { d.wake() } noexcept;
-    // Call make_alarm() before the first tick. Call set_alarm() on the thread that is about to run a tick. The alarm
-    // ends the tick that runs when the delay is over, or the next one. set_alarm() has no effect while an alarm is set.
-    { d.make_alarm() } -> std::same_as<result<void>>;
-    { d.set_alarm(std::chrono::nanoseconds{}) } noexcept;
-    // Callable on any thread, after make_alarm(). Ends a tick as wake() does, now or at the latest after this time.
-    { d.wake_within(std::chrono::nanoseconds{}) } noexcept;
-    // A descriptor that is readable when a tick has something to report, or -1.
-    { d.native_handle() } -> std::same_as<int>;
-    // Closes the driver's descriptors. Only wake() and wake_within() may be called at the same time or later; they
-    // then do nothing.
-    { d.close() } noexcept;
+/// A function of a tick's caller, for each event.
+struct event_handler {
+    void* object;
+    void (*call)(void* object, source_key key, io::ready what);
+
+    void operator()(source_key key, io::ready what) const { call(object, key, what); }
+};
+
+/// What a ring needs of the driver beside which it runs.
+class ring_partner {
+public:
+    /// Returns whether the last tick fetched as many events as it may, so that there may be more.
+    [[nodiscard]] virtual bool was_full() const noexcept = 0;
+    /// Sets whether a wake-up ends the ticks of the driver. Pass false while a ring watches waker_handle(). Call this
+    /// only on the thread that is about to run a tick.
+    virtual void enable_wake_ups(bool enabled) const noexcept = 0;
+    /// The descriptor that wake() writes to.
+    [[nodiscard]] virtual int waker_handle() const noexcept = 0;
+    /// Records that a wake-up was received: the next wake() writes to the descriptor again.
+    virtual void take_wake() noexcept = 0;
+
+protected:
+    ~ring_partner() = default;
+};
+
+/// A readiness driver. Thread safety: each comment names the threads that may call the function.
+class readiness_driver : immovable {
+public:
+    /// Creates the driver for `kind`: io_uring runs beside an epoll. One tick reports about `events_per_tick` events.
+    /// Errors: those of the driver's make(); driver_unavailable if the system does not have that driver.
+    /// Preconditions: `events_per_tick` is not 0.
+    [[nodiscard]] static result<std::unique_ptr<readiness_driver>> make(driver_kind kind,
+                                                                        std::size_t events_per_tick) noexcept;
+    virtual ~readiness_driver() = default;
+
+    /// Callable on any thread. `fd` stays open until unwatch(). Edge-triggered, but also reports a condition that
+    /// already holds.
+    [[nodiscard]] virtual result<void> watch(int fd, source_key key, io::interest wanted) noexcept = 0;
+    /// Callable on any thread. `fd` is watched. If a condition already holds, reports it once more.
+    [[nodiscard]] virtual result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept = 0;
+    /// Callable on any thread. A driver tick in progress may still report the key.
+    virtual result<void> unwatch(int fd) noexcept = 0;
+
+    /// One thread at a time. Retries after EINTR. Calls on_event(key, io::ready) for each event.
+    template <class OnEvent>
+    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
+        // SAFETY: the object is `on_event`, which outlives the call.
+        return run_tick(timeout, {&on_event, [](void* object, source_key key, io::ready what) {
+                                      (*static_cast<OnEvent*>(object))(key, what);
+                                  }});
+    }
+    /// Callable on any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick
+    /// count as one.
+    virtual void wake() noexcept = 0;
+
+    /// Call make_alarm() before the first tick. Call set_alarm() on the thread that is about to run a tick. The alarm
+    /// ends the tick that runs when the delay is over, or the next one. set_alarm() has no effect while an alarm is
+    /// set.
+    [[nodiscard]] virtual result<void> make_alarm() noexcept { return ok(); }
+    virtual void set_alarm(std::chrono::nanoseconds delay) noexcept = 0;
+    /// Callable on any thread, after make_alarm(). Ends a tick as wake() does, now or at the latest after this time.
+    /// The default is for a driver whose timeout another thread cannot change.
+    virtual void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
+
+    /// A descriptor that is readable when a tick has something to report, or -1.
+    [[nodiscard]] virtual int native_handle() const noexcept { return -1; }
+    /// Closes the driver's descriptors. Only wake() and wake_within() may be called at the same time or later; they
+    /// then do nothing.
+    virtual void close() noexcept = 0;
+
+    /// Returns the driver if it must be told which conditions were cleared, else null.
+    [[nodiscard]] virtual rearming_driver* rearming() noexcept { return nullptr; }
+    /// Returns the driver if a ring can run beside it, else null.
+    [[nodiscard]] virtual ring_partner* beside_ring() noexcept { return nullptr; }
+
+private:
+    virtual result<driver_tick> run_tick(max_wait timeout, event_handler on_event) = 0;
 };
 
 }  // namespace eddy::detail

@@ -37,30 +37,37 @@ namespace eddy::detail {
 ///  - Out-of-band data has a filter on macOS and OpenBSD only. Elsewhere, io::interest::priority reports nothing.
 ///  - The kernel accepts regular files, which epoll refuses. The driver refuses them.
 ///
-/// Thread safety: see driver_like.
-class kqueue_driver : immovable {
+/// Thread safety: see readiness_driver.
+class kqueue_driver final : public readiness_driver {
 public:
     /// Creates a kqueue of which one tick fetches at most `events_per_tick` events. Further events stay in the kernel.
     /// Errors: what kqueue(2) and kevent(2) report; std::errc::not_enough_memory.
     /// Preconditions: `events_per_tick` is not 0.
     [[nodiscard]] static result<std::unique_ptr<kqueue_driver>> make(std::size_t events_per_tick) noexcept;
-    ~kqueue_driver();
+    ~kqueue_driver() override;
 
     /// Watches `fd`.
     /// Errors: file_exists if it is watched already; operation_not_permitted for a regular file or a directory;
     /// bad_file_descriptor; not_enough_memory; not_supported if `wanted` is `priority` alone and the system has no such
     /// filter; what kevent(2) reports for a filter. After an error nothing is watched.
-    [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept;
+    [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept override;
     /// Changes what a watched descriptor is watched for. If a condition already holds, reports it once more.
     /// Errors: no_such_file_or_directory if it is not watched; what kevent(2) reports for a filter.
-    [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept;
+    [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept override;
     /// Stops watching `fd`.
     /// Errors: no_such_file_or_directory if it is not watched; bad_file_descriptor if it was closed.
-    result<void> unwatch(int fd) noexcept;
+    result<void> unwatch(int fd) noexcept override;
 
-    /// Runs one driver tick.
-    template <class OnEvent>
-    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
+    /// Ends the tick in progress, or the next one. Any thread, also after close().
+    void wake() noexcept override;
+    /// The alarm is a part of the timeout of each tick.
+    void set_alarm(std::chrono::nanoseconds delay) noexcept override { alarm_.set(delay); }
+    /// Returns the descriptor of the kqueue; -1 after close().
+    [[nodiscard]] int native_handle() const noexcept override { return queue_.get(); }
+    void close() noexcept override;
+
+private:
+    result<driver_tick> run_tick(max_wait timeout, event_handler on_event) override {
         const auto done = wait(timeout);
         if (done) {
             for (const report& each : reports_) on_event(each.key, each.what);
@@ -68,18 +75,6 @@ public:
         return done;
     }
 
-    /// Ends the tick in progress, or the next one. Any thread, also after close().
-    void wake() noexcept;
-    /// Does nothing: the alarm is a part of the timeout of each tick.
-    [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
-    void set_alarm(std::chrono::nanoseconds delay) noexcept { alarm_.set(delay); }
-    /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
-    void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
-    /// Returns the descriptor of the kqueue; -1 after close().
-    [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }
-    void close() noexcept;
-
-private:
     /// The key and the interest of a watched descriptor. The entry of a descriptor that is not watched has no key.
     struct watched_fd {
         source_key key = nullptr;
@@ -121,7 +116,5 @@ private:
     std::vector<report> reports_;
     tick_alarm alarm_;
 };
-
-static_assert(driver_like<kqueue_driver>);
 
 }  // namespace eddy::detail

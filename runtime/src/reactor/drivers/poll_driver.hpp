@@ -34,11 +34,11 @@ namespace eddy::detail {
 /// them. So no event is lost, and none is reported twice. While no condition of a descriptor is requested, the
 /// descriptor is negative in the set: otherwise poll(2) would report its errors and hang-ups in each tick.
 ///
-/// Thread safety: see driver_like. rearm() may be called on any thread.
+/// Thread safety: see readiness_driver. rearm() may be called on any thread.
 /// Lifetime: does not move, because sources refer to it.
 /// Cost: a tick takes time in proportion to the number of watched descriptors. If a tick sleeps, watch() and rearm() on
 /// another thread interrupt it.
-class poll_driver final : public rearming_driver, immovable {
+class poll_driver final : public readiness_driver, public rearming_driver {
 public:
     /// Creates a driver. One tick reports at most `events_per_tick` sources.
     /// Errors: what pipe(2) reports; std::errc::not_enough_memory.
@@ -48,19 +48,26 @@ public:
     /// Watches `fd`.
     /// Errors: file_exists if it is watched already; operation_not_permitted for a regular file or a directory;
     /// bad_file_descriptor; not_enough_memory. (The same as those of epoll_ctl(2).)
-    [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept;
+    [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept override;
     /// Changes what a watched descriptor is watched for. If a condition already holds, reports it once more.
     /// Errors: no_such_file_or_directory if it is not watched.
-    [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept;
+    [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept override;
     /// Stops watching `fd`.
     /// Errors: no_such_file_or_directory if it is not watched; bad_file_descriptor if it was closed.
-    result<void> unwatch(int fd) noexcept;
+    result<void> unwatch(int fd) noexcept override;
     /// Requests conditions again that a caller has cleared. Does nothing if `fd` is no longer watched with this key.
     void rearm(int fd, source_key key, io::ready cleared) noexcept override;
 
-    /// Runs one driver tick.
-    template <class OnEvent>
-    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
+    [[nodiscard]] rearming_driver* rearming() noexcept override { return this; }
+
+    /// Ends the tick in progress, or the next one. Any thread, also after close().
+    void wake() noexcept override;
+    /// The alarm is a part of the timeout of each tick.
+    void set_alarm(std::chrono::nanoseconds delay) noexcept override { alarm_.set(delay); }
+    void close() noexcept override;
+
+private:
+    result<driver_tick> run_tick(max_wait timeout, event_handler on_event) override {
         auto done = wait(timeout);
         if (!done) return done;
         for (std::size_t i = 0; i != polled_.size(); ++i) {
@@ -69,18 +76,6 @@ public:
         return done;
     }
 
-    /// Ends the tick in progress, or the next one. Any thread, also after close().
-    void wake() noexcept;
-    /// Does nothing: the alarm is a part of the timeout of each tick.
-    [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
-    void set_alarm(std::chrono::nanoseconds delay) noexcept { alarm_.set(delay); }
-    /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
-    void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
-    /// Returns -1: poll(2) has no descriptor that another event queue could watch.
-    [[nodiscard]] static int native_handle() noexcept { return -1; }
-    void close() noexcept;
-
-private:
     /// Descriptors and their keys, in the same order. poll(2) requires an array of pollfd.
     struct poll_set {
         std::vector<pollfd> fds;
@@ -132,7 +127,5 @@ private:
     std::size_t last_ = 0;  // the index of the source that was reported last
     tick_alarm alarm_;
 };
-
-static_assert(driver_like<poll_driver>);
 
 }  // namespace eddy::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
@@ -30,6 +31,8 @@ public:
     [[nodiscard]] result<net::socket_addr> peer() const noexcept { return sys::from_native(peer_.get(), peer_.size); }
 
 private:
+    void destroy() noexcept override { pool_delete(this); }
+
     sys::native_addr peer_;
 };
 

@@ -10,7 +10,7 @@ namespace eddy::detail {
 
 class ring {};
 
-result<std::unique_ptr<uring>> uring::make(ring_owner&) noexcept {
+result<std::unique_ptr<uring>> uring::make(ring_reactor&) noexcept {
     return std::unexpected(make_error_code(errc::driver_unavailable));
 }
 uring::~uring() = default;

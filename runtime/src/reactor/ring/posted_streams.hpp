@@ -28,7 +28,7 @@ public:
         do {
             if (before == closed()) return false;
             stream.next_requested = before;
-            // seq_cst: see io_handle::wake_if_driven_elsewhere().
+            // seq_cst: see source_set::wake_if_driven_elsewhere().
         } while (!newest_.compare_exchange_weak(before, &stream, std::memory_order_seq_cst, std::memory_order_relaxed));
         return true;
     }
@@ -40,7 +40,7 @@ public:
     template <class Serve>
     void take_each(const Serve& serve) {
         pass_each(std::exchange(for_later_, nullptr), serve);
-        // seq_cst: see io_handle::wake_if_driven_elsewhere(). The load avoids the read-modify-write if nothing was
+        // seq_cst: see source_set::wake_if_driven_elsewhere(). The load avoids the read-modify-write if nothing was
         // posted.
         if (newest_.load(std::memory_order_seq_cst) == nullptr) return;
         // acquire: pairs with the exchange in post(), so that next_requested is seen.

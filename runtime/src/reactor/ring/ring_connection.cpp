@@ -12,7 +12,7 @@
 
 #include "reactor/ring/listener_source.hpp"
 #include "reactor/ring/received_chunk.hpp"
-#include "reactor/ring/ring_owner.hpp"
+#include "reactor/ring/ring_reactor.hpp"
 #include "reactor/ring/send_buffer.hpp"
 #include "reactor/ring/uring.hpp"
 #include "sys/linger.hpp"
@@ -69,17 +69,10 @@ ring_connection::~ring_connection() {
     free_slot();
 }
 
-// SAFETY: is_listener() tells which of the two types add_stream() has created.
-void free_stream(scheduled_io& stream) noexcept {
-    if (ring_connection::of(stream).is_listener()) {
-        pool_delete(&listener_source::of(stream));
-    } else {
-        pool_delete(&ring_connection::of(stream));
-    }
-}
+void ring_connection::destroy() noexcept { pool_delete(this); }
 
-/// Asks the driver to serve the stream. Unlocks `guard` first, because the list belongs to the io_handle.
-void ring_connection::request_service(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+/// Asks the driver to serve the stream. Unlocks `guard` first, because the list belongs to the ring_reactor.
+void ring_connection::request_service(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (has(posted)) return guard.unlock();
     set(posted);
     retain();  // the list's reference
@@ -89,7 +82,7 @@ void ring_connection::request_service(ring_owner& owner, std::unique_lock<spin_l
 
 // ---- Reading ----
 
-ring_connection::taken ring_connection::take(ring_owner& owner, std::size_t room) noexcept {
+ring_connection::taken ring_connection::take(ring_reactor& owner, std::size_t room) noexcept {
     std::unique_lock guard(lock_);
     if (received_chunk* const chunk = pop_oldest()) {
         const bool is_last = newest_ == nullptr && end_ == 0 && has(receives);
@@ -118,7 +111,7 @@ ring_connection::taken ring_connection::take(ring_owner& owner, std::size_t room
 }
 
 /// Starts a receive if this thread owns the ring. Otherwise asks the owner to start it. Unlocks `guard`.
-void ring_connection::begin_or_request(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+void ring_connection::begin_or_request(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     set(wants_receive);
     uring* const ring = is_left_to_reader() ? nullptr : owner.own_ring();
     if (ring == nullptr) return request_service(owner, std::move(guard));
@@ -184,14 +177,14 @@ std::size_t ring_connection::peek(std::span<std::byte> into) noexcept {
     }
     // Further bytes of a stopped receive are in the socket. No receive starts meanwhile, since that takes the lock.
     if (count == into.size() || has(receives) || end_ != 0) return count;
-    const auto more = sys::peek(fd_, into.subspan(count));
+    const auto more = sys::peek(fd(), into.subspan(count));
     if (more) return count + *more;
     // The kernel reports an error once. Keep it for the next read that finds no bytes.
     if (!is_temporary(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
     return count;
 }
 
-void ring_connection::request_receive(ring_owner& owner) noexcept {
+void ring_connection::request_receive(ring_reactor& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
@@ -223,11 +216,11 @@ bool ring_connection::enters_large_transfer_mode(std::size_t count) noexcept {
 /// event in a row. The caller holds the lock.
 bool ring_connection::has_streak(bool one_more, unsigned length) noexcept {
     const unsigned so_far = one_more ? streak_ + 1u : 0;
-    streak_ = so_far % length & 15;
+    streak_ = static_cast<std::uint8_t>(so_far % length);
     return so_far == length;
 }
 
-void ring_connection::request_readiness(ring_owner& owner) noexcept {
+void ring_connection::request_readiness(ring_reactor& owner) noexcept {
     // Load the readiness before the request, so that the readiness of a later event is not cleared.
     const auto seen = look(read_side);
     {
@@ -238,7 +231,7 @@ void ring_connection::request_readiness(ring_owner& owner) noexcept {
     request_receive(owner);
 }
 
-bool ring_connection::stop_receiving(ring_owner& owner) noexcept {
+bool ring_connection::stop_receiving(ring_reactor& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(wants_receive);
     if (!has(receives)) return true;
@@ -279,13 +272,13 @@ ring_connection::end_action ring_connection::end_transfers() noexcept {
     clear(wants_receive);
     drop_received();
     if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
-    if (has_unsent() && slot_->where != send_buffer::place::submitted && sys::is_reset_at_close(fd_))
+    if (has_unsent() && slot_->where != send_buffer::place::submitted && sys::is_reset_at_close(fd()))
         reset_and_drop_rest();
     if (has_unsent()) return end_action::wait_for_send;
     return has(receives) ? end_action::cancel_first : end_action::close;
 }
 
-bool ring_connection::leave_to_driver(ring_owner& owner) noexcept {
+bool ring_connection::leave_to_driver(ring_reactor& owner) noexcept {
     std::unique_lock guard(lock_);
     if (!has_unsent() && !has(receives)) return true;
     set(wants_close);
@@ -331,7 +324,7 @@ bool ring_connection::give_up_now() noexcept {
 /// Makes the close reset the connection, and drops the unsent bytes. The caller holds the lock.
 void ring_connection::reset_and_drop_rest() noexcept {
     // Otherwise the peer would take the part that it has received for the whole data.
-    sys::reset_at_close(fd_);
+    sys::reset_at_close(fd());
     slot_->begin = slot_->end;
     if (slot_->where == send_buffer::place::blocked) free_slot();
 }
@@ -380,16 +373,20 @@ ring_connection::begun ring_connection::begin_receive() noexcept {
     clear(reads_itself);
     set(receives);
     retain();  // the operation's reference
-    const bool was_watched = is_watched_ != 0;
-    is_watched_ = 0;
+    const bool was_watched = has(is_watched);
+    clear(is_watched);
+    clear(missed);
     return {true, was_watched};
 }
 
-void ring_connection::read_itself() noexcept {
+bool ring_connection::read_itself() noexcept {
     const std::lock_guard guard(lock_);
+    const bool has_missed = has(missed);
+    clear(missed);
     clear(wants_receive);
     set(reads_itself);
-    is_watched_ = 1;
+    set(is_watched);
+    return has_missed;
 }
 
 void ring_connection::fail(const std::error_code& error) noexcept {
@@ -411,7 +408,7 @@ void ring_connection::stop_failed() noexcept {
     clear(stops);
 }
 
-void ring_connection::lose_ring(const ring_owner& owner) noexcept {
+void ring_connection::lose_ring(const ring_reactor& owner) noexcept {
     std::unique_lock guard(lock_);
     // A receive writes into buffers of the ring. An accept writes into the listener.
     const bool releases = has(receives) && !is_listener();
@@ -489,19 +486,23 @@ operation_end ring_connection::accept_ended(received_chunk* connection, int resu
     return {closes, was_cancelled};
 }
 
-void ring_connection::on_ready(ring_owner& owner, io::ready what) noexcept {
+void ring_connection::report(io::ready what) noexcept {
     std::unique_lock guard(lock_);
     if (has(gone)) return;
-    if (has(receives)) what -= read_side;  // the ring reports these
-    bool closes = false;
+    if (has(receives) && what.intersects(read_side)) {
+        set(missed);
+        what -= read_side;  // the ring reports these
+    }
+    ring_reactor* closing_owner = nullptr;
     if (slot_ != nullptr) {
+        ring_reactor* const owner = slot_->owner;
         if (slot_->where == send_buffer::place::blocked) send_now();
         if (slot_->where == send_buffer::place::blocked && slot_->is_empty()) {
             free_slot();
             shut_down_if_requested();
             clear(writer_waits);
             what |= io::ready::writable;
-            closes = has(wants_close) && !has(receives);
+            if (has(wants_close) && !has(receives)) closing_owner = owner;
         } else if (what.intersects(io::ready::writable)) {
             what -= io::ready::writable;
             set(writer_waits);  // reported when the send buffer is free
@@ -509,7 +510,7 @@ void ring_connection::on_ready(ring_owner& owner, io::ready what) noexcept {
     }
     if (!what.is_empty()) set_readiness(what);
     wake_unlocked(std::move(guard), what);
-    if (closes) owner.finish_closing(*this);
+    if (closing_owner != nullptr) closing_owner->finish_closing(*this);
 }
 
 }  // namespace eddy::detail

@@ -17,7 +17,7 @@
 
 namespace eddy::detail {
 
-class ring_owner;
+class ring_reactor;
 class ring_connection;
 class uring;
 struct received_chunk;
@@ -42,9 +42,8 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     field                          accessed by                                              guarded by
 ///     the queue, slot_, end_,        the task: takes bytes, writes; the owner: delivers       lock_
 ///     flags_, ...                    bytes, reports the outcome of a send
-///     next_requested                 the thread that set `posted`; then the one that          the list (io_handle)
+///     next_requested                 the thread that set `posted`; then the one that          posted_streams
 ///                                    empties the list
-///     watched                        a thread that changes what the epoll watches             io_handle's lock
 ///
 ///     flag           set by                      cleared by                  while it is set
 ///     receives       owner: with an operation    its last completion         only the ring reads the socket
@@ -67,6 +66,12 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     wants_close    the socket's destructor,    -                           the driver closes the descriptor when
 ///                    if operations are in flight                             the operations have ended
 ///     gone           the thread that closes      -                           later completions are discarded
+///     is_watched     the thread that serves it   owner: has begun            the epoll watches it for reading
+///     missed         the epoll reports bytes     owner: has begun; served    the event was left to the receive
+///                    during a receive
+///     reader_waits   reader: at the end of the   the thread that frees the   the reader waits for the outcome of the
+///                    stream                      send buffer                 send buffer
+///     shuts_down     task: ends writing          with the send buffer        the writing side is to be shut down
 ///
 /// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued send buffer have
 /// one reference each.
@@ -76,13 +81,12 @@ public:
     enum class brings : bool { bytes, connections };
 
     explicit ring_connection(int fd, brings what = brings::bytes) noexcept;
-    ~ring_connection();
+    ~ring_connection() override;
 
-    /// SAFETY: the caller has checked scheduled_io::is_stream().
+    /// SAFETY: ring_reactor::add() has created the source.
     [[nodiscard]] static ring_connection& of(scheduled_io& source) noexcept {
         return static_cast<ring_connection&>(source);
     }
-    [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] bool is_listener() const noexcept { return what_ == brings::connections; }
 
     // ---- Reading: any thread, one at a time ----
@@ -100,7 +104,7 @@ public:
     /// Takes the next chunk. If it is the last one that has arrived, and the caller has `room` for all of its bytes,
     /// the stream is no longer readable. `nothing`: there is none yet, and "readable" is reported when that has
     /// changed. `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
-    [[nodiscard]] taken take(ring_owner& owner, std::size_t room) noexcept;
+    [[nodiscard]] taken take(ring_reactor& owner, std::size_t room) noexcept;
     /// Returns whether take() would return a chunk. Only the reader takes chunks, so a true result stays valid until
     /// the next take().
     [[nodiscard]] bool has_chunk() noexcept;
@@ -112,7 +116,7 @@ public:
     /// count.
     [[nodiscard]] std::size_t peek(std::span<std::byte> into) noexcept;
     /// Requests a receive, if there is none.
-    void request_receive(ring_owner& owner) noexcept;
+    void request_receive(ring_reactor& owner) noexcept;
     /// Records that the reader has accepted a connection itself. For a listener.
     void accepts_again() noexcept;
     /// Records that the reader has read `count` bytes itself. For a connection.
@@ -122,26 +126,26 @@ public:
     /// known.
     [[nodiscard]] std::error_code has_read_end() noexcept;
     /// Like request_receive(), for readable(): the stream is not readable until bytes have arrived.
-    void request_readiness(ring_owner& owner) noexcept;
+    void request_readiness(ring_reactor& owner) noexcept;
     /// Asks the ring to stop receiving. Returns whether the receive has ended. If not, "readable" is reported once it
     /// has ended.
-    [[nodiscard]] bool stop_receiving(ring_owner& owner) noexcept;
+    [[nodiscard]] bool stop_receiving(ring_reactor& owner) noexcept;
 
     // ---- Writing: any thread, one at a time ----
 
     /// Accepts as many bytes as fit and returns their count. `ring` is this thread's ring, or null.
-    /// Errors: operation_would_block; the error of an earlier send; what send(2) reports; what watch_stream() reports,
+    /// Errors: operation_would_block; the error of an earlier send; what send(2) reports; what watch_more() reports,
     /// since the task would not be woken.
-    [[nodiscard]] result<std::size_t> write(ring_owner& owner, uring* ring, send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> write(ring_reactor& owner, uring* ring, send_list from) noexcept;
     /// Like write(), for a part of a leased buffer. Takes over the lease if that saves a copy.
-    [[nodiscard]] result<std::size_t> write_leased(ring_owner& owner, uring* ring, io::leased_buffer& lease,
+    [[nodiscard]] result<std::size_t> write_leased(ring_reactor& owner, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
     /// Returns whether everything was passed to the kernel. If not, "writable" is reported once the rest was passed to
     /// it. Sends bytes that are queued for the next tick.
-    /// Errors: the error of a send; what watch_stream() reports, since the task would not be woken.
-    [[nodiscard]] result<bool> flush(ring_owner& owner) noexcept;
+    /// Errors: the error of a send; what watch_more() reports, since the task would not be woken.
+    [[nodiscard]] result<bool> flush(ring_reactor& owner) noexcept;
     /// Like flush(), but leaves the error of a send for take_error().
-    [[nodiscard]] result<bool> finish_sending(ring_owner& owner) noexcept;
+    [[nodiscard]] result<bool> finish_sending(ring_reactor& owner) noexcept;
 
     /// Ends writing. Returns true if everything was passed to the kernel: the caller then shuts the writing side down.
     /// Otherwise the stream does so after the pending send.
@@ -161,7 +165,7 @@ public:
     [[nodiscard]] end_action end(bool is_copy_in_child) noexcept;
     /// Leaves the descriptor to the driver, which closes it later. Call this after end(). Returns true if nothing is in
     /// flight anymore: then the caller must close the descriptor.
-    [[nodiscard]] bool leave_to_driver(ring_owner& owner) noexcept;
+    [[nodiscard]] bool leave_to_driver(ring_reactor& owner) noexcept;
     /// Sets the time at which the unsent rest is given up. Call this after end().
     void linger(std::chrono::steady_clock::time_point until) noexcept;
     /// If the time set by linger() is over, drops the unsent rest, resets the connection, and returns whether the
@@ -199,8 +203,9 @@ public:
     };
     /// Starts a receive. Call it before the submission.
     [[nodiscard]] begun begin_receive() noexcept;
-    /// Records that the epoll watches the descriptor and that the reader reads it without the ring.
-    void read_itself() noexcept;
+    /// Records that the epoll watches the descriptor and that the reader reads it without the ring. Returns whether the
+    /// epoll has reported bytes during a receive that did not take them.
+    bool read_itself() noexcept;
     /// Stores `error` for the next read. Called if neither the ring nor the epoll can watch the descriptor.
     void fail(const std::error_code& error) noexcept;
     /// Returns whether the caller must submit a cancel.
@@ -212,14 +217,14 @@ public:
     /// Ends the operations of a ring that was destroyed without reporting their completions. The references of accepts
     /// and sends remain, because the kernel may still use the memory.
     /// Preconditions: the caller has a reference.
-    void lose_ring(const ring_owner& owner) noexcept;
+    void lose_ring(const ring_reactor& owner) noexcept;
     /// Processes the last completion of a receive. The caller releases the operation's reference.
     [[nodiscard]] operation_end receive_ended(int result) noexcept;
     /// Processes the completion of an accept. `connection` may be null. `others_wait`: more connections may be
     /// waiting.
     [[nodiscard]] operation_end accept_ended(received_chunk* connection, int result, bool others_wait) noexcept;
     /// Processes events of the epoll.
-    void on_ready(ring_owner& owner, io::ready what) noexcept;
+    void report(io::ready what) noexcept override;
 
     /// Returns the bytes of a queued send buffer; empty if there are none. Sets `is_awaited` if a task waits for the
     /// send.
@@ -233,17 +238,8 @@ public:
     /// `slot.owner`.
     [[nodiscard]] sent settle(send_buffer& slot) noexcept;
 
-    /// The link of the io_handle's list of posted streams.
+    /// The link of posted_streams.
     ring_connection* next_requested = nullptr;
-
-    // ---- Guarded by the io_handle's lock ----
-    /// The bits of `watched`: the events for which the driver watches the stream, in addition to writability.
-    static constexpr std::uint8_t for_writing = 1;  // nothing but writability
-    static constexpr std::uint8_t for_reading = 2;
-    static constexpr std::uint8_t for_all = 4;               // for reading and for priority data
-    static constexpr std::uint8_t never_again = 8;           // removed: another file may have its descriptor's number
-    static constexpr std::uint8_t for_large_transfers = 16;  // as for_all, in large-transfer mode
-    std::uint8_t watched = 0;
 
 private:
     enum flag : std::uint16_t {
@@ -259,8 +255,11 @@ private:
         wants_close = 512,
         in_large_transfer_mode = 1024,
         more_wait = 2048,
+        is_watched = 4096,
+        missed = 8192,
+        reader_waits = 16384,
+        shuts_down = 32768,
     };
-    static constexpr unsigned all_flags = 4095;
     static constexpr std::uint8_t end_of_stream = 255;  // not an errno
     static constexpr std::uint8_t was_shut_down = 255;  // not an errno
 
@@ -272,11 +271,12 @@ private:
     [[nodiscard]] static bool is_temporary(int error) noexcept;
 
     [[nodiscard]] bool has(flag one) const noexcept { return (flags_ & one) != 0; }
-    void set(flag one) noexcept { flags_ = (flags_ | one) & all_flags; }
-    void clear(flag one) noexcept { flags_ = flags_ & ~one & all_flags; }
+    void set(flag one) noexcept { flags_ = static_cast<std::uint16_t>(flags_ | one); }
+    void clear(flag one) noexcept { flags_ = static_cast<std::uint16_t>(flags_ & ~one); }
+    void destroy() noexcept override;
     [[nodiscard]] bool is_left_to_reader() const noexcept;
-    void begin_or_request(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
-    void request_service(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    void begin_or_request(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    void request_service(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] bool has_unsent() const noexcept;
     void push_newest(received_chunk& chunk) noexcept;
     [[nodiscard]] received_chunk* pop_oldest() noexcept;
@@ -287,32 +287,28 @@ private:
     void drop_received() noexcept;
     void send_now() noexcept;
     void await_slot() noexcept;
-    [[nodiscard]] result<void> await_slot(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
-    [[nodiscard]] result<bool> is_sent(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<void> await_slot(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<bool> is_sent(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     void free_slot() noexcept;
     void shut_down_if_requested() noexcept;
     void reset_and_drop_rest() noexcept;
     void report_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
-    [[nodiscard]] result<std::size_t> write_directly(ring_owner& owner, send_list from) noexcept;
-    [[nodiscard]] result<std::size_t> append(ring_owner& owner, send_list from, std::size_t size,
+    [[nodiscard]] result<std::size_t> write_directly(ring_reactor& owner, send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> append(ring_reactor& owner, send_list from, std::size_t size,
                                              std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> send_behind_slot(send_list from) noexcept;
     [[nodiscard]] std::error_code take_send_error() noexcept;
     void queue(uring& ring, send_buffer& slot, std::unique_lock<spin_lock>&& guard) noexcept;
 
-    // These members are placed in the padding of scheduled_io, so that a stream needs no more memory than any other
-    // source.
-    const brings what_;
+    // The object has no byte to spare: 128 per connection, as for any other source.
+    received_chunk* newest_ = nullptr;  // a circular list: its `next` is the oldest chunk
+    send_buffer* slot_ = nullptr;
+    std::uint16_t flags_ = 0;
+    std::uint16_t queued_ = 0;     // number of chunks
     std::uint8_t end_ = 0;         // end_of_stream, or an errno that the next read reports
     std::uint8_t send_error_ = 0;  // an errno that the next write reports; or was_shut_down, which every write reports
-    std::uint16_t flags_ : 12 = 0;
-    std::uint16_t streak_ : 4 = 0;        // large chunks in a row; in large-transfer mode, small reads
-    std::uint16_t queued_ : 13 = 0;       // number of chunks
-    std::uint16_t is_watched_ : 1 = 0;    // by the epoll, for reading
-    std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for the outcome of the send buffer
-    std::uint16_t shuts_down_ : 1 = 0;    // shut the writing side down when the send buffer is free
-    received_chunk* newest_ = nullptr;    // a circular list: its `next` is the oldest chunk
-    send_buffer* slot_ = nullptr;
+    std::uint8_t streak_ = 0;      // large chunks in a row; in large-transfer mode, small reads
+    const brings what_;
 };
 
 #ifndef EDDY_EXPLORE

@@ -7,7 +7,7 @@
 
 #include <eddy/error.hpp>
 
-#include "reactor/ring/ring_owner.hpp"
+#include "reactor/ring/ring_reactor.hpp"
 #include "reactor/ring/send_buffer.hpp"
 #include "reactor/ring/uring.hpp"
 #include "sys/iovec_list.hpp"
@@ -20,7 +20,7 @@ namespace eddy::detail {
 
 // ---- Writing ----
 
-result<std::size_t> ring_connection::write(ring_owner& owner, uring* ring, send_list from) noexcept {
+result<std::size_t> ring_connection::write(ring_reactor& owner, uring* ring, send_list from) noexcept {
     std::size_t size = 0;
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
@@ -37,7 +37,7 @@ result<std::size_t> ring_connection::write(ring_owner& owner, uring* ring, send_
     return size;
 }
 
-result<std::size_t> ring_connection::write_leased(ring_owner& owner, uring* ring, io::leased_buffer& lease,
+result<std::size_t> ring_connection::write_leased(ring_reactor& owner, uring* ring, io::leased_buffer& lease,
                                                   std::span<const std::byte> from) noexcept {
     if (ring == nullptr || from.size() < send_buffer::least_leased || from.size() > send_buffer::most_leased) {
         return write(owner, ring, std::span(&from, 1));
@@ -55,7 +55,7 @@ result<std::size_t> ring_connection::write_leased(ring_owner& owner, uring* ring
 
 /// Appends to the send buffer, or reports an error. Unlocks `guard`.
 /// Preconditions: there is a send buffer or an error.
-result<std::size_t> ring_connection::append(ring_owner& owner, send_list from, std::size_t size,
+result<std::size_t> ring_connection::append(ring_reactor& owner, send_list from, std::size_t size,
                                             std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
     if (const auto error = take_send_error()) return std::unexpected(error);
@@ -76,7 +76,7 @@ result<std::size_t> ring_connection::append(ring_owner& owner, send_list from, s
 result<std::size_t> ring_connection::send_behind_slot(send_list from) noexcept {
     const std::size_t before = slot_->rest().size();
     const iovec_list list(slot_->rest(), from);
-    const auto count = sys::send_vectored(fd_, list.get());
+    const auto count = sys::send_vectored(fd(), list.get());
     if (!count) {
         if (is_temporary(count.error().value())) return std::unexpected(would_block());
         slot_->drop_front(before);
@@ -102,31 +102,32 @@ void ring_connection::queue(uring& ring, send_buffer& slot, std::unique_lock<spi
     ring.queue(slot);
 }
 
-result<std::size_t> ring_connection::write_directly(ring_owner& owner, send_list from) noexcept {
+result<std::size_t> ring_connection::write_directly(ring_reactor& owner, send_list from) noexcept {
     const iovec_list list(from);
-    auto count = list.get().size() == 1 ? sys::send(fd_, iovec_list::bytes_of(list.get()[0]))
-                                        : sys::send_vectored(fd_, list.get());
+    auto count = list.get().size() == 1 ? sys::send(fd(), iovec_list::bytes_of(list.get()[0]))
+                                        : sys::send_vectored(fd(), list.get());
     if (count || count.error() != would_block()) return count;
     // From here on the epoll reports writability, also if the socket already is writable.
-    if (auto added = owner.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
+    if (auto added = owner.sources().watch_more(*this, io::interest::writable); !added)
+        return std::unexpected(added.error());
     return count;
 }
 
-result<bool> ring_connection::flush(ring_owner& owner) noexcept {
+result<bool> ring_connection::flush(ring_reactor& owner) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
     if (const auto error = take_send_error()) return std::unexpected(error);
     return is_sent(owner, std::move(guard));
 }
 
-result<bool> ring_connection::finish_sending(ring_owner& owner) noexcept {
+result<bool> ring_connection::finish_sending(ring_reactor& owner) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
     return is_sent(owner, std::move(guard));
 }
 
 /// Returns whether everything was sent. If not, "writable" is reported once the rest was sent. Unlocks `guard`.
-result<bool> ring_connection::is_sent(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+result<bool> ring_connection::is_sent(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (!has_unsent()) return true;
     if (const auto awaited = await_slot(owner, std::move(guard)); !awaited) return std::unexpected(awaited.error());
     return false;
@@ -137,7 +138,7 @@ bool ring_connection::shut_down_when_sent() noexcept {
     if (send_error_ == 0) send_error_ = was_shut_down;
     if (slot_ != nullptr && slot_->where == send_buffer::place::queued) send_now();
     if (!has_unsent()) return true;
-    shuts_down_ = 1;
+    set(shuts_down);
     await_slot();
     return false;
 }
@@ -149,24 +150,25 @@ void ring_connection::await_slot() noexcept {
     // The thread that owns the ring may still be sleeping in the system call that has sent the buffer. It would process
     // the result only after that call. Wake it under the lock: after the unlock, that thread may have processed the
     // result and destroyed the io_handle.
-    if (slot_->where == send_buffer::place::submitted) slot_->sender->wake();
+    if (slot_->where == send_buffer::place::submitted) slot_->sender->sources().wake();
 }
 
 /// Like await_slot(), for a task that is about to wait. Unlocks `guard`.
-/// Errors: what watch_stream() reports, since the task would not be woken.
-result<void> ring_connection::await_slot(ring_owner& owner, std::unique_lock<spin_lock>&& guard) noexcept {
+/// Errors: what watch_more() reports, since the task would not be woken.
+result<void> ring_connection::await_slot(ring_reactor& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     await_slot();
     if (slot_->where != send_buffer::place::blocked) return ok();
     guard.unlock();
-    // The socket is already watched, unless watch_stream() failed when the socket was found full.
-    if (const auto added = owner.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
+    // The socket is already watched, unless watch_more() failed when the socket was found full.
+    if (const auto added = owner.sources().watch_more(*this, io::interest::writable); !added)
+        return std::unexpected(added.error());
     return ok();
 }
 
 /// Sends the rest of the send buffer as far as the socket accepts it. The caller holds the lock.
 void ring_connection::send_now() noexcept {
     while (!slot_->is_empty()) {
-        const auto count = sys::send_without_waiting(fd_, slot_->rest());
+        const auto count = sys::send_without_waiting(fd(), slot_->rest());
         if (!count && is_temporary(count.error().value())) return;
         if (!count) send_error_ = static_cast<std::uint8_t>(count.error().value());
         slot_->drop_front(count ? *count : slot_->rest().size());
@@ -181,8 +183,8 @@ void ring_connection::free_slot() noexcept {
 /// Preconditions: the send buffer is free.
 void ring_connection::shut_down_if_requested() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
-    if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, sys::half::sending));
-    shuts_down_ = 0;
+    if (has(shuts_down) && !has(gone)) static_cast<void>(sys::shutdown(fd(), sys::half::sending));
+    clear(shuts_down);
 }
 
 /// Reports the outcome of the send buffer to the reader, and if the buffer `is_free` also to the writer. Unlocks
@@ -193,8 +195,8 @@ void ring_connection::report_slot(bool is_free, std::unique_lock<spin_lock>&& gu
         clear(writer_waits);
         now |= io::ready::writable;
     }
-    if (reader_waits_ != 0) {
-        reader_waits_ = 0;
+    if (has(reader_waits)) {
+        clear(reader_waits);
         now |= read_side;
     }
     if (now.is_empty()) return guard.unlock();
@@ -233,17 +235,17 @@ ring_connection::sent ring_connection::settle(send_buffer& slot) noexcept {
         slot.begin = slot.end;
     }
     // The stream was destroyed during the send. Drop what end() could not drop.
-    if (!slot.is_empty() && has(closing) && sys::is_reset_at_close(fd_)) slot.begin = slot.end;
+    if (!slot.is_empty() && has(closing) && sys::is_reset_at_close(fd())) slot.begin = slot.end;
     // `slot.owner` is alive while the stream is not gone. The caller uses `slot.owner` after the unlock, so the caller
     // gets a reference to it.
     if (!slot.is_empty()) {
         slot.where = send_buffer::place::blocked;
-        slot.owner->retain();
+        slot.owner->sources().retain();
         report_slot(false, std::move(guard));
         return sent::rest;
     }
     const bool closes = has(wants_close) && !has(receives) && !has(gone);
-    if (closes) slot.owner->retain();
+    if (closes) slot.owner->sources().retain();
     free_slot();
     shut_down_if_requested();
     report_slot(true, std::move(guard));
@@ -258,8 +260,8 @@ std::error_code ring_connection::reset_of_send() noexcept {
     // The kernel reports a reset once, and may have reported it to a send. The ring of that send may belong to
     // another event loop, which has yet to dispatch the completion. (EPIPE is not a reset: the peer had closed before.)
     if (slot_ != nullptr && slot_->where == send_buffer::place::submitted && !slot_->has_failed) {
-        reader_waits_ = 1;
-        slot_->sender->wake();  // see await_slot()
+        set(reader_waits);
+        slot_->sender->sources().wake();  // see await_slot()
         return would_block();
     }
     return send_error_ == EPIPE ? std::error_code() : take_send_error();

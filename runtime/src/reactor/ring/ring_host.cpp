@@ -12,7 +12,7 @@ namespace eddy::detail {
 ring_host::ring_host() noexcept = default;
 ring_host::~ring_host() = default;
 
-result<void> ring_host::create(ring_owner& owner) noexcept {
+result<void> ring_host::create(ring_reactor& owner) noexcept {
     auto made = retry_while_memory_is_short(
         [&] { return uring::make(owner); },
         [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
@@ -21,7 +21,7 @@ result<void> ring_host::create(ring_owner& owner) noexcept {
     return ok();
 }
 
-void ring_host::acquire(ring_owner& owner, int driver_fd, int waker_fd) noexcept {
+void ring_host::acquire(ring_reactor& owner, int driver_fd, int waker_fd) noexcept {
     if (ring_ == nullptr) {
         auto made = uring::make(owner);
         if (!made) return give_up();

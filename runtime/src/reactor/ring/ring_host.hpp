@@ -9,10 +9,10 @@
 
 namespace eddy::detail {
 
-class ring_owner;
+class ring_reactor;
 class uring;
 
-/// The ring of an io_handle and the thread that owns it. Creates the ring; nothing else does.
+/// The ring of a ring_reactor and the thread that owns it. Creates the ring; nothing else does.
 ///
 ///                     acquire()               retire()
 ///     no owner ---------------------> owned ------------> no owner
@@ -32,7 +32,7 @@ public:
     /// Creates the ring before it has an owner. Called by the thread that builds the event loop, and not by the thread
     /// that will own the ring, so that build() can report an error of the kernel.
     /// Errors: those of uring::make().
-    [[nodiscard]] result<void> create(ring_owner& owner) noexcept;
+    [[nodiscard]] result<void> create(ring_reactor& owner) noexcept;
 
     /// Returns the ring if this thread owns it, else null.
     [[nodiscard]] uring* own() const noexcept {
@@ -47,7 +47,7 @@ public:
     /// In the tick: makes this thread the owner. A failed attempt is not repeated: an attempt in each tick would cost
     /// more than a ring saves.
     /// Preconditions: can_be_acquired().
-    void acquire(ring_owner& owner, int driver_fd, int waker_fd) noexcept;
+    void acquire(ring_reactor& owner, int driver_fd, int waker_fd) noexcept;
     /// Submits the queued sends and destroys the ring.
     /// Preconditions: this thread owns it.
     void retire() noexcept;

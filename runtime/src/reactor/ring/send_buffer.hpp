@@ -16,7 +16,7 @@
 
 namespace eddy::detail {
 
-class ring_owner;
+class ring_reactor;
 class ring_connection;
 
 /// The send buffer of a stream: bytes that write() has accepted and that the kernel has not taken yet. A stream has at
@@ -44,8 +44,8 @@ struct send_buffer {
 
     send_buffer* next = nullptr;  ///< in the queue
     ring_connection* stream;
-    ring_owner* owner;             ///< the io_handle of the stream
-    ring_owner* sender = nullptr;  ///< the io_handle whose ring sends the send buffer
+    ring_reactor* owner;             ///< that of the stream
+    ring_reactor* sender = nullptr;  ///< the one whose ring sends the send buffer
     /// The time at which a destroyed stream is given up. time_point::max() until the stream is destroyed.
     std::chrono::steady_clock::time_point linger_until = std::chrono::steady_clock::time_point::max();
     io::leased_buffer lease;
@@ -58,17 +58,17 @@ struct send_buffer {
     place where = place::queued;
     bool has_failed = false;  ///< whether `result` is set
 
-    send_buffer(ring_connection& of, ring_owner& at, std::uint32_t size) noexcept
+    send_buffer(ring_connection& of, ring_reactor& at, std::uint32_t size) noexcept
         : stream(&of), owner(&at), bytes(inline_bytes()), capacity(size), inline_capacity_(size) {}
 
     /// Creates an empty send buffer for at least `size` bytes. Returns null if there is no memory.
-    [[nodiscard]] static send_buffer* make(ring_connection& of, ring_owner& at, std::size_t size) noexcept {
+    [[nodiscard]] static send_buffer* make(ring_connection& of, ring_reactor& at, std::size_t size) noexcept {
         // Leaves capacity for what a task may write next in the same poll, for example a small body after a header.
         return allocate(of, at, std::max<std::size_t>(size, 512 - sizeof(send_buffer)));
     }
     /// Creates a send buffer for `from`, which is a part of `lease`. Takes over the lease. Returns null, and leaves the
     /// lease, if there is no memory.
-    [[nodiscard]] static send_buffer* make(ring_connection& of, ring_owner& at, io::leased_buffer& lease,
+    [[nodiscard]] static send_buffer* make(ring_connection& of, ring_reactor& at, io::leased_buffer& lease,
                                            std::span<const std::byte> from) noexcept {
         send_buffer* const made = allocate(of, at, 0);
         if (made == nullptr) return nullptr;
@@ -129,7 +129,7 @@ private:
     } catch (const std::bad_alloc&) {
         return false;
     }
-    [[nodiscard]] static send_buffer* allocate(ring_connection& of, ring_owner& at, std::size_t size) noexcept try {
+    [[nodiscard]] static send_buffer* allocate(ring_connection& of, ring_reactor& at, std::size_t size) noexcept try {
         return ::new (allocate_block(sizeof(send_buffer) + size)) send_buffer(of, at, static_cast<std::uint32_t>(size));
     } catch (const std::bad_alloc&) {
         return nullptr;

@@ -15,7 +15,7 @@
 #include "reactor/ring/ring.hpp"
 #include "reactor/ring/ring_buffers.hpp"
 #include "reactor/ring/ring_connection.hpp"
-#include "reactor/ring/ring_owner.hpp"
+#include "reactor/ring/ring_reactor.hpp"
 #include "sys/fd.hpp"
 
 namespace eddy::detail {
@@ -49,14 +49,14 @@ int kept_number(int fd) noexcept {
 
 }  // namespace
 
-uring::uring(ring_owner& owner) noexcept : owner_(owner) {}
+uring::uring(ring_reactor& owner) noexcept : owner_(owner) {}
 
 uring::~uring() {
     ring_.reset();
     if (buffers_ != nullptr) buffers_->close();
 }
 
-result<std::unique_ptr<uring>> uring::make(ring_owner& owner) noexcept {
+result<std::unique_ptr<uring>> uring::make(ring_reactor& owner) noexcept {
     std::unique_ptr<uring> made(new (std::nothrow) uring(owner));
     if (!made) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     made->ring_.reset(new (std::nothrow) ring);
@@ -171,7 +171,7 @@ void uring::on_accepted(listener_source& listener, const ring_completion& what) 
 
 void uring::end_operation(ring_connection& stream, operation_end end) noexcept {
     --in_flight_;
-    if (end.was_cancelled) owner_.set_given_up(--given_up_);
+    if (end.was_cancelled) owner_.sources().counters().set_given_up(--given_up_);
     if (end.closes) owner_.finish_closing(stream);
     stream.release();  // the operation's reference
 }
@@ -212,7 +212,7 @@ bool uring::receive(ring_connection& stream) noexcept {
     }
     entry->user_data = tag(kind::receive, &stream);
     ++in_flight_;
-    if (begun.was_watched) owner_.unwatch_reading(stream);
+    if (begun.was_watched) owner_.sources().watch_writing_only(stream);
     return true;
 }
 
@@ -225,7 +225,7 @@ bool uring::stop(ring_connection& stream) noexcept {
     }
     ::io_uring_prep_cancel64(entry, tag(kind::receive, &stream), 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    owner_.set_given_up(++given_up_);
+    owner_.sources().counters().set_given_up(++given_up_);
     return true;
 }
 
@@ -283,23 +283,23 @@ void uring::settle_sends(unsigned taken) noexcept {
 
 void uring::settle(send_buffer& slot) noexcept {
     ring_connection& stream = *slot.stream;
-    ring_owner& owner = *slot.owner;
+    ring_reactor& owner = *slot.owner;
     switch (stream.settle(slot)) {
     case ring_connection::sent::all: break;
     case ring_connection::sent::rest: {
-        const auto is_new = owner.watch_stream(stream, ring_connection::for_writing);
+        const auto is_new = owner.sources().watch_more(stream, io::interest::writable);
         // If the descriptor was already watched, it may have become writable meanwhile, and that edge is not
         // reported again. So try to send now. Also try if it cannot be watched.
-        if (!is_new || !*is_new) stream.on_ready(owner, io::ready::writable);
+        if (!is_new || !*is_new) stream.report(io::ready::writable);
         // The event loop of the stream ended during the send and left the stream to the sending thread. No other
         // thread will close it.
         if (!is_new && stream.is_closing() && stream.give_up_now()) owner.finish_closing(stream);
-        owner.release();
+        owner.sources().release();
         break;
     }
     case ring_connection::sent::close:
         owner.finish_closing(stream);
-        owner.release();
+        owner.sources().release();
         break;
     }
     stream.release();  // the queue's reference

@@ -8,12 +8,11 @@
 #include <eddy/result.hpp>
 
 #include "reactor/drivers/driver.hpp"
-#include "reactor/ring/completion_transport.hpp"
 #include "reactor/ring/send_buffer.hpp"
 
 namespace eddy::detail {
 
-class ring_owner;
+class ring_reactor;
 class ring;
 class ring_buffers;
 class listener_source;
@@ -33,7 +32,7 @@ struct ring_tick {
 /// Linux's io_uring(7) for the data of connections: it completes receives, accepts, and sends. It runs beside an epoll
 /// and does not replace it. Everything about readiness (a connect, user descriptors, a full socket) uses the epoll,
 /// from any thread and with the same meaning as without a ring. The ring watches the epoll's own descriptor, so its
-/// owner waits in one place.
+/// owner waits in one place. no_uring.cpp replaces this class in a build without liburing.
 ///
 ///     operation            how                                                             ends when
 ///     receive              multishot, into provided buffers; one per stream                a completion without F_MORE
@@ -59,7 +58,7 @@ class uring : immovable {
 public:
     /// Creates a ring for `owner`.
     /// Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
-    [[nodiscard]] static result<std::unique_ptr<uring>> make(ring_owner& owner) noexcept;
+    [[nodiscard]] static result<std::unique_ptr<uring>> make(ring_reactor& owner) noexcept;
     ~uring();
 
     /// Makes this thread the owner of the ring. Only the owner may call the functions below.
@@ -90,8 +89,8 @@ public:
     /// Queues the send buffer for the next submission. Takes over the caller's reference to the stream.
     /// Preconditions: slot.sender is set.
     void queue(send_buffer& slot) noexcept;
-    /// The io_handle that this ring belongs to.
-    [[nodiscard]] ring_owner& owner() const noexcept { return owner_; }
+    /// The reactor that this ring belongs to.
+    [[nodiscard]] ring_reactor& owner() const noexcept { return owner_; }
 
     /// Ends everything: submits the queued sends, cancels, and waits for the last completion. Returns false if the
     /// kernel refuses the call, for example because of a new seccomp filter. The operations in flight then end with the
@@ -99,7 +98,7 @@ public:
     [[nodiscard]] bool retire() noexcept;
 
 private:
-    explicit uring(ring_owner& owner) noexcept;
+    explicit uring(ring_reactor& owner) noexcept;
 
     void dispatch_all(ring_tick& done) noexcept;
     void dispatch(const ring_completion& what, ring_tick& done) noexcept;
@@ -133,7 +132,7 @@ private:
         }
     };
 
-    ring_owner& owner_;
+    ring_reactor& owner_;
     // Pointers, so that this header does not include liburing's. The destructor closes the ring first: until then
     // the kernel accesses the buffers.
     ring_buffers* buffers_ = nullptr;
@@ -151,7 +150,5 @@ private:
     slot_queue queued_;
     slot_queue submitted_;
 };
-
-static_assert(completion_transport<uring>);
 
 }  // namespace eddy::detail

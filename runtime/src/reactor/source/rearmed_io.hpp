@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/frame_pool.hpp>
+
 #include "reactor/source/scheduled_io.hpp"
 #include "reactor/source/source_key.hpp"
 
@@ -22,14 +24,13 @@ protected:
 /// io_handle, which owns the driver.
 class rearmed_io final : public scheduled_io {
 public:
-    rearmed_io(int fd, rearming_driver& driver) noexcept : driver_(&driver), watched_fd_(fd) { form_ = form::rearmed; }
-
-    /// Tells the driver that a task has cleared the conditions `cleared`.
-    void rearm(io::ready cleared) noexcept { driver_->rearm(watched_fd_, static_cast<scheduled_io*>(this), cleared); }
+    rearmed_io(int fd, rearming_driver& driver) noexcept : scheduled_io(fd), driver_(&driver) {}
 
 private:
+    void rearm(io::ready over) noexcept override { driver_->rearm(fd(), static_cast<scheduled_io*>(this), over); }
+    void destroy() noexcept override { pool_delete(this); }
+
     rearming_driver* const driver_;
-    const int watched_fd_;
 };
 
 }  // namespace eddy::detail

@@ -8,9 +8,6 @@
 
 #include "sync/wake_list.hpp"
 
-#include "reactor/source/composite_io.hpp"
-#include "reactor/source/rearmed_io.hpp"
-
 namespace eddy::detail {
 namespace {
 
@@ -23,17 +20,11 @@ bool has_answer(const io::ready_event& seen) noexcept { return !seen.ready.is_em
 }  // namespace
 
 void scheduled_io::release(std::uint32_t count) noexcept {
-    if (!references_.drop(count)) return;
-    if (is_stream_) {
-        free_stream(*this);
-    } else if (form_ == form::composite) {
-        pool_delete(static_cast<composite_io*>(this));
-    } else if (form_ == form::rearmed) {
-        pool_delete(static_cast<rearmed_io*>(this));
-    } else {
-        pool_delete(this);
-    }
+    if (references_.drop(count)) destroy();
 }
+
+void scheduled_io::destroy() noexcept { pool_delete(this); }
+void scheduled_io::rearm(io::ready) noexcept {}
 
 /// Changes the word. The caller holds the lock.
 void scheduled_io::store(bool is_shutdown, std::uint16_t tick, io::ready now) noexcept {
@@ -73,10 +64,7 @@ void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
         if (now.tick != seen.tick) return;  // a newer event; keep it
         store(now.is_shutdown, now.tick, now.ready - over);
     }
-    if (form_ == form::plain) [[likely]]
-        return;
-    if (form_ == form::rearmed) return static_cast<rearmed_io&>(*this).rearm(over);
-    static_cast<composite_io&>(*this).rearm(over);
+    rearm(over);
 }
 
 void scheduled_io::clear_readable() noexcept {
@@ -138,7 +126,7 @@ void scheduled_io::unlink(io_waiter& waiter) noexcept {
 void scheduled_io::wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept {
     eddy::waker reader = take_slot(direction::read, what);
     eddy::waker writer = take_slot(direction::write, what);
-    const bool has_waiters = !waiters_.is_empty();
+    const bool has_waiters = waiters_.front() != nullptr;
     held.unlock();
     std::move(reader).wake();
     std::move(writer).wake();
@@ -157,7 +145,7 @@ eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
 void scheduled_io::wake_waiters(io::ready what) noexcept {
     wake_list taken;
     std::unique_lock guard(lock_);
-    for (waiter* each = waiters_.front(); each != nullptr;) {
+    for (io_waiter* each = waiters_.front(); each != nullptr;) {
         if (taken.is_full()) {
             guard.unlock();
             taken.wake_all();
@@ -165,8 +153,7 @@ void scheduled_io::wake_waiters(io::ready what) noexcept {
             each = waiters_.front();  // the list may have changed; the waiters that were taken are not in it
             continue;
         }
-        // SAFETY: waiters_ contains only io_waiter objects, which are alive while they are linked.
-        auto& current = static_cast<io_waiter&>(*std::exchange(each, each->next));
+        io_waiter& current = *std::exchange(each, waiters_.after(*each));
         if (!what.satisfies(current.wanted)) continue;
         waiters_.remove(current);
         taken.push(std::move(current.wake));

@@ -3,15 +3,17 @@
 
 #include <cstdint>
 #include <mutex>
+#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/wait_record.hpp>
-#include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/ready_event.hpp>
+
+#include "reactor/source/waiter_ring.hpp"
 
 namespace eddy::detail {
 
@@ -48,10 +50,27 @@ struct readiness_word {
     return !(seen - (io::ready::readable | io::ready::writable)).is_empty();
 }
 
-/// A link of the driver's registration set. `next` is null while the source is not in a list.
+/// A link of a list of registered sources. `previous` is null while the source is in no such list.
 struct source_link {
     source_link* previous = nullptr;
     source_link* next = nullptr;
+};
+
+/// A circular list of registered sources. This object is its sentinel.
+struct source_list : source_link, immovable {
+    source_list() noexcept : source_link{this, this} {}
+    [[nodiscard]] bool is_empty() const noexcept { return next == this; }
+    void push_back(source_link& added) noexcept {
+        added.next = this;
+        added.previous = std::exchange(previous, &added);
+        added.previous->next = &added;
+    }
+    /// Removes a source from the list that it is in.
+    static void remove(source_link& source) noexcept {
+        source.previous->next = source.next;
+        source.next->previous = source.previous;
+        source.previous = nullptr;
+    }
 };
 
 /// The state that a registration shares with its driver.
@@ -61,12 +80,15 @@ struct source_link {
 ///                             tasks: clear the readiness that they saw       look() needs no lock
 ///     waker slots,            tasks: store and remove their waker            lock_
 ///     waiters_                driver: takes wakers out, wakes them unlocked
-///     list links              the driver's registration set                  the set's lock
-///     is_watched_for_writing  io_handle::watch_writing()                     the set's lock
+///     list links              the registration set                           the set's lock
+///     watched                 source_set: what the driver watches it for     the set's lock
 ///     references_             registration: 1; registration set: 1           itself
 ///
 /// No wake-up is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
 /// word and takes the wakers, both under the lock. The second one to lock sees what the other one did.
+///
+/// A subclass has another reaction to an event (ring_connection), or to the end of a condition (rearmed_io,
+/// composite_io). It also defines destroy().
 ///
 /// Aligned to 128 bytes, which is two cache lines on x86-64, where adjacent lines are prefetched in pairs. Some
 /// other processors have cache lines of 128 bytes.
@@ -75,25 +97,23 @@ struct source_link {
 /// Lifetime: reference counted.
 class alignas(128) scheduled_io : public source_link, immovable {
 public:
-    scheduled_io() noexcept = default;
-    /// Creates the base of a ring_connection, with two references: that of its socket and that of the registration set.
-    explicit scheduled_io(int fd) noexcept : references_(2), is_stream_(true), fd_(fd) {}
+    /// Creates the state with one reference. `fd` is the descriptor that the driver watches, if it is one.
+    explicit scheduled_io(int fd = -1) noexcept : fd_(fd) {}
+    virtual ~scheduled_io() = default;
 
     /// Adds a reference.
     void retain() noexcept { references_.add(); }
     /// Gives up `count` references. Frees the object with the last one.
     void release(std::uint32_t count = 1) noexcept;
 
-    /// Returns whether this is a ring_connection: a connection or listener that is registered with io_uring.
-    [[nodiscard]] bool is_stream() const noexcept { return is_stream_; }
-    /// Returns whether this is a composite_io: a source with descriptors of its own choice.
-    [[nodiscard]] bool is_composite() const noexcept { return form_ == form::composite; }
+    /// The descriptor that the driver watches; -1 if there are several.
+    [[nodiscard]] int fd() const noexcept { return fd_; }
 
     // ---- The driver's side ----
 
     /// Adds `what` to the readiness, increments the tick, and wakes the tasks that wait for any of it. It may run
     /// user-provided wakers, so the caller must not hold a lock.
-    void report(io::ready what) noexcept;
+    virtual void report(io::ready what) noexcept;
     /// Shuts the source down permanently. Pending and later waits end immediately.
     void shut_down() noexcept;
 
@@ -136,6 +156,25 @@ public:
     /// Drops the wakers of both slots when the registration is gone. Entries of the list of waiters keep theirs.
     void clear_wakers() noexcept;
 
+protected:
+    struct wakers {
+        eddy::waker reader;
+        eddy::waker writer;
+    };
+    [[nodiscard]] wakers take_wakers() noexcept;
+    // In the following two, the caller holds the lock.
+    /// The first half of report(): changes the word.
+    void set_readiness(io::ready what) noexcept;
+    /// Clears `readable`, unless something else was reported that ends or shortens a read without a further event.
+    void clear_readable() noexcept;
+    /// The second half of report(). Releases `held`, the lock of this object, before it wakes anything.
+    void wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept;
+
+    /// Frees the object, which pool_new() has created. Called with the last reference.
+    virtual void destroy() noexcept;
+    /// Called after a task has cleared `over`. For a driver that reports a condition only once.
+    virtual void rearm(io::ready over) noexcept;
+
 private:
     struct waker_slot {
         eddy::waker waker;
@@ -154,45 +193,21 @@ private:
     ref_count<> references_;
 
 protected:
-    struct wakers {
-        eddy::waker reader;
-        eddy::waker writer;
-    };
-    [[nodiscard]] wakers take_wakers() noexcept;
-    // For both, the caller holds the lock.
-    /// The first half of report(): changes the word.
-    void set_readiness(io::ready what) noexcept;
-    /// Clears `readable`, unless something else was reported that ends or shortens a read without a further event.
-    void clear_readable() noexcept;
-    /// The second half of report(). Releases `held`, the lock of this object, before it wakes anything.
-    void wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept;
-
     spin_lock lock_;
 
-private:
-    const bool is_stream_ = false;
-
-protected:
-    /// The class of this object, if it is not a ring_connection.
-    enum class form : std::uint8_t { plain, rearmed, composite };
-    form form_ = form::plain;
-
 public:
-    bool is_watched_for_writing = false;  // a datagram socket is also watched for writing
-
-protected:
-    const int fd_ = -1;  // for a ring_connection
+    /// The conditions (io::interest) for which the driver watches the descriptor; 0 for none. Guarded by the lock of
+    /// the source_set.
+    std::uint8_t watched = 0;
 
 private:
+    const int fd_;
     waker_slot reader_;
     // The fields up to here are in one cache line: those that a reader uses to begin to wait. To wake it, the driver
     // also accesses the fields below.
     waker_slot writer_;
-    waiter_list<io_waiter> waiters_;
+    waiter_ring waiters_;
 };
-
-/// Frees a ring_connection when its last reference is released.
-void free_stream(scheduled_io& stream) noexcept;
 
 static_assert(alignof(scheduled_io) == 128 && sizeof(scheduled_io) % 128 == 0);
 

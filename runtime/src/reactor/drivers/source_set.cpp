@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+#include "reactor/drivers/source_set.hpp"
+
+#include <mutex>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/error.hpp>
+
+#include "reactor/source/rearmed_io.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// As in Tokio: wake the event loop after this many removals, so that released sources do not accumulate while it
+// sleeps.
+constexpr std::size_t wake_after_releases = 16;
+
+std::unexpected<std::error_code> no_memory() noexcept {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+/// Returns the set with these bits, which must not be empty.
+io::interest interest_of(std::uint8_t bits) noexcept {
+    std::optional<io::interest> all;
+    for (const auto each : {io::interest::readable, io::interest::writable, io::interest::priority}) {
+        if ((bits & each.bits()) != 0) all = all ? *all | each : each;
+    }
+    return *all;
+}
+
+}  // namespace
+
+source_set::~source_set() { release_pending(); }
+
+// ---- Registration ----
+
+/// Returns runtime_shutdown if nothing can be registered. The caller holds the lock.
+result<void> source_set::check_open() const noexcept {
+    if (is_shut_down() || is_in_child()) return std::unexpected(make_error_code(errc::runtime_shutdown));
+    return ok();
+}
+
+result<scheduled_io*> source_set::add_source(int fd, io::interest wanted) noexcept try {
+    rearming_driver* const rearming = driver_->rearming();
+    scheduled_io* const source = rearming == nullptr ? pool_new<scheduled_io>(fd) : pool_new<rearmed_io>(fd, *rearming);
+    const auto added = [&]() -> result<void> {
+        // The lock also covers the system call: the shutdown closes the driver under it.
+        const std::lock_guard guard(lock_);
+        if (auto watched = watch_part(*source, fd, wanted); !watched) return watched;
+        source->watched = wanted.bits();
+        source->retain();  // the set's reference
+        sources_.push_back(*source);
+        return ok();
+    }();
+    if (added) return source;
+    source->release();
+    return std::unexpected(added.error());
+} catch (const std::bad_alloc&) {
+    return no_memory();
+}
+
+result<void> source_set::add_unwatched(scheduled_io& source, source_list& list) noexcept {
+    const std::lock_guard guard(lock_);
+    if (auto open = check_open(); !open) return open;
+    source.retain();  // the list's reference
+    list.push_back(source);
+    if (source.fd() >= 0) counters_.add_registered();
+    return ok();
+}
+
+result<void> source_set::watch_part(scheduled_io& source, int fd, io::interest wanted) noexcept {
+    if (auto open = check_open(); !open) return open;
+    if (auto watched = driver_->watch(fd, &source, wanted); !watched) return watched;
+    counters_.add_registered();
+    return ok();
+}
+
+result<void> source_set::change_part(scheduled_io& source, int fd, io::interest wanted) noexcept {
+    if (auto open = check_open(); !open) return open;
+    return driver_->watch_again(fd, &source, wanted);
+}
+
+result<void> source_set::unwatch_part(int fd) noexcept {
+    counters_.add_deregistered();
+    // In a forked child the epoll is shared with the parent, whose registrations must stay.
+    return may_use_driver() ? driver_->unwatch(fd) : ok();
+}
+
+result<void> source_set::remove_source(scheduled_io& source) noexcept {
+    source.clear_wakers();
+    std::unique_lock guard(lock_);
+    result<void> unwatched;
+    const bool was_watched = std::exchange(source.watched, std::uint8_t{0}) != 0;
+    counters_.add_deregistered();
+    if (was_watched && may_use_driver()) unwatched = driver_->unwatch(source.fd());
+    unlink_and_release(source, was_watched, std::move(guard));
+    return unwatched;
+}
+
+void source_set::drop_source(scheduled_io& source) noexcept {
+    source.clear_wakers();
+    unlink_and_release(source, true, std::unique_lock(lock_));
+}
+
+/// Removes the source from its list, and releases the caller's reference and that of the list: immediately, or if it
+/// was watched, after the tick that may be dispatching its events. Unlocks `guard`.
+void source_set::unlink_and_release(scheduled_io& source, bool was_watched, std::unique_lock<mutex>&& guard) noexcept {
+    std::size_t pending = 0;
+    std::uint32_t references = 1;
+    if (source.previous != nullptr) {  // else the shutdown has unlinked it
+        source_list::remove(source);
+        if (was_watched) {
+            source.next = std::exchange(pending_release_, &source);
+            // relaxed: written under the lock. A tick that misses the value without the lock sees it next time.
+            pending = pending_count_.load(std::memory_order_relaxed) + 1;
+            pending_count_.store(pending, std::memory_order_relaxed);
+        } else {
+            references += 1;
+        }
+    }
+    const bool is_awaited_last = wakes_when_idle_ && sources_.is_empty();
+    guard.unlock();
+    source.release(references);
+    // relaxed: compared with this thread's own mark, which only this thread stores.
+    const bool turns_here = driver_lock_.is_held_here() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
+    if (is_awaited_last || (pending >= wake_after_releases && !turns_here)) wake();
+}
+
+result<void> source_set::watch_again(scheduled_io& source, io::interest wanted) noexcept {
+    const std::lock_guard guard(lock_);
+    auto changed = change_part(source, source.fd(), wanted);
+    if (changed) source.watched = wanted.bits();
+    return changed;
+}
+
+result<bool> source_set::watch_more(scheduled_io& source, io::interest more) noexcept {
+    const std::lock_guard guard(lock_);
+    if (auto open = check_open(); !open) return std::unexpected(open.error());
+    // After the removal, another file may have the number of the descriptor.
+    if (source.previous == nullptr) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
+    const auto wanted = static_cast<std::uint8_t>(source.watched | more.bits());
+    if (wanted == source.watched) return false;
+    const auto done = source.watched == 0 ? driver_->watch(source.fd(), &source, interest_of(wanted))
+                                          : driver_->watch_again(source.fd(), &source, interest_of(wanted));
+    if (!done) return std::unexpected(done.error());
+    source.watched = wanted;
+    return true;
+}
+
+void source_set::watch_writing_only(scheduled_io& source) noexcept {
+    const std::lock_guard guard(lock_);
+    const std::uint8_t writing = io::interest::writable.bits();
+    if (source.watched == 0 || source.watched == writing || !check_open()) return;
+    if (driver_->watch_again(source.fd(), &source, io::interest::writable)) source.watched = writing;
+}
+
+void source_set::release_pending() noexcept {
+    // relaxed: see unlink_and_release().
+    if (pending_count_.load(std::memory_order_relaxed) == 0) return;
+    source_link* pending = nullptr;
+    {
+        const std::lock_guard guard(lock_);
+        pending = std::exchange(pending_release_, nullptr);
+        pending_count_.store(0, std::memory_order_relaxed);
+    }
+    while (pending != nullptr) {
+        // SAFETY: the list contains only scheduled_io objects, each with the reference of the set.
+        auto& source = static_cast<scheduled_io&>(*std::exchange(pending, pending->next));
+        source.release();
+    }
+}
+
+// ---- Events ----
+
+/// Passes an event to its source. Not inlined: the loop around it needs so many registers that `what` would be stored
+/// as a byte and loaded as a word, which stalls.
+[[gnu::noinline]] void source_set::dispatch(source_key key, io::ready what) noexcept {
+    // SAFETY: the key is a scheduled_io that was passed to the driver. It stays allocated until the next
+    // release_pending(), which only the holder of the driver lock calls.
+    static_cast<scheduled_io*>(key)->report(what);
+}
+
+result<std::size_t> source_set::poll_events(max_wait timeout) noexcept {
+    // A thread that misses the flag is woken: see io_handle::close_driver_lock().
+    if (is_shut_down()) return std::unexpected(make_error_code(errc::runtime_shutdown));
+    release_pending();
+    const auto turned = driver_->tick(timeout, [this](source_key key, io::ready what) { dispatch(key, what); });
+    if (!turned) return std::unexpected(turned.error());
+    if (turned->was_woken) has_pending_wake_ = true;
+    counters_.add_events(turned->events);
+    return turned->events;
+}
+
+void source_set::wake_if_driven_elsewhere() noexcept {
+    // seq_cst, like the store before this call, and like the store of owner_ in io_handle::tick() and the loads after
+    // it (ring_reactor::serve_posted(), ring_reactor::wait_for_lingering()). Each thread stores its word and then loads
+    // the other's. With weaker orders, this thread could still see itself as the owner, while the thread that has taken
+    // over the ticks misses the work and sleeps.
+    if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
+}
+
+}  // namespace eddy::detail
