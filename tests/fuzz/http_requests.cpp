@@ -20,10 +20,10 @@ std::size_t head_size(std::string_view text) {
 void http_requests(input bytes) {
     decisions from(bytes);
     const std::size_t step = 1 + from.up_to(30);
-    support::http_limits limits;
-    limits.head.bytes = 40 + from.up_to(255);
-    limits.head.fields = 1 + from.up_to(9);
-    limits.body = from.up_to(255);
+    eddy::http::h1::limits limits;
+    limits.head_bytes = 40 + from.up_to(255);
+    limits.headers = 1 + from.up_to(9);
+    limits.body_bytes = from.up_to(255);
     const auto text = from.rest();
     const auto got = support::requests_in(text, step, limits);
     require(got == support::requests_in(text, text.size() + 1, limits), "the pieces change what is parsed");
@@ -33,7 +33,7 @@ void http_requests(input bytes) {
     const bool is_accepted =
         got.find(" 1.1 \"") != std::string_view::npos || got.find(" 1.0 \"") != std::string_view::npos;
     if (!is_accepted) return;
-    require(head.size() <= limits.head.bytes, "the head exceeds its limit");
+    require(head.size() <= limits.head_bytes, "the head exceeds its limit");
     for (std::size_t i = 0; i < head.size(); ++i) {
         require(head[i] != '\0', "a NUL is accepted");
         require(head[i] != '\n' || (i > 0 && head[i - 1] == '\r'), "a bare LF is accepted");

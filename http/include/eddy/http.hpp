@@ -29,5 +29,8 @@
 #include <eddy/http/serve.hpp>         // serve(), serve_connection()
 #include <eddy/http/service.hpp>       // a callable that answers requests
 
+// HTTP/1.1 without a connection
+#include <eddy/http/h1.hpp>  // bytes become messages, and messages become bytes
+
 // Other protocols on the same connection
 #include <eddy/http/upgrade.hpp>  // switch_protocols(), upgrade()

@@ -5,13 +5,14 @@
 #include <utility>
 
 #include <eddy/error.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/http/error.hpp>
+#include <eddy/http/h1.hpp>
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/time/try_timeout.hpp>
 
 #include "client/connect_to_any.hpp"
-#include "h1/head.hpp"
 #include "h2/http2.hpp"
 
 namespace eddy::detail {
@@ -21,64 +22,29 @@ using way = client_destination::way;
 
 // ---- Proxies ----
 
-std::string connect_request(const proxy_server& proxy, const std::string& server) {
-    std::string text = "CONNECT " + server + " HTTP/1.1\r\nHost: " + server + "\r\nUser-Agent: eddy\r\n";
-    if (!proxy.authorization.empty()) text.append("Proxy-Authorization: ").append(proxy.authorization).append("\r\n");
-    return text.append("\r\n");
-}
-
-/// Receives the response to CONNECT.
-class tunnel_response {
-public:
-    explicit tunnel_response(std::size_t header_limit) {
-        limits_.bytes = header_limit;
-        limits_.fields = most_response_fields;
-    }
-
-    /// Parses the heads that have arrived, and removes them from the stream. Returns the status of the response, or
-    /// nullopt if its head is incomplete.
-    result<std::optional<int>> parse(message_stream& from) {
-        const auto bad = [] { return std::unexpected(make_error_code(http::errc::bad_message)); };
-        for (;;) {
-            using outcome = head_scanner::outcome;
-            switch (scanner_.scan(from.in(), limits_.bytes)) {
-            case outcome::incomplete:
-                if (!may_be_response(from.in())) return bad();
-                return std::nullopt;
-            case outcome::complete: break;
-            case outcome::malformed: return bad();
-            case outcome::line_too_long:
-            case outcome::too_large: return std::unexpected(make_error_code(http::errc::header_too_large));
-            }
-            response_head head;
-            const auto text = from.in().substr(scanner_.begin(), scanner_.end() - scanner_.begin());
-            if (!parse_tunnel_head(text, limits_, head)) return bad();
-            from.consume(scanner_.end());
-            scanner_ = head_scanner();
-            if (head.status >= 200) return head.status;
-            if (head.status == 101 || ++interim_ > most_interim_responses) return bad();
-        }
-    }
-
-private:
-    head_limits limits_;
-    head_scanner scanner_;
-    unsigned interim_ = 0;
-};
-
 /// Sends a request CONNECT, and returns the status of the response.
-task<result<int>> ask(message_stream& stream, std::string request, std::size_t header_limit) {
-    stream.out().append(request);
-    co_await try_(stream.flush());
-    tunnel_response response(header_limit);
+task<result<int>> ask(message_stream& stream, const proxy_server& proxy, std::string server, std::size_t header_limit) {
+    auto limits = http::h1::client_engine::usual_limits();
+    limits.head_bytes = header_limit;
+    http::h1::client_engine engine(limits);
+    http::headers fields;
+    fields.add("User-Agent", "eddy");
+    if (!proxy.authorization.empty()) fields.add("Proxy-Authorization", proxy.authorization);
+    engine.write_connect(stream.out(), server, fields);
+    auto sending = poll_fn([&](context& cx) { return stream.poll_flush(cx); });
+    co_await try_(std::move(sending));
     for (bool has_received = false;; has_received = true) {
-        const auto count = co_await try_(stream.fill());
+        auto receiving = poll_fn([&](context& cx) { return stream.poll_fill(cx); });
+        const auto count = co_await try_(std::move(receiving));
         if (count == 0) {
             co_return std::unexpected(has_received ? make_error_code(http::errc::bad_message)
                                                    : make_error_code(errc::unexpected_eof));
         }
-        const auto status = co_await try_(response.parse(stream));
-        if (status) co_return *status;
+        auto input = stream.in();
+        const auto found = engine.receive(input);
+        stream.consume_until(input);
+        if (found == http::h1::engine::event::failed) co_return std::unexpected(engine.failure());
+        if (found == http::h1::engine::event::head) co_return to_int(engine.take_response().status);
     }
 }
 
@@ -107,7 +73,7 @@ task<result<opened_connection>> connect_to_proxy(const proxy_server& proxy, cons
 task<result<io::boxed_stream>> open_tunnel(io::boxed_stream to_proxy, const proxy_server& proxy, std::string server,
                                            const http::client_options& options, client_progress& at) {
     message_stream stream(std::move(to_proxy), options.io_timeout());
-    auto asking = ask(stream, connect_request(proxy, server), options.header_limit());
+    auto asking = ask(stream, proxy, std::move(server), options.header_limit());
     const auto status = co_await try_(time::try_timeout(options.connect_timeout(), std::move(asking)));
     if (status / 100 != 2) {
         at.where += " (status " + std::to_string(status) + ")";

@@ -2,16 +2,19 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
+#include <eddy/http/h1.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 
 #include "client/exchange.hpp"
 #include "client/pool.hpp"
-#include "h1/head.hpp"
+#include "h1/body_sender.hpp"
 
 namespace eddy::detail {
 
@@ -19,12 +22,11 @@ namespace eddy::detail {
 /// returns to the pool if it can be used again.
 class http1_exchange final : public client_exchange {
 public:
-    /// `is_kept` tells whether the connection had been used before.
+    /// `is_kept` tells whether the connection had been used before. With `asks_for_upgrade`, a response 101 is
+    /// expected: see http::h1::client_engine.
     http1_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool, std::string origin,
-                   http::request asked, std::string_view authority, bool is_kept);
+                   http::request asked, std::string_view authority, bool is_kept, bool asks_for_upgrade = false);
 
-    /// Adds "Connection: Upgrade" to the request. Call it before the first poll.
-    void request_upgrade();
     /// Returns the connection after a response 101. Call take_response() before.
     [[nodiscard]] io::boxed_stream take_stream();
 
@@ -32,22 +34,23 @@ public:
     http::response take_response() override;
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override;
     bool may_have_trailers() const noexcept override { return false; }  // only a body in chunks has them
-    http::headers trailers() override { return decoder_->trailers(); }
+    http::headers trailers() override { return engine_.trailers(); }
 
-    bool is_sent() const noexcept override {
-        return !sending_ && !send_error_ && !(connection_ && connection_->stream.body_failure());
-    }
+    bool is_sent() const noexcept override { return !is_sending_ && !send_error_; }
     repeat may_repeat() const noexcept override {
         return is_kept_ && !has_received_ ? repeat::if_idempotent : repeat::never;
     }
     std::optional<http::request> take_request() override;
 
+    // ---- For body_sender ----
+
+    [[nodiscard]] std::unique_lock<mutex> lock() const noexcept { return {}; }
+    poll_result<result<void>> poll_flush(context& cx) { return connection_->stream.poll_flush(cx); }
+    [[nodiscard]] std::error_code poll_waiting(context&, const http::body&) const noexcept { return {}; }
+
 private:
     void poll_send(context& cx);
-    /// Parses the heads that have arrived: those of interim responses, and that of the response itself. Returns whether
-    /// the latter is complete.
-    result<bool> parse_head();
-    [[nodiscard]] std::error_code better_reason(std::error_code reason) const noexcept;
+    poll_result<result<void>> fail_head(std::error_code why) const;
     void end();
     /// Closes the connection. Later reads of the body return `why`.
     void fail(std::error_code why) noexcept;
@@ -56,16 +59,12 @@ private:
     std::shared_ptr<http_client> pool_;
     std::string origin_;
     http::request asked_;
-    std::optional<task<result<void>>> sending_;  // refers to asked_ and connection_
+    http::h1::client_engine engine_;
+    body_sender sender_;
     std::error_code send_error_;
     std::error_code failure_;  // of the body of the response
-    head_limits limits_;
-    head_scanner scanner_;
-    response_head head_;
-    std::optional<body_decoder> decoder_;
-    unsigned interim_ = 0;
+    bool is_sending_ = true;
     bool has_received_ = false;
-    bool may_upgrade_ = false;  // a response 101 is expected
     bool is_kept_;
 };
 

@@ -39,7 +39,7 @@ task<void> run_connection(std::unique_ptr<http2_client_connection> all) {
     http2_driving driving(*all);
     const bool is_alive = co_await driving;
     if (!is_alive) co_return;
-    auto closing = time::timeout(client_close_limit, all->stream().close());
+    auto closing = time::timeout(client_close_limit, connection_end(all->stream()));
     static_cast<void>(co_await closing);
 }
 

@@ -33,8 +33,7 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     auto connection = std::move(made.connection);
     at.where = connection->address;
     const auto exchange = std::make_shared<http1_exchange>(std::move(connection), std::move(shared), to.authority(),
-                                                           std::move(asked), to.authority(), false);
-    exchange->request_upgrade();
+                                                           std::move(asked), to.authority(), false, true);
     auto waiting = poll_fn([&](context& cx) {
         auto head = exchange->poll_head(cx);
         at.phase = exchange->is_sent() ? http::phase::receive : http::phase::send;

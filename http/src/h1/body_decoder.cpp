@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "h1/body_decoder.hpp"
-
 #include <algorithm>
 #include <utility>
 
+#include <eddy/http/detail/h1_message.hpp>
+
+#include "message/fields.hpp"
 #include "message/syntax.hpp"
 
 namespace eddy::detail {

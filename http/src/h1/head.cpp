@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "message/fields.hpp"
 #include "message/syntax.hpp"
 
 namespace eddy::detail {
@@ -128,8 +129,8 @@ std::string_view take_line(std::string_view& text) noexcept {
 
 /// Parses the lines of the fields, in one pass. Sets `left` to the number of bytes after the empty line.
 /// Preconditions: `lines` ends with an empty line.
-status parse_fields(std::string_view lines, const head_limits& limits, http::headers& into, special_fields& special,
-                    std::size_t& left) {
+status parse_fields(std::string_view lines, const http::h1::limits& limits, http::headers& into,
+                    special_fields& special, std::size_t& left) {
     header_access::keep_text(into, lines, 8);
     const char* const end = lines.data() + lines.size();
     // SAFETY: each inner loop ends at a CR at the latest, because names, white space and values contain no CR. Each CR
@@ -149,7 +150,7 @@ status parse_fields(std::string_view lines, const head_limits& limits, http::hea
         const char* value_end = at;
         while (value_end != value_begin && is_space(value_end[-1])) --value_end;
         const std::string_view value(value_begin, value_end);
-        if (into.size() == limits.fields) return status::request_header_fields_too_large;
+        if (into.size() == limits.headers) return status::request_header_fields_too_large;
         header_access::add_part(into, lines, name, value);
         special.note(name, value);
     }
@@ -310,7 +311,7 @@ status parse_request_line(std::string_view line, request_head& into, std::string
 
 }  // namespace
 
-status parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
+status parse_request_head(std::string_view head, const http::h1::limits& limits, request_head& into) {
     const auto size = head.size();
     auto target = take_usual_line(head);
     const bool is_usual = !target.empty();
@@ -380,7 +381,7 @@ bool may_be_response(std::string_view text) noexcept {
     return text.starts_with('\r') || text.substr(0, begin.size()) == begin.substr(0, text.size());
 }
 
-bool parse_tunnel_head(std::string_view head, const head_limits& limits, response_head& into) {
+bool parse_tunnel_head(std::string_view head, const http::h1::limits& limits, response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
     std::string unfolded;
     special_fields special;
@@ -388,7 +389,8 @@ bool parse_tunnel_head(std::string_view head, const head_limits& limits, respons
     return parse_fields(unfold(head, unfolded), limits, into.headers, special, left) == accepted;
 }
 
-bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked, response_head& into) {
+bool parse_response_head(std::string_view head, const http::h1::limits& limits, http::method asked,
+                         response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
     std::string unfolded;  // `special` refers to it
     special_fields special;
@@ -574,7 +576,8 @@ void write_switching_head(std::string& out, const http::response& from) {
     });
 }
 
-body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority) {
+body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority,
+                                bool asks_for_upgrade) {
     using kind = body_framing::kind;
     body_framing framing;
     const auto size = from.body.size();
@@ -594,6 +597,7 @@ body_framing write_request_head(std::string& out, const http::request& from, std
         if (framing.is == kind::chunked) to.put("Transfer-Encoding: chunked\r\n");
         if (framing.is == kind::length || announces_none) to.put_length(framing.length);
         if (from.headers.has_token("Connection", "close")) to.put("Connection: close\r\n");
+        if (asks_for_upgrade) to.put("Connection: Upgrade\r\n");
         to.put("\r\n");
     });
     return framing;

@@ -6,12 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include <eddy/http/detail/h1_message.hpp>
+#include <eddy/http/h1.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/http/status.hpp>
-
-#include "message/fields.hpp"
 
 // The heads of HTTP/1.1, parsed and written: the first line of a message and its header fields (RFC 9112).
 //
@@ -25,72 +25,23 @@
 
 namespace eddy::detail {
 
-/// Finds the end of a head in a window that grows.
-///
-///     incomplete: read more, and scan() again with a window that begins with the same bytes
-///     complete:   begin() and end() delimit the head, which ends with an empty line
-///     malformed:  a line does not end with CR LF, or the first byte cannot begin a message
-///     line_too_long, too_large:  the first line, or the whole head, exceeds the limit
-class head_scanner {
-public:
-    enum class [[nodiscard]] outcome : unsigned char { incomplete, complete, malformed, line_too_long, too_large };
-
-    outcome scan(std::string_view window, std::size_t limit) noexcept;
-    [[nodiscard]] std::size_t begin() const noexcept { return begin_; }
-    [[nodiscard]] std::size_t end() const noexcept { return line_; }
-
-private:
-    std::size_t begin_ = 0;  // the start of the message, after an empty line that may precede it
-    std::size_t line_ = 0;   // the start of the line whose end was not found yet
-    std::size_t seen_ = 0;   // the bytes from line_ to here contain no LF
-    bool has_line_ = false;  // the first line has ended
-};
-
-/// The properties of a message that follow from its head.
-struct message_head {
-    body_framing framing;
-    bool keeps_alive = true;  // the connection may be used for another message
-
-    message_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-};
-/// The head of a request. It is the request itself, without a body, so that nothing is moved when the head is complete.
-/// The target is in origin form, or "*".
-struct request_head : http::request, message_head {
-    bool expects_continue = false;
-    bool asks_for_upgrade = false;  // it has the field Upgrade, and "Connection: Upgrade"
-    std::size_t size = 0;           // of the head, in bytes
-
-    request_head() noexcept : request(empty_target()) {}
-};
-struct response_head : message_head {
-    http::version version = http::version::http_1_1;
-    http::headers headers;
-    int status = 0;
-
-    response_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-};
-
 /// The result of parse_request_head() for a head that is not refused. There is no std::optional of a status, because
 /// its two parts are written one after the other, and a move that reads them together then waits for both.
 inline constexpr http::status accepted{0};
 
 /// Parses a head. Returns `accepted`, or the status with which the server refuses the request.
 /// Preconditions: `head` ends with an empty line, which may also belong to bytes after the head.
-[[nodiscard]] http::status parse_request_head(std::string_view head, const head_limits& limits, request_head& into);
-/// The limits of the client for the responses of a server: the number of fields, and that of interim responses, such as
-/// "100 Continue", before the response itself.
-inline constexpr std::size_t most_response_fields = 1000;
-inline constexpr unsigned most_interim_responses = 10;
-
+[[nodiscard]] http::status parse_request_head(std::string_view head, const http::h1::limits& limits,
+                                              request_head& into);
 /// Returns whether `text` can be the beginning of a response. A server of another protocol may wait for the client
 /// after its first line, so the end of a head would never arrive.
 [[nodiscard]] bool may_be_response(std::string_view text) noexcept;
 /// Parses the head of the response to a request with the method `asked`. Returns whether it is valid.
-[[nodiscard]] bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked,
+[[nodiscard]] bool parse_response_head(std::string_view head, const http::h1::limits& limits, http::method asked,
                                        response_head& into);
 /// Parses the head of the response to CONNECT. Ignores the fields that announce a body, because a client must do so
 /// (RFC 9110, section 9.3.6). Returns whether it is valid.
-[[nodiscard]] bool parse_tunnel_head(std::string_view head, const head_limits& limits, response_head& into);
+[[nodiscard]] bool parse_tunnel_head(std::string_view head, const http::h1::limits& limits, response_head& into);
 
 // ---- Writing ----
 
@@ -111,6 +62,7 @@ body_framing write_response_head(std::string& out, const http::response& from, r
 void write_switching_head(std::string& out, const http::response& from);
 
 /// Appends the head of a request to `out`, and returns how its body is sent. `authority` is the value of Host.
-body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority);
+body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority,
+                                bool asks_for_upgrade = false);
 
 }  // namespace eddy::detail

@@ -24,17 +24,6 @@ struct head_limits {
     head_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// The way in which the body of a message is delimited.
-struct body_framing {
-    enum class kind : unsigned char { none, length, chunked, until_end };
-
-    kind is = kind::none;
-    std::uint64_t length = 0;  // if `is` is length
-
-    body_framing() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-    body_framing(kind which, std::uint64_t size) noexcept : is(which), length(size) {}
-};
-
 /// The bytes that each field adds to the size of a list of fields (RFC 9113, section 6.5.2).
 constexpr std::size_t field_overhead = 32;
 

@@ -102,7 +102,7 @@ void http2_connection::end_bodies() noexcept {
 
 /// Tells the service that its client will not receive the whole response.
 void http2_connection::tell_service(const exchange& one) noexcept {
-    if (one.client && !one.is_sent) one.client->leave();
+    if (one.call.client && !one.call.is_answered) one.call.client->leave();
 }
 
 poll_result<void> http2_connection::poll_cancel(context& cx) {
@@ -345,7 +345,7 @@ void http2_connection::fail(std::error_code why, std::exception_ptr thrown) {
 void http2_connection::fail(const exchange& one, std::error_code why, std::exception_ptr thrown) {
     // The error of the request's body is the client's. It is not reported, even if the service has passed it on.
     if (!thrown && why && one.incoming && why == one.incoming->failure()) return;
-    if (!failure_ && !thrown_ && connection_) connection_->state().set_failed_work(one.name.text());
+    if (!failure_ && !thrown_ && connection_) connection_->state().set_failed_work(one.call.name.text());
     fail(why, std::move(thrown));
 }
 
@@ -519,7 +519,7 @@ int http2_connection::frame_sent(const nghttp2_frame& frame) {
         resets_allowed_.earn();
         // The client need not send the rest of its request (RFC 9113, section 8.1).
         const auto stream = frame.hd.stream_id;
-        if (auto* const one = exchange_of(stream); one != nullptr) one->is_sent = true;
+        if (auto* const one = exchange_of(stream); one != nullptr) one->call.is_answered = true;
         if (nghttp2_session_get_stream_remote_close(session_.get(), stream) == 0)
             nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
     }
@@ -573,16 +573,15 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     auto refused = head->finish(one.asked);
     const std::string_view target = refused ? head->target() : one.asked.target;
     one.asked_method = one.asked.method;
-    one.name.set(one.asked.method, one.asked.target);
+    one.call.name.set(one.asked.method, one.asked.target);
     one.length = head->length();
     if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
     if (refused) {
         note_refusal(server_->options, *refused, head->method_text(), target, peer_);
-        respond(one, http::response::text(std::string(http::reason_of(*refused)) + "\n", *refused));
+        one.call.replace(http::response::text(std::string(http::reason_of(*refused)) + "\n", *refused));
+        respond(one);
         return;
     }
-    one.asked.peer = peer_;
-    one.client = request_access::add_client(one.asked);
     one.at = phase::answering;
     if (has_body) {
         if (!mailbox_) mailbox_ = std::make_shared<http2_mailbox>();
@@ -593,7 +592,7 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     begun_.push_back(&one);
 }
 
-/// Creates the handler of an exchange. If the body of the request has arrived completely, passes it as a body in
+/// Calls the service, and creates the handler of an exchange. If the body of the request has arrived completely, passes it as a body in
 /// memory.
 void http2_connection::start(exchange& one) {
     std::string whole;
@@ -604,12 +603,17 @@ void http2_connection::start(exchange& one) {
     } else if (one.incoming) {
         one.asked.body = http::body::from_source(std::make_unique<http2_source>(one.incoming), one.length);
     }
+    try {
+        one.call.start(*server_, std::move(one.asked), peer_);
+    } catch (...) {
+        one.call.fail();
+    }
     one.has_work = true;
     handlers_.push(http2_work(*this, one));
 }
 
 void http2_connection::remove(exchange& one) noexcept {
-    response_bytes_ -= one.held.count();
+    response_bytes_ -= one.call.held.count();
     const auto index = one.index;
     if (index + 1 != exchanges_.size()) {
         std::swap(exchanges_[index], exchanges_.back());
@@ -621,7 +625,7 @@ void http2_connection::remove(exchange& one) noexcept {
 poll_result<http2_exchange*> http2_connection::poll_exchange(exchange& one, context& cx) {
     if (!one.work.will_wake(cx.waker())) one.work = cx.waker();
     if (one.at == phase::answering) {
-        if (!one.is_open && !one.client->is_watched()) {
+        if (!one.is_open && !one.call.client->is_watched()) {
             one.at = phase::cancelling;
         } else if (!poll_service(one, cx)) {
             return not_ready;
@@ -639,81 +643,53 @@ poll_result<http2_exchange*> http2_connection::poll_exchange(exchange& one, cont
 }
 
 poll_result<void> http2_connection::poll_cancel_exchange(exchange& one, context& cx) {
+    auto& call = one.call;
     // At the end of the connection, a service that watches its client still decides itself how it ends.
-    if (one.answering && !is_aborted_ && one.at == phase::answering && one.client->is_watched()) {
+    if (call.is_running() && !is_aborted_ && one.at == phase::answering && call.client->is_watched()) {
         if (!poll_service(one, cx)) return not_ready;
-    } else if (one.answering) {
-        try {
-            if (!one.answering->poll_cancel(cx)) return not_ready;
-        } catch (...) {
-            fail(one, {}, std::current_exception());
-        }
-        one.answering.reset();
+    } else {
+        if (!call.poll_cancel(cx)) return not_ready;
+        if (call.thrown) fail(one, {}, std::exchange(call.thrown, nullptr));
     }
-    one.counted.reset();
+    call.count_cancelled();
     return poll_result<void>::ready();
 }
 
 /// Polls the service. Returns whether it has answered.
 bool http2_connection::poll_service(exchange& one, context& cx) {
-    result<http::response> answer = std::unexpected(std::error_code());
-    std::exception_ptr thrown;
-    try {
-        if (!one.answering) {
-            if (const auto& counters = server_->options.counters()) one.counted.emplace(*counters);
-            one.answering.emplace(server_->answer.start(std::move(one.asked)));
-        }
-        auto ready = one.answering->poll(cx);
-        if (!ready) return false;
-        answer = *std::move(ready);
-        if (answer && answer->upgrade) {  // HTTP/2 has no field Upgrade, so 426 is not possible
-            answer = http::response::text("this resource needs HTTP/1.1\n", http::status::bad_request);
-        }
-        if (answer) check_status(answer->status);
-    } catch (...) {
-        thrown = std::current_exception();
+    auto& call = one.call;
+    if (!call.poll(cx)) return false;
+    if (call.has_failed()) {
+        call.answer_failure(one.incoming ? one.incoming->failure() : std::error_code());
+        fail(one, call.error.value_or(std::error_code()), std::exchange(call.thrown, nullptr));
     }
-    one.answering.reset();
-    if (thrown || !answer) {
-        const auto failure = thrown ? std::error_code() : answer.error();
-        const auto of_body = one.incoming ? one.incoming->failure() : std::error_code();
-        answer = http::response(of_body ? status_of(of_body) : status_of_service(failure));
-        fail(one, failure, std::move(thrown));
-    }
-    if (!hold(one, answer->body)) {
-        answer = http::response(http::status::service_unavailable);
-        report_unavailable(server_->options, one.name, peer_);
-    }
-    end_call(one.counted, answer->status);
+    hold(one);
+    call.count();
     if (one.is_open && !closes_) {
-        respond(one, *std::move(answer));
+        respond(one);
     } else {
         one.at = phase::done;  // the client has gone
     }
     return true;
 }
 
-/// Counts the memory of a response. Returns false if there is not enough.
-bool http2_connection::hold(exchange& one, const http::body& body) noexcept {
+/// Counts the memory of a response.
+void http2_connection::hold(exchange& one) {
+    const auto& body = one.call.answer().body;
     const auto size = body.held_bytes() + (body.in_memory() == nullptr ? http2_part::capacity : 0);
-    if (size < least_held) return true;
-    const auto& options = server_->options;
-    auto* const memory = options.memory();
-    if (!one.held.take(memory != nullptr ? &memory->responses : nullptr, size, response_bytes_,
-                       options.response_memory_limit()))
-        return false;
-    response_bytes_ += size;
-    return true;
+    if (size < least_held) return;
+    one.call.hold(server_->options, size, response_bytes_, peer_);
+    response_bytes_ += one.call.held.count();
 }
 
 /// Gives a response to nghttp2. A body in memory is read from the exchange while it is sent.
-void http2_connection::respond(exchange& one, http::response&& answer) {
-    one.answer = std::move(answer);
-    if (one.answer.status == http::status::reset_content) one.answer.body = http::body();
-    if (shuts_down() || one.answer.headers.has_token("Connection", "close")) begin_drain();
-    const http2_response_fields fields(one.answer, one.asked_method);
-    if (!fields.has_body()) one.answer.body = http::body();
-    one.is_streamed = one.answer.body.in_memory() == nullptr;  // a reader may be the body of the request
+void http2_connection::respond(exchange& one) {
+    auto& answer = one.call.answer();
+    if (answer.status == http::status::reset_content) answer.body = http::body();
+    if (shuts_down() || answer.headers.has_token("Connection", "close")) begin_drain();
+    const http2_response_fields fields(answer, one.asked_method);
+    if (!fields.has_body()) answer.body = http::body();
+    one.is_streamed = answer.body.in_memory() == nullptr;  // a reader may be the body of the request
     one.at = one.is_streamed ? phase::sending : phase::done;
     if (!one.is_streamed) detach_body(one);
     if (one.is_streamed && one.incoming && one.incoming->ask()) submit_continue(one.id);
@@ -741,12 +717,12 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
         if (!next.memory) next.memory = std::make_unique_for_overwrite<std::byte[]>(http2_part::capacity);
         result<std::size_t> count = 0;
         try {
-            auto ready = one.answer.body.poll_read(cx, {next.memory.get(), http2_part::capacity});
+            auto ready = one.call.answer().body.poll_read(cx, {next.memory.get(), http2_part::capacity});
             if (!ready) return false;
             count = *ready;
             if (!count) fail(one, count.error(), nullptr);
-            next.is_last = count && (*count == 0 || one.answer.body.has_ended());
-            if (next.is_last) one.trailers = trailers_to_send(one.answer.body);
+            next.is_last = count && (*count == 0 || one.call.answer().body.has_ended());
+            if (next.is_last) one.trailers = trailers_to_send(one.call.answer().body);
         } catch (...) {
             count = std::unexpected(std::error_code());
             fail(one, {}, std::current_exception());
@@ -761,13 +737,13 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
         nghttp2_session_resume_data(session_.get(), one.id);
     }
     if (one.is_open && !next.is_last && next.size() != 0) return false;  // append_part() wakes the handler
-    one.answer.body = http::body();
+    one.call.answer().body = http::body();
     detach_body(one);
     return true;
 }
 
 /// Returns the size of the next DATA frame, which append_part() makes.
-std::ptrdiff_t http2_connection::size_of_part(const exchange& one, std::size_t most, std::uint32_t& flags) noexcept {
+std::ptrdiff_t http2_connection::size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) noexcept {
     const auto size = size_of_data(one.sendable(), !one.is_streamed || one.next.is_last, most, flags);
     return then_trailers(session(), one.id, one.trailers, size, flags);
 }
@@ -784,7 +760,7 @@ int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> f
         one.next.begin += count;
         if (one.next.size() == 0) one.work.wake_by_ref();
     } else {
-        out.append(one.answer.body.in_memory()->text().substr(one.sent, count));
+        out.append(one.call.answer().body.in_memory()->text().substr(one.sent, count));
         one.sent += count;
     }
     one.since = now();
@@ -829,7 +805,10 @@ task<result<void>> serve_http2(message_stream stream, std::shared_ptr<const http
     http2_connection all(std::move(stream), std::move(server), peer, std::move(connection), first_until);
     http2_serving serving(all);
     const bool is_alive = co_await serving;
-    if (is_alive) co_await all.stream().close_gracefully(goaway_limit);
+    if (is_alive) {
+        connection_end closing(all.stream(), goaway_limit);
+        co_await closing;
+    }
     co_return all.outcome();
 }
 

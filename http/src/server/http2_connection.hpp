@@ -20,9 +20,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/futures_unordered.hpp>
 #include <eddy/http/request.hpp>
-#include <eddy/http/response.hpp>
 #include <eddy/http/serve.hpp>
-#include <eddy/http/service.hpp>
 #include <eddy/net/serve.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/sync/cancellation_token.hpp>
@@ -34,9 +32,7 @@
 #include "h2/http2_body.hpp"
 #include "h2/session.hpp"
 #include "h2/window.hpp"
-#include "message/presence.hpp"
-#include "server/service_outcome.hpp"
-#include "server/shared_state.hpp"
+#include "server/service_call.hpp"
 
 namespace eddy::detail {
 
@@ -58,11 +54,13 @@ struct http2_exchange {
     enum class phase : unsigned char { head, answering, cancelling, sending, done };
 
     http2_exchange(std::int32_t stream, const head_limits& limits)
-        : id(stream), head(std::make_unique<http2_head>(limits)) {}
+        : id(stream), head(std::make_unique<http2_head>(limits)) {
+        call.over_http2 = true;
+    }
 
     /// Returns the number of bytes of the body that can be sent now.
-    [[nodiscard]] std::size_t sendable() const noexcept {
-        return is_streamed ? next.size() : answer.body.in_memory()->size() - sent;
+    [[nodiscard]] std::size_t sendable() noexcept {
+        return is_streamed ? next.size() : call.answer().body.in_memory()->size() - sent;
     }
 
     const std::int32_t id;
@@ -72,21 +70,15 @@ struct http2_exchange {
     bool is_ended = false;     // the client has sent its end, or has reset it
     bool has_work = false;     // handlers_ contains a future for it
     bool has_answer = false;   // the head of the response was given to nghttp2
-    bool is_sent = false;      // the whole response was given to the connection below
     bool is_streamed = false;  // the body of the response is a reader
     http::method asked_method = http::method::get;
-    request_name name;                    // of the request, for the report of an error
     time::time_point since;               // the last progress of the response
     std::uint64_t received = 0;           // bytes of the request's body
     std::optional<std::uint64_t> length;  // the announced size of that body
     std::unique_ptr<http2_head> head;     // null after the phase `head`
     http::request asked;
-    std::shared_ptr<http2_body> incoming;     // null if the request has no body, or if its body is in memory
-    std::shared_ptr<client_presence> client;  // null before the phase `answering`
-    std::optional<counted_call> counted;      // while the service runs, with serve_options::metrics()
-    std::optional<service_answer> answering;
-    held_share held;  // of the response
-    http::response answer;
+    std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
+    service_call call;
     std::size_t sent = 0;    // of a body in memory
     http2_part next;         // of a body that is a reader
     http::headers trailers;  // of a body that is a reader, after its last part was read
@@ -194,7 +186,7 @@ private:
     int frame_not_sent(const nghttp2_frame& frame, int why);
     int data_received(std::int32_t stream, std::string_view data);
     int stream_closed(std::int32_t stream, std::uint32_t why);
-    std::ptrdiff_t size_of_part(const exchange& one, std::size_t most, std::uint32_t& flags) noexcept;
+    std::ptrdiff_t size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) noexcept;
     int append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count);
 
     // Exchanges:
@@ -203,8 +195,8 @@ private:
     poll_result<http2_exchange*> poll_exchange(exchange& one, context& cx);
     poll_result<void> poll_cancel_exchange(exchange& one, context& cx);
     [[nodiscard]] bool poll_service(exchange& one, context& cx);
-    [[nodiscard]] bool hold(exchange& one, const http::body& body) noexcept;
-    void respond(exchange& one, http::response&& answer);
+    void hold(exchange& one);
+    void respond(exchange& one);
     [[nodiscard]] bool poll_parts(exchange& one, context& cx);
     void reset(const exchange& one, std::uint32_t why) noexcept;
     void remove(exchange& one) noexcept;
@@ -217,7 +209,7 @@ private:
     void end_drain() noexcept;
     void take_token(http2_allowance& from) noexcept;
     void end_bodies() noexcept;
-    void tell_service(const exchange& one) noexcept;
+    static void tell_service(const exchange& one) noexcept;
     void submit_continue(std::int32_t stream) noexcept;
     [[nodiscard]] bool shuts_down() const noexcept;
     [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept;
@@ -244,7 +236,7 @@ private:
     std::uint64_t requests_ = 0;
     http2_window window_;
     held_share enlarged_;             // of window_, and of the connection's window
-    std::size_t response_bytes_ = 0;  // the sum of exchange::held
+    std::size_t response_bytes_ = 0;  // the sum of service_call::held
     http2_frames frames_;             // of the received bytes
     std::size_t block_size_ = 0;      // bytes of the current block of fields
     std::size_t fields_size_ = 0;     // bytes of its fields, decoded

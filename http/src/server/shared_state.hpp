@@ -13,9 +13,10 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/http/status.hpp>
+#include <eddy/net/serve.hpp>
 #include <eddy/time/clock.hpp>
 
-// What the connections of a server share: counters and limits of memory.
+// What the connections of a server share: counters, limits of memory, and how they tell that they are idle.
 
 namespace eddy::detail {
 
@@ -156,6 +157,28 @@ public:
 private:
     shared_bytes* of_ = nullptr;
     std::size_t count_ = 0;
+};
+
+/// The idle time of a connection that net::serve() can abort. Does not own the state, unlike
+/// serve_connection::idle_time: shared ownership would cost two atomic operations for each request.
+class idle_mark {
+public:
+    idle_mark() noexcept = default;
+    idle_mark(idle_mark&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+    idle_mark& operator=(idle_mark&&) = delete;
+    ~idle_mark() { end(); }
+
+    void begin(served_state& of) noexcept {
+        if (of_ != nullptr) return;
+        of_ = &of;
+        of.begin_idle();
+    }
+    void end() noexcept {
+        if (auto* const of = std::exchange(of_, nullptr)) of->end_idle();
+    }
+
+private:
+    served_state* of_ = nullptr;
 };
 
 }  // namespace eddy::detail

@@ -539,4 +539,44 @@ TEST(HttpDocs, ProxyForwardsRequestsExceptToExcludedHosts) {
     });
 }
 
+// ---- HTTP/1.1 without a connection ----
+
+// docs: engine
+/// Returns the bytes that a server sends to a client that has sent `input`, which may be several requests.
+std::string answer_bytes(std::string_view input) {
+    using event = http::h1::engine::event;
+    std::string out;
+    for (bool is_open = true; is_open && !input.empty();) {
+        http::h1::server_engine engine;  // one for each request
+        std::string body;
+        for (auto found = engine.receive(input); found != event::end; found = engine.receive(input)) {
+            if (found == event::incomplete) return out;  // append received bytes to the input, and call receive() again
+            if (found == event::data) body += engine.data();
+            if (found != event::failed) continue;
+            engine.write_refusal(out);
+            return out;
+        }
+        const auto answer = http::response::text(engine.request().target + ' ' + body + '\n');
+        engine.write_head(out, answer);
+        engine.write_data(out, answer.body.in_memory()->text());
+        engine.write_end(out);
+        is_open = engine.keeps_alive();
+    }
+    return out;
+}
+// docs: end
+
+TEST(HttpDocs, EngineAnswersBytes) {
+    const auto answered = answer_bytes(
+        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
+        "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"
+        "GET /c HTTP/1.1\r\n\r\n");
+    const auto has = [&](std::string_view text) { return answered.find(text) != std::string::npos; };
+    EXPECT_TRUE(answered.starts_with("HTTP/1.1 200 OK\r\n")) << answered;
+    EXPECT_TRUE(has("\r\n\r\n/a hi\nHTTP/1.1 200 OK\r\n")) << answered;
+    EXPECT_TRUE(has("\r\n\r\n/b \nHTTP/1.1 400 Bad Request\r\n")) << answered;
+    EXPECT_TRUE(has("Connection: close\r\n")) << answered;
+    EXPECT_EQ(answer_bytes("GET / HTTP/1.1\r\nHo"), "");
+}
+
 }  // namespace

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "h1/head.hpp"
+#include "message/syntax.hpp"
 
 namespace {
 

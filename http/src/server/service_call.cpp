@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "server/service_call.hpp"
+
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/http/error.hpp>
+
+#include "message/syntax.hpp"
+
+namespace eddy::detail {
+namespace {
+
+using http::status;
+
+/// Returns the status for a client whose body could not be received.
+status status_of(const std::error_code& failure) noexcept {
+    if (failure == http::errc::body_too_large) return status::content_too_large;
+    if (failure == http::errc::bad_message || failure == http::errc::body_too_short) return status::bad_request;
+    if (failure == errc::timed_out) return status::request_timeout;
+    return status::internal_server_error;
+}
+
+/// Returns the status for an error of the service. body_too_large is the client's fault: a service may read the body
+/// with a limit of its own.
+status status_of_service(const std::error_code& failure) noexcept {
+    return failure == http::errc::body_too_large ? status::content_too_large : status::internal_server_error;
+}
+
+/// Returns the response to a request whose service has answered with switch_protocols(), although the client has not
+/// asked for this protocol. A server must not send 101 then (RFC 9110, section 7.8). HTTP/2 has no field Upgrade.
+http::response upgrade_required(std::string_view protocol, bool over_http2) {
+    if (over_http2) return http::response::text("this resource needs HTTP/1.1\n", status::bad_request);
+    auto text = "this resource needs the protocol " + std::string(protocol) + ": send it in the field Upgrade\n";
+    auto answer = http::response::text(std::move(text), status::upgrade_required);
+    answer.headers.add("Upgrade", protocol);
+    return answer;
+}
+
+/// Returns at most 200 bytes of `text`, in which '?' stands for each byte that is not a visible character of ASCII.
+std::string printable(std::string_view text) {
+    std::string all(text.substr(0, 200));
+    for (char& c : all)
+        if (c <= ' ' || c > '~') c = '?';
+    return all;
+}
+
+/// Reports a request that the server has answered itself to serve_options::on_refused().
+void report_refusal(const http::serve_options& options, status why, std::string_view method, std::string_view target,
+                    const std::optional<net::socket_addr>& peer) noexcept {
+    if (const auto& handler = options.on_refused())
+        handler(http::refused_request(why, printable(method), printable(target), peer));
+}
+
+}  // namespace
+
+void note_refusal(const http::serve_options& options, status why, std::string_view method, std::string_view target,
+                  const std::optional<net::socket_addr>& peer) noexcept {
+    if (const auto& counters = options.counters()) counters->count(why);
+    report_refusal(options, why, method, target, peer);
+}
+
+std::string request_name::text() const {
+    const auto query = target().find('?');
+    std::string all(http::to_string(method_));
+    all.append(1, ' ').append(target().substr(0, query));
+    return is_cut_ && query == std::string_view::npos ? all + "..." : all;
+}
+
+void service_call::start(const http_server& server, http::request&& asked,
+                         const std::optional<net::socket_addr>& peer) {
+    if (const auto& counters = server.options.counters()) counted_.emplace(*counters);
+    asked.peer = peer;
+    client = request_access::add_client(asked);
+    running_.emplace(server.answer.start(std::move(asked)));
+}
+
+bool service_call::poll(context& cx) {
+    if (!running_) return true;
+    try {
+        if (!running_->poll_into(cx, answer_, error)) return false;
+        if (!error) check();
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    running_.reset();
+    return true;
+}
+
+poll_result<void> service_call::poll_cancel(context& cx) {
+    if (!running_) return poll_result<void>::ready();
+    try {
+        if (!running_->poll_cancel(cx)) return not_ready;
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    running_.reset();
+    return poll_result<void>::ready();
+}
+
+void service_call::fail() noexcept {
+    thrown = std::current_exception();
+    running_.reset();
+}
+
+void service_call::answer_failure(std::error_code of_body) {
+    replace(http::response(of_body ? status_of(of_body) : status_of_service(error.value_or(std::error_code()))));
+}
+
+void service_call::hold(const http::serve_options& options, std::size_t size, std::size_t own,
+                        const std::optional<net::socket_addr>& peer) {
+    auto* const memory = options.memory();
+    if (held.take(memory != nullptr ? &memory->responses : nullptr, size, own, options.response_memory_limit())) return;
+    replace(http::response(status::service_unavailable));
+    report_refusal(options, status::service_unavailable, http::to_string(name.method()), name.target(), peer);
+}
+
+/// Replaces a response 101 for which the client has not asked.
+/// Errors: throws `misuse` if the response cannot be sent: for an interim status, or one without three digits.
+void service_call::check() {
+    const auto& made = answer();
+    if (!made.upgrade) {
+        const int code = to_int(made.status);
+        if (code >= 200 && code <= 999) return;
+        throw misuse("the service returned a response with an invalid status: use one from 200 to 999");
+    }
+    const std::string protocol(made.headers.get("Upgrade").value_or(""));
+    if (protocol.empty() && !over_http2) throw misuse("switch_protocols() needs the name of a protocol");
+    if (over_http2 || !asks_for(protocol)) replace(upgrade_required(protocol, over_http2));
+}
+
+/// Returns whether the client has asked for this protocol, or for all of them if it is a list.
+bool service_call::asks_for(std::string_view protocols) const noexcept {
+    while (!protocols.empty()) {
+        const auto wanted = trim(take_part(protocols, ','));
+        bool is_found = false;
+        for (std::string_view list = upgrade; !list.empty() && !is_found;)
+            is_found = http::equal_names(trim(take_part(list, ',')), wanted);
+        if (!is_found) return false;
+    }
+    return true;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <eddy/detail/slot.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/http/method.hpp>
+#include <eddy/http/request.hpp>
+#include <eddy/http/response.hpp>
+#include <eddy/http/serve.hpp>
+#include <eddy/http/service.hpp>
+#include <eddy/http/status.hpp>
+#include <eddy/net/socket_addr.hpp>
+
+#include "message/presence.hpp"
+#include "server/shared_state.hpp"
+
+namespace eddy::detail {
+
+/// Counts and reports a request that the server refuses before its service sees it.
+void note_refusal(const http::serve_options& options, http::status why, std::string_view method,
+                  std::string_view target, const std::optional<net::socket_addr>& peer) noexcept;
+
+/// The method and the path of a request, for the report of its error. The service gets the request itself, so this is a
+/// copy, which is made for each request. It does not allocate; a path of more than 100 bytes is cut.
+class request_name {
+public:
+    request_name() noexcept {}  // NOLINT: set() fills the array
+    void set(http::method method, std::string_view target) noexcept {
+        method_ = method;
+        is_cut_ = target.size() > path_.size();
+        size_ = target.copy(path_.data(), path_.size());
+    }
+    [[nodiscard]] http::method method() const noexcept { return method_; }
+    /// Returns the target with its query, at most 100 bytes.
+    [[nodiscard]] std::string_view target() const noexcept { return {path_.data(), size_}; }
+    /// Returns for example "GET /path". The query is omitted, because it may contain secrets.
+    [[nodiscard]] std::string text() const;
+
+private:
+    http::method method_ = http::method::get;
+    bool is_cut_ = false;
+    std::size_t size_ = 0;
+    std::array<char, 100> path_;
+};
+
+/// One call of a service, over HTTP/1.1 or HTTP/2: a request, the task of the service, and the response.
+///
+///     start() ──> running ──poll()─────────> ended: answer(), or has_failed()
+///        │           └─────poll_cancel()───> ended, without an answer
+///        └──exception, fail()──────────────> ended: has_failed()
+///
+/// An exception of the service is kept in `thrown`.
+/// Thread safety: one thread at a time.
+class service_call : immovable {
+public:
+    service_call() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    /// Tells the service that the client has gone if that did not get the whole response.
+    ~service_call() {
+        if (client && !is_answered) client->leave();
+    }
+
+    /// Calls the service with a request, to which it adds what the service knows about the client.
+    /// Errors: std::bad_alloc; the exceptions of the service. Call fail() then.
+    void start(const http_server& server, http::request&& asked, const std::optional<net::socket_addr>& peer);
+    [[nodiscard]] bool is_running() const noexcept { return running_.has_value(); }
+    /// Polls the service. Returns whether it has ended.
+    [[nodiscard]] bool poll(context& cx);
+    /// Cancels the service.
+    poll_result<void> poll_cancel(context& cx);
+    /// Ends the call as if the service had thrown the exception that is handled now.
+    void fail() noexcept;
+
+    [[nodiscard]] bool has_failed() const noexcept { return thrown || error; }
+    /// Replaces the failure of the service by the response that the client gets: `of_body` is the error of the
+    /// request's body, or no error.
+    void answer_failure(std::error_code of_body);
+    /// Takes `size` bytes for the response from those of the server, of which this connection has `own`. If there is
+    /// not enough memory, replaces the response, and reports that.
+    void hold(const http::serve_options& options, std::size_t size, std::size_t own,
+              const std::optional<net::socket_addr>& peer);
+    /// Records the end of the call, with the status of the response, for the metrics.
+    void count() noexcept { end_call(counted_, answer().status); }
+    void count_cancelled() noexcept { counted_.reset(); }
+
+    /// Returns the response.
+    /// Preconditions: the service has ended without a failure, or replace() was called.
+    [[nodiscard]] http::response& answer() noexcept { return answer_.value(); }
+    void replace(http::response&& by) {
+        static_cast<void>(answer_.discard());
+        answer_.set_value(std::move(by));
+    }
+
+    request_name name;
+    std::string upgrade;                      // the protocols for which the client asks; HTTP/2 has no such field
+    std::shared_ptr<client_presence> client;  // null before start()
+    std::optional<std::error_code> error;     // of the service
+    std::exception_ptr thrown;
+    held_share held;           // of the response
+    bool is_answered = false;  // the whole response was collected or sent
+    bool over_http2 = false;
+
+private:
+    void check();
+    [[nodiscard]] bool asks_for(std::string_view protocols) const noexcept;
+
+    std::optional<counted_call> counted_;  // while the service runs, with serve_options::metrics()
+    std::optional<service_answer> running_;
+    slot<http::response> answer_;
+};
+
+}  // namespace eddy::detail
