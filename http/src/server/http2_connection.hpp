@@ -27,77 +27,12 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "h2/frames.hpp"
-#include "h2/heads.hpp"
-#include "h2/http2_body.hpp"
+#include "h2/client_frames.hpp"
 #include "h2/session.hpp"
 #include "h2/window.hpp"
-#include "server/service_call.hpp"
+#include "server/http2_exchange.hpp"
 
 namespace eddy::detail {
-
-class http2_connection;
-
-/// One stream: a request and its response.
-///
-///     head ──END_HEADERS──> answering ──response──> sending ──last part──> done
-///      │                        │                      │                     ^
-///      │ refused                │ the stream is reset  │ the stream is reset │
-///      │                        v                      └─────────────────────┤
-///      │                    cancelling ──the service has ended───────────────┤
-///      └──the status is the response─────────────────────────────────────────┘
-///
-/// In `sending`, the body of the response is a reader. A body in memory goes from `answering` to `done` directly: then
-/// nghttp2 reads the bytes from this object. The object is deleted when its phase is `done` and nghttp2 has closed the
-/// stream.
-struct http2_exchange {
-    enum class phase : unsigned char { head, answering, cancelling, sending, done };
-
-    http2_exchange(std::int32_t stream, const head_limits& limits)
-        : id(stream), head(std::make_unique<http2_head>(limits)) {
-        call.over_http2 = true;
-    }
-
-    /// Returns the number of bytes of the body that can be sent now.
-    [[nodiscard]] std::size_t sendable() noexcept {
-        return is_streamed ? next.size() : call.answer().body.in_memory()->size() - sent;
-    }
-
-    const std::int32_t id;
-    std::size_t index = 0;  // in the list of the connection
-    phase at = phase::head;
-    bool is_open = true;       // nghttp2 has not closed the stream
-    bool is_ended = false;     // the client has sent its end, or has reset it
-    bool has_work = false;     // handlers_ contains a future for it
-    bool has_answer = false;   // the head of the response was given to nghttp2
-    bool is_streamed = false;  // the body of the response is a reader
-    http::method asked_method = http::method::get;
-    time::time_point since;               // the last progress of the response
-    std::uint64_t received = 0;           // bytes of the request's body
-    std::optional<std::uint64_t> length;  // the announced size of that body
-    std::unique_ptr<http2_head> head;     // null after the phase `head`
-    http::request asked;
-    std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
-    service_call call;
-    std::size_t sent = 0;    // of a body in memory
-    http2_part next;         // of a body that is a reader
-    http::headers trailers;  // of a body that is a reader, after its last part was read
-    waker work;              // of the future in the handlers
-};
-
-/// The future of an exchange, among the handlers of its connection.
-class http2_work {
-public:
-    using output_type = http2_exchange*;
-
-    http2_work(http2_connection& on, http2_exchange& one) noexcept : on_(&on), one_(&one) {}
-    poll_result<http2_exchange*> poll(context& cx);
-    poll_result<void> poll_cancel(context& cx);
-
-private:
-    http2_connection* on_;
-    http2_exchange* one_;
-};
 
 /// One HTTP/2 connection of a server.
 ///
@@ -132,7 +67,7 @@ private:
 /// Back-pressure: nothing is read while 64 KiB of frames wait to be written. Answers to PING and SETTINGS are such
 /// frames. The unread bodies of all requests together have at most the window of the connection. See http2_window for
 /// its size, and shared_bytes for the responses.
-/// Limits that nghttp2 does not have: see http2_allowance and http2_head. A service that is being cancelled still
+/// Limits that nghttp2 does not have: see http2_client_frames and http2_head. A service that is being cancelled still
 /// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
 class http2_connection final : public http2_session {
 public:
@@ -154,19 +89,17 @@ private:
     using callbacks = http2_callbacks<http2_connection, http2_exchange>;
     friend callbacks;
 
+    // PING has 8 bytes, so that its answer can be told apart.
+    static constexpr std::array<std::uint8_t, 8> window_probe = {'w', 'i', 'n', 'd', 'o', 'w', 0, 0};
+
     using exchange = http2_exchange;
     using phase = http2_exchange::phase;
     using cancelled_future = sync::cancellation_token::owned_cancelled_future;
 
     // The parts of a turn:
     void turn(context& cx);
-    [[nodiscard]] bool pay_for_frames(context& cx) noexcept;
     void feed(std::span<const std::byte> bytes);
     void begin_frame(const http2_frame_head& frame) noexcept;
-    void check_stream(std::int32_t stream) noexcept;
-    void begin_block(const http2_frame_head& frame) noexcept;
-    void continue_block(const http2_frame_head& frame) noexcept;
-    void end_frame(const http2_frame_head& frame) noexcept;
     [[nodiscard]] bool run_handlers(context& cx);
     void take_notes();
     void consume(std::int32_t stream, std::size_t bytes) noexcept;
@@ -207,7 +140,7 @@ private:
     void fail(const exchange& one, std::error_code why, std::exception_ptr thrown);
     void begin_drain() noexcept;
     void end_drain() noexcept;
-    void take_token(http2_allowance& from) noexcept;
+    void refuse(http2_client_frames::refusal why) noexcept;
     void end_bodies() noexcept;
     static void tell_service(const exchange& one) noexcept;
     void submit_continue(std::int32_t stream) noexcept;
@@ -216,7 +149,6 @@ private:
     void mark_idle();
     [[nodiscard]] bool has_deadlines() const noexcept;
     [[nodiscard]] time::time_point check_deadlines();
-    void end_late_fields(time::time_point now) noexcept;
     [[nodiscard]] time::time_point deadline_of(exchange& one, time::time_point now);
     [[nodiscard]] time::time_point now() noexcept;
 
@@ -231,26 +163,12 @@ private:
     std::unique_ptr<cancelled_future> told_;  // null if there is no token, or after its cancellation
     pool_box<time::sleep_future> timer_;      // null while there is no deadline
     time::time_point drain_until_ = time::time_point::max();
-    time::time_point fields_until_;        // for the end of the first, or of the current, block of fields
     std::optional<time::time_point> now_;  // of this turn
     std::uint64_t requests_ = 0;
     http2_window window_;
     held_share enlarged_;             // of window_, and of the connection's window
     std::size_t response_bytes_ = 0;  // the sum of service_call::held
-    http2_frames frames_;             // of the received bytes
-    std::size_t block_size_ = 0;      // bytes of the current block of fields
-    std::size_t fields_size_ = 0;     // bytes of its fields, decoded
-    std::size_t unpaid_ = 0;          // see pay_for_frames()
-    // The streams that the client has ended and that were closed last. nghttp2 could remember closed streams, too, but
-    // that takes 240 bytes for each.
-    std::array<std::int32_t, 8> ended_{};
-    std::size_t ended_next_ = 0;
-    std::int32_t last_stream_ = 0;  // the highest stream that the client has opened
-    // The last ranges of streams that the client has skipped: from `first` to before `second`.
-    std::array<std::pair<std::int32_t, std::int32_t>, 8> skipped_{};
-    std::size_t skipped_next_ = 0;
-    http2_allowance frames_allowed_;  // frames that lead to nothing, such as PING; requests and data earn tokens
-    http2_allowance resets_allowed_;  // resets of streams by either side; complete responses earn tokens
+    http2_client_frames frames_;      // the received bytes
     std::error_code failure_;         // the first error of the service
     std::exception_ptr thrown_;       // or its first exception
     bool drains_ = false;

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include "server/http2_exchange.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/http/error.hpp>
+
+#include "server/http2_connection.hpp"
+
+// A request of HTTP/2 and its response: the call of the service, and what nghttp2 sends of it.
+
+namespace eddy::detail {
+
+constexpr std::size_t least_held = 4 * 1024;  // smaller responses are not counted
+
+poll_result<http2_exchange*> http2_work::poll(context& cx) { return on_->poll_exchange(*one_, cx); }
+poll_result<void> http2_work::poll_cancel(context& cx) { return on_->poll_cancel_exchange(*one_, cx); }
+
+void http2_connection::head_received(exchange& one, bool has_body) {
+    const auto head = std::move(one.head);
+    auto refused = head->finish(one.asked);
+    const std::string_view target = refused ? head->target() : one.asked.target;
+    one.asked_method = one.asked.method;
+    one.call.name.set(one.asked.method, one.asked.target);
+    one.length = head->length();
+    if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
+    if (refused) {
+        note_refusal(server_->options, *refused, head->method_text(), target, peer_);
+        one.call.replace(http::response::text(std::string(http::reason_of(*refused)) + "\n", *refused));
+        respond(one);
+        return;
+    }
+    one.at = phase::answering;
+    if (has_body) {
+        if (!mailbox_) mailbox_ = std::make_shared<http2_mailbox>();
+        const auto& options = server_->options;
+        const body_rate rate(options.min_body_rate(), options.io_timeout());
+        one.incoming = std::make_shared<http2_body>(mailbox_, one.id, head->expects_continue(), rate);
+    }
+    begun_.push_back(&one);
+}
+
+/// Calls the service, and creates the handler of an exchange. If the body of the request has arrived completely, passes
+/// it as a body in memory.
+void http2_connection::start(exchange& one) {
+    std::string whole;
+    if (one.incoming && one.incoming->take_complete(whole)) {
+        consume(one.id, whole.size());
+        one.incoming.reset();
+        one.asked.body = http::body(std::move(whole));
+    } else if (one.incoming) {
+        one.asked.body = http::body::from_source(std::make_unique<http2_source>(one.incoming), one.length);
+    }
+    try {
+        one.call.start(*server_, std::move(one.asked), peer_);
+    } catch (...) {
+        one.call.fail();
+    }
+    one.has_work = true;
+    handlers_.push(http2_work(*this, one));
+}
+
+void http2_connection::remove(exchange& one) noexcept {
+    response_bytes_ -= one.call.held.count();
+    const auto index = one.index;
+    if (index + 1 != exchanges_.size()) {
+        std::swap(exchanges_[index], exchanges_.back());
+        exchanges_[index]->index = index;
+    }
+    exchanges_.pop_back();
+}
+
+poll_result<http2_exchange*> http2_connection::poll_exchange(exchange& one, context& cx) {
+    if (!one.work.will_wake(cx.waker())) one.work = cx.waker();
+    if (one.at == phase::answering) {
+        if (!one.is_open && !one.call.client->is_watched()) {
+            one.at = phase::cancelling;
+        } else if (!poll_service(one, cx)) {
+            return not_ready;
+        }
+    }
+    if (one.at == phase::cancelling) {
+        if (!poll_cancel_exchange(one, cx)) return not_ready;
+        one.at = phase::done;
+    }
+    if (one.at == phase::sending) {
+        if (!poll_parts(one, cx)) return not_ready;
+        one.at = phase::done;
+    }
+    return &one;
+}
+
+poll_result<void> http2_connection::poll_cancel_exchange(exchange& one, context& cx) {
+    auto& call = one.call;
+    // At the end of the connection, a service that watches its client still decides itself how it ends.
+    if (call.is_running() && !is_aborted_ && one.at == phase::answering && call.client->is_watched()) {
+        if (!poll_service(one, cx)) return not_ready;
+    } else {
+        if (!call.poll_cancel(cx)) return not_ready;
+        if (call.thrown) fail(one, {}, std::exchange(call.thrown, nullptr));
+    }
+    call.count_cancelled();
+    return poll_result<void>::ready();
+}
+
+/// Polls the service. Returns whether it has answered.
+bool http2_connection::poll_service(exchange& one, context& cx) {
+    auto& call = one.call;
+    if (!call.poll(cx)) return false;
+    if (call.has_failed()) {
+        call.answer_failure(one.incoming ? one.incoming->failure() : std::error_code());
+        fail(one, call.error.value_or(std::error_code()), std::exchange(call.thrown, nullptr));
+    }
+    hold(one);
+    call.count();
+    if (one.is_open && !closes_) {
+        respond(one);
+    } else {
+        one.at = phase::done;  // the client has gone
+    }
+    return true;
+}
+
+/// Counts the memory of a response.
+void http2_connection::hold(exchange& one) {
+    const auto& body = one.call.answer().body;
+    const auto size = body.held_bytes() + (body.in_memory() == nullptr ? http2_part::capacity : 0);
+    if (size < least_held) return;
+    one.call.hold(server_->options, size, response_bytes_, peer_);
+    response_bytes_ += one.call.held.count();
+}
+
+/// Gives a response to nghttp2. A body in memory is read from the exchange while it is sent.
+void http2_connection::respond(exchange& one) {
+    auto& answer = one.call.answer();
+    if (answer.status == http::status::reset_content) answer.body = http::body();
+    if (shuts_down() || answer.headers.has_token("Connection", "close")) begin_drain();
+    const http2_response_fields fields(answer, one.asked_method);
+    if (!fields.has_body()) answer.body = http::body();
+    one.is_streamed = answer.body.in_memory() == nullptr;  // a reader may be the body of the request
+    one.at = one.is_streamed ? phase::sending : phase::done;
+    if (!one.is_streamed) detach_body(one);
+    if (one.is_streamed && one.incoming && one.incoming->ask()) submit_continue(one.id);
+    one.has_answer = true;
+    one.since = now();
+    nghttp2_data_provider provider{};
+    provider.source.ptr = &one;
+    provider.read_callback = &callbacks::read_part;
+    const auto submitted = nghttp2_submit_response(session_.get(), one.id, fields.data(), fields.size(),
+                                                   fields.has_body() ? &provider : nullptr);
+    if (submitted == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (submitted != 0) reset(one, NGHTTP2_INTERNAL_ERROR);
+}
+
+void http2_connection::submit_continue(std::int32_t stream) noexcept {
+    const auto status = nv_of(":status", "100");
+    nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, stream, nullptr, &status, 1, nullptr);
+}
+
+/// Reads the next part of a response's body once the previous part was sent. Returns whether the last part was read or
+/// the stream was reset.
+bool http2_connection::poll_parts(exchange& one, context& cx) {
+    auto& next = one.next;
+    while (one.is_open && next.size() == 0 && !next.is_last) {
+        if (!next.memory) next.memory = std::make_unique_for_overwrite<std::byte[]>(http2_part::capacity);
+        result<std::size_t> count = 0;
+        try {
+            auto ready = one.call.answer().body.poll_read(cx, {next.memory.get(), http2_part::capacity});
+            if (!ready) return false;
+            count = *ready;
+            if (!count) fail(one, count.error(), nullptr);
+            next.is_last = count && (*count == 0 || one.call.answer().body.has_ended());
+            if (next.is_last) one.trailers = trailers_to_send(one.call.answer().body);
+        } catch (...) {
+            count = std::unexpected(std::error_code());
+            fail(one, {}, std::current_exception());
+        }
+        if (!count) {
+            reset(one, NGHTTP2_INTERNAL_ERROR);
+            break;
+        }
+        next.begin = 0;
+        next.end = *count;
+        one.since = now();
+        nghttp2_session_resume_data(session_.get(), one.id);
+    }
+    if (one.is_open && !next.is_last && next.size() != 0) return false;  // append_part() wakes the handler
+    one.call.answer().body = http::body();
+    detach_body(one);
+    return true;
+}
+
+/// Returns the size of the next DATA frame, which append_part() makes.
+std::ptrdiff_t http2_connection::size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) noexcept {
+    const auto size = size_of_data(one.sendable(), !one.is_streamed || one.next.is_last, most, flags);
+    return then_trailers(session(), one.id, one.trailers, size, flags);
+}
+
+int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
+    if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
+    frames_.earn_for(count, count == one.sendable());
+    auto& out = stream_.out();
+    // SAFETY: bytes may be read as char.
+    out.append(reinterpret_cast<const char*>(frame_head.data()), frame_head.size());
+    if (one.is_streamed) {
+        out.append(reinterpret_cast<const char*>(one.next.memory.get() + one.next.begin), count);
+        one.next.begin += count;
+        if (one.next.size() == 0) one.work.wake_by_ref();
+    } else {
+        out.append(one.call.answer().body.in_memory()->text().substr(one.sent, count));
+        one.sent += count;
+    }
+    one.since = now();
+    return 0;
+}
+
+void http2_connection::reset(const exchange& one, std::uint32_t why) noexcept {
+    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, one.id, why);
+}
+
+/// Ends the use of the request's body, and enlarges the connection's window by the bytes that were not read.
+void http2_connection::detach_body(exchange& one) noexcept {
+    if (!one.incoming) return;
+    if (const auto left = one.incoming->detach(); left != 0) nghttp2_session_consume_connection(session_.get(), left);
+}
+
+}  // namespace eddy::detail

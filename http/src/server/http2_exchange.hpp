@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/http/headers.hpp>
+#include <eddy/http/method.hpp>
+#include <eddy/http/request.hpp>
+#include <eddy/time/clock.hpp>
+
+#include "h2/heads.hpp"
+#include "h2/http2_body.hpp"
+#include "server/service_call.hpp"
+
+namespace eddy::detail {
+
+class http2_connection;
+
+/// One stream: a request and its response.
+///
+///     head ──END_HEADERS──> answering ──response──> sending ──last part──> done
+///      │                        │                      │                     ^
+///      │ refused                │ the stream is reset  │ the stream is reset │
+///      │                        v                      └─────────────────────┤
+///      │                    cancelling ──the service has ended───────────────┤
+///      └──the status is the response─────────────────────────────────────────┘
+///
+/// In `sending`, the body of the response is a reader. A body in memory goes from `answering` to `done` directly: then
+/// nghttp2 reads the bytes from this object. The object is deleted when its phase is `done` and nghttp2 has closed the
+/// stream.
+struct http2_exchange {
+    enum class phase : unsigned char { head, answering, cancelling, sending, done };
+
+    http2_exchange(std::int32_t stream, const head_limits& limits)
+        : id(stream), head(std::make_unique<http2_head>(limits)) {
+        call.over_http2 = true;
+    }
+
+    /// Returns the number of bytes of the body that can be sent now.
+    [[nodiscard]] std::size_t sendable() noexcept {
+        return is_streamed ? next.size() : call.answer().body.in_memory()->size() - sent;
+    }
+
+    const std::int32_t id;
+    std::size_t index = 0;  // in the list of the connection
+    phase at = phase::head;
+    bool is_open = true;       // nghttp2 has not closed the stream
+    bool is_ended = false;     // the client has sent its end, or has reset it
+    bool has_work = false;     // handlers_ contains a future for it
+    bool has_answer = false;   // the head of the response was given to nghttp2
+    bool is_streamed = false;  // the body of the response is a reader
+    http::method asked_method = http::method::get;
+    time::time_point since;               // the last progress of the response
+    std::uint64_t received = 0;           // bytes of the request's body
+    std::optional<std::uint64_t> length;  // the announced size of that body
+    std::unique_ptr<http2_head> head;     // null after the phase `head`
+    http::request asked;
+    std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
+    service_call call;
+    std::size_t sent = 0;    // of a body in memory
+    http2_part next;         // of a body that is a reader
+    http::headers trailers;  // of a body that is a reader, after its last part was read
+    waker work;              // of the future in the handlers
+};
+
+/// The future of an exchange, among the handlers of its connection.
+class http2_work {
+public:
+    using output_type = http2_exchange*;
+
+    http2_work(http2_connection& on, http2_exchange& one) noexcept : on_(&on), one_(&one) {}
+    poll_result<http2_exchange*> poll(context& cx);
+    poll_result<void> poll_cancel(context& cx);
+
+private:
+    http2_connection* on_;
+    http2_exchange* one_;
+};
+
+}  // namespace eddy::detail
