@@ -8,6 +8,7 @@
 
 #include <openssl/pem.h>
 #include <openssl/pemerr.h>
+#include <openssl/x509v3.h>
 
 #include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
@@ -35,6 +36,9 @@ result<std::vector<certificate_owner>> parse_certificates(std::string_view pem) 
     while (text) {
         certificate_owner next(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
         if (!next) break;
+        // OpenSSL reads the extensions at the first use of a certificate, and considers it invalid for ever if the
+        // memory does not suffice then.
+        X509_check_purpose(next.get(), -1, 0);
         found.push_back(std::move(next));
     }
     // OpenSSL reports the end of the text as an error, too.
