@@ -146,7 +146,7 @@ public:
 
     result<void> prepare_wait(const io_socket& socket, io::interest wanted) const override {
         if (wanted.is_priority()) {
-            const auto watched = owner_of(socket).sources().watch_more(
+            const auto watched = owner_of(socket).sources().watch_for_good(
                 socket.source(), io::interest::readable | io::interest::writable | io::interest::priority);
             if (!watched) return std::unexpected(watched.error());
         }

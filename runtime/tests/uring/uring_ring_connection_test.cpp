@@ -189,6 +189,21 @@ TEST_F(UringRingConnection, ReadinessBeforeBufferCheckIsNotLost) {
     io->transport()->close(stream);
 }
 
+// A task waits for urgent data. The stream was read without the ring, and the ring receives again.
+TEST_F(UringRingConnection, ReceiveKeepsTheWatchForUrgentData) {
+    constexpr auto urgent = eddy::io::interest::readable | eddy::io::interest::priority;
+    for (const bool for_good : {false, true}) {
+        const support::connection other;
+        ring_connection& stream = add_to(*io, other);
+        ASSERT_TRUE(for_good ? io->watch_for_good(stream, urgent) : io->watch_more(stream, urgent));
+        stream.read_itself();
+        ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
+        stream.request_receive(*io->transport());
+        EXPECT_EQ((stream.watched & eddy::io::interest::priority.bits()) != 0, for_good);
+        io->transport()->close(stream);
+    }
+}
+
 // The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.
 TEST_F(UringRingConnection, ClosedStreamIsNotRegisteredWithEpoll) {
     ring_connection& stream = add();

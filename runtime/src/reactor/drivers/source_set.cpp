@@ -151,10 +151,18 @@ result<bool> source_set::watch_more(scheduled_io& source, io::interest more) noe
     return true;
 }
 
+result<bool> source_set::watch_for_good(scheduled_io& source, io::interest more) noexcept {
+    auto done = watch_more(source, more);
+    const std::lock_guard guard(lock_);
+    if (done && source.watched != 0) source.watched |= scheduled_io::is_lasting;
+    return done;
+}
+
 void source_set::watch_writing_only(scheduled_io& source) noexcept {
     const std::lock_guard guard(lock_);
     const std::uint8_t writing = io::interest::writable.bits();
     if (source.watched == 0 || source.watched == writing || !check_open()) return;
+    if ((source.watched & scheduled_io::is_lasting) != 0) return;
     if (driver_->watch_again(source.fd(), &source, io::interest::writable)) source.watched = writing;
 }
 

@@ -99,7 +99,9 @@ public:
     /// Adds `more` to what the driver watches the source for. Returns whether that changed anything.
     /// Errors: those of watch_again(); bad_file_descriptor if the source was removed.
     result<bool> watch_more(scheduled_io& source, io::interest more) noexcept;
-    /// Stops watching the source for anything but writability.
+    /// Same as watch_more(), and the source is watched for all of it until it is removed.
+    result<bool> watch_for_good(scheduled_io& source, io::interest more) noexcept;
+    /// Stops watching the source for anything but writability, unless watch_for_good() was called.
     void watch_writing_only(scheduled_io& source) noexcept;
 
     // For composite_io. The caller of the first three holds the lock.

@@ -199,6 +199,8 @@ public:
     /// The conditions (io::interest) for which the driver watches the descriptor; 0 for none. Guarded by the lock of
     /// the source_set.
     std::uint8_t watched = 0;
+    /// A bit of `watched`: source_set::watch_writing_only() has no effect.
+    static constexpr std::uint8_t is_lasting = 128;
 
 private:
     const int fd_;
