@@ -231,23 +231,6 @@ bool to_origin_form(std::string_view target, request_head& into) {
     return true;
 }
 
-/// Sets the target to a part of the first line.
-void set_target(std::string_view target, request_head& into) {
-    // An assignment takes about 30 instructions more.
-    into.target.resize_and_overwrite(target.size(),
-                                     [target](char* text, std::size_t) { return target.copy(text, target.size()); });
-}
-
-status parse_target(std::string_view target, request_head& into) {
-    if (target.empty() || !std::ranges::all_of(target, is_target_character)) return status::bad_request;
-    if (target.front() == '/' || (target == "*" && into.method == http::method::options)) {
-        set_target(target, into);
-        return accepted;
-    }
-    if (!to_origin_form(target, into)) return status::bad_request;
-    return accepted;
-}
-
 /// Returns true if the value of a Host field has the usual form, "host" or "host:port". For other values, split_host()
 /// decides.
 /// Preconditions: the text is followed by a character that is neither a digit nor in host_characters.
@@ -334,8 +317,14 @@ status parse_request_head(std::string_view head, const http::h1::limits& limits,
     // RFC 9110, section 7.8: a server ignores Upgrade in a request of HTTP/1.0.
     into.asks_for_upgrade = special.has_upgrade && special.has_connection && into.version == http::version::http_1_1 &&
                             into.headers.has_token("Connection", "Upgrade");
-    if (!is_usual) return parse_target(target, into);
-    set_target(target, into);
+    if (!is_usual) {
+        if (target.empty() || !std::ranges::all_of(target, is_target_character)) return status::bad_request;
+        const bool is_origin = target.front() == '/' || (target == "*" && into.method == http::method::options);
+        if (!is_origin) return to_origin_form(target, into) ? accepted : status::bad_request;
+    }
+    // An assignment takes about 30 instructions more.
+    into.target.resize_and_overwrite(target.size(),
+                                     [target](char* text, std::size_t) { return target.copy(text, target.size()); });
     return accepted;
 }
 

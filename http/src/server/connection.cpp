@@ -75,7 +75,9 @@ struct server_exchange : immovable {
     /// Adds the fields Upgrade of the request to service_call::upgrade.
     void add_upgrade();
     /// Ends the use of the connection by the request's body.
-    void detach() noexcept;
+    void detach() noexcept {
+        if (incoming) end_body();
+    }
     /// Replaces a failure of the service by a response, after which the connection is closed.
     void answer_failure();
     /// Keeps `why`, an error of the service or of the response's body, and returns whether on_error() receives a
@@ -88,6 +90,7 @@ struct server_exchange : immovable {
     void write(std::string& out);
     /// Prepares the body of the request for the response. Returns its lock if another task may still read it.
     [[nodiscard]] std::unique_lock<mutex> begin_response();
+    void end_body() noexcept;
 
     http::h1::server_engine engine;
     service_call call;
@@ -106,8 +109,7 @@ void server_exchange::add_upgrade() {
         if (http::equal_names(field, "Upgrade")) call.upgrade.append(call.upgrade.empty() ? "" : ",").append(value);
 }
 
-void server_exchange::detach() noexcept {
-    if (!incoming) return;
+void server_exchange::end_body() noexcept {
     incoming->detach();
     if (const auto why = incoming->failure()) body_failure = why;
     incoming.reset();

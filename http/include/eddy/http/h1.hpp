@@ -30,6 +30,7 @@ struct limits {
     std::size_t headers = 100;           ///< the number of header fields
     std::uint64_t body_bytes = 2 << 20;  ///< of the body, without the trailer fields
 
+    /// The default limits.
     limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
@@ -46,7 +47,6 @@ struct limits {
 /// response before it has sent the body.
 ///
 /// Errors: functions that are not noexcept throw std::bad_alloc.
-/// Thread safety: one thread at a time.
 class EDDY_API engine {
 public:
     /// The results of receive().
@@ -130,9 +130,9 @@ protected:
 ///     engine.write_head(out, answer);
 ///     engine.write_data(out, answer.body.in_memory()->text());
 ///     engine.write_end(out);
-/// Thread safety: one thread at a time.
 class EDDY_API server_engine : public engine {
 public:
+    /// Makes an engine for one request.
     explicit server_engine(const limits& of = limits()) noexcept : engine(of) {}
 
     /// Parses bytes, and removes them from the front of `input`, up to the next event. A part of the body has at most
@@ -182,12 +182,12 @@ private:
 ///     engine.write_head(out, http::request(http::method::get, "/"), "example.org");
 ///     engine.write_end(out);
 ///     while (engine.receive(input) != event::head) { ... }  // send `out`, and append received bytes to the input
-/// Thread safety: one thread at a time.
 class EDDY_API client_engine : public engine {
 public:
     /// The limits of a response. Its body may have any size.
     [[nodiscard]] static limits usual_limits() noexcept;
 
+    /// Makes an engine for one request.
     explicit client_engine(const limits& of = usual_limits()) noexcept : engine(of) {}
 
     /// Appends the head of a request: its first line, its fields, Host if that is missing, and those that delimit the
