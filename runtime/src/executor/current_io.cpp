@@ -2,12 +2,10 @@
 #include "reactor/current_io.hpp"
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "executor/loop/core_shared.hpp"
-#include "executor/pool/pool.hpp"
-#include "executor/pool/worker.hpp"
 #include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
@@ -28,28 +26,22 @@ bool set_fallback_io(io_handle& io) noexcept {
     return false;
 }
 
-bool has_current_io() noexcept {
-    const current_executor& here = this_thread.executor;
-    return here.core != nullptr || here.pool != nullptr;
-}
+bool has_current_io() noexcept { return this_thread.executor.runs != nullptr; }
 
 const io_handle* io_here() noexcept {
-    const current_executor& here = this_thread.executor;
-    if (here.core != nullptr) return here.core->io();
-    return here.pool != nullptr ? here.pool->any_io() : nullptr;
+    const executor* const here = this_thread.executor.runs;
+    return here != nullptr ? here->any_io() : nullptr;
 }
 
 uring* ring_here() noexcept {
-    const io_handle* const io = this_thread.executor.core != nullptr ? this_thread.executor.core->io()
-                                : this_thread.worker != nullptr      ? this_thread.worker->io()
-                                                                     : nullptr;
+    const executor* const here = this_thread.executor.runs;
+    const io_handle* const io = here != nullptr ? here->io_here() : nullptr;
     return io == nullptr || io->transport() == nullptr ? nullptr : io->transport()->own_ring();
 }
 
 result<io_handle*> current_io(std::source_location where) {
-    const current_executor& here = this_thread.executor;
-    if (here.core != nullptr || here.pool != nullptr) {
-        io_handle* const io = here.core != nullptr ? here.core->io() : here.pool->io_for_new_source();
+    if (executor* const here = this_thread.executor.runs) {
+        io_handle* const io = here->io_for_new_source();
         if (io == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
         return io;
     }

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_builder.hpp>
@@ -23,7 +22,7 @@ handle handle::current(std::source_location where) {
 }
 
 std::optional<handle> handle::try_current() noexcept {
-    detail::pool* const found = detail::this_thread.executor.pool;
+    detail::pool* const found = detail::pool_here();
     if (found == nullptr) return std::nullopt;
     return handle(*found);
 }
@@ -38,11 +37,10 @@ enter_guard handle::enter(std::source_location where) const { return enter_guard
 enter_guard::enter_guard(const handle& entered, std::source_location where)
     : entered_(entered),
       entered_at_(where),
-      outer_core_(detail::this_thread.executor.core),
-      outer_pool_(detail::this_thread.executor.pool),
+      outer_executor_(detail::this_thread.executor.runs),
       outer_time_(detail::this_thread.executor.time),
       outer_guard_(std::exchange(detail::this_thread.innermost_guard, this)) {
-    detail::this_thread.executor = {nullptr, entered_.pool_, &entered_.pool_->any_time_driver()};
+    detail::this_thread.executor = {entered_.pool_, &entered_.pool_->any_time_driver()};
 }
 
 enter_guard::~enter_guard() {
@@ -53,46 +51,44 @@ enter_guard::~enter_guard() {
             entered_at_);
     }
     detail::this_thread.innermost_guard = outer_guard_;
-    detail::this_thread.executor = {outer_core_, outer_pool_, outer_time_};
+    detail::this_thread.executor = {outer_executor_, outer_time_};
 }
 
 // ---- The current task and spawn target ----
 
 std::optional<task_id> current_task_id() noexcept {
-    if (const auto* const task = detail::polled_task::here()) return task->id;
-    if (const auto* const task = detail::this_thread.loop_task) return task->id;
-    return std::nullopt;
+    const auto* const task = detail::numbered_task_here();
+    return task != nullptr ? std::optional(task->id) : std::nullopt;
 }
 
 std::string_view current_task_name() noexcept {
-    if (const auto* const task = detail::polled_task::here()) return task->ops().name(*task);
-    if (const auto* const task = detail::this_thread.loop_task) return task->ops().name(*task);
-    return {};
+    const auto* const task = detail::polled_task::here();
+    return task != nullptr ? task->ops().name(*task) : std::string_view();
 }
 
 namespace detail {
 
-call_site spawn_site_here() noexcept {
-    if (const auto* const task = polled_task::here()) return call_site_of(task->spawned_at);
-    if (const auto* const task = this_thread.loop_task) return call_site_of(task->spawned_at);
-    return nullptr;
+const spawned_task* numbered_task_here() noexcept {
+    const spawned_task* const task = polled_task::here();
+    return task != nullptr && task->id != 0 ? task : nullptr;
 }
 
-// Not inlined below: each spawn would save the registers that the text needs.
-[[noreturn, gnu::noinline, gnu::cold]] static void throw_no_executor(const char* what, const char* instead,
-                                                                     std::source_location where) {
+call_site spawn_site_here() noexcept {
+    const auto* const task = numbered_task_here();
+    return task != nullptr ? call_site_of(task->spawned_at) : nullptr;
+}
+
+pool* pool_here() noexcept {
+    executor* const here = this_thread.executor.runs;
+    return here != nullptr && !here->is_loop() ? static_cast<pool*>(here) : nullptr;
+}
+
+void throw_no_executor(const char* what, const char* instead, std::source_location where) {
     throw misuse(
         std::string(what) +
             " needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), or " +
             instead,
         where);
-}
-
-spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where) {
-    const current_executor here = this_thread.executor;
-    if (here.core == nullptr && here.pool == nullptr) [[unlikely]]
-        throw_no_executor(what, instead, where);
-    return {here.core, here.pool};
 }
 
 void check_may_block(const char* what, std::source_location where) {

@@ -20,13 +20,13 @@ runs_children known_scope::begin(std::source_location where) {
     where_ = where;
     // Outside of a worker and an event loop, poll_entry is null, so the difference is large.
     const auto used = reinterpret_cast<std::uintptr_t>(this_thread.poll_entry) - native_stack_pointer();
-    const current_executor& here = this_thread.executor;
-    const bool is_here =
-        here.pool != nullptr ? worker_of(*here.pool) != nullptr : this_thread.running_loop == here.core;
+    executor* const here = this_thread.executor.runs;
+    const bool is_here = here != nullptr && this_thread.runs_here == here;
     if (used > most_stack || !is_here || this_thread.task_locals != nullptr) [[unlikely]]
         bind(where);
     if (used > most_stack || !is_here) return runs_children::tasks;
-    return here.pool != nullptr && here.pool->size() > 1 ? runs_children::poll_or_worker : runs_children::poll;
+    const worker* const on = this_thread.worker;  // null on an event loop
+    return on != nullptr && on->owner().size() > 1 ? runs_children::poll_or_worker : runs_children::poll;
 }
 
 bool known_scope::offer(offered_child& child, bool follows_another) noexcept {

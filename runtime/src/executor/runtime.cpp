@@ -30,7 +30,7 @@ runtime::runtime() : pool_(nullptr) {
 
 runtime::~runtime() {
     if (pool_ == nullptr) return;
-    if (detail::this_thread.worker_owner == pool_ && !pool_->is_in_child()) {
+    if (detail::this_thread.runs_here == pool_ && !pool_->is_in_child()) {
         detail::polled_task::fatal_misuse_here(
             "a runtime was destroyed by one of its own tasks, which would wait for itself: move it out, or call "
             "shutdown_background()");

@@ -9,7 +9,6 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_owner.hpp>
 
-#include "executor/loop/core_shared.hpp"
 #include "executor/pool/pool.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
@@ -28,16 +27,6 @@ destroyers& waiting_destroyers() {
     return *never_destroyed;
 }
 
-/// Wakes the parent of a scope that has ended, so that it runs before other tasks of its tree begin. This keeps the
-/// memory use of a tree of scopes low.
-void wake_parent(waker&& parent) noexcept {
-    if (worker* const here = this_thread.worker) {
-        here->wake_scope_parent(std::move(parent));
-    } else {
-        std::move(parent).wake();
-    }
-}
-
 [[noreturn]] void destroyed_by_child() noexcept {
     fatal_misuse(
         "a scope or task_owner was destroyed by one of its own children, which would wait for itself: destroy it in a "
@@ -50,11 +39,10 @@ void wake_parent(waker&& parent) noexcept {
 /// scope, it takes no lock.
 class scope_base::guard : immovable {
 public:
-    explicit guard(scope_base& scope) noexcept : guard(scope, scope.pool_ != nullptr) {}
-    guard(scope_base& scope, bool takes_lock) noexcept
+    explicit guard(scope_base& scope) noexcept
         : children_(scope.children_),
           taken_(scope.taken_),
-          takes_lock_(takes_lock),
+          takes_lock_(scope.runs_ != nullptr && !scope.runs_->is_loop()),
           first_(takes_lock_ ? children_.lock() : children_.get()) {}
     ~guard() { takes_lock_ ? children_.unlock(first_) : children_.set(first_); }
 
@@ -81,28 +69,24 @@ private:
 };
 
 scope_base::~scope_base() {
-    if (pool_ != nullptr) pool_->release();
-    if (core_ != nullptr) core_->release();
+    if (runs_ != nullptr) runs_->release();
 }
 
 void scope_base::bind(std::source_location where) {
-    const spawn_target target = current_spawn_target("scope", "enter a runtime before (runtime::enter)", where);
-    pool_ = target.pool;
-    core_ = target.core;
-    if (pool_ != nullptr) pool_->retain();
-    if (core_ != nullptr) core_->retain();
+    runs_ = &current_executor_or_throw("scope", "enter a runtime before (runtime::enter)", where);
+    runs_->retain();
     had_task_locals_ = this_thread.task_locals != nullptr;
     if (had_task_locals_) deadline_ = deadline_here();
 }
 
 bool scope_base::may_be_destroyed_here() const noexcept {
-    return core_ == nullptr || !has_children() || core_->is_on_own_thread();
+    return runs_ == nullptr || !has_children() || runs_->may_destroy_here();
 }
 
-void scope_base::start_pool_child(spawned_task& task, scope_link& link, bool was_taken) noexcept {
-    pool& on = *pool_;  // the scope may be destroyed after the unlock if a worker has taken the child
-    link.task.pooled = &task;
-    on.number(task);
+void scope_base::start_child(spawned_task& task, scope_link& link, bool was_taken) noexcept {
+    executor& on = *runs_;  // the scope may be destroyed after the unlock if a worker has taken the child
+    link.task = &task;
+    on.prepare(task);
     bool is_listed = false;
     {
         // Adds the task to both lists under one lock. From here on the task may be destroyed by the thread that
@@ -111,31 +95,18 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link, bool was
         locked.link(link);
         if (was_taken) locked.count_taken(-1);
         is_listed = on.enlist(task);
-        if (is_cancelled()) static_cast<void>(state_of(task).transition_to_cancelled());
+        // A new task is queued already, so nothing is left to do.
+        if (is_cancelled())
+            static_cast<void>(with_state(task, [](auto state) { return state.transition_to_cancelled(); }));
     }
     on.launch_child(task, is_listed);
 }
 
 void scope_base::note_taken() noexcept { guard(*this).count_taken(1); }
 
-void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
-    link.task.cored = &task;
-    guard(*this, false).link(link);
-    if (is_cancelled()) task.is_cancelled = true;
-    core_->adopt_child(task);
-}
-
-void scope_base::core_child_ended(scope_link& child) noexcept {
-    {
-        guard all(*this, false);
-        all.unlink(child);
-        if (all.first() != nullptr || !waits_for_children_) return;
-    }
-    core_->wake_scope_parent(std::move(waker_));
-}
-
 /// Removes a child whose future was destroyed. Null is a child that could not be spawned.
-void scope_base::pool_child_ended(scope_link* child) noexcept {
+void scope_base::child_ended(scope_link* child) noexcept {
+    executor& on = *runs_;
     waker parent;
     bool is_watched = false;
     {
@@ -145,7 +116,7 @@ void scope_base::pool_child_ended(scope_link* child) noexcept {
         is_watched = is_awaited_;
     }
     // After the unlock the scope may be destroyed. Only local variables are used below.
-    if (!parent.is_noop()) wake_parent(std::move(parent));
+    if (!parent.is_noop()) on.wake_scope_parent(std::move(parent));
     if (is_watched) {
         destroyers& waiting = waiting_destroyers();
         const std::lock_guard lock(waiting.lock);
@@ -168,49 +139,21 @@ void scope_base::fail(scope_failure failure) noexcept {
 }
 
 void scope_base::cancel() noexcept {
-    if (pool_ == nullptr) {
-        // relaxed: one thread.
-        is_cancelled_.store(true, std::memory_order_relaxed);
-        for (scope_link* child = children_.get(); child != nullptr; child = child->next)
-            cancel_core_task(*child->task.cored);
-        return;
-    }
     abort_batch children;  // its destructor queues the tasks, after the lock is released
     const guard locked(*this);
     // From here on each new child is cancelled immediately.
-    // relaxed: start_pool_child() loads the flag under the same lock. Other readers need only the value.
+    // relaxed: start_child() loads the flag under the same lock. Other readers need only the value.
     is_cancelled_.store(true, std::memory_order_relaxed);
-    for (scope_link* child = locked.first(); child != nullptr; child = child->next) children.add(*child->task.pooled);
+    for (scope_link* child = locked.first(); child != nullptr; child = child->next) children.add(*child->task);
 }
 
-/// Stores `wake` in a scope on an event loop: one thread, and no lock.
-void scope_base::keep_core_waker(const waker& wake) {
-    if (waker_.will_wake(wake)) return;
-    core_task* const parent = waker_.is_noop() ? core_->task_of(wake) : nullptr;
-    parent != nullptr ? core_shared::keep_waker_of(*parent, waker_) : keep_foreign_waker(wake);
-}
+void scope_base::set_waker(const waker& wake) { static_cast<void>(keep_waker(wake, false)); }
 
-void scope_base::keep_foreign_waker(const waker& wake) {
-    waker copy = wake;  // may run user code, and so does the destructor of the previous waker
-    waker_.swap(copy);
-}
+bool scope_base::wait_for_children(const waker& wake) { return keep_waker(wake, true); }
 
-void scope_base::set_waker(const waker& wake) {
-    if (pool_ == nullptr) return keep_core_waker(wake);
-    static_cast<void>(keep_pool_waker(wake, false));
-}
-
-bool scope_base::wait_for_children(const waker& wake) {
-    if (pool_ != nullptr) return keep_pool_waker(wake, true);
-    if (!has_children()) return true;
-    waits_for_children_ = true;
-    keep_core_waker(wake);
-    return !has_children();
-}
-
-/// Stores `wake` in a scope on the pool. If `for_children`, returns whether there are no children, and stores nothing
+/// Stores `wake`. If `for_children`, returns whether there are no children, and stores nothing
 /// then; otherwise returns false.
-bool scope_base::keep_pool_waker(const waker& wake, bool for_children) {
+bool scope_base::keep_waker(const waker& wake, bool for_children) {
     if (std::exchange(has_had_waker_, true)) {
         // Takes the lock even if there are no children, because any thread may start one.
         const guard locked(*this);
@@ -228,12 +171,6 @@ bool scope_base::keep_pool_waker(const waker& wake, bool for_children) {
     return false;
 }
 
-/// Returns whether the child, a task of an event loop, is being polled.
-bool scope_base::is_polled_here(const scope_link& child) const noexcept {
-    const frame* const root = child.task.cored->root;
-    return child.is_polled || (root != nullptr && root->at.is_polled());
-}
-
 /// Returns a child that is not being polled, with its running bit and a reference; null if there is none. Skips
 /// children that are being polled, and marks them as cancelled.
 /// Each call starts at the front of the list, because the destructor of a child may have started more children. The
@@ -243,44 +180,36 @@ spawned_task* scope_base::take_child_to_destroy() noexcept {
     // relaxed: as in cancel().
     is_cancelled_.store(true, std::memory_order_relaxed);
     for (scope_link* link = locked.first(); link != nullptr; link = link->next) {
-        spawned_task& child = *link->task.pooled;
+        spawned_task& child = *link->task;
         if (polled_task::is_here(child)) destroyed_by_child();
         // The reference is taken before the running bit. Once the bit is set, a closing pool releases the reference of
         // its list, which may be the only one.
-        state_of(child).add_reference();
-        if (state_of(child).transition_to_shutdown()) return &child;
+        with_state(child, [](auto state) { state.add_reference(); });
+        if (with_state(child, [](auto state) { return state.transition_to_shutdown(); })) return &child;
         // This is never the last reference. The thread with the running bit holds one until it has called ended(),
         // which needs the lock of this scope.
-        static_cast<void>(state_of(child).release());
+        release(child);
     }
     return nullptr;
 }
 
 void scope_base::destroy_children() noexcept {
     if (!is_bound()) return;
-    if (pool_ == nullptr) {
-        is_cancelled_.store(true, std::memory_order_relaxed);  // relaxed: one thread
-        while (scope_link* const child = children_.get()) {
-            if (is_polled_here(*child)) destroyed_by_child();
-            core_->destroy(*child->task.cored);
-        }
-        return;
-    }
     // release: pairs with the acquire in is_being_destroyed().
     is_being_destroyed_.store(true, std::memory_order_release);
-    while (spawned_task* const child = take_child_to_destroy()) pool_->destroy(*child, 1);
+    while (spawned_task* const child = take_child_to_destroy()) runs_->destroy(*child, 1);
     {
         const guard locked(*this);
         if (locked.all_ended()) return;
         is_awaited_ = true;
     }
-    // The remaining children are being polled on other threads, which destroy them after the poll.
+    // The remaining children are being polled on other threads, which destroy them after the poll. So this is no loop.
     const auto is_waiting = [](void* scope) noexcept {
         // SAFETY: `scope` is the `this` passed to held_up below. It outlives `here`.
         auto& self = *static_cast<scope_base*>(scope);
         return !guard(self).all_ended();
     };
-    const pool::held_up here(*pool_, is_waiting, this);
+    const pool::held_up here(static_cast<pool&>(*runs_), is_waiting, this);
     destroyers& waiting = waiting_destroyers();
     std::unique_lock lock(waiting.lock);
     waiting.child_has_ended.wait(lock, [this] { return guard(*this).all_ended(); });

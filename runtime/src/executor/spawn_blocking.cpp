@@ -23,8 +23,12 @@ namespace {
 /// The owner of blocking work that event loops start. Such work runs on the blocking threads of the process.
 class process_owner final : public task_owner {
 public:
+    void adopt(spawned_task& task) noexcept override { start_blocking(task, nullptr); }
     // Called for a task that is aborted before it runs. The task's job is queued already and will see the cancellation.
     void schedule(spawned_task& task) noexcept override { release(task); }
+    void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept override {
+        print_failure(failure, where, name);
+    }
 };
 
 constinit process_owner whole_process;
@@ -32,6 +36,8 @@ constinit process_owner whole_process;
 /// The owner policy of run_task.hpp for blocking work. `pool_` is null for work of the process.
 class blocking_end {
 public:
+    using word = shared_word;
+
     explicit blocking_end(pool* owner) noexcept : pool_(owner) {}
 
     void report(unread_failure failure, const std::source_location& where, std::string_view name) const noexcept {
@@ -80,8 +86,8 @@ private:
         // SAFETY: the blocking pool calls the functions of a job with that job, once. start_blocking() allocated it as
         // a task_job and gave up the ownership.
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
-        const bool is_cancelled = state_of(mine->task_).transition_to_running() == task_state::run_action::cancel;
-        const executor_scope executor({nullptr, mine->pool_, this_thread.executor.time});
+        const bool is_cancelled = state_of(mine->task_).transition_to_running() == task_flags::run_action::cancel;
+        const executor_scope here({mine->pool_, this_thread.executor.time});
         this_thread.blocking_work_of = mine->pool_;
         if (is_cancelled) {
             end_without_call(mine->task_, nullptr, mine->pool_);
@@ -113,8 +119,7 @@ private:
 }  // namespace
 
 pool* current_blocking_pool(std::source_location where) {
-    const current_executor here = this_thread.executor;
-    if (here.pool != nullptr || here.core != nullptr) return here.pool;
+    if (this_thread.executor.runs != nullptr) return pool_here();
     throw misuse(
         "spawn_blocking needs a runtime or a loop on this thread: call it inside eddy::run(), a runtime's task or "
         "core.run(), or use handle::spawn_blocking",
@@ -144,7 +149,8 @@ void start_blocking(spawned_task& task, pool* runs) noexcept {
 // ---- block_in_place ----
 
 in_place_scope::in_place_scope(std::source_location where) {
-    if (this_thread.executor.core != nullptr) {
+    const executor* const here_runs = this_thread.executor.runs;
+    if (here_runs != nullptr && here_runs->is_loop()) {
         throw misuse(
             "block_in_place would block the event loop of this thread, whose tasks cannot run elsewhere: use "
             "spawn_blocking",
@@ -164,7 +170,7 @@ in_place_scope::in_place_scope(std::source_location where) {
     } else if (here->is_ending()) {
         // A worker that destroys the remaining tasks stays on this thread. Its timers do not fire while it blocks.
         hidden_ = std::exchange(this_thread.worker, nullptr);
-        this_thread.worker_owner = nullptr;
+        this_thread.runs_here = nullptr;
         this_thread.ends_worker_of = &owner;
         hidden_time_ = std::exchange(this_thread.executor.time, nullptr);
     }
@@ -174,7 +180,7 @@ in_place_scope::~in_place_scope() {
     this_thread.is_in_blocking_call = was_in_call_;
     if (hidden_ != nullptr) {
         this_thread.worker = hidden_;
-        this_thread.worker_owner = &hidden_->owner();
+        this_thread.runs_here = &hidden_->owner();
         this_thread.ends_worker_of = nullptr;
         this_thread.executor.time = hidden_time_;
     }
@@ -182,7 +188,7 @@ in_place_scope::~in_place_scope() {
     pool& owner = handed_->owner();
     const current_executor entered = this_thread.executor;
     handed_->enter_thread();
-    if (entered.pool != &owner) this_thread.executor = entered;  // an enter_guard of another runtime is alive
+    if (entered.runs != &owner) this_thread.executor = entered;  // an enter_guard of another runtime is alive
     owner.end_in_place(handed_);
 }
 

@@ -19,7 +19,6 @@ namespace eddy::detail {
 void retain(pool&) noexcept { std::unreachable(); }
 void release(pool&) noexcept { std::unreachable(); }
 task_owner& owner_of(pool&) noexcept { std::unreachable(); }
-void start(pool&, spawned_task&) noexcept { std::unreachable(); }
 void schedule_woken(worker&, spawned_task&) noexcept { std::unreachable(); }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/runtime_context.hpp>
 
 #include "time/time_driver.hpp"
@@ -46,7 +47,8 @@ bool sleep_future::poll_deadline(const waker& wake) {
         // The sleep may be armed on another core, which fires its timers only while it runs, and may not run again. So
         // the sleep moves to the core that polls it now. Workers of a pool process each other's timers, so it need not
         // move between them.
-        if (here.executor.core != nullptr && here.executor.time != nullptr && here.executor.time != entry_.driver()) {
+        const bool is_on_loop = here.executor.runs != nullptr && here.executor.runs->is_loop();
+        if (is_on_loop && here.executor.time != nullptr && here.executor.time != entry_.driver()) {
             static_cast<void>(entry_.disarm());
         } else if (!time_driver::poll(entry_, wake)) {
             return false;
@@ -61,7 +63,7 @@ bool sleep_future::poll_deadline(const waker& wake) {
     if (!entry_.is_gone()) return false;
     // This is the rest of a poll after block_in_place(), and the runtime's timers have shut down meanwhile. The task is
     // cancelled when its poll ends, so the sleep only has to wait until then.
-    if (here.is_in_rest_of_poll() && here.executor.pool == here.in_place_of) return false;
+    if (here.is_in_rest_of_poll() && here.executor.runs == here.in_place_of) return false;
     throw misuse("a sleep was polled on an event loop that has shut down", where_);
 }
 

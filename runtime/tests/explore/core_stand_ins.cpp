@@ -50,6 +50,15 @@ const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noex
 
 // ---- The pool of a worker that runs no tasks: never called, except notify_one() ----
 
+void pool::retain() noexcept { std::abort(); }
+void pool::release() noexcept { std::abort(); }
+void pool::adopt(spawned_task&) noexcept { std::abort(); }
+void pool::prepare(spawned_task&) noexcept { std::abort(); }
+void pool::launch_child(spawned_task&, bool) noexcept { std::abort(); }
+void pool::wake_scope_parent(waker&&) noexcept { std::abort(); }
+void pool::schedule(spawned_task&) noexcept { std::abort(); }
+void pool::report(unread_failure, const std::source_location&, std::string_view) noexcept { std::abort(); }
+io_handle* pool::io_for_new_source() noexcept { std::abort(); }
 void pool::retain(std::uint32_t) noexcept { std::abort(); }
 void pool::release(std::uint32_t) noexcept { std::abort(); }
 void pool::notify_one() noexcept { ++explore::notifications; }

@@ -3,8 +3,6 @@
 // woken.
 #include <eddy/detail/inbound_list.hpp>
 
-#include <eddy/detail/core_task.hpp>
-
 #include <gtest/gtest.h>
 
 #include <array>
@@ -15,13 +13,16 @@
 
 namespace {
 
-using eddy::detail::inbound_node;
 using explore::check;
 using explore::fails;
 using explore::holds;
 
 constexpr unsigned senders = 2;
 constexpr unsigned per_sender = 2;
+
+struct inbound_node {
+    inbound_node* next_inbound = nullptr;
+};
 
 struct item : inbound_node {
     unsigned sender = 0;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <source_location>
+#include <string_view>
 #include <utility>
 
 #include "executor/pool/pool.hpp"
@@ -28,7 +29,9 @@ using explore::holds;
 
 class no_owner final : public eddy::detail::task_owner {
 public:
+    void adopt(spawned_task&) noexcept override {}
     void schedule(spawned_task&) noexcept override {}
+    void report(eddy::detail::unread_failure, const std::source_location&, std::string_view) noexcept override {}
 };
 
 no_owner tasks_owner;

@@ -34,8 +34,11 @@ class small_executor final : public eddy::detail::task_owner {
     using spawned_task = eddy::detail::spawned_task;
 
 public:
+    using word = eddy::detail::shared_word;  // of run_task.hpp
+
     explicit small_executor(own_wake how = own_wake::is_passed_on) noexcept : own_wake_(how) {}
 
+    void adopt(spawned_task& task) noexcept override { schedule(task); }
     void schedule(spawned_task& task) noexcept override {
         {
             const std::lock_guard guard(lock_);
@@ -103,7 +106,7 @@ public:
         const std::lock_guard guard(lock_);
         return std::exchange(is_in_list_, false);
     }
-    static void report(const eddy::detail::unread_failure&, const std::source_location&, std::string_view) noexcept {}
+    void report(eddy::detail::unread_failure, const std::source_location&, std::string_view) noexcept override {}
 
 private:
     bool has_ended() {
@@ -126,15 +129,15 @@ inline eddy::waker waker_of(eddy::detail::spawned_task& task) {
     return {&eddy::detail::spawned_task_waker, &task};
 }
 
-/// While an instance exists, all threads of the model count as threads of the executor, because they share the
-/// thread_local that it sets. Otherwise each wake-up would announce itself before it accesses the state word: see
-/// OwnerOutlivesWakersOutside.
+/// While an instance exists, all threads of the model count as threads that poll a local set with these tasks, because
+/// they share the thread_local that it sets. Otherwise each wake-up would announce itself before it accesses the state
+/// word: see OwnerOutlivesWakersOutside.
 class all_inside {
 public:
-    explicit all_inside(const small_executor& executor) { eddy::detail::this_thread.worker_owner = &executor; }
+    explicit all_inside(small_executor& executor) { eddy::detail::this_thread.polled_local_set = &executor; }
     all_inside(const all_inside&) = delete;
     all_inside& operator=(const all_inside&) = delete;
-    ~all_inside() { eddy::detail::this_thread.worker_owner = nullptr; }
+    ~all_inside() { eddy::detail::this_thread.polled_local_set = nullptr; }
 };
 
 }  // namespace explore

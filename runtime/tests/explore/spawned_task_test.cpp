@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <source_location>
+#include <string_view>
 #include <utility>
 
 #include <eddy/detail/task_cell.hpp>
@@ -23,7 +24,7 @@ namespace {
 using eddy::context;
 using eddy::detail::atomic;
 using eddy::detail::spawned_task;
-using eddy::detail::task_state;
+using eddy::detail::task_flags;
 using explore::all_inside;
 using explore::check;
 using explore::fails;
@@ -115,7 +116,7 @@ struct yielder {
 /// Puts a task into the executor's queue. Returns it and its join handle.
 template <class F>
 std::pair<spawned_task*, eddy::join_handle<output>> spawn(small_executor& executor, F future) {
-    using cell = eddy::detail::task_cell<eddy::detail::spawned_output, F>;
+    using cell = eddy::detail::task_cell<F>;
     auto* const made = eddy::detail::pool_new<cell>(executor, std::source_location::current(), std::move(future));
     executor.schedule(*made);
     return {made, eddy::join_handle<output>(*made)};
@@ -398,7 +399,7 @@ TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
 // ---- Copies with one mistake each fail ----
 
 /// Broken: compares the stored waker before it takes the waker slot back.
-bool compares_first(spawned_task& task, const eddy::waker& wake, std::source_location, const eddy::detail::frame*) {
+bool compares_first(spawned_task& task, const eddy::waker& wake, std::source_location) {
     if (state_of(task).is_complete()) return true;
     if (state_of(task).has_join_waker()) {
         if (task.join_waker.will_wake(wake)) return false;
@@ -411,7 +412,7 @@ bool compares_first(spawned_task& task, const eddy::waker& wake, std::source_loc
 }
 
 /// Broken: does not check whether the task has completed meanwhile.
-bool publishes_blindly(spawned_task& task, const eddy::waker& wake, std::source_location, const eddy::detail::frame*) {
+bool publishes_blindly(spawned_task& task, const eddy::waker& wake, std::source_location) {
     if (state_of(task).is_complete()) return true;
     if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
     task.join_waker = wake;
@@ -428,7 +429,7 @@ void joiner_polls_twice() {
     auto [task, handle] = spawn(executor, listener(said, 1));
     explore::thread worker([&] { executor.run(); });
     const eddy::waker waker = joiner.waker();
-    for (int i = 0; i < 2 && !PollJoin(*task, waker, std::source_location(), nullptr); ++i) {
+    for (int i = 0; i < 2 && !PollJoin(*task, waker, std::source_location()); ++i) {
     }
     handle.detach();
 }
@@ -442,7 +443,7 @@ void joiner_sleeps() {
     auto [task, handle] = spawn(executor, listener(said, 1));
     explore::thread worker([&] { executor.run(); });
     const eddy::waker waker = joiner.waker();
-    while (!PollJoin(*task, waker, std::source_location(), nullptr)) joiner.sleep();
+    while (!PollJoin(*task, waker, std::source_location())) joiner.sleep();
     handle.detach();
 }
 
@@ -577,22 +578,32 @@ TEST_F(ExploreSpawnedTask, BrokenStateWordsFail) {
 
 // ---- The last reference, which is freed without a change of the word ----
 
-bool looks_relaxed(atomic<std::uint64_t>& word) {
-    return word.load(std::memory_order_relaxed) / task_state::ref_one == 1;
-}
-bool looks(atomic<std::uint64_t>& word) { return task_state(word).owns_all_references(1); }
+bool looks_relaxed(spawned_task& task) { return task.state.load(std::memory_order_relaxed) / task_flags::ref_one == 1; }
+bool looks(spawned_task& task) { return state_of(task).owns_all_references(1); }
 
-/// Two threads use a block and give up their references to it. The last one frees it.
+class no_owner final : public eddy::detail::task_owner {
+public:
+    void adopt(spawned_task&) noexcept override {}
+    void schedule(spawned_task&) noexcept override {}
+    void report(eddy::detail::unread_failure, const std::source_location&, std::string_view) noexcept override {}
+};
+no_owner no_executor;
+constexpr eddy::detail::spawned_ops no_operations{};
+
+/// Two threads use a task and give up their references to it. The last one frees it.
 template <auto Looks>
 void two_give_up() {
-    struct block {
-        atomic<std::uint64_t> word{2 * task_state::ref_one};
+    struct block : spawned_task {
         int here = 0;
         int there = 0;
+
+        block() : spawned_task(no_operations, no_executor, std::source_location::current(), false) {
+            state.store(2 * task_flags::ref_one, std::memory_order_relaxed);
+        }
     };
     auto* const both = new block;
     const auto give_up = [=] {
-        if (Looks(both->word) || task_state(both->word).release()) delete both;
+        if (Looks(*both) || state_of(*both).release()) delete both;
     };
     explore::thread other([=] {
         both->there = 1;

@@ -7,32 +7,41 @@
 
 #include <cstdint>
 #include <functional>
+#include <source_location>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
 
-using eddy::detail::task_state;
+using task_state = eddy::detail::task_state<eddy::detail::shared_word>;
 using run = task_state::run_action;
 using idle = task_state::idle_action;
 using wake = task_state::wake_action;
 using end = task_state::end_action;
 
-struct state_word {
-    eddy::detail::atomic<std::uint64_t> bits;
+class no_owner final : public eddy::detail::task_owner {
+public:
+    void adopt(eddy::detail::spawned_task&) noexcept override {}
+    void schedule(eddy::detail::spawned_task&) noexcept override {}
+    void report(eddy::detail::unread_failure, const std::source_location&, std::string_view) noexcept override {}
+};
+no_owner owner;
+constexpr eddy::detail::spawned_ops no_operations{};
+
+struct task_header {
+    eddy::detail::spawned_task task;
 };
 
-/// The task_state of a new background task in the last list, together with the state word that it refers to.
-class owned_state : state_word, public task_state {
-    using task = eddy::detail::spawned_task;
-
+/// The task_state of a new background task in the last list, together with the task.
+class owned_state : task_header, public task_state {
 public:
     static constexpr std::size_t last_list = most_lists - 1;
 
     explicit owned_state(bool has_handle)
-        : state_word{(has_handle ? task::new_with_handle : task::new_without_handle) | background |
-                     last_list * list_one},
-          task_state(bits) {}
+        : task_header{{no_operations, owner, std::source_location::current(), has_handle}}, task_state(task) {
+        task.add_constant(background | last_list * list_one);
+    }
 };
 
 /// Releases all references and returns their number.

@@ -41,12 +41,12 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// A future that keeps its output elsewhere until it is taken. `poll_end(cx, root)` returns what poll() would answer,
-/// without the output; `root` is the root of the awaiting coroutine. After it has returned true, `take_output(where)`
-/// is called once.
+/// A future that keeps its output elsewhere until it is taken. `poll_end(cx)` returns what poll() would answer, without
+/// the output. After it has returned true, `take_output(where)` is called once.
 template <class F>
-concept keeps_output = requires(F& future, context& cx, const frame* root) {
-    { future.poll_end(cx, root) } -> std::same_as<bool>;
+concept keeps_output = requires(F& future, context& cx, std::source_location where) {
+    { future.poll_end(cx) } -> std::same_as<bool>;
+    future.take_output(where);
 };
 
 }  // namespace eddy::detail
@@ -281,7 +281,7 @@ private:
         context_access::set_call_site(cx, waiter.where);
         try {
             if constexpr (leaves_output) {
-                return future_->poll_end(cx, &waiter.root());
+                return future_->poll_end(cx);
             } else if constexpr (has_result) {
                 // A placement new, because construct_at() would add a move. The old result is "not ready", which needs
                 // no destructor call.

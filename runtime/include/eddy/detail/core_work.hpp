@@ -9,6 +9,7 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/core_loop.hpp>
@@ -22,7 +23,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
-// The templates between user code and an event loop: they store a future, a callable or a main future in a core_task.
+// The templates between user code and an event loop: they store a future, a callable or a main future in a task.
 
 namespace eddy::detail {
 
@@ -94,92 +95,37 @@ private:
     core_handle handle_;
 };
 
-/// A task without a join handle: header and work.
+/// Creates a task without a join handle, for `work`.
 template <class W>
-class work_task : public core_task {
-    static constexpr bool binds_handle = !future<W> && takes_handle<W>;
-    using stored = std::conditional_t<binds_handle, handle_callable<W>, W>;
-
-public:
-    template <class G>
-    work_task(core_shared& loop, std::source_location where, G&& work)
-        : core_task(table, loop, where, cell_work<stored>::first_root(work, where)),
-          work_(bind(loop, std::forward<G>(work)), where) {}
-
-private:
-    template <class G>
-    static decltype(auto) bind(core_shared& loop, G&& work) {
-        if constexpr (binds_handle) {
-            return stored(loop, std::forward<G>(work));
-        } else {
-            return std::forward<G>(work);
-        }
+spawned_task& make_detached(core_shared& loop, W&& work, std::source_location where) {
+    using plain = std::decay_t<W>;
+    if constexpr (!future<plain> && takes_handle<plain>) {
+        using bound = handle_callable<plain>;
+        return *pool_new<task_cell<bound, std::monostate, true>>(owner_of(loop), where,
+                                                                 bound(loop, std::forward<W>(work)));
+    } else {
+        return *pool_new<task_cell<plain, std::monostate, true>>(owner_of(loop), where, std::forward<W>(work));
     }
+}
 
-    // SAFETY: only objects of this class use `table`.
-    static work_task& of(core_task& self) noexcept { return static_cast<work_task&>(self); }
-    static bool poll(core_task& self, context& cx) {
-        slot<void> ended;
-        if (!of(self).work_.poll(self.root, ended, cx)) return false;
-        if (ended.has_exception()) report_thrown(self, std::move(ended.exception()));
-        return true;
-    }
-    // The shutdown of a loop destroys a task without a join handle and does not wait for it.
-    static bool poll_cancel(core_task&, context&) { return true; }
-    static void destroy_future(core_task& self) noexcept { of(self).work_.destroy(); }
-    static void free_memory(core_task& self) noexcept { pool_delete(&of(self)); }
-    static constexpr work_ops<core_task> operations() noexcept {
-        work_ops<core_task> made{nullptr, &poll_cancel, &destroy_future, &report_thrown, &free_memory, nullptr};
-        if constexpr (!cell_work<stored>::is_coroutine) made.poll = &poll;
-        return made;
-    }
-    static constexpr core_task_ops table{operations()};
-
-    [[no_unique_address]] cell_work<stored> work_;
-};
-
-/// Creates a task without a join handle, queues it and returns it. Call this only on the loop's thread.
+/// Spawns `work` without a join handle, and returns its task. Call this only on the loop's thread.
 template <class W>
-core_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
-    core_task& made = *pool_new<work_task<std::decay_t<W>>>(loop, where, std::forward<W>(work));
-    adopt_task(loop, made);
+spawned_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
+    spawned_task& made = make_detached(loop, std::forward<W>(work), where);
+    owner_of(loop).adopt(made);
     return made;
 }
 
-/// Work that another thread sends to an event loop, to be spawned there.
-template <class W>
-class work_job : public inbound_node {
-public:
-    template <class G>
-    work_job(std::source_location where, G&& work)
-        : inbound_node(&operations), where_(where), work_(std::forward<G>(work)) {}
-
-private:
-    static void arrive(inbound_node& self, core_shared& loop, bool is_open) noexcept {
-        // SAFETY: only objects of this class use the table `operations`. The inbound list passes the ownership to this
-        // function, so the job is freed here, also if spawning throws.
-        const std::unique_ptr<work_job, void (*)(work_job*)> mine(&static_cast<work_job&>(self),
-                                                                  &pool_delete<work_job>);
-        try {
-            if (is_open) spawn_work(loop, std::move(mine->work_), mine->where_);
-        } catch (...) {
-            report_failure(loop, unread_failure(std::current_exception()), mine->where_);
-        }
-    }
-    static constexpr inbound_ops operations{&arrive};
-
-    std::source_location where_;
-    W work_;
-};
-
-/// Sends work to an event loop, on any thread. Returns false, and destroys the work, if the event loop is closed.
+/// Sends work to an event loop, on any thread. Returns false, and destroys the work, if the event loop is closed. Work
+/// that cannot run, such as a task that has ended, is reported by the loop.
 template <class W>
 [[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where) {
-    using job = work_job<std::decay_t<W>>;
-    job* const sent = pool_new<job>(where, std::forward<W>(work));
-    if (send_job(loop, *sent)) return true;
-    pool_delete(sent);
-    return false;
+    try {
+        return send_task(loop, make_detached(loop, std::forward<W>(work), where));
+    } catch (const misuse&) {
+        const auto report = [thrown = std::current_exception()] { std::rethrow_exception(thrown); };
+        return send_task(loop, make_detached(loop, report, where));
+    }
 }
 
 /// Awaits the main future of core::run() and stores its outcome.
@@ -207,7 +153,7 @@ output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location whe
     check_entry(loop, where);
     kept<output_t<Main>> outcome;
     bool done = false;
-    core_task& driven = spawn_work(loop, drive<Main>(std::forward<Main>(main), outcome, done, where), where);
+    spawned_task& driven = spawn_work(loop, drive<Main>(std::forward<Main>(main), outcome, done, where), where);
     run_until_done(loop, driven, done, where);
     return outcome.take(where);
 }

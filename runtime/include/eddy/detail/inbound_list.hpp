@@ -70,9 +70,9 @@ public:
     }
 
 private:
-    // Marks: addresses that no pushed node has.
-    [[nodiscard]] Node* parked() noexcept { return &parked_mark_; }
-    [[nodiscard]] Node* closed() noexcept { return &closed_mark_; }
+    // Marks: addresses that no pushed node has. SAFETY: they are only compared.
+    [[nodiscard]] Node* parked() noexcept { return reinterpret_cast<Node*>(&marks_[0]); }
+    [[nodiscard]] Node* closed() noexcept { return reinterpret_cast<Node*>(&marks_[1]); }
 
     [[nodiscard]] Node* oldest_first(Node* newest) noexcept {
         if (newest == parked() || newest == closed()) return nullptr;
@@ -87,8 +87,8 @@ private:
     }
 
     atomic<Node*> head_{nullptr};
-    Node parked_mark_;
-    Node closed_mark_;
+    struct alignas(Node) mark {};
+    mark marks_[2];
 };
 
 }  // namespace eddy::detail

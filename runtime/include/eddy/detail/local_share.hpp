@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <source_location>
 
-#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/ref_count.hpp>
@@ -28,8 +27,6 @@ EDDY_API void retain(local_tasks& tasks) noexcept;
 EDDY_API void release(local_tasks& tasks) noexcept;
 [[nodiscard]] EDDY_API task_owner& owner_of(local_tasks& tasks) noexcept;
 
-/// Queues a new task. If the set is closed, the task is cancelled immediately. Callable on any thread.
-EDDY_API void start(local_tasks& tasks, spawned_task& task) noexcept;
 /// Returns the approximate number of tasks. Callable on any thread.
 [[nodiscard]] EDDY_API std::size_t load_of(const local_tasks& tasks) noexcept;
 
@@ -69,17 +66,12 @@ public:
 private:
     local_tasks& tasks_;
     local_tasks* const outer_;
-    const task_owner* const outer_polled_;
+    task_owner* const outer_polled_;
     const void* const outer_polled_on_;
 };
 
-/// The target of spawn_local(): exactly one pointer is not null.
-struct local_target {
-    local_tasks* set;
-    core_shared* core;
-};
-/// Returns the target of spawn_local() on this thread: the current local set, else the event loop.
+/// Returns the owner of the tasks that spawn_local() spawns on this thread: the current local set, else the event loop.
 /// Errors: throws `misuse` if there is neither.
-[[nodiscard]] EDDY_API local_target current_local_target(std::source_location where);
+[[nodiscard]] EDDY_API task_owner& current_local_owner(std::source_location where);
 
 }  // namespace eddy::detail

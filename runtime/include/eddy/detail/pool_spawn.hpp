@@ -2,15 +2,18 @@
 #pragma once
 
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy::detail {
 
-class core_shared;
 class pool;
 
 // The functions of the pool (src/executor/pool) that the templates of runtime.hpp, handle.hpp and spawn.hpp call.
@@ -21,9 +24,8 @@ EDDY_API void release(pool& shared) noexcept;
 /// Returns the pool as the owner of its tasks.
 [[nodiscard]] EDDY_API task_owner& owner_of(pool& shared) noexcept;
 
-/// Starts a new task. If the pool is closing, the task is cancelled immediately.
-/// Thread safety: any thread.
-EDDY_API void start(pool& shared, spawned_task& task) noexcept;
+/// Returns the pool in which spawn() spawns on this thread; null on an event loop, and without an executor.
+[[nodiscard]] EDDY_API pool* pool_here() noexcept;
 
 /// Checks that the current thread may block. `what` is the caller's name.
 /// Errors: throws `nested_runtime` on a thread that runs tasks, which would be blocked too.
@@ -39,16 +41,17 @@ EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::s
 template <class W>
 using join_handle_for = join_handle<work_output_t<W>>;
 
-/// Spawns `work` on `runs`, a pool or a local_tasks, and returns its join handle. If check_spawned() has rejected the
-/// work, returns a placeholder. If `is_background`, the runtime can be idle while the task exists. `name` is empty or
-/// one std::string.
+/// Spawns `work` on `runs`, a task_owner, a pool or a local_tasks, and returns its join handle. If check_spawned() has
+/// rejected the work, returns a placeholder. If `is_background`, the runtime can be idle while the task exists. `name`
+/// is empty or one std::string.
 template <class Runs, class W, class... Name>
 auto spawn_on(Runs& runs, W&& work, std::source_location where, bool is_background = false, Name... name) {
     if constexpr (check_spawned<W>()) {
-        using cell = task_cell<spawned_output, std::decay_t<W>, Name...>;
-        cell& made = *pool_new<cell>(owner_of(runs), where, std::forward<W>(work), std::move(name)...);
+        using cell = task_cell<std::decay_t<W>, Name...>;
+        task_owner& owner = owner_of(runs);
+        cell& made = *pool_new<cell>(owner, where, std::forward<W>(work), std::move(name)...);
         if (is_background) made.add_constant(spawned_task::background);
-        start(runs, made);
+        owner.adopt(made);
         return join_handle_for<W>(made);
     } else {
         return broken_future();

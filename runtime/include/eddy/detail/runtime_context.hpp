@@ -19,30 +19,28 @@ namespace eddy::detail {
 
 class blocking_pool;
 class core_shared;
+class executor;
 class local_tasks;
 class polled_task;
 class pool;
 class task_owner;
 class time_driver;
 class worker;
-struct core_joined;
 struct task_local_binding;
 
 /// The executor that spawn(), new sockets and sleeps use on a thread: the event loop that runs there, the pool of the
-/// thread's worker, or the runtime that was entered, whichever is innermost. `core` or `pool` is null, or both.
+/// thread's worker, or the runtime that was entered, whichever is innermost.
 struct current_executor {
-    core_shared* core = nullptr;
-    class pool* pool = nullptr;
+    executor* runs = nullptr;
     time_driver* time = nullptr;  ///< null if sleeps are not possible, for example in blocking work
 };
 
 /// The state of a thread: which executor, worker and task it runs. All code that asks "where am I" reads this object.
 ///
 ///     fields                         set by                                    read by
-///     worker_owner, running_loop,    the code that runs a worker, a loop or    wakers: whether a task is woken on the
+///     runs_here, running_loop,       the code that runs a worker, a loop or    wakers: whether a task is woken on the
 ///     polled_local_set               a local set                               thread that runs its executor
 ///     polled                         polled_task                               wakers; the task's id; misuse checks
-///     loop_task                      the event loop                            the task's id and name
 ///     worker                         worker::enter_thread(), leave_thread();   pool, sockets, scopes
 ///                                    hidden by in_place_scope
 ///     executor                       as `worker` and `running_loop`, and       spawn(), sockets, sleeps
@@ -69,17 +67,16 @@ struct current_executor {
 /// the random numbers of `select`, which templates use; the range of the native stack (native_stack.hpp).
 struct runtime_context {
     // ---- Read by wakers and polls: first, to be in one cache line ----
-    /// The pool of `worker`, as the owner of its tasks. A separate field, so that a waker compares one pointer.
-    const task_owner* worker_owner = nullptr;
+    /// The owner of the tasks that this thread runs: the pool of `worker`, or `running_loop`. A separate field, so that
+    /// a waker compares one pointer.
+    task_owner* runs_here = nullptr;
     /// The innermost local set whose tasks are being polled, or null. The set outlives the poll, and a wake-up of its
     /// tasks on this thread needs no lock.
-    const task_owner* polled_local_set = nullptr;
+    task_owner* polled_local_set = nullptr;
     /// The event loop that runs now, or null.
     core_shared* running_loop = nullptr;
     /// The innermost polled_task, or null.
     const polled_task* polled = nullptr;
-    /// The task with a join handle that the event loop polls or destroys now, or null.
-    const core_joined* loop_task = nullptr;
     /// The worker that this thread runs, or null.
     class worker* worker = nullptr;
 
@@ -100,12 +97,12 @@ struct runtime_context {
 
     // ---- Blocking work ----
     /// The pool whose task this thread polls after it has handed its worker over (block_in_place); else null.
-    const pool* in_place_of = nullptr;
+    const class executor* in_place_of = nullptr;
     /// The pool whose remaining tasks this worker thread destroys, while it is inside a block_in_place (`worker` is
     /// null then); else null.
-    const pool* ends_worker_of = nullptr;
+    const class executor* ends_worker_of = nullptr;
     /// The pool whose blocking work this thread runs; else null.
-    const pool* blocking_work_of = nullptr;
+    const class executor* blocking_work_of = nullptr;
     /// The blocking pool that this thread belongs to; else null.
     const blocking_pool* blocking_thread_of = nullptr;
     /// True while this thread is inside the function passed to block_in_place, where it may block.

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include <eddy/detail/bound_deadline.hpp>
-#include <eddy/detail/core_task.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/locked_head.hpp>
@@ -32,11 +32,7 @@ struct scope_link {
     scope_base& scope;
     scope_link* previous = nullptr;
     scope_link* next = nullptr;
-    bool is_polled = false;  // for a child on an event loop without a `root`: it is being polled
-    union {
-        spawned_task* pooled;  // the task that derives from this link; `cored` if the scope is bound to an event loop
-        core_task* cored;
-    } task{};
+    spawned_task* task = nullptr;  // the task that derives from this link
 
     explicit scope_link(scope_base& its) noexcept : scope(its) {}
 };
@@ -69,12 +65,12 @@ scope_failure failure_of(const E& error) noexcept {
 ///
 ///     caller                  may call
 ///     the scope's future      everything
-///     children, any thread    spawn(), ..._child_ended(), fail(), cancel()
+///     children, any thread    spawn(), child_ended(), fail(), cancel()
 ///
 /// A spin lock guards the list, the failure and the waker. It is not taken if the children are tasks of an event loop:
 /// then all calls are on that loop's thread. The lock and the head of the list are one word, so the scope sees without
 /// the lock that all children have ended (has_children()).
-/// Lifetime: a child's last access to the scope is the unlock in pool_child_ended(). Then it may be destroyed.
+/// Lifetime: a child's last access to the scope is the unlock in child_ended(). Then it may be destroyed.
 class EDDY_API scope_base : immovable {
 public:
     ~scope_base();
@@ -82,7 +78,7 @@ public:
     /// Binds the scope to the runtime or event loop in which spawn() would start a task now.
     /// Errors: throws `misuse` if there is none.
     void bind(std::source_location where);
-    [[nodiscard]] bool is_bound() const noexcept { return pool_ != nullptr || core_ != nullptr; }
+    [[nodiscard]] bool is_bound() const noexcept { return runs_ != nullptr; }
     /// Returns whether this thread may destroy the children. Only an event loop's own thread may destroy its tasks.
     [[nodiscard]] bool may_be_destroyed_here() const noexcept;
 
@@ -100,12 +96,11 @@ public:
     /// `was_taken` and the child has ended, or until it has called lose_taken(). Both may also come before this call.
     void note_taken() noexcept;
     /// Records that the worker that has taken a child could not spawn it.
-    void lose_taken() noexcept { pool_child_ended(nullptr); }
+    void lose_taken() noexcept { child_ended(nullptr); }
 
     /// Unlinks a child whose future was destroyed. Null is a child that could not be spawned. The scope may be gone
-    /// when these functions return.
-    void pool_child_ended(scope_link* child) noexcept;
-    void core_child_ended(scope_link& child) noexcept;
+    /// when this function returns.
+    void child_ended(scope_link* child) noexcept;
     /// Records the first failure and cancels all children. Later failures are dropped.
     void fail(scope_failure failure) noexcept;
     /// Cancels all children, and the children that are started later.
@@ -135,21 +130,16 @@ public:
     }
 
 protected:
-    pool* pool_ = nullptr;         // this scope has a reference
-    core_shared* core_ = nullptr;  // this scope has a reference
+    executor* runs_ = nullptr;  // this scope has a reference
 
 private:
     class guard;
 
     /// Returns whether there are children, or a thread still has the lock.
     [[nodiscard]] bool has_children() const noexcept { return !children_.is_empty(); }
-    [[nodiscard]] bool keep_pool_waker(const waker& wake, bool for_children);
-    void keep_core_waker(const waker& wake);
-    [[gnu::noinline]] void keep_foreign_waker(const waker& wake);
-    [[nodiscard]] bool is_polled_here(const scope_link& child) const noexcept;
+    [[nodiscard]] bool keep_waker(const waker& wake, bool for_children);
     [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
-    void start_pool_child(spawned_task& task, scope_link& link, bool was_taken) noexcept;
-    void start_core_child(core_task& task, scope_link& link) noexcept;
+    void start_child(spawned_task& task, scope_link& link, bool was_taken) noexcept;
 
     std::chrono::steady_clock::time_point deadline_ = no_deadline;
     locked_head<scope_link> children_;
@@ -187,104 +177,64 @@ private:
     std::optional<bound_deadline> bound_;
 };
 
-/// The header of a child on an event loop, with its outcome.
-template <class T>
-class core_child_output : public core_task {
-public:
-    using header = core_task;
-
-    using core_task::core_task;
-
-protected:
-    template <class Child>
-    static constexpr core_task_ops operations_of{Child::operations(), {}, true};
-    static std::string_view unnamed(const core_task&) noexcept { return {}; }
-
-    slot<T> outcome_;
-};
-
-/// A child of a scope. `Output` is the header with the outcome: spawned_output on the pool, core_child_output on an
-/// event loop. The executor polls the coroutine frames directly, with two exceptions. A child that inherits a deadline
-/// must put it into effect before each poll. On an event loop, the loop's own result slot has no memory for an output.
-template <template <class> class Output, class W>
-class scope_child final : public Output<work_output_t<W>>, public scope_link {
+/// A child of a scope. The executor polls the coroutine frames directly, unless the child inherits a deadline, which it
+/// must put into effect before each poll.
+template <class W>
+class scope_child final : public spawned_output<work_output_t<W>>, public scope_link {
     using output = work_output_t<W>;
-    using base = Output<output>;
-    using header = typename base::header;
-    static constexpr bool is_on_core = std::is_same_v<header, core_task>;
-    friend base;
+    using base = spawned_output<output>;
 
 public:
-    template <class Runs, class G>
-    scope_child(scope_base& its, Runs& runs, std::source_location where, G&& work)
-        : base(base::template operations_of<scope_child>, runs, where, nullptr, false),
-          scope_link(its),
-          work_(std::forward<G>(work), where) {
-        if ((!is_on_core || std::is_void_v<output>) && its.deadline() == no_deadline)
-            root_of(*this) = work_.take_root();
+    template <class G>
+    scope_child(scope_base& its, task_owner& runs, std::source_location where, G&& work)
+        : base(operations, runs, where, nullptr, false), scope_link(its), work_(std::forward<G>(work), where) {
+        if (its.deadline() == no_deadline) root_of(*this) = work_.take_root();
     }
 
 private:
-    /// The context of a poll: the inherited deadline, and the mark that detects an attempt to destroy the child.
-    class while_polled : immovable {
-    public:
-        explicit while_polled(scope_child& child) noexcept : child_(child), deadline_(child.scope) {
-            child_.is_polled = true;
-        }
-        ~while_polled() { child_.is_polled = false; }
-
-    private:
-        scope_child& child_;
-        inherited_deadline deadline_;
-    };
-
     // SAFETY: only scope_child passes the operations below to the base, so `task` is a scope_child.
-    static scope_child& of(header& task) noexcept { return static_cast<scope_child&>(task); }
-    static bool poll(header& task, context& cx) {
+    static scope_child& of(spawned_task& task) noexcept { return static_cast<scope_child&>(task); }
+    static bool poll(spawned_task& task, context& cx) {
         auto& me = of(task);
-        const while_polled here(me);
+        const inherited_deadline bound(me.scope);
         return me.work_.poll(me.outcome_, cx);
     }
-    static bool poll_cancel(header& task, context& cx) {
+    static bool poll_cancel(spawned_task& task, context& cx) {
         auto& me = of(task);
         if (me.scope.is_being_destroyed()) return true;
-        const while_polled here(me);
+        const inherited_deadline bound(me.scope);
         return root_of(task) == nullptr ? me.work_.poll_cancel(cx) : cancel_root(root_of(task), cx);
     }
-    static void destroy_future(header& task) noexcept {
+    static void destroy_future(spawned_task& task) noexcept {
         auto& me = of(task);
         me.work_.destroy();
         pass_failure<output>(me.outcome_, me.scope);
         me.outcome_.discard();  // before the next call, after which objects that it refers to may be destroyed
-        if constexpr (is_on_core) {
-            me.scope.core_child_ended(me);
-        } else {
-            me.scope.pool_child_ended(&me);
-        }
+        me.scope.child_ended(&me);
     }
-    static void fail(header& task, std::exception_ptr thrown) noexcept {
+    static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
         // Null means that the task was cancelled, which is not a failure.
         if (thrown != nullptr) of(task).outcome_.set_exception(std::move(thrown));
     }
-    static void free_memory(header& task) noexcept { pool_delete(&of(task)); }
-    static constexpr work_ops<header> operations() noexcept {
-        return {&poll, &poll_cancel, &destroy_future, &fail, &free_memory, &base::unnamed};
-    }
+    static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
+
+    static constexpr spawned_ops operations{&poll,
+                                            &poll_cancel,
+                                            &destroy_future,
+                                            &fail,
+                                            &free_memory,
+                                            &base::unnamed,
+                                            &base::outcome_of,
+                                            &base::failure_in,
+                                            &base::destroy_output};
 
     stored_work<W> work_;
 };
 
 template <class W>
 void scope_base::spawn(W&& work, std::source_location where, bool was_taken) {
-    using plain = std::decay_t<W>;
-    if (pool_ != nullptr) {
-        auto& made =
-            *pool_new<scope_child<spawned_output, plain>>(*this, owner_of(*pool_), where, std::forward<W>(work));
-        start_pool_child(made, made, was_taken);
-    } else {
-        auto& made = *pool_new<scope_child<core_child_output, plain>>(*this, *core_, where, std::forward<W>(work));
-        start_core_child(made, made);
-    }
+    auto& made = *pool_new<scope_child<std::decay_t<W>>>(*this, *runs_, where, std::forward<W>(work));
+    start_child(made, made, was_taken);
 }
 
 }  // namespace eddy::detail

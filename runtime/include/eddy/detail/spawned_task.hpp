@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <new>
 #include <source_location>
+#include <string_view>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/joinable.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
@@ -18,44 +20,70 @@ namespace eddy::detail {
 struct frame;
 struct spawned_task;
 
-/// The operations of a spawned task.
-struct spawned_ops : join_ops, work_ops<spawned_task> {
+/// The links of a list of tasks that is a ring.
+struct task_link {
+    task_link* previous;
+    task_link* next;
+};
+
+/// The operations of a task that depend on the type of its work.
+struct spawned_ops {
+    /// Polls the future. Returns true if it has ended; the outcome is set then. Throws what the future throws. Not
+    /// called for coroutines that have a root, whose frames the executor polls.
+    bool (*poll)(spawned_task& task, context& cx);
+    /// Polls the cancellation. Returns true if the future may be destroyed. If this function has destroyed the frames
+    /// of a coroutine, it has set the root to null. If this pointer is null, the executor cancels a coroutine itself,
+    /// and destroys any other future directly.
+    bool (*poll_cancel)(spawned_task& task, context& cx);
+    /// Destroys the work. Called once.
+    void (*destroy_future)(spawned_task& task) noexcept;
+    /// Sets the outcome to the exception `thrown`. Null means that the task was cancelled.
+    void (*fail)(spawned_task& task, std::exception_ptr thrown) noexcept;
+    /// Frees the memory of the task. No other function is called afterwards.
+    void (*free_memory)(spawned_task& task) noexcept;
+    /// Returns the name of the task.
+    std::string_view (*name)(const spawned_task& task) noexcept;
+    /// Returns the result slot of the task. A null exception_ptr in it means that the task was cancelled.
+    slot_base& (*outcome)(spawned_task& task) noexcept;
     /// Takes the exception, or a description of the error, out of an outcome that was not taken. Returns an empty
     /// failure if there is none.
     unread_failure (*failure)(spawned_task& task) noexcept;
     void (*destroy_output)(spawned_task& task) noexcept;
 };
 
-class task_owner;  // the pool, or a local set: runtime/src/executor/task/spawned_task.hpp
-
-/// A task of the pool or of a local set: the header in front of its outcome and its future. For its states, see
-/// task_state in src/executor/task.
+/// A task: the header in front of its outcome and its future. For its states, see task_state in src/executor/task.
 ///
 ///     field            access
 ///     list links       the owner's list of tasks, under its lock: see task_list
 ///     state            any thread
+///     local            a task of an event loop: the loop's thread, until the task has ended. Unused by other tasks
 ///     next_queued      the queue that contains the task, or the thread that is about to queue it
+///     next_inbound     a task of an event loop: the inbound list, or the thread that is about to add the task to it
 ///     join_waker       as the state's bit of that name says
 ///     root, outcome    the owner of the `running` bit; after `complete`, the join handle owns the outcome
 ///
 /// The outcome, a result slot, is directly behind the header (spawned_output). It is empty until the future has ended,
-/// and its second word is the root until then. The poll that fills the slot has read the root before.
-struct spawned_task : joinable, task_link {
+/// and its second word is the root until then. The poll that fills the slot has read the root before. This saves 16
+/// bytes a task, since memory blocks have sizes of multiples of 16 bytes.
+struct spawned_task : task_link {
     // The first values of the state word, with and without a join handle, and a bit of it.
     static constexpr std::uint64_t new_with_handle = 0x180'0014;
     static constexpr std::uint64_t new_without_handle = 0x100'0004;
     static constexpr std::uint64_t background = 0x40;
 
-    atomic<std::uint64_t> state;  ///< the word of task_state
+    const spawned_ops* const table;
+    atomic<std::uint64_t> state;  ///< the word of task_state that all threads use
+    std::uint64_t local = 0;      ///< the word of task_state that only the thread of an event loop uses
     spawned_task* next_queued = nullptr;
     task_owner* const owner;
+    spawned_task* next_inbound = nullptr;
     waker join_waker;
     std::source_location spawned_at;
-    std::uint64_t id = 0;
+    std::uint64_t id = 0;  ///< 0 for a task of an event loop without a join handle
 
-    spawned_task(const spawned_ops& operations, task_owner& runs, std::source_location where, bool has_handle) noexcept
-        : joinable{&operations},
-          task_link{},
+    spawned_task(const spawned_ops& of_work, task_owner& runs, std::source_location where, bool has_handle) noexcept
+        : task_link{},
+          table(&of_work),
           state(has_handle ? new_with_handle : new_without_handle),
           owner(&runs),
           spawned_at(where) {}
@@ -68,10 +96,7 @@ struct spawned_task : joinable, task_link {
     /// Returns the word of the root, see above.
     [[nodiscard]] void* root_word() noexcept { return reinterpret_cast<void**>(this + 1) + 1; }
 
-    [[nodiscard]] const spawned_ops& ops() const noexcept {
-        // SAFETY: the constructor sets `join` to a spawned_ops, and it never changes.
-        return static_cast<const spawned_ops&>(*join);
-    }
+    [[nodiscard]] const spawned_ops& ops() const noexcept { return *table; }
     [[nodiscard]] slot_base& outcome() noexcept { return ops().outcome(*this); }
 };
 
@@ -82,14 +107,18 @@ struct spawned_task : joinable, task_link {
     return *std::launder(static_cast<frame**>(task.root_word()));
 }
 
-// The operations of join_ops that do not depend on the output's type.
-EDDY_API bool poll_join(joinable& task, const waker& wake, std::source_location where, const frame* root);
-EDDY_API void drop_join_handle(joinable& task) noexcept;
-EDDY_API void abort_task(joinable& task) noexcept;
-EDDY_API bool is_task_finished(const joinable& task) noexcept;
-EDDY_API void add_task_reference(joinable& task) noexcept;
-EDDY_API void release_task(joinable& task) noexcept;
-EDDY_API std::uint64_t id_of_task(const joinable& task) noexcept;
-EDDY_API std::source_location spawn_site_of_task(const joinable& task) noexcept;
+// What join handles and abort handles do. Thread safety: any thread.
+
+/// Returns whether the task has ended. Otherwise wakes `wake` when it ends; `wake` replaces the waker of earlier calls.
+/// Called by the join handle only.
+/// Errors: throws `misuse`, with the source location `where`, if `wake` is the waker of the task itself.
+[[nodiscard]] EDDY_API bool poll_join(spawned_task& task, const waker& wake, std::source_location where);
+/// Drops the join handle and its reference. Destroys the output if it was not taken.
+EDDY_API void drop_join_handle(spawned_task& task) noexcept;
+EDDY_API void abort_task(spawned_task& task) noexcept;
+[[nodiscard]] EDDY_API bool is_task_finished(const spawned_task& task) noexcept;
+// The references of abort handles.
+EDDY_API void add_task_reference(spawned_task& task) noexcept;
+EDDY_API void release_task(spawned_task& task) noexcept;
 
 }  // namespace eddy::detail

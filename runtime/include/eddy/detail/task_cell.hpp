@@ -12,7 +12,7 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/stored_work.hpp>
 
-// The typed part of a task that has a join handle: its outcome, its name and its work, in one block with the header.
+// The typed part of a task: its outcome, its name and its work, in one block with the header.
 
 namespace eddy::detail {
 
@@ -53,62 +53,10 @@ public:
     void destroy() noexcept {}
 };
 
-/// A task: header, outcome, name and work. `Output` is the header with the outcome, and depends on the executor:
-///
-///     spawned_output    the pool, a local set
-///     core_output       an event loop
-///
-/// An `Output` has three members: `header`, the type that the operations take; the function `fail`; and
-/// `operations_of<Cell>`, the table of operations. `Name` is std::string for a named task; the default takes no space.
-template <template <class> class Output, class W, class Name = std::monostate>
-class task_cell final : public Output<work_output_t<W>> {
-    using base = Output<work_output_t<W>>;
-    using header = typename base::header;
-    static constexpr bool is_named = !std::is_same_v<Name, std::monostate>;
-    friend base;
-
-public:
-    /// `runs` is the executor.
-    template <class Runs, class G>
-    task_cell(Runs& runs, std::source_location where, G&& work, Name name = Name())
-        : base(base::template operations_of<task_cell>, runs, where, cell_work<W>::first_root(work, where)),
-          name_(std::move(name)),
-          work_(std::forward<G>(work), where) {}
-
-private:
-    // SAFETY, here and in name_of(): only task_cell passes the operations below to the base, so `task` is a task_cell.
-    static task_cell& of(header& task) noexcept { return static_cast<task_cell&>(task); }
-
-    static bool poll(header& task, context& cx) { return of(task).work_.poll(root_of(task), of(task).outcome_, cx); }
-    static bool poll_cancel(header& task, context& cx) { return of(task).work_.poll_cancel(root_of(task), cx); }
-    static void destroy_future(header& task) noexcept { of(task).work_.destroy(); }
-    static void free_memory(header& task) noexcept { pool_delete(&of(task)); }
-    static std::string_view name_of(const header& task) noexcept {
-        if constexpr (is_named) {
-            return static_cast<const task_cell&>(task).name_;
-        } else {
-            return {};
-        }
-    }
-
-    static constexpr work_ops<header> operations() noexcept {
-        if constexpr (cell_work<W>::is_coroutine) {
-            return {nullptr, nullptr, &destroy_future, &base::fail, &free_memory, &name_of};
-        } else {
-            return {&poll, &poll_cancel, &destroy_future, &base::fail, &free_memory, &name_of};
-        }
-    }
-
-    [[no_unique_address]] Name name_;
-    [[no_unique_address]] cell_work<W> work_;
-};
-
-/// The header of a spawned task with its outcome.
+/// The header of a task with its outcome.
 template <class T>
 class spawned_output : public spawned_task {
 public:
-    using header = spawned_task;
-
     spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where, frame* root = nullptr,
                    bool has_handle = true) noexcept
         : spawned_task(operations, runs, where, has_handle) {
@@ -118,11 +66,11 @@ public:
         ::new (root_word()) frame*(root);
     }
 
-    // SAFETY, here and in outcome_of(): only classes that derive from spawned_output<T> have these functions in their
+    // SAFETY: only classes that derive from spawned_output<T> have these functions in their
     // tables of operations, so `task` is one. The caller has a reference to it.
     static slot<T>& slot_of(spawned_task& task) noexcept { return static_cast<spawned_output&>(task).outcome_; }
 
-    static slot_base& outcome_of(joinable& task) noexcept { return slot_of(static_cast<spawned_task&>(task)); }
+    static slot_base& outcome_of(spawned_task& task) noexcept { return slot_of(task); }
     static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
         slot_of(task).set_exception(std::move(thrown));
     }
@@ -130,14 +78,58 @@ public:
     static void destroy_output(spawned_task& task) noexcept { slot_of(task).discard(); }
 
 protected:
-    static constexpr join_ops joins{&detail::poll_join,    &detail::drop_join_handle, &outcome_of,
-                                    &detail::abort_task,   &detail::is_task_finished, &detail::add_task_reference,
-                                    &detail::release_task, &detail::id_of_task,       &detail::spawn_site_of_task};
-    template <class Cell>
-    static constexpr spawned_ops operations_of{joins, Cell::operations(), &failure_in, &destroy_output};
     static std::string_view unnamed(const spawned_task&) noexcept { return {}; }
 
     slot<T> outcome_;
+};
+
+/// A task: header, outcome, name and work. `Name` is std::string for a named task; the default takes no space. A task
+/// that is detached from the beginning has no join handle, and its cancellation destroys it without poll_cancel().
+template <class W, class Name = std::monostate, bool IsDetached = false>
+class task_cell final : public spawned_output<work_output_t<W>> {
+    using base = spawned_output<work_output_t<W>>;
+    static constexpr bool is_named = !std::is_same_v<Name, std::monostate>;
+
+public:
+    template <class G>
+    task_cell(task_owner& runs, std::source_location where, G&& work, Name name = Name())
+        : base(operations, runs, where, cell_work<W>::first_root(work, where), !IsDetached),
+          name_(std::move(name)),
+          work_(std::forward<G>(work), where) {}
+
+private:
+    // SAFETY, here and in name_of(): only task_cell passes the operations below to the base, so `task` is a task_cell.
+    static task_cell& of(spawned_task& task) noexcept { return static_cast<task_cell&>(task); }
+
+    static bool poll(spawned_task& task, context& cx) {
+        return of(task).work_.poll(root_of(task), of(task).outcome_, cx);
+    }
+    static bool poll_cancel(spawned_task& task, context& cx) { return of(task).work_.poll_cancel(root_of(task), cx); }
+    static bool end_at_once(spawned_task&, context&) { return true; }
+    static void destroy_future(spawned_task& task) noexcept { of(task).work_.destroy(); }
+    static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
+    static std::string_view name_of(const spawned_task& task) noexcept {
+        if constexpr (is_named) {
+            return static_cast<const task_cell&>(task).name_;
+        } else {
+            return {};
+        }
+    }
+
+    static constexpr spawned_ops make_operations() noexcept {
+        spawned_ops made{nullptr,  nullptr,           &destroy_future,   &base::fail,          &free_memory,
+                         &name_of, &base::outcome_of, &base::failure_in, &base::destroy_output};
+        if constexpr (!cell_work<W>::is_coroutine) {
+            made.poll = &poll;
+            made.poll_cancel = &poll_cancel;
+        }
+        if constexpr (IsDetached) made.poll_cancel = &end_at_once;
+        return made;
+    }
+    static constexpr spawned_ops operations = make_operations();
+
+    [[no_unique_address]] Name name_;
+    [[no_unique_address]] cell_work<W> work_;
 };
 
 }  // namespace eddy::detail

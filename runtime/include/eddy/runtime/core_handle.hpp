@@ -28,7 +28,7 @@ struct core_access;
 template <class W>
 constexpr bool check_work();
 template <class W>
-core_task& spawn_work(core_shared& loop, W&& work, std::source_location where);
+spawned_task& spawn_work(core_shared& loop, W&& work, std::source_location where);
 template <class W>
 [[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where);
 template <class F>
@@ -149,7 +149,7 @@ public:
     /// future that it returns does not need to. The `core_handle&` that the callable may take proves that it runs on
     /// the loop's thread; the reference stays valid as long as the future.
     /// Errors: errc::runtime_shutdown if the event loop is gone; `work` is then destroyed on the calling thread.
-    /// Cost: one or two blocks from the frame pool, two atomic operations, and a system call if the event loop sleeps.
+    /// Cost: one block from the frame pool, a few atomic operations, and a system call if the event loop sleeps.
     template <class W>
     discardable_result spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_work<W>()) {

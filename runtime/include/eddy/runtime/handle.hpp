@@ -110,8 +110,7 @@ private:
     handle entered_;
     std::source_location entered_at_;
     // The thread's state before, which the destructor restores.
-    detail::core_shared* outer_core_;
-    detail::pool* outer_pool_;
+    detail::executor* outer_executor_;
     detail::time_driver* outer_time_;
     enter_guard* outer_guard_;
 };

@@ -11,7 +11,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/joinable.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -100,13 +100,13 @@ public:
     /// Returns the output of the next task if it has ended; else nullopt. A join_queue returns nullopt even if a later
     /// task has ended. Never suspends.
     [[nodiscard]] std::optional<item_type> try_join_next() {
-        detail::joinable* const ended = tasks_.take_ended(nullptr);
+        detail::spawned_task* const ended = tasks_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
         return detail::join_access::take<T>(*ended, std::source_location());
     }
     /// Same as try_join_next(), but also returns the task's number.
     [[nodiscard]] std::optional<joined_task<T>> try_join_next_with_id() {
-        detail::joinable* const ended = tasks_.take_ended(nullptr);
+        detail::spawned_task* const ended = tasks_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
         return with_id(*ended, std::source_location());
     }
@@ -186,16 +186,16 @@ private:
     }
 
     /// Polls the next task. Returns ready with null if there are no tasks.
-    poll_result<detail::joinable*> poll_ended(context& cx) {
+    poll_result<detail::spawned_task*> poll_ended(context& cx) {
         if (!cx.consume_budget()) return not_ready;
-        detail::joinable* const ended = tasks_.take_ended(&cx);
+        detail::spawned_task* const ended = tasks_.take_ended(&cx);
         if (ended != nullptr || is_empty()) return ended;
         cx.refund_budget();
         return not_ready;
     }
 
-    static joined_task<T> with_id(detail::joinable& ended, std::source_location where) {
-        const task_id id = ended.join->id(ended);
+    static joined_task<T> with_id(detail::spawned_task& ended, std::source_location where) {
+        const task_id id = ended.id;
         return {id, detail::join_access::take<T>(ended, where)};
     }
 

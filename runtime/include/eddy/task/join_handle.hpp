@@ -15,7 +15,7 @@
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/joinable.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -93,7 +93,7 @@ class abort_handle {
 public:
     /// Copies refer to the same task. A move leaves `other` empty.
     abort_handle(const abort_handle& other) noexcept : task_(other.task_) {
-        if (task_ != nullptr) task_->join->add_reference(*task_);
+        if (task_ != nullptr) detail::add_task_reference(*task_);
     }
     abort_handle(abort_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
     abort_handle& operator=(abort_handle other) noexcept {
@@ -101,24 +101,24 @@ public:
         return *this;
     }
     ~abort_handle() {
-        if (task_ != nullptr) task_->join->release(*task_);
+        if (task_ != nullptr) detail::release_task(*task_);
     }
 
     /// Cancels the task; see join_handle::abort().
     void abort() const noexcept {
-        if (task_ != nullptr) task_->join->abort(*task_);
+        if (task_ != nullptr) detail::abort_task(*task_);
     }
     /// Returns whether the task has ended; true if this handle is empty.
-    [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
+    [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || detail::is_task_finished(*task_); }
     /// Returns the number of the task; 0 if this handle is empty.
-    [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->join->id(*task_); }
+    [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->id; }
 
 private:
     template <class T>
     friend class join_handle;
-    explicit abort_handle(detail::joinable& task) noexcept : task_(&task) { task_->join->add_reference(*task_); }
+    explicit abort_handle(detail::spawned_task& task) noexcept : task_(&task) { detail::add_task_reference(*task_); }
 
-    detail::joinable* task_;
+    detail::spawned_task* task_;
 };
 
 /// An owned permission to await a spawned task: a future that is ready when the task has ended. Destroying the handle
@@ -147,7 +147,7 @@ public:
     /// Detaches the task, if there is one.
     ~join_handle() {
         detail::check_not_awaited(this, "a join_handle");
-        if (task_ != nullptr) task_->join->drop_handle(*task_);
+        if (task_ != nullptr) detail::drop_join_handle(*task_);
     }
 
     friend const join_handle* awaited_object(const join_handle& me) noexcept { return std::addressof(me); }
@@ -157,12 +157,11 @@ public:
         return take<poll_result<output_type>>(cx.where(), std::in_place);
     }
 
-    /// For use by co_await: the two parts of poll(). The output stays in the task until it is taken. `root` is the root
-    /// of the coroutine that awaits this handle, if one does.
-    [[nodiscard]] bool poll_end(context& cx, const detail::frame* root = nullptr) {
+    /// For use by co_await: the two parts of poll(). The output stays in the task until it is taken.
+    [[nodiscard]] bool poll_end(context& cx) {
         if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
         if (!cx.consume_budget()) return false;
-        if (task_->join->poll_join(*task_, cx.waker(), cx.where(), root)) return true;
+        if (detail::poll_join(*task_, cx.waker(), cx.where())) return true;
         cx.refund_budget();
         return false;
     }
@@ -171,16 +170,16 @@ public:
     /// Cancels the task: instead of its next poll, its future is ended gracefully by poll_cancel(), if it has that, and
     /// destroyed. Does nothing if the task has ended: its output stays. A task that never waits is not cancelled.
     void abort() const noexcept {
-        if (task_ != nullptr) task_->join->abort(*task_);
+        if (task_ != nullptr) detail::abort_task(*task_);
     }
 
     /// Returns whether the task has ended, that is, whether the next poll would be ready. Returns true for an empty
     /// handle, whose poll throws `misuse`.
-    [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
+    [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || detail::is_task_finished(*task_); }
 
     /// Detaches the task, which continues without a handle. The handle is empty afterwards.
     void detach() noexcept {
-        if (auto* const task = std::exchange(task_, nullptr)) task->join->drop_handle(*task);
+        if (auto* const task = std::exchange(task_, nullptr)) detail::drop_join_handle(*task);
     }
 
     /// Returns a handle that can abort the task.
@@ -191,14 +190,14 @@ public:
     }
 
     /// Returns the number of the task; 0 if the handle is empty.
-    [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->join->id(*task_); }
+    [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->id; }
 
     /// Swaps the tasks of two handles.
     void swap(join_handle& other) noexcept { std::swap(task_, other.task_); }
 
     /// For the library: takes ownership of one reference of `task`, the one that belongs to its handle. The output of
     /// `task` is a T.
-    explicit join_handle(detail::joinable& task) noexcept : task_(&task) {}
+    explicit join_handle(detail::spawned_task& task) noexcept : task_(&task) {}
 
 private:
     friend struct detail::join_access;
@@ -212,13 +211,13 @@ private:
             detail::throw_empty_handle("a join handle was awaited", where);
         // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
         // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
-        auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
+        auto& outcome = static_cast<detail::slot<T>&>(task_->outcome());
         if (outcome.is_empty()) [[unlikely]]
             detail::throw_resumed_too_early(where);
         const drop_at_end ended{*this, outcome};
         if (outcome.has_exception()) {
             return Result(first..., std::unexpect, id(), std::exchange(outcome.exception(), nullptr),
-                          task_->join->spawned_at(*task_));
+                          task_->spawned_at);
         }
         if constexpr (std::is_void_v<T>) {
             outcome.take(where);
@@ -237,7 +236,7 @@ private:
         }
     };
 
-    detail::joinable* task_;
+    detail::spawned_task* task_;
 };
 
 namespace detail {
@@ -247,13 +246,13 @@ struct join_access {
     /// Returns the task and passes the handle's reference of it to the caller.
     /// Preconditions: the handle is not empty.
     template <class T>
-    [[nodiscard]] static joinable& release(join_handle<T>& handle) noexcept {
+    [[nodiscard]] static spawned_task& release(join_handle<T>& handle) noexcept {
         return *std::exchange(handle.task_, nullptr);
     }
     /// Returns the output of a task that has ended. The caller passes in the handle's reference of it. `where` is for
     /// the text of misuse.
     template <class T>
-    [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended, std::source_location where) {
+    [[nodiscard]] static typename join_handle<T>::output_type take(spawned_task& ended, std::source_location where) {
         return join_handle<T>(ended).take_output(where);
     }
 };

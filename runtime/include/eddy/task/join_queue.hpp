@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/joinable.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/basic_join_set.hpp>
 
@@ -33,12 +33,12 @@ public:
     void reserve();
     /// Adds a task and takes ownership of its join handle's reference.
     /// Preconditions: reserve() was called for it.
-    void add(joinable& task) noexcept { tasks_.push_back(&task); }
+    void add(spawned_task& task) noexcept { tasks_.push_back(&task); }
 
     /// Removes the first task if it has ended, and returns it with its join handle's reference. Otherwise returns null;
     /// then the waker of `cx`, if `cx` is not null, is woken when that task ends, and replaces that of earlier calls.
     /// Errors: throws `misuse` if the first task is the one that `cx` polls.
-    [[nodiscard]] joinable* take_ended(const context* cx);
+    [[nodiscard]] spawned_task* take_ended(const context* cx);
 
     /// Aborts all tasks. They stay in the list until they have ended.
     void abort_all() noexcept;
@@ -48,7 +48,7 @@ public:
 private:
     void release_all(bool with_abort) noexcept;
 
-    std::vector<joinable*> tasks_;  // the tasks before index `first_` were taken
+    std::vector<spawned_task*> tasks_;  // the tasks before index `first_` were taken
     std::size_t first_ = 0;
     waker waiting_;  // of the last take_ended(), for release_all()
 };

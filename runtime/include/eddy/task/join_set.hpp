@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/joinable.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/woken_set.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/basic_join_set.hpp>
@@ -35,12 +35,12 @@ public:
     void reserve();
     /// Adds a task and takes ownership of its join handle's reference.
     /// Preconditions: reserve() was called for it.
-    void add(joinable& task) noexcept;
+    void add(spawned_task& task) noexcept;
 
     /// Removes the task that ended first and returns it with its join handle's reference. Returns null if no task has
     /// ended; then the waker of `cx`, if `cx` is not null, is woken when a task ends, and replaces the waker of earlier
     /// calls.
-    [[nodiscard]] joinable* take_ended(const context* cx) noexcept;
+    [[nodiscard]] spawned_task* take_ended(const context* cx) noexcept;
 
     /// Aborts all tasks. They stay in the list until they have ended.
     void abort_all() noexcept;
@@ -49,7 +49,7 @@ public:
 
 private:
     void release_all(bool with_abort) noexcept;
-    joinable* remove(join_entry& entry) noexcept;
+    spawned_task* remove(join_entry& entry) noexcept;
 
     woken_set entries_;
     join_entry* spare_ = nullptr;  // allocated by reserve() for the next add()

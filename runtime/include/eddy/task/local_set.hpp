@@ -233,9 +233,7 @@ struct local_access {
 /// Errors: throws `misuse` on all other threads, in particular on workers of a runtime.
 template <class W>
 auto spawn_local(W&& work, std::source_location where = std::source_location::current()) {
-    const detail::local_target target = detail::current_local_target(where);
-    if (target.set != nullptr) return detail::spawn_on(*target.set, std::forward<W>(work), where);
-    return detail::spawn_on_core(*target.core, std::forward<W>(work), where);
+    return detail::spawn_on(detail::current_local_owner(where), std::forward<W>(work), where);
 }
 
 detail::broken_future spawn_local(auto&&, detail::argument_of_work auto&&, auto&&...) EDDY_DELETED(EDDY_NO_ARGUMENTS);

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/runtime_context.hpp>
@@ -16,32 +16,17 @@ namespace eddy {
 
 namespace detail {
 
-/// The executor on which spawn() on this thread spawns: exactly one pointer is not null.
-struct spawn_target {
-    core_shared* core;
-    class pool* pool;
-};
-/// Returns the executor of this thread. Throws `misuse` if there is none; the text names the function `what`, and the
-/// alternative `instead`.
-[[nodiscard]] EDDY_API spawn_target current_spawn_target(const char* what, const char* instead,
-                                                         std::source_location where);
+/// Throws misuse: this thread has no executor. The text names the function `what`, and the alternative `instead`.
+[[noreturn, gnu::cold]] EDDY_API void throw_no_executor(const char* what, const char* instead,
+                                                        std::source_location where);
 
-/// Spawns a task on the pool of this thread, which has no event loop. Throws `misuse` if there is no pool.
-template <class W>
-auto spawn_on_this_pool(W&& work, std::source_location where, bool is_background) {
-    const spawn_target target =
-        is_background ? current_spawn_target("spawn_background",
-                                             "use task_builder().background(true).spawn_on() with a handle", where)
-                      : current_spawn_target("spawn", "use handle::spawn", where);
-    return spawn_on(*target.pool, std::forward<W>(work), where, is_background);
-}
-
-/// Spawns a task on the executor of this thread. Throws `misuse` if there is none.
-// Inlined with the spawn on an event loop, which is short: a call would cost 7 % of a task that does nothing.
-template <class W>
-[[gnu::always_inline]] inline auto spawn_here(W&& work, std::source_location where, bool is_background) {
-    if (core_shared* const loop = this_thread.executor.core) return spawn_on_core(*loop, std::forward<W>(work), where);
-    return spawn_on_this_pool(std::forward<W>(work), where, is_background);
+/// Returns the executor of this thread. Throws `misuse` if there is none; see throw_no_executor().
+[[nodiscard]] inline executor& current_executor_or_throw(const char* what, const char* instead,
+                                                         std::source_location where) {
+    executor* const here = this_thread.executor.runs;
+    if (here == nullptr) [[unlikely]]
+        throw_no_executor(what, instead, where);
+    return *here;
 }
 
 }  // namespace detail
@@ -58,8 +43,9 @@ template <class W>
 /// Lifetime: the work is moved in. It must own its data, because the task can outlive the caller.
 /// Cost: one block from the frame pool; no system call unless it wakes a parked worker.
 template <class W>
-[[gnu::always_inline]] inline auto spawn(W&& work, std::source_location where = std::source_location::current()) {
-    return detail::spawn_here(std::forward<W>(work), where, false);
+auto spawn(W&& work, std::source_location where = std::source_location::current()) {
+    return detail::spawn_on(detail::current_executor_or_throw("spawn", "use handle::spawn", where),
+                            std::forward<W>(work), where);
 }
 
 /// Same as spawn(), but `eddy::run` and similar functions do not wait for the task, and cancel it. An event loop
@@ -68,7 +54,9 @@ template <class W>
 /// the main task. For tasks that refer to an object, use task_owner.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
-    return detail::spawn_here(std::forward<W>(work), where, true);
+    constexpr const char* instead = "use task_builder().background(true).spawn_on() with a handle";
+    return detail::spawn_on(detail::current_executor_or_throw("spawn_background", instead, where),
+                            std::forward<W>(work), where, true);
 }
 
 detail::broken_future spawn(auto&&, detail::argument_of_work auto&&, auto&&...) EDDY_DELETED(EDDY_NO_ARGUMENTS);

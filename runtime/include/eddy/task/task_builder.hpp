@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/local_share.hpp>
 #include <eddy/detail/pool_spawn.hpp>
@@ -47,10 +46,9 @@ public:
     /// Spawns a task on the current runtime; see eddy::spawn.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
-        const detail::spawn_target target =
-            detail::current_spawn_target("task_builder::spawn", "use spawn_on() with a handle", where);
-        if (target.pool != nullptr) return on(*target.pool, std::forward<W>(work), where, is_background_);
-        return on_core(*target.core, std::forward<W>(work), where);
+        detail::executor& here =
+            detail::current_executor_or_throw("task_builder::spawn", "use spawn_on() with a handle", where);
+        return on(here, std::forward<W>(work), where, is_background_);
     }
 
     /// Spawns a task on the given runtime.
@@ -62,9 +60,7 @@ public:
     /// Spawns a task that stays on this thread; see eddy::spawn_local.
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
-        const detail::local_target target = detail::current_local_target(where);
-        if (target.set != nullptr) return on(*target.set, std::forward<W>(work), where, false);
-        return on_core(*target.core, std::forward<W>(work), where);
+        return on(detail::current_local_owner(where), std::forward<W>(work), where, false);
     }
 
 private:
@@ -72,11 +68,6 @@ private:
     auto on(Runs& runs, W&& work, std::source_location where, bool is_background) const {
         if (name_.empty()) return detail::spawn_on(runs, std::forward<W>(work), where, is_background);
         return detail::spawn_on(runs, std::forward<W>(work), where, is_background, name_);
-    }
-    template <class W>
-    auto on_core(detail::core_shared& loop, W&& work, std::source_location where) const {
-        if (name_.empty()) return detail::spawn_on_core(loop, std::forward<W>(work), where);
-        return detail::spawn_on_core(loop, std::forward<W>(work), where, name_);
     }
 
     std::string name_;

@@ -52,10 +52,10 @@ std::size_t local_tasks::load() const noexcept {
     return sent_.load(std::memory_order_relaxed) + tasks_.spawned() - ended;  // relaxed: a statistic
 }
 
-void local_tasks::start(spawned_task& task) noexcept {
+void local_tasks::adopt(spawned_task& task) noexcept {
     number_task(task.id);
     if (this_thread.polled_local_set == this && !is_closing_) {
-        adopt(task);
+        enlist(task);
         return queue_.push(task);
     }
     // relaxed: a statistic. Counted before send(), and so before the task can end.
@@ -259,14 +259,14 @@ void local_tasks::drain() noexcept {
     }
     while (spawned_task* const task = arrived.pop()) {
         if (!task_list::was_added(*task)) {
-            adopt(*task);
+            enlist(*task);
             sent_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a statistic
         }
         queue_.push(*task);
     }
 }
 
-void local_tasks::adopt(spawned_task& task) noexcept {
+void local_tasks::enlist(spawned_task& task) noexcept {
     static_cast<void>(tasks_.add(task));  // the list is never closed
 }
 
@@ -311,7 +311,6 @@ local_tasks& make_local_tasks() {
 void retain(local_tasks& tasks) noexcept { tasks.retain(); }
 void release(local_tasks& tasks) noexcept { tasks.release(); }
 task_owner& owner_of(local_tasks& tasks) noexcept { return tasks; }
-void start(local_tasks& tasks, spawned_task& task) noexcept { tasks.start(task); }
 std::size_t load_of(const local_tasks& tasks) noexcept { return tasks.load(); }
 void close(local_tasks& tasks) noexcept { tasks.close(); }
 void leave(local_tasks& tasks, local_driver& driver) noexcept { tasks.leave(driver); }
@@ -320,9 +319,10 @@ void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept { tas
 bool drive_to_end(local_tasks& tasks, context& cx) { return tasks.drive_to_end(cx); }
 void cancel_all(local_tasks& tasks) noexcept { tasks.cancel_all(); }
 
-local_target current_local_target(std::source_location where) {
-    if (this_thread.local_set != nullptr) return {this_thread.local_set, nullptr};
-    if (core_shared* const loop = this_thread.executor.core) return {nullptr, loop};
+task_owner& current_local_owner(std::source_location where) {
+    if (this_thread.local_set != nullptr) return *this_thread.local_set;
+    executor* const here = this_thread.executor.runs;
+    if (here != nullptr && here->is_loop()) return *here;
     throw misuse(
         "spawn_local needs a local_set, or a loop (core), on this thread: call it inside local_set::run_until() or one "
         "of the set's tasks, or use spawn() if the work may run on any thread",

@@ -34,6 +34,8 @@ namespace eddy::detail {
 /// Lifetime: reference-counted. The set and its handles hold references.
 class local_tasks final : public task_owner {
 public:
+    using word = shared_word;  // of run_task.hpp
+
     local_tasks() noexcept = default;
     ~local_tasks() = default;
 
@@ -42,7 +44,7 @@ public:
     // ---- Any thread ----
     void retain() noexcept { references_.add(); }
     void release() noexcept;
-    void start(spawned_task& task) noexcept;
+    void adopt(spawned_task& task) noexcept override;
     /// Queues a task that was woken, with the reference that goes with `notified`.
     void schedule(spawned_task& task) noexcept override;
     [[nodiscard]] std::size_t load() const noexcept;
@@ -63,7 +65,7 @@ public:
     [[nodiscard]] local_tasks& owner() noexcept { return *this; }
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
-    static void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept;
+    void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept override;
 
 private:
     friend class inside_local;
@@ -84,7 +86,7 @@ private:
     [[nodiscard]] waker take_driver() noexcept;
     void wake_drivers() noexcept;
     void drain() noexcept;
-    void adopt(spawned_task& task) noexcept;
+    void enlist(spawned_task& task) noexcept;
     void poll_some() noexcept;
     /// Stores `wake` in the driver and lists the driver. Returns false, without effect, if tasks have been sent.
     [[nodiscard]] bool wait(local_driver& driver, const waker& wake) noexcept;

@@ -7,7 +7,6 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
@@ -32,19 +31,21 @@ atomic<std::uint64_t> next_core_id{1};
 
 /// Marks the loop as running on this thread. Hides the task-local values of the code that runs the loop, because the
 /// loop's tasks are not part of it.
-class core_shared::entered : immovable {
+class core_shared::entered : detail::immovable {
 public:
     entered(core_shared& loop, std::source_location where, ends when) : checked_((check_entry(loop, where), &loop)) {
         loop.run_at_ = where;
         this_thread.running_loop = &loop;
+        this_thread.runs_here = &loop;
         this_thread.poll_entry = this;  // the polls use native stack below this object
         this_thread.stops_other_loops = when == ends::with_work;
         if (loop.random_) std::swap(random_here, *loop.random_);
     }
     ~entered() {
         // Submits what the tasks have written, because the thread may not run the loop again soon.
-        if (checked_->io_ != nullptr) checked_->io_->flush_ring();
+        if (checked_->io() != nullptr) checked_->io()->flush_ring();
         this_thread.running_loop = nullptr;
+        this_thread.runs_here = nullptr;
         this_thread.poll_entry = nullptr;
         this_thread.stops_other_loops = stopped_before_;
         if (checked_->random_) std::swap(random_here, *checked_->random_);
@@ -52,50 +53,43 @@ public:
 
 private:
     core_shared* const checked_;
-    const executor_scope executor_{{.core = checked_, .time = checked_->time_.get()}};
+    const executor_scope executor_{{.runs = checked_, .time = checked_->time_.get()}};
     const hidden_task_locals unbound_;
     const bool stopped_before_ = this_thread.stops_other_loops;  // inside wait()
 };
 
 core_shared::core_shared(settings&& chosen)
-    : io_(std::move(chosen.io)),
-      place_(new sleeping_place(io_.get())),
+    : executor(true),
+      settings_(std::move(chosen)),
+      place_(new sleeping_place(io())),
       time_(time_driver::make(place_->waker())),
       buffers_(new buffer_pool),
       owner_(this_thread_mark()),
       fork_generation_(sys::fork_generation()),
       // relaxed: the numbers must only be distinct.
-      id_(next_core_id.fetch_add(1, std::memory_order_relaxed)),
-      observes_(std::move(chosen.observes)),
-      spin_(chosen.spin),
-      driver_(chosen.driver),
-      why_driver_(chosen.why_driver),
-      made_at_(chosen.made_at),
-      on_uncaught_(std::move(chosen.on_uncaught)),
-      on_unobserved_error_(std::move(chosen.on_unobserved_error)) {
-    if (chosen.start_paused) time_->pause();
-    if (chosen.seed) random_.emplace(*chosen.seed);
-    looks_at_spawns_ = observes_ != nullptr;
-    if (io_ != nullptr) io_->belong_to(*this);
+      id_(next_core_id.fetch_add(1, std::memory_order_relaxed)) {
+    forget_wakers_in_children();
+    if (settings_.start_paused) time_->pause();
+    if (settings_.seed) random_.emplace(*settings_.seed);
+    if (io() != nullptr) io()->belong_to(*this);
 }
 
 core_shared::~core_shared() = default;
 
-bool core_shared::send(inbound_node& node) noexcept {
-    // In a forked child no thread runs this copy of the loop, and a wake-up would reach the parent's loop.
-    if (sys::fork_generation() != fork_generation_) return false;
-    using pushed = decltype(inbound_)::pushed;
-    const pushed how = inbound_.push(node);
-    if (how == pushed::owner_is_parked) place_->unpark();
-    return how != pushed::refused;
+void core_shared::release() noexcept {
+    if (is_running()) return cached_references_.put_back(references_);
+    if (!references_.drop()) return;
+    // A thread that has notified a task may not have called schedule() yet.
+    await_wakers_outside();
+    delete this;
 }
 
 core_metrics core_shared::metrics() const noexcept {
-    return {live_.size(), polls_, turns_, io_ != nullptr ? io_->metrics() : io_metrics(),
-            observes_ != nullptr ? observes_->poll_times : duration_histogram()};
+    return {live_.size(), polls_, turns_, io() != nullptr ? io()->metrics() : io_metrics(),
+            settings_.observes != nullptr ? settings_.observes->poll_times : duration_histogram()};
 }
 
-void core_shared::run_until(core_task& main, const bool& done, std::source_location where) try {
+void core_shared::run_until(spawned_task& main, const bool& done, std::source_location where) try {
     const entered guard(*this, where, ends::with_work);
     while (!done) {
         drain_inbound();
@@ -108,7 +102,7 @@ void core_shared::run_until(core_task& main, const bool& done, std::source_locat
         }
     }
 } catch (...) {
-    finish(main);  // its future refers to the caller's stack
+    destroy_listed(main);  // its future refers to the caller's stack
     throw;
 }
 
@@ -120,10 +114,8 @@ void core_shared::run_until_idle(std::source_location where) {
 void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std::source_location where) {
     const entered guard(*this, where, ends::by_itself);
     is_ending_ = true;
-    looks_at_spawns_ = true;
-    for (core_task* task = live_.front(); task != nullptr; task = live_.after(*task)) {
-        task->is_cancelled = true;
-        if (task->state == core_task::phase::waiting) schedule(*task);
+    for (spawned_task* task = live_.front(); task != nullptr; task = live_.after(*task)) {
+        if (local_state_of(*task).transition_to_cancelled() == task_flags::wake_action::submit) schedule(*task);
     }
     run_to_end(deadline);
 }
@@ -152,10 +144,10 @@ void core_shared::turn(max_wait limit, std::source_location where) {
 
 std::optional<std::chrono::steady_clock::time_point> core_shared::next_deadline() noexcept {
     const auto now = std::chrono::steady_clock::now();
-    const bool may_wait = io_ == nullptr || io_->may_wait_outside();  // may queue tasks: call it first
+    const bool may_wait = io() == nullptr || io()->may_wait_outside();  // may queue tasks: call it first
     if (has_queued() || !may_wait || !inbound_.mark_parked()) return now;
     auto next = time_->next_deadline();
-    const auto linger = io_ != nullptr ? io_->linger_deadline() : std::nullopt;
+    const auto linger = io() != nullptr ? io()->linger_deadline() : std::nullopt;
     if (linger && (!next || *linger < *next)) next = linger;
     return next;
 }
@@ -178,13 +170,14 @@ void core_shared::park(max_wait limit) {
 
 /// Calls the hook of a loop that is about to park. Returns whether the hook has queued a task.
 bool core_shared::call_before_park() noexcept {
-    if (observes_ == nullptr || !observes_->hooks.before_park) return false;
-    observes_->hooks.before_park();
+    if (settings_.observes == nullptr || !settings_.observes->hooks.before_park) return false;
+    settings_.observes->hooks.before_park();
     return has_queued();
 }
 
 void core_shared::call_after_unpark() noexcept {
-    if (observes_ != nullptr && observes_->hooks.after_unpark) observes_->hooks.after_unpark();
+    if (settings_.observes != nullptr && settings_.observes->hooks.after_unpark)
+        settings_.observes->hooks.after_unpark();
 }
 
 /// park() while the clock is paused: advances the clock to the next timer instead of waiting for it. It does so only if
@@ -217,9 +210,10 @@ void core_shared::sleep(max_wait limit) {
     look_at_driver(limit);
 }
 
-/// Spins for up to spin_ before the thread parks. Returns whether a task is queued. Subtracts the time from `limit`.
+/// Spins for up to settings_.spin before the thread parks. Returns whether a task is queued. Subtracts the time from
+/// `limit`.
 bool core_shared::spin(max_wait& limit) {
-    const auto most = std::min(spin_, limit.value_or(spin_));
+    const auto most = std::min(settings_.spin, limit.value_or(settings_.spin));
     if (most <= most.zero()) return false;
     const auto begin = std::chrono::steady_clock::now();
     do {
@@ -243,22 +237,12 @@ void core_shared::look_if_due() {
 /// Runs one driver tick that waits for at most `limit`, and fires the timers.
 void core_shared::look_at_driver(max_wait limit) {
     ++turns_;
-    if (io_ == nullptr) {
+    if (io() == nullptr) {
         place_->park(limit);
-    } else if (const auto turned = io_->tick(limit); !turned) {
-        throw std::system_error(turned.error(), std::string("eddy: ") + tick_failed(driver_, turned.error()));
+    } else if (const auto turned = io()->tick(limit); !turned) {
+        throw std::system_error(turned.error(), std::string("eddy: ") + tick_failed(settings_.driver, turned.error()));
     }
     static_cast<void>(time_->fire());
-}
-
-void core_shared::drain_inbound() noexcept {
-    for (inbound_node* node = inbound_.take(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
-}
-
-void core_shared::arrive(inbound_node& node) noexcept { node.inbound->arrive(node, *this, !is_closed_); }
-
-void core_shared::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
-    pass_on(failure, where, name, on_uncaught_, on_unobserved_error_);
 }
 
 void core_shared::close() noexcept {
@@ -268,7 +252,7 @@ void core_shared::close() noexcept {
             "a core was destroyed on another thread than the one that made it, to which its tasks belong: destroy it "
             "on that thread, or use a core_thread, which may be destroyed on any thread. The core was ";
         text += has_run ? "last run" : "made";
-        fatal_misuse(text, has_run ? run_at_ : made_at_);
+        fatal_misuse(text, has_run ? run_at_ : settings_.made_at);
     }
     if (is_running()) {
         fatal_misuse(
@@ -281,37 +265,28 @@ void core_shared::close() noexcept {
     // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
     // counts, as inside a run.
     core_shared* const outer = std::exchange(this_thread.running_loop, this);
-    const executor_scope executor({.core = this, .time = time_.get()});
+    task_owner* const outer_owner = std::exchange(this_thread.runs_here, this);
+    const executor_scope here({.runs = this, .time = time_.get()});
     const hidden_task_locals unbound;
-    for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
+    for (spawned_task* task = inbound_.close(); task != nullptr;) arrive(*std::exchange(task, task->next_inbound));
     destroy_tasks();
     time_->shutdown();
-    if (io_ != nullptr) io_->shut_down();
+    if (io() != nullptr) io()->shut_down();
     // Destroys the handlers on this thread, and not on the thread that releases the last reference.
-    on_uncaught_ = nullptr;
-    on_unobserved_error_ = nullptr;
+    settings_.on_uncaught = nullptr;
+    settings_.on_unobserved_error = nullptr;
     destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
     this_thread.running_loop = outer;
+    this_thread.runs_here = outer_owner;
     static_cast<void>(references_.drop(cached_references_.take_all()));
     buffers_.reset();
 }
 
 // ---- Entry points for templates and other files ----
 
-void report_thrown(core_task& task, std::exception_ptr thrown) noexcept {
-    task.shared->report(unread_failure(std::move(thrown)), task.spawned_at);
-}
-
 void retain(core_shared& loop) noexcept { loop.retain(); }
 void release(core_shared& loop) noexcept { loop.release(); }
 bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_copy_in_child(); }
-void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
-void adopt_task(core_shared& loop, core_joined& task) noexcept { loop.adopt(task); }
-void report_failure(core_shared& loop, unread_failure failure, const std::source_location& where,
-                    std::string_view name) noexcept {
-    loop.report(std::move(failure), where, name);
-}
-bool send_job(core_shared& loop, inbound_node& job) noexcept { return loop.send(job); }
 
 void check_thread(const core_shared& loop, std::source_location where) {
     if (!loop.is_on_own_thread()) {
@@ -330,7 +305,7 @@ void check_entry(const core_shared& loop, std::source_location where) {
             "or await it",
             where);
     }
-    if (this_thread.running_loop != nullptr || this_thread.worker != nullptr) {
+    if (this_thread.runs_here != nullptr) {
         throw nested_runtime(
             "a loop was run inside another loop or a runtime, which it would block: use a separate thread "
             "(core_thread)",
@@ -356,7 +331,7 @@ void check_may_await_answer(const core_shared& loop, bool has_arrived, std::sour
     }
 }
 
-void run_until_done(core_shared& loop, core_task& main, const bool& done, std::source_location where) {
+void run_until_done(core_shared& loop, spawned_task& main, const bool& done, std::source_location where) {
     loop.run_until(main, done, where);
 }
 

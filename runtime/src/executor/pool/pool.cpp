@@ -97,7 +97,8 @@ result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_k
 }
 
 pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
-    : settings_{has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr,
+    : executor(false),
+      settings_{has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr,
                 chosen.on_uncaught_,
                 chosen.on_unobserved_error_,
                 chosen.shutdown_on_uncaught_,
@@ -191,18 +192,18 @@ void pool::release() noexcept {
 
 // ---- Tasks ----
 
-void pool::start(spawned_task& task) noexcept {
-    number(task);
+void pool::adopt(spawned_task& task) noexcept {
+    prepare(task);
     if (!enlist(task)) return refuse(task);
     worker* const here = worker_of(*this);
     here != nullptr ? here->schedule(task) : inject(task);
 }
 
-void pool::number(spawned_task& task) noexcept {
+void pool::prepare(spawned_task& task) noexcept {
     const worker* const here = worker_of(*this);
     number_task(task.id);
-    static_assert(most_workers + lists_for_others <= task_state::most_lists);
-    task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_state::list_one);
+    static_assert(most_workers + lists_for_others <= task_flags::most_lists);
+    task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_flags::list_one);
     if (settings_.hooks != nullptr && settings_.hooks->task_spawn) [[unlikely]]
         settings_.hooks->task_spawn(task.id);
 }
@@ -211,6 +212,11 @@ void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
     if (!is_listed) return refuse(task);
     worker* const here = worker_of(*this);
     here != nullptr ? here->schedule_child(task) : inject(task);
+}
+
+void pool::wake_scope_parent(waker&& parent) noexcept {
+    worker* const here = this_thread.worker;
+    here != nullptr ? here->wake_scope_parent(std::move(parent)) : std::move(parent).wake();
 }
 
 /// Destroys a task that a closing pool does not accept. Releases the references of the list and of the queue.
@@ -351,6 +357,5 @@ runtime_metrics pool::metrics() const {
 void retain(pool& shared) noexcept { shared.retain(); }
 void release(pool& shared) noexcept { shared.release(); }
 task_owner& owner_of(pool& shared) noexcept { return shared; }
-void start(pool& shared, spawned_task& task) noexcept { shared.start(task); }
 
 }  // namespace eddy::detail

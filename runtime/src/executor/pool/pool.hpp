@@ -62,31 +62,33 @@ namespace eddy::detail {
 ///
 /// Thread safety: any thread, except where a section says otherwise.
 /// Lifetime: reference-counted. The runtime, its handles and the threads of the pool hold references.
-class pool final : public task_owner {
+class pool final : public executor {
 public:
+    using word = shared_word;  // of run_task.hpp
+
     /// Creates a pool with one reference and starts its threads.
     /// Errors: bad_worker_count, not_enough_memory, and what the driver or the start of a thread reports.
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
 
     /// Takes or releases one reference. A worker of this pool uses its cached references.
-    void retain() noexcept;
-    void release() noexcept;
+    void retain() noexcept override;
+    void release() noexcept override;
     /// Takes or releases `count` references directly in the shared count.
     void retain(std::uint32_t count) noexcept;
     void release(std::uint32_t count) noexcept;
 
     // ---- Tasks; any thread ----
-    /// Starts a new task. If the pool is closing, the task is cancelled immediately.
-    void start(spawned_task& task) noexcept;
-    // The three steps of start(), for a scope. The scope calls enlist() under its own lock, and links the task there.
+    void adopt(spawned_task& task) noexcept override;
     /// Sets the task's id and the list it will belong to.
-    void number(spawned_task& task) noexcept;
+    void prepare(spawned_task& task) noexcept override;
     /// Adds the task to its task list, under the list's spin lock. Returns false if the pool is closing.
-    [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && list_of(task).add(task); }
-    /// Queues the task as a child of a scope, or destroys it if it is not listed.
-    void launch_child(spawned_task& task, bool is_listed) noexcept;
-    /// Queues a task that was woken. The queue takes over the reference of `notified`.
+    [[nodiscard]] bool enlist(spawned_task& task) noexcept override {
+        return !is_in_child() && list_of(task).add(task);
+    }
+    void launch_child(spawned_task& task, bool is_listed) noexcept override;
+    void wake_scope_parent(waker&& parent) noexcept override;
     void schedule(spawned_task& task) noexcept override;
+    [[nodiscard]] bool may_destroy_here() const noexcept override { return true; }
     /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
     void notify_one() noexcept;
     /// Like notify_one(), for a worker that has pushed to its own queue and will run the task itself. This is cheaper,
@@ -100,10 +102,10 @@ public:
     }
     // See the functions and the policy in run_task.hpp.
     void complete(spawned_task& task, std::uint64_t references) noexcept;
-    void destroy(spawned_task& task, std::uint64_t references) noexcept;
+    void destroy(spawned_task& task, std::uint64_t references) noexcept override;
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
     /// Passes an exception that no join handle takes to the handler of the runtime, or prints it.
-    void report(unread_failure failure, const std::source_location& where, std::string_view name = {}) noexcept;
+    void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept override;
     /// Calls a parked worker as the watchdog if there is none. A worker that starts to run calls this.
     void wake_watchdog() noexcept;
     /// Adds a task to the injection queue: one from another thread, or one that did not fit into a run queue.
@@ -152,9 +154,12 @@ public:
     /// Returns the driver in which this thread should register a new socket. For a worker, this is its own driver,
     /// unless that has many more sources than another one. Other threads get the driver with the least sources of a
     /// sample. Returns null if there is no I/O.
-    [[nodiscard]] io_handle* io_for_new_source() noexcept;
+    [[nodiscard]] io_handle* io_for_new_source() noexcept override;
+    [[nodiscard]] io_handle* io_here() const noexcept override {
+        return this_thread.worker != nullptr ? this_thread.worker->io() : nullptr;
+    }
     /// Returns the first worker's driver, for properties that all drivers share. Null if there is no I/O.
-    [[nodiscard]] io_handle* any_io() const noexcept { return workers_[0]->io(); }
+    [[nodiscard]] io_handle* any_io() const noexcept override { return workers_[0]->io(); }
     /// Returns the timers of some worker, in rotation.
     [[nodiscard]] time_driver& any_time_driver() noexcept;
 

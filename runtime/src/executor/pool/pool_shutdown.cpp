@@ -47,7 +47,7 @@ bool pool::keeps_busy_here() const noexcept {
         return true;
     if (this_thread.in_place_of != this) return false;
     const spawned_task* const task = polled_task::outermost();
-    return task == nullptr || !task_state::is_background(*task);
+    return task == nullptr || !task_state<shared_word>::is_background(*task);
 }
 
 /// Makes each later end of a task or of blocking work call after_end().

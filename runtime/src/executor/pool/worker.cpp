@@ -51,8 +51,8 @@ void worker::shut_drivers() noexcept {
 
 void worker::enter_thread() noexcept {
     this_thread.worker = this;
-    this_thread.worker_owner = &pool_;
-    this_thread.executor = {nullptr, &pool_, time_.get()};
+    this_thread.runs_here = &pool_;
+    this_thread.executor = {&pool_, time_.get()};
     this_thread.poll_entry = __builtin_frame_address(0);
     place_->set_owner();
     // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronize() takes the
@@ -64,7 +64,7 @@ void worker::enter_thread() noexcept {
 
 void worker::leave_thread() noexcept {
     this_thread.worker = nullptr;
-    this_thread.worker_owner = nullptr;
+    this_thread.runs_here = nullptr;
     this_thread.executor = {};
     this_thread.poll_entry = nullptr;
 }

@@ -49,6 +49,8 @@ struct offered_child;
 /// Thread safety: as the sections of the class say.
 class alignas(128) worker : public worker_offer {
 public:
+    using word = shared_word;  // of run_task.hpp
+
     using io_share = std::unique_ptr<io_handle, releasing>;
 
     /// `io` is null if the pool has no I/O. `shares_io`: other workers have the same driver. `seed` selects the random

@@ -25,12 +25,12 @@ void join_fifo::reserve() {
     }
 }
 
-joinable* join_fifo::take_ended(const context* cx) {
+spawned_task* join_fifo::take_ended(const context* cx) {
     if (size() == 0) return nullptr;
-    joinable* const task = tasks_[first_];
+    spawned_task* const task = tasks_[first_];
     if (cx == nullptr) {
-        if (!task->join->is_finished(*task)) return nullptr;
-    } else if (!task->join->poll_join(*task, cx->waker(), cx->where(), nullptr)) {
+        if (!is_task_finished(*task)) return nullptr;
+    } else if (!poll_join(*task, cx->waker(), cx->where())) {
         if (!waiting_.will_wake(cx->waker())) waiting_ = cx->waker();
         return nullptr;
     }
@@ -44,16 +44,16 @@ joinable* join_fifo::take_ended(const context* cx) {
 }
 
 void join_fifo::abort_all() noexcept {
-    for (std::size_t i = first_; i < tasks_.size(); ++i) tasks_[i]->join->abort(*tasks_[i]);
+    for (std::size_t i = first_; i < tasks_.size(); ++i) abort_task(*tasks_[i]);
 }
 
 void join_fifo::release_all(bool with_abort) noexcept {
     // The list is emptied first, because the calls below may run user code that uses this list.
-    const std::vector<joinable*> tasks = std::exchange(tasks_, {});
+    const std::vector<spawned_task*> tasks = std::exchange(tasks_, {});
     waker owner = std::exchange(waiting_, waker());
     for (std::size_t i = std::exchange(first_, 0); i < tasks.size(); ++i) {
-        if (with_abort) tasks[i]->join->abort(*tasks[i]);
-        tasks[i]->join->drop_handle(*tasks[i]);
+        if (with_abort) abort_task(*tasks[i]);
+        drop_join_handle(*tasks[i]);
     }
     // A task that waits for the next entry finds that there is none.
     std::move(owner).wake();

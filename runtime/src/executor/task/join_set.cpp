@@ -10,7 +10,7 @@ namespace eddy::detail {
 
 /// One task of a join_list. It is queued when the task has ended.
 struct join_entry : woken_node {
-    joinable* task = nullptr;
+    spawned_task* task = nullptr;
 
     static void free(woken_node& node) noexcept { pool_delete(&of(node)); }
     // SAFETY: all nodes of the list's set are entries.
@@ -19,7 +19,7 @@ struct join_entry : woken_node {
     /// Returns whether the task has ended. If not, its end will queue the entry.
     bool watch() noexcept {
         const borrowed_waker borrowed = make_waker();
-        return task->join->poll_join(*task, borrowed.get(), std::source_location(), nullptr);
+        return poll_join(*task, borrowed.get(), std::source_location());
     }
 };
 
@@ -40,7 +40,7 @@ void join_list::reserve() {
     if (spare_ == nullptr) spare_ = pool_new<join_entry>();
 }
 
-void join_list::add(joinable& task) noexcept {
+void join_list::add(spawned_task& task) noexcept {
     EDDY_ASSERT(spare_ != nullptr, "join_list: add() without reserve()");
     join_entry& entry = *std::exchange(spare_, nullptr);
     entry.task = &task;
@@ -48,7 +48,7 @@ void join_list::add(joinable& task) noexcept {
     if (entry.watch()) woken_queue::wake(entry);
 }
 
-joinable* join_list::take_ended(const context* cx) noexcept {
+spawned_task* join_list::take_ended(const context* cx) noexcept {
     do {
         while (woken_node* const node = entries_.next_to_poll()) {
             join_entry& entry = join_entry::of(*node);
@@ -59,8 +59,8 @@ joinable* join_list::take_ended(const context* cx) noexcept {
 }
 
 /// Removes an entry, and returns its task with the join handle's reference.
-joinable* join_list::remove(join_entry& entry) noexcept {
-    joinable* const task = entry.task;
+spawned_task* join_list::remove(join_entry& entry) noexcept {
+    spawned_task* const task = entry.task;
     entries_.take_out(entry);
     woken_queue::drop_reference(entry);
     return task;
@@ -68,16 +68,16 @@ joinable* join_list::remove(join_entry& entry) noexcept {
 
 void join_list::abort_all() noexcept {
     for (woken_node* node = entries_.first(); node != nullptr; node = node->next) {
-        joinable& task = *join_entry::of(*node).task;
-        task.join->abort(task);
+        spawned_task& task = *join_entry::of(*node).task;
+        abort_task(task);
     }
 }
 
 void join_list::release_all(bool with_abort) noexcept {
     while (woken_node* const node = entries_.first()) {
-        joinable& task = *remove(join_entry::of(*node));  // removed first: the calls below may run user code
-        if (with_abort) task.join->abort(task);
-        task.join->drop_handle(task);
+        spawned_task& task = *remove(join_entry::of(*node));  // removed first: the calls below may run user code
+        if (with_abort) abort_task(task);
+        drop_join_handle(task);
     }
     // A task that waits for the next entry finds that there is none.
     entries_.wake_owner();

@@ -14,30 +14,29 @@
 
 #include "executor/task/poll_root.hpp"
 #include "executor/task/spawned_task.hpp"
+#include "executor/task/task_state.hpp"
 
-// The functions that run, cancel, destroy and complete a task. Tasks of an event loop use only the functions that poll
-// or cancel a future. All other tasks (of the pool, of local sets, and blocking work) also share the transitions of
-// task_state and the work that each transition requires. The first argument of these functions is a policy, which
-// contains the differences. Forced inlining saves 2 % of the instructions of a spawn and join on the pool.
+// The functions that run, cancel, destroy and complete a task: the transitions of task_state, and the work that each
+// one requires. All executors share them. The first argument is a policy, which contains the differences. Forced
+// inlining saves 2 % of the instructions of a spawn and join on the pool.
 //
-//     Runs, which polls tasks (worker, local_tasks)
+//     Runs, which polls tasks (worker, local_tasks, core_shared)
 //         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once()
 //         void queue_again(spawned_task&)      queues a task that was woken during its poll, with its reference
 //         bool destroys_cancelled()            whether cancelled tasks are destroyed without poll_cancel()
 //         Owner& owner()
-//     Owner, which knows all tasks (pool, local_tasks, blocking work)
+//     Owner, which knows all tasks (pool, local_tasks, core_shared, blocking work)
 //         void complete(spawned_task&, std::uint64_t references)    calls complete_task()
 //         bool remove(spawned_task&)           removes a task that has ended from the list of tasks. Returns whether it
 //                                              was there: the caller then owns the list's reference
 //         void report(unread_failure, const std::source_location&, std::string_view name)
+//     Both
+//         word                                 the word by which it changes the states of its tasks
 
 namespace eddy::detail {
 
-// ---- Tasks of all executors: `Task` is spawned_task or core_task ----
-
 /// Polls a future that is not a coroutine. Returns whether it has ended. An exception becomes the task's outcome.
-template <class Task>
-[[nodiscard]] bool poll_future(Task& task, context& cx) noexcept {
+[[nodiscard]] inline bool poll_future(spawned_task& task, context& cx) noexcept {
     try {
         return task.ops().poll(task, cx);
     } catch (...) {
@@ -47,8 +46,7 @@ template <class Task>
 }
 
 /// Polls the cancellation of a future. Returns whether the future can be destroyed.
-template <class Task>
-[[nodiscard]] bool poll_cancel(Task& task, context& cx) noexcept {
+[[nodiscard]] inline bool poll_cancel(spawned_task& task, context& cx) noexcept {
     try {
         if (task.ops().poll_cancel != nullptr) return task.ops().poll_cancel(task, cx);
         return cancel_root(root_of(task), cx);
@@ -56,8 +54,6 @@ template <class Task>
         return true;  // no graceful end is possible; the caller destroys the future
     }
 }
-
-// ---- Spawned tasks ----
 
 /// The result of a task's poll.
 enum class poll_end : unsigned char {
@@ -75,7 +71,7 @@ public:
         : task_(task), outer_(std::exchange(this_thread.polled, this)) {}
     ~polled_task() { this_thread.polled = outer_; }
 
-    /// Returns the innermost task of a pool or a local set. Null outside of their tasks.
+    /// Returns the innermost task. Null outside of tasks.
     [[nodiscard]] static const spawned_task* here() noexcept {
         const polled_task* const innermost = this_thread.polled;
         return innermost == nullptr ? nullptr : &innermost->task_;
@@ -123,6 +119,8 @@ private:
     mutable bool has_woken_itself_ = false;  // mutable: the objects are declared const
 };
 
+/// Returns the innermost task of this thread, if it has a number, else null. The main future of an event loop has none.
+[[nodiscard]] const spawned_task* numbered_task_here() noexcept;
 /// Returns the location at which the task that runs on this thread was spawned; null if there is none.
 [[nodiscard]] call_site spawn_site_here() noexcept;
 
@@ -139,24 +137,25 @@ private:
 /// Preconditions: the future is destroyed.
 template <class Owner>
 [[gnu::always_inline]] inline void complete_task(Owner& owner, spawned_task& task, std::uint64_t references) noexcept {
+    task_state<typename Owner::word> state(task);
     bool has_output = true;
     const auto drop_output = [&] {
         if (auto failure = task.ops().failure(task))
             owner.report(std::move(failure), task.spawned_at, task.ops().name(task));
         task.ops().destroy_output(task);
     };
-    if (!state_of(task).has_join_interest()) {
+    if (!state.has_join_interest()) {
         drop_output();
         has_output = false;
     }
     if (owner.remove(task)) ++references;
     // A task without a join handle usually ends here: a load instead of a read-modify-write.
-    if (!has_output && state_of(task).owns_all_references(references)) return task.ops().free_memory(task);
-    switch (state_of(task).transition_to_complete(references, has_output)) {
-    case task_state::end_action::none: return;
-    case task_state::end_action::free: return task.ops().free_memory(task);
-    case task_state::end_action::drop_output: drop_output(); return release(task, references);
-    case task_state::end_action::wake_joiner: {
+    if (!has_output && state.owns_all_references(references)) return task.ops().free_memory(task);
+    switch (state.transition_to_complete(references, has_output)) {
+    case task_flags::end_action::none: return;
+    case task_flags::end_action::free: return task.ops().free_memory(task);
+    case task_flags::end_action::drop_output: drop_output(); return release(task, references);
+    case task_flags::end_action::wake_joiner: {
         // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
         waker joiner = std::move(task.join_waker);
         release(task, references);
@@ -182,11 +181,11 @@ void destroy_task(Owner& owner, spawned_task& task, std::uint64_t references) no
 /// Preconditions: none. The caller need not have the running bit.
 template <class Owner>
 void give_up_task(Owner& owner, spawned_task& task) noexcept {
-    switch (state_of(task).transition_to_running()) {
-    case task_state::run_action::poll:
-    case task_state::run_action::cancel: return destroy_task(owner, task, 1);
-    case task_state::run_action::drop_reference: return;
-    case task_state::run_action::free: return task.ops().free_memory(task);
+    switch (task_state<typename Owner::word>(task).transition_to_running()) {
+    case task_flags::run_action::poll:
+    case task_flags::run_action::cancel: return destroy_task(owner, task, 1);
+    case task_flags::run_action::drop_reference: return;
+    case task_flags::run_action::free: return task.ops().free_memory(task);
     }
 }
 
@@ -203,9 +202,10 @@ template <class Runs>
             return here.end(poll_cancel(task, cx));
         }();
         if (ended != poll_end::has_ended) {
-            switch (state_of(task).transition_to_idle(ended == poll_end::woke_itself, true)) {
-            case task_state::idle_action::free: return task.ops().free_memory(task);
-            case task_state::idle_action::submit: return runs.queue_again(task);
+            task_state<typename Runs::word> state(task);
+            switch (state.transition_to_idle(ended == poll_end::woke_itself, true)) {
+            case task_flags::idle_action::free: return task.ops().free_memory(task);
+            case task_flags::idle_action::submit: return runs.queue_again(task);
             default: return;
             }
         }
@@ -217,22 +217,23 @@ template <class Runs>
 /// Preconditions: none. The caller need not have the running bit.
 template <class Runs>
 void run_task(Runs& runs, spawned_task& task) noexcept {
-    switch (state_of(task).transition_to_running()) {
-    case task_state::run_action::poll: break;
-    case task_state::run_action::cancel: return cancel_task(runs, task);
-    case task_state::run_action::drop_reference: return;
-    case task_state::run_action::free: return task.ops().free_memory(task);
+    task_state<typename Runs::word> state(task);
+    switch (state.transition_to_running()) {
+    case task_flags::run_action::poll: break;
+    case task_flags::run_action::cancel: return cancel_task(runs, task);
+    case task_flags::run_action::drop_reference: return;
+    case task_flags::run_action::free: return task.ops().free_memory(task);
     }
     const poll_end ended = runs.poll(task);
     if (ended == poll_end::has_ended) {
         task.ops().destroy_future(task);
         return runs.owner().complete(task, 1);
     }
-    switch (state_of(task).transition_to_idle(ended == poll_end::woke_itself)) {
-    case task_state::idle_action::none: return;
-    case task_state::idle_action::free: return task.ops().free_memory(task);
-    case task_state::idle_action::cancel: return cancel_task(runs, task);
-    case task_state::idle_action::submit: return runs.queue_again(task);
+    switch (state.transition_to_idle(ended == poll_end::woke_itself)) {
+    case task_flags::idle_action::none: return;
+    case task_flags::idle_action::free: return task.ops().free_memory(task);
+    case task_flags::idle_action::cancel: return cancel_task(runs, task);
+    case task_flags::idle_action::submit: return runs.queue_again(task);
     }
 }
 

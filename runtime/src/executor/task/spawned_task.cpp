@@ -30,10 +30,10 @@ atomic<std::uint32_t>& guard_of_this_thread() noexcept {
     return guards[(where >> 12) % guards.size()].value;
 }
 
-/// Returns whether the owner of `task` is the pool of this worker, or the local set that is polled on this thread. The
-/// owner then outlives this call.
+/// Returns whether the owner of `task` is the pool of this worker, the event loop that runs here, or the local set that
+/// is polled on this thread. The owner then outlives this call.
 bool is_mine(const spawned_task& task) noexcept {
-    return this_thread.worker_owner == task.owner || this_thread.polled_local_set == task.owner;
+    return this_thread.runs_here == task.owner || this_thread.polled_local_set == task.owner;
 }
 
 // ---- The waker ----
@@ -43,24 +43,25 @@ bool is_mine(const spawned_task& task) noexcept {
 spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(data); }
 
 /// Does what a change of the task's state requires. A worker queues its tasks without the pool.
-[[gnu::always_inline]] inline void submit(task_state::wake_action action, spawned_task& task) noexcept {
-    if (action == task_state::wake_action::submit) {
+[[gnu::always_inline]] inline void submit(task_flags::wake_action action, spawned_task& task) noexcept {
+    if (action == task_flags::wake_action::submit) {
         worker* const here = this_thread.worker;
-        const bool is_of_worker = here != nullptr && this_thread.worker_owner == task.owner;
+        const bool is_of_worker = here != nullptr && this_thread.runs_here == task.owner;
         is_of_worker ? schedule_woken(*here, task) : task.owner->schedule(task);
     }
-    if (action == task_state::wake_action::free) task.ops().free_memory(task);
+    if (action == task_flags::wake_action::free) task.ops().free_memory(task);
 }
 
 struct task_waker {
     static void* clone(void* data) noexcept {
-        state_of(task_of(data)).add_reference();
+        with_state(task_of(data), [](auto state) { state.add_reference(); });
         return data;
     }
     static void wake_by_ref(void* data) noexcept {
         spawned_task& task = task_of(data);
         if (is_mine(task)) {
-            if (!polled_task::wakes_itself(task)) submit(state_of(task).wake_by_ref(), task);
+            if (!polled_task::wakes_itself(task))
+                submit(with_state(task, [](auto state) { return state.wake_by_ref(); }), task);
             return;
         }
         const owner_guard guard;
@@ -68,18 +69,19 @@ struct task_waker {
     }
     static void wake(void* data) noexcept {
         spawned_task& task = task_of(data);
-        if (is_mine(task)) return submit(state_of(task).wake_and_release(), task);
+        if (is_mine(task)) return submit(with_state(task, [](auto state) { return state.wake_and_release(); }), task);
         const owner_guard guard;
         submit(state_of(task).wake_and_release(), task);
     }
     static void drop(void* data) noexcept { release(task_of(data)); }
 };
 
-spawned_task& task_of(joinable& task) noexcept {
-    // SAFETY: only spawned tasks have these functions in their join_ops.
-    return static_cast<spawned_task&>(task);
+/// Calls `act` with the state of a task, for a change of the join handle's bits, which are in the shared word.
+template <class Act>
+auto with_join_bits(spawned_task& task, Act act) noexcept {
+    if (is_local(task) && local_word::is_unshared(task)) return act(task_state<unshared_word>(task));
+    return act(state_of(task));
 }
-const spawned_task& task_of(const joinable& task) noexcept { return static_cast<const spawned_task&>(task); }
 
 }  // namespace
 
@@ -118,7 +120,8 @@ void forget_wakers_in_children() noexcept {
 }
 
 void abort_batch::add(spawned_task& task) noexcept {
-    if (state_of(task).transition_to_cancelled() != task_state::wake_action::submit) return;
+    if (with_state(task, [](auto state) { return state.transition_to_cancelled(); }) != task_flags::wake_action::submit)
+        return;
     // SAFETY: the task was waiting, and `submit` gave this thread the only queue reference. So no other thread uses the
     // link until the destructor has passed the task to its owner.
     task.next_queued = std::exchange(first_, &task);
@@ -132,30 +135,37 @@ abort_batch::~abort_batch() {
 }
 
 void release(spawned_task& task, std::uint64_t count) noexcept {
-    if (state_of(task).release(count)) task.ops().free_memory(task);
+    if (with_state(task, [count](auto state) { return state.release(count); })) task.ops().free_memory(task);
 }
 
 // ---- Join handles ----
 
-bool poll_join(joinable& joined, const waker& wake, std::source_location where, const frame*) {
-    spawned_task& task = task_of(joined);
+[[noreturn, gnu::cold]] static void throw_joins_itself(std::source_location where) {
+    throw misuse(
+        "a task awaits its own join handle, which is ready only after the task has ended: await the handle in another "
+        "task",
+        where);
+}
+
+bool poll_join(spawned_task& task, const waker& wake, std::source_location where) {
     if (state_of(task).is_complete()) return true;
     const borrowed_waker own(&spawned_task_waker, &task);
     if (wake.will_wake(own.get())) [[unlikely]]
         throw_joins_itself(where);
     // The field is taken back even for a comparison, because the thread that completes the task moves the waker out.
-    if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
+    if (state_of(task).has_join_waker() &&
+        !with_join_bits(task, [](auto state) { return state.take_join_waker_back(); }))
+        return true;
     // SAFETY: the join_waker bit is clear and only this handle sets it, so no other thread uses the field.
     task.join_waker = wake;
-    if (state_of(task).publish_join_waker()) return false;
+    if (with_join_bits(task, [](auto state) { return state.publish_join_waker(); })) return false;
     task.join_waker = waker();
     return true;
 }
 
-void drop_join_handle(joinable& joined) noexcept {
-    spawned_task& task = task_of(joined);
+void drop_join_handle(spawned_task& task) noexcept {
     if (!state_of(task).is_complete()) {
-        const auto ended = state_of(task).drop_interest();
+        const auto ended = with_join_bits(task, [](auto state) { return state.drop_interest(); });
         if (ended.owns_the_waker) task.join_waker = waker();
         if (!ended.was_complete) return release(task);
     }
@@ -168,24 +178,19 @@ void drop_join_handle(joinable& joined) noexcept {
     release(task);
 }
 
-void abort_task(joinable& joined) noexcept {
-    spawned_task& task = task_of(joined);
+void abort_task(spawned_task& task) noexcept {
     const owner_guard guard;
-    submit(state_of(task).transition_to_cancelled(), task);
+    submit(with_state(task, [](auto state) { return state.transition_to_cancelled(); }), task);
 }
 
-bool is_task_finished(const joinable& joined) noexcept { return task_state::is_complete(task_of(joined).state); }
-void add_task_reference(joinable& joined) noexcept { state_of(task_of(joined)).add_reference(); }
-void release_task(joinable& joined) noexcept { release(task_of(joined)); }
-std::uint64_t id_of_task(const joinable& joined) noexcept { return task_of(joined).id; }
-std::source_location spawn_site_of_task(const joinable& joined) noexcept { return task_of(joined).spawned_at; }
-
-void throw_joins_itself(std::source_location where) {
-    throw misuse(
-        "a task awaits its own join handle, which is ready only after the task has ended: await the handle in another "
-        "task",
-        where);
+bool is_task_finished(const spawned_task& task) noexcept {
+    // acquire: as in task_state::is_complete().
+    return (task.state.load(std::memory_order_acquire) & task_flags::complete) != 0;
 }
+void add_task_reference(spawned_task& task) noexcept {
+    with_state(task, [](auto state) { state.add_reference(); });
+}
+void release_task(spawned_task& task) noexcept { release(task); }
 
 void take_task_ids(std::uint64_t& id) noexcept {
     static constinit atomic<std::uint64_t> next_block{0};

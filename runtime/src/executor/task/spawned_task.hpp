@@ -7,22 +7,9 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/waker.hpp>
 
-#include "executor/task/task_state.hpp"
-
 // The part of spawned tasks that only executors use.
 
 namespace eddy::detail {
-
-/// The scheduler of tasks that can be woken on any thread: the pool, or a local set.
-class task_owner : immovable {
-public:
-    /// Queues a woken task. The queue takes over the reference of the `notified` bit.
-    /// Thread safety: any thread.
-    virtual void schedule(spawned_task& task) noexcept = 0;
-
-protected:
-    ~task_owner() = default;
-};
 
 /// Prevents the destruction of every task_owner while it exists. Used by threads that wake tasks and are not workers.
 ///
@@ -63,7 +50,7 @@ private:
     spawned_task* first_ = nullptr;
 };
 
-/// The vtable of wakers of spawned tasks. `data` is the task, of which each waker has a reference.
+/// The vtable of wakers of tasks. `data` is the task, of which each waker has a reference.
 extern const waker_vtable spawned_task_waker;
 
 class worker;

@@ -27,7 +27,7 @@ public:
         task.next = ring_.next;
         ring_.next = ring_.next->previous = &task;
         count(spawned_);
-        if (!task_state::is_background(task)) count(foreground_spawned_);
+        if (!task_state<shared_word>::is_background(task)) count(foreground_spawned_);
         return true;
     }
 
@@ -95,7 +95,7 @@ private:
         task.next->previous = task.previous;
         task.previous = nullptr;
         count(ended_);
-        if (!task_state::is_background(task)) count(foreground_ended_);
+        if (!task_state<shared_word>::is_background(task)) count(foreground_ended_);
     }
 
     // SAFETY: all other links of the ring are spawned tasks.

@@ -4,71 +4,18 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/error.hpp>
 
+#include "executor/task/task_word.hpp"
+
 namespace eddy::detail {
 
-/// The life cycle of a task that may run on any thread, in one atomic word: spawned_task::state. The model is Tokio's.
-///
-///               woken: submit              a worker takes it
-///     idle ----------------> notified ------------------> running ---------> complete
-///      ^                       ^                             |   ended, threw, or was cancelled
-///      | not ready, not woken  | not ready, woken meanwhile  |
-///      +-----------------------+-----------------------------+
-///
-///     bit  name           set by                          what it guards
-///     0    running        the worker, or shutdown         the future: a lock on it
-///     1    complete       the `running` owner, permanent  the output: owned by the join handle from then on
-///     2    notified       wakers, abort, shutdown         a pending wake-up: queued, or checked when the run ends
-///     3    cancelled      abort or shutdown, permanent    requests the `running` owner to destroy the future
-///     4    join_interest  spawn; cleared by the handle    the destruction of the output: by the handle if set when the
-///                         before `complete`               task is completed, else by the completing thread
-///     5    join_waker     the handle                      the field of that name: owned by the handle while clear, by
-///                                                         the completing thread while set
-///     6    background     spawn, constant                 whether the runtime can be idle while the task exists
-///     7..  list           the owner's start, constant     the index of the owner's list that contains the task
-///     23.. references     see below                       the memory
-///
-/// References: one for the list of all tasks, until the task is complete; one that belongs to `notified`, and passes
-/// from the waker to the queue to the worker, until the run ends; one for the join handle; one for each waker.
-///
-/// Each change is one read-modify-write, except for the constant bits of a task that no other thread has access to. So
-/// the word has a single history. All changes are acq_rel: the thread that
-/// next runs the future, takes the output or frees the memory sees everything that was done under the word's previous
-/// states. The exception is add_reference(), which is relaxed.
-/// Thread safety: any thread.
-class task_state {
-public:
-    static constexpr std::uint64_t running = 1;
-    static constexpr std::uint64_t complete = 2;
-    static constexpr std::uint64_t notified = 4;
-    static constexpr std::uint64_t cancelled = 8;
-    static constexpr std::uint64_t join_interest = 16;
-    static constexpr std::uint64_t join_waker = 32;
-    static constexpr std::uint64_t background = spawned_task::background;
-    static constexpr std::uint64_t list_one = 128;
-    static constexpr std::uint64_t most_lists = 65'536;
-    static constexpr std::uint64_t ref_one = list_one * most_lists;
-    static_assert((running | complete | notified | cancelled | join_interest | join_waker | background) == list_one - 1,
-                  "the flags fill the bits below the index of the list");
-
-    enum class [[nodiscard]] run_action { poll, cancel, drop_reference, free };
-    enum class [[nodiscard]] idle_action { none, submit, cancel, free };
-    enum class [[nodiscard]] wake_action { none, submit, free };
-    enum class [[nodiscard]] end_action { none, wake_joiner, drop_output, free };
-
-private:
-    // Defined here, because a function with a deduced return type must be defined before its use.
-    template <class Answer>
-    struct step {
-        std::uint64_t next;
-        Answer answer;
-    };
-    template <class Answer>
-    step(std::uint64_t, Answer) -> step<Answer>;
-
+/// The life cycle of a task: the transitions, each written once for all words.
+/// Thread safety: as the word.
+template <class Word>
+class task_state : public task_flags {
     /// The end of a run that left the future not ready.
     static step<idle_action> leave_running(std::uint64_t now) noexcept {
         if ((now & notified) != 0) return {now & ~running, idle_action::submit};
@@ -76,32 +23,20 @@ private:
         return {next, next < ref_one ? idle_action::free : idle_action::none};
     }
 
-    /// Applies `decide(word)`, which returns the next word and an action, in one compare-exchange. Returns the action.
-    template <class Decide>
-    auto change(Decide decide) noexcept {
-        // relaxed, also on failure: only an estimate; the successful exchange is acq_rel.
-        std::uint64_t now = word_.load(std::memory_order_relaxed);
-        for (;;) {
-            const auto [next, answer] = decide(now);
-            if (word_.compare_exchange_weak(now, next, std::memory_order_acq_rel, std::memory_order_relaxed))
-                return answer;
-        }
-    }
-
 public:
     // A new task is already queued. References: the list, the queue, and the handle if there is one.
     static_assert(spawned_task::new_with_handle == (notified | join_interest | 3 * ref_one));
     static_assert(spawned_task::new_without_handle == (notified | 2 * ref_one));
 
-    explicit task_state(atomic<std::uint64_t>& word) noexcept : word_(word) {}
+    explicit task_state(spawned_task& task) noexcept : word_(task) {}
 
     // ---- The thread that took the task from a queue, and with it the reference that belongs to `notified` ----
 
     /// Begins a run. `drop_reference` and `free` mean that the task was shut down meanwhile, and that the
     /// queue's reference was released. On `free` the caller must free the memory.
     run_action transition_to_running() noexcept {
-        return change([](std::uint64_t now) {
-            EDDY_ASSERT((now & notified) != 0, "task_state: a task was queued without a wake-up");
+        return word_.change([](std::uint64_t now) {
+            EDDY_ASSERT((now & (notified | complete)) != 0, "task_state: a task was queued without a wake-up");
             // The task was shut down while it was queued. Only the queue's reference must be given up.
             if ((now & (running | complete)) != 0) {
                 const std::uint64_t next = (now & ~notified) - ref_one;
@@ -116,7 +51,7 @@ public:
     /// was woken by its own poll, and that wake-up is not in the word yet. `is_cancelling`: the poll was one of
     /// poll_cancel(), so `cancel` is not returned.
     idle_action transition_to_idle(bool has_woken_itself = false, bool is_cancelling = false) noexcept {
-        return change([has_woken_itself, is_cancelling](std::uint64_t now) {
+        return word_.change([has_woken_itself, is_cancelling](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run that it was not in");
             if ((now & cancelled) != 0 && !is_cancelling) return step{now, idle_action::cancel};
             return leave_running(has_woken_itself ? now | notified : now);
@@ -127,7 +62,7 @@ public:
     /// and the caller's own. On wake_joiner and drop_output they are kept: wake the joiner or destroy the output, then
     /// call release(count).
     end_action transition_to_complete(std::uint64_t count, bool has_output) noexcept {
-        return change([count, has_output](std::uint64_t now) {
+        return word_.end([count, has_output](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended that did not run");
             const std::uint64_t ended = (now & ~running) | complete;
             if ((now & join_interest) == 0 && has_output) return step{ended, end_action::drop_output};
@@ -141,7 +76,7 @@ public:
     /// Preconditions: the caller owns `running`.
     [[nodiscard]] bool has_join_interest() const noexcept {
         // acquire: pairs with the release in drop_interest(). The handle no longer accesses the join waker's field.
-        return (word_.load(std::memory_order_acquire) & join_interest) != 0;
+        return (word_.shared(std::memory_order_acquire) & join_interest) != 0;
     }
 
     /// Returns whether there are only the `count` references that the caller owns. Then no other thread can access the
@@ -150,7 +85,7 @@ public:
     [[nodiscard]] bool owns_all_references(std::uint64_t count) const noexcept {
         // acquire: pairs with the release in release(), wake_and_release() and transition_to_complete(). If the value
         // equals `count`, no other thread had a reference from which it could make a later value.
-        return word_.load(std::memory_order_acquire) / ref_one == count;
+        return word_.total(std::memory_order_acquire) / ref_one == count;
     }
 
     // ---- The constant bits. relaxed: they were set before the task was published, so each value has them ----
@@ -159,29 +94,25 @@ public:
         return (task.state.load(std::memory_order_relaxed) & background) != 0;
     }
     [[nodiscard]] std::size_t list() const noexcept {
-        return word_.load(std::memory_order_relaxed) / list_one % most_lists;
+        return word_.shared(std::memory_order_relaxed) / list_one % most_lists;
     }
 
     // ---- Wakers, any thread ----
 
     /// Adds a reference.
     /// Preconditions: the caller has one.
-    void add_reference() noexcept {
-        // relaxed: the caller's reference keeps the count above 0, and it publishes no other data.
-        word_.fetch_add(ref_one, std::memory_order_relaxed);
-    }
+    void add_reference() noexcept { word_.add(ref_one); }
 
     /// Gives up `count` references. Returns true if they were the last: then the caller must free the memory.
     [[nodiscard]] bool release(std::uint64_t count = 1) noexcept {
-        // release: publishes the caller's accesses. acquire: the last owner sees all of them before it frees the task.
-        const std::uint64_t before = word_.fetch_sub(count * ref_one, std::memory_order_acq_rel);
+        const std::uint64_t before = word_.subtract(count * ref_one);
         EDDY_ASSERT(before >= count * ref_one, "task_state: a reference was dropped twice");
         return before < (count + 1) * ref_one;
     }
 
     /// Wakes the task. On `submit` the caller must queue it; the queue has a new reference.
     wake_action wake_by_ref() noexcept {
-        return change([](std::uint64_t now) {
+        return word_.change([](std::uint64_t now) {
             // A read-modify-write even if nothing changes: the next run must see what was done before this wake.
             if ((now & (complete | notified)) != 0) return step{now, wake_action::none};
             if ((now & running) != 0) return step{now | notified, wake_action::none};
@@ -192,7 +123,7 @@ public:
     /// Wakes the task and gives up the waker's reference. On `submit` the caller must queue the task; the queue takes
     /// over the reference. On `free` the caller must free the memory.
     wake_action wake_and_release() noexcept {
-        return change([](std::uint64_t now) {
+        return word_.change([](std::uint64_t now) {
             if ((now & (complete | notified)) == 0 && (now & running) == 0) {
                 return step{now | notified, wake_action::submit};
             }
@@ -207,7 +138,7 @@ public:
     /// Requests cancellation. On `submit` the caller must queue the task; the queue has a new reference. The next run
     /// cancels the task.
     wake_action transition_to_cancelled() noexcept {
-        return change([](std::uint64_t now) {
+        return word_.change([](std::uint64_t now) {
             if ((now & (complete | cancelled)) != 0) return step{now, wake_action::none};
             if ((now & (running | notified)) != 0) return step{now | cancelled | notified, wake_action::none};
             return step{(now | cancelled | notified) + ref_one, wake_action::submit};
@@ -219,7 +150,7 @@ public:
     /// thread that runs the task sees the mark. In that case the task is also notified: its poll_cancel() may be
     /// running, and the task must be checked again after it.
     [[nodiscard]] bool transition_to_shutdown() noexcept {
-        return change([](std::uint64_t now) {
+        return word_.change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now | cancelled, false};
             if ((now & running) != 0) return step{now | cancelled | notified, false};
             return step{now | cancelled | running, true};
@@ -229,22 +160,21 @@ public:
     // ---- The join handle ----
 
     /// Returns whether the task is complete. If so, the output is visible.
-    [[nodiscard]] bool is_complete() const noexcept { return is_complete(word_); }
-    [[nodiscard]] static bool is_complete(const atomic<std::uint64_t>& word) noexcept {
+    [[nodiscard]] bool is_complete() const noexcept {
         // acquire: pairs with the release in transition_to_complete().
-        return (word.load(std::memory_order_acquire) & complete) != 0;
+        return (word_.shared(std::memory_order_acquire) & complete) != 0;
     }
 
     /// Returns whether the handle has published a waker. Called by the handle.
     [[nodiscard]] bool has_join_waker() const noexcept {
         // relaxed: only the handle sets the bit. A read-modify-write follows before the field is accessed.
-        return (word_.load(std::memory_order_relaxed) & join_waker) != 0;
+        return (word_.shared(std::memory_order_relaxed) & join_waker) != 0;
     }
 
     /// Publishes the waker that the handle has stored in the field. Returns false if the task is complete: then the
     /// handle still owns the field.
     [[nodiscard]] bool publish_join_waker() noexcept {
-        return change([](std::uint64_t now) {
+        return word_.change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now, false};
             return step{now | join_waker, true};
         });
@@ -252,31 +182,47 @@ public:
 
     /// Takes the field back to change it. Returns false if the task is complete: the completing thread owns it then.
     [[nodiscard]] bool take_join_waker_back() noexcept {
-        return change([](std::uint64_t now) {
+        return word_.change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now, false};
             return step{now & ~join_waker, true};
         });
     }
 
-    /// The duties of a dropped handle.
-    struct interest_ended {
-        bool was_complete;    ///< the caller must destroy the output
-        bool owns_the_waker;  ///< the caller must clear the join waker's field
-    };
     /// Clears `join_interest` when the handle is dropped. The handle's reference must be released afterwards.
     [[nodiscard]] interest_ended drop_interest() noexcept {
-        return change([](std::uint64_t now) {
+        return word_.change([](std::uint64_t now) {
             const bool ended = (now & complete) != 0;
             const std::uint64_t next = now & ~(ended ? join_interest : join_interest | join_waker);
             return step{next, interest_ended{ended, !ended && (now & join_waker) != 0}};
         });
     }
 
+    /// Clears `notified` when the event loop has taken the task from its inbound list. Returns the word before. Called
+    /// with the shared word.
+    std::uint64_t take_from_inbound() noexcept {
+        return word_.change([](std::uint64_t now) { return step{now & ~notified, now}; });
+    }
+
 private:
-    atomic<std::uint64_t>& word_;
+    Word word_;
 };
 
-/// Returns the state of the task.
-inline task_state state_of(spawned_task& task) noexcept { return task_state(task.state); }
+/// Returns the state of a task by its shared word.
+inline task_state<shared_word> state_of(spawned_task& task) noexcept { return task_state<shared_word>(task); }
+/// Returns the state of a task by its local word.
+/// Preconditions: the task's event loop runs on this thread.
+inline task_state<local_word> local_state_of(spawned_task& task) noexcept { return task_state<local_word>(task); }
+
+/// Returns whether this thread uses the local word of the task: its event loop runs here, and the task is not complete.
+[[nodiscard]] inline bool is_local(const spawned_task& task) noexcept {
+    return this_thread.running_loop != nullptr && this_thread.runs_here == task.owner &&
+           (task.local & task_flags::complete) == 0;
+}
+
+/// Calls `act` with the state of a task, by the word that this thread uses.
+template <class Act>
+auto with_state(spawned_task& task, Act act) noexcept {
+    return is_local(task) ? act(local_state_of(task)) : act(state_of(task));
+}
 
 }  // namespace eddy::detail

@@ -30,10 +30,9 @@ class task_owner;
 void report_failure_here(unread_failure failure, const std::source_location& where,
                          std::string_view name = {}) noexcept;
 
-/// Passes a failure of a task of `owner` to the handler of that pool if one of its workers calls this. Calls
-/// report_failure_here() if `owner` is the local set that is polled on this thread. Otherwise prints the failure.
-/// `owner` may be destroyed already; it is only compared.
-void report_failure(const task_owner& owner, unread_failure failure, const std::source_location& where,
+/// Passes a failure of a task of `owner` to its handler if this thread runs tasks of `owner`. Otherwise prints the
+/// failure, because `owner` may be destroyed already.
+void report_failure(task_owner& owner, unread_failure failure, const std::source_location& where,
                     std::string_view name = {}) noexcept;
 
 }  // namespace eddy::detail

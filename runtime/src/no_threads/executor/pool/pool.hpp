@@ -19,27 +19,31 @@ namespace eddy::detail {
 
 /// Replaces the pool in a build without threads (EDDY_NO_THREADS). Code that serves both executors calls these
 /// functions if its executor is a pool. There is no pool, so they are never called.
-class pool final : public task_owner {
+class pool final : public executor {
 public:
     pool() = delete;
 
-    void retain() noexcept { std::unreachable(); }
-    void release() noexcept { std::unreachable(); }
+    void retain() noexcept override { std::unreachable(); }
+    void release() noexcept override { std::unreachable(); }
 
-    void number(spawned_task&) noexcept { std::unreachable(); }
-    [[nodiscard]] bool enlist(spawned_task&) noexcept { std::unreachable(); }
-    void launch_child(spawned_task&, bool) noexcept { std::unreachable(); }
+    void adopt(spawned_task&) noexcept override { std::unreachable(); }
+    void prepare(spawned_task&) noexcept override { std::unreachable(); }
+    [[nodiscard]] bool enlist(spawned_task&) noexcept override { std::unreachable(); }
+    void launch_child(spawned_task&, bool) noexcept override { std::unreachable(); }
+    void wake_scope_parent(waker&&) noexcept override { std::unreachable(); }
     void schedule(spawned_task&) noexcept override { std::unreachable(); }
-    void destroy(spawned_task&, std::uint64_t) noexcept { std::unreachable(); }
-    void report(unread_failure, const std::source_location&, std::string_view) noexcept { std::unreachable(); }
+    [[nodiscard]] bool may_destroy_here() const noexcept override { std::unreachable(); }
+    void destroy(spawned_task&, std::uint64_t) noexcept override { std::unreachable(); }
+    void report(unread_failure, const std::source_location&, std::string_view) noexcept override { std::unreachable(); }
     class held_up : detail::immovable {
     public:
         held_up(pool&, bool (*)(void*) noexcept, void*) noexcept { std::unreachable(); }
         ~held_up() {}  // not trivial, as that of the pool: a guard
     };
 
-    [[nodiscard]] io_handle* io_for_new_source() noexcept { std::unreachable(); }
-    [[nodiscard]] io_handle* any_io() const noexcept { std::unreachable(); }
+    [[nodiscard]] io_handle* io_for_new_source() noexcept override { std::unreachable(); }
+    [[nodiscard]] io_handle* io_here() const noexcept override { std::unreachable(); }
+    [[nodiscard]] io_handle* any_io() const noexcept override { std::unreachable(); }
     [[nodiscard]] time_driver& any_time_driver() noexcept { std::unreachable(); }
 
     struct no_blocking_pool {

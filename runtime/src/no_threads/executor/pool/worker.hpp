@@ -19,7 +19,6 @@ class worker {
 public:
     worker() = delete;
 
-    void wake_scope_parent(waker&&) noexcept { std::unreachable(); }
     [[nodiscard]] bool offer_child(offered_child&) noexcept { std::unreachable(); }
     [[nodiscard]] bool has_enough_offers() const noexcept { std::unreachable(); }
     [[nodiscard]] bool take_child_back(offered_child&) noexcept { std::unreachable(); }

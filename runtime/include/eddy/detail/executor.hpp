@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <source_location>
+#include <string_view>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/unread_failure.hpp>
+#include <eddy/future/waker.hpp>
+
+namespace eddy::detail {
+
+class io_handle;
+class time_driver;
+struct spawned_task;
+
+/// What owns tasks: the pool, an event loop, a local set, or the threads for blocking work.
+class task_owner : immovable {
+public:
+    /// Starts a new task, on a thread that runs tasks of this owner or, if the owner is not an event loop, on any
+    /// thread. If the owner is closing, the task is cancelled immediately.
+    virtual void adopt(spawned_task& task) noexcept = 0;
+    /// Queues a task that was woken. The queue takes over the reference of its `notified` bit.
+    /// Thread safety: any thread.
+    virtual void schedule(spawned_task& task) noexcept = 0;
+    /// Passes a failure that no join handle takes to the handler of the owner, or prints it.
+    virtual void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept = 0;
+
+protected:
+    ~task_owner() = default;
+};
+
+/// The pool or an event loop: what a thread's spawn(), scopes, sockets and timers ask (runtime_context::executor).
+/// Thread safety: the functions for an event loop are called on its thread.
+class executor : public task_owner {
+public:
+    /// Whether this is an event loop. Its tasks stay on its thread, so scopes need no lock there.
+    [[nodiscard]] bool is_loop() const noexcept { return is_loop_; }
+
+    /// Takes or releases one reference.
+    virtual void retain() noexcept = 0;
+    virtual void release() noexcept = 0;
+
+    // ---- Children of scopes: the steps of adopt(). The scope links the child under its own lock, with enlist() ----
+    /// Sets what the task needs before another thread can see it.
+    virtual void prepare(spawned_task& task) noexcept = 0;
+    /// Adds the task to a list of tasks. Returns false if the executor is closing.
+    [[nodiscard]] virtual bool enlist(spawned_task& task) noexcept = 0;
+    /// Queues the task as a child of a scope: the newest runs first. Or destroys it if it is not listed.
+    virtual void launch_child(spawned_task& task, bool is_listed) noexcept = 0;
+    /// Wakes the parent of a scope that has ended, so that it runs before other tasks of its tree begin. This keeps the
+    /// memory use of a tree of scopes low.
+    virtual void wake_scope_parent(waker&& parent) noexcept = 0;
+    /// Returns whether this thread may destroy tasks. Only an event loop's own thread may destroy its tasks.
+    [[nodiscard]] virtual bool may_destroy_here() const noexcept = 0;
+    /// Destroys a task that has the running bit, and releases `references` references and that of the list.
+    virtual void destroy(spawned_task& task, std::uint64_t references) noexcept = 0;
+
+    // ---- I/O; null without I/O ----
+    /// Returns the driver in which this thread should register a new socket.
+    [[nodiscard]] virtual io_handle* io_for_new_source() noexcept = 0;
+    /// Returns the driver that this thread runs; null on a thread that runs none.
+    [[nodiscard]] virtual io_handle* io_here() const noexcept = 0;
+    /// Returns some driver, for properties that all drivers share.
+    [[nodiscard]] virtual io_handle* any_io() const noexcept = 0;
+
+protected:
+    explicit executor(bool is_loop) noexcept : is_loop_(is_loop) {}
+    ~executor() = default;
+
+private:
+    const bool is_loop_;
+};
+
+[[nodiscard]] inline task_owner& owner_of(task_owner& owner) noexcept { return owner; }
+
+}  // namespace eddy::detail
