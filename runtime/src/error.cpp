@@ -22,6 +22,8 @@
 #define EDDY_DRIVER_NAMES "poll and auto"
 #endif
 
+EDDY_LIBRARY(runtime)
+
 namespace eddy {
 namespace {
 
@@ -148,8 +150,6 @@ misuse::misuse(std::string_view text, std::source_location where)
     : std::logic_error(with_place(text, where)), where_(where) {}
 
 namespace detail {
-
-void library_is_version_0_1() noexcept {}
 
 void throw_empty(const char* what, const char* kind, const char* how, std::source_location where) {
     std::string text = std::string(what) + " on a " + kind + " that was " + how + ", and so is empty: ";

@@ -33,11 +33,27 @@ configure -D SOURCES=BEFORE >/dev/null
 
 # Headers of another version than the library.
 cp -r "$prefix/include" "$folder/include"
-sed -i 's/library_is_version_[0-9_]*/library_is_version_9_9/' "$folder/include/eddy/detail/export.hpp"
+sed -i 's/_version_0_1/_version_9_9/g' "$folder/include/eddy/detail/export.hpp"
+main=$sources/tests/package/main.cpp
 for options in '' '-O2 -ffunction-sections -fdata-sections -Wl,--gc-sections' '-O2 -flto'; do
     # shellcheck disable=SC2086  # words
-    is_refused "undefined reference to \`eddy::detail::library_is_version_9_9()'" \
-        g++ -std=c++23 $options -I"$folder/include" "$sources/tests/package/main.cpp" -L"$prefix/lib" -leddy
+    is_refused "undefined reference to \`eddy::detail::runtime_is_version_9_9()'" \
+        g++ -std=c++23 $options -I"$folder/include" "$main" -L"$prefix/lib" -leddy
+done
+# Also if only one file of the program has them, wherever the linker meets it, and if only one library is another one.
+g++ -std=c++23 -c -I"$prefix/include" "$main" -o "$folder/right.o"
+g++ -std=c++23 -c -Dmain=other -I"$folder/include" "$main" -o "$folder/wrong.o"
+for files in 'right wrong' 'wrong right'; do
+    # shellcheck disable=SC2086  # words
+    is_refused "undefined reference to \`eddy::detail::runtime_is_version_9_9()'" \
+        g++ $(printf "$folder/%s.o " $files) -L"$prefix/lib" -leddy -pthread
+done
+cp "$prefix/include/eddy/detail/export.hpp" "$folder/include/eddy/detail"
+for library in tls http ws; do
+    sed -i "s/^EDDY_HEADERS_OF($library)/EDDY_HEADERS_OF(${library}_9)/" "$folder/include/eddy/$library"/*.hpp
+    printf '#include <eddy/%s.hpp>\nint main() {}\n' "$library" >"$folder/$library.cpp"
+    is_refused "undefined reference to \`eddy::detail::${library}_9_is_version_0_1()'" \
+        g++ -std=c++23 -I"$folder/include" "$folder/$library.cpp" -L"$prefix/lib" -leddy_ws -leddy_http -leddy_tls -leddy
 done
 
 # Compilers and options.

@@ -13,6 +13,8 @@
 #include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
 
+EDDY_LIBRARY(tls)
+
 namespace eddy {
 namespace detail {
 

@@ -3,6 +3,8 @@
 
 #include <string>
 
+EDDY_LIBRARY(ws)
+
 namespace eddy::ws {
 namespace {
 

@@ -10,6 +10,8 @@
 
 #include "message/syntax.hpp"
 
+EDDY_LIBRARY(http)
+
 namespace eddy::http {
 namespace {
 

@@ -13,6 +13,8 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 
+EDDY_HEADERS_OF(http)
+
 namespace eddy::detail {
 struct header_access;
 }

@@ -12,20 +12,31 @@
 #error "eddy needs std::expected: GCC 12 or Clang 17, or later; Clang 17, 18: also -D__cpp_concepts=202002L"
 #endif
 
-// A shared build of eddy hides all symbols by default (src/CMakeLists.txt). EDDY_API exports the symbols that programs
+// A shared build of eddy hides all symbols by default (cmake/library.cmake). EDDY_API exports the symbols that programs
 // link with: classes with compiled members, functions, and variables that the library and the program share.
 #define EDDY_API [[gnu::visibility("default")]]
 
-namespace eddy::detail {
-
-/// Does nothing. Each program refers to it below, so that it does not link with a library of another version.
-EDDY_API void library_is_version_0_1() noexcept;
 #ifdef __ELF__
-[[gnu::used, gnu::retain]]  // also with --gc-sections
+#define EDDY_RETAINED [[gnu::used, gnu::retain]]  // also with --gc-sections
 #else
-[[gnu::used]]
+#define EDDY_RETAINED [[gnu::used]]
 #endif
-inline constexpr auto library_of_this_version = &library_is_version_0_1;
+
+// Refers to a function that only a library of this version has, so that a program does not link with another one. Each
+// library has this line in a header that all its users include. The name of the variable contains the version, too: the
+// linker keeps one of each name.
+#define EDDY_HEADERS_OF(library)                                                              \
+    namespace eddy::detail {                                                                  \
+    EDDY_API void library##_is_version_0_1() noexcept;                                        \
+    EDDY_RETAINED inline constexpr auto library##_of_version_0_1 = &library##_is_version_0_1; \
+    }
+// And this one in a source file.
+#define EDDY_LIBRARY(library) \
+    void eddy::detail::library##_is_version_0_1() noexcept {}
+
+EDDY_HEADERS_OF(runtime)
+
+namespace eddy::detail {
 
 /// A base of classes that are neither copied nor moved. Do not use it if the first member derives from it, too: the
 /// class would become larger. A class nested in a class with this base must write `detail::immovable`.

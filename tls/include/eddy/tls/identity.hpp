@@ -9,6 +9,8 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
+EDDY_HEADERS_OF(tls)
+
 namespace eddy::detail {
 struct tls_identity;
 struct tls_access;

@@ -6,6 +6,9 @@
 #include <utility>
 
 #include <eddy/bytes/bytes.hpp>
+#include <eddy/detail/export.hpp>
+
+EDDY_HEADERS_OF(ws)
 
 namespace eddy::ws {
 
