@@ -51,7 +51,7 @@ struct expire_conditions {
     bool is_later = false;    // GT: only if the new expiry is later
     bool is_earlier = false;  // LT: only if the new expiry is earlier
 
-    expire_conditions() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    expire_conditions() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Reads the options. On an error it writes the reply and returns nullopt.

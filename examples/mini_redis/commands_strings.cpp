@@ -47,7 +47,7 @@ struct set_options {
     bool must_be_there = false;
     bool returns_old = false;
 
-    set_options() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    set_options() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 std::optional<set_options> read_set_options(std::span<const std::string_view> words) {

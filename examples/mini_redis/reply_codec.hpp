@@ -26,7 +26,7 @@ struct reply_limits {
     std::size_t line = 64U << 10;   ///< bytes of a status, an error or a number
     std::size_t depth = 8;          ///< nesting depth of arrays
 
-    reply_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    reply_limits() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The client's side of RESP2: encodes requests and decodes replies.

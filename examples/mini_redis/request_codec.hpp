@@ -23,7 +23,7 @@ struct request_limits {
     std::size_t frame = 1U << 30;   ///< bytes of an encoded request
     std::size_t line = 64U << 10;   ///< bytes of a line: a length, or an inline request
 
-    request_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    request_limits() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The server's side of RESP2: decodes requests and encodes replies. A request is an array of words,

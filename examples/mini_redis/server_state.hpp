@@ -27,7 +27,7 @@ struct server_limits {
     std::size_t subscriber = 32U << 20;           ///< bytes of unsent messages of a subscriber
     std::chrono::seconds drain{5};                ///< time for clients to finish at the end
 
-    server_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    server_limits() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The state that all connections share.

@@ -25,7 +25,7 @@ struct traffic {
     unsigned uploads_percent = 30;  // requests that only upload
     unsigned both_percent = 40;     // requests that transfer in both directions
 
-    traffic() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    traffic() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The time limit of handshakes and heads. The default of 10 s passes on a busy machine; whether a wait is too long is

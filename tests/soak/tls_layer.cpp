@@ -46,7 +46,7 @@ struct exchange_head {
     std::uint64_t down = 0;  // bytes to the client
     after then = after::next;
 
-    exchange_head() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    exchange_head() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     using encoded = std::array<std::byte, 32>;
     [[nodiscard]] encoded encode() const {

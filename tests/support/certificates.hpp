@@ -13,7 +13,7 @@ struct certificate {
     std::string pem;
     std::string key;
 
-    certificate() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    certificate() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Returns the private key, encrypted with a password, as PEM text.
@@ -32,7 +32,7 @@ public:
         bool is_expired = false;
         std::string common_name = "test certificate";
 
-        options() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        options() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     };
 
     /// Issues a certificate for names of the form "DNS:localhost" or "IP:127.0.0.1".

@@ -36,7 +36,7 @@ public:
         std::string body;
         std::optional<std::uint32_t> closed;  // the error code of the stream's end; nullopt while the stream is open
 
-        response() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        response() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
         std::string get(std::string_view name) const {
             for (const auto& [key, value] : head)
                 if (key == name) return value;
@@ -193,7 +193,7 @@ private:
         std::pair<std::string, std::string> trailer;
         response got;
 
-        stream() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        stream() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
         void add(std::string_view name, std::string_view value) {
             if (name == ":status") {
                 if (!got.status.empty()) got.early.push_back(got.status);

@@ -44,7 +44,7 @@ public:
         std::string payload;
         bool is_end = false;  // the end of the connection
 
-        frame() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        frame() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
         /// Returns the last 4 bytes of the payload, which are the error code of RST_STREAM.
         std::uint32_t code() const { return number(payload.substr(payload.size() - 4)); }
     };

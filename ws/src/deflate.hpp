@@ -19,7 +19,7 @@ struct deflate_parameters {
     bool has_peer_takeover = true;  // the peer's messages refer to its previous ones
     int own_window_bits = 15;       // of the compressor: 9 to 15
 
-    deflate_parameters() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    deflate_parameters() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The number of bytes that one step of compression or decompression takes or makes.

@@ -32,7 +32,7 @@ struct ws_parameters {
     std::chrono::nanoseconds ping_interval = std::chrono::seconds(30);  // for ws_state
     std::optional<deflate_parameters> compression;                      // nullopt if none was negotiated
 
-    ws_parameters() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    ws_parameters() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The WebSocket protocol (RFC 6455, RFC 7692) without I/O: turns received bytes into messages and messages into bytes

@@ -81,7 +81,7 @@ struct deflate_extension {
     bool has_client_max_window_bits = false;
     int server_max_window_bits = 0;  // 0: there is none
 
-    deflate_extension() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    deflate_extension() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Parses a number of window bits. Returns 8 to 15, or 0 for any other text.

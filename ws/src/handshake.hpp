@@ -25,7 +25,7 @@ struct deflate_agreement {
     deflate_parameters parameters;
     std::string answer;
 
-    deflate_agreement() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    deflate_agreement() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Returns the first offer in a request that a server can accept, or nullopt.
@@ -39,7 +39,7 @@ struct accepted_extensions {
     bool is_valid = true;
     std::optional<deflate_parameters> compression;
 
-    accepted_extensions() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    accepted_extensions() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 [[nodiscard]] accepted_extensions parse_accepted_extensions(const http::headers& answer, bool has_offered);
 

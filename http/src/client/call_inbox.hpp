@@ -43,7 +43,7 @@ public:
         Pointer call = nullptr;  // null if the inbox is empty
         call_news news = call_news::filled;
 
-        item() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        item() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
         item(Pointer&& taken, call_news what) noexcept : call(std::move(taken)), news(what) {}
     };
 

@@ -33,7 +33,7 @@ struct client_route {
     std::shared_ptr<http2_handle> shared;
     bool is_kept = false;  // `connection` had been used before
 
-    client_route() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    client_route() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The server of a request, and the way to it.

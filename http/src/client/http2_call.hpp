@@ -25,13 +25,13 @@ struct http2_answer {
     std::optional<std::uint64_t> length;   // Content-Length
     std::shared_ptr<http2_body> incoming;  // null if there is no body
 
-    http2_answer() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    http2_answer() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// A request and its response on an HTTP/2 connection of a client. The task of the request and that of the connection
 /// share it: see http2_link.
 struct http2_call : inbox_entry<std::shared_ptr<http2_call>> {
-    http2_call() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    http2_call() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     // Constant after submit():
     http::request asked;  // without its body if that is a reader

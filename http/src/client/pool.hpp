@@ -122,7 +122,7 @@ private:
         std::optional<failed_attempt> failure;
         time::time_point last_use = time::clock::now();
 
-        origin_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        origin_state() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
         [[nodiscard]] bool has_connection() const noexcept { return !idle.empty() || shared; }
         /// Returns whether a request waits for the right to connect.
         [[nodiscard]] bool is_awaited() const noexcept { return connecting && connecting.use_count() > 1; }
@@ -133,7 +133,7 @@ private:
         idle_list elsewhere;  // of other loops: this thread must not send close_notify on them
         std::vector<std::shared_ptr<http2_handle>> shared;
 
-        expired() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        expired() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
         expired(const expired&) = delete;
         expired& operator=(const expired&) = delete;
         ~expired() {

@@ -35,7 +35,7 @@ struct proxy_server {
     std::uint16_t port = 0;
     std::string authorization;  // the value of Proxy-Authorization; empty if the URL has no user name
 
-    proxy_server() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    proxy_server() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Parses the URL of a proxy.

@@ -51,7 +51,7 @@ struct response_context {
     http::version version = http::version::http_1_1;  // the version of the client
     bool keeps_alive = true;
 
-    response_context() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    response_context() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Appends the head of a response to `out`, and returns how its body is sent. Clears `keeps_alive` if the response has

@@ -24,7 +24,7 @@ struct http2_frame_head {
     std::uint8_t flags = 0;
     std::int32_t stream = 0;
 
-    http2_frame_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    http2_frame_head() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Splits the bytes of a client into frames, so that a connection can act between two frames. nghttp2 has no callback

@@ -31,7 +31,7 @@ struct http2_part {
     std::size_t end = 0;
     bool is_last = false;
 
-    http2_part() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    http2_part() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
 };
 
@@ -76,7 +76,7 @@ public:
         bool asks = false;         // the client waits for "100 Continue", which the caller must send
         time::time_point deadline = time::time_point::max();  // of the reader that waits: see body_rate
 
-        report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        report() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     };
 
     http2_body(std::shared_ptr<http2_mailbox> mailbox, std::int32_t stream, bool expects_continue,

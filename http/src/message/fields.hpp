@@ -21,7 +21,7 @@ struct head_limits {
     std::size_t bytes = 16 * 1024;  // of the first line and all fields together
     std::size_t fields = 100;
 
-    head_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    head_limits() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The bytes that each field adds to the size of a list of fields (RFC 9113, section 6.5.2).

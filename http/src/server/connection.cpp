@@ -52,7 +52,7 @@ struct line_parts {
     std::string_view method;
     std::string_view target;
 
-    line_parts() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    line_parts() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 line_parts first_line(std::string_view received) noexcept {

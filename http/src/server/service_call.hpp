@@ -62,7 +62,7 @@ private:
 /// Thread safety: one thread at a time.
 class service_call : immovable {
 public:
-    service_call() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    service_call() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     /// Tells the service that the client has gone if that did not get the whole response.
     ~service_call() {
         if (client && !is_answered) client->leave();

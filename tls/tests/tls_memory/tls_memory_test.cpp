@@ -84,7 +84,7 @@ struct attempt {
     bool has_thrown = false;
     bool has_failed = false;  // an allocation
 
-    attempt() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    attempt() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Polls an operation of a stream that needs no wait, while its n-th allocation fails.

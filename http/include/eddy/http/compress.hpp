@@ -20,7 +20,7 @@ namespace eddy::http {
 class compress_options {
 public:
     /// The default options.
-    compress_options() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    compress_options() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Sets the size in bytes below which a body is not compressed. A body of unknown size is always compressed. 1024
     /// by default.

@@ -31,7 +31,7 @@ struct limits {
     std::uint64_t body_bytes = 2 << 20;  ///< of the body, without the trailer fields
 
     /// The default limits.
-    limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    limits() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The part that server_engine and client_engine share. An engine is for one request and its response; make another one

@@ -25,7 +25,7 @@ namespace eddy::proto {
 class circuit_options {
 public:
     /// The default options.
-    circuit_options() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    circuit_options() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Sets how many calls must fail in a row to open the circuit. 5 by default. 0 is treated as 1.
     circuit_options& failures(std::size_t count) noexcept {

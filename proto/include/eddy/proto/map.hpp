@@ -32,7 +32,7 @@ struct call_report {
     time::duration elapsed{};                      ///< how long it took
 
     /// Makes the report of a call that was dropped.
-    call_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    call_report() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 }  // namespace eddy::proto

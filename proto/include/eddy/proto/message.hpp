@@ -138,7 +138,7 @@ struct chunk_frame {
 /// Thread safety: a value type.
 struct end_frame {
     /// Makes a frame.
-    end_frame() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    end_frame() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The frame that ends a body with an error. In place of the head of a response, it says that the service has failed.
@@ -155,7 +155,7 @@ struct error_frame {
 /// Thread safety: a value type.
 struct cancel_frame {
     /// Makes a frame.
-    cancel_frame() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    cancel_frame() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Permits the peer to send more chunks of its body; see body_window. Only multiplexed protocols have this frame.

@@ -78,7 +78,7 @@ struct awaited_ref {
     const void* type = nullptr;
     const char* const* part = nullptr;  // the part that stores the waker; null if any number of tasks may wait
 
-    awaited_ref() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    awaited_ref() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     /// Refers to an object whose destruction is detected.
     template <class Object>
     explicit awaited_ref(const Object* of) noexcept : object(of), type(&type_tag<Object>) {}

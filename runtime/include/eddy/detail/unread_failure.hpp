@@ -23,7 +23,7 @@ struct unread_error {
     std::error_code code;  ///< empty if the error has none
     std::string message;
 
-    unread_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    unread_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// The failure of an outcome that no code has taken: an exception, an error, or none. It has only two pointers, because
@@ -32,7 +32,7 @@ struct unread_failure {
     std::exception_ptr thrown;
     unread_error* error = nullptr;  ///< owned; a std::unique_ptr would be compiled again in each program
 
-    unread_failure() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    unread_failure() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     explicit unread_failure(std::exception_ptr exception) noexcept : thrown(std::move(exception)) {}
     unread_failure(unread_failure&& other) noexcept
         : thrown(std::move(other.thrown)), error(std::exchange(other.error, nullptr)) {}

@@ -27,7 +27,7 @@ public:
     using output_type = void;
 
     /// Constructs the future.
-    consume_budget() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    consume_budget() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;
@@ -43,7 +43,7 @@ public:
     using output_type = bool;
 
     /// Constructs the future.
-    has_budget_remaining() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    has_budget_remaining() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     poll_result<bool> poll(context& cx) const noexcept { return cx.budget() != 0; }
 };

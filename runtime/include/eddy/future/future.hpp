@@ -289,7 +289,7 @@ struct size_bounds {
     std::optional<std::size_t> at_most = std::nullopt;  ///< the upper bound; nullopt if it is unknown or infinite
 
     /// Constructs the bounds of a stream about which nothing is known, or those given.
-    constexpr size_bounds() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    constexpr size_bounds() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     constexpr size_bounds(std::size_t lower, std::optional<std::size_t> upper) noexcept
         : at_least(lower), at_most(upper) {}
 

@@ -35,7 +35,7 @@ public:
     static constexpr bool continues_after_end = true;
 
     /// Constructs an empty set.
-    futures_ordered() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    futures_ordered() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Takes ownership of all futures of `range`.
     template <std::ranges::input_range R>

@@ -53,7 +53,7 @@ public:
     static constexpr bool continues_after_end = true;
 
     /// Constructs an empty set.
-    futures_unordered() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    futures_unordered() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     futures_unordered(futures_unordered&&) noexcept = default;
     futures_unordered& operator=(futures_unordered&&) noexcept = default;

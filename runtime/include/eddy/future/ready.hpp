@@ -42,7 +42,7 @@ public:
     using output_type = T;
 
     /// Constructs the future.
-    pending_future() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    pending_future() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Never ready, and wakes no waker.
     poll_result<T> poll(context&) noexcept { return not_ready; }

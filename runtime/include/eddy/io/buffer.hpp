@@ -96,7 +96,7 @@ namespace eddy::io {
 class const_buffer {
 public:
     /// Refers to no bytes, or to those of `from`.
-    const_buffer() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    const_buffer() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     template <class T>
         requires(!std::same_as<std::remove_cvref_t<T>, const_buffer>)
     const_buffer(T&& from) noexcept {
@@ -131,7 +131,7 @@ private:
 class mutable_buffer {
 public:
     /// Refers to no bytes, or to those of `into`.
-    mutable_buffer() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    mutable_buffer() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     template <class T>
         requires(!std::same_as<std::remove_cvref_t<T>, mutable_buffer>)
     mutable_buffer(T&& into) noexcept {

@@ -152,7 +152,7 @@ struct serve_report {
     std::uint64_t accept_errors = 0;  ///< failed accepts: no descriptor, no memory, or the connection was gone
 
     /// Makes a report of zeros.
-    serve_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    serve_report() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 template <class L, class H>

@@ -64,7 +64,7 @@ public:
     static constexpr bool continues_after_end = true;
 
     /// Constructs an empty map.
-    stream_map() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    stream_map() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Inserts a stream. If the key has a stream already, destroys that one and returns false; otherwise returns true.
     /// The next poll of the map polls the stream; insert() itself wakes no task.

@@ -28,7 +28,7 @@ namespace eddy {
 class task_builder {
 public:
     /// Constructs a builder with the default settings.
-    task_builder() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    task_builder() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Sets the name of the task, for messages. current_task_name() returns it. It is printed with an exception that
     /// leaves the task and that no join handle takes.

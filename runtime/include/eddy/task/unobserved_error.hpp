@@ -24,7 +24,7 @@ struct EDDY_API unobserved_error {
     std::string_view task_name;       ///< the name of the task, if it has one; valid during the call of the hook
 
     /// Makes a description without contents.
-    unobserved_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    unobserved_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Returns one line: the name of the task, the location, and the text of the error.
     [[nodiscard]] std::string what() const;

@@ -24,7 +24,7 @@ struct body_framing {
     kind is = kind::none;
     std::uint64_t length = 0;  // if `is` is length
 
-    body_framing() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    body_framing() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     body_framing(kind which, std::uint64_t size) noexcept : is(which), length(size) {}
 };
 
@@ -56,7 +56,7 @@ struct message_head {
     body_framing framing;
     bool keeps_alive = true;  // the connection may be used for another message
 
-    message_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    message_head() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 /// The head of a request. It is the request itself, without a body, so that nothing is moved when the head is complete.
 /// The target is in origin form, or "*".
@@ -72,7 +72,7 @@ struct response_head : message_head {
     http::headers headers;
     int status = 0;
 
-    response_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    response_head() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
 /// Extracts the data of a body from the received bytes, in windows of any size, and the trailer fields.
