@@ -1,7 +1,7 @@
 # Refuses a compiler that cannot build eddy, with one sentence instead of a thousand errors.
 #   GCC before 12     uses coroutine parameters before it moves them into the frame, and has no std::expected
 #   Clang before 17   lacks parts of C++20 that the library uses
-#   Clang 17, 18      can use the std::expected of libstdc++ only with the option that src/CMakeLists.txt sets
+#   Clang 17, 18      can use the std::expected of libstdc++ only with the option that runtime/CMakeLists.txt sets
 # Other compilers are not tested, and not refused. (tests/CMakeLists.txt also runs this file as a script.)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
   message(FATAL_ERROR "eddy needs GCC 12 or later; this is GCC ${CMAKE_CXX_COMPILER_VERSION}. "

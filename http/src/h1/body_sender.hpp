@@ -20,9 +20,10 @@ namespace eddy::detail {
 /// Sends the body of a message whose head an engine has written.
 ///
 /// `Side` is the connection. It has these functions, the last two of which may also receive:
-///     auto lock()                                             guards the engine and the buffers, if others use them,
-///     too poll_result<result<void>> poll_flush(context&) std::error_code poll_waiting(context&, http::body&)     is
-///     called while the reader of the body waits
+///
+///     lock()                    locks the engine and the buffers, if another task uses them, too
+///     poll_flush(cx)            sends the collected bytes. Returns poll_result<result<void>>
+///     poll_waiting(cx, body)    called while the reader of the body waits. Returns a std::error_code
 class body_sender {
 public:
     /// Sends bytes until the message is complete. If the body's reader fails, failure() is its error. Close the

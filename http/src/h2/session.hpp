@@ -32,7 +32,7 @@ struct http2_settings {
     ~http2_settings();
 
     /// Removes the limits of nghttp2 for resets of streams, which gives no credit for complete requests, and for the
-    /// frames of one block of fields. Only http2_connection has such limits itself.
+    /// frames of one block of fields. Servers have such limits themselves: http2_client_frames.
     void use_own_limits();
 };
 

@@ -54,7 +54,7 @@ enter_guard::~enter_guard() {
     detail::this_thread.executor = {outer_executor_, outer_time_};
 }
 
-// ---- The current task and spawn target ----
+// ---- The current task and executor ----
 
 std::optional<task_id> current_task_id() noexcept {
     const auto* const task = detail::numbered_task_here();

@@ -38,10 +38,10 @@ struct limits {
 /// for the next request on the same connection, if keeps_alive(). Engines have no buffers: the caller owns the received
 /// bytes that were not consumed, and the bytes to send.
 ///
-///     receives: head ──head──> body ──end──> received          sends: nothing ──write_head()──> body ──write_end()──>
-///     sent
-///                │ failed       │ failed
-///                └──────────────┴──> failed
+///     receives:  head ──head──> body ──end──> received
+///                 │ failed       │ failed
+///                 └──────────────┴──> failed
+///     sends:     nothing ──write_head()──> body ──write_end()──> sent
 ///
 /// Both directions are independent: a server may answer before it has received the body, and a client may receive the
 /// response before it has sent the body.

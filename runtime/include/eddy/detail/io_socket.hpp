@@ -153,7 +153,7 @@ public:
         return answer;
     }
 
-    // ---- Any other call that returns a result: see io/poll_call.hpp ----
+    // ---- Any other call that returns a result: see sockets/poll_call.hpp ----
     // The closures are passed by reference: GCC would copy them as a block just after their members were written, which
     // stalls (by_parts.hpp).
     template <class Call, class IsDrained>

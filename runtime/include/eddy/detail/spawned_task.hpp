@@ -51,7 +51,7 @@ struct spawned_ops {
     void (*destroy_output)(spawned_task& task) noexcept;
 };
 
-/// A task: the header in front of its outcome and its future. For its states, see task_state in src/executor/task.
+/// A task: the header in front of its outcome and its future. For its states, see task_flags in src/executor/task.
 ///
 ///     field            access
 ///     list links       the owner's list of tasks, under its lock: see task_list

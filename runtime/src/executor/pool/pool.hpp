@@ -55,7 +55,7 @@ namespace eddy::detail {
 ///                        any_time_driver()
 ///     idleness_          (see pool_shutdown.cpp)
 ///       blocking_begun,  count_blocking()               the blocking jobs of all time. The beginnings and ends of
-///       tasks blocking_ended                                  are counted in the lists of tasks; alive() adds up both
+///       blocking_ended                                  tasks are counted in the lists of tasks; alive() adds up both
 ///       is_awaited       notify_on_each_end()           from now on, each end calls after_end()
 ///       ends             after_end()                    orders concurrent calls; its value is unused
 ///       caller_of_cancel cancel_all()                   1 if its caller is blocking work of this pool, else 0

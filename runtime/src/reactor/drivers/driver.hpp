@@ -18,8 +18,9 @@
 // The contract of a readiness driver: one event queue of an operating system. There is one file per system; CMake picks
 // the files.
 //
-// A readiness driver (epoll, kqueue, poll) watches descriptors and reports what they are ready for. The operations of a
-// socket (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would block.
+// A readiness driver (epoll, kqueue, AFD, poll) watches descriptors and reports what they are ready for. The operations
+// of a socket (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would
+// block.
 //
 // io_uring (reactor/ring/uring.hpp) does not implement this contract. It runs beside the epoll of an io_handle and
 // completes the receives, accepts, and sends of TCP sockets (reactor/ring/ring_reactor.hpp).

@@ -73,8 +73,8 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///                    stream                      send buffer                 send buffer
 ///     shuts_down     task: ends writing          with the send buffer        the writing side is to be shut down
 ///
-/// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued send buffer have
-/// one reference each.
+/// Lifetime: the socket, the list of the ring_reactor, the receive, the list of posted streams, and a queued send
+/// buffer have one reference each.
 class ring_connection : public scheduled_io {
 public:
     /// The kind of source: a connection or a listener.

@@ -80,9 +80,9 @@ struct source_list : source_link, immovable {
 ///                             tasks: clear the readiness that they saw       look() needs no lock
 ///     waker slots,            tasks: store and remove their waker            lock_
 ///     waiters_                driver: takes wakers out, wakes them unlocked
-///     list links              the registration set                           the set's lock
+///     list links              source_set, ring_reactor                       the set's lock
 ///     watched                 source_set: what the driver watches it for     the set's lock
-///     references_             registration: 1; registration set: 1           itself
+///     references_             registration: 1; list: 1                       itself
 ///
 /// No wake-up is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
 /// word and takes the wakers, both under the lock. The second one to lock sees what the other one did.

@@ -6,7 +6,7 @@
 #include <eddy/error.hpp>
 
 // Windows has no event queue with the properties of sys::poll: a descriptor that other event queues can watch, and
-// registrations without memory of their own. The runtime uses driver/afd.cpp.
+// registrations without memory of their own. The runtime uses reactor/drivers/afd.cpp.
 
 namespace eddy::sys {
 namespace {
