@@ -310,6 +310,34 @@ TEST_P(Abort, AwaitsPollCancel) {
     EXPECT_GE(cancels, 2);
 }
 
+TEST_P(Abort, TaskInItsGracefulEndIsWokenByAnotherThread) {
+    for (const bool aborts_first : {true, false}) {
+        async_gate may_end;
+        std::atomic<int> cancels = 0;
+        census living;
+        const auto main = [&]() -> task<void> {
+            auto handle = eddy::spawn([&]() -> task<void> {
+                const auto mine = living.begin_life();
+                co_await ends_slowly(may_end, &cancels);
+            });
+            while (living.total() == 0) co_await eddy::yield_now();
+            const auto abort = [aborts = handle.abort_handle()] { aborts.abort(); };
+            if (aborts_first) {
+                std::thread(abort).join();
+            } else {
+                abort();
+            }
+            while (cancels == 0) co_await eddy::yield_now();
+            std::thread([&] {
+                may_end.open();
+                if (!aborts_first) abort();
+            }).join();
+            EXPECT_TRUE(was_cancelled(co_await handle));
+        };
+        on.run(main());
+    }
+}
+
 TEST_P(Abort, CallsPollCancelOfFuturesCallablesAndTasks) {
     const auto main = [&]() -> task<void> {
         async_gate may_end;

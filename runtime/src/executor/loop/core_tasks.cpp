@@ -78,14 +78,17 @@ void core_shared::drain_inbound() noexcept {
     for (spawned_task* task = inbound_.take(); task != nullptr;) arrive(*std::exchange(task, task->next_inbound));
 }
 
-/// Moves what another thread has recorded in the shared word of a task to its local word: a wake-up, or an abort. The
-/// inbound list's reference ends.
+/// Moves what other threads have recorded in the shared word of a task to its local word: a wake-up, an abort, or both.
+/// The inbound list's reference ends.
 void core_shared::arrive(spawned_task& task) noexcept {
     if (!live_list::was_added(task)) static_cast<void>(enlist(task));
     const std::uint64_t sent = state_of(task).take_from_inbound();
     if (is_local(task)) {
         auto state = local_state_of(task);
-        const auto action = (sent & task_flags::cancelled) != 0 ? state.transition_to_cancelled() : state.wake_by_ref();
+        auto action = task_flags::wake_action::none;
+        if ((sent & task_flags::cancelled) != 0) action = state.transition_to_cancelled();
+        // The bit stays in the shared word, so it may be that of an earlier abort, or both were sent.
+        if (action == task_flags::wake_action::none) action = state.wake_by_ref();
         if (action == task_flags::wake_action::submit) queue_.push(task);
     }
     detail::release(task);

@@ -86,7 +86,7 @@ protected:
 ///     flag                            local word                     shared word
 ///     running                         as below                       (set at the end only)
 ///     notified                        queued in the loop             in the loop's inbound list, or about to be
-///     cancelled                       as below                       by another thread, until it arrives
+///     cancelled                       as below                       by the abort of another thread
 ///     join_interest, join_waker       -                              as below
 ///     complete                        the shared word is complete    as below
 ///     references                      created or passed on by the    by other threads; the number may be negative
