@@ -50,7 +50,7 @@ class RunTest(unittest.TestCase):
         (folder / "programs.tsv").write_text("group\tgroup_tests\n")
         self.assertEqual(self.run_tests("--targets", "-R", "group"), (0, "group_tests\n"))
         answer = self.run_tests("--targets", "-R", "NoSuchTest")
-        self.assertEqual(answer[0], 1)
+        self.assertEqual(answer[0], 5)
         self.assertIn("no test matches the options", answer[1])
         # The sources do not contain the names of instances.
         self.assertEqual(self.run_tests("--targets", "-R", "Instance/Suite"), (0, "group_tests\n"))

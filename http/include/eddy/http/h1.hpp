@@ -210,7 +210,6 @@ public:
 
 private:
     event receive_head(std::string_view& input);
-    event end_head(std::string_view& input);
 
     detail::response_head head_;
     http::method asked_ = http::method::get;

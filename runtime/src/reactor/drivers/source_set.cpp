@@ -137,8 +137,8 @@ result<void> source_set::watch_again(scheduled_io& source, io::interest wanted) 
     return changed;
 }
 
-result<bool> source_set::watch_more(scheduled_io& source, io::interest more) noexcept {
-    const std::lock_guard guard(lock_);
+/// Preconditions: lock_ is held.
+result<bool> source_set::add_interest(scheduled_io& source, io::interest more) noexcept {
     if (auto open = check_open(); !open) return std::unexpected(open.error());
     // After the removal, another file may have the number of the descriptor.
     if (source.previous == nullptr) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
@@ -151,9 +151,14 @@ result<bool> source_set::watch_more(scheduled_io& source, io::interest more) noe
     return true;
 }
 
-result<bool> source_set::watch_for_good(scheduled_io& source, io::interest more) noexcept {
-    auto done = watch_more(source, more);
+result<bool> source_set::watch_more(scheduled_io& source, io::interest more) noexcept {
     const std::lock_guard guard(lock_);
+    return add_interest(source, more);
+}
+
+result<bool> source_set::watch_for_good(scheduled_io& source, io::interest more) noexcept {
+    const std::lock_guard guard(lock_);  // once: watch_writing_only() must not come between
+    auto done = add_interest(source, more);
     if (done && source.watched != 0) source.watched |= scheduled_io::is_lasting;
     return done;
 }
