@@ -412,6 +412,7 @@ private:
         auto& asked = it.engine.request();
         if (++requests_ == options().max_requests()) it.engine.close();
         it.call.name.set(asked.method, asked.target);
+        it.call.begin(*server_);
         try {
             if (it.engine.asks_for_upgrade()) it.add_upgrade();
             if (!it.engine.has_received()) add_body(it);

@@ -56,6 +56,7 @@ void http2_connection::start(exchange& one) {
     } else if (one.incoming) {
         one.asked.body = http::body::from_source(std::make_unique<http2_source>(one.incoming), one.length);
     }
+    one.call.begin(*server_);
     try {
         one.call.start(*server_, std::move(one.asked), peer_);
     } catch (...) {

@@ -67,9 +67,12 @@ std::string request_name::text() const {
     return is_cut_ && query == std::string_view::npos ? all + "..." : all;
 }
 
+void service_call::begin(const http_server& server) noexcept {
+    if (const auto& counters = server.options.counters()) counted_.emplace(*counters);
+}
+
 void service_call::start(const http_server& server, http::request&& asked,
                          const std::optional<net::socket_addr>& peer) {
-    if (const auto& counters = server.options.counters()) counted_.emplace(*counters);
     asked.peer = peer;
     client = request_access::add_client(asked);
     running_.emplace(server.answer.start(std::move(asked)));

@@ -68,6 +68,8 @@ public:
         if (client && !is_answered) client->leave();
     }
 
+    /// Begins the call for the metrics. Call this before anything that may fail, since the failure has a response, too.
+    void begin(const http_server& server) noexcept;
     /// Calls the service with a request, to which it adds what the service knows about the client.
     /// Errors: std::bad_alloc; the exceptions of the service. Call fail() then.
     void start(const http_server& server, http::request&& asked, const std::optional<net::socket_addr>& peer);
