@@ -26,6 +26,9 @@ namespace eddy::detail {
 ///     poll_waiting(cx, body)    called while the reader of the body waits. Returns a std::error_code
 class body_sender {
 public:
+    /// With this many unsent bytes, a body waits for the connection.
+    static constexpr std::size_t most_unsent = 64 * 1024;
+
     /// Sends bytes until the message is complete. If the body's reader fails, failure() is its error. Close the
     /// connection then, because the message is incomplete.
     /// Errors: those of the connection, of the reader, and of Side::poll_waiting().
@@ -37,8 +40,6 @@ public:
     [[nodiscard]] std::error_code failure() const noexcept { return failure_; }
 
 private:
-    static constexpr std::size_t most_unsent = 64 * 1024;  // with more unsent bytes, a body waits for the connection
-
     template <class Side>
     poll_result<result<void>> poll_large(context& cx, std::span<const std::byte> content, message_stream& to,
                                          Side& side);

@@ -40,7 +40,6 @@ namespace {
 
 using http::status;
 
-constexpr std::size_t most_collected = 64 * 1024;   // bytes of responses that are collected before they are sent
 constexpr std::size_t most_discarded = 256 * 1024;  // bytes of a body that the service has not read
 constexpr auto close_limit = std::chrono::seconds(2);
 
@@ -127,7 +126,7 @@ bool server_exchange::keep_failure(std::error_code why) {
 }
 
 bool is_short(const http::body& of) noexcept {
-    return of.in_memory() != nullptr && of.in_memory()->size() < most_collected;
+    return of.in_memory() != nullptr && of.in_memory()->size() < body_sender::most_unsent;
 }
 
 void server_exchange::hold(const http::serve_options& options, const std::optional<net::socket_addr>& peer) {
@@ -167,10 +166,11 @@ std::unique_lock<mutex> server_exchange::begin_response() {
 ///     phase       waits for                                        then
 ///     idle        sending the collected responses, then bytes      head; over
 ///     head        the rest of the head                             answering; refused: closing; the preface: over
-///     answering   the service. Receives ahead, to notice that      sending; a response 101: discarding or switching;
-///                 the client goes away                             the client has gone: cancelling
-///     cancelling  the end of the service                           closing
-///     sending     the reader of the response's body, the client    idle; discarding; closing
+///     answering   the service. Receives ahead, to notice that      sending; a short response: as after sending; a
+///                 the client goes away                             response 101: discarding or switching; the client
+///                                                                  has gone: cancelling
+///     cancelling  the end of the service                           closing; over
+///     sending     the reader of the response's body, the client    idle; discarding; closing; over
 ///     discarding  the rest of the request's body                   idle; closing; before a response 101: switching
 ///     switching   sending the response 101                         over
 ///     closing     sending everything, and the end of the client    over
@@ -293,7 +293,7 @@ private:
 
     bool poll_idle(context& cx) {
         const bool has_next = !stream_.in().empty();
-        if (!has_next || stream_.collected() > most_collected) {
+        if (!has_next || stream_.collected() > body_sender::most_unsent) {
             const auto flushed = stream_.poll_flush(cx);
             if (!flushed) return waits;
             if (!*flushed) return end_idle(cx);

@@ -22,7 +22,7 @@ namespace eddy::detail {
 /// Thread safety:
 ///
 ///     caller                     may call
-///     the owner                  tick(), shut_down()
+///     the owner                  tick(), shut_down(), may_wait_outside(), flush_ring(), retire_ring()
 ///     any thread                 wake(), wake_within(), metrics(), load(), tick_for_busy_owner()
 ///     holder of the driver lock  poll_events(), set_alarm()
 ///

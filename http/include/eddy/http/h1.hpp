@@ -61,6 +61,8 @@ public:
     /// The number of bytes of data() that receive() reports at most by default.
     static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
+    /// Records that the peer has ended its direction. That may be the end of the body of a response.
+    event end_of_input() noexcept { return has_head_ ? end_body() : fail(http::errc::bad_message); }
     /// Returns the part of the body that receive() has reported.
     /// Lifetime: it is a part of the input.
     [[nodiscard]] std::string_view data() const noexcept { return data_; }
@@ -140,8 +142,6 @@ public:
     /// send what write_refusal() appends, and close the connection.
     /// Preconditions: `most` is not 0.
     event receive(std::string_view& input, std::size_t most = unlimited);
-    /// Records that the client has ended its direction.
-    event end_of_input() noexcept { return has_head_ ? end_body() : fail(http::errc::bad_message); }
 
     /// Returns the request after the event `head`, without its body. You may move from it.
     [[nodiscard]] http::request& request() noexcept { return head_; }
@@ -202,8 +202,6 @@ public:
     /// Same as server_engine::receive(). Skips interim responses, such as "100 Continue".
     /// Preconditions: the head of the request was written; `most` is not 0.
     event receive(std::string_view& input, std::size_t most = unlimited);
-    /// Records that the server has ended its direction, which may be the end of the body.
-    event end_of_input() noexcept { return has_head_ ? end_body() : fail(http::errc::bad_message); }
 
     /// Returns the response after the event `head`, without its body. Call it once.
     [[nodiscard]] http::response take_response();

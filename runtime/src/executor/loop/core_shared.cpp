@@ -20,8 +20,8 @@
 namespace eddy::detail {
 namespace {
 
-// Maximum number of polls before the loop checks its inbound list while tasks are queued. It also runs a driver tick
-// and fires timers then if the last driver tick is at least core_look_interval ago.
+// Maximum number of polls before the loop checks its inbound list while tasks are queued. run_until() also runs a
+// driver tick and fires timers then, if it last did so at least core_look_interval ago.
 constexpr std::size_t polls_between_ticks = 64;
 constexpr auto core_look_interval = std::chrono::microseconds(20);
 

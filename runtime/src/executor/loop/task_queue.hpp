@@ -39,7 +39,7 @@ private:
     /// Prefetches the coroutine frame of the next task and the header of the one after it, while the caller polls the
     /// popped task. Tasks are scattered in memory. Without this, each one would cost two cache misses in sequence.
     void fetch_ahead() const noexcept {
-        // A task that is complete may be freed by its join handle's thread, which uses the slot that has the root.
+        // The join handle's thread uses the slot of a complete task, which had the root before.
         if ((first_->local & task_flags::complete) == 0) __builtin_prefetch(root_of(*first_));
         if (first_ == last_) return;
         __builtin_prefetch(first_->next_queued, 1);

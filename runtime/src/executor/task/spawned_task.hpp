@@ -11,7 +11,8 @@
 
 namespace eddy::detail {
 
-/// Prevents the destruction of every task_owner while it exists. Used by threads that wake tasks and are not workers.
+/// Prevents the destruction of every task_owner while it exists. Used by threads that abort tasks, or
+/// wake tasks whose owner does not run on them.
 ///
 /// Without it there is a race. A thread sets a task's `notified` bit. Before it calls schedule() of the owner, a
 /// shutdown destroys the task, and with its last task also the owner. So a wake from outside announces itself before it
@@ -27,7 +28,7 @@ private:
     atomic<std::uint32_t>& mine_;
 };
 
-/// Waits until all guards that exist now have ended.
+/// Waits until all guards that exist now have ended. May also wait for guards that begin meanwhile.
 void await_wakers_outside() noexcept;
 /// Makes forked child processes start without guards: the guards of the parent's other threads would never end there.
 /// Each kind of owner that uses await_wakers_outside() must call this before.
