@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/error.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/runtime/reactor.hpp>
 
@@ -202,6 +203,15 @@ TEST_F(UringRingConnection, ReceiveKeepsTheWatchForUrgentData) {
         EXPECT_EQ((stream.watched & eddy::io::interest::priority.bits()) != 0, for_good);
         io->transport()->close(stream);
     }
+}
+
+// The owner finds that nothing can be watched any more, because its driver has been shut down.
+TEST_F(UringRingConnection, ShutdownOfDriverIsNotASystemError) {
+    ring_connection& stream = add();
+    stream.fail(make_error_code(eddy::errc::runtime_shutdown));
+    EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+    EXPECT_TRUE(stream.look(eddy::io::ready::all).is_shutdown);
+    io->transport()->close(stream);
 }
 
 // The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.

@@ -390,6 +390,7 @@ bool ring_connection::read_itself() noexcept {
 }
 
 void ring_connection::fail(const std::error_code& error) noexcept {
+    if (is_runtime_shutdown(error)) return shut_down();
     std::unique_lock guard(lock_);
     end_ = static_cast<std::uint8_t>(error.value());
     set_readiness(io::ready::readable);

@@ -206,7 +206,8 @@ public:
     /// Records that the epoll watches the descriptor and that the reader reads it without the ring. Returns whether the
     /// epoll has reported bytes during a receive that did not take them.
     bool read_itself() noexcept;
-    /// Stores `error` for the next read. Called if neither the ring nor the epoll can watch the descriptor.
+    /// Stores a system error for the next read, or records the shutdown. Called if neither the ring nor the epoll can
+    /// watch the descriptor.
     void fail(const std::error_code& error) noexcept;
     /// Returns whether the caller must submit a cancel.
     [[nodiscard]] bool begin_stop() noexcept;
