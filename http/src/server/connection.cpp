@@ -99,6 +99,7 @@ struct server_exchange : immovable {
     std::optional<connection_end> end;
     std::size_t discarded = 0;               // bytes of the request's body
     std::optional<std::error_code> failure;  // for serve_options::on_error(); or call.thrown
+    bool is_last = false;                    // the client sends no further request: it has sent "Connection: close"
     bool is_gone = false;                    // the client has gone while the service worked
     bool has_switched = false;               // the response 101 was sent
 };
@@ -201,8 +202,9 @@ public:
     poll_result<void> poll_cancel(context& cx) {
         if (at_ == phase::idle) stream_.end_writing(cx);
         if (at_ != phase::answering && at_ != phase::cancelling) return poll_result<void>::ready();
+        exchange_->detach();  // another task may wait for the body, and the service for that task
         if (!exchange_->call.poll_cancel(cx)) return not_ready;
-        if (exchange_->call.thrown) std::rethrow_exception(exchange_->call.thrown);
+        if (const auto thrown = std::exchange(exchange_->call.thrown, nullptr)) std::rethrow_exception(thrown);
         return poll_result<void>::ready();
     }
 
@@ -410,6 +412,7 @@ private:
     bool begin(context& cx, server_exchange& it) {
         timer_.reset();
         auto& asked = it.engine.request();
+        it.is_last = !it.engine.keeps_alive();
         if (++requests_ == options().max_requests()) it.engine.close();
         it.call.name.set(asked.method, asked.target);
         it.call.begin(*server_);
@@ -527,7 +530,8 @@ private:
         it.call.is_answered = true;
         it.detach();
         const bool was_read = it.engine.has_received();
-        if (!it.engine.keeps_alive() || it.body_failure) return close(it, !was_read || !stream_.in().empty());
+        if (!it.engine.keeps_alive() || it.body_failure)
+            return close(it, !it.is_last || !was_read || !stream_.in().empty());
         if (!was_read) return enter(phase::discarding);
         exchange_.reset();
         return enter(phase::idle);

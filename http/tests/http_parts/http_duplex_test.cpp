@@ -8,6 +8,7 @@
 #include <eddy/runtime.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test.hpp>
 #include <eddy/time.hpp>
 
 #include <gtest/gtest.h>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -136,6 +138,35 @@ TEST(HttpDuplex, EventsReportUploadOnWorkers) { expect_complete_responses(on_wor
 
 TEST(HttpDuplex, UploadIsReadDuringStreamedResponseOnWorkers) {
     expect_complete_responses(on_workers, answer_with_letters);
+}
+
+// The cleanup of the service waits for the task that reads the upload.
+TEST(HttpDuplex, CancelledServiceNeedNotWaitForTheUpload) {
+    std::error_code failure;
+    const auto read = [&](http::body upload) -> task<void> {
+        const auto text = co_await upload.read_text();
+        if (!text) failure = text.error();
+    };
+    eddy::sync::notify begun;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        auto reading = eddy::spawn(read(std::move(asked.body)));
+        co_await eddy::yield_now();  // the other task waits for the body
+        begun.notify_one();
+        const auto clean_up = [&]() -> task<void> { EXPECT_TRUE((co_await reading).has_value()); };
+        auto working = eddy::finally(eddy::pending<void>(), clean_up);
+        co_await working;
+        co_return http::response();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(64 * 1024);
+        EXPECT_TRUE(co_await io::write_all(near, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhi"));
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        co_await begun.notified();
+        serving.abort();
+        const auto ended = co_await eddy::time::timeout(1min, std::move(serving));
+        EXPECT_TRUE(ended.has_value());
+    });
+    EXPECT_EQ(failure, http::errc::body_detached);
 }
 
 }  // namespace

@@ -26,6 +26,8 @@
 #include <vector>
 
 #include "support/http_conversation.hpp"
+#include "support/poll_once.hpp"
+#include "support/throwing_cancel.hpp"
 
 namespace {
 
@@ -242,6 +244,39 @@ TEST(HttpServer, ShutdownClosesIdleConnection) {
     EXPECT_TRUE(outcome.has_value());
 }
 
+// The system resets a TCP connection that is closed with unread bytes, and the client may then lose the response.
+TEST(HttpServer, RequestsBehindTheLastResponseAreDiscarded) {
+    for (const bool shuts_down : {false, true}) {
+        const eddy::sync::cancellation_token end;
+        const auto app = [&](http::request) -> task<http::response> {
+            if (shuts_down) end.cancel();
+            co_return http::response(http::status::ok, "last");
+        };
+        const auto options = http::serve_options().shutdown(end).max_requests(shuts_down ? 9 : 1);
+        const auto outcome = converse(app, options, [&](client& one) -> task<void> {
+            EXPECT_TRUE(co_await one.send(get("/")));
+            EXPECT_EQ(co_await one.receive("last"), ok("last", close_field));
+            EXPECT_TRUE(co_await one.send(get("/next", "X: " + std::string(100'000, 'x') + "\r\n")));
+            co_await one.close();
+            EXPECT_EQ(co_await one.receive_all(), "");
+        });
+        EXPECT_TRUE(outcome.has_value());
+    }
+}
+
+TEST(HttpServer, ConnectionThatTheClientWantsClosedIsClosedAtOnce) {
+    for (const auto& request : {get("/", close_field), std::string("GET / HTTP/1.0\r\n\r\n")}) {
+        eddy::test::run_paused([&]() -> task<void> {
+            auto [near, far] = io::duplex(64 * 1024);
+            client one(std::move(near));
+            EXPECT_TRUE(co_await one.send(request));
+            const auto before = eddy::time::clock::now();
+            EXPECT_TRUE((co_await http::serve_connection(std::move(far), say_path)).has_value());
+            EXPECT_EQ(eddy::time::clock::now(), before);
+        });
+    }
+}
+
 // ---- Failures ----
 
 TEST(HttpServer, InvalidStatusBecomes500AndIsReported) {
@@ -322,6 +357,31 @@ TEST(HttpServer, FlushThatThrowsWhileServiceWaitsBecomes500) {
         EXPECT_TRUE(!ended && ended.error().what().contains("broken"));
     });
     EXPECT_EQ(statuses(answer), "200,500");
+}
+
+TEST(HttpServer, ExceptionOfCancelledServiceIsThrownOnce) {
+    int asked = 0;
+    const auto app = [&](http::request) -> task<http::response> {
+        co_await support::throws_when_cancelled(asked);
+        co_return http::response();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(64 * 1024);
+        client one(std::move(near));
+        EXPECT_TRUE(co_await one.send(get("/")));
+        auto serving = http::serve_connection(std::move(far), app);
+        EXPECT_FALSE(co_await support::poll_once(serving));
+        const auto cancel = [&](eddy::context& cx) { return serving.poll_cancel(cx); };
+        bool has_thrown = false;
+        try {
+            co_await eddy::poll_fn(cancel);
+        } catch (const std::runtime_error&) {
+            has_thrown = true;
+        }
+        EXPECT_TRUE(has_thrown);
+        co_await eddy::poll_fn(cancel);
+    });
+    EXPECT_EQ(asked, 1);
 }
 
 /// A reader that yields some bytes and then fails.
