@@ -17,6 +17,7 @@
 
 #include "reactor/io_handle.hpp"
 #include "reactor/ring/ring_connection.hpp"
+#include "reactor/ring/ring_reactor.hpp"
 
 // The parts of an event loop with a ring, for tests that run its steps one by one.
 

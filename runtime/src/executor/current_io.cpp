@@ -7,6 +7,7 @@
 #include <eddy/error.hpp>
 
 #include "reactor/io_handle.hpp"
+#include "reactor/ring/ring_reactor.hpp"
 
 namespace eddy::detail {
 namespace {

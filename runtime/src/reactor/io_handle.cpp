@@ -7,7 +7,7 @@
 
 #include <eddy/error.hpp>
 
-#include "reactor/ring/uring.hpp"
+#include "reactor/ring/ring_reactor.hpp"
 
 namespace eddy::detail {
 

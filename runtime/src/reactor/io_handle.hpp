@@ -12,9 +12,10 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include "reactor/drivers/source_set.hpp"
-#include "reactor/ring/ring_reactor.hpp"
 
 namespace eddy::detail {
+
+class ring_reactor;
 
 /// A source_set whose driver ticks this object runs, maybe with a completion transport. Shared by the event loop that
 /// runs its ticks and by all registrations and handles, on any thread.

@@ -6,6 +6,7 @@
 #include "reactor/current_io.hpp"
 #include "reactor/ring/received_chunk.hpp"
 #include "reactor/ring/ring_connection.hpp"
+#include "reactor/ring/ring_reactor.hpp"
 #include "sockets/poll_call.hpp"
 #include "sockets/socket_transport.hpp"
 #include "sys/fd.hpp"

@@ -8,6 +8,8 @@
 
 #include <eddy/detail/frame_pool.hpp>
 
+#include "reactor/source/rearmed_io.hpp"
+
 namespace eddy::detail {
 
 result<composite_io*> composite_io::make(source_set& sources) noexcept try {

@@ -12,7 +12,6 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-#include "reactor/source/rearmed_io.hpp"
 #include "reactor/source/source_key.hpp"
 
 // The contract of a readiness driver: one event queue of an operating system. There is one file per system; CMake picks
@@ -26,6 +25,8 @@
 // completes the receives, accepts, and sends of TCP sockets (reactor/ring/ring_reactor.hpp).
 
 namespace eddy::detail {
+
+class rearming_driver;
 
 /// The longest time to wait. No value means: wait until an event occurs.
 using max_wait = std::optional<std::chrono::nanoseconds>;

@@ -114,10 +114,7 @@ void source_set::unlink_and_release(scheduled_io& source, bool was_watched, std:
     if (source.previous != nullptr) {  // else the shutdown has unlinked it
         source_list::remove(source);
         if (was_watched) {
-            source.next = std::exchange(pending_release_, &source);
-            // relaxed: written under the lock. A tick that misses the value without the lock sees it next time.
-            pending = pending_count_.load(std::memory_order_relaxed) + 1;
-            pending_count_.store(pending, std::memory_order_relaxed);
+            pending = pending_release_.add(source);
         } else {
             references += 1;
         }
@@ -169,22 +166,6 @@ void source_set::watch_writing_only(scheduled_io& source) noexcept {
     if (source.watched == 0 || source.watched == writing || !check_open()) return;
     if ((source.watched & scheduled_io::is_lasting) != 0) return;
     if (driver_->watch_again(source.fd(), &source, io::interest::writable)) source.watched = writing;
-}
-
-void source_set::release_pending() noexcept {
-    // relaxed: see unlink_and_release().
-    if (pending_count_.load(std::memory_order_relaxed) == 0) return;
-    source_link* pending = nullptr;
-    {
-        const std::lock_guard guard(lock_);
-        pending = std::exchange(pending_release_, nullptr);
-        pending_count_.store(0, std::memory_order_relaxed);
-    }
-    while (pending != nullptr) {
-        // SAFETY: the list contains only scheduled_io objects, each with the reference of the set.
-        auto& source = static_cast<scheduled_io&>(*std::exchange(pending, pending->next));
-        source.release();
-    }
 }
 
 // ---- Events ----

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -16,59 +15,22 @@
 
 #include "reactor/drivers/driver.hpp"
 #include "reactor/drivers/driver_lock.hpp"
+#include "reactor/drivers/io_counters.hpp"
+#include "reactor/drivers/pending_release_list.hpp"
 #include "reactor/source/scheduled_io.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::detail {
 
-/// The statistics of an io_handle. Each counter has one writer at a time, so it needs no read-modify-write: the first
-/// two are written under the lock of the source_set, the third under the driver lock, the fourth by the ring's owner.
-class io_counters {
-public:
-    void add_registered() noexcept { add(registered_, 1); }
-    void add_deregistered() noexcept { add(deregistered_, 1); }
-    void add_events(std::size_t more) noexcept {
-        if (more != 0) add(ready_events_, more);
-    }
-    /// Sets the number of cancelled operations that the kernel has not ended yet.
-    void set_given_up(std::size_t now) noexcept {
-        given_up_.store(now, std::memory_order_relaxed);  // statistics only: it publishes no other data
-    }
-
-    /// Returns the number of registered descriptors.
-    [[nodiscard]] std::size_t registered_now() const noexcept {
-        // acquire: pairs with the release in add(), so that a removal is not seen without its registration.
-        const auto gone = deregistered_.load(std::memory_order_acquire);
-        return static_cast<std::size_t>(registered_.load(std::memory_order_relaxed) - gone);
-    }
-    [[nodiscard]] io_metrics metrics() const noexcept {
-        // relaxed: statistics only.
-        return {registered_.load(std::memory_order_relaxed), deregistered_.load(std::memory_order_relaxed),
-                ready_events_.load(std::memory_order_relaxed), given_up_.load(std::memory_order_relaxed)};
-    }
-
-private:
-    static void add(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
-        // release: pairs with the acquire in registered_now(). The load is relaxed, since only this writer changes the
-        // value.
-        figure.store(figure.load(std::memory_order_relaxed) + more, std::memory_order_release);
-    }
-
-    atomic<std::uint64_t> registered_{0};
-    atomic<std::uint64_t> deregistered_{0};
-    atomic<std::uint64_t> ready_events_{0};
-    atomic<std::uint64_t> given_up_{0};
-};
-
 /// A readiness driver and the sources that are registered with it: the part of an io_handle that its completion
 /// transport also uses.
 ///
 ///     guarded by         what
-///     lock()             the links of the sources, `watched`, the pending-release list, changes of what is watched
+///     lock()             the links of the sources, `watched`, the removed sources, changes of what is watched
 ///     the driver lock    poll_events(), and the release of removed sources
 ///
-/// A source that is removed while its events are being dispatched stays allocated until the end of the tick. It is
-/// moved to `pending_release_`, which only the holder of the driver lock empties, before it polls.
+/// A source that is removed while its events are being dispatched stays allocated until the end of the tick: see
+/// pending_release_list, which only the holder of the driver lock empties, before it polls.
 ///
 /// Lifetime: reference-counted.
 /// Thread safety: any thread, except poll_events() and release_pending().
@@ -121,7 +83,7 @@ public:
     /// Errors: runtime_shutdown; what the driver reports.
     result<std::size_t> poll_events(max_wait timeout) noexcept;
     /// Frees the removed sources.
-    void release_pending() noexcept;
+    void release_pending() noexcept { pending_release_.release_all(lock_); }
 
     /// Ends the tick in progress, or the next one. Does nothing in a forked child: there the epoll is shared with
     /// the parent.
@@ -171,10 +133,7 @@ private:
 
     const sys::process_mark process_;
     ref_count<> references_;
-    source_link* pending_release_ = nullptr;  // removed sources, with the set's references; linked by `next`
-    // The length of that list. Written under lock_, and read without it, so that a tick without removals takes no
-    // lock.
-    atomic<std::size_t> pending_count_{0};
+    pending_release_list pending_release_;
 };
 
 }  // namespace eddy::detail

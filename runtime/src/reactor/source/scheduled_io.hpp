@@ -65,6 +65,14 @@ struct source_list : source_link, immovable {
         added.previous = std::exchange(previous, &added);
         added.previous->next = &added;
     }
+    /// Moves all sources of `other` to the end of this list.
+    void take_all(source_list& other) noexcept {
+        if (other.is_empty()) return;
+        other.next->previous = std::exchange(previous, other.previous);
+        other.next->previous->next = other.next;
+        previous->next = this;
+        other.previous = other.next = &other;
+    }
     /// Removes a source from the list that it is in.
     static void remove(source_link& source) noexcept {
         source.previous->next = source.next;
