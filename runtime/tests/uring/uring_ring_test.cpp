@@ -597,6 +597,26 @@ unsigned fewest_waiting_for_disk() {
     return fewest;
 }
 
+// A tick fetches a limited number of events from the epoll. The ring reports the epoll once for all of them, so the
+// next tick must look at it again.
+TEST_F(UringRing, EventsThatDidNotFitAreReportedByTheNextTicks) {
+    constexpr std::size_t events_per_tick = 4;
+    begin({});
+    const support::owned_io io(eddy::detail::io_handle::make(eddy::driver_kind::io_uring, events_per_tick).value());
+    const auto tick = [&] { return io->tick(0ms).value(); };
+    EXPECT_EQ(tick(), 0u);
+    const std::vector<support::counter> sources(10);
+    std::vector<eddy::detail::scheduled_io*> added;
+    for (const auto& each : sources) {
+        each.add();
+        added.push_back(io->add_source(each.native_handle(), eddy::io::interest::readable).value());
+    }
+    EXPECT_EQ(tick(), 4u);
+    EXPECT_EQ(tick(), 4u) << "the tick has not looked at the epoll again";
+    EXPECT_EQ(tick(), 2u) << "the tick has not looked at the epoll again";
+    for (auto* const each : added) EXPECT_TRUE(io->remove_source(*each).has_value());
+}
+
 /// Returns fewest_waiting_for_disk() while `loops` event loops, each on a thread of its own, wait for data.
 unsigned fewest_waiting_for_disk_with(std::size_t loops) {
     std::vector<connection> pairs(loops);
