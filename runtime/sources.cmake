@@ -69,10 +69,11 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "OpenBSD")
 endif()
 
 # The io_uring driver, or its replacement.
-add_parts(reactor/ring/ring_connection.cpp reactor/ring/ring_connection_send.cpp reactor/ring/ring_host.cpp
-    reactor/ring/ring_reactor.cpp)
+add_parts(reactor/ring/received_chunk.cpp reactor/ring/receiving_half.cpp reactor/ring/ring_connection.cpp reactor/ring/ring_host.cpp
+    reactor/ring/ring_reactor.cpp reactor/ring/sending_half.cpp)
 if(liburing_FOUND)
-  add_parts(reactor/ring/ring.cpp reactor/ring/ring_buffers.cpp reactor/ring/ring_support.cpp reactor/ring/uring.cpp)
+  add_parts(reactor/ring/ring.cpp reactor/ring/ring_buffers.cpp reactor/ring/ring_sends.cpp reactor/ring/ring_support.cpp
+      reactor/ring/uring.cpp)
 else()
   add_parts(reactor/ring/no_ring_support.cpp reactor/ring/no_uring.cpp)
 endif()

@@ -4,7 +4,7 @@
 
 #include "io/buffer_pool.hpp"
 #include "reactor/current_io.hpp"
-#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/accepted_connection.hpp"
 #include "reactor/ring/ring_connection.hpp"
 #include "reactor/ring/ring_reactor.hpp"
 #include "sockets/poll_call.hpp"

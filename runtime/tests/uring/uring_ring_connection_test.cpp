@@ -217,7 +217,7 @@ TEST_F(UringRingConnection, ShutdownOfDriverIsNotASystemError) {
 // The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.
 TEST_F(UringRingConnection, ClosedStreamIsNotRegisteredWithEpoll) {
     ring_connection& stream = add();
-    stream.retain();  // as the list of requested streams does
+    stream.retain();  // as a tick does that serves the stream
     const int number = stream.fd();
     io->transport()->close(stream);
     ASSERT_LT(::fcntl(number, F_GETFD), 0);
@@ -477,20 +477,29 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
     io->transport()->close(stream);
 }
 
-// The owner has removed the stream from the list, and has no free queue entry to stop its receive. Meanwhile another
-// thread has requested the stream again. A stream has one link: if it were in two lists, the streams that were added
-// before it would be cut off.
+// The owner has no free queue entry to stop a receive, and posts the stream again. Meanwhile another thread has posted
+// it, and then a second stream. A stream has one link: both must be served.
 TEST_F(UringRingConnection, StopWithFullQueueListsTheStreamOnce) {
+    const support::connection second_pair;
     ring_connection& stream = add();
-    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+    ring_connection& second = add_to(*io, second_pair);
+    const std::array<ring_connection*, 2> both{&stream, &second};
+    for (auto* const each : both) {
+        ASSERT_EQ(each->take(*io->transport(), 0).what, ring_connection::received::nothing);
+    }
     ASSERT_TRUE(io->tick(0ms).has_value());
-    on_other_thread([&] { EXPECT_FALSE(stream.stop_receiving(*io->transport())); });
-    EXPECT_FALSE(stream.wants_stop_again()) << "the stream is in a list already";
-    EXPECT_TRUE(support::comes_true([&] {
-        EXPECT_TRUE(io->tick(0ms).has_value());
-        return stream.stop_receiving(*io->transport());
-    }));
-    io->transport()->close(stream);
+    on_other_thread([&] {
+        for (auto* const each : both) EXPECT_FALSE(each->stop_receiving(*io->transport()));
+    });
+    EXPECT_TRUE(stream.wants_stop_again());
+    io->transport()->request_service(stream);
+    for (auto* const each : both) {
+        EXPECT_TRUE(support::comes_true([&] {
+            EXPECT_TRUE(io->tick(0ms).has_value());
+            return each->stop_receiving(*io->transport());
+        }));
+        io->transport()->close(*each);
+    }
 }
 
 // A driver tick processes requested streams before it waits for events. This may wake a task that the same thread has

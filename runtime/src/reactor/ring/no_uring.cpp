@@ -20,7 +20,6 @@ void uring::flush() noexcept { std::abort(); }
 bool uring::receive(ring_connection&) noexcept { std::abort(); }
 bool uring::stop(ring_connection&) noexcept { std::abort(); }
 bool uring::stop_now(ring_connection&) noexcept { std::abort(); }
-void uring::queue(send_buffer&) noexcept { std::abort(); }
 bool uring::retire() noexcept { std::abort(); }
 
 }  // namespace eddy::detail

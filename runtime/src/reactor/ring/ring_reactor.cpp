@@ -23,6 +23,10 @@ namespace {
 #endif
 constexpr auto linger_limit = std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS);
 
+/// SAFETY: the lists of a ring_reactor contain only ring connections. Its lock keeps them linked, and a linked one is
+/// alive.
+ring_connection& connection_of(source_link& link) noexcept { return static_cast<ring_connection&>(link); }
+
 constexpr io::interest for_reading = io::interest::readable | io::interest::writable;
 
 }  // namespace
@@ -114,12 +118,13 @@ void ring_reactor::give_up_lingering() noexcept {
         auto next = time_point::max();
         std::array<ring_connection*, 64> given_up;  // several per search, since each search walks the whole set
         std::size_t found = 0;
-        for (auto* link = connections_.next; link != &connections_ && found != given_up.size(); link = link->next) {
-            // SAFETY: the list contains only ring connections. The lock keeps them linked, and a linked one is alive.
-            auto& stream = static_cast<ring_connection&>(*link);
-            if (!stream.give_up(now, next)) continue;
-            stream.retain();  // another thread may close it meanwhile
-            given_up[found++] = &stream;
+        for (const source_list* const list : {&connections_, &posted_}) {
+            for (auto* link = list->next; link != list && found != given_up.size(); link = link->next) {
+                ring_connection& stream = connection_of(*link);
+                if (!stream.give_up(now, next)) continue;
+                stream.retain();  // another thread may close it meanwhile
+                given_up[found++] = &stream;
+            }
         }
         // relaxed: only this thread loads it without the lock.
         if (found == 0) return linger_until_.store(next, std::memory_order_relaxed);
@@ -140,16 +145,39 @@ std::optional<std::chrono::steady_clock::time_point> ring_reactor::linger_deadli
 
 // ---- Posted connections ----
 
-void ring_reactor::request_service(ring_connection& stream) noexcept {
-    if (posted_.post(stream)) return sources_.wake_if_driven_elsewhere();
-    static_cast<void>(stream.take_wanted());
-    stream.release();
+void ring_reactor::request_service(scheduled_io& stream) noexcept {
+    if (sources_.is_in_child()) return;  // there are no ticks, and the lock may be locked forever
+    {
+        const std::lock_guard guard(sources_.lock());
+        // After a shutdown, end() ends all connections. A connection that is closed meanwhile is in no list.
+        if (sources_.is_shut_down() || stream.previous == nullptr) return;
+        source_list::remove(stream);
+        posted_.push_back(stream);
+        // seq_cst: the store of a store-load pair, see source_set::wake_if_driven_elsewhere().
+        has_posted_.store(true, std::memory_order_seq_cst);
+    }
+    sources_.wake_if_driven_elsewhere();
 }
 
 /// Serves all posted connections. Returns whether the tick must not sleep.
 bool ring_reactor::serve_posted() noexcept {
+    // seq_cst: the load of a store-load pair, see source_set::wake_if_driven_elsewhere().
+    if (!has_posted_.load(std::memory_order_seq_cst)) return false;
     bool has_news = false;
-    posted_.take_each([&](ring_connection& each) { has_news |= serve(each); });
+    source_list served;  // without those that are posted meanwhile
+    std::unique_lock guard(sources_.lock());
+    served.take_all(posted_);
+    has_posted_.store(false, std::memory_order_relaxed);  // relaxed: written under the lock
+    while (!served.is_empty()) {
+        ring_connection& stream = connection_of(*served.next);
+        source_list::remove(stream);
+        connections_.push_back(stream);
+        stream.retain();  // another thread may close it meanwhile
+        guard.unlock();
+        has_news |= serve(stream);
+        stream.release();
+        guard.lock();
+    }
     return has_news;
 }
 
@@ -165,10 +193,9 @@ bool ring_reactor::serve(ring_connection& stream) noexcept {
         has_news = read_by_epoll(stream, wanted.itself && !stream.is_listener());
     }
     if (wanted.stop && (ring == nullptr || !ring->stop(stream)) && stream.wants_stop_again()) {
-        posted_.post_for_later(stream);      // the ring has no free entry now
-        return has_news || ring != nullptr;  // the list keeps the reference
+        request_service(stream);  // the ring has no free entry now
+        has_news |= ring != nullptr;
     }
-    stream.release();
     return has_news;
 }
 
@@ -244,9 +271,9 @@ void ring_reactor::end() noexcept {
     const bool is_in_child = sources_.is_in_child();
     if (!is_in_child) host_.destroy_unowned();
     std::unique_lock guard(sources_.lock());
+    connections_.take_all(posted_);
     while (!connections_.is_empty()) {
-        // SAFETY: the list contains only ring connections, each with the reference of the list.
-        auto& stream = static_cast<ring_connection&>(*connections_.next);
+        ring_connection& stream = connection_of(*connections_.next);
         source_list::remove(stream);
         guard.unlock();
         if (host_.is_lost()) stream.lose_ring(*this);
@@ -257,11 +284,6 @@ void ring_reactor::end() noexcept {
         stream.release();
         guard.lock();
     }
-    guard.unlock();
-    posted_.close([](ring_connection& each) {
-        static_cast<void>(each.take_wanted());
-        each.release();
-    });
 }
 
 }  // namespace eddy::detail

@@ -10,7 +10,6 @@
 #include <eddy/result.hpp>
 
 #include "reactor/drivers/source_set.hpp"
-#include "reactor/ring/posted_streams.hpp"
 #include "reactor/ring/ring_connection.hpp"
 #include "reactor/ring/ring_host.hpp"
 #include "reactor/source/scheduled_io.hpp"
@@ -51,8 +50,8 @@ public:
     void close(ring_connection& stream) noexcept;
     /// Closes a connection that close() has left to the driver, and that has no operation in flight.
     void finish_closing(ring_connection& stream) noexcept;
-    /// Posts the connection: asks the thread that runs the ticks to serve its requests. Takes over a reference.
-    void request_service(ring_connection& stream) noexcept;
+    /// Posts the connection: asks the thread that runs the ticks to serve its requests. Does nothing after a shutdown.
+    void request_service(scheduled_io& stream) noexcept;
 
     // ---- The hook of the io_handle ----
 
@@ -68,7 +67,10 @@ public:
     void give_up() noexcept;
     [[nodiscard]] bool is_given_up() const noexcept { return host_.is_given_up(); }
     /// Returns whether no connection is posted.
-    [[nodiscard]] bool is_idle() const noexcept { return posted_.is_empty(); }
+    [[nodiscard]] bool is_idle() const noexcept {
+        // relaxed: a thread that posts a connection wakes the driver, unless it is this thread.
+        return !has_posted_.load(std::memory_order_relaxed);
+    }
     /// Returns the time at which wait() must give up unsent data, if there is any.
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> linger_deadline() const noexcept;
     /// Shuts all connections down. Call it when no tick can run anymore.
@@ -90,9 +92,11 @@ private:
 
     source_set& sources_;
     ring_host host_;
-    posted_streams posted_;
     bool wakes_by_ring_ = false;  // guarded by the driver lock
-    source_list connections_;     // guarded by the lock of sources_; has a reference to each
+    // Each connection is in one of these lists, which has a reference to it. Guarded by the lock of sources_.
+    source_list connections_;
+    source_list posted_;              // those that wait for serve_posted()
+    atomic<bool> has_posted_{false};  // written under that lock
     // The time at which the first destroyed connection with unsent data is given up. Written under that lock.
     atomic<time_point> linger_until_{time_point::max()};
 };

@@ -29,46 +29,32 @@ struct named_need {
 };
 using enum named_need::kind;
 
+#define EDDY_RING_NEED(need, asked_as, name) \
+    {ring_need::need, asked_as, name, "epoll: this kernel's io_uring lacks " #name " (Linux 6.1 has it)"}
+
 constexpr named_need needs[] = {
-    {ring_need::cq_size, setup_flag, IORING_SETUP_CQSIZE,
-     "epoll: this kernel's io_uring lacks IORING_SETUP_CQSIZE (Linux 6.1 has it)"},
-    {ring_need::starts_disabled, setup_flag, IORING_SETUP_R_DISABLED,
-     "epoll: this kernel's io_uring lacks IORING_SETUP_R_DISABLED (Linux 6.1 has it)"},
-    {ring_need::submit_all, setup_flag, IORING_SETUP_SUBMIT_ALL,
-     "epoll: this kernel's io_uring lacks IORING_SETUP_SUBMIT_ALL (Linux 6.1 has it)"},
-    {ring_need::single_issuer, setup_flag, IORING_SETUP_SINGLE_ISSUER,
-     "epoll: this kernel's io_uring lacks IORING_SETUP_SINGLE_ISSUER (Linux 6.1 has it)"},
-    {ring_need::deferred_taskrun, setup_flag, IORING_SETUP_DEFER_TASKRUN,
-     "epoll: this kernel's io_uring lacks IORING_SETUP_DEFER_TASKRUN (Linux 6.1 has it)"},
-    {ring_need::taskrun_flag, setup_flag, IORING_SETUP_TASKRUN_FLAG,
-     "epoll: this kernel's io_uring lacks IORING_SETUP_TASKRUN_FLAG (Linux 6.1 has it)"},
-    {ring_need::no_drop, feature, IORING_FEAT_NODROP,
-     "epoll: this kernel's io_uring lacks IORING_FEAT_NODROP (Linux 6.1 has it)"},
-    {ring_need::ext_arg, feature, IORING_FEAT_EXT_ARG,
-     "epoll: this kernel's io_uring lacks IORING_FEAT_EXT_ARG (Linux 6.1 has it)"},
-    {ring_need::cqe_skip, feature, IORING_FEAT_CQE_SKIP,
-     "epoll: this kernel's io_uring lacks IORING_FEAT_CQE_SKIP (Linux 6.1 has it)"},
-    {ring_need::nop, operation, IORING_OP_NOP,  //
-     "epoll: this kernel's io_uring lacks IORING_OP_NOP (Linux 6.1 has it)"},
-    {ring_need::poll_add, operation, IORING_OP_POLL_ADD,
-     "epoll: this kernel's io_uring lacks IORING_OP_POLL_ADD (Linux 6.1 has it)"},
-    {ring_need::timeout, operation, IORING_OP_TIMEOUT,
-     "epoll: this kernel's io_uring lacks IORING_OP_TIMEOUT (Linux 6.1 has it)"},
-    {ring_need::accept, operation, IORING_OP_ACCEPT,
-     "epoll: this kernel's io_uring lacks IORING_OP_ACCEPT (Linux 6.1 has it)"},
-    {ring_need::async_cancel, operation, IORING_OP_ASYNC_CANCEL,
-     "epoll: this kernel's io_uring lacks IORING_OP_ASYNC_CANCEL (Linux 6.1 has it)"},
-    {ring_need::close, operation, IORING_OP_CLOSE,
-     "epoll: this kernel's io_uring lacks IORING_OP_CLOSE (Linux 6.1 has it)"},
-    {ring_need::send, operation, IORING_OP_SEND,
-     "epoll: this kernel's io_uring lacks IORING_OP_SEND (Linux 6.1 has it)"},
-    {ring_need::recv, operation, IORING_OP_RECV,
-     "epoll: this kernel's io_uring lacks IORING_OP_RECV (Linux 6.1 has it)"},
-    {ring_need::buffer_ring, registration, IORING_REGISTER_PBUF_RING,
-     "epoll: this kernel's io_uring lacks IORING_REGISTER_PBUF_RING (Linux 6.1 has it)"},
-    {ring_need::enable_rings, registration, IORING_REGISTER_ENABLE_RINGS,
-     "epoll: this kernel's io_uring lacks IORING_REGISTER_ENABLE_RINGS (Linux 6.1 has it)"},
+    EDDY_RING_NEED(cq_size, setup_flag, IORING_SETUP_CQSIZE),
+    EDDY_RING_NEED(starts_disabled, setup_flag, IORING_SETUP_R_DISABLED),
+    EDDY_RING_NEED(submit_all, setup_flag, IORING_SETUP_SUBMIT_ALL),
+    EDDY_RING_NEED(single_issuer, setup_flag, IORING_SETUP_SINGLE_ISSUER),
+    EDDY_RING_NEED(deferred_taskrun, setup_flag, IORING_SETUP_DEFER_TASKRUN),
+    EDDY_RING_NEED(taskrun_flag, setup_flag, IORING_SETUP_TASKRUN_FLAG),
+    EDDY_RING_NEED(no_drop, feature, IORING_FEAT_NODROP),
+    EDDY_RING_NEED(ext_arg, feature, IORING_FEAT_EXT_ARG),
+    EDDY_RING_NEED(cqe_skip, feature, IORING_FEAT_CQE_SKIP),
+    EDDY_RING_NEED(nop, operation, IORING_OP_NOP),
+    EDDY_RING_NEED(poll_add, operation, IORING_OP_POLL_ADD),
+    EDDY_RING_NEED(timeout, operation, IORING_OP_TIMEOUT),
+    EDDY_RING_NEED(accept, operation, IORING_OP_ACCEPT),
+    EDDY_RING_NEED(async_cancel, operation, IORING_OP_ASYNC_CANCEL),
+    EDDY_RING_NEED(close, operation, IORING_OP_CLOSE),
+    EDDY_RING_NEED(send, operation, IORING_OP_SEND),
+    EDDY_RING_NEED(recv, operation, IORING_OP_RECV),
+    EDDY_RING_NEED(buffer_ring, registration, IORING_REGISTER_PBUF_RING),
+    EDDY_RING_NEED(enable_rings, registration, IORING_REGISTER_ENABLE_RINGS),
 };
+
+#undef EDDY_RING_NEED
 
 std::unexpected<ring_refusal> lacking(const named_need& it) noexcept {
     return std::unexpected(ring_refusal{make_error_code(errc::driver_unavailable), it.why});

@@ -56,7 +56,10 @@ struct send_buffer {
     unsigned position = 0;    ///< the position of its entry in the submission queue
     std::int32_t result = 0;  ///< the result of a send that did not send everything
     place where = place::queued;
-    bool has_failed = false;  ///< whether `result` is set
+    bool has_failed = false;    ///< whether `result` is set
+    bool writer_waits = false;  ///< for "writable", which is reported when the send buffer is free
+    bool reader_waits = false;  ///< at the end of the stream, for the outcome of the send
+    bool shuts_down = false;    ///< whether the writing side is to be shut down when everything was sent
 
     send_buffer(ring_connection& of, ring_reactor& at, std::uint32_t size) noexcept
         : stream(&of), owner(&at), bytes(inline_bytes()), capacity(size), inline_capacity_(size) {}

@@ -10,8 +10,9 @@
 
 #include <eddy/error.hpp>
 
+#include "reactor/ring/accepted_connection.hpp"
 #include "reactor/ring/listener_source.hpp"
-#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/operation_tag.hpp"
 #include "reactor/ring/ring.hpp"
 #include "reactor/ring/ring_buffers.hpp"
 #include "reactor/ring/ring_connection.hpp"
@@ -25,20 +26,6 @@ namespace {
 // Completions that do not fit stay in the kernel. Both queues together use about 100 KiB, which counts against
 // RLIMIT_MEMLOCK.
 constexpr ring::sizes wanted_sizes{.submissions = 512, .completions = 4096};
-
-enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3, waker = 4 };
-
-constexpr std::uint64_t kind_mask = 127;  // streams are aligned to 128 bytes
-
-// SAFETY: the kernel only returns the value. The operation holds a reference to the stream until its last completion.
-std::uint64_t tag(kind what, ring_connection* stream = nullptr) noexcept {
-    return reinterpret_cast<std::uintptr_t>(stream) | static_cast<std::uintptr_t>(what);
-}
-
-/// SAFETY: the operation of this completion holds a reference to the stream.
-ring_connection& stream_of(const ring_completion& what) noexcept {
-    return *reinterpret_cast<ring_connection*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
-}
 
 /// Returns the accepted descriptor with a number above 2, or a negative errno. The number is changed here, and not when
 /// a task takes the connection: until then, text that the program prints would be sent to the peer.
@@ -70,8 +57,8 @@ result<std::unique_ptr<uring>> uring::make(ring_reactor& owner) noexcept {
 result<void> uring::enable(int epoll_fd, int waker_fd) noexcept {
     if (const auto error = ring_->enable()) return std::unexpected(error);
     buffers_->set_owner();
-    epoll_fd_ = epoll_fd;
-    waker_fd_ = waker_fd;
+    epoll_.fd = epoll_fd;
+    waker_.fd = waker_fd;
     return ok();
 }
 
@@ -79,10 +66,11 @@ result<void> uring::enable(int epoll_fd, int waker_fd) noexcept {
 
 result<ring_tick> uring::tick(max_wait timeout) noexcept {
     ring_tick done = std::exchange(early_, ring_tick());
-    watch_both();
+    watch(epoll_, ring_operation::watch_epoll);
+    watch(waker_, ring_operation::watch_waker);
     // Sends of an earlier tick that the kernel has not taken, for lack of memory. A task may wait for them.
-    const bool has_late_sends = submitted_.first != nullptr;
-    submit_sends();
+    const bool has_late_sends = sends_.has_submitted();
+    sends_.submit(*ring_);
     if (is_short_of_buffers_) {
         is_short_of_buffers_ = false;
         static_cast<void>(buffers_->provide_more());
@@ -90,10 +78,10 @@ result<ring_tick> uring::tick(max_wait timeout) noexcept {
     buffers_->publish();
     // Do not sleep if a task waits for a send: the send completes in this call, and nothing else may end the sleep.
     // Do not sleep either if there was no free entry for the watches: then no thread could end the sleep.
-    const bool is_reachable = watches_epoll_ && watches_waker_;
-    const bool has_news = ring_->has_completion() || queued_.first != nullptr || has_late_sends ||
-                          done.epoll_is_ready || done.was_woken || !is_reachable;
-    const bool waits = timeout != std::chrono::nanoseconds::zero() && !has_news && !std::exchange(is_awaited_, false);
+    const bool is_reachable = epoll_.is_watched && waker_.is_watched;
+    const bool has_news = ring_->has_completion() || sends_.has_queued() || has_late_sends || done.epoll_is_ready ||
+                          done.was_woken || !is_reachable;
+    const bool waits = timeout != std::chrono::nanoseconds::zero() && !has_news && !sends_.take_awaited();
     if (waits || ring_->has_entries() || ring_->has_work()) {
         if (const auto error = ring_->enter(waits, timeout)) return std::unexpected(error);
     }
@@ -113,22 +101,23 @@ void uring::dispatch_all(ring_tick& done) noexcept {
         if (ring_->enter(false, max_wait())) return;
         while (ring_->next(what)) dispatch(what, done);
     }
-    settle_sends(taken);
+    sends_.settle_taken(taken);
 }
 
 void uring::dispatch(const ring_completion& what, ring_tick& done) noexcept {
-    switch (static_cast<kind>(what.user_data & kind_mask)) {
-    case kind::receive: ++done.events; return on_received(stream_of(what), what);
-    case kind::send: return stream_of(what).send_completed(what.result);
-    case kind::epoll:
+    const operation_tag tag(what.user_data);
+    switch (tag.what()) {
+    case ring_operation::receive: ++done.events; return on_received(tag.stream(), what);
+    case ring_operation::send: return tag.stream().send_completed(what.result);
+    case ring_operation::watch_epoll:
         done.epoll_is_ready = true;
-        if (!what.has_more()) watches_epoll_ = false;
+        if (!what.has_more()) epoll_.is_watched = false;
         return;
-    case kind::waker:
+    case ring_operation::watch_waker:
         done.was_woken = true;
-        if (!what.has_more()) watches_waker_ = false;
+        if (!what.has_more()) waker_.is_watched = false;
         return;
-    case kind::none: return;
+    case ring_operation::none: return;
     }
 }
 
@@ -176,18 +165,14 @@ void uring::end_operation(ring_connection& stream, operation_end end) noexcept {
     stream.release();  // the operation's reference
 }
 
-void uring::watch_both() noexcept {
-    if (!watches_epoll_) watches_epoll_ = watch(epoll_fd_, tag(kind::epoll));
-    if (!watches_waker_) watches_waker_ = watch(waker_fd_, tag(kind::waker));
-}
-
-/// Watches `fd`. A condition that already holds is reported, too.
-bool uring::watch(int fd, std::uint64_t tag) noexcept {
-    io_uring_sqe* const entry = is_retiring_ ? nullptr : ring_->next_entry();
-    if (entry == nullptr) return false;
-    ::io_uring_prep_poll_multishot(entry, fd, POLLIN);
-    entry->user_data = tag;
-    return true;
+/// Watches the descriptor again if its last watch has ended. A condition that already holds is reported, too.
+void uring::watch(watched_fd& watched, ring_operation what) noexcept {
+    if (watched.is_watched) return;
+    io_uring_sqe* const entry = ring_->next_entry();
+    if (entry == nullptr) return;
+    ::io_uring_prep_poll_multishot(entry, watched.fd, POLLIN);
+    entry->user_data = operation_tag(what).value;
+    watched.is_watched = true;
 }
 
 // ---- Receiving ----
@@ -210,7 +195,7 @@ bool uring::receive(ring_connection& stream) noexcept {
         entry->flags |= IOSQE_BUFFER_SELECT;
         entry->buf_group = ring_buffers::group;
     }
-    entry->user_data = tag(kind::receive, &stream);
+    entry->user_data = operation_tag(ring_operation::receive, &stream).value;
     ++in_flight_;
     if (begun.was_watched) owner_.sources().watch_writing_only(stream);
     return true;
@@ -223,7 +208,7 @@ bool uring::stop(ring_connection& stream) noexcept {
         stream.stop_failed();
         return false;
     }
-    ::io_uring_prep_cancel64(entry, tag(kind::receive, &stream), 0);
+    ::io_uring_prep_cancel64(entry, operation_tag(ring_operation::receive, &stream).value, 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
     owner_.sources().counters().set_given_up(++given_up_);
     return true;
@@ -245,77 +230,25 @@ bool uring::stop_now(ring_connection& stream) noexcept {
 
 // ---- Sending ----
 
-void uring::queue(send_buffer& slot) noexcept { queued_.push(slot); }
-
-void uring::submit_sends() noexcept {
-    while (queued_.first != nullptr) {
-        io_uring_sqe* const entry = ring_->next_entry();
-        if (entry == nullptr) return;
-        send_buffer* const slot = queued_.pop();
-        const auto bytes = slot->stream->begin_send(*slot, is_awaited_);
-        if (bytes.empty()) {  // the stream has already sent it; the cleared entry is a no-op
-            entry->flags = IOSQE_CQE_SKIP_SUCCESS;
-            settle(*slot);
-            continue;
-        }
-        ::io_uring_prep_send(entry, slot->stream->fd(), bytes.data(), bytes.size(),
-                             MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
-        entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-        entry->user_data = tag(kind::send, slot->stream);
-        slot->position = ring_->position();
-        submitted_.push(*slot);
-    }
-}
-
 void uring::flush() noexcept {
-    if (queued_.first == nullptr && submitted_.first == nullptr) return;
-    submit_sends();
+    if (sends_.is_empty()) return;
+    sends_.submit(*ring_);
     static_cast<void>(ring_->enter(false, max_wait()));
     // Failed sends have a completion. Completions of other operations may precede it, so dispatch all.
     dispatch_all(early_);
-}
-
-/// Settles the sends whose entries are before the position `taken`.
-void uring::settle_sends(unsigned taken) noexcept {
-    // The kernel takes entries in order, so it has taken no entry after an untaken one.
-    while (submitted_.first != nullptr && ring::is_before(submitted_.first->position, taken)) settle(*submitted_.pop());
-}
-
-void uring::settle(send_buffer& slot) noexcept {
-    ring_connection& stream = *slot.stream;
-    ring_reactor& owner = *slot.owner;
-    switch (stream.settle(slot)) {
-    case ring_connection::sent::all: break;
-    case ring_connection::sent::rest: {
-        const auto is_new = owner.sources().watch_more(stream, io::interest::writable);
-        // If the descriptor was already watched, it may have become writable meanwhile, and that edge is not
-        // reported again. So try to send now. Also try if it cannot be watched.
-        if (!is_new || !*is_new) stream.report(io::ready::writable);
-        // The event loop of the stream ended during the send and left the stream to the sending thread. No other
-        // thread will close it.
-        if (!is_new && stream.is_closing() && stream.give_up_now()) owner.finish_closing(stream);
-        owner.sources().release();
-        break;
-    }
-    case ring_connection::sent::close:
-        owner.finish_closing(stream);
-        owner.sources().release();
-        break;
-    }
-    stream.release();  // the queue's reference
 }
 
 // ---- Shutdown ----
 
 bool uring::retire() noexcept {
     is_retiring_ = true;
-    submit_sends();
+    sends_.submit(*ring_);
     ring_tick last;
     // The kernel ends about 20 operations per call. A cancel examines all operations, so submit another cancel only if
     // the last call has ended no operation. A second cancel can be necessary: a cancel does not find an operation that
     // is being executed.
     bool asks = true;
-    while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {
+    while (in_flight_ != 0 || !sends_.is_empty()) {
         io_uring_sqe* const entry = asks ? ring_->next_entry() : nullptr;
         if (entry != nullptr) {
             ::io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
@@ -323,7 +256,7 @@ bool uring::retire() noexcept {
         const std::size_t before = in_flight_;
         if (ring_->enter(true, std::chrono::milliseconds(10))) return false;
         dispatch_all(last);
-        submit_sends();
+        sends_.submit(*ring_);
         asks = in_flight_ == before;
     }
     return true;

@@ -8,7 +8,7 @@
 #include <eddy/result.hpp>
 
 #include "reactor/drivers/driver.hpp"
-#include "reactor/ring/send_buffer.hpp"
+#include "reactor/ring/ring_sends.hpp"
 
 namespace eddy::detail {
 
@@ -17,6 +17,7 @@ class ring;
 class ring_buffers;
 class listener_source;
 class ring_connection;
+enum class ring_operation : std::uintptr_t;
 struct accepted_connection;
 struct operation_end;
 struct received_chunk;
@@ -42,12 +43,7 @@ struct ring_tick {
 ///     watch its waker      multishot poll, so that a wake-up needs no epoll_wait(2)        the ring is closed
 ///     cancel               by the receive's user_data                                      enter() has taken it
 ///
-/// No send is in flight between two ticks. With MSG_DONTWAIT, a send is complete when the enter() that submits it has
-/// taken it. Only a send that did not send everything leaves a completion: MSG_WAITALL turns a short count into a
-/// failure. So the kernel reads a send buffer's bytes only during that system call, as in send(2). The outcome is known
-/// once the completions of that call have been dispatched.
-///
-/// user_data is the address of the stream, with the kind of the operation in the low bits. 0 means none.
+/// No send is in flight between two ticks: see ring_sends.
 ///
 /// Kernel behavior to know:
 ///  - A cancelled receive may still deliver bytes. Its own completion ends it, not the completion of the cancel.
@@ -88,7 +84,7 @@ public:
     [[nodiscard]] bool stop_now(ring_connection& stream) noexcept;
     /// Queues the send buffer for the next submission. Takes over the caller's reference to the stream.
     /// Preconditions: slot.sender is set.
-    void queue(send_buffer& slot) noexcept;
+    void queue(send_buffer& slot) noexcept { sends_.queue(slot); }
     /// The reactor that this ring belongs to.
     [[nodiscard]] ring_reactor& owner() const noexcept { return owner_; }
 
@@ -107,48 +103,27 @@ private:
     void on_received(ring_connection& stream, const ring_completion& what) noexcept;
     void on_accepted(listener_source& listener, const ring_completion& what) noexcept;
     void end_operation(ring_connection& stream, operation_end end) noexcept;
-    void watch_both() noexcept;
-    [[nodiscard]] bool watch(int fd, std::uint64_t tag) noexcept;
-    void submit_sends() noexcept;
-    void settle_sends(unsigned taken) noexcept;
-    void settle(send_buffer& slot) noexcept;
 
-    /// A FIFO queue of send buffers, linked by send_buffer::next.
-    struct slot_queue {
-        send_buffer* first = nullptr;
-        send_buffer* last = nullptr;
-
-        void push(send_buffer& slot) noexcept {
-            slot.next = nullptr;
-            (last != nullptr ? last->next : first) = &slot;
-            last = &slot;
-        }
-        [[nodiscard]] send_buffer* pop() noexcept {
-            send_buffer* const taken = first;
-            if (taken == nullptr) return nullptr;
-            first = taken->next;
-            if (first == nullptr) last = nullptr;
-            return taken;
-        }
+    /// A descriptor whose events end a wait of this ring.
+    struct watched_fd {
+        int fd = -1;
+        bool is_watched = false;
     };
+    void watch(watched_fd& watched, ring_operation what) noexcept;
 
     ring_reactor& owner_;
     // Pointers, so that this header does not include liburing's. The destructor closes the ring first: until then
     // the kernel accesses the buffers.
     ring_buffers* buffers_ = nullptr;
     std::unique_ptr<ring> ring_;
-    int epoll_fd_ = -1;
-    int waker_fd_ = -1;
-    bool watches_epoll_ = false;
-    bool watches_waker_ = false;
+    watched_fd epoll_;
+    watched_fd waker_;
     ring_tick early_;  // what was found outside of a tick; the next tick reports it
     bool is_retiring_ = false;
     bool is_short_of_buffers_ = false;
-    bool is_awaited_ = false;    // whether a task waits for a send that is not yet submitted
     std::size_t in_flight_ = 0;  // receives and accepts
     std::size_t given_up_ = 0;   // how many of these are cancelled
-    slot_queue queued_;
-    slot_queue submitted_;
+    ring_sends sends_;
 };
 
 }  // namespace eddy::detail
