@@ -33,4 +33,5 @@
 #include <eddy/http/h1.hpp>  // bytes become messages, and messages become bytes
 
 // Other protocols on the same connection
-#include <eddy/http/upgrade.hpp>  // switch_protocols(), upgrade()
+#include <eddy/http/switch_protocols.hpp>  // switch_protocols(), for servers
+#include <eddy/http/upgrade.hpp>           // upgrade(), for clients

@@ -170,9 +170,9 @@ public:
         if (count && !*count) *failure_ = count->error();
         return count;
     }
-    bool ends_with_peer() const noexcept override { return from_.ends_with_peer(); }
-    bool may_have_trailers() const noexcept override { return !from_.has_ended(); }
-    std::size_t held_bytes() const noexcept override { return from_.held_bytes(); }
+    bool ends_with_peer() const noexcept override { return detail::body_access::ends_with_peer(from_); }
+    bool may_have_trailers() const noexcept override { return !detail::body_access::has_ended(from_); }
+    std::size_t held_bytes() const noexcept override { return detail::body_access::held_bytes(from_); }
     http::headers make_trailers() override { return from_.trailers(); }
 
 private:
@@ -185,7 +185,8 @@ std::shared_ptr<std::error_code> watch_body(request& asked) {
     if (asked.body.in_memory() != nullptr) return nullptr;
     auto failure = std::make_shared<std::error_code>();
     const auto size = asked.body.size();
-    asked.body = http::body::from_source(std::make_unique<watched_source>(std::move(asked.body), failure), size);
+    asked.body =
+        detail::body_access::from_source(std::make_unique<watched_source>(std::move(asked.body), failure), size);
     return failure;
 }
 
@@ -328,7 +329,7 @@ void decompress(response& answer, std::uint64_t most) {
     if (!equal_names(*coding, "gzip") && !equal_names(*coding, "x-gzip")) return;
     answer.headers.remove("Content-Encoding");
     answer.headers.remove("Content-Length");
-    answer.body = body::from_source(detail::gunzip_source(std::move(answer.body), most), std::nullopt);
+    answer.body = detail::body_access::from_source(detail::gunzip_source(std::move(answer.body), most));
 }
 
 task<std::expected<response, client_error>> send_with(std::shared_ptr<http_client> shared, std::string where,

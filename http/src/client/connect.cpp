@@ -55,11 +55,7 @@ task<result<opened_connection>> connect_to_proxy(const proxy_server& proxy, cons
     at.phase = http::phase::proxy;
     auto tcp = co_await try_(connect_tcp(proxy.host, proxy.port, http::phase::proxy, options, at));
     const int socket = tcp.native_handle();
-    if (!proxy.is_https) {
-        opened_connection plain(io::boxed_stream(std::move(tcp)), false);
-        plain.socket = socket;
-        co_return std::move(plain);
-    }
+    if (!proxy.is_https) co_return opened_connection(io::boxed_stream(std::move(tcp)), false, socket);
     auto secure = co_await try_(connect_tls(std::move(tcp), options, proxy.host, client_protocols::http1));
     secure.socket = socket;
     co_return std::move(secure);
@@ -88,11 +84,8 @@ task<result<io::boxed_stream>> open_tunnel(io::boxed_stream to_proxy, const prox
 template <class S>
 task<result<opened_connection>> finish(S below, int socket, const http::client_options& options, const http::url& to,
                                        client_protocols allowed, client_progress& at) {
-    if (!to.is_https()) {
-        opened_connection plain(io::boxed_stream(std::move(below)), allowed == client_protocols::http2);
-        plain.socket = socket;
-        co_return std::move(plain);
-    }
+    if (!to.is_https())
+        co_return opened_connection(io::boxed_stream(std::move(below)), allowed == client_protocols::http2, socket);
     at.phase = http::phase::tls;
     auto secure = co_await try_(
         connect_tls(std::move(below), options, to.host(), has_http2() ? allowed : client_protocols::http1));

@@ -88,9 +88,10 @@ private:
 struct opened_connection {
     io::boxed_stream stream;
     bool is_http2;
-    int socket = -1;  // the descriptor of the TCP connection below all layers
+    int socket;  // the descriptor of the TCP connection below all layers, or -1
 
-    opened_connection(io::boxed_stream&& below, bool has_http2) : stream(std::move(below)), is_http2(has_http2) {}
+    opened_connection(io::boxed_stream&& below, bool has_http2, int descriptor = -1)
+        : stream(std::move(below)), is_http2(has_http2), socket(descriptor) {}
 };
 
 /// Performs the TLS handshake, and offers the protocols: tls_on.cpp, or tls_off.cpp without eddy::tls.

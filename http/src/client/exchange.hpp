@@ -8,6 +8,7 @@
 #include <span>
 
 #include <eddy/future/future.hpp>
+#include <eddy/http/body.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>
@@ -52,7 +53,9 @@ public:
 
 protected:
     /// Returns a body that is read by poll_read().
-    [[nodiscard]] http::body source_of(std::optional<std::uint64_t> size);
+    [[nodiscard]] http::body source_of(std::optional<std::uint64_t> size) {
+        return body_access::from_shared(shared_from_this(), size);
+    }
 };
 
 }  // namespace eddy::detail

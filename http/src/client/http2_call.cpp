@@ -7,6 +7,17 @@ namespace eddy::detail {
 
 // Wakers are copied, destroyed and woken without the lock, because that may run user-provided code.
 
+/// Calls `change()` under the lock. Then wakes the waker that it has returned.
+template <class F>
+void http2_link::wake_after(F change) noexcept {
+    waker woken;
+    {
+        const std::lock_guard guard(lock_);
+        woken = change();
+    }
+    std::move(woken).wake();
+}
+
 bool http2_link::is_open() const noexcept {
     const std::lock_guard guard(lock_);
     return is_open_;
@@ -25,15 +36,12 @@ bool http2_link::submit(const std::shared_ptr<http2_call>& call) {
 }
 
 void http2_link::fill(const std::shared_ptr<http2_call>& call, std::size_t count, bool is_last) {
-    waker connection;
-    {
-        const std::lock_guard guard(lock_);
+    wake_after([&] {
         call->next.begin = 0;
         call->next.end = count;
         call->next.is_last = is_last;
-        if (inbox_.change(call)) connection = std::exchange(connection_, waker());
-    }
-    std::move(connection).wake();
+        return inbox_.change(call) ? std::exchange(connection_, waker()) : waker();
+    });
 }
 
 bool http2_link::wants_part(http2_call& call, const waker& mine) {
@@ -65,24 +73,18 @@ std::optional<http2_part> http2_link::take_unsent(http2_call& call) noexcept {
 }
 
 void http2_link::drop(const std::shared_ptr<http2_call>& call) noexcept {
-    waker connection;
-    waker requester;
-    {
-        const std::lock_guard guard(lock_);
-        requester = std::exchange(call->requester, waker());
-        if (inbox_.drop(call)) connection = std::exchange(connection_, waker());
-    }
-    std::move(connection).wake();
+    waker requester;  // destroyed without the lock
+    wake_after([&] {
+        requester.swap(call->requester);
+        return inbox_.drop(call) ? std::exchange(connection_, waker()) : waker();
+    });
 }
 
 void http2_link::release() noexcept {
-    waker connection;
-    {
-        const std::lock_guard guard(lock_);
+    wake_after([&] {
         is_released_ = has_release_ = true;
-        connection = std::exchange(connection_, waker());
-    }
-    std::move(connection).wake();
+        return std::exchange(connection_, waker());
+    });
 }
 
 bool http2_link::end_turn(const waker& connection) {
@@ -115,14 +117,11 @@ bool http2_link::try_close() noexcept {
 }
 
 void http2_link::consume(http2_call& call, std::size_t count) noexcept {
-    waker requester;
-    {
-        const std::lock_guard guard(lock_);
+    wake_after([&] {
         call.next.begin += count;
         call.has_consumed |= count != 0;
-        if (call.next.size() == 0) requester = std::exchange(call.requester, waker());
-    }
-    std::move(requester).wake();
+        return call.next.size() == 0 ? std::exchange(call.requester, waker()) : waker();
+    });
 }
 
 std::pair<std::size_t, bool> http2_link::part_of(const http2_call& call) const noexcept {
@@ -136,35 +135,26 @@ void http2_link::set_sent(http2_call& call) noexcept {
 }
 
 void http2_link::answer(http2_call& call) noexcept {
-    waker requester;
-    {
-        const std::lock_guard guard(lock_);
+    wake_after([&] {
         call.ready = std::move(call.answer);
-        requester = std::exchange(call.requester, waker());
-    }
-    std::move(requester).wake();
+        return std::exchange(call.requester, waker());
+    });
 }
 
 void http2_link::fail(http2_call& call, std::error_code why, repeat again) noexcept {
-    waker requester;
-    {
-        const std::lock_guard guard(lock_);
-        if (call.ready || call.failure) return;
+    wake_after([&] {
+        if (call.ready || call.failure) return waker();
         call.failure = why;
         call.again = again;
-        requester = std::exchange(call.requester, waker());
-    }
-    std::move(requester).wake();
+        return std::exchange(call.requester, waker());
+    });
 }
 
 void http2_link::close(http2_call& call) noexcept {
-    waker requester;
-    {
-        const std::lock_guard guard(lock_);
+    wake_after([&] {
         inbox_.close(call);
-        requester = std::exchange(call.requester, waker());
-    }
-    std::move(requester).wake();
+        return std::exchange(call.requester, waker());
+    });
 }
 
 }  // namespace eddy::detail

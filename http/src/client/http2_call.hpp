@@ -124,6 +124,9 @@ public:
     void close(http2_call& call) noexcept;
 
 private:
+    template <class F>
+    void wake_after(F change) noexcept;
+
     const std::string address_;
     // Guarded by the lock:
     call_inbox<std::shared_ptr<http2_call>> inbox_;

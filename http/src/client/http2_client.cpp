@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include <eddy/future/future_ops.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
@@ -22,22 +22,8 @@ namespace {
 
 constexpr auto client_close_limit = std::chrono::seconds(1);
 
-/// The future of a connection. It only refers to the connection, which must not move because nghttp2 stores its
-/// address.
-class http2_driving : public future_ops<http2_driving> {
-public:
-    using output_type = bool;
-
-    explicit http2_driving(http2_client_connection& on) noexcept : on_(&on) {}
-    poll_result<bool> poll(context& cx) { return on_->poll(cx); }
-
-private:
-    http2_client_connection* on_;
-};
-
 task<void> run_connection(std::unique_ptr<http2_client_connection> all) {
-    http2_driving driving(*all);
-    const bool is_alive = co_await driving;
+    const bool is_alive = co_await *all;
     if (!is_alive) co_return;
     auto closing = time::timeout(client_close_limit, connection_end(all->stream()));
     static_cast<void>(co_await closing);
@@ -56,7 +42,7 @@ public:
         read_.begin += count;
         return eddy::ok(count);
     }
-    bool ends_with_peer() const noexcept override { return rest_.ends_with_peer(); }
+    bool ends_with_peer() const noexcept override { return body_access::ends_with_peer(rest_); }
     bool may_have_trailers() const noexcept override { return true; }
     http::headers make_trailers() override { return read_.is_last ? trailers_ : trailers_to_send(rest_); }
 
@@ -111,7 +97,7 @@ public:
         if (read->size() == 0 && !read->is_last) return taken;
         auto unsent =
             std::make_unique<unsent_source>(*std::move(read), std::move(call_->trailers), std::move(taken.body));
-        taken.body = http::body::from_source(std::move(unsent), call_->size);
+        taken.body = body_access::from_source(std::move(unsent), call_->size);
         return taken;
     }
 
@@ -137,7 +123,7 @@ private:
                 const auto count = sent_.poll_read(cx, {memory.get(), http2_part::capacity});
                 if (!count) return;
                 if (!*count) return end_sending(count->error());
-                const bool is_last = **count == 0 || sent_.has_ended();
+                const bool is_last = **count == 0 || body_access::has_ended(sent_);
                 if (is_last) call_->trailers = trailers_to_send(sent_);
                 link().fill(call_, **count, is_last);
                 is_sending_ = !is_last;

@@ -25,6 +25,9 @@ constexpr std::size_t most_client_fields = 1000;
 constexpr auto ping_limit = std::chrono::seconds(10);    // for the answer to PING
 constexpr auto suspect_after = std::chrono::seconds(1);  // a request that waits longer makes its connection suspect
 
+/// The error of a request that the server has not processed.
+std::error_code refused() noexcept { return {NGHTTP2_REFUSED_STREAM, http::http2_category()}; }
+
 /// Whether requests on a connection that has ended may be repeated.
 repeat repeat_of(const http2_call& one) noexcept {
     return one.was_kept && one.interim == 0 ? repeat::if_idempotent : repeat::never;
@@ -112,7 +115,7 @@ void http2_client_connection::take_news() {
         }
     }
     // The client sends these requests on another connection.
-    if (is_closing_ || is_suspect_) fail_waiting({NGHTTP2_REFUSED_STREAM, http::http2_category()});
+    if (is_closing_ || is_suspect_) fail_waiting(refused());
 }
 
 /// Opens streams for waiting calls, as many as the server permits.
@@ -138,9 +141,7 @@ bool http2_client_connection::send(context& cx) {
     const bool moves = http2_session::send(cx);
     if (!has_lost_output_ || lost_output_at_) return moves;
     lost_output_at_ = time::clock::now();
-    is_closing_ = true;
-    link_->set_open(false);
-    fail_waiting({NGHTTP2_REFUSED_STREAM, http::http2_category()});
+    close_to_calls();
     timer_.reset();
     if (open_.empty()) is_broken_ = true;
     return !is_broken_;  // the read may have been skipped because of the output
@@ -232,11 +233,6 @@ void http2_client_connection::send_ping() {
     pinged_at_ = time::clock::now();
 }
 
-time::time_point http2_client_connection::now() noexcept {
-    if (!now_) now_ = time::clock::now();
-    return *now_;
-}
-
 // ---- The end ----
 
 /// Sends GOAWAY, which ends the connection.
@@ -244,6 +240,13 @@ void http2_client_connection::begin_close() noexcept {
     is_closing_ = true;
     link_->set_open(false);
     terminate(NGHTTP2_NO_ERROR);
+}
+
+/// Accepts no further calls. The client sends those that wait on another connection.
+void http2_client_connection::close_to_calls() noexcept {
+    is_closing_ = true;
+    link_->set_open(false);
+    fail_waiting(refused());
 }
 
 /// Fails the calls that the server has not seen.
@@ -438,9 +441,7 @@ int http2_client_connection::frame_received(const nghttp2_frame& frame) {
     }
     if (frame.hd.type == NGHTTP2_GOAWAY) {
         goaway_ = frame.goaway.error_code;
-        is_closing_ = true;
-        link_->set_open(false);
-        fail_waiting({NGHTTP2_REFUSED_STREAM, http::http2_category()});
+        close_to_calls();
     }
     auto* const one = may_end ? find(frame.hd.stream_id) : nullptr;
     if (one == nullptr) return 0;
@@ -482,7 +483,7 @@ int http2_client_connection::frame_not_sent(const nghttp2_frame& frame, int why)
     if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
         link_->fail(*one, make_error_code(http::errc::header_too_large), repeat::never);
     } else {  // the server has sent GOAWAY
-        link_->fail(*one, {NGHTTP2_REFUSED_STREAM, http::http2_category()}, repeat::always);
+        link_->fail(*one, refused(), repeat::always);
     }
     return 0;
 }

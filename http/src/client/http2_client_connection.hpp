@@ -49,6 +49,8 @@ namespace eddy::detail {
 /// sends PING, and gets no requests until it receives something.
 class http2_client_connection final : public http2_session {
 public:
+    using output_type = bool;
+
     /// `socket` is the descriptor of the TCP connection below all layers, or -1.
     http2_client_connection(message_stream&& stream, int socket, std::shared_ptr<http2_link> link,
                             const http::client_options& options);
@@ -99,6 +101,7 @@ private:
     [[nodiscard]] std::error_code reason_of(const call& one, std::uint32_t why) const noexcept;
 
     void begin_close() noexcept;
+    void close_to_calls() noexcept;
     void end_calls() noexcept;
     void fail_waiting(std::error_code why) noexcept;
     void fail_unsent(call& one, std::error_code why) noexcept;
@@ -107,7 +110,6 @@ private:
     [[nodiscard]] time::time_point check_deadlines();
     [[nodiscard]] time::time_point deadline_of(call& one, time::time_point now);
     [[nodiscard]] time::time_point ping_deadline(time::time_point now);
-    [[nodiscard]] time::time_point now() noexcept;
 
     const std::shared_ptr<http2_link> link_;
     const int socket_;
@@ -118,8 +120,7 @@ private:
     std::deque<std::shared_ptr<call>> waiting_;
     std::vector<std::shared_ptr<call>> open_;  // sorted by the stream
     pool_box<time::sleep_future> timer_;
-    std::optional<time::time_point> now_;  // of this turn
-    time::time_point received_at_;         // the last received bytes
+    time::time_point received_at_;  // the last received bytes
     time::time_point idle_since_;
     std::optional<time::time_point> pinged_at_;
     std::optional<time::time_point> lost_output_at_;  // see http2_session::send()

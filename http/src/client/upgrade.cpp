@@ -14,12 +14,6 @@
 #include "client/http1_exchange.hpp"
 
 namespace eddy::detail {
-
-task<result<void>> as_result_task(task<void> work) {
-    co_await std::move(work);
-    co_return ok();
-}
-
 namespace {
 
 task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client> shared, std::string where,

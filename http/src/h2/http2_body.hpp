@@ -113,6 +113,7 @@ public:
     // For the reader:
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
+    [[nodiscard]] bool may_have_trailers() const noexcept { return true; }
     /// Returns the trailer fields. Empty before the end of the body.
     [[nodiscard]] http::headers trailers() const;
 
@@ -139,20 +140,6 @@ private:
     std::size_t trailer_bytes_ = 0;  // of all trailer fields, also of those that were dropped
     waker reader_;
     body_rate rate_;
-};
-
-/// The source of an http::body.
-class http2_source final : public body_source {
-public:
-    explicit http2_source(std::shared_ptr<http2_body> from) noexcept : from_(std::move(from)) {}
-    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
-        return from_->poll_read(cx, into);
-    }
-    bool may_have_trailers() const noexcept override { return true; }
-    http::headers make_trailers() override { return from_->trailers(); }
-
-private:
-    std::shared_ptr<http2_body> from_;
 };
 
 }  // namespace eddy::detail

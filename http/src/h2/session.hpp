@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
 
 #include <eddy/future/future.hpp>
+#include <eddy/time/clock.hpp>
 
 #include "h1/message_stream.hpp"
 
@@ -110,6 +112,11 @@ protected:
     [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
 
     void output_failed(std::error_code why) noexcept;
+    /// Returns the time of this turn. Reset now_ at its beginning.
+    [[nodiscard]] time::time_point now() noexcept {
+        if (!now_) now_ = time::clock::now();
+        return *now_;
+    }
 
     struct session_deleter {
         void operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
@@ -117,6 +124,7 @@ protected:
 
     const role role_;
     message_stream stream_;
+    std::optional<time::time_point> now_;
     std::unique_ptr<nghttp2_session, session_deleter> session_;
     std::exception_ptr in_callback_;
     std::error_code broken_by_;        // the error of the connection below, if it has failed

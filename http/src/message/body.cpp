@@ -8,6 +8,17 @@
 #include <eddy/http/error.hpp>
 #include <eddy/io/read.hpp>
 
+namespace eddy::detail {
+
+http::body body_access::from_source(std::unique_ptr<body_source> source, std::optional<std::uint64_t> size) noexcept {
+    http::body made;
+    made.source_ = std::move(source);
+    made.size_ = size.value_or(http::body::unknown);
+    return made;
+}
+
+}  // namespace eddy::detail
+
 namespace eddy::http {
 namespace {
 
@@ -33,13 +44,6 @@ eddy::bytes body::bytes_of(std::string&& content) {
     // A short text is copied together with the reference count, into one block of the frame pool.
     constexpr std::size_t most_copied = 256;
     return content.size() <= most_copied ? eddy::bytes::copy_of(content) : eddy::bytes(std::move(content));
-}
-
-body body::from_source(std::unique_ptr<detail::body_source> source, std::optional<std::uint64_t> size) noexcept {
-    body made;
-    made.source_ = std::move(source);
-    made.size_ = size.value_or(unknown);
-    return made;
 }
 
 poll_result<result<std::size_t>> body::poll_read(context& cx, std::span<std::byte> into) {

@@ -82,8 +82,10 @@ public:
         }
     }
 
-    [[nodiscard]] bool ends_with_peer() const noexcept override { return from_.ends_with_peer(); }
-    [[nodiscard]] std::size_t held_bytes() const noexcept override { return state_size + from_.held_bytes(); }
+    [[nodiscard]] bool ends_with_peer() const noexcept override { return body_access::ends_with_peer(from_); }
+    [[nodiscard]] std::size_t held_bytes() const noexcept override {
+        return state_size + body_access::held_bytes(from_);
+    }
 
 private:
     void begin_work(std::size_t bytes, int flush) noexcept {

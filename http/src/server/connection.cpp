@@ -15,20 +15,18 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future/future_ops.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/http/h1.hpp>
 #include <eddy/http/serve.hpp>
-#include <eddy/http/upgrade.hpp>
+#include <eddy/http/switch_protocols.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "h1/body_sender.hpp"
 #include "h2/http2.hpp"
 #include "message/syntax.hpp"
-#include "server/incoming_body.hpp"
-#include "server/service_call.hpp"
+#include "server/server_exchange.hpp"
 
 // One HTTP/1.1 connection of a server: http::h1::server_engine, the transport, and the calls of the service.
 
@@ -40,7 +38,6 @@ namespace {
 
 using http::status;
 
-constexpr std::size_t most_discarded = 256 * 1024;  // bytes of a body that the service has not read
 constexpr auto close_limit = std::chrono::seconds(2);
 
 /// The start of the preface of HTTP/2 (RFC 9113, section 3.4). nghttp2 checks the rest.
@@ -66,103 +63,7 @@ line_parts first_line(std::string_view received) noexcept {
     return parts;
 }
 
-/// A request and its response. An idle connection has none.
-struct server_exchange : immovable {
-    explicit server_exchange(const http::h1::limits& limits) noexcept : engine(limits) {}
-    ~server_exchange() { detach(); }
-
-    /// Adds the fields Upgrade of the request to service_call::upgrade.
-    void add_upgrade();
-    /// Ends the use of the connection by the request's body.
-    void detach() noexcept {
-        if (incoming) end_body();
-    }
-    /// Replaces a failure of the service by a response, after which the connection is closed.
-    void answer_failure();
-    /// Keeps `why`, an error of the service or of the response's body, and returns whether on_error() receives a
-    /// failure. The error of the request's body is not reported, even if the service has passed it on: the client has
-    /// disconnected, was too slow, or has sent something invalid or too large.
-    bool keep_failure(std::error_code why);
-    /// Counts the memory of the response, unless write() copies its body.
-    void hold(const http::serve_options& options, const std::optional<net::socket_addr>& peer);
-    /// Writes the head of the response, and its body if that is short and in memory. Otherwise makes `sender`.
-    void write(std::string& out);
-    /// Prepares the body of the request for the response. Returns its lock if another task may still read it.
-    [[nodiscard]] std::unique_lock<mutex> begin_response();
-    void end_body() noexcept;
-
-    http::h1::server_engine engine;
-    service_call call;
-    std::shared_ptr<incoming_body> incoming;      // null without a body, if the body is in memory, and after detach()
-    std::optional<std::error_code> body_failure;  // of `incoming`, after detach()
-    std::optional<body_sender> sender;            // null if the whole response is in the buffer
-    std::optional<connection_end> end;
-    std::size_t discarded = 0;               // bytes of the request's body
-    std::optional<std::error_code> failure;  // for serve_options::on_error(); or call.thrown
-    bool is_last = false;                    // the client sends no further request: it has sent "Connection: close"
-    bool is_gone = false;                    // the client has gone while the service worked
-    bool has_switched = false;               // the response 101 was sent
-};
-
-void server_exchange::add_upgrade() {
-    for (const auto& [field, value] : engine.request().headers)
-        if (http::equal_names(field, "Upgrade")) call.upgrade.append(call.upgrade.empty() ? "" : ",").append(value);
-}
-
-void server_exchange::end_body() noexcept {
-    incoming->detach();
-    if (const auto why = incoming->failure()) body_failure = why;
-    incoming.reset();
-}
-
-void server_exchange::answer_failure() {
-    call.answer_failure(incoming ? incoming->failure() : body_failure.value_or(std::error_code()));
-    engine.close();
-}
-
-bool server_exchange::keep_failure(std::error_code why) {
-    const auto of_client = incoming ? incoming->failure() : body_failure.value_or(std::error_code());
-    if (why && why != of_client) failure = why;
-    return call.thrown || failure;
-}
-
-bool is_short(const http::body& of) noexcept {
-    return of.in_memory() != nullptr && of.in_memory()->size() < body_sender::most_unsent;
-}
-
-void server_exchange::hold(const http::serve_options& options, const std::optional<net::socket_addr>& peer) {
-    const auto& body = call.answer().body;
-    if (is_short(body)) return;
-    if (const auto size = body.held_bytes(); size != 0) call.hold(options, size, 0, peer);
-}
-
-void server_exchange::write(std::string& out) {
-    auto& answer = call.answer();
-    if (answer.status == status::reset_content) answer.body = http::body();
-    const auto guard = begin_response();
-    engine.write_head(out, answer);
-    if (is_short(answer.body)) {
-        engine.write_data(out, answer.body.in_memory()->text());
-        engine.write_end(out);
-    }
-    if (engine.sends_body()) sender.emplace();
-}
-
-std::unique_lock<mutex> server_exchange::begin_response() {
-    if (!incoming) return {};
-    if (call.answer().body.in_memory() == nullptr) {  // the response's body may be that of the request
-        auto guard = incoming->guard();
-        incoming->begin_response();
-        return guard;
-    }
-    detach();
-    // Too much of the body is unread, so the connection will be closed. The response announces that, so that the client
-    // sends no further request on it.
-    if (body_failure || engine.announced() > most_discarded) engine.close();
-    return {};
-}
-
-/// A connection of a server. It may be moved until it is polled.
+/// A connection of a server: a future.
 ///
 ///     phase       waits for                                        then
 ///     idle        sending the collected responses, then bytes      head; over
@@ -183,6 +84,8 @@ std::unique_lock<mutex> server_exchange::begin_response() {
 /// frame nor a suspension, and goes from `idle` to `idle` in one poll.
 class server_connection {
 public:
+    using output_type = void;
+
     server_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
                       std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection,
                       bool may_be_http2)
@@ -234,7 +137,7 @@ public:
     [[nodiscard]] result<void> outcome() const {
         if (!exchange_) return ok();
         if (exchange_->call.thrown) std::rethrow_exception(exchange_->call.thrown);
-        if (exchange_->failure) return std::unexpected(*exchange_->failure);
+        if (exchange_->failure) return std::unexpected(exchange_->failure);
         return ok();
     }
 
@@ -247,7 +150,7 @@ public:
         return exchange_->incoming ? exchange_->incoming->poll_flush(cx) : stream_.poll_flush(cx);
     }
     [[nodiscard]] std::error_code poll_waiting(context& cx, const http::body& from) {
-        const bool has_gone = poll_client_gone(cx) || (stream_.has_ended() && from.ends_with_peer());
+        const bool has_gone = poll_client_gone(cx) || (stream_.has_ended() && body_access::ends_with_peer(from));
         return has_gone ? make_error_code(errc::unexpected_eof) : std::error_code();
     }
 
@@ -604,7 +507,7 @@ poll_result<std::error_code> server_connection::poll_discard(context& cx, server
         if (!*count) return count->error();
         if (**count == 0) return std::error_code();
         it.discarded += **count;
-        if (it.discarded > most_discarded) return make_error_code(http::errc::body_too_large);
+        if (it.discarded > server_exchange::most_discarded) return make_error_code(http::errc::body_too_large);
     }
 }
 
@@ -653,22 +556,9 @@ task<result<void>> server_connection::serve_upgraded(http_upgrade& next) {
     }
 }
 
-/// The future of server_connection::poll().
-class serving_requests : public future_ops<serving_requests> {
-public:
-    using output_type = void;
-
-    explicit serving_requests(server_connection& on) noexcept : on_(&on) {}
-    poll_result<void> poll(context& cx) { return on_->poll(cx); }
-    poll_result<void> poll_cancel(context& cx) { return on_->poll_cancel(cx); }
-
-private:
-    server_connection* on_;
-};
-
 /// Serves a connection. While it is idle, it waits in this coroutine frame.
 task<result<void>> serve_requests(server_connection connection) {
-    co_await serving_requests(connection);
+    co_await connection;
     if (connection.is_http2()) co_return co_await std::move(connection).serve_as_http2();
     if (const auto upgrade = connection.take_upgrade()) co_return co_await connection.serve_upgraded(*upgrade);
     co_return connection.outcome();
@@ -690,9 +580,14 @@ task<result<void>> serve_any(http_transport stream, http_protocol protocol, std:
 
 }  // namespace
 
+task<result<void>> as_result_task(task<void> work) {
+    co_await std::move(work);
+    co_return ok();
+}
+
 task<result<void>> serve_http(http_transport stream, http_protocol protocol, std::shared_ptr<const http_server> server,
                               std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
-    const auto counters = server->options.counters();
+    const auto counters = server_access::counters(server->options);
     auto serving = serve_any(std::move(stream), protocol, std::move(server), peer, std::move(connection));
     if (!counters) return serving;
     return counted(counted_connection(counters), std::move(serving));

@@ -184,7 +184,7 @@ void http2_connection::probe_answered() noexcept {
     const auto& options = server_->options;
     const auto whole = connection_window(wanted);
     const auto added = whole - connection_window(window_.size());
-    auto* const memory = options.memory();
+    auto* const memory = server_access::memory(options);
     if (!enlarged_.take(memory != nullptr ? &memory->windows : nullptr, added, enlarged_.count(),
                         options.window_memory_limit()))
         return;
@@ -269,11 +269,6 @@ time::time_point http2_connection::deadline_of(exchange& one, time::time_point n
     return next > now ? next : never;
 }
 
-time::time_point http2_connection::now() noexcept {
-    if (!now_) now_ = time::clock::now();
-    return *now_;
-}
-
 // ---- The end ----
 
 void http2_connection::refuse(http2_client_frames::refusal why) noexcept {
@@ -322,32 +317,13 @@ void http2_connection::fail(const exchange& one, std::error_code why, std::excep
 
 // ---- The task ----
 
-namespace {
-
-/// The future of a connection. It only refers to the connection, which must not move because nghttp2 stores its
-/// address.
-class http2_serving : public future_ops<http2_serving> {
-public:
-    using output_type = bool;
-
-    explicit http2_serving(http2_connection& on) noexcept : on_(&on) {}
-    poll_result<bool> poll(context& cx) { return on_->poll(cx); }
-    poll_result<void> poll_cancel(context& cx) { return on_->poll_cancel(cx); }
-
-private:
-    http2_connection* on_;
-};
-
-}  // namespace
-
 bool has_http2() noexcept { return true; }
 
 task<result<void>> serve_http2(message_stream stream, std::shared_ptr<const http_server> server,
                                std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection,
                                time::time_point first_until) {
     http2_connection all(std::move(stream), std::move(server), peer, std::move(connection), first_until);
-    http2_serving serving(all);
-    const bool is_alive = co_await serving;
+    const bool is_alive = co_await all;
     if (is_alive) {
         connection_end closing(all.stream(), goaway_limit);
         co_await closing;

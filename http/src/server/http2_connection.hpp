@@ -17,7 +17,6 @@
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/future/future_ops.hpp>
 #include <eddy/future/futures_unordered.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/serve.hpp>
@@ -71,6 +70,8 @@ namespace eddy::detail {
 /// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
 class http2_connection final : public http2_session {
 public:
+    using output_type = bool;
+
     http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
                      std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection,
                      time::time_point first_until);
@@ -150,7 +151,6 @@ private:
     [[nodiscard]] bool has_deadlines() const noexcept;
     [[nodiscard]] time::time_point check_deadlines();
     [[nodiscard]] time::time_point deadline_of(exchange& one, time::time_point now);
-    [[nodiscard]] time::time_point now() noexcept;
 
     std::shared_ptr<const http_server> server_;
     std::optional<net::socket_addr> peer_;
@@ -163,7 +163,6 @@ private:
     std::unique_ptr<cancelled_future> told_;  // null if there is no token, or after its cancellation
     pool_box<time::sleep_future> timer_;      // null while there is no deadline
     time::time_point drain_until_ = time::time_point::max();
-    std::optional<time::time_point> now_;  // of this turn
     std::uint64_t requests_ = 0;
     http2_window window_;
     held_share enlarged_;             // of window_, and of the connection's window

@@ -54,7 +54,7 @@ void http2_connection::start(exchange& one) {
         one.incoming.reset();
         one.asked.body = http::body(std::move(whole));
     } else if (one.incoming) {
-        one.asked.body = http::body::from_source(std::make_unique<http2_source>(one.incoming), one.length);
+        one.asked.body = body_access::from_shared(one.incoming, one.length);
     }
     one.call.begin(*server_);
     try {
@@ -130,7 +130,7 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
 /// Counts the memory of a response.
 void http2_connection::hold(exchange& one) {
     const auto& body = one.call.answer().body;
-    const auto size = body.held_bytes() + (body.in_memory() == nullptr ? http2_part::capacity : 0);
+    const auto size = body_access::held_bytes(body) + (body.in_memory() == nullptr ? http2_part::capacity : 0);
     if (size < least_held) return;
     one.call.hold(server_->options, size, response_bytes_, peer_);
     response_bytes_ += one.call.held.count();
@@ -175,7 +175,7 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
             if (!ready) return false;
             count = *ready;
             if (!count) fail(one, count.error(), nullptr);
-            next.is_last = count && (*count == 0 || one.call.answer().body.has_ended());
+            next.is_last = count && (*count == 0 || body_access::has_ended(one.call.answer().body));
             if (next.is_last) one.trailers = trailers_to_send(one.call.answer().body);
         } catch (...) {
             count = std::unexpected(std::error_code());

@@ -10,27 +10,13 @@
 namespace eddy::detail {
 namespace {
 
-class incoming_source final : public body_source {
-public:
-    explicit incoming_source(std::shared_ptr<incoming_body> from) noexcept : from_(std::move(from)) {}
-    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
-        return from_->poll_read(cx, into);
-    }
-    http::headers make_trailers() override { return from_->trailers(); }
-
-private:
-    std::shared_ptr<incoming_body> from_;
-};
-
 result<std::size_t> failed(std::error_code why) { return std::unexpected(why); }
 
 }  // namespace
 
 // ---- The connection's task ----
 
-http::body incoming_body::make_body() {
-    return http::body::from_source(std::make_unique<incoming_source>(shared_from_this()), engine_->body_size());
-}
+http::body incoming_body::make_body() { return body_access::from_shared(shared_from_this(), engine_->body_size()); }
 
 void incoming_body::set_connection(waker task) noexcept {
     const std::lock_guard guard(lock_);

@@ -64,6 +64,8 @@ public:
     // ---- For the reader ----
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
+    /// Returns false: a body with trailer fields has no announced size.
+    [[nodiscard]] bool may_have_trailers() const noexcept { return false; }
     [[nodiscard]] http::headers trailers();
 
 private:

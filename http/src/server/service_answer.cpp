@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <eddy/detail/slot.hpp>
-#include <eddy/future/future_ops.hpp>
 
 namespace eddy::detail {
 
@@ -17,14 +16,6 @@ task<result<http::response>> with_result(task<http::response> answer) { co_retur
 
 }  // namespace
 
-poll_result<result<http::response>> service_answer::poll(context& cx) {
-    slot<http::response> answer;
-    std::optional<std::error_code> failure;
-    if (!poll_into(cx, answer, failure)) return not_ready;
-    if (failure) return output_type(std::unexpect, *failure);
-    return output_type(std::move(answer.value()));
-}
-
 bool service_answer::poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure) {
     const std::source_location awaited_at = cx.where();  // the awaits of the service change it
     const auto poll_one = [&]<class T>(task<T>& work, slot<T>& outcome) {
@@ -33,7 +24,7 @@ bool service_answer::poll_into(context& cx, slot<http::response>& into, std::opt
         return true;
     };
     if (is_plain_) return poll_one(plain_, into);
-    slot<output_type> outcome;
+    slot<result<http::response>> outcome;
     if (!poll_one(fallible_, outcome)) return false;
     if (auto& answer = outcome.value()) {
         into.set_value(*std::move(answer));

@@ -56,7 +56,7 @@ void report_refusal(const http::serve_options& options, status why, std::string_
 
 void note_refusal(const http::serve_options& options, status why, std::string_view method, std::string_view target,
                   const std::optional<net::socket_addr>& peer) noexcept {
-    if (const auto& counters = options.counters()) counters->count(why);
+    if (const auto& counters = server_access::counters(options)) counters->count(why);
     report_refusal(options, why, method, target, peer);
 }
 
@@ -68,14 +68,14 @@ std::string request_name::text() const {
 }
 
 void service_call::begin(const http_server& server) noexcept {
-    if (const auto& counters = server.options.counters()) counted_.emplace(*counters);
+    if (const auto& counters = server_access::counters(server.options)) counted_.emplace(*counters);
 }
 
 void service_call::start(const http_server& server, http::request&& asked,
                          const std::optional<net::socket_addr>& peer) {
     asked.peer = peer;
     client = request_access::add_client(asked);
-    running_.emplace(server.answer.start(std::move(asked)));
+    running_.emplace(server_access::start(server.answer, std::move(asked)));
 }
 
 bool service_call::poll(context& cx) {
@@ -112,7 +112,7 @@ void service_call::answer_failure(std::error_code of_body) {
 
 void service_call::hold(const http::serve_options& options, std::size_t size, std::size_t own,
                         const std::optional<net::socket_addr>& peer) {
-    auto* const memory = options.memory();
+    auto* const memory = server_access::memory(options);
     if (held.take(memory != nullptr ? &memory->responses : nullptr, size, own, options.response_memory_limit())) return;
     replace(http::response(status::service_unavailable));
     report_refusal(options, status::service_unavailable, http::to_string(name.method()), name.target(), peer);

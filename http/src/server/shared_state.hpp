@@ -12,6 +12,8 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/http/serve.hpp>
+#include <eddy/http/service.hpp>
 #include <eddy/http/status.hpp>
 #include <eddy/net/serve.hpp>
 #include <eddy/time/clock.hpp>
@@ -57,6 +59,19 @@ private:
     counter requests_{0};
     counter connections_{0};
     counter accepted_{0};
+};
+
+/// Gives a server access to the private members of its options and its service.
+struct server_access {
+    /// Returns the memory of these limits. Null in options that were moved from.
+    [[nodiscard]] static server_memory* memory(const http::serve_options& of) noexcept { return of.memory_.get(); }
+    /// Returns null without serve_options::metrics().
+    [[nodiscard]] static const std::shared_ptr<http_counters>& counters(const http::serve_options& of) noexcept {
+        return of.counters_;
+    }
+    [[nodiscard]] static service_answer start(const http::service& one, http::request&& asked) {
+        return one.callable_->call(std::move(asked));
+    }
 };
 
 /// Counts a call of a service. The destructor counts it with `code`: by default, as a request that was cancelled.

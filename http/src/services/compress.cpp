@@ -156,7 +156,7 @@ void compress_response(http::response& answer, const compression_request& asked,
     if (!asked.is_head && content != nullptr && content->size() <= most_at_once) {
         answer.body = http::body(gzip_text(content->text(), options.level()));
     } else {
-        answer.body = http::body::from_source(gzip_source(std::move(answer.body), options.level()), std::nullopt);
+        answer.body = body_access::from_source(gzip_source(std::move(answer.body), options.level()));
     }
 }
 

@@ -53,7 +53,7 @@ http::response event_response(std::unique_ptr<body_source> events) {
     http::response answer;
     answer.headers.add("Content-Type", "text/event-stream");
     answer.headers.add("Cache-Control", "no-cache");
-    answer.body = http::body::from_source(std::move(events), std::nullopt);
+    answer.body = body_access::from_source(std::move(events));
     return answer;
 }
 

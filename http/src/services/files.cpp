@@ -219,7 +219,7 @@ result<http::response> answer_with(const http::request& asked, const open_file& 
         answer.headers.add("Content-Range",
                            unit(std::to_string(part.begin) + '-' + std::to_string(part.begin + part.count - 1)));
     if (part.count > piece_size || asked.method == method::head) {
-        answer.body = http::body::from_source(std::make_unique<file_source>(file, part.begin, part.count), part.count);
+        answer.body = body_access::from_source(std::make_unique<file_source>(file, part.begin, part.count), part.count);
         return answer;
     }
     auto content = read_piece(*file, part.begin, static_cast<std::size_t>(part.count));

@@ -61,6 +61,23 @@ private:
     R reader_;
 };
 
+/// A source that is an object which others use, too.
+template <class T>
+class shared_source final : public body_source {
+public:
+    explicit shared_source(std::shared_ptr<T> from) noexcept : from_(std::move(from)) {}
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
+        return from_->poll_read(cx, into);
+    }
+    bool may_have_trailers() const noexcept override { return from_->may_have_trailers(); }
+    http::headers make_trailers() override { return from_->trailers(); }
+
+private:
+    std::shared_ptr<T> from_;
+};
+
+struct body_access;
+
 }  // namespace eddy::detail
 
 namespace eddy::http {
@@ -113,13 +130,7 @@ public:
     /// ends after as many bytes. Reading fails with http::errc::body_too_short if the reader ends earlier. Without
     /// `size`, the body is sent in chunks, or until the end of the connection to a client of HTTP/1.0.
     template <class R>
-    [[nodiscard]] static body from_reader(R reader, std::optional<std::uint64_t> size = std::nullopt) {
-        static_assert(detail::check_reader<R>());
-        return from_source(std::make_unique<detail::body_source_of<R>>(std::move(reader)), size);
-    }
-    /// For use by the library.
-    [[nodiscard]] static body from_source(std::unique_ptr<detail::body_source> source,
-                                          std::optional<std::uint64_t> size) noexcept;
+    [[nodiscard]] static body from_reader(R reader, std::optional<std::uint64_t> size = std::nullopt);
 
     /// Returns this body with trailer fields: fields that are sent after the bytes, for example a checksum. `make()`
     /// returns them, after all bytes were read. Such a body is sent in chunks, without its size.
@@ -137,17 +148,6 @@ public:
     ///     const auto sum = response.body.trailers().get("Sum");
     /// Lifetime: valid until the next call.
     [[nodiscard]] const headers& trailers();
-
-    /// For use by the library.
-    [[nodiscard]] bool ends_with_peer() const noexcept { return source_ && source_->ends_with_peer(); }
-    /// For use by the library: returns the memory that the body needs until its end, in bytes. Memory that the program
-    /// shares with other bodies does not count.
-    [[nodiscard]] std::size_t held_bytes() const noexcept {
-        if (source_) return source_->held_bytes();
-        return content_.is_unique() ? content_.size() : 0;
-    }
-    /// For use by the library: returns whether the last byte was read and no trailer fields can follow.
-    [[nodiscard]] bool has_ended() const noexcept { return size_ == 0 && !(source_ && source_->may_have_trailers()); }
 
     /// Returns the number of remaining bytes, or nullopt if it is unknown.
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept {
@@ -169,6 +169,8 @@ public:
     [[nodiscard]] task<result<std::string>> read_text(std::size_t limit = default_body_limit);
 
 private:
+    friend detail::body_access;
+
     // Not an optional: moving one stalls if its parts were just written (see detail/by_parts.hpp).
     static constexpr auto unknown = std::numeric_limits<std::uint64_t>::max();
 
@@ -183,6 +185,31 @@ private:
 
 namespace eddy::detail {
 
+/// Gives the library access to the private members of http::body.
+struct EDDY_API body_access {
+    /// Makes a body that is read from `source`; see http::body::from_reader().
+    [[nodiscard]] static http::body from_source(std::unique_ptr<body_source> source,
+                                                std::optional<std::uint64_t> size = std::nullopt) noexcept;
+    /// Makes a body that is read from an object which others use, too.
+    template <class T>
+    [[nodiscard]] static http::body from_shared(std::shared_ptr<T> source, std::optional<std::uint64_t> size) {
+        return from_source(std::make_unique<shared_source<T>>(std::move(source)), size);
+    }
+    [[nodiscard]] static bool ends_with_peer(const http::body& of) noexcept {
+        return of.source_ && of.source_->ends_with_peer();
+    }
+    /// Returns the memory that the body needs until its end, in bytes. Memory that the program shares with other bodies
+    /// does not count.
+    [[nodiscard]] static std::size_t held_bytes(const http::body& of) noexcept {
+        if (of.source_) return of.source_->held_bytes();
+        return of.content_.is_unique() ? of.content_.size() : 0;
+    }
+    /// Returns whether the last byte was read and no trailer fields can follow.
+    [[nodiscard]] static bool has_ended(const http::body& of) noexcept {
+        return of.size_ == 0 && !(of.source_ && of.source_->may_have_trailers());
+    }
+};
+
 /// A body, and a function that returns its trailer fields.
 template <class F>
 class trailing_source final : public body_source {
@@ -191,8 +218,8 @@ public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         return from_.poll_read(cx, into);
     }
-    bool ends_with_peer() const noexcept override { return from_.ends_with_peer(); }
-    std::size_t held_bytes() const noexcept override { return from_.held_bytes(); }
+    bool ends_with_peer() const noexcept override { return body_access::ends_with_peer(from_); }
+    std::size_t held_bytes() const noexcept override { return body_access::held_bytes(from_); }
     http::headers make_trailers() override { return make_(); }
 
 private:
@@ -204,13 +231,19 @@ private:
 
 namespace eddy::http {
 
+template <class R>
+body body::from_reader(R reader, std::optional<std::uint64_t> size) {
+    static_assert(detail::check_reader<R>());
+    return detail::body_access::from_source(std::make_unique<detail::body_source_of<R>>(std::move(reader)), size);
+}
+
 template <class F>
 body body::with_trailers(F make) && {
     constexpr bool makes_headers = std::is_invocable_r_v<headers, F&>;
     static_assert(makes_headers, "eddy: with_trailers() needs a function without arguments that returns http::headers");
     if constexpr (makes_headers)
-        return from_source(std::make_unique<detail::trailing_source<F>>(std::move(*this), std::move(make)),
-                           std::nullopt);
+        return detail::body_access::from_source(
+            std::make_unique<detail::trailing_source<F>>(std::move(*this), std::move(make)));
 }
 
 }  // namespace eddy::http

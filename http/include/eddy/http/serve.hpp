@@ -219,12 +219,11 @@ public:
     [[nodiscard]] bool http2() const noexcept { return http2_; }
     [[nodiscard]] std::size_t window_limit() const noexcept { return window_limit_; }
     [[nodiscard]] std::size_t window_memory_limit() const noexcept { return window_memory_limit_; }
-    /// For use by the library: returns the counters of these limits. Null in options that were moved from.
-    [[nodiscard]] detail::server_memory* memory() const noexcept { return memory_.get(); }
-    [[nodiscard]] const std::shared_ptr<detail::http_counters>& counters() const noexcept { return counters_; }
     [[nodiscard]] std::uint32_t max_streams() const noexcept { return max_streams_; }
 
 private:
+    friend detail::server_access;
+
     net::serve_options connections_;
     std::chrono::nanoseconds header_timeout_ = std::chrono::seconds(10);
     std::chrono::nanoseconds io_timeout_ = std::chrono::seconds(30);

@@ -14,6 +14,12 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
+namespace eddy::detail {
+
+struct server_access;
+
+}  // namespace eddy::detail
+
 namespace eddy::http {
 
 /// A type-erased callable that answers requests. It takes a `request` and returns a `task<response>` or a
@@ -36,12 +42,13 @@ public:
     /// Answers a request.
     /// Errors: those of the callable.
     /// Cancel safety: that of the callable.
-    [[nodiscard]] task<result<response>> operator()(request asked) const { return start(std::move(asked)).as_task(); }
-    /// For use by the library: same as operator(), but returns a future that needs no coroutine for a conversion.
-    /// Cancel safety: that of the callable.
-    [[nodiscard]] detail::service_answer start(request&& asked) const { return callable_->call(std::move(asked)); }
+    [[nodiscard]] task<result<response>> operator()(request asked) const {
+        return callable_->call(std::move(asked)).as_task();
+    }
 
 private:
+    friend detail::server_access;
+
     template <class F>
     static std::shared_ptr<detail::http_service> make(F&& function) {
         using kept = std::decay_t<F>;

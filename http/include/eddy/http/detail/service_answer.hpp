@@ -12,7 +12,6 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/future/future_ops.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>
@@ -22,12 +21,10 @@
 
 namespace eddy::detail {
 
-/// The task that a service returns: a task of a response, or of a result. This class is a future that converts a
-/// response to a result, so that no further coroutine is needed for the conversion.
-class EDDY_API service_answer : public future_ops<service_answer> {
+/// The task that a service returns: a task of a response, or of a result. A server polls either of them, without a
+/// further coroutine that converts a response to a result.
+class EDDY_API service_answer {
 public:
-    using output_type = result<http::response>;
-
     service_answer(task<http::response>&& work) noexcept : plain_(std::move(work)), is_plain_(true) {}
     service_answer(task<result<http::response>>&& work) noexcept : fallible_(std::move(work)), is_plain_(false) {}
     service_answer(service_answer&& other) noexcept : is_plain_(other.is_plain_) {
@@ -46,11 +43,9 @@ public:
         }
     }
 
-    poll_result<output_type> poll(context& cx);
-    poll_result<void> poll_cancel(context& cx);
-    /// Same as poll(), but stores the response in `into`, or the error in `failure`, which saves moves of the response.
-    /// Returns whether the task has ended.
+    /// Polls the task. Returns whether it has ended, with a response in `into` or an error in `failure`.
     [[nodiscard]] bool poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure);
+    poll_result<void> poll_cancel(context& cx);
 
     [[nodiscard]] task<result<http::response>> as_task() &&;
 
