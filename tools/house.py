@@ -13,7 +13,7 @@ include/ and src/ for all libraries, before each of them had a folder, is known,
   `reactor/drivers` are two folders. The folders of one system (sys/linux, sys/bsd, ...) are a part of the folder above.
 - `detail` is what is inside a namespace `detail`.
 - A base name occurs more than once if two headers or two sources of a library have it. Umbrella headers (eddy/io.hpp)
-  do not count, and neither do the folders of one system.
+  do not count, and neither do the folders of one system, and no_threads, whose headers replace those of the same path.
 """
 import argparse
 import pathlib
@@ -184,7 +184,7 @@ def repeated_names(tree):
     found = defaultdict(set)
     for library in libraries:
         for file in [*tree.headers[library], *tree.sources[library].values()]:
-            folder = file.parent.parent if file.parent.name in of_a_system else file.parent
+            folder = pathlib.Path(*(part for part in file.parent.parts if part not in of_a_system))
             if file.parent.name == "eddy" and (file.parent / file.stem).is_dir():
                 continue  # an umbrella header
             found[library, file.stem, file.suffix].add(folder)

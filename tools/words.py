@@ -3,7 +3,8 @@
 """Prints the number of words of the documents about the code, of the READMEs of folders, and of the pages for users:
 tools/words.py [TREE]
 
-TREE is another work tree, for example of an old commit. A word is what `wc -w` counts."""
+TREE is another work tree, for example of an old commit. A word is what `wc -w` counts, if it contains a letter or a
+digit: not the frame of a table."""
 import pathlib
 import signal
 import subprocess
@@ -32,7 +33,8 @@ def main():
     groups = {}
     for path in (pathlib.Path(name) for name in sorted(listed)):
         if (group := group_of(path)) and (top / path).exists():
-            groups.setdefault(group, []).append((len((top / path).read_text().split()), path))
+            words = sum(any(c.isalnum() for c in word) for word in (top / path).read_text().split())
+            groups.setdefault(group, []).append((words, path))
     for group, found in groups.items():
         print(f"{sum(words for words, _ in found):6} {group}")
         for words, path in found:
