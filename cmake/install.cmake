@@ -123,12 +123,13 @@ install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyC
         DESTINATION ${package_dir} COMPONENT eddy_dev)
 install(PROGRAMS tools/eddy-check TYPE BIN COMPONENT eddy_dev)
 install(FILES LICENSE TYPE DOC COMPONENT eddy_dev)
-# The pages are in one folder there, so links between them lose their folders.
+# The pages are in one folder there, so links between them lose their folders, and links to files outside become plain text.
 file(GLOB pages docs/*.md */docs/*.md)
 foreach(page IN LISTS pages)
   cmake_path(GET page FILENAME name)
   file(READ ${page} text)
   string(REGEX REPLACE "\\]\\(([a-z./]*/)?docs/([a-zA-Z_-]+\\.md)" "](\\2" text "${text}")
+  string(REGEX REPLACE "\\[([^]]*)\\]\\([.][.]/[^)]*\\)" "\\1" text "${text}")
   file(WRITE ${PROJECT_BINARY_DIR}/pages/${name} "${text}")
 endforeach()
 install(DIRECTORY ${PROJECT_BINARY_DIR}/pages/ TYPE DOC COMPONENT eddy_dev)

@@ -127,6 +127,8 @@ one_driver() {
 
 # Prints the files that the last 20 commits have changed and that match a pattern: at most 20, the latest first.
 changed_lately() {
+    git rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
+        die "git knows which files changed lately. In an archive of the sources, first run: git init && git add -A && git commit -m sources"
     git log -20 --name-only --format= | awk -v pattern="$1" '$0 ~ pattern && !seen[$0]++' | while read -r file; do
         [[ ! -f $file ]] || echo "$file"
     done | awk 'NR <= 20' # not head, which would end the writer with SIGPIPE

@@ -31,9 +31,10 @@ link = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<target>[^)\s]+)\)")
 
 
 def pages():
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=top, capture_output=True, text=True,
-                            check=True).stdout.split()
-    return sorted(path for path in (top / name for name in listed) if path.exists())
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=top, capture_output=True, text=True)
+    if listed.returncode != 0:
+        sys.exit("check_pages.py: git lists the pages. In an archive of the sources, first run: git init")
+    return sorted(path for path in (top / name for name in listed.stdout.split()) if path.exists())
 
 
 # ---- Code ----
