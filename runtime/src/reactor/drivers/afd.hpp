@@ -19,13 +19,8 @@ namespace eddy::detail {
 /// The readiness driver for Windows: poll operations of the device AFD on an I/O completion port. AFD is the kernel's
 /// part of Winsock. Its poll operation is not documented, but select(), mio, libuv and wepoll depend on it.
 ///
-/// A poll operation completes once, when one of its conditions holds. So a condition is requested until it is reported:
-///
-///                watch()             reported by a tick
-///     not watched ───> requested ────────────────────────> not requested
-///                          ^                                    │
-///                          └── rearm(), after a call would ─────┘
-///                              block; watch_again()
+/// A poll operation completes once, when one of its conditions holds. So a condition is requested until it is reported,
+/// as in poll_driver.
 ///
 /// A socket has at most one operation in flight. If conditions are requested that it does not contain, it is cancelled,
 /// and its completion starts the next one:
