@@ -7,32 +7,20 @@ namespace eddy::detail {
 
 // Wakers are copied, destroyed and woken without the lock, because that may run user-provided code.
 
-/// Calls `change()` under the lock. Then wakes the waker that it has returned.
-template <class F>
-void http2_link::wake_after(F change) noexcept {
-    waker woken;
-    {
-        const std::lock_guard guard(lock_);
-        woken = change();
-    }
-    std::move(woken).wake();
-}
-
 bool http2_link::is_open() const noexcept {
     const std::lock_guard guard(lock_);
     return is_open_;
 }
 
 bool http2_link::submit(const std::shared_ptr<http2_call>& call) {
-    waker connection;
-    {
-        const std::lock_guard guard(lock_);
-        if (!is_open_) return false;
+    bool is_accepted = false;
+    wake_after([&] {
+        is_accepted = is_open_;
+        if (!is_accepted) return waker();
         call->was_kept = std::exchange(was_used_, true);
-        if (inbox_.submit(call)) connection = std::exchange(connection_, waker());
-    }
-    std::move(connection).wake();
-    return true;
+        return inbox_.submit(call) ? std::exchange(connection_, waker()) : waker();
+    });
+    return is_accepted;
 }
 
 void http2_link::fill(const std::shared_ptr<http2_call>& call, std::size_t count, bool is_last) {

@@ -124,9 +124,6 @@ public:
     void close(http2_call& call) noexcept;
 
 private:
-    template <class F>
-    void wake_after(F change) noexcept;
-
     const std::string address_;
     // Guarded by the lock:
     call_inbox<std::shared_ptr<http2_call>> inbox_;

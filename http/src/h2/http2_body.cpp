@@ -38,18 +38,17 @@ void http2_mailbox::end() noexcept {
 }
 
 bool http2_body::append(std::string_view data) {
-    waker reader;
-    {
-        const std::lock_guard guard(mailbox_->lock_);
-        if (is_detached_ || failure_) return false;
+    bool is_read = false;
+    mailbox_->wake_after([&] {
+        is_read = !is_detached_ && !failure_;
+        if (!is_read) return waker();
         if (begin_ > unread()) data_.erase(0, std::exchange(begin_, 0));  // moves each byte once, on average
         data_.append(data);
         expects_continue_ = false;
         rate_.receive(data.size());
-        reader = std::exchange(reader_, waker());
-    }
-    std::move(reader).wake();
-    return true;
+        return std::exchange(reader_, waker());
+    });
+    return is_read;
 }
 
 void http2_body::add_trailer(std::string_view name, std::string_view value) {
@@ -64,33 +63,27 @@ void http2_body::add_trailer(std::string_view name, std::string_view value) {
 }
 
 void http2_body::finish(std::error_code failure) noexcept {
-    waker reader;
-    {
-        const std::lock_guard guard(mailbox_->lock_);
-        if (is_complete_ || failure_) return;
+    mailbox_->wake_after([&] {
+        if (is_complete_ || failure_) return waker();
         is_complete_ = !failure;
         failure_ = failure;
         expects_continue_ = false;
         rate_.end_wait();
-        reader = std::exchange(reader_, waker());
-    }
-    std::move(reader).wake();
+        return std::exchange(reader_, waker());
+    });
 }
 
 std::size_t http2_body::detach() noexcept {
-    waker reader;
     std::size_t left = 0;
-    {
-        const std::lock_guard guard(mailbox_->lock_);
+    mailbox_->wake_after([&] {
         is_detached_ = true;
         expects_continue_ = asks_ = false;
         left = unread() + std::exchange(consumed_, 0);
         data_ = std::string();
         begin_ = 0;
         rate_.end_wait();
-        reader = std::exchange(reader_, waker());
-    }
-    std::move(reader).wake();
+        return std::exchange(reader_, waker());
+    });
     return left;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,17 @@ public:
 
 protected:
     friend http2_body;
+
+    /// Calls `change()` under the lock. Then wakes the waker that it has returned.
+    template <class F>
+    void wake_after(F change) {
+        waker woken;
+        {
+            const std::lock_guard guard(lock_);
+            woken = change();
+        }
+        std::move(woken).wake();
+    }
 
     mutable mutex lock_;  // guards also the members of all bodies
     bodies read_;

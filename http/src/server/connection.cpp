@@ -43,26 +43,6 @@ constexpr auto close_limit = std::chrono::seconds(2);
 /// The start of the preface of HTTP/2 (RFC 9113, section 3.4). nghttp2 checks the rest.
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\n";
 
-/// The parts of the first line of a head that may be malformed or incomplete.
-struct line_parts {
-    std::string_view method;
-    std::string_view target;
-
-    line_parts() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
-};
-
-line_parts first_line(std::string_view received) noexcept {
-    if (received.starts_with("\r\n")) received.remove_prefix(2);
-    line_parts parts;
-    const auto line = received.substr(0, received.find_first_of("\r\n"));
-    const auto method = line.substr(0, line.find(' '));
-    if (method.size() == line.size() || !is_token(method)) return parts;
-    parts.method = method;
-    const auto rest = line.substr(method.size() + 1);
-    parts.target = rest.substr(0, rest.find(' '));
-    return parts;
-}
-
 /// A connection of a server: a future.
 ///
 ///     phase       waits for                                        then
@@ -305,8 +285,12 @@ private:
 
     /// Answers with an error status.
     bool refuse(server_exchange& it, status why) {
-        const auto line = first_line(stream_.in());
-        note_refusal(options(), why, line.method, line.target, peer_);
+        auto line = stream_.in();  // it may be malformed or incomplete
+        if (line.starts_with("\r\n")) line.remove_prefix(2);
+        line = line.substr(0, line.find_first_of("\r\n"));
+        auto method = line.contains(' ') ? take_part(line, ' ') : std::string_view();
+        if (!is_token(method)) method = line = {};
+        note_refusal(options(), why, method, take_part(line, ' '), peer_);
         it.engine.write_refusal(stream_.out(), why);
         return close(it, true);
     }
