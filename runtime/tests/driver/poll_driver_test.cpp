@@ -12,6 +12,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <deque>
 #include <map>
 #include <thread>
 #include <utility>
@@ -19,6 +20,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/recorder.hpp"
 #include "sys/syscall.hpp"
 
 using namespace std::chrono_literals;
@@ -26,16 +28,17 @@ using eddy::detail::poll_driver;
 using eddy::io::interest;
 using eddy::io::ready;
 using eddy::sys::unique_fd;
+using support::recorder;
+using support::reports;
 
 namespace {
 
 /// Creates a driver for each test, and keeps the result of its last tick in `last`.
 struct PollDriver : testing::Test {
-    /// Runs a tick. Returns the readiness of each key that it has reported.
-    std::map<void*, ready> tick(eddy::detail::max_wait timeout = 0ns) {
-        std::map<void*, ready> reported;
-        last = driver->tick(timeout, [&](void* each, ready what) { reported[each] = what; }).value();
-        return reported;
+    /// Runs a tick. Returns what it has reported.
+    reports tick(eddy::detail::max_wait timeout = 0ns) {
+        last = driver->tick(timeout).value();
+        return std::exchange(reported, {});
     }
 
     static std::pair<unique_fd, unique_fd> make_pipe() { return eddy::sys::make_pipe().value(); }
@@ -61,8 +64,9 @@ struct PollDriver : testing::Test {
 
     std::unique_ptr<poll_driver> driver = poll_driver::make(1024).value();
     eddy::detail::driver_tick last;
-    int key = 0;
-    int other_key = 0;
+    reports reported;
+    recorder key{reported};
+    recorder other_key{reported};
 };
 
 // covers: S05
@@ -71,7 +75,7 @@ TEST_F(PollDriver, ReportsConditionOnceUntilRearmed) {
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
     EXPECT_TRUE(tick().empty());
     write_to(to);
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&key, ready::readable}}));
+    EXPECT_EQ(tick(), (reports{{&key, ready::readable}}));
     EXPECT_TRUE(tick().empty());
     driver->rearm(from.get(), &key, ready::readable);
     EXPECT_EQ(tick().size(), 1u) << "the byte is still there";
@@ -151,10 +155,10 @@ TEST_F(PollDriver, TickReportsAtMostTheLimit) {
     ASSERT_TRUE(driver->watch(second.first.get(), &other_key, interest::readable));
     write_to(first.second);
     write_to(second.second);
-    auto reported = tick();
-    EXPECT_EQ(reported.size(), 1u);
-    reported.merge(tick());
-    EXPECT_EQ(reported.size(), 2u) << "the next tick begins after the source that was reported";
+    reports both = tick();
+    EXPECT_EQ(both.size(), 1u);
+    both.merge(tick());
+    EXPECT_EQ(both.size(), 2u) << "the next tick begins after the source that was reported";
 }
 
 TEST_F(PollDriver, ErrorOfAPipeWithoutReaderIsReported) {
@@ -170,22 +174,21 @@ TEST_F(PollDriver, ErrorOfAPipeWithoutReaderIsReported) {
 
 TEST_F(PollDriver, FailedSystemCallIsTheErrorOfTheTick) {
     std::vector<std::pair<unique_fd, unique_fd>> pipes;
-    std::vector<int> keys(10);
-    for (int& each : keys) {
+    std::deque<recorder> keys;
+    for (int i = 0; i < 10; ++i) {
         pipes.push_back(make_pipe());
-        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &each, interest::readable));
+        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &keys.emplace_back(reported), interest::readable));
     }
     write_to(pipes[0].second);
     rlimit former{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &former), 0);
     const rlimit less{.rlim_cur = 3, .rlim_max = former.rlim_max};
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &less), 0);  // poll(2) refuses more descriptors than the process may open
-    int reports = 0;
-    const auto failed = driver->tick(0ns, [&](void*, ready) { ++reports; });
+    const auto failed = driver->tick(0ns);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &former), 0);
     EXPECT_EQ(failed.error(), std::errc::invalid_argument);
-    EXPECT_EQ(reports, 0);
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&keys[0], ready::readable}}));
+    EXPECT_TRUE(reported.empty());
+    EXPECT_EQ(tick(), (reports{{&keys[0], ready::readable}}));
 }
 
 int written_by_signal = -1;
@@ -225,13 +228,13 @@ TEST_F(PollDriver, ForkedChildDoesNotUseTheSet) {
 
 TEST_F(PollDriver, UnwatchKeepsOtherDescriptors) {
     std::vector<std::pair<unique_fd, unique_fd>> pipes;
-    std::vector<int> keys(20);
-    for (int& each : keys) {
+    std::deque<recorder> keys;
+    for (int i = 0; i < 20; ++i) {
         pipes.push_back(make_pipe());
-        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &each, interest::readable));
+        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &keys.emplace_back(reported), interest::readable));
         write_to(pipes.back().second);
     }
-    std::map<void*, ready> expected;
+    reports expected;
     for (std::size_t i = 0; i != pipes.size(); ++i) {
         if (i % 3 == 0) {
             ASSERT_TRUE(driver->unwatch(pipes[i].first.get()));
@@ -257,24 +260,25 @@ TEST_F(PollDriver, RearmOfReusedDescriptorDoesNothing) {
 TEST_F(PollDriver, LimitOfEventsServesAllSourcesInTurn) {
     driver = poll_driver::make(2).value();
     std::vector<std::pair<unique_fd, unique_fd>> pipes;
-    std::vector<int> keys(5);
-    for (int& each : keys) {
+    std::deque<recorder> sources;
+    std::map<eddy::detail::scheduled_io*, int> fds;
+    for (int i = 0; i < 5; ++i) {
         pipes.push_back(make_pipe());
-        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &each, interest::readable));
+        recorder& added = sources.emplace_back(reported);
+        fds[&added] = pipes.back().first.get();
+        ASSERT_TRUE(driver->watch(fds[&added], &added, interest::readable));
         write_to(pipes.back().second);
     }
-    std::map<void*, int> counts;
+    std::map<eddy::detail::scheduled_io*, int> counts;
     for (int i = 0; i != 10; ++i) {
-        const auto reported = tick();
-        EXPECT_EQ(reported.size(), 2u);
-        for (const auto& [reported_key, what] : reported) {
-            ++counts[reported_key];
-            const auto at = static_cast<std::size_t>(static_cast<int*>(reported_key) - keys.data());
-            driver->rearm(pipes[at].first.get(), reported_key, ready::readable);
+        const reports both = tick();
+        EXPECT_EQ(both.size(), 2u);
+        for (const auto& [source, what] : both) {
+            ++counts[source];
+            driver->rearm(fds[source], source, ready::readable);
         }
     }
-    EXPECT_EQ(counts,
-              (std::map<void*, int>{{&keys[0], 4}, {&keys[1], 4}, {&keys[2], 4}, {&keys[3], 4}, {&keys[4], 4}}));
+    for (auto& each : sources) EXPECT_EQ(counts[&each], 4);
 }
 
 // covers: S05

@@ -13,7 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <map>
+#include <deque>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -21,6 +21,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/recorder.hpp"
 #include "sys/syscall.hpp"
 
 #if defined(EDDY_KQUEUE_EMULATION)
@@ -32,6 +33,8 @@ using eddy::detail::kqueue_driver;
 using eddy::io::interest;
 using eddy::io::ready;
 using eddy::sys::unique_fd;
+using support::recorder;
+using support::reports;
 
 namespace {
 
@@ -39,11 +42,10 @@ using ends = std::pair<unique_fd, unique_fd>;
 
 /// A driver, and the outcome of its last tick.
 struct KqueueDriver : testing::Test {
-    /// Runs a tick. Returns each key that the tick has reported, with its readiness.
-    std::map<void*, ready> tick(eddy::detail::max_wait timeout = 0ns) {
-        std::map<void*, ready> reported;
-        last = driver->tick(timeout, [&](void* each, ready what) { reported[each] |= what; }).value();
-        return reported;
+    /// Runs a tick. Returns what it has reported.
+    reports tick(eddy::detail::max_wait timeout = 0ns) {
+        last = driver->tick(timeout).value();
+        return std::exchange(reported, {});
     }
 
     static ends make_pipe() { return eddy::sys::make_pipe().value(); }
@@ -71,8 +73,9 @@ struct KqueueDriver : testing::Test {
 
     std::unique_ptr<kqueue_driver> driver = kqueue_driver::make(1024).value();
     eddy::detail::driver_tick last;
-    int key = 0;
-    int other_key = 0;
+    reports reported;
+    recorder key{reported};
+    recorder other_key{reported};
 };
 
 constexpr auto both = interest::readable | interest::writable;
@@ -83,10 +86,10 @@ TEST_F(KqueueDriver, ReportsEachArrivalOnce) {
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
     EXPECT_TRUE(tick().empty());
     write_to(to);
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&key, ready::readable}}));
+    EXPECT_EQ(tick(), (reports{{&key, ready::readable}}));
     EXPECT_TRUE(tick().empty()) << "the byte is still there, but it was reported";
     write_to(to);
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&key, ready::readable}}));
+    EXPECT_EQ(tick(), (reports{{&key, ready::readable}}));
 }
 
 TEST_F(KqueueDriver, ReportsConditionsThatHoldAlready) {
@@ -94,7 +97,7 @@ TEST_F(KqueueDriver, ReportsConditionsThatHoldAlready) {
     write_to(to);
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
     ASSERT_TRUE(driver->watch(to.get(), &other_key, interest::writable));
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&key, ready::readable}, {&other_key, ready::writable}}));
+    EXPECT_EQ(tick(), (reports{{&key, ready::readable}, {&other_key, ready::writable}}));
     EXPECT_EQ(last.events, 2u);
 }
 
@@ -188,13 +191,13 @@ TEST_F(KqueueDriver, UnwatchedBrokenPipeIsNotReported) {
 TEST_F(KqueueDriver, BrokenPipesBeyondTheLimitFollowInLaterTicks) {
     driver = kqueue_driver::make(2).value();
     std::vector<ends> pipes;
-    std::vector<int> keys(5);
-    for (int& each : keys) {
+    std::deque<recorder> keys;
+    for (int i = 0; i < 5; ++i) {
         pipes.push_back(make_pipe());
         pipes.back().first.reset();
-        ASSERT_TRUE(driver->watch(pipes.back().second.get(), &each, interest::writable));
+        ASSERT_TRUE(driver->watch(pipes.back().second.get(), &keys.emplace_back(reported), interest::writable));
     }
-    std::map<void*, ready> all;
+    reports all;
     for (int i = 0; i != 5; ++i) all.merge(tick());
     EXPECT_EQ(all.size(), 5u);
 }
@@ -205,11 +208,11 @@ TEST_F(KqueueDriver, WatchAgainReplacesKeyAndInterest) {
     ASSERT_TRUE(driver->watch(near.get(), &key, interest::writable));
     EXPECT_EQ(tick()[&key], ready::writable);
     ASSERT_TRUE(driver->watch_again(near.get(), &other_key, interest::readable));
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&other_key, ready::readable}}));
+    EXPECT_EQ(tick(), (reports{{&other_key, ready::readable}}));
     ASSERT_TRUE(driver->watch_again(near.get(), &other_key, interest::readable));
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&other_key, ready::readable}})) << "it is reported again";
+    EXPECT_EQ(tick(), (reports{{&other_key, ready::readable}})) << "it is reported again";
     ASSERT_TRUE(driver->watch_again(near.get(), &key, both));
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&key, ready::readable | ready::writable}}));
+    EXPECT_EQ(tick(), (reports{{&key, ready::readable | ready::writable}}));
 }
 
 TEST_F(KqueueDriver, RefusesInvalidWatchesLikeEpoll) {
@@ -242,23 +245,23 @@ TEST_F(KqueueDriver, UnwatchDropsEventsThatWereNotFetched) {
     ASSERT_TRUE(driver->unwatch(near.get()));
     EXPECT_TRUE(tick().empty());
     ASSERT_TRUE(driver->watch(near.get(), &other_key, interest::readable));
-    EXPECT_EQ(tick(), (std::map<void*, ready>{{&other_key, ready::readable}}));
+    EXPECT_EQ(tick(), (reports{{&other_key, ready::readable}}));
 }
 
 TEST_F(KqueueDriver, EventsBeyondTheLimitFollowInLaterTicks) {
     driver = kqueue_driver::make(2).value();
     std::vector<ends> pipes;
-    std::vector<int> keys(5);
-    for (int& each : keys) {
+    std::deque<recorder> keys;
+    for (int i = 0; i < 5; ++i) {
         pipes.push_back(make_pipe());
-        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &each, interest::readable));
+        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &keys.emplace_back(reported), interest::readable));
         write_to(pipes.back().second);
     }
-    std::map<void*, ready> all;
+    reports all;
     for (int i = 0; i != 3; ++i) {
-        auto reported = tick();
-        EXPECT_LE(reported.size(), 2u);
-        all.merge(reported);
+        reports some = tick();
+        EXPECT_LE(some.size(), 2u);
+        all.merge(some);
     }
     EXPECT_EQ(all.size(), 5u);
     EXPECT_TRUE(tick().empty());
@@ -339,8 +342,10 @@ TEST_F(KqueueDriver, AlarmEndsTickAndStaysSetUntilThen) {
 
 TEST_F(KqueueDriver, NativeHandleIsReadableWhileEventsArePending) {
     auto outer = kqueue_driver::make(8).value();
-    ASSERT_TRUE(outer->watch(driver->native_handle(), &other_key, interest::readable));
-    const auto is_ready = [&] { return outer->tick(0ns, [](void*, ready) {}).value().events != 0; };
+    reports of_outer;
+    recorder inner(of_outer);
+    ASSERT_TRUE(outer->watch(driver->native_handle(), &inner, interest::readable));
+    const auto is_ready = [&] { return outer->tick(0ns).value().events != 0; };
     EXPECT_FALSE(is_ready());
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
@@ -507,8 +512,9 @@ TEST_F(KqueueDriver, InterruptedChangeIsRepeated) {
 
 TEST_F(KqueueDriver, TickReportsFailedWait) {
     next_kqueue_faults.wait = ENOMEM;
-    const auto failed = driver->tick(1h, [](void*, ready) { ADD_FAILURE() << "an event"; });
+    const auto failed = driver->tick(1h);
     ASSERT_FALSE(failed);
+    EXPECT_TRUE(reported.empty());
     EXPECT_EQ(failed.error(), std::errc::not_enough_memory);
     driver->wake();
     EXPECT_TRUE(tick(1h).empty());

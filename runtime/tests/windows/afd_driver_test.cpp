@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +25,7 @@
 
 #include "reactor/choose.hpp"
 #include "reactor/drivers/afd.hpp"
+#include "support/recorder.hpp"
 #include "sys/syscall.hpp"
 
 namespace {
@@ -36,23 +38,19 @@ using std::chrono::steady_clock;
 
 const eddy::net::socket_addr any_port(eddy::net::ipv4_addr::loopback(), 0);
 
-struct seen_event {
-    void* key;
-    ready what;
-};
+support::reports reported;
+support::recorder source{reported};
 
 /// Runs ticks until one of them reports something, for at most 10 s.
-std::vector<seen_event> events_of(afd_driver& driver) {
-    std::vector<seen_event> seen;
-    for (const auto end = steady_clock::now() + 10s; seen.empty() && steady_clock::now() < end;) {
-        driver.tick(1s, [&](void* key, ready what) { seen.push_back({key, what}); }).value();
+support::reports events_of(afd_driver& driver) {
+    reported.clear();
+    for (const auto end = steady_clock::now() + 10s; reported.empty() && steady_clock::now() < end;) {
+        driver.tick(1s).value();
     }
-    return seen;
+    return reported;
 }
 
-std::size_t events_now(afd_driver& driver) {
-    return driver.tick(20ms, [](void*, ready) {}).value().events;
-}
+std::size_t events_now(afd_driver& driver) { return driver.tick(20ms).value().events; }
 
 /// Two connected sockets.
 struct connection {
@@ -64,7 +62,7 @@ struct connection {
         const auto begun = eddy::sys::connect(client.get(), eddy::sys::local_addr(listener.get()).value());
         EXPECT_TRUE(!begun || begun == std::errc::operation_in_progress);
         const auto driver = afd_driver::make(16).value();
-        driver->watch(listener.get(), this, interest::readable).value();
+        driver->watch(listener.get(), &source, interest::readable).value();
         EXPECT_EQ(events_of(*driver).size(), 1U);
         server = eddy::sys::accept(listener.get()).value().fd;
         EXPECT_FALSE(!driver->unwatch(listener.get()).has_value());
@@ -79,55 +77,54 @@ constexpr std::array<std::byte, 3> abc{std::byte{'a'}, std::byte{'b'}, std::byte
 TEST(AfdDriver, ReportsBytesOnceUntilTheyAreRequestedAgain) {
     const connection pair;
     const auto driver = afd_driver::make(16).value();
-    int key = 0;
-    driver->watch(pair.client.get(), &key, interest::readable).value();
+    driver->watch(pair.client.get(), &source, interest::readable).value();
     EXPECT_EQ(events_now(*driver), 0U);
     ASSERT_EQ(eddy::sys::send(pair.server.get(), abc).value(), 3U);
 
-    const auto seen = events_of(*driver);
+    auto seen = events_of(*driver);
     ASSERT_EQ(seen.size(), 1U);
-    EXPECT_EQ(seen[0].key, &key);
-    EXPECT_TRUE(seen[0].what.is_readable());
+    EXPECT_EQ(seen.begin()->first, &source);
+    EXPECT_TRUE(seen[&source].is_readable());
     EXPECT_EQ(events_now(*driver), 0U);
 
-    driver->rearm(pair.client.get(), &key, ready::readable);
+    driver->rearm(pair.client.get(), &source, ready::readable);
     EXPECT_EQ(events_of(*driver).size(), 1U);
 }
 
 TEST(AfdDriver, ReportsBothDirectionsOneAfterTheOther) {
     const connection pair;
     const auto driver = afd_driver::make(16).value();
-    driver->watch(pair.client.get(), driver.get(), interest::readable | interest::writable).value();
+    driver->watch(pair.client.get(), &source, interest::readable | interest::writable).value();
     auto seen = events_of(*driver);
     ASSERT_EQ(seen.size(), 1U);
-    EXPECT_TRUE(seen[0].what.is_writable());
-    EXPECT_FALSE(seen[0].what.is_readable());
+    EXPECT_TRUE(seen[&source].is_writable());
+    EXPECT_FALSE(seen[&source].is_readable());
 
     ASSERT_EQ(eddy::sys::send(pair.server.get(), abc).value(), 3U);
     seen = events_of(*driver);
     ASSERT_EQ(seen.size(), 1U);
-    EXPECT_TRUE(seen[0].what.is_readable());
+    EXPECT_TRUE(seen[&source].is_readable());
 }
 
 TEST(AfdDriver, RequestOfASecondDirectionReplacesTheOperation) {
     const connection pair;
     const auto driver = afd_driver::make(16).value();
-    driver->watch(pair.client.get(), driver.get(), interest::readable).value();
+    driver->watch(pair.client.get(), &source, interest::readable).value();
     EXPECT_EQ(events_now(*driver), 0U);
-    driver->watch_again(pair.client.get(), driver.get(), interest::readable | interest::writable).value();
-    const auto seen = events_of(*driver);
+    driver->watch_again(pair.client.get(), &source, interest::readable | interest::writable).value();
+    auto seen = events_of(*driver);
     ASSERT_EQ(seen.size(), 1U);
-    EXPECT_TRUE(seen[0].what.is_writable());
+    EXPECT_TRUE(seen[&source].is_writable());
 }
 
 TEST(AfdDriver, ReportsTheEndOfTheStream) {
     connection pair;
     const auto driver = afd_driver::make(16).value();
-    driver->watch(pair.client.get(), driver.get(), interest::readable).value();
+    driver->watch(pair.client.get(), &source, interest::readable).value();
     pair.server.reset();
-    const auto seen = events_of(*driver);
+    auto seen = events_of(*driver);
     ASSERT_EQ(seen.size(), 1U);
-    EXPECT_TRUE(seen[0].what.is_readable() && seen[0].what.is_read_closed());
+    EXPECT_TRUE(seen[&source].is_readable() && seen[&source].is_read_closed());
 }
 
 TEST(AfdDriver, ReportsARefusedConnect) {
@@ -137,17 +134,17 @@ TEST(AfdDriver, ReportsARefusedConnect) {
     const auto driver = afd_driver::make(16).value();
     const auto socket = eddy::sys::tcp_socket(eddy::sys::ip_version::v4).value();
     EXPECT_EQ(eddy::sys::connect(socket.get(), addr), std::errc::operation_in_progress);
-    driver->watch(socket.get(), driver.get(), interest::writable).value();
-    const auto seen = events_of(*driver);
+    driver->watch(socket.get(), &source, interest::writable).value();
+    auto seen = events_of(*driver);
     ASSERT_EQ(seen.size(), 1U);
-    EXPECT_TRUE(seen[0].what.is_writable() && seen[0].what.is_error());
+    EXPECT_TRUE(seen[&source].is_writable() && seen[&source].is_error());
     EXPECT_EQ(eddy::sys::take_error(socket.get()).value(), std::errc::connection_refused);
 }
 
 TEST(AfdDriver, UnwatchedSocketReportsNothing) {
     const connection pair;
     const auto driver = afd_driver::make(16).value();
-    driver->watch(pair.client.get(), driver.get(), interest::readable).value();
+    driver->watch(pair.client.get(), &source, interest::readable).value();
     driver->unwatch(pair.client.get()).value();
     EXPECT_EQ(driver->unwatch(pair.client.get()).error(), std::errc::no_such_file_or_directory);
     ASSERT_EQ(eddy::sys::send(pair.server.get(), abc).value(), 3U);
@@ -157,9 +154,9 @@ TEST(AfdDriver, UnwatchedSocketReportsNothing) {
 TEST(AfdDriver, WatchRefusesWatchedSocketsAndNonSockets) {
     const connection pair;
     const auto driver = afd_driver::make(16).value();
-    driver->watch(pair.client.get(), driver.get(), interest::readable).value();
-    EXPECT_EQ(driver->watch(pair.client.get(), driver.get(), interest::readable).error(), std::errc::file_exists);
-    const auto refused = driver->watch(12'345'678, driver.get(), interest::readable);
+    driver->watch(pair.client.get(), &source, interest::readable).value();
+    EXPECT_EQ(driver->watch(pair.client.get(), &source, interest::readable).error(), std::errc::file_exists);
+    const auto refused = driver->watch(12'345'678, &source, interest::readable);
     ASSERT_FALSE(refused.has_value());
     // wine finds only later that this is no handle at all.
     EXPECT_TRUE(refused.error() == std::errc::not_a_socket || refused.error() == std::errc::bad_file_descriptor)
@@ -171,7 +168,7 @@ TEST(AfdDriver, SocketThatIsClosedWhileWatchedIsForgotten) {
     connection pair;
     const auto driver = afd_driver::make(16).value();
     const int fd = pair.client.get();
-    driver->watch(fd, driver.get(), interest::readable).value();
+    driver->watch(fd, &source, interest::readable).value();
     pair.client.reset();
     EXPECT_EQ(events_now(*driver), 0U);
     EXPECT_EQ(driver->unwatch(fd).error(), std::errc::no_such_file_or_directory);
@@ -181,13 +178,13 @@ TEST(AfdDriver, RequestForAClosedSocketIsReportedAsAnError) {
     connection pair;
     const auto driver = afd_driver::make(16).value();
     const int fd = pair.client.get();
-    driver->watch(fd, driver.get(), interest::writable).value();
+    driver->watch(fd, &source, interest::writable).value();
     ASSERT_EQ(events_of(*driver).size(), 1U);
     pair.client.reset();
-    driver->rearm(fd, driver.get(), ready::writable);
-    const auto seen = events_of(*driver);
+    driver->rearm(fd, &source, ready::writable);
+    auto seen = events_of(*driver);
     ASSERT_EQ(seen.size(), 1U);
-    EXPECT_TRUE(seen[0].what.is_error());
+    EXPECT_TRUE(seen[&source].is_error());
     EXPECT_EQ(driver->unwatch(fd).error(), std::errc::bad_file_descriptor);
 }
 
@@ -195,13 +192,16 @@ TEST(AfdDriver, SocketsOnSeveralDevicesAreReported) {
     constexpr std::size_t count = 70;  // more than two handles of the device serve
     const auto driver = afd_driver::make(16).value();
     std::vector<connection> pairs(count);
-    for (auto& each : pairs) driver->watch(each.client.get(), &each, interest::readable).value();
+    std::deque<support::recorder> sources;
+    for (auto& each : pairs) {
+        driver->watch(each.client.get(), &sources.emplace_back(reported), interest::readable).value();
+    }
     for (auto& each : pairs) ASSERT_EQ(eddy::sys::send(each.server.get(), abc).value(), 3U);
-    std::size_t reported = 0;
-    while (reported != count) {
+    std::size_t all = 0;
+    while (all != count) {
         const std::size_t now = events_of(*driver).size();
         ASSERT_NE(now, 0U);
-        reported += now;
+        all += now;
     }
     EXPECT_EQ(events_now(*driver), 0U);
 }
@@ -209,12 +209,12 @@ TEST(AfdDriver, SocketsOnSeveralDevicesAreReported) {
 TEST(AfdDriver, WakeOfAnotherThreadEndsTheTick) {
     const auto driver = afd_driver::make(16).value();
     std::thread other([&] { driver->wake(); });
-    const auto done = driver->tick(std::nullopt, [](void*, ready) {}).value();
+    const auto done = driver->tick(std::nullopt).value();
     other.join();
     EXPECT_TRUE(done.was_woken);
-    EXPECT_FALSE(driver->tick(0ns, [](void*, ready) {}).value().was_woken);
+    EXPECT_FALSE(driver->tick(0ns).value().was_woken);
     driver->wake_within(1h);
-    EXPECT_TRUE(driver->tick(std::nullopt, [](void*, ready) {}).value().was_woken);
+    EXPECT_TRUE(driver->tick(std::nullopt).value().was_woken);
 }
 
 TEST(AfdDriver, AlarmEndsTheTick) {
@@ -222,7 +222,7 @@ TEST(AfdDriver, AlarmEndsTheTick) {
     driver->make_alarm().value();
     const auto begun = steady_clock::now();
     driver->set_alarm(30ms);
-    EXPECT_EQ(driver->tick(10s, [](void*, ready) {}).value().events, 0U);
+    EXPECT_EQ(driver->tick(10s).value().events, 0U);
     EXPECT_GE(steady_clock::now() - begun, 29ms);
     EXPECT_LT(steady_clock::now() - begun, 9s);
 }

@@ -264,6 +264,13 @@ void afd_driver::complete(source& done) noexcept {
 
 // ---- A tick ----
 
+result<driver_tick> afd_driver::tick(max_wait timeout) {
+    auto done = wait(timeout);
+    if (!done) return done;
+    for (const report& each : reports_) each.key->report(each.what);
+    return done;
+}
+
 /// Waits until there is an event of a source or a wake-up, or until the time is over.
 result<driver_tick> afd_driver::wait(max_wait timeout) noexcept {
     reports_.clear();

@@ -62,6 +62,7 @@ public:
 
     [[nodiscard]] rearming_driver* rearming() noexcept override { return this; }
 
+    result<driver_tick> tick(max_wait timeout) override;
     /// Ends the tick in progress, or the next one. Any thread, also after close().
     void wake() noexcept override;
     /// The alarm is a part of the timeout of each tick.
@@ -69,13 +70,6 @@ public:
     void close() noexcept override;
 
 private:
-    result<driver_tick> run_tick(max_wait timeout, event_handler on_event) override {
-        auto done = wait(timeout);
-        if (!done) return done;
-        for (const report& each : reports_) on_event(each.key, each.what);
-        return done;
-    }
-
     using system_handle = void*;
 
     class source;

@@ -61,7 +61,7 @@ void composite_io::rearm(io::ready over) noexcept {
     rearming_driver* const driver = sources_.driver().rearming();
     if (driver == nullptr) return;
     const std::lock_guard guard(sources_.lock());
-    for (const int fd : fds_) driver->rearm(fd, static_cast<scheduled_io*>(this), over);
+    for (const int fd : fds_) driver->rearm(fd, this, over);
 }
 
 void composite_io::destroy() noexcept { pool_delete(this); }

@@ -46,14 +46,6 @@ struct driver_tick {
     bool was_woken = false;
 };
 
-/// A function of a tick's caller, for each event.
-struct event_handler {
-    void* object;
-    void (*call)(void* object, source_key key, io::ready what);
-
-    void operator()(source_key key, io::ready what) const { call(object, key, what); }
-};
-
 /// What a ring needs of the driver beside which it runs.
 class ring_partner {
 public:
@@ -89,14 +81,8 @@ public:
     /// Callable on any thread. A driver tick in progress may still report the key.
     virtual result<void> unwatch(int fd) noexcept = 0;
 
-    /// One thread at a time. Retries after EINTR. Calls on_event(key, io::ready) for each event.
-    template <class OnEvent>
-    result<driver_tick> tick(max_wait timeout, OnEvent on_event) {
-        // SAFETY: the object is `on_event`, which outlives the call.
-        return run_tick(timeout, {&on_event, [](void* object, source_key key, io::ready what) {
-                                      (*static_cast<OnEvent*>(object))(key, what);
-                                  }});
-    }
+    /// One thread at a time. Retries after EINTR. Reports each event to its source, which may run user-provided wakers.
+    virtual result<driver_tick> tick(max_wait timeout) = 0;
     /// Callable on any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick
     /// count as one.
     virtual void wake() noexcept = 0;
@@ -120,9 +106,6 @@ public:
     [[nodiscard]] virtual rearming_driver* rearming() noexcept { return nullptr; }
     /// Returns the driver if a ring can run beside it, else null.
     [[nodiscard]] virtual ring_partner* beside_ring() noexcept { return nullptr; }
-
-private:
-    virtual result<driver_tick> run_tick(max_wait timeout, event_handler on_event) = 0;
 };
 
 }  // namespace eddy::detail

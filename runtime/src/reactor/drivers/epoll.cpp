@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "reactor/drivers/epoll.hpp"
 
+#include "reactor/source/scheduled_io.hpp"
 #include "sys/linux/event_fds.hpp"
 
 namespace eddy::detail {
@@ -20,7 +21,7 @@ result<std::unique_ptr<epoll>> epoll::make(std::size_t events_per_tick) noexcept
     }
 }
 
-result<driver_tick> epoll::run_tick(max_wait timeout, event_handler on_event) {
+result<driver_tick> epoll::tick(max_wait timeout) {
     const auto fetched = poll_.wait(events_, timeout);
     if (!fetched) return std::unexpected(fetched.error());
     was_full_ = *fetched == events_.capacity();
@@ -36,7 +37,7 @@ result<driver_tick> epoll::run_tick(max_wait timeout, event_handler on_event) {
             --done.events;
             continue;
         }
-        on_event(key_of(event.token()), event.readiness());
+        key_of(event.token())->report(event.readiness());
     }
     return done;
 }

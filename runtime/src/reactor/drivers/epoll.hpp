@@ -47,6 +47,7 @@ public:
     /// Errors: what epoll_ctl(2) reports.
     result<void> unwatch(int fd) noexcept override { return poll_.registry().remove(fd); }
 
+    result<driver_tick> tick(max_wait timeout) override;
     /// Returns whether the last tick fetched as many events as it may, so that there may be more.
     [[nodiscard]] bool was_full() const noexcept override { return was_full_; }
 
@@ -109,7 +110,6 @@ private:
     using time_point = std::chrono::steady_clock::time_point;
 
     epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick);
-    result<driver_tick> run_tick(max_wait timeout, event_handler on_event) override;
     void start_alarm(time_point now, std::chrono::nanoseconds delay) noexcept;
 
     sys::poll poll_;

@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "reactor/source/scheduled_io.hpp"
 #include "sys/countdown.hpp"
 #include "sys/kevents.hpp"
 #include "sys/syscall.hpp"
@@ -223,6 +224,14 @@ void kqueue_driver::close() noexcept {
 
 // ---- A tick ----
 
+result<driver_tick> kqueue_driver::tick(max_wait timeout) {
+    const auto done = wait(timeout);
+    if (done) {
+        for (const report& each : reports_) each.key->report(each.what);
+    }
+    return done;
+}
+
 /// Waits until a source has something to report, a wake-up has come, or the time is over.
 result<driver_tick> kqueue_driver::wait(max_wait timeout) noexcept {
     for (sys::countdown time(alarm_.limit(timeout));;) {
@@ -247,7 +256,8 @@ driver_tick kqueue_driver::collect(std::size_t fetched) noexcept {
         if (sys::key_of(each) == this) {
             was_triggered = true;
         } else {
-            pass_on(sys::key_of(each), ready_of(each));
+            // SAFETY: watch() has passed the key.
+            pass_on(static_cast<source_key>(sys::key_of(each)), ready_of(each));
         }
     }
     if (was_triggered) {

@@ -58,6 +58,7 @@ public:
     /// Errors: no_such_file_or_directory if it is not watched; bad_file_descriptor if it was closed.
     result<void> unwatch(int fd) noexcept override;
 
+    result<driver_tick> tick(max_wait timeout) override;
     /// Ends the tick in progress, or the next one. Any thread, also after close().
     void wake() noexcept override;
     /// The alarm is a part of the timeout of each tick.
@@ -67,20 +68,12 @@ public:
     void close() noexcept override;
 
 private:
-    result<driver_tick> run_tick(max_wait timeout, event_handler on_event) override {
-        const auto done = wait(timeout);
-        if (done) {
-            for (const report& each : reports_) on_event(each.key, each.what);
-        }
-        return done;
-    }
-
     /// The key and the interest of a watched descriptor. The entry of a descriptor that is not watched has no key.
     struct watched_fd {
         source_key key = nullptr;
         io::interest wanted = io::interest::readable;
     };
-    /// An event that a tick passes to `on_event`.
+    /// An event that a tick reports to its source.
     struct report {
         source_key key;
         io::ready what;

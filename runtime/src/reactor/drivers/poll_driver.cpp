@@ -150,6 +150,15 @@ void poll_driver::rearm(int fd, source_key key, io::ready cleared) noexcept {
 
 // ---- A tick ----
 
+result<driver_tick> poll_driver::tick(max_wait timeout) {
+    auto done = wait(timeout);
+    if (!done) return done;
+    for (std::size_t i = 0; i != polled_.size(); ++i) {
+        if (polled_.fds[i].revents != 0) polled_.keys[i]->report(ready_of(polled_.fds[i].revents));
+    }
+    return done;
+}
+
 /// Waits until there is an event of a source or a wake-up, or until the time is over.
 result<driver_tick> poll_driver::wait(max_wait timeout) noexcept {
     for (sys::countdown time(alarm_.limit(timeout));; time.update()) {

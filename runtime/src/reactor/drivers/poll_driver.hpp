@@ -60,6 +60,7 @@ public:
 
     [[nodiscard]] rearming_driver* rearming() noexcept override { return this; }
 
+    result<driver_tick> tick(max_wait timeout) override;
     /// Ends the tick in progress, or the next one. Any thread, also after close().
     void wake() noexcept override;
     /// The alarm is a part of the timeout of each tick.
@@ -67,15 +68,6 @@ public:
     void close() noexcept override;
 
 private:
-    result<driver_tick> run_tick(max_wait timeout, event_handler on_event) override {
-        auto done = wait(timeout);
-        if (!done) return done;
-        for (std::size_t i = 0; i != polled_.size(); ++i) {
-            if (polled_.fds[i].revents != 0) on_event(polled_.keys[i], ready_of(polled_.fds[i].revents));
-        }
-        return done;
-    }
-
     /// Descriptors and their keys, in the same order. poll(2) requires an array of pollfd.
     struct poll_set {
         std::vector<pollfd> fds;

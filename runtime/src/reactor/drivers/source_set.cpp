@@ -170,19 +170,11 @@ void source_set::watch_writing_only(scheduled_io& source) noexcept {
 
 // ---- Events ----
 
-/// Passes an event to its source. Not inlined: the loop around it needs so many registers that `what` would be stored
-/// as a byte and loaded as a word, which stalls.
-[[gnu::noinline]] void source_set::dispatch(source_key key, io::ready what) noexcept {
-    // SAFETY: the key is a scheduled_io that was passed to the driver. It stays allocated until the next
-    // release_pending(), which only the holder of the driver lock calls.
-    static_cast<scheduled_io*>(key)->report(what);
-}
-
 result<std::size_t> source_set::poll_events(max_wait timeout) noexcept {
     // A thread that misses the flag is woken: see io_handle::close_driver_lock().
     if (is_shut_down()) return std::unexpected(make_error_code(errc::runtime_shutdown));
     release_pending();
-    const auto turned = driver_->tick(timeout, [this](source_key key, io::ready what) { dispatch(key, what); });
+    const auto turned = driver_->tick(timeout);
     if (!turned) return std::unexpected(turned.error());
     if (turned->was_woken) has_pending_wake_ = true;
     counters_.add_events(turned->events);

@@ -128,7 +128,6 @@ private:
     [[nodiscard]] bool may_use_driver() const noexcept { return !is_in_child() && !driver_is_closed_; }
     [[nodiscard]] result<void> check_open() const noexcept;
     [[nodiscard]] result<bool> add_interest(scheduled_io& source, io::interest more) noexcept;
-    void dispatch(source_key key, io::ready what) noexcept;
     void unlink_and_release(scheduled_io& source, bool was_watched, std::unique_lock<mutex>&& guard) noexcept;
 
     const sys::process_mark process_;

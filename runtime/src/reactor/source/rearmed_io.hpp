@@ -27,7 +27,7 @@ public:
     rearmed_io(int fd, rearming_driver& driver) noexcept : scheduled_io(fd), driver_(&driver) {}
 
 private:
-    void rearm(io::ready over) noexcept override { driver_->rearm(fd(), static_cast<scheduled_io*>(this), over); }
+    void rearm(io::ready over) noexcept override { driver_->rearm(fd(), this, over); }
     void destroy() noexcept override { pool_delete(this); }
 
     rearming_driver* const driver_;

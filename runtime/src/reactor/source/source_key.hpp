@@ -3,8 +3,9 @@
 
 namespace eddy::detail {
 
-/// The address of a source, which a driver is given with a descriptor. The driver returns it with each event of that
-/// descriptor.
-using source_key = void*;
+class scheduled_io;
+
+/// A source, which a driver is given with a descriptor. The driver reports each event of that descriptor to it.
+using source_key = scheduled_io*;
 
 }  // namespace eddy::detail
