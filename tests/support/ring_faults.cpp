@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -51,13 +50,6 @@ constexpr std::size_t large = 16 * 1024 * 1024;
 constexpr auto kinds = static_cast<std::size_t>(ring_fault::count);
 
 std::atomic<std::size_t> large_maps = 0;
-
-/// Returns whether rings have a submission array: yes, unless EDDY_TEST_SUBMISSION_ARRAY is 0. So one machine can test
-/// rings with and without the array.
-bool has_submission_array() {
-    const char* const asked = std::getenv("EDDY_TEST_SUBMISSION_ARRAY");
-    return asked == nullptr || std::strcmp(asked, "0") != 0;
-}
 
 /// The number of mappings for buffers until they fail; -1 if they do not fail.
 std::atomic<int> maps_left = -1;
@@ -116,9 +108,7 @@ private:
         return std::uniform_int_distribution<unsigned>(0, most - 1)(random_);
     }
     [[nodiscard]] io_uring_sqe& entry_at(unsigned position) const {
-        const unsigned slot = position & native_.sq.ring_mask;
-        const bool has_array = (native_.flags & IORING_SETUP_NO_SQARRAY) == 0;
-        return native_.sq.sqes[has_array ? native_.sq.array[slot] : slot];
+        return native_.sq.sqes[native_.sq.array[position & native_.sq.ring_mask]];
     }
     [[nodiscard]] io_uring_cqe& completion(unsigned position) const {
         return native_.cq.cqes[position & native_.cq.ring_mask];
@@ -331,7 +321,6 @@ public:
         if (is_on_ && error_of_rings_ != 0 && made_ >= rings_before_error_) return -error_of_rings_;
         if (is_on_ && submissions_ != 0) entries = submissions_;
         if (is_on_ && completions_ != 0) params.cq_entries = completions_;
-        if (!has_submission_array()) params.flags |= IORING_SETUP_NO_SQARRAY;
         return setup_for_real(entries, &params);
     }
     int map(int fd, io_uring_params& params, io_uring& made) {

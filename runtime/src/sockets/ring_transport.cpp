@@ -126,7 +126,7 @@ public:
         };
         const auto by_accept = [&] {
             auto accepted = by_system_calls.accept(socket);
-            if (accepted) stream_of(socket).accepts_again();
+            if (accepted) stream_of(socket).has_read(0);
             return accepted;
         };
         return take(socket, 0, 0, with_peer, by_accept);

@@ -130,14 +130,9 @@ void receiving_half::request_readiness(ring_reactor& owner) noexcept {
     request_receive(owner);
 }
 
-void receiving_half::accepts_again() noexcept {
-    const std::lock_guard guard(lock_);
-    reads_itself_ = false;
-}
-
 void receiving_half::has_read(std::size_t count) noexcept {
     const std::lock_guard guard(lock_);
-    if (large_.ends_with(count)) reads_itself_ = false;  // the next read uses the ring
+    if (is_listener() || large_.ends_with(count)) reads_itself_ = false;  // the next one uses the ring
 }
 
 // ---- A receive or accept of the ring ----

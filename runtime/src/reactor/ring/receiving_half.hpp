@@ -75,9 +75,7 @@ public:
     /// has ended.
     [[nodiscard]] bool stop_receiving(ring_reactor& owner) noexcept;
 
-    /// Records that the reader has accepted a connection itself. For a listener.
-    void accepts_again() noexcept;
-    /// Records that the reader has read `count` bytes itself. For a connection.
+    /// Records that the reader has read `count` bytes itself, or has accepted a connection itself.
     void has_read(std::size_t count) noexcept;
     /// Records that the reader has found the end of the stream itself. For a connection. Returns the error that caused
     /// the end, if any. Returns operation_would_block if the cause is not known yet; "readable" is reported when it is

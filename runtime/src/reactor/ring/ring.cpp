@@ -113,22 +113,14 @@ io_uring_sqe* ring::next_entry() noexcept {
         static_cast<void>(enter(false, max_wait()));
         if (waiting_entries() == ring_.sq.ring_entries) return nullptr;
     }
-    const unsigned index = next_index();
-    ++tail_;
-    io_uring_sqe* const entry = &ring_.sq.sqes[index];
-    std::memset(entry, 0, sizeof *entry);  // entries are reused: clear the fields of the former operation
-    return entry;
-}
-
-unsigned ring::next_index() noexcept {
-    const unsigned position = tail_ & ring_.sq.ring_mask;
-    if (!has_array()) return position;
     // The kernel copies an entry when it takes the entry. So each batch starts again at entry 0, whose cache lines are
     // still in the processor's cache. Cycling through all entries cost 0.1 us per entry with cold caches.
     if (waiting_entries() == 0) next_ = 0;
     const unsigned index = next_++ & ring_.sq.ring_mask;
-    ring_.sq.array[position] = index;
-    return index;
+    ring_.sq.array[tail_++ & ring_.sq.ring_mask] = index;
+    io_uring_sqe* const entry = &ring_.sq.sqes[index];
+    std::memset(entry, 0, sizeof *entry);  // entries are reused: clear the fields of the former operation
+    return entry;
 }
 
 std::error_code ring::enter(bool waits, max_wait timeout) noexcept {

@@ -103,11 +103,6 @@ public:
     [[nodiscard]] ::io_uring& native() noexcept { return ring_; }
 
 private:
-    /// Returns whether the submission queue contains indices of entries. Without that array (IORING_SETUP_NO_SQARRAY)
-    /// the kernel takes the entries in memory order. open() requests the array. A kernel or a test may omit it.
-    [[nodiscard]] bool has_array() const noexcept { return (ring_.flags & IORING_SETUP_NO_SQARRAY) == 0; }
-    /// Returns the index of the entry for position tail_. Stores the index in the array, if there is one.
-    [[nodiscard]] unsigned next_index() noexcept;
     /// Returns the number of entries that the kernel has not taken yet. acquire: pairs with the kernel's release of
     /// the head, so that a taken entry is overwritten only after the kernel has copied it.
     [[nodiscard]] unsigned waiting_entries() const noexcept {
@@ -121,7 +116,7 @@ private:
     bool is_open_ = false;
     const void* owner_ = nullptr;
     unsigned tail_ = 0;  // of the submission queue
-    unsigned next_ = 0;  // the index of the next entry, if there is an array
+    unsigned next_ = 0;  // the index of the next entry
     unsigned enter_flags_ = 0;
     unsigned refusals_ = 0;  // answers EBUSY in a row without a completion to consume
 };

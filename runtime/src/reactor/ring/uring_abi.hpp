@@ -16,11 +16,6 @@
 #define IORING_FEAT_RECVSEND_BUNDLE (1U << 14)
 #endif
 
-// Linux 6.6: the submission queue has no array of indices, and the kernel takes the entries in memory order.
-#ifndef IORING_SETUP_NO_SQARRAY
-#define IORING_SETUP_NO_SQARRAY (1U << 16)
-#endif
-
 // Linux 6.15: a thread that waits in io_uring_enter(2) counts as idle, and not as waiting for a disk.
 #ifndef IORING_ENTER_NO_IOWAIT
 #define IORING_ENTER_NO_IOWAIT (1U << 7)
