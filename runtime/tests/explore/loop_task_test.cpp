@@ -28,6 +28,7 @@
 #include "executor/task/task_state.hpp"
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
+#include "explore/task_output.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -45,6 +46,7 @@ using eddy::detail::unshared_word;
 using explore::check;
 using explore::fails;
 using explore::holds;
+using explore::output;
 using explore::sleeping_task;
 
 // ---- The event loop of a model, and its tasks ----
@@ -92,14 +94,6 @@ private:
     }
 
     core_shared* loop_;
-};
-
-/// A task's output. It must be destroyed once.
-struct output {
-    explore::tracked alive;
-    int value = 0;
-
-    explicit output(int given) : value(given) {}
 };
 
 /// A future that is ready at the last of a given number of polls.

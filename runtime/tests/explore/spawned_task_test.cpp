@@ -18,6 +18,7 @@
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
 #include "explore/small_executor.hpp"
+#include "explore/task_output.hpp"
 
 namespace {
 
@@ -29,18 +30,11 @@ using explore::all_inside;
 using explore::check;
 using explore::fails;
 using explore::holds;
+using explore::output;
 using explore::own_wake;
 using explore::sleeping_task;
 using explore::small_executor;
 using explore::waker_of;
-
-/// A task's output. It must be destroyed once.
-struct output {
-    explore::tracked alive;
-    int value = 0;
-
-    explicit output(int given) : value(given) {}
-};
 
 /// A future that is ready when all its flags are set. Each thread sets its flag and then wakes the task. The flags are
 /// relaxed: the wake-up must order them.

@@ -64,7 +64,7 @@ void on_threads(int count, Fn f) {
 }
 
 // covers: S08
-TEST(CoreTask, WakesFromEightThreadsCauseOnePoll) {
+TEST(CoreTasks, WakesFromEightThreadsCauseOnePoll) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -76,7 +76,7 @@ TEST(CoreTask, WakesFromEightThreadsCauseOnePoll) {
     EXPECT_EQ(seen.polls, 2);
 }
 
-TEST(CoreTask, LocalAndRemoteWakesCauseOnePoll) {
+TEST(CoreTasks, LocalAndRemoteWakesCauseOnePoll) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -89,7 +89,7 @@ TEST(CoreTask, LocalAndRemoteWakesCauseOnePoll) {
 }
 
 // covers: R039
-TEST(CoreTask, WakesOfAnEndedTaskDoNothing) {
+TEST(CoreTasks, WakesOfAnEndedTaskDoNothing) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -107,7 +107,7 @@ TEST(CoreTask, WakesOfAnEndedTaskDoNothing) {
     EXPECT_EQ(seen.polls, 2);
 }
 
-TEST(CoreTask, WakerCopiedOnAnotherThreadOutlivesTheTask) {
+TEST(CoreTasks, WakerCopiedOnAnotherThreadOutlivesTheTask) {
     eddy::core loop;
     eddy::waker copy;
     int polls = 0;
@@ -126,7 +126,7 @@ TEST(CoreTask, WakerCopiedOnAnotherThreadOutlivesTheTask) {
     EXPECT_EQ(polls, 1);
 }
 
-TEST(CoreTask, DetachedCoroutineLeavesItsMemoryToItsWakers) {
+TEST(CoreTasks, DetachedCoroutineLeavesItsMemoryToItsWakers) {
     // The references that other threads have dropped are counted separately from those that the loop's thread has.
     enum class references : unsigned char { none, here, there, dropped_here, dropped_there };
     for (const references left :
@@ -171,7 +171,7 @@ TEST(CoreTask, DetachedCoroutineLeavesItsMemoryToItsWakers) {
 }
 
 // covers: R039
-TEST(CoreTask, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
+TEST(CoreTasks, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
     eddy::core loop;
     int polls = 0;
     loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) {
@@ -186,7 +186,7 @@ TEST(CoreTask, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
 }
 
 // covers: R039
-TEST(CoreTask, MainFutureThatWakesItselfAndEndsIsPolledOnce) {
+TEST(CoreTasks, MainFutureThatWakesItselfAndEndsIsPolledOnce) {
     eddy::core loop;
     int polls = 0;
     const auto main = [&] {
@@ -200,7 +200,7 @@ TEST(CoreTask, MainFutureThatWakesItselfAndEndsIsPolledOnce) {
 }
 
 // covers: R040
-TEST(CoreTask, WakeInsideAPollCausesAnotherPoll) {
+TEST(CoreTasks, WakeInsideAPollCausesAnotherPoll) {
     eddy::core loop;
     int polls = 0;
     loop.run(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
@@ -215,7 +215,7 @@ TEST(CoreTask, WakeInsideAPollCausesAnotherPoll) {
     EXPECT_EQ(polls, 100);
 }
 
-TEST(CoreTask, WakersOutliveTheLoopAndAreDroppedOnOtherThreads) {
+TEST(CoreTasks, WakersOutliveTheLoopAndAreDroppedOnOtherThreads) {
     std::vector<eddy::waker> kept;
     auto held = std::make_shared<int>(1);
     const std::weak_ptr<int> left = held;
@@ -244,7 +244,7 @@ TEST(CoreTask, WakersOutliveTheLoopAndAreDroppedOnOtherThreads) {
     for (auto& thread : threads) thread.join();
 }
 
-TEST(CoreTask, WakersOutliveTheThreadOfTheLoop) {
+TEST(CoreTasks, WakersOutliveTheThreadOfTheLoop) {
     // A loop identifies its thread by the address of a thread-local. The next thread may get the same address.
     std::vector<eddy::waker> kept;
     int polls = 0;
@@ -268,7 +268,7 @@ TEST(CoreTask, WakersOutliveTheThreadOfTheLoop) {
     EXPECT_EQ(polls, 3);
 }
 
-TEST(CoreTask, WakersMayBeCopiedAndDroppedOnDifferentThreads) {
+TEST(CoreTasks, WakersMayBeCopiedAndDroppedOnDifferentThreads) {
     eddy::core loop;
     stage seen;
     auto watched = std::make_shared<int>(1);
@@ -291,7 +291,7 @@ TEST(CoreTask, WakersMayBeCopiedAndDroppedOnDifferentThreads) {
 }
 
 // covers: R135
-TEST(CoreTask, WorkDroppedAfterTheWakeUpDoesNotResume) {
+TEST(CoreTasks, WorkDroppedAfterTheWakeUpDoesNotResume) {
     // The wake-up is queued, then the work is cancelled. The task sees the cancellation at its next poll and does not
     // continue.
     eddy::core loop;
@@ -326,7 +326,7 @@ eddy::task<void> nest_scopes(int depth, int& left) {
     });
 }
 
-TEST(CoreTask, ScopeChildrenDoNotStarveQueuedTasks) {
+TEST(CoreTasks, ScopeChildrenDoNotStarveQueuedTasks) {
     constexpr int depth = 1000;
     eddy::core loop;
     int left = depth;
@@ -347,7 +347,7 @@ TEST(CoreTask, ScopeChildrenDoNotStarveQueuedTasks) {
 // ---- Stress ----
 
 // covers: R040
-TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
+TEST(CoreTasksStress, EveryRemoteWakeCausesALaterPoll) {
     const auto rounds = support::rounds(100'000);
     eddy::core loop;
     std::atomic<std::uint64_t> asked = 0;
@@ -375,7 +375,7 @@ TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
 }
 
 // covers: R023
-TEST(CoreTaskStress, CoalescedWakesPublishTheWritesOfAllThreads) {
+TEST(CoreTasksStress, CoalescedWakesPublishTheWritesOfAllThreads) {
     // Eight threads each write and wake. Wakes coalesce, but the last poll must see every write.
     const auto rounds = support::rounds(10'000);
     constexpr int threads = 8;
@@ -427,7 +427,7 @@ private:
 };
 
 // covers: R132
-TEST(CoreTaskStress, WakeDuringThePollIsNotLost) {
+TEST(CoreTasksStress, WakeDuringThePollIsNotLost) {
     const auto rounds = support::rounds(100'000);
     std::atomic<eddy::waker*> mailbox = nullptr;
     std::atomic<bool> is_over = false;
@@ -454,7 +454,7 @@ TEST(CoreTaskStress, WakeDuringThePollIsNotLost) {
 
 #ifndef EDDY_NO_THREADS
 // covers: R133
-TEST(CoreTaskStress, CoroutineFramesEndWhileWakingThreadRuns) {
+TEST(CoreTasksStress, CoroutineFramesEndWhileWakingThreadRuns) {
     const auto rounds = support::rounds(20'000);
     struct local {
         int& alive;
@@ -487,7 +487,7 @@ TEST(CoreTaskStress, CoroutineFramesEndWhileWakingThreadRuns) {
 }
 #endif
 
-TEST(CoreTaskStress, WakesRaceWithTheEndOfTheTaskAndTheLoop) {
+TEST(CoreTasksStress, WakesRaceWithTheEndOfTheTaskAndTheLoop) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto loop = std::make_unique<eddy::core>();

@@ -143,7 +143,7 @@ void consume(join_handle<life> handle, unsigned way, bool may_wait) {
 
 // ---- Handles of ended tasks ----
 
-class CoreJoined : public testing::Test {
+class CoreJoinHandle : public testing::Test {
 protected:
     /// Returns handles of tasks that have ended, on a loop that was destroyed.
     std::vector<join_handle<life>> handles_of_ended(int count) {
@@ -162,7 +162,7 @@ protected:
 };
 
 // covers: S51
-TEST_F(CoreJoined, OutputIsAvailableAfterTheLoopIsGone) {
+TEST_F(CoreJoinHandle, OutputIsAvailableAfterTheLoopIsGone) {
     for (auto& handle : handles_of_ended(8)) {
         EXPECT_TRUE(handle.is_finished());
         handle.abort();
@@ -174,7 +174,7 @@ TEST_F(CoreJoined, OutputIsAvailableAfterTheLoopIsGone) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, HandleSupportsEachOperationAfterTheLoopIsGone) {
+TEST_F(CoreJoinHandle, HandleSupportsEachOperationAfterTheLoopIsGone) {
     auto handles = handles_of_ended(4 * ways);
     for (unsigned i = 0; i < 4 * ways; ++i) {
         if (i % 2 == 0) {
@@ -187,7 +187,7 @@ TEST_F(CoreJoined, HandleSupportsEachOperationAfterTheLoopIsGone) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, AbortHandleOfEndedTaskOutlivesJoinHandle) {
+TEST_F(CoreJoinHandle, AbortHandleOfEndedTaskOutlivesJoinHandle) {
     for (const bool detaches : {false, true}) {
         for (auto& handle : handles_of_ended(4)) {
             const int before = living.alive();
@@ -211,7 +211,7 @@ TEST_F(CoreJoined, AbortHandleOfEndedTaskOutlivesJoinHandle) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, HandleSupportsEachOperationInsideTheLoop) {
+TEST_F(CoreJoinHandle, HandleSupportsEachOperationInsideTheLoop) {
     eddy::core loop;
     const auto main = [&]() -> task<void> {
         for (unsigned way = 0; way < ways; ++way) {
@@ -225,7 +225,7 @@ TEST_F(CoreJoined, HandleSupportsEachOperationInsideTheLoop) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
+TEST_F(CoreJoinHandle, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
     // The new loop may have the address of the destroyed one.
     for (int i = 0; i < 3; ++i) {
         auto handles = handles_of_ended(2 * ways);
@@ -240,7 +240,7 @@ TEST_F(CoreJoined, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, JoinOfTheNextTaskKeepsTheOrderOfTasks) {
+TEST_F(CoreJoinHandle, JoinOfTheNextTaskKeepsTheOrderOfTasks) {
     std::string order;
     const auto log = [&](char name) -> task<void> {
         order += name;
@@ -265,7 +265,7 @@ TEST_F(CoreJoined, JoinOfTheNextTaskKeepsTheOrderOfTasks) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, TaskThatIsJoinedAtOnceHasItsOwnId) {
+TEST_F(CoreJoinHandle, TaskThatIsJoinedAtOnceHasItsOwnId) {
     const auto child = []() -> task<eddy::task_id> { co_return eddy::current_task_id().value(); };
     const auto parent = [&]() -> task<void> {
         const auto mine = eddy::current_task_id();
@@ -294,13 +294,13 @@ task<int> depth(int levels) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, ChainOfJoinsDoesNotOverflowTheStack) {
+TEST_F(CoreJoinHandle, ChainOfJoinsDoesNotOverflowTheStack) {
     eddy::core loop;
     EXPECT_EQ(loop.run(depth(20'000)), 20'000);
 }
 
 // covers: S51
-TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayAbortItsJoiner) {
+TEST_F(CoreJoinHandle, TaskThatIsJoinedAtOnceMayAbortItsJoiner) {
     int ends = 0;
     std::optional<eddy::abort_handle> aborts;
     const auto child = [&]() -> task<void> {
@@ -325,7 +325,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayAbortItsJoiner) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, TaskThatIsJoinedAtOnceLeavesTheBudgetAndTheWakerOfItsJoiner) {
+TEST_F(CoreJoinHandle, TaskThatIsJoinedAtOnceLeavesTheBudgetAndTheWakerOfItsJoiner) {
     const auto budget = [] {
         return eddy::poll_fn([](eddy::context& cx) -> eddy::poll_result<std::uint32_t> { return cx.budget(); });
     };
@@ -363,7 +363,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceLeavesTheBudgetAndTheWakerOfItsJoiner) 
 }
 
 // covers: S51
-TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMaySplitAbortHandlesOffItsHandle) {
+TEST_F(CoreJoinHandle, TaskThatIsJoinedAtOnceMaySplitAbortHandlesOffItsHandle) {
     std::vector<eddy::abort_handle> aborts;
     std::optional<join_handle<life>> handle;
     const auto child = [&]() -> task<life> {
@@ -391,7 +391,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMaySplitAbortHandlesOffItsHandle) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayMoveItsHandle) {
+TEST_F(CoreJoinHandle, TaskThatIsJoinedAtOnceMayMoveItsHandle) {
     std::optional<join_handle<life>> handle;
     std::optional<join_handle<life>> moved;
     const auto child = [&]() -> task<life> {
@@ -415,7 +415,7 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayMoveItsHandle) {
 }
 
 // covers: S51
-TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {
+TEST_F(CoreJoinHandle, DetachedExceptionGoesToTheHandlerOfTheLoop) {
     std::atomic<int> reported = 0;
     auto loop = eddy::core::builder().on_uncaught([&](auto, const auto&) { ++reported; }).build().value();
     const auto main = [&]() -> task<void> {
@@ -436,7 +436,7 @@ TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {
 
 // The loop that would report the exception does not run at that moment, or is gone.
 // covers: S51
-TEST_F(CoreJoined, ExceptionOfHandleDroppedOutsideTheLoopIsPrinted) {
+TEST_F(CoreJoinHandle, ExceptionOfHandleDroppedOutsideTheLoopIsPrinted) {
     for (const bool loop_is_gone : {false, true}) {
         std::optional<eddy::core> loop(std::in_place);
         std::optional<join_handle<void>> handle;
@@ -451,20 +451,20 @@ TEST_F(CoreJoined, ExceptionOfHandleDroppedOutsideTheLoopIsPrinted) {
         testing::internal::CaptureStderr();
         handle.reset();
         const auto printed = testing::internal::GetCapturedStderr();
-        EXPECT_TRUE(printed.contains("core_joined_test.cpp") && printed.contains("threw: not joined")) << printed;
+        EXPECT_TRUE(printed.contains("core_join_handle_test.cpp") && printed.contains("threw: not joined")) << printed;
     }
 }
 
 // ---- Stress ----
 
-class CoreJoinedStress : public testing::Test {
+class CoreJoinHandleStress : public testing::Test {
 protected:
     std::mt19937_64 random{support::seed()};
     census living;
 };
 
 // covers: R038
-TEST_F(CoreJoinedStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
+TEST_F(CoreJoinHandleStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
     // Passes handles through a mailbox, so that a handle is often used just while its task ends.
     support::handover_rounds rounds(100'000);
     eddy::core loop;
@@ -505,7 +505,7 @@ TEST_F(CoreJoinedStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
 
 #ifndef EDDY_NO_THREADS
 // covers: R038
-TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
+TEST_F(CoreJoinHandleStress, ManyThreadsUseHandlesOfARunningLoop) {
     constexpr unsigned threads = 4;
     {
         const eddy::core_thread worker;
@@ -533,7 +533,7 @@ TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
 }
 
 // covers: R035 R038
-TEST_F(CoreJoinedStress, HandlesMayBeUsedWhileLoopIsDestroyed) {
+TEST_F(CoreJoinHandleStress, HandlesMayBeUsedWhileLoopIsDestroyed) {
     constexpr unsigned threads = 2;
     constexpr int tasks = 12;
     const auto rounds = support::rounds(5'000);
@@ -560,7 +560,7 @@ TEST_F(CoreJoinedStress, HandlesMayBeUsedWhileLoopIsDestroyed) {
     }
 }
 
-TEST_F(CoreJoinedStress, HandleAbortedByAnotherThreadCompletes) {
+TEST_F(CoreJoinHandleStress, HandleAbortedByAnotherThreadCompletes) {
     const auto rounds = support::rounds(10'000);
     constexpr int tasks = 16;
     std::atomic<int> outcomes = 0;
@@ -640,13 +640,13 @@ void hand_over_handles(support::handover_rounds rounds, int yields_before, Fn us
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoinedStress, AbortOnDropHandleIsDroppedWhileTheTaskEnds) {
+TEST_F(CoreJoinHandleStress, AbortOnDropHandleIsDroppedWhileTheTaskEnds) {
     hand_over_handles(support::handover_rounds(2'500'000), 3, [](join_handle<life> handle) {
         const eddy::abort_on_drop_handle<life> dropped(std::move(handle));
     });
 }
 
-TEST_F(CoreJoinedStress, PolledHandleAbortsWhileTheTaskEnds) {
+TEST_F(CoreJoinHandleStress, PolledHandleAbortsWhileTheTaskEnds) {
     hand_over_handles(support::handover_rounds(2'500'000), 5, [](join_handle<life> handle) {
         const eddy::waker none;
         eddy::context cx(none);
@@ -656,7 +656,7 @@ TEST_F(CoreJoinedStress, PolledHandleAbortsWhileTheTaskEnds) {
     });
 }
 
-TEST_F(CoreJoinedStress, AbortHandleIsCreatedWhileTheTaskEnds) {
+TEST_F(CoreJoinHandleStress, AbortHandleIsCreatedWhileTheTaskEnds) {
     hand_over_handles(support::handover_rounds(2'500'000), 3, [](join_handle<life> handle) {
         const eddy::abort_handle aborts = handle.abort_handle();
         const auto copy = aborts;  // NOLINT(performance-unnecessary-copy-initialization): the copy is under test
