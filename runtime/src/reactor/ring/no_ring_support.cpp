@@ -12,6 +12,8 @@ ring_answer ring_support() noexcept {
                                         "epoll: io_uring is not in this build of eddy (liburing was missing)"});
 }
 
-ring_answer probe_ring(ring_needs) noexcept { return ring_support(); }
+ring_answer probe_ring(std::initializer_list<std::string_view>) noexcept { return ring_support(); }
+
+std::vector<std::string_view> ring_needs() { return {}; }
 
 }  // namespace eddy::detail

@@ -22,36 +22,38 @@ namespace {
 struct named_need {
     enum class kind { setup_flag, feature, operation, registration };
 
-    ring_need need;
     kind asked_as;
     unsigned value;  // the flag, the bit, or the number
+    std::string_view name;
     std::string_view why;
 };
 using enum named_need::kind;
 
-#define EDDY_RING_NEED(need, asked_as, name) \
-    {ring_need::need, asked_as, name, "epoll: this kernel's io_uring lacks " #name " (Linux 6.1 has it)"}
+#define EDDY_RING_NEED(asked_as, name) \
+    {asked_as, name, #name, "epoll: this kernel's io_uring lacks " #name " (Linux 6.1 has it)"}
 
+// In the order of the checks. A multishot receive (Linux 6.0) cannot be checked: IORING_REGISTER_PROBE reports
+// operations without their flags. It is implied by IORING_SETUP_DEFER_TASKRUN, which is newer (6.1).
 constexpr named_need needs[] = {
-    EDDY_RING_NEED(cq_size, setup_flag, IORING_SETUP_CQSIZE),
-    EDDY_RING_NEED(starts_disabled, setup_flag, IORING_SETUP_R_DISABLED),
-    EDDY_RING_NEED(submit_all, setup_flag, IORING_SETUP_SUBMIT_ALL),
-    EDDY_RING_NEED(single_issuer, setup_flag, IORING_SETUP_SINGLE_ISSUER),
-    EDDY_RING_NEED(deferred_taskrun, setup_flag, IORING_SETUP_DEFER_TASKRUN),
-    EDDY_RING_NEED(taskrun_flag, setup_flag, IORING_SETUP_TASKRUN_FLAG),
-    EDDY_RING_NEED(no_drop, feature, IORING_FEAT_NODROP),
-    EDDY_RING_NEED(ext_arg, feature, IORING_FEAT_EXT_ARG),
-    EDDY_RING_NEED(cqe_skip, feature, IORING_FEAT_CQE_SKIP),
-    EDDY_RING_NEED(nop, operation, IORING_OP_NOP),
-    EDDY_RING_NEED(poll_add, operation, IORING_OP_POLL_ADD),
-    EDDY_RING_NEED(timeout, operation, IORING_OP_TIMEOUT),
-    EDDY_RING_NEED(accept, operation, IORING_OP_ACCEPT),
-    EDDY_RING_NEED(async_cancel, operation, IORING_OP_ASYNC_CANCEL),
-    EDDY_RING_NEED(close, operation, IORING_OP_CLOSE),
-    EDDY_RING_NEED(send, operation, IORING_OP_SEND),
-    EDDY_RING_NEED(recv, operation, IORING_OP_RECV),
-    EDDY_RING_NEED(buffer_ring, registration, IORING_REGISTER_PBUF_RING),
-    EDDY_RING_NEED(enable_rings, registration, IORING_REGISTER_ENABLE_RINGS),
+    // Flags of io_uring_setup(2), ordered by the kernel version that introduced them. TASKRUN_FLAG requires
+    // DEFER_TASKRUN.
+    EDDY_RING_NEED(setup_flag, IORING_SETUP_CQSIZE),
+    EDDY_RING_NEED(setup_flag, IORING_SETUP_R_DISABLED),
+    EDDY_RING_NEED(setup_flag, IORING_SETUP_SUBMIT_ALL),
+    EDDY_RING_NEED(setup_flag, IORING_SETUP_SINGLE_ISSUER),
+    EDDY_RING_NEED(setup_flag, IORING_SETUP_DEFER_TASKRUN),
+    EDDY_RING_NEED(setup_flag, IORING_SETUP_TASKRUN_FLAG),
+    EDDY_RING_NEED(feature, IORING_FEAT_NODROP),
+    EDDY_RING_NEED(feature, IORING_FEAT_EXT_ARG),
+    EDDY_RING_NEED(feature, IORING_FEAT_CQE_SKIP),
+    EDDY_RING_NEED(operation, IORING_OP_NOP),
+    EDDY_RING_NEED(operation, IORING_OP_POLL_ADD),
+    EDDY_RING_NEED(operation, IORING_OP_ACCEPT),
+    EDDY_RING_NEED(operation, IORING_OP_ASYNC_CANCEL),
+    EDDY_RING_NEED(operation, IORING_OP_SEND),
+    EDDY_RING_NEED(operation, IORING_OP_RECV),
+    EDDY_RING_NEED(registration, IORING_REGISTER_PBUF_RING),
+    EDDY_RING_NEED(registration, IORING_REGISTER_ENABLE_RINGS),
 };
 
 #undef EDDY_RING_NEED
@@ -68,7 +70,7 @@ std::unexpected<ring_refusal> refused(int answer) noexcept {
 /// Checks for all required features with the smallest possible ring. Simulates a kernel that has none of `missing`.
 class probing_ring {
 public:
-    explicit probing_ring(ring_needs missing) noexcept : missing_(missing) {}
+    explicit probing_ring(std::initializer_list<std::string_view> missing) noexcept : missing_(missing) {}
 
     [[nodiscard]] ring_answer ask() noexcept {
         if (auto answer = make(); !answer) return answer;
@@ -83,7 +85,7 @@ private:
     [[nodiscard]] int make_with(unsigned flags) noexcept {
         for (const auto& each : needs) {
             // A kernel returns EINVAL for an unknown flag.
-            if (each.asked_as == setup_flag && (flags & each.value) != 0 && missing_.has(each.need)) return -EINVAL;
+            if (each.asked_as == setup_flag && (flags & each.value) != 0 && is_missing(each)) return -EINVAL;
         }
         params_ = {};
         params_.flags = flags;
@@ -116,7 +118,7 @@ private:
     [[nodiscard]] ring_answer ask_features() const noexcept {
         for (const auto& each : needs) {
             if (each.asked_as != feature) continue;
-            if ((params_.features & each.value) == 0 || missing_.has(each.need)) return lacking(each);
+            if ((params_.features & each.value) == 0 || is_missing(each)) return lacking(each);
         }
         return {};
     }
@@ -136,7 +138,7 @@ private:
             if (each.asked_as != operation) continue;
             const bool is_there = each.value <= probe->last_op && each.value < IORING_OP_LAST &&
                                   (probe->ops[each.value].flags & IO_URING_OP_SUPPORTED) != 0;
-            if (!is_there || missing_.has(each.need)) return lacking(each);
+            if (!is_there || is_missing(each)) return lacking(each);
         }
         return {};
     }
@@ -145,7 +147,7 @@ private:
     [[nodiscard]] ring_answer ask_registrations() const noexcept {
         for (const auto& each : needs) {
             if (each.asked_as != registration) continue;
-            const int answer = missing_.has(each.need) ? -EINVAL : attempt(each.value);
+            const int answer = is_missing(each) ? -EINVAL : attempt(each.value);
             if (answer == -EINVAL) return lacking(each);
             if (answer < 0) return refused(answer);
         }
@@ -156,6 +158,10 @@ private:
     [[nodiscard]] ring_answer ask_to_enter() const noexcept {
         if (const int answer = ::io_uring_enter(fd(), 0, 0, 0, nullptr); answer < 0) return refused(answer);
         return {};
+    }
+
+    [[nodiscard]] bool is_missing(const named_need& one) const noexcept {
+        return std::ranges::find(missing_, one.name) != missing_.end();
     }
 
     [[nodiscard]] int attempt(unsigned what) const noexcept {
@@ -175,7 +181,7 @@ private:
 
     [[nodiscard]] unsigned fd() const noexcept { return static_cast<unsigned>(fd_.get()); }
 
-    const ring_needs missing_;
+    const std::initializer_list<std::string_view> missing_;  // of the caller of probe_ring()
     sys::unique_fd fd_;
     io_uring_params params_{};
 };
@@ -188,7 +194,13 @@ bool is_temporary(const std::error_code& error) noexcept {
 
 }  // namespace
 
-ring_answer probe_ring(ring_needs missing) noexcept { return probing_ring(missing).ask(); }
+ring_answer probe_ring(std::initializer_list<std::string_view> missing) noexcept { return probing_ring(missing).ask(); }
+
+std::vector<std::string_view> ring_needs() {
+    std::vector<std::string_view> names;
+    for (const auto& each : needs) names.push_back(each.name);
+    return names;
+}
 
 ring_answer ring_support() noexcept {
     // Takes no lock, since a fork could leave it locked forever in the child. A thread that arrives while the first
