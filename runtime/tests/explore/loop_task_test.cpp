@@ -310,6 +310,51 @@ TEST_F(ExploreLoopTask, HandleOnLoopRacesWithAbortElsewhere) {
     }
 }
 
+/// A future that wakes its task in the first poll, and is ready in the second one.
+struct yields_once {
+    using output_type = output;
+    bool has_yielded = false;
+
+    eddy::poll_result<output> poll(context& cx) {
+        if (std::exchange(has_yielded, true)) return output(7);
+        cx.waker().wake_by_ref();
+        return eddy::not_ready;
+    }
+};
+
+TEST_F(ExploreLoopTask, HandleOnLoopSeesTheEndOfUsesElsewhere) {
+    // The handle is polled while the task is queued. If the other thread has dropped its references by then, the handle
+    // uses load and store, and the task is freed without a further read-modify-write that would synchronize.
+    EXPECT_TRUE(holds({.preemptions = 4, .stale_reads = 1}, [] {
+        small_loop loop;
+        auto joined = loop.spawn(yields_once());
+        explore::thread third([aborts = joined.abort_handle()]() mutable {
+            const eddy::abort_handle mine(std::move(aborts));
+            const eddy::abort_handle copy(mine);  // NOLINT(performance-unnecessary-copy-initialization)
+        });
+        loop.spawn(joiner(std::move(joined))).detach();
+        loop.run();
+        loop.end();
+    }));
+}
+
+TEST_F(ExploreLoopTask, HandleOnLoopRacesWithWakeElsewhere) {
+    // The waker was copied on the event loop, so only the local word counts its reference.
+    EXPECT_TRUE(holds({.preemptions = 4, .stale_reads = 1}, [] {
+        small_loop loop;
+        eddy::waker kept;
+        auto joined = spawn(loop, work(2, &kept));
+        loop.turn();
+        explore::thread third([waker = std::move(kept)]() mutable {
+            const eddy::waker copy(waker);  // NOLINT(performance-unnecessary-copy-initialization)
+            std::move(waker).wake();
+        });
+        loop.spawn(joiner(std::move(joined))).detach();
+        loop.run();
+        loop.end();
+    }));
+}
+
 class ExploreLoopTaskStress : public ExploreLoopTask {};
 
 // One of the programs, since each takes two seconds; all of them in a soak.

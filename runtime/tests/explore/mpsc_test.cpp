@@ -389,6 +389,26 @@ TEST(ExploreMpsc, SenderOfUnboundedChannelRacesWithClose) {
     }));
 }
 
+TEST(ExploreMpsc, DropOfReceiverWakesSenderWaitingForIt) {
+    EXPECT_TRUE(holds([] {
+        struct shares : eddy::detail::mpsc_shares {
+            using mpsc_shares::end_receiver;
+        };
+        auto* const shared = new shares;
+        sleeping_task task(false);
+        const explore::thread receiving([=] {
+            shared->end_receiver();
+            if (shared->leave()) delete shared;
+        });
+        {
+            eddy::detail::notify_waiter one;
+            const eddy::waker waker = task.waker();
+            while (!shared->poll_receivers_gone(one, waker)) task.sleep();
+        }
+        if (shared->drop_sender() && shared->leave()) delete shared;
+    }));
+}
+
 // covers: P079
 TEST(ExploreMpsc, LastReferenceFreesMemory) {
     EXPECT_TRUE(holds({.preemptions = 4}, [] {

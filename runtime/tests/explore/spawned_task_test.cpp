@@ -369,15 +369,18 @@ TEST_F(ExploreSpawnedTask, ShutdownEndsSelfWakingTask) {
     }
 }
 
+void wake(eddy::waker waker) { std::move(waker).wake(); }
+void wake_by_ref(eddy::waker waker) { waker.wake_by_ref(); }
+
 /// A thread outside of the executor wakes a task. By the time it queues the task, the task and then its owner may be
 /// destroyed.
-template <bool Waits>
+template <bool Waits, void Wake(eddy::waker)>
 void owner_that_goes_with_its_last_task() {
     auto* const executor = new small_executor;
     auto [task, handle] = spawn(*executor, sleeper());
     handle.detach();
     executor->run_task(*executor->take());  // after this the task waits
-    explore::thread outside([&, waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+    explore::thread outside([&, waker = waker_of(*task)]() mutable { Wake(std::move(waker)); });
     executor->shut_down(*task);
     executor->give_up_queue();
     if (Waits) eddy::detail::await_wakers_outside();
@@ -386,8 +389,11 @@ void owner_that_goes_with_its_last_task() {
 }
 
 TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
-    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, owner_that_goes_with_its_last_task<true>));
-    EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false>, "is destroyed without synchronization"));
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, owner_that_goes_with_its_last_task<true, wake>));
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, owner_that_goes_with_its_last_task<true, wake_by_ref>));
+    const char* const freed = "is destroyed without synchronization";
+    EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false, wake>, freed));
+    EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false, wake_by_ref>, freed));
 }
 
 // ---- Copies with one mistake each fail ----
