@@ -117,6 +117,25 @@ protected:
         return true;
     }
 
+    /// Runs driver ticks until the peer of `full` has received all bytes up to `last`.
+    [[nodiscard]] bool arrives(const support::connection& full, std::string_view last) const {
+        std::string got;
+        const auto receives = [&] {
+            pollfd readable{full.peer.fd(), POLLIN, 0};
+            if (support::repeated([&] { return ::poll(&readable, 1, 0); }) != 1) return false;
+            std::array<char, 65536> some{};
+            const auto count = ::recv(full.peer.fd(), some.data(), some.size(), MSG_DONTWAIT);
+            if (count > 0) got.assign(some.data(), static_cast<std::size_t>(count));
+            return count > 0;
+        };
+        return support::comes_true([&] {
+            EXPECT_TRUE(io->tick(0ms).has_value());
+            while (receives()) {
+            }
+            return got.ends_with(last);
+        });
+    }
+
     support::connection pair;
     owned_io io;
 };
@@ -214,6 +233,30 @@ TEST_F(UringRingConnection, ShutdownOfDriverIsNotASystemError) {
     io->transport()->close(stream);
 }
 
+// The epoll reports bytes during a receive, and leaves them to the ring. The receive ends because there are no buffers,
+// so the reader receives the bytes. The epoll has watched the socket all the time, and does not report them again.
+TEST_F(UringRingConnection, EventLeftToTheRingIsRepeatedForTheReader) {
+    ring_connection& stream = add();
+    ASSERT_TRUE(io->watch_more(stream, eddy::io::interest::readable | eddy::io::interest::writable).has_value());
+    on_other_thread([&] {
+        EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+        ASSERT_TRUE(stream.take_wanted().receive);
+        ASSERT_TRUE(stream.begin_receive().is_wanted);
+        pair.peer.send("late");
+        raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
+        // Here, ticks of this thread have no ring.
+        for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
+        EXPECT_FALSE(stream.receive_ended(-ENOBUFS).closes);
+        stream.release();
+        stream.clear_blocked(stream.look(eddy::io::ready::all));
+        stream.request_receive(*io->transport());
+        ASSERT_TRUE(io->tick(0ms).has_value());
+    });
+    EXPECT_TRUE(stream.look(eddy::io::ready::readable).ready.is_readable()) << "the reader waits forever";
+    EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
+    io->transport()->close(stream);
+}
+
 // The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.
 TEST_F(UringRingConnection, ClosedStreamIsNotRegisteredWithEpoll) {
     ring_connection& stream = add();
@@ -279,6 +322,19 @@ TEST_F(UringRingConnection, StreamIsReadableWhileBytesAreLeft) {
         EXPECT_EQ(is_readable(), another_is_left);
         chunk->give_back();
     }
+    io->transport()->close(stream);
+}
+
+// The epoll reports the socket as writable while the send buffer is in use, so that a write might have to wait.
+TEST_F(UringRingConnection, WritableIsReportedOnceTheSendBufferIsFree) {
+    ring_connection& stream = add();
+    const auto is_writable = [&] { return stream.look(eddy::io::ready::all).ready.is_writable(); };
+    stream.clear_blocked(stream.look(eddy::io::ready::all));
+    ASSERT_EQ(write(stream, *io, "text"), 4u);
+    stream.report(eddy::io::ready::writable);
+    EXPECT_FALSE(is_writable());
+    ASSERT_TRUE(io->tick(0ms).has_value());
+    EXPECT_TRUE(is_writable()) << "a task that waits for the socket waits forever";
     io->transport()->close(stream);
 }
 
@@ -392,6 +448,73 @@ TEST_F(UringRingConnection, ZeroLingerStreamClosesDuringOtherLoopsSend) {
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "the descriptor is kept for data that the peer does not read";
 }
 
+// Another loop's ring finds the socket full. Before that loop learns it, the peer receives everything, and the epoll
+// reports the socket as writable, once.
+TEST_F(UringRingConnection, RestIsSentIfTheSocketWasDrainedDuringTheSend) {
+    const owned_io sender = make_sender();
+    ring_connection& stream = add();
+    ASSERT_TRUE(io->watch_more(stream, eddy::io::interest::writable).has_value());
+    support::fill_socket(stream.fd());
+    ASSERT_TRUE(io->tick(0ms).has_value());
+    ASSERT_EQ(write(stream, *sender, "rest"), 4u);
+    bool is_drained = false;
+    call_in_turn drains(*sender, [&] {
+        is_drained = support::comes_true([&] {
+            std::array<char, 65536> some{};
+            while (::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT) > 0) {
+            }
+            int unsent = 0;
+            return ::ioctl(stream.fd(), TIOCOUTQ, &unsent) == 0 && unsent == 0;
+        });
+        for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->tick(0ms).has_value());
+    });
+    drains.arm();
+    drains.trigger();
+    drains.wait_until_received();
+    ASSERT_TRUE(sender->tick(0ms).has_value());
+    ASSERT_TRUE(is_drained) << "the tested situation did not occur";
+    EXPECT_TRUE(arrives(pair, "rest")) << "both loops wait for the other one";
+    io->transport()->close(stream);
+}
+
+// A destroyed stream has remaining data, and its socket is full. The close ends its receive, if there is one.
+TEST_F(UringRingConnection, DestroyedStreamIsClosedAfterItsData) {
+    for (const bool is_received_for : {true, false}) {
+        SCOPED_TRACE(is_received_for);
+        const support::connection full;
+        ring_connection& stream = add_to(*io, full);
+        const int number = stream.fd();
+        if (is_received_for) {
+            ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+            ASSERT_TRUE(io->tick(0ms).has_value());
+        }
+        support::fill_socket(number);
+        ASSERT_EQ(write(stream, *io, "rest"), 4u);
+        ASSERT_TRUE(io->tick(0ms).has_value());
+        io->transport()->close(stream);
+        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
+        EXPECT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with unsent bytes";
+        EXPECT_TRUE(arrives(full, "rest"));
+        EXPECT_LT(::fcntl(number, F_GETFD), 0);
+    }
+}
+
+// The socket is full when the task ends writing.
+TEST_F(UringRingConnection, WritingEndsAfterTheDataThatTheSocketRefused) {
+    ring_connection& stream = add();
+    support::fill_socket(stream.fd());
+    ASSERT_EQ(write(stream, *io, "rest"), 4u);
+    ASSERT_TRUE(io->tick(0ms).has_value());
+    ASSERT_FALSE(stream.shut_down_when_sent());
+    EXPECT_EQ(write(stream, *io, "more").error(), std::errc::broken_pipe);
+    EXPECT_TRUE(arrives(pair, "rest"));
+    EXPECT_TRUE(support::comes_true([&] {
+        std::array<char, 1> none{};
+        return ::recv(pair.peer.fd(), none.data(), none.size(), MSG_DONTWAIT) == 0;
+    })) << "the peer waits for the end of the stream";
+    io->transport()->close(stream);
+}
+
 // A destroyed stream has remaining data, its socket is full, and its loop still receives. Its descriptor cannot be
 // watched, because another source watches the descriptor.
 TEST_F(UringRingConnection, SenderKeepsStreamWithReceiveInFlight) {
@@ -458,21 +581,7 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
     // No data is lost: the write continues after the cause is removed.
     ASSERT_TRUE(io->remove_source(other_source).has_value());
     EXPECT_EQ(write(stream, *io, "text").error(), std::errc::operation_would_block);
-    std::string got;
-    const auto receives = [&] {
-        pollfd readable{pair.peer.fd(), POLLIN, 0};
-        if (support::repeated([&] { return ::poll(&readable, 1, 0); }) != 1) return false;
-        std::array<char, 65536> some{};
-        const auto count = ::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT);
-        if (count > 0) got.assign(some.data(), static_cast<std::size_t>(count));
-        return count > 0;
-    };
-    EXPECT_TRUE(support::comes_true([&] {
-        EXPECT_TRUE(io->tick(0ms).has_value());
-        while (receives()) {
-        }
-        return got.ends_with("text");
-    }));
+    EXPECT_TRUE(arrives(pair, "text"));
     EXPECT_EQ(write(stream, *io, "text"), 4u);
     io->transport()->close(stream);
 }
