@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/exchange.hpp"
 #include "h2/http2.hpp"
 #include "support/http2_client.hpp"
 #include "support/http2_peer.hpp"
@@ -103,6 +104,32 @@ TEST(Http2Windows, ClientReadsAgainAfterFullOutputWasSent) {
 }
 
 // ---- Receive windows ----
+
+TEST(Http2Windows, UnreadBodiesDoNotUseUpTheWindowOfTheConnection) {
+    const http::service app = [](http::request asked) -> task<result<http::response>> {
+        if (asked.path() == "/unread") co_return http::response(http::status::ok, "x");
+        const auto text = co_await try_(asked.body.read_text());
+        co_return http::response(text.size() == 100'000 ? http::status::no_content : http::status::bad_request);
+    };
+    const auto talk = [](io::duplex_stream near) -> task<void> {
+        http2_client one(std::move(near));
+        // The client takes no bodies of responses, so the streams stay open.
+        const nghttp2_settings_entry none{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+        nghttp2_submit_settings(one.session(), NGHTTP2_FLAG_NONE, &none, 1);
+        for (int i = 0; i < 3; ++i) one.ask("POST", "/unread", {}, std::string(1'000'000, 'a'));  // 2 MiB and more
+        static_cast<void>(co_await time::timeout(1s, one.finish_all()));  // until both sides wait
+        const auto read = one.ask("POST", "/read", {}, std::string(100'000, 'b'));
+        const auto got = co_await time::timeout(10s, one.finish(read));
+        EXPECT_EQ(got ? got->status : "nothing", "204");
+        co_await one.close();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(64 * 1024);
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        co_await talk(std::move(near));
+        static_cast<void>(co_await serving);
+    });
+}
 
 /// Uploads `size` bytes over a connection on which a round trip takes 20 ms. Returns the last window for a stream that
 /// the server has announced.

@@ -233,6 +233,24 @@ TEST(HttpEngine, SwitchOfProtocolsNeedsRequest) {
     }
 }
 
+TEST(HttpEngine, EitherSideMayEndTheConnection) {
+    for (const bool asks : {true, false}) {
+        for (const bool answers : {true, false}) {
+            http::request asked(http::method::get, "/");
+            if (asks) asked.headers.add("Connection", "close");
+            h1::client_engine client;
+            std::string out;
+            client.write_head(out, asked, "a", false);
+            const std::string head =
+                answers ? "HTTP/1.1 204 No Content\r\nConnection: close" : "HTTP/1.1 204 No Content";
+            const std::string bytes = head + END;
+            std::string_view input = bytes;
+            EXPECT_EQ(client.receive(input), event::head);
+            EXPECT_EQ(client.keeps_alive(), !asks && !answers) << out << bytes;
+        }
+    }
+}
+
 TEST(HttpEngine, TunnelIgnoresFraming) {
     h1::client_engine engine;
     std::string out;

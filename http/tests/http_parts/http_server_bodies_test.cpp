@@ -16,7 +16,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -199,6 +201,61 @@ TEST(HttpServer, LastResponseReachesSlowClient) {
     };
     EXPECT_TRUE(converse(say_much, http::serve_options(), script, 1000).has_value());
     EXPECT_EQ(std::ranges::count(got, 'x'), 50'000);
+}
+
+/// A reader that never waits.
+class counting_reader {
+public:
+    static constexpr std::size_t all = 1 << 20;
+
+    explicit counting_reader(std::size_t& given) : given_(&given) {}
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        const auto count = std::min(into.size(), all - *given_);
+        std::ranges::fill(into.first(count), std::byte('x'));
+        *given_ += count;
+        return eddy::ok(count);
+    }
+
+private:
+    std::size_t* given_;
+};
+
+TEST(HttpServer, BodyOfResponseWaitsForTheClient) {
+    std::size_t given = 0;
+    const auto app = [&](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(counting_reader(given)));
+    };
+    static_cast<void>(converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(get("/")));
+        static_cast<void>(co_await one.receive("\r\n\r\n"));
+        co_await eddy::time::sleep(1s);  // the clock advances when the server waits
+        EXPECT_LT(given, counting_reader::all / 2) << "the server keeps what the client does not receive";
+    }));
+}
+
+TEST(HttpServer, ResponsesToPipelinedRequestsWaitForTheClient) {
+    int calls = 0;
+    const auto app = [&calls](http::request) -> task<http::response> {
+        ++calls;
+        co_return http::response(http::status::ok, std::string(1000, 'x'));
+    };
+    static_cast<void>(converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        std::string requests;
+        for (int i = 0; i < 500; ++i) requests += get("/");
+        EXPECT_TRUE(co_await one.send(requests));
+        co_await eddy::time::sleep(1s);  // as above
+        EXPECT_LT(calls, 300) << "the server keeps responses that the client does not receive";
+    }));
+}
+
+TEST(HttpServer, StreamedResponseAfterMalformedBodyAnnouncesClose) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        const auto all = co_await asked.body.read_all();
+        EXPECT_EQ(all.error(), http::errc::bad_message);
+        co_return http::response(http::status::ok, http::body::from_reader(io::cursor(std::string("no"))));
+    };
+    EXPECT_EQ(answers(app, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"),
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nno\r\n0\r\n\r\n");
 }
 
 TEST(HttpServer, ReadingBodyAfterResponseFails) {

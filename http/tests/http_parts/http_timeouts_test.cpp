@@ -179,6 +179,19 @@ TEST(HttpTimeouts, DiscardedBodyIsLimitedAsAWhole) {
     EXPECT_NEAR(seen.after.count(), 30 + 2, 2);  // and the time of the graceful close
 }
 
+TEST(HttpTimeouts, TimeOfDiscardedBodyDoesNotCountForTheNextHead) {
+    const auto options = http::serve_options().io_timeout(5s).header_timeout(20s);
+    static_cast<void>(converse(say_path, options, [](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"));
+        EXPECT_EQ(co_await one.receive("\r\n\r\n/a"), ok("/a"));
+        co_await eddy::time::sleep(4s);
+        EXPECT_TRUE(co_await one.send("xyzGET /b HTTP/1.1\r\n"));
+        co_await eddy::time::sleep(4s);
+        EXPECT_TRUE(co_await one.send("Host: a\r\n\r\n"));
+        EXPECT_EQ(co_await one.receive("\r\n\r\n/b"), ok("/b"));
+    }));
+}
+
 TEST(HttpTimeouts, ReaderThatAcceptsNothingIsClosedAfterIoTimeout) {
     const auto app = [](http::request) -> task<http::response> {
         co_return http::response(http::status::ok, std::string(1'000'000, 'x'));
