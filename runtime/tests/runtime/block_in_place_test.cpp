@@ -299,6 +299,23 @@ TEST(BlockInPlaceElsewhere, ThreadThatTakesOverAWorkerIsReplaced) {
     rt.block_on(main());
 }
 
+TEST(BlockInPlaceElsewhere, ThreadThatNoLongerRunsAWorkerCountsAgain) {
+    const auto rt = small_runtime().max_blocking_threads(4).build().value();
+    const auto main = []() -> task<void> {
+        for (int i = 0; i < 8; ++i) {
+            support::gate other;
+            auto opens = eddy::spawn([&] { other.open(); });
+            // Another thread takes over the worker, from a thread that took it over before.
+            EXPECT_TRUE(eddy::block_in_place([&] { return other.wait(); }));
+            static_cast<void>(co_await opens);
+        }
+    };
+    rt.block_on(main());
+    // At most two threads took over the worker, in turn. The one that runs it does not count.
+    EXPECT_TRUE(support::comes_true([&] { return rt.metrics().blocking_threads <= 1; }))
+        << rt.metrics().blocking_threads;
+}
+
 // ---- block_on ----
 
 // covers: S15

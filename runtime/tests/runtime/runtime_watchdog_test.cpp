@@ -15,10 +15,12 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/io/registration.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/task/scope.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "support/gate.hpp"
 #include "support/polling.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
@@ -153,6 +155,25 @@ void expect_woken_task_runs(unsigned workers) {
 TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsWithTwoWorkers) { expect_woken_task_runs(2); }
 
 TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsWithFourWorkers) { expect_woken_task_runs(4); }
+
+TEST(RuntimeWatchdog, ChildOfAScopeOnAStalledWorkerRuns) {
+    const auto rt = support::make_runtime(2);
+    const auto parent = []() -> eddy::task<bool> {
+        support::gate has_run;
+        co_await eddy::time::sleep(5ms);  // both workers park; the timer wakes one of them
+        const bool ran = co_await eddy::scope([&](auto& children) -> eddy::task<bool> {
+            children.spawn([&]() -> eddy::task<void> {
+                has_run.open();
+                co_return;
+            });
+            co_return has_run.wait();  // a long poll. A single child wakes no other worker
+        });
+        co_return ran;
+    };
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_TRUE(rt.block_on(rt.spawn(parent())).value()) << "the child waits for the stalled worker";
+    }
+}
 
 TEST(RuntimeWatchdog, RareTimerCausesFewWakeUps) {
     constexpr std::uint64_t timers = 8;

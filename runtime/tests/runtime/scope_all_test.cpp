@@ -277,6 +277,32 @@ TEST_P(ScopeAll, ChildMayWaitAfterBlockingCall) {
     on.run(main());
 }
 
+TEST(ScopeAllOnTwoWorkers, OtherChildRunsWhileOneBlocks) {
+    const auto rt = eddy::runtime::builder().worker_threads(2).build().value();
+    support::gate is_busy;
+    support::gate may_end;
+    support::gate has_run;
+    // One worker is busy and takes no child. So only the thread that takes over the other worker can run it.
+    const auto busy = [&]() -> task<bool> {
+        is_busy.open();
+        co_return may_end.wait();
+    };
+    const auto block = [&]() -> task<bool> { co_return eddy::block_in_place([&] { return has_run.wait(); }); };
+    const auto open = [&]() -> task<void> {
+        has_run.open();
+        co_return;
+    };
+    const auto parent = [&]() -> task<void> {
+        const auto [was_opened, nothing] = co_await eddy::scope(block(), open());
+        EXPECT_TRUE(was_opened) << "the other child was offered, and nothing has taken it";
+    };
+    auto other = rt.spawn(busy());
+    ASSERT_TRUE(is_busy.wait());
+    rt.block_on(rt.spawn(parent())).value();
+    may_end.open();
+    EXPECT_TRUE(rt.block_on(std::move(other)).value());
+}
+
 TEST_P(ScopeAllOnWorkers, ManyChildrenFollowBlockingCall) {
     const unsigned workers = GetParam();
     const auto main = [&]() -> task<void> {

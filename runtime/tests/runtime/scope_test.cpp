@@ -24,6 +24,7 @@
 #include <eddy/future/select.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/spawn.hpp>
@@ -91,6 +92,24 @@ TEST_P(Scope, ChildrenMayReferToLocalsOfParent) {
         co_return sum;
     };
     EXPECT_EQ(on.run(main()), 20);
+}
+
+TEST(ScopeOnALoop, EachTurnRunsQueuedChildren) {
+    eddy::core loop;
+    int runs = 0;
+    loop.handle().spawn([&]() -> task<void> {
+        co_await eddy::scope([&](auto& children) -> task<void> {
+            for (int i = 0; i < 3; ++i) {
+                children.spawn([&]() -> task<void> {
+                    ++runs;
+                    co_return;
+                });
+            }
+            co_return;
+        });
+    });
+    for (int i = 0; i < 3; ++i) loop.turn(0ms);
+    EXPECT_EQ(runs, 3);
 }
 
 TEST_P(Scope, AwaitReturnsOutputOfBody) {
