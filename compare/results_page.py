@@ -36,7 +36,6 @@ def losses() -> str:
 
 def net() -> Section:
     one_thread = ["C1", "C100", "LOAD80", "C1000", "C10000", "P16", "BIG", "CHURN"]
-    two_threads = [f"{case}, 2 threads" for case in one_thread]
     return [
         *head("net", "net: echo servers"),
         "CPU s/M as a ratio to bare_epoll, a loop of system calls without a runtime. It takes part twice; the difference is the noise.",
@@ -46,7 +45,6 @@ def net() -> Section:
         plain("net", "STORM", ["server", "p50 ms", "p99", "max", "p99 ratio", "max ratio"]),
         "System calls per request, in CHURN per connection:",
         plain("net", "calls", ["server", "C1", "C100", "C1000", "BIG", "CHURN", "date"]),
-        "Two threads, CPU s/M as a ratio to bare_epoll:", matrix("net", two_threads, "ratio", "{:.3f}"),
         "Two threads, the pool next to Tokio:", plain("net", "two threads"),
         "io_uring, ratios to bare_uring, the bare loop with a ring, in the same turn:", plain("net", "io_uring"),
         plain("net", "io_uring, peers"),
@@ -92,8 +90,7 @@ def http() -> Section:
         plain("http", "C100", ["server", "CPU s/M", "user", "ratio"]),
         plain("http", "H2", ["server", "CPU us/request", "ratio"]),
         "Memory of an idle connection that has answered one request, HTTP/1.1 and HTTP/2:",
-        plain("http", "IDLE", ["server", "bytes/connection", "date"]), plain("http", "H2_IDLE", ["server", "bytes/connection", "date"]),
-        targets("http"),
+        plain("http", "IDLE", ["server", "bytes/connection"]), plain("http", "H2_IDLE", ["server", "bytes/connection"]),
     ]
 
 
@@ -102,11 +99,9 @@ def tls() -> Section:
         *head("tls", "tls: TLS echo servers"),
         "bare_epoll: a bare loop with OpenSSL; asio_ssl: Asio's ssl::stream. ECHO: 100 connections, messages of 1 KiB. BULK: 1 "
         "connection, 16 KiB. FULL: connections with a full handshake, 16 at a time. RESUMED: with resumed sessions. RELOAD: "
-        "handshakes while the certificate is replaced every 10 ms, for 2 s. CPU s/M as a ratio to bare_epoll, and CPU s/M:",
+        "handshakes while the certificate is replaced every 10 ms, for 2 s. CPU s/M as a ratio to bare_epoll:",
         matrix("tls", ["ECHO", "BULK", "FULL", "RESUMED"], "ratio", "{:.3f}"),
-        matrix("tls", ["ECHO", "BULK", "FULL", "RESUMED"], "CPU s/M"),
         plain("tls", "IDLE", ["server", "bytes/connection"]),
-        targets("tls"),
     ]
 
 
@@ -162,11 +157,6 @@ def plain(group: str, name: str, columns: list[str] | None = None) -> str:
         return ""
     columns = columns or [column for column in rows[0] if column != "date"]
     return table(columns, [[cell(row.get(column, "-")) for column in columns] for row in rows])
-
-
-def targets(group: str) -> str:
-    return table(["target", "measured", "limit", ""], [[one["what"], number(one["value"]) + one["unit"], limit_of(one), one["verdict"]]
-                                                     for one in results.targets(group)])
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
