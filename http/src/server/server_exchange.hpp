@@ -20,7 +20,6 @@
 namespace eddy::detail {
 
 /// A request of HTTP/1.1 and its response. An idle connection has none.
-/// Thread safety: one thread at a time.
 struct server_exchange : immovable {
     /// The number of bytes of a body that is discarded because the service has not read it.
     static constexpr std::size_t most_discarded = 256 * 1024;
