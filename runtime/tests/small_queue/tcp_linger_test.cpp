@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -13,13 +14,16 @@
 #include <cstddef>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_stream.hpp>
 
 #include "support/net.hpp"
+#include "support/polling.hpp"
 #include "support/system.hpp"
 
 namespace {
@@ -72,6 +76,43 @@ TEST_F(TcpLinger, RingResetsPeerThatDoesNotReadAfterLimit) {
     } catch (const std::system_error& ended) {
         EXPECT_EQ(ended.code(), std::errc::connection_reset);
     }
+}
+
+// The time of one stream is over in the driver tick in which a waker destroys another stream. That stream waits to be
+// served, but it must be found as well.
+TEST(TcpLingerOnRing, StreamDestroyedWhileAnotherIsGivenUpHasItsOwnLimit) {
+    eddy::core loop = TcpLinger::make_loop();
+    if (loop.driver() != eddy::driver_kind::io_uring) GTEST_SKIP() << "there is no io_uring";
+    std::optional<support::connection> first{std::in_place};
+    std::optional<support::connection> second{std::in_place};
+    for (auto* const each : {&*first, &*second}) {
+        each->peer.send("x");
+        loop.run(support::read_and_fill(each->stream));
+    }
+    support::connection third;
+    std::array<std::byte, 1> into{};
+    auto read = third.stream.read(into);
+    const int number = second->stream.native_handle();
+    support::calling_waker destroys([&] { static_cast<void>(eddy::net::tcp_stream(std::move(second->stream))); });
+    const auto begin_to_read = [&]() -> eddy::task<void> {
+        co_await eddy::poll_fn([&](eddy::context&) {
+            EXPECT_FALSE(support::poll_with(read, destroys.waker()).is_ready());
+            return eddy::poll_result<int>(0);
+        });
+    };
+    loop.run(begin_to_read());
+    loop.turn(0ms);  // submits the receive
+
+    static_cast<void>(eddy::net::tcp_stream(std::move(first->stream)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS));  // the time of the first one is over
+    third.peer.send("x");
+    pollfd readable{third.stream.native_handle(), POLLIN, 0};
+    ASSERT_EQ(support::repeated([&] { return ::poll(&readable, 1, 10'000); }), 1);
+    loop.turn(0ms);
+    const auto deadline = steady_clock::now() + 10s;
+    while (::fcntl(number, F_GETFD) >= 0 && steady_clock::now() < deadline) loop.turn(deadline - steady_clock::now());
+    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "the second stream is never given up";
+    EXPECT_LT(steady_clock::now(), deadline);
 }
 
 }  // namespace
