@@ -822,12 +822,12 @@ TEST(HttpClient, BodyThatFailedStaysFailed) {
     }());
 }
 
-TEST(HttpClient, ConnectionIsNotReusedAfterConnectionClose) {
+/// Sends two requests to a server that keeps both connections open, but answers one request on each of them.
+void expect_a_connection_each(http::request (*make_request)()) {
     eddy::core loop;
-    loop.run([]() -> task<void> {
+    loop.run([&]() -> task<void> {
         auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
         const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
-        // The server keeps both connections open, but answers one request on each of them.
         const auto serve = [](net::tcp_listener& from) -> task<result<void>> {
             std::vector<net::tcp_stream> kept;
             std::array<std::byte, 1000> some{};
@@ -841,13 +841,38 @@ TEST(HttpClient, ConnectionIsNotReusedAfterConnectionClose) {
         auto server = eddy::spawn(serve(listener));
         const http::client web(http::client_options().timeout(5s));
         for (int i = 0; i < 2; ++i) {
-            http::request asked;
-            asked.headers.add("Connection", "close");
-            EXPECT_EQ(co_await text_of(web.send(url, std::move(asked))), "200 hi");
+            EXPECT_EQ(co_await text_of(web.send(url, make_request())), "200 hi");
         }
         server.abort();
         static_cast<void>(co_await std::move(server));
     }());
+}
+
+TEST(HttpClient, ConnectionIsNotReusedAfterConnectionClose) {
+    expect_a_connection_each([] {
+        http::request asked;
+        asked.headers.add("Connection", "close");
+        return asked;
+    });
+}
+
+/// A reader that waits after its first byte.
+struct stalled_reader {
+    bool has_given = false;
+
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        if (std::exchange(has_given, true)) return eddy::not_ready;
+        into.front() = std::byte('x');
+        return eddy::ok(std::size_t{1});
+    }
+};
+
+TEST(HttpClient, ConnectionIsNotReusedIfTheRequestIsIncomplete) {
+    expect_a_connection_each([] {
+        http::request asked(http::method::post, "/");
+        asked.body = http::body::from_reader(stalled_reader());
+        return asked;
+    });
 }
 
 TEST(HttpClient, ReceivesErrorResponseWhileSendingBody) {
