@@ -412,6 +412,28 @@ TEST(Http2Server, StreamsAboveLimitAreRefused) {
     }).value();
 }
 
+// A reset ends the stream at once, and the service when its cleanup has ended.
+TEST(Http2Server, ServicesThatAreBeingCancelledCountForLimit) {
+    int calls = 0;
+    const auto app = [&calls](http::request) -> task<http::response> {
+        ++calls;
+        auto works = eddy::finally(eddy::pending<void>(), []() -> task<void> { co_await eddy::time::sleep(1h); });
+        co_await works;
+        co_return http::response(http::status::ok);
+    };
+    static_cast<void>(converse(app, http::serve_options().max_streams(3), [&](http2_client& one) -> task<void> {
+        for (int i = 0; i < 20; ++i) {
+            const auto id = one.ask("GET", "/");
+            co_await one.flush();
+            co_await eddy::time::sleep(1s);  // the clock advances when the server waits
+            one.reset(id);
+            co_await one.flush();
+            co_await eddy::time::sleep(1s);
+        }
+        EXPECT_EQ(calls, 6) << "a client can start any number of services";
+    }));
+}
+
 // ---- Cancellation and errors ----
 
 /// Counts its copies that exist.
