@@ -913,6 +913,27 @@ TEST(Http2Server, ShutdownAnswersRequestsAndEndsConnection) {
     }).value();
 }
 
+TEST(Http2Server, ShutdownWaitsOneSecondForAnswerToPing) {
+    eddy::sync::notify has_begun;
+    const eddy::sync::cancellation_token end;
+    const auto app = [&](http::request) -> task<http::response> {
+        has_begun.notify_one();
+        co_await eddy::time::sleep(10s);
+        co_return http::response(http::status::ok);
+    };
+    converse(app, http::serve_options().shutdown(end), [&](http2_client& one) -> task<void> {
+        const auto id = one.ask("GET", "/");
+        co_await one.flush();
+        co_await has_begun.notified();
+        end.cancel();
+        co_await eddy::time::sleep(2s);
+        EXPECT_TRUE(co_await one.step());  // receives what the server has sent meanwhile
+        EXPECT_EQ(one.goaways().size(), 2U) << "the server still waits for the answer";
+        EXPECT_EQ((co_await one.finish(id)).status, "200");
+        co_await one.close();
+    }).value();
+}
+
 TEST(Http2Server, ShutdownEndsIdleConnection) {
     const eddy::sync::cancellation_token end;
     converse(say_path, http::serve_options().shutdown(end), [&](http2_client& one) -> task<void> {
