@@ -422,10 +422,14 @@ public:
     }
     template <class Decide>
     auto end(Decide decide) {
-        const std::uint64_t mine = std::exchange(task_.local, task_flags::complete);
+        const std::uint64_t mine = std::exchange(task_.local, spawned_task::only_shared);
+        const std::uint64_t running = mine & task_flags::running;
+        const std::uint64_t own = mine / task_flags::ref_one * task_flags::ref_one;
+        const std::uint64_t references = Choice::adds_references ? own : Choice::bias + task_flags::ref_one;
         std::uint64_t now = task_.state.load(std::memory_order_relaxed);
         for (;;) {
-            const auto [next, answer] = decide(sum(now, mine));
+            const std::uint64_t flags = Choice::keeps_flags ? now | running : running;
+            const auto [next, answer] = decide(flags + references - 2 * Choice::bias);
             if (!Choice::ends_in_one_step) {
                 task_.state.store(next, Choice::end);
                 return answer;
@@ -437,16 +441,10 @@ public:
     std::uint64_t subtract(std::uint64_t references) { return std::exchange(task_.local, task_.local - references); }
     [[nodiscard]] std::uint64_t shared(std::memory_order order) const { return task_.state.load(order); }
     [[nodiscard]] std::uint64_t total(std::memory_order order) const {
-        return sum(task_.state.load(order), task_.local);
+        return task_.state.load(order) + task_.local - 2 * Choice::bias;
     }
 
 private:
-    static std::uint64_t sum(std::uint64_t shared, std::uint64_t local) {
-        const std::uint64_t flags = local % task_flags::list_one;
-        const std::uint64_t references = Choice::adds_references ? local - flags : Choice::bias + task_flags::ref_one;
-        return (Choice::keeps_flags ? shared | flags : flags) + references - 2 * Choice::bias;
-    }
-
     spawned_task& task_;
 };
 

@@ -255,12 +255,16 @@ TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsAgain) {
     EXPECT_EQ(word.transition_to_running(), run::cancel);
 }
 
-TEST(TaskStateIdle, IdleTaskWithoutOtherReferencesIsFreed) {
-    // No waker exists, and the list has released its reference.
-    owned_state word(false);
-    make_running(word);
-    EXPECT_FALSE(word.release());
-    EXPECT_EQ(word.transition_to_idle(), idle::free);
+TEST(TaskStateIdle, ShutdownLeavesTheLastReferenceToTheRun) {
+    // No waker exists, and the list has released its reference. So the run must not release its own.
+    for (const bool is_cancelling : {false, true}) {
+        owned_state word(false);
+        make_running(word);
+        EXPECT_FALSE(word.transition_to_shutdown());
+        EXPECT_FALSE(word.release());
+        EXPECT_EQ(word.transition_to_idle(false, is_cancelling), is_cancelling ? idle::submit : idle::cancel);
+        EXPECT_EQ(references(word), 1u);
+    }
 }
 
 // ---- The end ----

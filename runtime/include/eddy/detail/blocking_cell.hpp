@@ -37,9 +37,8 @@ private:
     }
     static void destroy_future(spawned_task& task) noexcept { of(task).f_.reset(); }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
-    static constexpr spawned_ops operations{
-        &poll,          nullptr,           &destroy_future,   &base::fail,          &free_memory,
-        &base::unnamed, &base::outcome_of, &base::failure_in, &base::destroy_output};
+    static constexpr spawned_ops operations{&poll,        nullptr,        &destroy_future,   &base::fail,
+                                            &free_memory, &base::unnamed, &base::drop_output};
 
     std::optional<F> f_;
 };

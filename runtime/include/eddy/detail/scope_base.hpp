@@ -188,7 +188,9 @@ public:
     template <class G>
     scope_child(scope_base& its, task_owner& runs, std::source_location where, G&& work)
         : base(operations, runs, where, nullptr, false), scope_link(its), work_(std::forward<G>(work), where) {
-        if (its.deadline() == no_deadline) root_of(*this) = work_.take_root();
+        if (its.deadline() != no_deadline) return;
+        frame* const root = root_of(*this) = work_.take_root();
+        if (root != nullptr) root->outcome = &this->outcome_;
     }
 
 private:
@@ -218,15 +220,8 @@ private:
     }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
 
-    static constexpr spawned_ops operations{&poll,
-                                            &poll_cancel,
-                                            &destroy_future,
-                                            &fail,
-                                            &free_memory,
-                                            &base::unnamed,
-                                            &base::outcome_of,
-                                            &base::failure_in,
-                                            &base::destroy_output};
+    static constexpr spawned_ops operations{&poll,        &poll_cancel,   &destroy_future,   &fail,
+                                            &free_memory, &base::unnamed, &base::drop_output};
 
     stored_work<W> work_;
 };

@@ -6,6 +6,7 @@
 #include <new>
 #include <source_location>
 #include <string_view>
+#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/executor.hpp>
@@ -37,18 +38,15 @@ struct spawned_ops {
     bool (*poll_cancel)(spawned_task& task, context& cx);
     /// Destroys the work. Called once.
     void (*destroy_future)(spawned_task& task) noexcept;
-    /// Sets the outcome to the exception `thrown`. Null means that the task was cancelled.
+    /// Sets the outcome to the exception `thrown`; null means that the task was cancelled.
     void (*fail)(spawned_task& task, std::exception_ptr thrown) noexcept;
     /// Frees the memory of the task. No other function is called afterwards.
     void (*free_memory)(spawned_task& task) noexcept;
     /// Returns the name of the task.
     std::string_view (*name)(const spawned_task& task) noexcept;
-    /// Returns the result slot of the task. A null exception_ptr in it means that the task was cancelled.
-    slot_base& (*outcome)(spawned_task& task) noexcept;
-    /// Takes the exception, or a description of the error, out of an outcome that was not taken. Returns an empty
-    /// failure if there is none.
-    unread_failure (*failure)(spawned_task& task) noexcept;
-    void (*destroy_output)(spawned_task& task) noexcept;
+    /// Destroys an outcome that was not taken. Returns its exception, or a description of its error; an empty failure
+    /// if there is none.
+    unread_failure (*drop_output)(spawned_task& task) noexcept;
 };
 
 /// A task: the header in front of its outcome and its future. For its states, see task_flags in src/executor/task.
@@ -56,7 +54,7 @@ struct spawned_ops {
 ///     field            access
 ///     list links       the owner's list of tasks, under its lock: see task_list
 ///     state            any thread
-///     local            a task of an event loop: the loop's thread, until the task has ended. Unused by other tasks
+///     local            a task of an event loop: the loop's thread, until the task has ended. Constant in other tasks
 ///     next_queued      the queue that contains the task, or the thread that is about to queue it
 ///     next_inbound     a task of an event loop: the inbound list, or the thread that is about to add the task to it
 ///     join_waker       as the state's bit of that name says
@@ -70,10 +68,12 @@ struct spawned_task : task_link {
     static constexpr std::uint64_t new_with_handle = 0x180'0014;
     static constexpr std::uint64_t new_without_handle = 0x100'0004;
     static constexpr std::uint64_t background = 0x40;
+    // The value of the local word while it is not used.
+    static constexpr std::uint64_t only_shared = 0x2;
 
     const spawned_ops* const table;
-    atomic<std::uint64_t> state;  ///< the word of task_state that all threads use
-    std::uint64_t local = 0;      ///< the word of task_state that only the thread of an event loop uses
+    atomic<std::uint64_t> state;        ///< the word of task_state that all threads use
+    std::uint64_t local = only_shared;  ///< the word of task_state that only the thread of an event loop uses
     spawned_task* next_queued = nullptr;
     task_owner* const owner;
     spawned_task* next_inbound = nullptr;
@@ -97,7 +97,6 @@ struct spawned_task : task_link {
     [[nodiscard]] void* root_word() noexcept { return reinterpret_cast<void**>(this + 1) + 1; }
 
     [[nodiscard]] const spawned_ops& ops() const noexcept { return *table; }
-    [[nodiscard]] slot_base& outcome() noexcept { return ops().outcome(*this); }
 };
 
 /// Returns the outermost frame of a coroutine, which the worker polls directly; else null.
@@ -107,18 +106,50 @@ struct spawned_task : task_link {
     return *std::launder(static_cast<frame**>(task.root_word()));
 }
 
+/// The header of a task with its outcome.
+template <class T>
+class spawned_output : public spawned_task {
+public:
+    spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where, frame* root = nullptr,
+                   bool has_handle = true) noexcept
+        : spawned_task(operations, runs, where, has_handle) {
+        // SAFETY: this word is a part of the empty slot in which no object exists: the memory of an output or an
+        // exception, or padding before it.
+        static_assert(sizeof(spawned_output) >= sizeof(spawned_task) + sizeof(slot<T>), "not in padding of the header");
+        ::new (root_word()) frame*(root);
+    }
+
+    // SAFETY: the callers know that `task` was made for an output of type T: join_handle<T>, and the operations of
+    // classes that derive from spawned_output<T>. They have a reference to it.
+    static slot<T>& slot_of(spawned_task& task) noexcept { return static_cast<spawned_output&>(task).outcome_; }
+
+    static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
+        slot_of(task).set_exception(std::move(thrown));
+    }
+    static unread_failure drop_output(spawned_task& task) noexcept {
+        unread_failure failure = take_failure(slot_of(task));
+        slot_of(task).discard();
+        return failure;
+    }
+
+protected:
+    static std::string_view unnamed(const spawned_task&) noexcept { return {}; }
+
+    slot<T> outcome_;
+};
+
 // What join handles and abort handles do. Thread safety: any thread.
 
 /// Returns whether the task has ended. Otherwise wakes `wake` when it ends; `wake` replaces the waker of earlier calls.
 /// Called by the join handle only.
 /// Errors: throws `misuse`, with the source location `where`, if `wake` is the waker of the task itself.
 [[nodiscard]] EDDY_API bool poll_join(spawned_task& task, const waker& wake, std::source_location where);
-/// Drops the join handle and its reference. Destroys the output if it was not taken.
+/// Drops the join handle and its reference, and destroys the output. If the output was taken, call release_task().
 EDDY_API void drop_join_handle(spawned_task& task) noexcept;
 EDDY_API void abort_task(spawned_task& task) noexcept;
 [[nodiscard]] EDDY_API bool is_task_finished(const spawned_task& task) noexcept;
-// The references of abort handles.
 EDDY_API void add_task_reference(spawned_task& task) noexcept;
+/// Gives up a reference. Frees the memory with the last one.
 EDDY_API void release_task(spawned_task& task) noexcept;
 
 }  // namespace eddy::detail

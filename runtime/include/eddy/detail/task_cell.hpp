@@ -53,36 +53,6 @@ public:
     void destroy() noexcept {}
 };
 
-/// The header of a task with its outcome.
-template <class T>
-class spawned_output : public spawned_task {
-public:
-    spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where, frame* root = nullptr,
-                   bool has_handle = true) noexcept
-        : spawned_task(operations, runs, where, has_handle) {
-        // SAFETY: this word is a part of the empty slot in which no object exists: the memory of an output or an
-        // exception, or padding before it.
-        static_assert(sizeof(spawned_output) >= sizeof(spawned_task) + sizeof(slot<T>), "not in padding of the header");
-        ::new (root_word()) frame*(root);
-    }
-
-    // SAFETY: only classes that derive from spawned_output<T> have these functions in their
-    // tables of operations, so `task` is one. The caller has a reference to it.
-    static slot<T>& slot_of(spawned_task& task) noexcept { return static_cast<spawned_output&>(task).outcome_; }
-
-    static slot_base& outcome_of(spawned_task& task) noexcept { return slot_of(task); }
-    static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
-        slot_of(task).set_exception(std::move(thrown));
-    }
-    static unread_failure failure_in(spawned_task& task) noexcept { return take_failure(slot_of(task)); }
-    static void destroy_output(spawned_task& task) noexcept { slot_of(task).discard(); }
-
-protected:
-    static std::string_view unnamed(const spawned_task&) noexcept { return {}; }
-
-    slot<T> outcome_;
-};
-
 /// A task: header, outcome, name and work. `Name` is std::string for a named task; the default takes no space. A task
 /// that is detached from the beginning has no join handle, and its cancellation destroys it without poll_cancel().
 template <class W, class Name = std::monostate, bool IsDetached = false>
@@ -95,7 +65,9 @@ public:
     task_cell(task_owner& runs, std::source_location where, G&& work, Name name = Name())
         : base(operations, runs, where, cell_work<W>::first_root(work, where), !IsDetached),
           name_(std::move(name)),
-          work_(std::forward<G>(work), where) {}
+          work_(std::forward<G>(work), where) {
+        if constexpr (cell_work<W>::is_coroutine) root_of(*this)->outcome = &this->outcome_;
+    }
 
 private:
     // SAFETY, here and in name_of(): only task_cell passes the operations below to the base, so `task` is a task_cell.
@@ -117,8 +89,7 @@ private:
     }
 
     static constexpr spawned_ops make_operations() noexcept {
-        spawned_ops made{nullptr,  nullptr,           &destroy_future,   &base::fail,          &free_memory,
-                         &name_of, &base::outcome_of, &base::failure_in, &base::destroy_output};
+        spawned_ops made{nullptr, nullptr, &destroy_future, &base::fail, &free_memory, &name_of, &base::drop_output};
         if constexpr (!cell_work<W>::is_coroutine) {
             made.poll = &poll;
             made.poll_cancel = &poll_cancel;

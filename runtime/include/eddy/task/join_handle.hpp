@@ -206,12 +206,9 @@ private:
     /// for the text of misuse.
     template <class Result, class... First>
     Result take(std::source_location where, First... first) {
-        // An event loop may have run the task in poll_end(), and the task may have moved or detached this handle.
-        if (task_ == nullptr) [[unlikely]]
-            detail::throw_empty_handle("a join handle was awaited", where);
-        // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
-        // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
-        auto& outcome = static_cast<detail::slot<T>&>(task_->outcome());
+        // SAFETY: spawn() made this task for an output of type T. This handle's reference keeps the task alive. The
+        // task has ended, so only the handle accesses the slot.
+        auto& outcome = detail::spawned_output<T>::slot_of(*task_);
         if (outcome.is_empty()) [[unlikely]]
             detail::throw_resumed_too_early(where);
         const drop_at_end ended{*this, outcome};
@@ -231,8 +228,8 @@ private:
         join_handle& handle;
         detail::slot<T>& outcome;
         ~drop_at_end() {
-            if constexpr (detail::is_expected<T>) outcome.discard();  // an error in it does not count as unread
-            handle.detach();
+            outcome.discard();
+            if (auto* const task = std::exchange(handle.task_, nullptr)) detail::release_task(*task);
         }
     };
 

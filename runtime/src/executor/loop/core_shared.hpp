@@ -34,7 +34,7 @@ namespace eddy::detail {
 /// wakes one from outside announces it (owner_guard).
 class core_shared final : public executor {
 public:
-    using word = local_word;  // of run_task.hpp
+    using word = local_word;  // of run_task.hpp, as are `complete`, `remove` and `report`
 
     /// The hooks and the histogram that observe the tasks of the loop.
     struct observer {
@@ -66,7 +66,7 @@ public:
     /// Returns whether the calling thread is the loop's thread.
     [[nodiscard]] bool is_on_own_thread() const noexcept { return owner_ == this_thread_mark(); }
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-    /// Queues a woken task: in the run queue if the loop runs on this thread, otherwise in the inbound list.
+    /// Queues a woken task: as schedule_here() if the loop runs on this thread, otherwise in the inbound list.
     void schedule(spawned_task& task) noexcept override;
     /// Sends a new task to the loop. Returns false if the loop is closed: then the task was destroyed.
     [[nodiscard]] bool send_new(spawned_task& task) noexcept;
@@ -74,15 +74,20 @@ public:
 
     // ---- The loop's thread: tasks ----
     void adopt(spawned_task& task) noexcept override;
-    void prepare(spawned_task& task) noexcept override;
-    [[nodiscard]] bool enlist(spawned_task& task) noexcept override;
+    void prepare(spawned_task& task) noexcept override {
+        const std::uint64_t first = local_word::divide(task);
+        // A task without a join handle has no number, and no hook is called for it.
+        if ((first & task_flags::join_interest) != 0) number_task(task.id);
+    }
+    [[nodiscard]] bool enlist(spawned_task& task) noexcept override {
+        live_.push(task);
+        if (is_ending_ || settings_.observes != nullptr) [[unlikely]]
+            look_at_spawn(task);
+        return true;
+    }
     void launch_child(spawned_task& task, bool is_listed) noexcept override;
     void wake_scope_parent(waker&& parent) noexcept override;
-    // The policies of run_task.hpp.
-    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
-    void queue_again(spawned_task& task) noexcept { queue_.push(task); }
-    [[nodiscard]] static bool destroys_cancelled() noexcept { return false; }
-    [[nodiscard]] core_shared& owner() noexcept { return *this; }
+    void schedule_here(spawned_task& task) noexcept { wakes_children_ ? children_.push(task) : queue_.push(task); }
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
     void destroy(spawned_task& task, std::uint64_t references) noexcept override;
@@ -125,6 +130,7 @@ private:
     /// When a run of the loop ends: when its work has ended, or by itself, so that other loops of the thread can run.
     enum class ends : bool { with_work, by_itself };
     class entered;
+    class poller;
 
     ~core_shared();
 
@@ -146,8 +152,8 @@ private:
     [[nodiscard]] spawned_task* pop_queued() noexcept;
     void run_some(std::size_t most, const bool& stop) noexcept;
     void run_queued() noexcept;
-    void run(spawned_task& task) noexcept;
-    void run_observed(spawned_task& task) noexcept;
+    void run_observed(spawned_task& task, poller& with) noexcept;
+    void look_at_spawn(spawned_task& task) noexcept;
     void destroy_listed(spawned_task& task) noexcept;
     void destroy_tasks() noexcept;
 

@@ -17,25 +17,17 @@ constexpr unsigned core_child_fairness = 2;
 
 // ---- New tasks ----
 
+/// The part of enlist() for a loop that has hooks or cancels all tasks.
+[[gnu::cold]] void core_shared::look_at_spawn(spawned_task& task) noexcept {
+    if (is_ending_) task.local |= task_flags::cancelled;
+    if (task.id != 0 && settings_.observes != nullptr && settings_.observes->hooks.task_spawn)
+        settings_.observes->hooks.task_spawn(task.id);
+}
+
 void core_shared::adopt(spawned_task& task) noexcept {
     prepare(task);
     static_cast<void>(enlist(task));
     queue_.push(task);
-}
-
-void core_shared::prepare(spawned_task& task) noexcept {
-    local_word::divide(task);
-    // A task without a join handle has no number, and no hook is called for it.
-    if (state_of(task).has_join_interest()) number_task(task.id);
-}
-
-bool core_shared::enlist(spawned_task& task) noexcept {
-    live_.push(task);
-    if (is_ending_) [[unlikely]]
-        task.local |= task_flags::cancelled;
-    if (task.id != 0 && settings_.observes != nullptr && settings_.observes->hooks.task_spawn) [[unlikely]]
-        settings_.observes->hooks.task_spawn(task.id);
-    return true;
 }
 
 void core_shared::launch_child(spawned_task& task, bool) noexcept { children_.push(task); }
@@ -53,11 +45,13 @@ bool core_shared::send_new(spawned_task& task) noexcept {
 
 void core_shared::schedule(spawned_task& task) noexcept {
     if (is_running()) {
-        wakes_children_ ? children_.push(task) : queue_.push(task);
+        schedule_here(task);
     } else if (!send(task)) {
         detail::release(task);  // the loop is closed: its tasks are destroyed, or will be on its thread
     }
 }
+
+void schedule_woken(core_shared& here, spawned_task& task) noexcept { here.schedule_here(task); }
 
 void core_shared::wake_scope_parent(waker&& parent) noexcept {
     wakes_children_ = true;
@@ -104,56 +98,76 @@ inline spawned_task* core_shared::pop_queued() noexcept {
 
 // ---- Polls ----
 
+/// Polls the tasks of a loop, one after the other: the policy of run_task(). Its waker, context and mark of the polled
+/// task are made once for many polls.
+class core_shared::poller {
+public:
+    using word = local_word;
+
+    explicit poller(core_shared& loop) noexcept
+        : loop_(loop), waker_(&spawned_task_waker, nullptr), context_(waker_.get()) {}
+
+    [[nodiscard, gnu::always_inline]] poll_end poll(spawned_task& task) noexcept {
+        ++loop_.polls_;
+        // SAFETY: run_task() holds the queue's reference during the poll, so the borrowed waker needs none.
+        waker_.point_to(&task);
+        context_.restore_budget();
+        here_.mark(&task);
+        const bool has_ended = poll_work(task, context_);
+        here_.mark(nullptr);
+        return has_ended ? poll_end::has_ended : poll_end::waits;
+    }
+    void queue_again(spawned_task& task) noexcept { loop_.queue_.push(task); }
+    [[nodiscard]] static bool destroys_cancelled() noexcept { return false; }
+    [[nodiscard]] core_shared& owner() noexcept { return loop_; }
+
+private:
+    core_shared& loop_;
+    borrowed_waker waker_;
+    context context_;
+    polled_task here_;
+};
+
 /// Runs up to `most` queued tasks, or until `stop`.
 void core_shared::run_some(std::size_t most, const bool& stop) noexcept {
+    poller with(*this);
     spawned_task* next = nullptr;
-    for (; most > 0 && !stop && (next = pop_queued()); --most) run(*next);
+    if (settings_.observes != nullptr) [[unlikely]] {
+        for (; most > 0 && !stop && (next = pop_queued()); --most) run_observed(*next, with);
+    } else {
+        for (; most > 0 && !stop && (next = pop_queued()); --most) run_task(with, *next);
+    }
 }
 
 /// Runs the tasks that are queued now, but not those that are queued meanwhile.
 void core_shared::run_queued() noexcept {
+    poller with(*this);
     while (spawned_task* const child = children_.pop()) queue_.push(*child);
     const spawned_task* const last = queue_.back();
     for (bool more = last != nullptr; more;) {
         spawned_task& task = *queue_.pop();
         more = &task != last;
-        run(task);
+        settings_.observes != nullptr ? run_observed(task, with) : run_task(with, task);
     }
-}
-
-[[gnu::always_inline]] inline void core_shared::run(spawned_task& task) noexcept {
-    settings_.observes == nullptr ? run_task(*this, task) : run_observed(task);
 }
 
 /// Runs a task, calls the hooks, and measures the poll.
-void core_shared::run_observed(spawned_task& task) noexcept {
+[[gnu::noinline]] void core_shared::run_observed(spawned_task& task, poller& with) noexcept {
     const std::uint64_t unpolled = task_flags::complete | task_flags::cancelled;
-    if ((task.local & unpolled) != 0) return run_task(*this, task);
-    const task_id id = task.id;  // the task may be freed by the poll
-    const runtime_hooks& hooks = settings_.observes->hooks;
-    if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
-    if (settings_.observes->counts_poll_times) {
-        const auto began = std::chrono::steady_clock::now();
-        run_task(*this, task);
-        const auto taken = std::chrono::steady_clock::now() - began;
-        settings_.observes->poll_times.add(duration_histogram::bucket_of(taken), 1);
-    } else {
-        run_task(*this, task);
-    }
-    if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
-}
-
-[[gnu::always_inline]] inline poll_end core_shared::poll(spawned_task& task) noexcept {
-    ++polls_;
-    // SAFETY: run_task() holds the queue's reference during the poll, so the borrowed waker needs none.
-    const borrowed_waker waker(&spawned_task_waker, &task);
-    context cx(waker.get());
-    return poll_once(task, cx);
+    const bool is_polled = (task.local & unpolled) == 0;
+    const task_id id = is_polled ? task.id : 0;  // the task may be freed by the poll
+    observer& observes = *settings_.observes;
+    const bool is_timed = is_polled && observes.counts_poll_times;
+    if (id != 0 && observes.hooks.before_task_poll) observes.hooks.before_task_poll(id);
+    const auto began = is_timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    run_task(with, task);
+    if (is_timed) observes.poll_times.add(duration_histogram::bucket_of(std::chrono::steady_clock::now() - began), 1);
+    if (id != 0 && observes.hooks.after_task_poll) observes.hooks.after_task_poll(id);
 }
 
 // ---- The end of tasks ----
 
-bool core_shared::remove(spawned_task& task) noexcept {
+[[gnu::always_inline]] inline bool core_shared::remove(spawned_task& task) noexcept {
     if (task.id != 0 && settings_.observes != nullptr && settings_.observes->hooks.task_terminate) [[unlikely]]
         settings_.observes->hooks.task_terminate(task.id);
     return live_.remove(task);

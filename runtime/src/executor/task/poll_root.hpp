@@ -49,12 +49,11 @@ inline frame* end_frame(frame& ended) noexcept {
 
 /// Polls the virtual stack under `root`: polls its leaf, and resumes frames if the leaf is ready. Returns true if the
 /// root has ended; its coroutine frame is destroyed then.
-/// Preconditions: the root was begun and is not being polled.
-[[gnu::always_inline]] inline bool advance_root(frame& root, slot_base& outcome, context& cx) noexcept {
+/// Preconditions: the root was begun, has its result slot, and is not being polled.
+[[gnu::always_inline]] inline bool advance_root(frame& root, context& cx) noexcept {
     const stack_position was = root.at;
     frame* current = &was.innermost();
     root.at = stack_position::polled(cx);
-    root.outcome = &outcome;
     if (was.is_waiting()) {
         const leaf_answer answer = was.waits_for().ask(was.waits_for(), cx, leaf_request::poll);
         if (answer == leaf_answer::not_ready) {

@@ -20,7 +20,7 @@
 // one requires. All executors share them. The first argument is a policy, which contains the differences. Forced
 // inlining saves 2 % of the instructions of a spawn and join on the pool.
 //
-//     Runs, which polls tasks (worker, local_tasks, core_shared)
+//     Runs, which polls tasks (worker, local_tasks, core_shared::poller)
 //         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once()
 //         void queue_again(spawned_task&)      queues a task that was woken during its poll, with its reference
 //         bool destroys_cancelled()            whether cancelled tasks are destroyed without poll_cancel()
@@ -63,18 +63,24 @@ enum class poll_end : unsigned char {
 };
 
 /// Marks a task as being polled or destroyed on this thread. Objects nest: a task can destroy other tasks in its poll.
-/// Lifetime: lives on the stack, during the poll.
+/// An object may mark one task after the other.
+/// Lifetime: lives on the stack, during the poll or the polls.
 /// Thread safety: one thread.
 class polled_task : immovable {
 public:
-    explicit polled_task(const spawned_task& task) noexcept
-        : task_(task), outer_(std::exchange(this_thread.polled, this)) {}
+    /// Marks no task yet.
+    polled_task() noexcept : outer_(std::exchange(this_thread.polled, this)) {}
+    explicit polled_task(const spawned_task& task) noexcept : polled_task() { task_ = &task; }
     ~polled_task() { this_thread.polled = outer_; }
+
+    /// Marks another task, or none if `task` is null.
+    void mark(const spawned_task* task) noexcept { task_ = task; }
 
     /// Returns the innermost task. Null outside of tasks.
     [[nodiscard]] static const spawned_task* here() noexcept {
-        const polled_task* const innermost = this_thread.polled;
-        return innermost == nullptr ? nullptr : &innermost->task_;
+        const polled_task* one = this_thread.polled;
+        while (one != nullptr && one->task_ == nullptr) one = one->outer_;
+        return one == nullptr ? nullptr : one->task_;
     }
 
     /// Ends the program with `text`, and with the location at which here() was spawned.
@@ -86,24 +92,27 @@ public:
 
     /// Returns the outermost task, or null if there is none.
     [[nodiscard]] static const spawned_task* outermost() noexcept {
-        const polled_task* one = this_thread.polled;
-        while (one != nullptr && one->outer_ != nullptr) one = one->outer_;
-        return one == nullptr ? nullptr : &one->task_;
+        const spawned_task* last = nullptr;
+        for (const polled_task* one = this_thread.polled; one != nullptr; one = one->outer_) {
+            if (one->task_ != nullptr) last = one->task_;
+        }
+        return last;
     }
 
     /// Returns whether `task` is being polled or destroyed on this thread.
     [[nodiscard]] static bool is_here(const spawned_task& task) noexcept {
         for (const polled_task* one = this_thread.polled; one != nullptr; one = one->outer_) {
-            if (&one->task_ == &task) return true;
+            if (one->task_ == &task) return true;
         }
         return false;
     }
 
     /// Records a wake-up of `task` on this thread if it is the innermost polled task. Returns whether it is. The code
-    /// that polls it then sees the mark in end(), so the wake-up need not change the task's state word.
+    /// that polls it then sees the mark in end(), so the wake-up need not change the shared word of the task. Not
+    /// called for a local word, whose changes cost less than this.
     [[nodiscard]] static bool wakes_itself(const spawned_task& task) noexcept {
         const polled_task* const innermost = this_thread.polled;
-        if (innermost == nullptr || &innermost->task_ != &task) return false;
+        if (innermost == nullptr || innermost->task_ != &task) return false;
         innermost->has_woken_itself_ = true;
         return true;
     }
@@ -114,7 +123,7 @@ public:
     }
 
 private:
-    const spawned_task& task_;
+    const spawned_task* task_ = nullptr;
     const polled_task* const outer_;
     mutable bool has_woken_itself_ = false;  // mutable: the objects are declared const
 };
@@ -124,12 +133,24 @@ private:
 /// Returns the location at which the task that runs on this thread was spawned; null if there is none.
 [[nodiscard]] call_site spawn_site_here() noexcept;
 
-/// Polls the future once, or the coroutine's frames. An exception becomes the task's outcome.
+/// Polls the future, or the coroutine's frames. Returns whether it has ended. An exception becomes the task's outcome.
 /// Preconditions, here and below: the caller has the task's running bit, and `cx` has the task's waker.
+[[gnu::always_inline]] inline bool poll_work(spawned_task& task, context& cx) noexcept {
+    frame* const root = root_of(task);
+    return root != nullptr ? advance_root(*root, cx) : poll_future(task, cx);
+}
+
+/// Same as poll_work(), and marks the task as polled meanwhile.
 [[gnu::always_inline]] inline poll_end poll_once(spawned_task& task, context& cx) noexcept {
     const polled_task here(task);
-    frame* const root = root_of(task);
-    return here.end(root != nullptr ? advance_root(*root, task.outcome(), cx) : poll_future(task, cx));
+    return here.end(poll_work(task, cx));
+}
+
+/// Destroys an output that no join handle takes, and reports its failure.
+template <class Owner>
+[[gnu::noinline]] void drop_output(Owner& owner, spawned_task& task) noexcept {
+    if (auto failure = task.ops().drop_output(task))
+        owner.report(std::move(failure), task.spawned_at, task.ops().name(task));
 }
 
 /// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
@@ -138,23 +159,15 @@ private:
 template <class Owner>
 [[gnu::always_inline]] inline void complete_task(Owner& owner, spawned_task& task, std::uint64_t references) noexcept {
     task_state<typename Owner::word> state(task);
-    bool has_output = true;
-    const auto drop_output = [&] {
-        if (auto failure = task.ops().failure(task))
-            owner.report(std::move(failure), task.spawned_at, task.ops().name(task));
-        task.ops().destroy_output(task);
-    };
-    if (!state.has_join_interest()) {
-        drop_output();
-        has_output = false;
-    }
+    const bool has_output = state.has_join_interest();
+    if (!has_output) drop_output(owner, task);
     if (owner.remove(task)) ++references;
     // A task without a join handle usually ends here: a load instead of a read-modify-write.
     if (!has_output && state.owns_all_references(references)) return task.ops().free_memory(task);
     switch (state.transition_to_complete(references, has_output)) {
     case task_flags::end_action::none: return;
     case task_flags::end_action::free: return task.ops().free_memory(task);
-    case task_flags::end_action::drop_output: drop_output(); return release(task, references);
+    case task_flags::end_action::drop_output: drop_output(owner, task); return release(task, references);
     case task_flags::end_action::wake_joiner: {
         // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
         waker joiner = std::move(task.join_waker);
@@ -203,11 +216,9 @@ template <class Runs>
         }();
         if (ended != poll_end::has_ended) {
             task_state<typename Runs::word> state(task);
-            switch (state.transition_to_idle(ended == poll_end::woke_itself, true)) {
-            case task_flags::idle_action::free: return task.ops().free_memory(task);
-            case task_flags::idle_action::submit: return runs.queue_again(task);
-            default: return;
-            }
+            const auto next = state.transition_to_idle(ended == poll_end::woke_itself, true);
+            if (next == task_flags::idle_action::submit) runs.queue_again(task);
+            return;
         }
     }
     destroy_task(runs.owner(), task, 1);
@@ -215,8 +226,9 @@ template <class Runs>
 
 /// Runs a task that was taken from a queue, with the queue's reference.
 /// Preconditions: none. The caller need not have the running bit.
+// Always inlined: what `runs` keeps for many polls stays in registers.
 template <class Runs>
-void run_task(Runs& runs, spawned_task& task) noexcept {
+[[gnu::always_inline]] inline void run_task(Runs& runs, spawned_task& task) noexcept {
     task_state<typename Runs::word> state(task);
     switch (state.transition_to_running()) {
     case task_flags::run_action::poll: break;
@@ -231,7 +243,6 @@ void run_task(Runs& runs, spawned_task& task) noexcept {
     }
     switch (state.transition_to_idle(ended == poll_end::woke_itself)) {
     case task_flags::idle_action::none: return;
-    case task_flags::idle_action::free: return task.ops().free_memory(task);
     case task_flags::idle_action::cancel: return cancel_task(runs, task);
     case task_flags::idle_action::submit: return runs.queue_again(task);
     }

@@ -52,6 +52,11 @@ spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(
     if (action == task_flags::wake_action::free) task.ops().free_memory(task);
 }
 
+/// Same as submit(), for a change of the local word, which never frees the task.
+[[gnu::always_inline]] inline void submit_here(task_flags::wake_action action, spawned_task& task) noexcept {
+    if (action == task_flags::wake_action::submit) schedule_woken(*this_thread.running_loop, task);
+}
+
 struct task_waker {
     static void* clone(void* data) noexcept {
         with_state(task_of(data), [](auto state) { state.add_reference(); });
@@ -59,9 +64,9 @@ struct task_waker {
     }
     static void wake_by_ref(void* data) noexcept {
         spawned_task& task = task_of(data);
+        if (is_local(task)) return submit_here(local_state_of(task).wake_by_ref(), task);
         if (is_mine(task)) {
-            if (!polled_task::wakes_itself(task))
-                submit(with_state(task, [](auto state) { return state.wake_by_ref(); }), task);
+            if (!polled_task::wakes_itself(task)) submit(state_of(task).wake_by_ref(), task);
             return;
         }
         const owner_guard guard;
@@ -69,18 +74,30 @@ struct task_waker {
     }
     static void wake(void* data) noexcept {
         spawned_task& task = task_of(data);
-        if (is_mine(task)) return submit(with_state(task, [](auto state) { return state.wake_and_release(); }), task);
+        if (is_local(task)) return submit_here(local_state_of(task).wake_and_release(), task);
+        if (is_mine(task)) return submit(state_of(task).wake_and_release(), task);
         const owner_guard guard;
         submit(state_of(task).wake_and_release(), task);
     }
     static void drop(void* data) noexcept { release(task_of(data)); }
 };
 
-/// Calls `act` with the state of a task, for a change of the join handle's bits, which are in the shared word.
-template <class Act>
-auto with_join_bits(spawned_task& task, Act act) noexcept {
-    if (is_local(task) && local_word::is_unshared(task)) return act(task_state<unshared_word>(task));
-    return act(state_of(task));
+/// Returns whether this thread may use the unshared word of a task. The caller has its join handle.
+[[gnu::always_inline]] inline bool is_unshared_here(const spawned_task& task) noexcept {
+    return is_local(task) && local_word::is_unshared(task);
+}
+
+/// The part of drop_join_handle() for a task that other threads may use, or that is complete.
+[[gnu::noinline]] void drop_shared_handle(spawned_task& task) noexcept {
+    if (!state_of(task).is_complete()) {
+        const auto ended = state_of(task).drop_interest();
+        if (ended.owns_the_waker) task.join_waker = waker();
+        if (!ended.was_complete) return release(task);
+    }
+    // The output belongs to this handle.
+    if (auto failure = task.ops().drop_output(task))
+        report_failure(*task.owner, std::move(failure), task.spawned_at, task.ops().name(task));
+    release_task(task);
 }
 
 }  // namespace
@@ -140,6 +157,17 @@ void release(spawned_task& task, std::uint64_t count) noexcept {
 
 // ---- Join handles ----
 
+/// The part of poll_join() for a task that other threads may use.
+[[gnu::noinline]] static bool poll_shared_join(spawned_task& task, const waker& wake) {
+    // The field is taken back even for a comparison, because the thread that completes the task moves the waker out.
+    if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
+    // SAFETY: the join_waker bit is clear and only this handle sets it, so no other thread uses the field.
+    task.join_waker = wake;
+    if (state_of(task).publish_join_waker()) return false;
+    task.join_waker = waker();
+    return true;
+}
+
 [[noreturn, gnu::cold]] static void throw_joins_itself(std::source_location where) {
     throw misuse(
         "a task awaits its own join handle, which is ready only after the task has ended: await the handle in another "
@@ -152,30 +180,19 @@ bool poll_join(spawned_task& task, const waker& wake, std::source_location where
     const borrowed_waker own(&spawned_task_waker, &task);
     if (wake.will_wake(own.get())) [[unlikely]]
         throw_joins_itself(where);
-    // The field is taken back even for a comparison, because the thread that completes the task moves the waker out.
-    if (state_of(task).has_join_waker() &&
-        !with_join_bits(task, [](auto state) { return state.take_join_waker_back(); }))
-        return true;
-    // SAFETY: the join_waker bit is clear and only this handle sets it, so no other thread uses the field.
+    if (!is_unshared_here(task)) return poll_shared_join(task, wake);
+    // SAFETY: only this thread could complete the task, so the field belongs to it, whatever the join_waker bit is.
     task.join_waker = wake;
-    if (with_join_bits(task, [](auto state) { return state.publish_join_waker(); })) return false;
-    task.join_waker = waker();
-    return true;
+    return !task_state<unshared_word>(task).publish_join_waker();
 }
 
 void drop_join_handle(spawned_task& task) noexcept {
-    if (!state_of(task).is_complete()) {
-        const auto ended = with_join_bits(task, [](auto state) { return state.drop_interest(); });
-        if (ended.owns_the_waker) task.join_waker = waker();
-        if (!ended.was_complete) return release(task);
+    if (!is_unshared_here(task)) return drop_shared_handle(task);
+    if (task_state<unshared_word>(task).drop_interest().owns_the_waker) {
+        task.join_waker = waker();  // may run any code, which may end the task
+        return release(task);
     }
-    // The output belongs to this handle.
-    if (auto failure = task.ops().failure(task))
-        report_failure(*task.owner, std::move(failure), task.spawned_at, task.ops().name(task));
-    task.ops().destroy_output(task);
-    // After a join, the handle usually has the last reference: a load instead of two read-modify-writes.
-    if (state_of(task).owns_all_references(1)) return task.ops().free_memory(task);
-    release(task);
+    static_cast<void>(local_state_of(task).release());  // the list has another reference
 }
 
 void abort_task(spawned_task& task) noexcept {
@@ -190,7 +207,13 @@ bool is_task_finished(const spawned_task& task) noexcept {
 void add_task_reference(spawned_task& task) noexcept {
     with_state(task, [](auto state) { state.add_reference(); });
 }
-void release_task(spawned_task& task) noexcept { release(task); }
+
+void release_task(spawned_task& task) noexcept {
+    // After a join, the handle usually has the last reference: a load instead of a read-modify-write.
+    const auto state = state_of(task);
+    if (state.is_complete() && state.owns_all_references(1)) return task.ops().free_memory(task);
+    release(task);
+}
 
 void take_task_ids(std::uint64_t& id) noexcept {
     static constinit atomic<std::uint64_t> next_block{0};

@@ -16,17 +16,11 @@ namespace eddy::detail {
 /// Thread safety: as the word.
 template <class Word>
 class task_state : public task_flags {
-    /// The end of a run that left the future not ready.
-    static step<idle_action> leave_running(std::uint64_t now) noexcept {
-        if ((now & notified) != 0) return {now & ~running, idle_action::submit};
-        const std::uint64_t next = (now & ~running) - ref_one;
-        return {next, next < ref_one ? idle_action::free : idle_action::none};
-    }
-
 public:
     // A new task is already queued. References: the list, the queue, and the handle if there is one.
     static_assert(spawned_task::new_with_handle == (notified | join_interest | 3 * ref_one));
     static_assert(spawned_task::new_without_handle == (notified | 2 * ref_one));
+    static_assert(spawned_task::only_shared == complete);
 
     explicit task_state(spawned_task& task) noexcept : word_(task) {}
 
@@ -36,13 +30,14 @@ public:
     /// queue's reference was released. On `free` the caller must free the memory.
     run_action transition_to_running() noexcept {
         return word_.change([](std::uint64_t now) {
-            EDDY_ASSERT((now & (notified | complete)) != 0, "task_state: a task was queued without a wake-up");
+            const std::uint64_t phase = now & (running | complete | notified | cancelled);
+            if (phase == notified) [[likely]]
+                return step{now ^ (notified | running), run_action::poll};
+            EDDY_ASSERT((phase & (notified | complete)) != 0, "task_state: a task was queued without a wake-up");
+            if ((phase & (running | complete)) == 0) return step{now ^ (notified | running), run_action::cancel};
             // The task was shut down while it was queued. Only the queue's reference must be given up.
-            if ((now & (running | complete)) != 0) {
-                const std::uint64_t next = (now & ~notified) - ref_one;
-                return step{next, next < ref_one ? run_action::free : run_action::drop_reference};
-            }
-            return step{(now & ~notified) | running, (now & cancelled) != 0 ? run_action::cancel : run_action::poll};
+            const std::uint64_t next = (now & ~notified) - ref_one;
+            return step{next, next < ref_one ? run_action::free : run_action::drop_reference};
         });
     }
 
@@ -52,9 +47,14 @@ public:
     /// poll_cancel(), so `cancel` is not returned.
     idle_action transition_to_idle(bool has_woken_itself = false, bool is_cancelling = false) noexcept {
         return word_.change([has_woken_itself, is_cancelling](std::uint64_t now) {
-            EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run that it was not in");
-            if ((now & cancelled) != 0 && !is_cancelling) return step{now, idle_action::cancel};
-            return leave_running(has_woken_itself ? now | notified : now);
+            if ((now & (running | complete | cancelled)) != running) [[unlikely]] {
+                EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run it was not in");
+                if (!is_cancelling) return step{now, idle_action::cancel};
+            }
+            const std::uint64_t waits = now ^ running;
+            if (has_woken_itself || (now & notified) != 0) return step{waits | notified, idle_action::submit};
+            // Not the last reference: the list has one, and a shutdown that takes it from there sets `notified`.
+            return step{waits - ref_one, idle_action::none};
         });
     }
 
@@ -215,8 +215,7 @@ inline task_state<local_word> local_state_of(spawned_task& task) noexcept { retu
 
 /// Returns whether this thread uses the local word of the task: its event loop runs here, and the task is not complete.
 [[nodiscard]] inline bool is_local(const spawned_task& task) noexcept {
-    return this_thread.running_loop != nullptr && this_thread.runs_here == task.owner &&
-           (task.local & task_flags::complete) == 0;
+    return this_thread.runs_here == task.owner && (task.local & spawned_task::only_shared) == 0;
 }
 
 /// Calls `act` with the state of a task, by the word that this thread uses.

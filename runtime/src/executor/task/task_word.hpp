@@ -53,7 +53,7 @@ struct task_flags {
                   "the flags fill the bits below the index of the list");
 
     enum class [[nodiscard]] run_action { poll, cancel, drop_reference, free };
-    enum class [[nodiscard]] idle_action { none, submit, cancel, free };
+    enum class [[nodiscard]] idle_action { none, submit, cancel };
     enum class [[nodiscard]] wake_action { none, submit, free };
     enum class [[nodiscard]] end_action { none, wake_joiner, drop_output, free };
 
@@ -79,9 +79,9 @@ protected:
 ///     local_word       spawned_task::local, plain memory. Only the thread that runs the event loop of the task
 ///     unshared_word    spawned_task::state, by a load and a store, while no other thread has access to the task
 ///
-/// A task of the pool or of a local set has the shared word only. A task of an event loop has both. Its loop's thread
-/// uses the local word, so its wakes, polls and references need no atomic read-modify-write, and other threads use the
-/// shared word. The flags in the two words:
+/// A task of the pool or of a local set has the shared word only; its local word is `only_shared`, the bit `complete`.
+/// A task of an event loop has both. Its loop's thread uses the local word, so its wakes, polls and references need no
+/// atomic read-modify-write, and other threads use the shared word. The flags in the two words:
 ///
 ///     flag                            local word                     shared word
 ///     running                         as below                       (set at the end only)
@@ -93,8 +93,8 @@ protected:
 ///                                     loop's thread
 ///
 /// Either number of references alone says nothing, so both begin with `bias`: no thread takes its half for the last
-/// reference. When the task is complete, local_word::end() adds the local word to the shared one and subtracts both
-/// biases, in one compare-exchange. From then on all threads use the shared word, like that of any other task.
+/// reference. When the task is complete, local_word::end() adds the local references to the shared word and subtracts
+/// both biases, in one compare-exchange. From then on all threads use the shared word, like that of any other task.
 class shared_word {
 public:
     explicit shared_word(spawned_task& task) noexcept : word_(task.state) {}
@@ -124,7 +124,7 @@ public:
         return word_.fetch_sub(references, std::memory_order_acq_rel);
     }
     [[nodiscard]] std::uint64_t shared(std::memory_order order) const noexcept { return word_.load(order); }
-    /// Returns a word with all references of the task.
+    /// Returns a word with all references of the task; its flags have no meaning.
     [[nodiscard]] std::uint64_t total(std::memory_order order) const noexcept { return word_.load(order); }
 
 private:
@@ -136,18 +136,20 @@ class local_word {
 public:
     explicit local_word(spawned_task& task) noexcept : task_(task) {}
 
-    /// Divides the first value of a new task into the two words. The caller publishes the task afterwards.
-    static void divide(spawned_task& task) noexcept {
+    /// Divides the first value of a new task into the two words, and returns it. The caller publishes the task
+    /// afterwards.
+    static std::uint64_t divide(spawned_task& task) noexcept {
         constexpr std::uint64_t kept = task_flags::join_interest | task_flags::background;
         const std::uint64_t first = task.state.load(std::memory_order_relaxed);  // relaxed: not published yet
         task.local = (first & ~kept) + bias;
         task.state.store((first & kept) + bias, std::memory_order_relaxed);
+        return first;
     }
     /// Same as divide(), for a task that another thread sends to its event loop: it is `notified` in the inbound list,
     /// and not in the queue.
     static void divide_for_inbound(spawned_task& task) noexcept {
         constexpr std::uint64_t sent = task_flags::notified + task_flags::ref_one;
-        divide(task);
+        static_cast<void>(divide(task));
         task.local -= sent;
         // relaxed, both: not published yet.
         task.state.store(task.state.load(std::memory_order_relaxed) + sent, std::memory_order_relaxed);
@@ -173,8 +175,11 @@ public:
     }
     template <class Decide>
     auto end(Decide decide) noexcept {
-        const std::uint64_t mine = std::exchange(task_.local, task_flags::complete);
-        return shared_word(task_).change([mine, decide](std::uint64_t now) { return decide(sum(now, mine)); });
+        const std::uint64_t mine = std::exchange(task_.local, spawned_task::only_shared);
+        const std::uint64_t running = mine & task_flags::running;
+        const std::uint64_t references = mine / task_flags::ref_one * task_flags::ref_one - 2 * bias;
+        return shared_word(task_).change(
+            [running, references, decide](std::uint64_t now) { return decide((now | running) + references); });
     }
     void add(std::uint64_t references) noexcept { task_.local += references; }
     std::uint64_t subtract(std::uint64_t references) noexcept {
@@ -182,17 +187,11 @@ public:
     }
     [[nodiscard]] std::uint64_t shared(std::memory_order order) const noexcept { return task_.state.load(order); }
     [[nodiscard]] std::uint64_t total(std::memory_order order) const noexcept {
-        return sum(task_.state.load(order), task_.local);
+        return task_.state.load(order) + task_.local - 2 * bias;  // the flags are mixed up; they do not reach ref_one
     }
 
 private:
     static constexpr std::uint64_t bias = std::uint64_t{1} << 60;
-
-    /// Returns the word that two words of a task make.
-    static std::uint64_t sum(std::uint64_t shared, std::uint64_t local) noexcept {
-        const std::uint64_t flags = local % task_flags::list_one;
-        return (shared | flags) + (local - flags) - 2 * bias;
-    }
 
     spawned_task& task_;
 };

@@ -36,7 +36,8 @@ bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
         // The awaits of a frame's first poll check the native stack. Later polls may need more of it than the first.
         check_native_stack(call_site_of(cx.where()));
     }
-    return advance_root(root, outcome, cx);
+    root.outcome = &outcome;
+    return advance_root(root, cx);
 }
 
 bool leave_root(frame& root, slot_base& outcome, context& cx) noexcept {
