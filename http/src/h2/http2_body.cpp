@@ -91,6 +91,7 @@ http2_body::report http2_body::news() noexcept {
     const std::lock_guard guard(mailbox_->lock_);
     report made;
     made.consumed = std::exchange(consumed_, 0);
+    made.is_dropped = is_dropped_;
     made.asks = std::exchange(asks_, false);
     made.deadline = rate_.deadline();
     is_noted_ = false;
@@ -117,6 +118,20 @@ bool http2_body::take_complete(std::string& into) noexcept {
 http::headers http2_body::trailers() const {
     const std::lock_guard guard(mailbox_->lock_);
     return is_complete_ && unread() == 0 ? trailers_ : http::headers();
+}
+
+void http2_body::drop() noexcept {
+    mailbox_->wake_after([&] {
+        waker connection;
+        is_dropped_ = true;
+        expects_continue_ = asks_ = false;
+        try {
+            note(connection);
+        } catch (...) {
+            // There is no memory for the list. The connection detaches the body at the end of the response.
+        }
+        return connection;
+    });
 }
 
 time::time_point http2_body::deadline(time::duration limit) const noexcept {

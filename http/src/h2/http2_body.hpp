@@ -38,17 +38,17 @@ struct http2_part {
 
 class http2_body;
 
-/// Tells a connection which bodies were read. A body may be read in another task than that of the connection.
+/// Tells a connection which bodies were read or dropped. Their reader may be in another task than the connection.
 /// Thread safety: any thread.
 class http2_mailbox {
 public:
     using bodies = std::vector<std::shared_ptr<http2_body>>;
 
-    /// Call this at the start of each poll of the connection. Until end_turn(), a read does not wake the connection.
+    /// Call this at the start of each poll of the connection. Until end_turn(), a reader does not wake the connection.
     void begin_turn() noexcept;
     /// Call this before the connection waits. Returns false if there are bodies to take().
     [[nodiscard]] bool end_turn(const waker& connection);
-    /// Returns the bodies that were read since the last call.
+    /// Returns the bodies that were read or dropped since the last call.
     [[nodiscard]] bodies take() noexcept;
     /// Call this at the end of the connection. Later reads are not reported: a body in the list would keep itself
     /// alive, because it owns the mailbox.
@@ -85,6 +85,7 @@ public:
     /// The actions of the reader since the last call of news().
     struct report {
         std::size_t consumed = 0;  // bytes that were read
+        bool is_dropped = false;   // the reader is gone: detach() the body
         bool asks = false;         // the client waits for "100 Continue", which the caller must send
         time::time_point deadline = time::time_point::max();  // of the reader that waits: see body_rate
 
@@ -128,6 +129,8 @@ public:
     [[nodiscard]] bool may_have_trailers() const noexcept { return true; }
     /// Returns the trailer fields. Empty before the end of the body.
     [[nodiscard]] http::headers trailers() const;
+    /// Announces that there will be no more reads.
+    void drop() noexcept;
 
 private:
     [[nodiscard]] std::size_t unread() const noexcept { return data_.size() - begin_; }
@@ -143,6 +146,7 @@ private:
     bool asks_ = false;
     bool is_noted_ = false;
     bool is_complete_ = false;
+    bool is_dropped_ = false;
     bool is_detached_ = false;
     std::error_code failure_;
     std::size_t begin_ = 0;  // index in data_ of the first byte that was not read

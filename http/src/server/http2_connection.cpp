@@ -154,14 +154,16 @@ bool http2_connection::run_handlers(context& cx) {
     return moves;
 }
 
-/// Enlarges the flow-control windows by the bytes that were read, and makes the timer earlier for readers that wait.
+/// Enlarges the flow-control windows by the bytes that were read or will not be read, and makes the timer earlier for
+/// readers that wait.
 void http2_connection::take_notes() {
     if (!mailbox_) return;
     for (const auto& body : mailbox_->take()) {
         const auto news = body->news();
         if (news.consumed != 0) consume(body->stream(), news.consumed);
         if (timer_ && news.deadline < timer_->deadline()) timer_.reset();
-        const auto* const one = exchange_of(body->stream());
+        auto* const one = exchange_of(body->stream());
+        if (news.is_dropped && one != nullptr) detach_body(*one);
         if (news.asks && one != nullptr && !one->has_answer) submit_continue(body->stream());
     }
 }

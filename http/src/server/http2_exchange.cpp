@@ -54,7 +54,9 @@ void http2_connection::start(exchange& one) {
         one.incoming.reset();
         one.asked.body = http::body(std::move(whole));
     } else if (one.incoming) {
-        one.asked.body = body_access::from_shared(one.incoming, one.length);
+        // The connection keeps the body, too, so the end of this reference is not the end of the body.
+        const auto drop = [kept = one.incoming](http2_body* body) { body->drop(); };
+        one.asked.body = body_access::from_shared(std::shared_ptr<http2_body>(one.incoming.get(), drop), one.length);
     }
     one.call.begin(*server_);
     try {

@@ -85,4 +85,37 @@ TEST(Http2Body, BytesThatAreNeverReadAreReportedOnce) {
     mailbox->end();  // it has the body in its list, and the body owns it
 }
 
+TEST(Http2Body, DroppedBodyIsReported) {
+    const auto mailbox = std::make_shared<http2_mailbox>();
+    const auto body = std::make_shared<http2_body>(mailbox, 1, true);
+    EXPECT_EQ(error_of_read(*body), std::error_code());  // asks for "100 Continue"
+    EXPECT_FALSE(body->news().is_dropped);
+    static_cast<void>(mailbox->take());
+    body->drop();
+    EXPECT_EQ(mailbox->take().size(), 1U);
+    EXPECT_TRUE(body->news().is_dropped);
+}
+
+TEST(Http2Body, DroppedBodyNeedsNoContinue) {
+    const auto mailbox = std::make_shared<http2_mailbox>();
+    const auto unasked = std::make_shared<http2_body>(mailbox, 1, true);
+    unasked->drop();
+    EXPECT_FALSE(unasked->ask());
+    const auto asked = std::make_shared<http2_body>(mailbox, 3, true);
+    EXPECT_EQ(error_of_read(*asked), std::error_code());
+    asked->drop();
+    EXPECT_FALSE(asked->news().asks);
+    mailbox->end();
+}
+
+TEST(Http2Body, DropAfterTheEndOfTheConnectionKeepsNothingAlive) {
+    const auto mailbox = std::make_shared<http2_mailbox>();
+    auto body = std::make_shared<http2_body>(mailbox, 1, false);
+    const std::weak_ptr<http2_body> seen = body;
+    mailbox->end();
+    body->drop();
+    body.reset();
+    EXPECT_TRUE(seen.expired());
+}
+
 }  // namespace

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -129,6 +130,43 @@ TEST(Http2Windows, UnreadBodiesDoNotUseUpTheWindowOfTheConnection) {
         co_await talk(std::move(near));
         static_cast<void>(co_await serving);
     });
+}
+
+/// The body of a response that has not ended.
+struct silent_reader {
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte>) { return eddy::not_ready; }
+};
+
+// The service destroys the bodies of three requests, and continues its responses: it destroys them itself, or a task
+// does after the client had to stop.
+TEST(Http2Windows, DestroyedBodiesDoNotUseUpTheWindowOfTheConnection) {
+    for (const bool is_late : {false, true}) {
+        SCOPED_TRACE(is_late);
+        const auto destroy_late = [](http::body) -> task<void> { co_await time::sleep(2s); };
+        const http::service app = [&](http::request asked) -> task<result<http::response>> {
+            if (asked.path() == "/unread") {
+                if (is_late) static_cast<void>(eddy::spawn_background(destroy_late(std::move(asked.body))));
+                co_return http::response(http::status::ok, http::body::from_reader(silent_reader()));
+            }
+            const auto text = co_await try_(asked.body.read_text());
+            co_return http::response(text.size() == 100'000 ? http::status::no_content : http::status::bad_request);
+        };
+        const auto talk = [](io::duplex_stream near) -> task<void> {
+            http2_client one(std::move(near));
+            for (int i = 0; i < 3; ++i) one.ask("POST", "/unread", {}, std::string(1'000'000, 'a'));
+            static_cast<void>(co_await time::timeout(1s, one.finish_all()));  // until both sides wait
+            const auto read = one.ask("POST", "/read", {}, std::string(100'000, 'b'));
+            const auto got = co_await time::timeout(10s, one.finish(read));
+            EXPECT_EQ(got ? got->status : "nothing", "204");
+            co_await one.close();
+        };
+        eddy::test::run_paused([&]() -> task<void> {
+            auto [near, far] = io::duplex(64 * 1024);
+            auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+            co_await talk(std::move(near));
+            static_cast<void>(co_await serving);
+        });
+    }
 }
 
 /// Uploads `size` bytes over a connection on which a round trip takes 20 ms. Returns the last window for a stream that
