@@ -32,7 +32,7 @@ using owned_io = std::unique_ptr<eddy::detail::io_handle, shuts_down>;
 
 /// Adds a stream to `owner`, with a duplicate of the descriptor of `of`.
 inline eddy::detail::ring_connection& add_to(eddy::detail::io_handle& owner, const connection& of) {
-    return **owner.transport()->add(::dup(of.stream.native_handle()), eddy::detail::ring_connection::brings::bytes);
+    return **owner.ring()->add(::dup(of.stream.native_handle()), eddy::detail::ring_connection::brings::bytes);
 }
 
 /// Writes until the socket accepts not a single byte. It accepts bytes again after the peer has read nearly everything.

@@ -16,8 +16,8 @@ namespace {
 
 constexpr int too_many_continuations = -905;  // NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, which older versions do not have
 
-/// Removes the limits of newer versions of nghttp2 that http2_connection has itself. Templates, because older versions
-/// do not declare the functions.
+/// Removes the limits of newer versions of nghttp2 that http2_client_frames has instead. Templates, because older
+/// versions do not declare the functions.
 template <class Options>
 void remove_limits(Options* of) {
     constexpr std::uint64_t unlimited = std::numeric_limits<std::uint32_t>::max();

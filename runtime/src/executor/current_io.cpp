@@ -37,7 +37,7 @@ const io_handle* io_here() noexcept {
 uring* ring_here() noexcept {
     const executor* const here = this_thread.executor.runs;
     const io_handle* const io = here != nullptr ? here->io_here() : nullptr;
-    return io == nullptr || io->transport() == nullptr ? nullptr : io->transport()->own_ring();
+    return io == nullptr || io->ring() == nullptr ? nullptr : io->ring()->own_ring();
 }
 
 result<io_handle*> current_io(std::source_location where) {

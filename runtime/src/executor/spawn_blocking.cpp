@@ -21,7 +21,7 @@ namespace eddy::detail {
 namespace {
 
 /// The owner of blocking work that event loops start. Such work runs on the blocking threads of the process.
-class process_owner final : public task_owner {
+class process_owner final : public spawned_task_owner {
 public:
     void adopt(spawned_task& task) noexcept override { start_blocking(task, nullptr); }
     // Called for a task that is aborted before it runs. The task's job is queued already and will see the cancellation.
@@ -126,7 +126,7 @@ pool* current_blocking_pool(std::source_location where) {
         where);
 }
 
-task_owner& blocking_owner(pool* runs) noexcept {
+spawned_task_owner& blocking_owner(pool* runs) noexcept {
     if (runs != nullptr) return *runs;
     return whole_process;
 }

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/error.hpp>
 
 #include "executor/blocking/blocking.hpp"
@@ -18,7 +18,7 @@ namespace eddy::detail {
 // The functions of a pool that templates and tasks call; see executor/pool/pool.hpp in this folder.
 void retain(pool&) noexcept { std::unreachable(); }
 void release(pool&) noexcept { std::unreachable(); }
-task_owner& owner_of(pool&) noexcept { std::unreachable(); }
+spawned_task_owner& owner_of(pool&) noexcept { std::unreachable(); }
 void schedule_woken(worker&, spawned_task&) noexcept { std::unreachable(); }
 
 namespace {

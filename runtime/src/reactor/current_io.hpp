@@ -22,7 +22,7 @@ class uring;
 [[nodiscard]] bool has_current_io() noexcept;
 
 /// Returns an io_handle of this thread's event loop or runtime; null if there is none. All io_handles of a runtime have
-/// the same kind of driver and transport. (The fallback reactor never has a transport.)
+/// the same kind of driver, and all have a ring or none has. (The fallback reactor never has one.)
 [[nodiscard]] const io_handle* io_here() noexcept;
 
 /// Returns the ring of this thread's event loop or worker; null if there is none.

@@ -16,8 +16,8 @@ result<io_handle*> io_handle::make(driver_kind kind, std::size_t max_events) noe
     if (!driver) return std::unexpected(driver.error());
     std::unique_ptr<io_handle, releasing> made(new io_handle(std::move(*driver)));
     if (kind == driver_kind::io_uring) {
-        made->transport_ = std::make_unique<ring_reactor>(*made);
-        if (auto created = made->transport_->create_ring(); !created) return std::unexpected(created.error());
+        made->ring_ = std::make_unique<ring_reactor>(*made);
+        if (auto created = made->ring_->create_ring(); !created) return std::unexpected(created.error());
     }
     return made.release();
 } catch (const std::bad_alloc&) {
@@ -54,7 +54,7 @@ result<std::size_t> io_handle::tick(max_wait timeout, max_wait alarm) noexcept {
     }
     if (has_pending_wake_) timeout = std::chrono::nanoseconds::zero();
     if (alarm) driver_->set_alarm(*alarm);
-    auto count = transport_ != nullptr ? transport_->wait(timeout) : poll_events(timeout);
+    auto count = ring_ != nullptr ? ring_->wait(timeout) : poll_events(timeout);
     has_pending_wake_ = false;
     unlock_driver();
     return count;
@@ -77,35 +77,35 @@ void io_handle::wake_when_idle() noexcept {
     wakes_when_idle_ = true;
 }
 
-// ---- The completion transport ----
+// ---- The ring ----
 
 void io_handle::flush_ring() noexcept {
-    if (transport_ == nullptr || transport_->own_ring() == nullptr) return;
+    if (ring_ == nullptr || ring_->own_ring() == nullptr) return;
     if (driver_lock_.lock() != driver_lock::outcome::locked) return;
-    transport_->flush();
+    ring_->flush();
     unlock_driver();
 }
 
 void io_handle::retire_ring() noexcept {
-    if (transport_ != nullptr) transport_->retire();
+    if (ring_ != nullptr) ring_->retire();
 }
 
 /// Retires the ring: from now on, all connections use the epoll. Deferred work of a ring (IORING_SETUP_DEFER_TASKRUN)
 /// makes the ring's descriptor readable, but does not wake a thread that is already in poll(2) (Linux 6.18). So another
 /// event loop cannot wait for a ring.
 bool io_handle::may_wait_outside() noexcept {
-    if (transport_ != nullptr && !transport_->is_given_up() && !is_in_child()) {
-        transport_->retire();
+    if (ring_ != nullptr && !ring_->is_given_up() && !is_in_child()) {
+        ring_->retire();
         if (driver_lock_.lock() == driver_lock::outcome::locked) {
-            transport_->give_up();
+            ring_->give_up();
             unlock_driver();
         }
     }
-    return !has_pending_wake_ && (transport_ == nullptr || transport_->is_idle());
+    return !has_pending_wake_ && (ring_ == nullptr || ring_->is_idle());
 }
 
 std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept {
-    return transport_ != nullptr ? transport_->linger_deadline() : std::nullopt;
+    return ring_ != nullptr ? ring_->linger_deadline() : std::nullopt;
 }
 
 // ---- Shutdown ----
@@ -149,7 +149,7 @@ void io_handle::shut_down() noexcept {
         guard.lock();
     }
     guard.unlock();
-    if (transport_ != nullptr) transport_->end();
+    if (ring_ != nullptr) ring_->end();
     release_pending();
 }
 

@@ -17,8 +17,8 @@ namespace eddy::detail {
 
 class ring_reactor;
 
-/// A source_set whose driver ticks this object runs, maybe with a completion transport. Shared by the event loop that
-/// runs its ticks and by all registrations and handles, on any thread.
+/// A source_set whose driver ticks this object runs, maybe with a ring. Shared by the event loop that runs its ticks
+/// and by all registrations and handles, on any thread.
 ///
 /// Thread safety:
 ///
@@ -86,10 +86,10 @@ public:
     [[nodiscard]] std::size_t load() const noexcept { return counters_.registered_now(); }
     [[nodiscard]] io_metrics metrics() const noexcept { return counters_.metrics(); }
 
-    // ---- The completion transport ----
+    // ---- The ring ----
 
-    /// Returns the transport that registers the TCP sockets; null if the driver does, as every other descriptor.
-    [[nodiscard]] ring_reactor* transport() const noexcept { return transport_.get(); }
+    /// Returns the ring that registers the TCP sockets; null if the driver does, as every other descriptor.
+    [[nodiscard]] ring_reactor* ring() const noexcept { return ring_.get(); }
     /// Submits the queued sends if this thread owns the ring. Call it before the thread does something other than a
     /// tick.
     void flush_ring() noexcept;
@@ -116,7 +116,7 @@ private:
 
     const core_shared* loop_ = nullptr;  // the event loop that runs the ticks: compared, never dereferenced
     const void* loop_thread_ = nullptr;  // the mark of its thread
-    std::unique_ptr<ring_reactor> transport_;
+    std::unique_ptr<ring_reactor> ring_;
 };
 
 }  // namespace eddy::detail

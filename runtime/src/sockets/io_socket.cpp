@@ -17,6 +17,12 @@
 namespace eddy::detail {
 namespace {
 
+/// Returns the transport of a socket that is, or would be, registered with `io`.
+const socket_transport& transport_of(const io_handle& io, descriptor_kind kind) noexcept {
+    const bool is_tcp = kind == descriptor_kind::tcp || kind == descriptor_kind::listener;
+    return is_tcp && io.ring() != nullptr ? by_ring : by_system_calls;
+}
+
 /// Ends the process: a socket was destroyed or moved while an operation, which was awaited at `polled_at`, waits.
 [[noreturn, gnu::cold]] void end_borrowed(const std::source_location& polled_at) noexcept {
     std::string text =

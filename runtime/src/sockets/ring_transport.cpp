@@ -15,7 +15,7 @@ namespace eddy::detail {
 namespace {
 
 ring_connection& stream_of(const io_socket& socket) noexcept { return ring_connection::of(socket.source()); }
-ring_reactor& owner_of(const io_socket& socket) noexcept { return *socket.registered_with().transport(); }
+ring_reactor& owner_of(const io_socket& socket) noexcept { return *socket.registered_with().ring(); }
 
 /// Converts the result of ring_connection::take() to the result type of a transfer: `from_chunk(chunk)`, null at the
 /// end of the stream; or `directly()`, where the connection requests a system call. `room` is the number of bytes of
@@ -137,12 +137,12 @@ public:
     bool registers_first() const override { return true; }
     result<scheduled_io*> add(io_handle& io, int fd, descriptor_kind kind) const override {
         using enum ring_connection::brings;
-        const auto added = io.transport()->add(fd, kind == descriptor_kind::listener ? connections : bytes);
+        const auto added = io.ring()->add(fd, kind == descriptor_kind::listener ? connections : bytes);
         if (!added) return std::unexpected(added.error());
         return *added;
     }
     void close(io_handle& io, scheduled_io& source) const noexcept override {
-        io.transport()->close(ring_connection::of(source));
+        io.ring()->close(ring_connection::of(source));
     }
 
     result<void> prepare_wait(const io_socket& socket, io::interest wanted) const override {
@@ -199,14 +199,10 @@ public:
 
 namespace {
 
-constexpr ring_transport by_ring;
+constexpr ring_transport through_ring;
 
 }  // namespace
 
-const socket_transport& transport_of(const io_handle& io, descriptor_kind kind) noexcept {
-    const bool is_tcp = kind == descriptor_kind::tcp || kind == descriptor_kind::listener;
-    if (is_tcp && io.transport() != nullptr) return by_ring;
-    return by_system_calls;
-}
+constinit const socket_transport& by_ring = through_ring;
 
 }  // namespace eddy::detail

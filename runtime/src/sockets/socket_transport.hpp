@@ -22,7 +22,7 @@ namespace eddy::detail {
 using accepted_peer = std::pair<int, net::socket_addr>;
 
 /// What differs between sockets whose bytes the system calls of their own thread move, and those whose bytes a
-/// completion transport moves: the transfers, each tried once without waiting, the registration, and the end. A socket
+/// ring moves: the transfers, each tried once without waiting, the registration, and the end. A socket
 /// asks for its transport in each operation (io_socket::transport()):
 ///
 ///     transport          used by
@@ -87,8 +87,6 @@ protected:
 };
 
 extern const socket_transport& by_system_calls;
-
-/// Returns the transport of a socket that is, or would be, registered with `io`.
-[[nodiscard]] const socket_transport& transport_of(const io_handle& io, descriptor_kind kind) noexcept;
+extern const socket_transport& by_ring;
 
 }  // namespace eddy::detail

@@ -29,7 +29,7 @@ public:
 
     /// Returns whether the mark was created in the parent of this process, or in an earlier ancestor.
     /// Cost: an inlined load.
-    [[nodiscard]] bool is_parent() const noexcept {
+    [[nodiscard]] bool is_from_parent() const noexcept {
         // relaxed: see forks_counted.
         return generation_ != forks_counted.load(std::memory_order_relaxed);
     }

@@ -176,7 +176,7 @@ void close_bell(signal_bell& bell) noexcept {
     {
         const std::scoped_lock guard(lock);
         ends = std::move(bell.ends);
-        const bool is_copy = bell.process.is_parent();
+        const bool is_copy = bell.process.is_from_parent();
         // seq_cst: see ring_bells().
         bell.number.store(0, std::memory_order_seq_cst);
         // Waits only for handlers on other threads: a handler on this thread ends before the thread continues. A forked

@@ -81,14 +81,14 @@ bool thread::is_this_thread() const noexcept { return id_ && pthread_equal(*id_,
 
 void thread::join() noexcept {
     const pthread_t id = *std::exchange(id_, std::nullopt);
-    if (process_.is_parent()) return;
+    if (process_.is_from_parent()) return;
     const int error = pthread_join(id, nullptr);
     EDDY_ASSERT(error == 0, "sys::thread: a thread that cannot be joined, perhaps by itself");
 }
 
 void thread::detach() noexcept {
     const pthread_t id = *std::exchange(id_, std::nullopt);
-    if (!process_.is_parent()) pthread_detach(id);
+    if (!process_.is_from_parent()) pthread_detach(id);
 }
 
 #endif

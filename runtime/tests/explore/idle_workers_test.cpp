@@ -30,7 +30,7 @@ using explore::check;
 using explore::fails;
 using explore::holds;
 
-class no_owner final : public eddy::detail::task_owner {
+class no_owner final : public eddy::detail::spawned_task_owner {
 public:
     void adopt(spawned_task&) noexcept override {}
     void schedule(spawned_task&) noexcept override {}

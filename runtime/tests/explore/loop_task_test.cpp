@@ -19,8 +19,8 @@
 #include <vector>
 
 #include <eddy/detail/core_loop.hpp>
-#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/task/join_handle.hpp>
 
 #include "executor/loop/core_shared.hpp"
@@ -450,7 +450,7 @@ private:
 
 /// Runs the only task of a model as an event loop does, with a changed local word.
 template <class Choice>
-class changed_loop final : public eddy::detail::task_owner {
+class changed_loop final : public eddy::detail::spawned_task_owner {
 public:
     using word = changed_word<Choice>;  // of run_task.hpp
 

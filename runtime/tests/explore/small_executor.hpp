@@ -28,7 +28,7 @@ enum class own_wake {
 
 /// A minimal executor for models of one spawned task: it runs tasks by run_task.hpp, as a worker does, and has a queue
 /// with a lock.
-class small_executor final : public eddy::detail::task_owner {
+class small_executor final : public eddy::detail::spawned_task_owner {
     using context = eddy::context;
     using poll_end = eddy::detail::poll_end;
     using spawned_task = eddy::detail::spawned_task;

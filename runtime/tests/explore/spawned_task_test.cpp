@@ -581,7 +581,7 @@ TEST_F(ExploreSpawnedTask, BrokenStateWordsFail) {
 bool looks_relaxed(spawned_task& task) { return task.state.load(std::memory_order_relaxed) / task_flags::ref_one == 1; }
 bool looks(spawned_task& task) { return state_of(task).owns_all_references(1); }
 
-class no_owner final : public eddy::detail::task_owner {
+class no_owner final : public eddy::detail::spawned_task_owner {
 public:
     void adopt(spawned_task&) noexcept override {}
     void schedule(spawned_task&) noexcept override {}

@@ -20,7 +20,7 @@
 
 namespace eddy::detail {
 
-void report_failure(task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
+void report_failure(spawned_task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
 
 void report_failure_here(unread_failure, const std::source_location&, std::string_view) noexcept {}
 

@@ -20,7 +20,7 @@ using idle = task_state::idle_action;
 using wake = task_state::wake_action;
 using end = task_state::end_action;
 
-class no_owner final : public eddy::detail::task_owner {
+class no_owner final : public eddy::detail::spawned_task_owner {
 public:
     void adopt(eddy::detail::spawned_task&) noexcept override {}
     void schedule(eddy::detail::spawned_task&) noexcept override {}

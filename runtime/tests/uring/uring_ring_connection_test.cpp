@@ -59,11 +59,11 @@ class call_in_turn {
 public:
     call_in_turn(io_handle& owner, std::function<void()> f)
         : owner_(owner), stream_(add_to(owner, pair_)), calls_(std::move(f)) {
-        EXPECT_EQ(stream_.take(*owner.transport(), 0).what, ring_connection::received::nothing);
+        EXPECT_EQ(stream_.take(*owner.ring(), 0).what, ring_connection::received::nothing);
     }
     call_in_turn(const call_in_turn&) = delete;
     call_in_turn& operator=(const call_in_turn&) = delete;
-    ~call_in_turn() { owner_.transport()->close(stream_); }
+    ~call_in_turn() { owner_.ring()->close(stream_); }
 
     /// Reports data from now on. Data that arrived before is not reported.
     void arm() {
@@ -91,7 +91,7 @@ protected:
         if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
         io.reset(*made);
         ASSERT_TRUE(io->tick(0ms).has_value());
-        ASSERT_NE(io->transport()->own_ring(), nullptr);
+        ASSERT_NE(io->ring()->own_ring(), nullptr);
     }
 
     ring_connection& add() { return add_to(*io, pair); }
@@ -99,7 +99,7 @@ protected:
     /// Submits the write to the ring of the driver `by`.
     [[nodiscard]] eddy::result<std::size_t> write(ring_connection& to, io_handle& by, std::string_view text) const {
         const auto bytes = support::bytes_of(text);
-        return to.write(*io->transport(), by.transport()->own_ring(), std::span(&bytes, 1));
+        return to.write(*io->ring(), by.ring()->own_ring(), std::span(&bytes, 1));
     }
 
     /// Runs `call` on a thread that does not own the ring. Such a thread cannot begin operations of the ring, so it
@@ -145,7 +145,7 @@ protected:
 TEST_F(UringRingConnection, SendBufferGrowsOnceAndThenReusesSentBytes) {
     using eddy::detail::send_buffer;
     ring_connection& stream = add();
-    send_buffer* const slot = send_buffer::make(stream, *io->transport(), 10);
+    send_buffer* const slot = send_buffer::make(stream, *io->ring(), 10);
     ASSERT_NE(slot, nullptr);
     const auto append = [&](const std::string& text) {
         if (!slot->make_room(text.size())) return false;
@@ -166,18 +166,18 @@ TEST_F(UringRingConnection, SendBufferGrowsOnceAndThenReusesSentBytes) {
     EXPECT_TRUE(slot->is_empty());
     EXPECT_TRUE(append(std::string(send_buffer::most, 'd')));
     slot->free();
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // The owner has removed the stream from the list, and is about to begin a receive. Meanwhile the task gives up the
 // socket.
 TEST_F(UringRingConnection, ReceiveStoppedBeforeSubmissionNeverBegins) {
     ring_connection& stream = add();
-    on_other_thread([&] { EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing); });
+    on_other_thread([&] { EXPECT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing); });
     ASSERT_TRUE(stream.take_wanted().receive);
-    ASSERT_TRUE(stream.stop_receiving(*io->transport())) << "from now on the caller receives the bytes";
+    ASSERT_TRUE(stream.stop_receiving(*io->ring())) << "from now on the caller receives the bytes";
     EXPECT_FALSE(begins(stream));
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // As above, the owner is about to begin a receive. Here the task reads by itself: two concurrent receives would return
@@ -185,12 +185,12 @@ TEST_F(UringRingConnection, ReceiveStoppedBeforeSubmissionNeverBegins) {
 TEST_F(UringRingConnection, TaskDoesNotReadWhileAReceiveBegins) {
     ring_connection& stream = add();
     stream.read_itself();
-    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
-    on_other_thread([&] { stream.request_receive(*io->transport()); });
+    ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::read_it_yourself);
+    on_other_thread([&] { stream.request_receive(*io->ring()); });
     ASSERT_TRUE(stream.take_wanted().receive);
-    const auto what = stream.take(*io->transport(), 0).what;
+    const auto what = stream.take(*io->ring(), 0).what;
     EXPECT_FALSE(what == ring_connection::received::read_it_yourself && begins(stream));
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // The ring has no buffers, so the epoll instance reports arriving data once. This may happen while the task waits for
@@ -200,13 +200,13 @@ TEST_F(UringRingConnection, ReadinessBeforeBufferCheckIsNotLost) {
     ring_connection& stream = add();
     stream.read_itself();
     ASSERT_TRUE(io->watch_more(stream, eddy::io::interest::readable).has_value());
-    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
-    on_other_thread([&] { stream.request_receive(*io->transport()); });
+    ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::read_it_yourself);
+    on_other_thread([&] { stream.request_receive(*io->ring()); });
     pair.peer.send("late");
     ASSERT_EQ(io->tick_for_busy_owner().value().value(), 1u);
-    EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
+    EXPECT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::read_it_yourself);
     EXPECT_FALSE(begins(stream)) << "and there is no other reader";
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // A task waits for urgent data. The stream was read without the ring, and the ring receives again.
@@ -217,10 +217,10 @@ TEST_F(UringRingConnection, ReceiveKeepsTheWatchForUrgentData) {
         ring_connection& stream = add_to(*io, other);
         ASSERT_TRUE(for_good ? io->watch_for_good(stream, urgent) : io->watch_more(stream, urgent));
         stream.read_itself();
-        ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
-        stream.request_receive(*io->transport());
+        ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::read_it_yourself);
+        stream.request_receive(*io->ring());
         EXPECT_EQ((stream.watched & eddy::io::interest::priority.bits()) != 0, for_good);
-        io->transport()->close(stream);
+        io->ring()->close(stream);
     }
 }
 
@@ -228,9 +228,9 @@ TEST_F(UringRingConnection, ReceiveKeepsTheWatchForUrgentData) {
 TEST_F(UringRingConnection, ShutdownOfDriverIsNotASystemError) {
     ring_connection& stream = add();
     stream.fail(make_error_code(eddy::errc::runtime_shutdown));
-    EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+    EXPECT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
     EXPECT_TRUE(stream.look(eddy::io::ready::all).is_shutdown);
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // The epoll reports bytes during a receive, and leaves them to the ring. The receive ends because there are no buffers,
@@ -239,7 +239,7 @@ TEST_F(UringRingConnection, EventLeftToTheRingIsRepeatedForTheReader) {
     ring_connection& stream = add();
     ASSERT_TRUE(io->watch_more(stream, eddy::io::interest::readable | eddy::io::interest::writable).has_value());
     on_other_thread([&] {
-        EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+        EXPECT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
         ASSERT_TRUE(stream.take_wanted().receive);
         ASSERT_TRUE(stream.begin_receive().is_wanted);
         pair.peer.send("late");
@@ -249,12 +249,12 @@ TEST_F(UringRingConnection, EventLeftToTheRingIsRepeatedForTheReader) {
         EXPECT_FALSE(stream.receive_ended(-ENOBUFS).closes);
         stream.release();
         stream.clear_blocked(stream.look(eddy::io::ready::all));
-        stream.request_receive(*io->transport());
+        stream.request_receive(*io->ring());
         ASSERT_TRUE(io->tick(0ms).has_value());
     });
     EXPECT_TRUE(stream.look(eddy::io::ready::readable).ready.is_readable()) << "the reader waits forever";
-    EXPECT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::read_it_yourself);
-    io->transport()->close(stream);
+    EXPECT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::read_it_yourself);
+    io->ring()->close(stream);
 }
 
 // The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.
@@ -262,7 +262,7 @@ TEST_F(UringRingConnection, ClosedStreamIsNotRegisteredWithEpoll) {
     ring_connection& stream = add();
     stream.retain();  // as a tick does that serves the stream
     const int number = stream.fd();
-    io->transport()->close(stream);
+    io->ring()->close(stream);
     ASSERT_LT(::fcntl(number, F_GETFD), 0);
     const support::connection other;
     const int reused = ::dup2(other.stream.native_handle(), number);
@@ -289,7 +289,7 @@ TEST_F(UringRingConnection, FlushSendsAfterOtherThreadReleasesDriver) {
     pollfd wanted{pair.peer.fd(), POLLIN, 0};
     EXPECT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 1'000); }), 1) << "the data is still in the queue";
     visitor.join();
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // The read that takes the last chunk with all of its bytes ends the readability. The next chunk starts it again.
@@ -300,7 +300,7 @@ TEST_F(UringRingConnection, StreamIsReadableWhileBytesAreLeft) {
         raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
         EXPECT_TRUE(io->tick(1s).has_value());
     };
-    const auto take = [&](std::size_t room) { return stream.take(*io->transport(), room).chunk; };
+    const auto take = [&](std::size_t room) { return stream.take(*io->ring(), room).chunk; };
     const auto is_readable = [&] { return stream.look(eddy::io::ready::readable).ready.is_readable(); };
     ASSERT_EQ(take(0), nullptr);
     ASSERT_TRUE(io->tick(0ms).has_value());
@@ -322,7 +322,7 @@ TEST_F(UringRingConnection, StreamIsReadableWhileBytesAreLeft) {
         EXPECT_EQ(is_readable(), another_is_left);
         chunk->give_back();
     }
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // The epoll reports the socket as writable while the send buffer is in use, so that a write might have to wait.
@@ -335,7 +335,7 @@ TEST_F(UringRingConnection, WritableIsReportedOnceTheSendBufferIsFree) {
     EXPECT_FALSE(is_writable());
     ASSERT_TRUE(io->tick(0ms).has_value());
     EXPECT_TRUE(is_writable()) << "a task that waits for the socket waits forever";
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // Another loop's ring has sent data and received a reset, which the system reports once. Before that loop reports the
@@ -348,26 +348,26 @@ TEST_F(UringRingConnection, ResetReportedToOtherLoopIsNotReadAsEnd) {
     ring_connection::taken first;
     call_in_turn reads(*sender, [&] {
         for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->tick(0ms).has_value());
-        first = stream.take(*io->transport(), 0);
+        first = stream.take(*io->ring(), 0);
     });
     ring_connection& spare = add_to(*sender, spare_pair);
-    ASSERT_EQ(spare.take(*sender->transport(), 0).what, received::nothing);
-    ASSERT_EQ(stream.take(*io->transport(), 0).what, received::nothing);
+    ASSERT_EQ(spare.take(*sender->ring(), 0).what, received::nothing);
+    ASSERT_EQ(stream.take(*io->ring(), 0).what, received::nothing);
     ASSERT_TRUE(io->tick(0ms).has_value());
     ASSERT_TRUE(sender->tick(0ms).has_value());
     reads.arm();
     reads.trigger();
     reads.wait_until_received();
-    ASSERT_TRUE(sender->transport()->own_ring()->stop_now(spare)) << "the completion for call_in_turn has arrived";
+    ASSERT_TRUE(sender->ring()->own_ring()->stop_now(spare)) << "the completion for call_in_turn has arrived";
     pair.peer.reset();
     raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
     ASSERT_EQ(write(stream, *sender, "question"), 8u);
     ASSERT_TRUE(sender->tick(0ms).has_value());
-    if (first.what == received::nothing) first = stream.take(*io->transport(), 0);
+    if (first.what == received::nothing) first = stream.take(*io->ring(), 0);
     EXPECT_EQ(first.what, received::error) << "the reader mistakes a part of the data for all of it";
     EXPECT_EQ(first.error, ECONNRESET);
-    io->transport()->close(stream);
-    sender->transport()->close(spare);
+    io->ring()->close(stream);
+    sender->ring()->close(spare);
 }
 
 // A loop checks destroyed streams for expired deadlines, at the moment when another thread destroys a stream and has
@@ -379,7 +379,7 @@ TEST_F(UringRingConnection, DestroyedStreamKeepsDataUntilDeadline) {
     ASSERT_TRUE(io->tick(0ms).has_value());
     ASSERT_EQ(stream.end(false), ring_connection::end_action::wait_for_send);
     io->retain();  // as ring_reactor::close() does, of which this test runs a part
-    ASSERT_FALSE(stream.leave_to_driver(*io->transport()));
+    ASSERT_FALSE(stream.leave_to_driver(*io->ring()));
     const auto now = std::chrono::steady_clock::now();
     auto next = std::chrono::steady_clock::time_point::max();
     EXPECT_FALSE(stream.give_up(now, next)) << "the written data is lost";
@@ -395,7 +395,7 @@ TEST_F(UringRingConnection, StreamPastDeadlineIsCheckedAgainAfterSend) {
     ring_connection& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
-    io->transport()->close(stream);
+    io->ring()->close(stream);
     const auto now = std::chrono::steady_clock::now();
     stream.linger(now);
     auto next = std::chrono::steady_clock::time_point::max();
@@ -403,7 +403,7 @@ TEST_F(UringRingConnection, StreamPastDeadlineIsCheckedAgainAfterSend) {
     EXPECT_LT(next, now + 1s) << "if the peer reads nothing, the stream stays forever";
     ASSERT_TRUE(sender->tick(0ms).has_value());
     EXPECT_TRUE(stream.give_up(next, next));
-    io->transport()->finish_closing(stream);
+    io->ring()->finish_closing(stream);
 }
 
 // The stream's loop ends while another loop's ring sends the remaining data, and before that loop learns that the
@@ -414,7 +414,7 @@ TEST_F(UringRingConnection, StreamClosesIfLoopEndsDuringOtherLoopsSend) {
     const int number = stream.fd();
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
-    io->transport()->close(stream);
+    io->ring()->close(stream);
     ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with unsent bytes";
     call_in_turn ends(*sender, [this] { io.reset(); });
     ends.arm();
@@ -437,7 +437,7 @@ TEST_F(UringRingConnection, ZeroLingerStreamClosesDuringOtherLoopsSend) {
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     bool is_destroyed = false;
     call_in_turn ends(*sender, [&] {
-        io->transport()->close(stream);
+        io->ring()->close(stream);
         is_destroyed = true;
     });
     ends.arm();
@@ -474,7 +474,7 @@ TEST_F(UringRingConnection, RestIsSentIfTheSocketWasDrainedDuringTheSend) {
     ASSERT_TRUE(sender->tick(0ms).has_value());
     ASSERT_TRUE(is_drained) << "the tested situation did not occur";
     EXPECT_TRUE(arrives(pair, "rest")) << "both loops wait for the other one";
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // A destroyed stream has remaining data, and its socket is full. The close ends its receive, if there is one.
@@ -485,13 +485,13 @@ TEST_F(UringRingConnection, DestroyedStreamIsClosedAfterItsData) {
         ring_connection& stream = add_to(*io, full);
         const int number = stream.fd();
         if (is_received_for) {
-            ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+            ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
             ASSERT_TRUE(io->tick(0ms).has_value());
         }
         support::fill_socket(number);
         ASSERT_EQ(write(stream, *io, "rest"), 4u);
         ASSERT_TRUE(io->tick(0ms).has_value());
-        io->transport()->close(stream);
+        io->ring()->close(stream);
         for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
         EXPECT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with unsent bytes";
         EXPECT_TRUE(arrives(full, "rest"));
@@ -512,7 +512,7 @@ TEST_F(UringRingConnection, WritingEndsAfterTheDataThatTheSocketRefused) {
         std::array<char, 1> none{};
         return ::recv(pair.peer.fd(), none.data(), none.size(), MSG_DONTWAIT) == 0;
     })) << "the peer waits for the end of the stream";
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // A destroyed stream has remaining data, its socket is full, and its loop still receives. Its descriptor cannot be
@@ -522,11 +522,11 @@ TEST_F(UringRingConnection, SenderKeepsStreamWithReceiveInFlight) {
     ring_connection& stream = add();
     const int number = stream.fd();
     eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
-    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+    ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
     ASSERT_TRUE(io->tick(0ms).has_value());
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
-    io->transport()->close(stream);
+    io->ring()->close(stream);
     ASSERT_TRUE(sender->tick(0ms).has_value());
     EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive uses the descriptor";
     ASSERT_TRUE(io->remove_source(other_source).has_value());
@@ -546,13 +546,13 @@ TEST_F(UringRingConnection, UnwatchableStreamIsClosedWithUnsentData) {
         const int number = stream.fd();
         eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
         if (is_received_for) {
-            ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+            ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
             ASSERT_TRUE(io->tick(0ms).has_value());
         }
         support::fill_socket(number);
         ASSERT_EQ(write(stream, *io, "rest"), 4u);
         ASSERT_TRUE(io->tick(0ms).has_value());
-        io->transport()->close(stream);
+        io->ring()->close(stream);
         for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
         EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for an event that is never reported";
         // The epoll instance identifies other_source by the socket, which is still open, and by this number.
@@ -574,7 +574,7 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
         const auto again = write(stream, *io, "text");
         ASSERT_FALSE(again.has_value());
         EXPECT_EQ(again.error(), std::errc::file_exists);
-        const auto flushed = stream.flush(*io->transport());
+        const auto flushed = stream.flush(*io->ring());
         ASSERT_FALSE(flushed.has_value());
         EXPECT_EQ(flushed.error(), std::errc::file_exists);
     }
@@ -583,7 +583,7 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
     EXPECT_EQ(write(stream, *io, "text").error(), std::errc::operation_would_block);
     EXPECT_TRUE(arrives(pair, "text"));
     EXPECT_EQ(write(stream, *io, "text"), 4u);
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // The owner has no free queue entry to stop a receive, and posts the stream again. Meanwhile another thread has posted
@@ -594,20 +594,20 @@ TEST_F(UringRingConnection, StopWithFullQueueListsTheStreamOnce) {
     ring_connection& second = add_to(*io, second_pair);
     const std::array<ring_connection*, 2> both{&stream, &second};
     for (auto* const each : both) {
-        ASSERT_EQ(each->take(*io->transport(), 0).what, ring_connection::received::nothing);
+        ASSERT_EQ(each->take(*io->ring(), 0).what, ring_connection::received::nothing);
     }
     ASSERT_TRUE(io->tick(0ms).has_value());
     on_other_thread([&] {
-        for (auto* const each : both) EXPECT_FALSE(each->stop_receiving(*io->transport()));
+        for (auto* const each : both) EXPECT_FALSE(each->stop_receiving(*io->ring()));
     });
     EXPECT_TRUE(stream.wants_stop_again());
-    io->transport()->request_service(stream);
+    io->ring()->request_service(stream);
     for (auto* const each : both) {
         EXPECT_TRUE(support::comes_true([&] {
             EXPECT_TRUE(io->tick(0ms).has_value());
-            return each->stop_receiving(*io->transport());
+            return each->stop_receiving(*io->ring());
         }));
-        io->transport()->close(*each);
+        io->ring()->close(*each);
     }
 }
 
@@ -624,19 +624,19 @@ TEST_F(UringRingConnection, DriverTickThatWokeATaskDoesNotSleep) {
         const eddy::waker waker = calls.waker();
         eddy::context cx(waker);
         const auto seen = stream.look(eddy::io::ready::all);
-        ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+        ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
         stream.clear_blocked(seen);
         ASSERT_FALSE(stream.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
         const auto before = std::chrono::steady_clock::now();
         ASSERT_TRUE(io->tick(10s).has_value());
         EXPECT_TRUE(is_told);
         EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "the tick waited although it had woken a task";
-        const auto taken = stream.take(*io->transport(), 0);
+        const auto taken = stream.take(*io->ring(), 0);
         EXPECT_EQ(taken.what, ring_connection::received::error);
         EXPECT_EQ(taken.error, EEXIST);
     });
     ASSERT_TRUE(io->remove_source(other_source).has_value());
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // The end of a loop whose ring is lost (lose_ring()) checks a send buffer that another loop has just been given.
@@ -647,14 +647,14 @@ TEST_F(UringRingConnection, SendBufferOwnerIsSetUnderTheLock) {
     std::atomic<bool> is_written{false};
     std::thread ends([&] {
         while (!is_written.load(std::memory_order_relaxed)) std::this_thread::yield();
-        stream.lose_ring(*other->transport());
+        stream.lose_ring(*other->ring());
     });
     EXPECT_EQ(write(stream, *io, "text"), 4u);
     is_written.store(true, std::memory_order_relaxed);
     ends.join();
     ASSERT_TRUE(io->tick(0ms).has_value());
     EXPECT_EQ(pair.peer.receive(4), "text");
-    io->transport()->close(stream);
+    io->ring()->close(stream);
 }
 
 // ---- Listeners ----
@@ -675,15 +675,15 @@ protected:
         if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
         io.reset(*made);
         tick();
-        listener = *io->transport()->add(::dup(listening.fd()), ring_connection::brings::connections);
-        ASSERT_EQ(listener->take(*io->transport(), 0).what, ring_connection::received::nothing);
+        listener = *io->ring()->add(::dup(listening.fd()), ring_connection::brings::connections);
+        ASSERT_EQ(listener->take(*io->ring(), 0).what, ring_connection::received::nothing);
         tick();
     }
     void TearDown() override { close_listener(); }
 
     void tick(std::chrono::nanoseconds limit = 0ns) const { ASSERT_TRUE(io->tick(limit).has_value()); }
     void close_listener() {
-        if (listener != nullptr) io->transport()->close(*std::exchange(listener, nullptr));
+        if (listener != nullptr) io->ring()->close(*std::exchange(listener, nullptr));
     }
 
     const raw_socket listening = raw_socket::listening();
@@ -696,7 +696,7 @@ protected:
 // destroys a listener and then the stream. The destruction of the listener delivers the end of the stream.
 TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     ring_connection& stream = add_to(*io, pair);
-    ASSERT_EQ(stream.take(*io->transport(), 0).what, ring_connection::received::nothing);
+    ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
     tick();
     const std::string large(16 * 1024, 'x');
     const auto send_large = [&] {
@@ -721,7 +721,7 @@ TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     bool is_destroyed = false;
     support::calling_waker ends([&] {
         close_listener();
-        io->transport()->close(stream);
+        io->ring()->close(stream);
         is_destroyed = true;
     });
     call_when(stream, eddy::detail::direction::read, ends);

@@ -149,13 +149,13 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     const auto tick = [&] { EXPECT_TRUE(io->tick(0ms).has_value()); };
     const auto write = [&](ring_connection& to, std::string_view text) {
         const auto bytes = support::bytes_of(text);
-        return to.write(*io->transport(), io->transport()->own_ring(), std::span(&bytes, 1));
+        return to.write(*io->ring(), io->ring()->own_ring(), std::span(&bytes, 1));
     };
     tick();
     ring_connection& first = support::add_to(*io, first_pair);
     ring_connection& full = support::add_to(*io, full_pair);
     ring_connection& spare = support::add_to(*io, spare_pair);
-    ASSERT_EQ(spare.take(*io->transport(), 0).what, ring_connection::received::nothing);
+    ASSERT_EQ(spare.take(*io->ring(), 0).what, ring_connection::received::nothing);
     for (int i = 0; i < 8; ++i) tick();  // all submissions have been accepted
     support::fill_socket(full.fd());
 
@@ -182,7 +182,7 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     }));
     int calls = 0;
     support::calling_waker enters([&] {
-        if (calls++ == 0) io->transport()->close(spare);
+        if (calls++ == 0) io->ring()->close(spare);
     });
     const eddy::waker waker = enters.waker();
     eddy::context cx(waker);
@@ -197,8 +197,8 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
         drain(full_pair, got);
         return got.ends_with("rest");
     })) << "the written data is lost";
-    io->transport()->close(first);
-    io->transport()->close(full);
+    io->ring()->close(first);
+    io->ring()->close(full);
 }
 
 // covers: R101

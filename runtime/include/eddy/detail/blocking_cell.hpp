@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
@@ -23,7 +23,7 @@ class blocking_cell final : public spawned_output<std::decay_t<std::invoke_resul
 
 public:
     template <class G>
-    blocking_cell(task_owner& runs, std::source_location where, G&& f)
+    blocking_cell(spawned_task_owner& runs, std::source_location where, G&& f)
         : base(operations, runs, where), f_(std::in_place, std::forward<G>(f)) {}
 
 private:
@@ -48,7 +48,7 @@ private:
 [[nodiscard]] EDDY_API pool* current_blocking_pool(std::source_location where);
 
 /// Returns the task owner for blocking work of `runs`.
-[[nodiscard]] EDDY_API task_owner& blocking_owner(pool* runs) noexcept;
+[[nodiscard]] EDDY_API spawned_task_owner& blocking_owner(pool* runs) noexcept;
 
 /// Queues the task for a blocking thread of `runs`. If no thread is available, the task ends without a call.
 EDDY_API void start_blocking(spawned_task& task, pool* runs) noexcept;

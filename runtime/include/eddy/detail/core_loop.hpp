@@ -28,7 +28,7 @@ EDDY_API void release(core_shared& loop) noexcept;
 EDDY_API void check_thread(const core_shared& loop, std::source_location where);
 
 /// Returns the event loop as the owner of its tasks.
-[[nodiscard]] EDDY_API task_owner& owner_of(core_shared& loop) noexcept;
+[[nodiscard]] EDDY_API spawned_task_owner& owner_of(core_shared& loop) noexcept;
 
 /// Sends a new task to the event loop. Returns false if the event loop is closed: then the task was destroyed. Callable
 /// on any thread.

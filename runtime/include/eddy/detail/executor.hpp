@@ -15,8 +15,8 @@ class io_handle;
 class time_driver;
 struct spawned_task;
 
-/// What owns tasks: the pool, an event loop, a local set, or the threads for blocking work.
-class task_owner : immovable {
+/// What owns tasks: the pool, an event loop, a local set, or the process for blocking work that event loops start.
+class spawned_task_owner : immovable {
 public:
     /// Starts a new task, on a thread that runs tasks of this owner or, if the owner is not an event loop, on any
     /// thread. If the owner is closing, the task is cancelled immediately.
@@ -28,12 +28,12 @@ public:
     virtual void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept = 0;
 
 protected:
-    ~task_owner() = default;
+    ~spawned_task_owner() = default;
 };
 
 /// The pool or an event loop: what a thread's spawn(), scopes, sockets and timers ask (runtime_context::executor).
 /// Thread safety: the functions for an event loop are called on its thread.
-class executor : public task_owner {
+class executor : public spawned_task_owner {
 public:
     /// Whether this is an event loop. Its tasks stay on its thread, so scopes need no lock there.
     [[nodiscard]] bool is_loop() const noexcept { return is_loop_; }
@@ -73,6 +73,6 @@ private:
     const bool is_loop_;
 };
 
-[[nodiscard]] inline task_owner& owner_of(task_owner& owner) noexcept { return owner; }
+[[nodiscard]] inline spawned_task_owner& owner_of(spawned_task_owner& owner) noexcept { return owner; }
 
 }  // namespace eddy::detail

@@ -5,8 +5,8 @@
 
 namespace eddy::detail {
 
-/// A lock-free list with many producers, which its owner takes as a whole: of the tasks and jobs that other threads
-/// send to an event loop, or of the woken futures of a set. The list and the state of the owner are in one word, so
+/// A lock-free list with many producers, which its owner takes as a whole: of the tasks that other threads send to
+/// an event loop, or of the woken futures of a set. The list and the state of the owner are in one word, so
 /// neither a fence nor a second flag is needed. It is Treiber's stack (IBM RJ 5118, 1986), reversed when it is taken.
 ///
 ///     head     meaning                                   a push makes it           the owner makes it

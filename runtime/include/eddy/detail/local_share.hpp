@@ -5,8 +5,8 @@
 #include <source_location>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
@@ -25,7 +25,7 @@ class local_tasks;
 // The reference count. Both functions may be called on any thread.
 EDDY_API void retain(local_tasks& tasks) noexcept;
 EDDY_API void release(local_tasks& tasks) noexcept;
-[[nodiscard]] EDDY_API task_owner& owner_of(local_tasks& tasks) noexcept;
+[[nodiscard]] EDDY_API spawned_task_owner& owner_of(local_tasks& tasks) noexcept;
 
 /// Returns the approximate number of tasks. Callable on any thread.
 [[nodiscard]] EDDY_API std::size_t load_of(const local_tasks& tasks) noexcept;
@@ -66,12 +66,12 @@ public:
 private:
     local_tasks& tasks_;
     local_tasks* const outer_;
-    task_owner* const outer_polled_;
+    spawned_task_owner* const outer_polled_;
     const void* const outer_polled_on_;
 };
 
 /// Returns the owner of the tasks that spawn_local() spawns on this thread: the current local set, else the event loop.
 /// Errors: throws `misuse` if there is neither.
-[[nodiscard]] EDDY_API task_owner& current_local_owner(std::source_location where);
+[[nodiscard]] EDDY_API spawned_task_owner& current_local_owner(std::source_location where);
 
 }  // namespace eddy::detail

@@ -23,7 +23,7 @@ class executor;
 class local_tasks;
 class polled_task;
 class pool;
-class task_owner;
+class spawned_task_owner;
 class time_driver;
 class worker;
 struct task_local_binding;
@@ -69,10 +69,10 @@ struct runtime_context {
     // ---- Read by wakers and polls: first, to be in one cache line ----
     /// The owner of the tasks that this thread runs: the pool of `worker`, or `running_loop`. A separate field, so that
     /// a waker compares one pointer.
-    task_owner* runs_here = nullptr;
+    spawned_task_owner* runs_here = nullptr;
     /// The innermost local set whose tasks are being polled, or null. The set outlives the poll, and a wake-up of its
     /// tasks on this thread needs no lock.
-    task_owner* polled_local_set = nullptr;
+    spawned_task_owner* polled_local_set = nullptr;
     /// The event loop that runs now, or null.
     core_shared* running_loop = nullptr;
     /// The innermost polled_task, or null.

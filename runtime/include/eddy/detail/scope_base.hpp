@@ -17,7 +17,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/locked_head.hpp>
 #include <eddy/detail/outcome.hpp>
-#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/task_cell.hpp>
 #include <eddy/future/waker.hpp>
@@ -186,7 +186,7 @@ class scope_child final : public spawned_output<work_output_t<W>>, public scope_
 
 public:
     template <class G>
-    scope_child(scope_base& its, task_owner& runs, std::source_location where, G&& work)
+    scope_child(scope_base& its, spawned_task_owner& runs, std::source_location where, G&& work)
         : base(operations, runs, where, nullptr, false), scope_link(its), work_(std::forward<G>(work), where) {
         if (its.deadline() != no_deadline) return;
         frame* const root = root_of(*this) = work_.take_root();

@@ -52,7 +52,7 @@ struct spawned_ops {
 /// A task: the header in front of its outcome and its future. For its states, see task_flags in src/executor/task.
 ///
 ///     field            access
-///     list links       the owner's list of tasks, under its lock: see task_list
+///     list links       the owner's list of tasks: see task_list (under its lock), and live_list of a loop
 ///     state            any thread
 ///     local            a task of an event loop: the loop's thread, until the task has ended. Constant in other tasks
 ///     next_queued      the queue that contains the task, or the thread that is about to queue it
@@ -75,13 +75,14 @@ struct spawned_task : task_link {
     atomic<std::uint64_t> state;        ///< the word of task_state that all threads use
     std::uint64_t local = only_shared;  ///< the word of task_state that only the thread of an event loop uses
     spawned_task* next_queued = nullptr;
-    task_owner* const owner;
+    spawned_task_owner* const owner;
     spawned_task* next_inbound = nullptr;
     waker join_waker;
     std::source_location spawned_at;
     std::uint64_t id = 0;  ///< 0 for a task of an event loop without a join handle
 
-    spawned_task(const spawned_ops& of_work, task_owner& runs, std::source_location where, bool has_handle) noexcept
+    spawned_task(const spawned_ops& of_work, spawned_task_owner& runs, std::source_location where,
+                 bool has_handle) noexcept
         : task_link{},
           table(&of_work),
           state(has_handle ? new_with_handle : new_without_handle),
@@ -110,8 +111,8 @@ struct spawned_task : task_link {
 template <class T>
 class spawned_output : public spawned_task {
 public:
-    spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where, frame* root = nullptr,
-                   bool has_handle = true) noexcept
+    spawned_output(const spawned_ops& operations, spawned_task_owner& runs, std::source_location where,
+                   frame* root = nullptr, bool has_handle = true) noexcept
         : spawned_task(operations, runs, where, has_handle) {
         // SAFETY: this word is a part of the empty slot in which no object exists: the memory of an output or an
         // exception, or padding before it.

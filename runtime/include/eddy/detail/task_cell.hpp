@@ -62,7 +62,7 @@ class task_cell final : public spawned_output<work_output_t<W>> {
 
 public:
     template <class G>
-    task_cell(task_owner& runs, std::source_location where, G&& work, Name name = Name())
+    task_cell(spawned_task_owner& runs, std::source_location where, G&& work, Name name = Name())
         : base(operations, runs, where, cell_work<W>::first_root(work, where), !IsDetached),
           name_(std::move(name)),
           work_(std::forward<G>(work), where) {

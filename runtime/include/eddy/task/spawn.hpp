@@ -8,8 +8,8 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {

@@ -10,7 +10,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {

@@ -90,7 +90,7 @@ public:
     bool join_until(time_point deadline) noexcept;
 
     [[nodiscard]] counts count() const noexcept;
-    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
+    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_from_parent(); }
 
     // ---- Called by a job, on its thread ----
     /// Takes this thread out of the pool for a job that runs for a long time, so that another thread can replace it.

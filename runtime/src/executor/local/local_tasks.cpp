@@ -310,7 +310,7 @@ local_tasks& make_local_tasks() {
 }
 void retain(local_tasks& tasks) noexcept { tasks.retain(); }
 void release(local_tasks& tasks) noexcept { tasks.release(); }
-task_owner& owner_of(local_tasks& tasks) noexcept { return tasks; }
+spawned_task_owner& owner_of(local_tasks& tasks) noexcept { return tasks; }
 std::size_t load_of(const local_tasks& tasks) noexcept { return tasks.load(); }
 void close(local_tasks& tasks) noexcept { tasks.close(); }
 void leave(local_tasks& tasks, local_driver& driver) noexcept { tasks.leave(driver); }
@@ -319,7 +319,7 @@ void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept { tas
 bool drive_to_end(local_tasks& tasks, context& cx) { return tasks.drive_to_end(cx); }
 void cancel_all(local_tasks& tasks) noexcept { tasks.cancel_all(); }
 
-task_owner& current_local_owner(std::source_location where) {
+spawned_task_owner& current_local_owner(std::source_location where) {
     if (this_thread.local_set != nullptr) return *this_thread.local_set;
     executor* const here = this_thread.executor.runs;
     if (here != nullptr && here->is_loop()) return *here;

@@ -32,7 +32,7 @@ namespace eddy::detail {
 ///
 /// Thread safety: as the sections of the class say.
 /// Lifetime: reference-counted. The set and its handles hold references.
-class local_tasks final : public task_owner {
+class local_tasks final : public spawned_task_owner {
 public:
     using word = shared_word;  // of run_task.hpp
 

@@ -239,8 +239,8 @@ void core_shared::look_at_driver(max_wait limit) {
     ++turns_;
     if (io() == nullptr) {
         place_->park(limit);
-    } else if (const auto turned = io()->tick(limit); !turned) {
-        throw std::system_error(turned.error(), std::string("eddy: ") + tick_failed(settings_.driver, turned.error()));
+    } else if (const auto events = io()->tick(limit); !events) {
+        throw std::system_error(events.error(), std::string("eddy: ") + tick_failed(settings_.driver, events.error()));
     }
     static_cast<void>(time_->fire());
 }
@@ -265,7 +265,7 @@ void core_shared::close() noexcept {
     // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
     // counts, as inside a run.
     core_shared* const outer = std::exchange(this_thread.running_loop, this);
-    task_owner* const outer_owner = std::exchange(this_thread.runs_here, this);
+    spawned_task_owner* const outer_owner = std::exchange(this_thread.runs_here, this);
     const executor_scope here({.runs = this, .time = time_.get()});
     const hidden_task_locals unbound;
     for (spawned_task* task = inbound_.close(); task != nullptr;) arrive(*std::exchange(task, task->next_inbound));

@@ -30,8 +30,8 @@ namespace eddy::detail {
 /// The implementation of an event loop (`core`), at a stable address.
 /// core_shared.cpp runs and waits, core_tasks.cpp starts, polls and ends tasks.
 /// Thread safety: used only on the event loop's thread, except where a section says "any thread".
-/// Lifetime: reference-counted. Handles and remotes may outlive the `core`. Tasks have no reference: a thread that
-/// wakes one from outside announces it (owner_guard).
+/// Lifetime: reference-counted. Handles and remotes may outlive the `core`. Tasks have no reference: another
+/// thread that wakes one announces it (owner_guard).
 class core_shared final : public executor {
 public:
     using word = local_word;  // of run_task.hpp, as are `complete`, `remove` and `report`

@@ -199,7 +199,7 @@ void core_shared::destroy_tasks() noexcept {
 
 // ---- Entry points for templates and other files ----
 
-task_owner& owner_of(core_shared& loop) noexcept { return loop; }
+spawned_task_owner& owner_of(core_shared& loop) noexcept { return loop; }
 bool send_task(core_shared& loop, spawned_task& task) noexcept { return loop.send_new(task); }
 
 }  // namespace eddy::detail

@@ -356,6 +356,6 @@ runtime_metrics pool::metrics() const {
 
 void retain(pool& shared) noexcept { shared.retain(); }
 void release(pool& shared) noexcept { shared.release(); }
-task_owner& owner_of(pool& shared) noexcept { return shared; }
+spawned_task_owner& owner_of(pool& shared) noexcept { return shared; }
 
 }  // namespace eddy::detail

@@ -16,9 +16,9 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/runtime/runtime.hpp>
 
 #include "executor/blocking/blocking_pool.hpp"
@@ -125,7 +125,7 @@ public:
     [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
     /// Returns the two watchdog roles: the index of the worker that holds each, or -1. See watchdog.
     [[nodiscard]] std::array<atomic<int>, 2>& watchdogs() noexcept { return watchdogs_; }
-    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
+    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_from_parent(); }
     /// Returns whether the shutdown has begun.
     [[nodiscard]] bool is_closing() const noexcept {
         // acquire: pairs with the exchange in begin_shutdown().

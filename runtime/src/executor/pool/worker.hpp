@@ -74,8 +74,8 @@ public:
     /// Makes the offered children tasks. Called before this thread hands the worker over during a poll.
     void start_offered_children() noexcept;
     /// Queues a woken task in the LIFO slot, so that it runs next while its data is in the cache. The former task of
-    /// the slot goes to the end of the run queue, and so does `task` itself if the slot is disabled, or occupied during
-    /// a driver tick.
+    /// the slot goes to the end of the run queue, and so does `task` itself if the slot is disabled, or occupied while
+    /// the worker parks.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
     // The functions that run_task() and cancel_task() call.

@@ -42,8 +42,8 @@ void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     if (io_ == nullptr) {
         place_->park(shorter(limit, alarm));
     } else {
-        const auto turned = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
-        if (!turned) end_without_events(pool_.driver(), turned.error());
+        const auto events = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
+        if (!events) end_without_events(pool_.driver(), events.error());
     }
     static_cast<void>(time_->fire());
 }

@@ -11,7 +11,7 @@
 
 namespace eddy::detail {
 
-/// Prevents the destruction of every task_owner while it exists. Used by threads that abort tasks, or
+/// Prevents the destruction of every spawned_task_owner while it exists. Used by threads that abort tasks, or
 /// wake tasks whose owner does not run on them.
 ///
 /// Without it there is a race. A thread sets a task's `notified` bit. Before it calls schedule() of the owner, a
@@ -58,7 +58,7 @@ class core_shared;
 class worker;
 
 /// Queues a task that was woken on the thread of `here`, a worker of the task's pool or its event loop. Implemented by
-/// these. Unlike task_owner::schedule(), it is no virtual call, and need not look which thread this is.
+/// these. Unlike spawned_task_owner::schedule(), it is no virtual call, and need not look which thread this is.
 void schedule_woken(worker& here, spawned_task& task) noexcept;
 void schedule_woken(core_shared& here, spawned_task& task) noexcept;
 

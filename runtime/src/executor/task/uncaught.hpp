@@ -22,7 +22,7 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
              const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
              const unobserved_error_handler& on_error) noexcept;
 
-class task_owner;
+class spawned_task_owner;
 
 // report_failure.cpp implements these two for all executors.
 
@@ -32,7 +32,7 @@ void report_failure_here(unread_failure failure, const std::source_location& whe
 
 /// Passes a failure of a task of `owner` to its handler if this thread runs tasks of `owner`. Otherwise prints the
 /// failure, because `owner` may be destroyed already.
-void report_failure(task_owner& owner, unread_failure failure, const std::source_location& where,
+void report_failure(spawned_task_owner& owner, unread_failure failure, const std::source_location& where,
                     std::string_view name = {}) noexcept;
 
 }  // namespace eddy::detail

@@ -31,7 +31,7 @@ public:
     /// tick().
     [[nodiscard]] outcome lock() noexcept {
         for (;;) {
-            const word holder = exchange(this_mark());
+            const word holder = store_if_unlocked(this_mark());
             if (holder == unlocked) return outcome::locked;
             if (holder == closed) return outcome::is_closed;
             if ((holder & ~for_owner) == this_mark()) return outcome::is_held_here;
@@ -40,14 +40,14 @@ public:
         }
     }
     /// Locks for a tick that is run for the owner. Callable on any thread.
-    [[nodiscard]] bool try_lock_for_owner() noexcept { return exchange(this_mark() | for_owner) == unlocked; }
+    [[nodiscard]] bool try_lock_for_owner() noexcept { return store_if_unlocked(this_mark() | for_owner) == unlocked; }
     void unlock() noexcept {
-        // release: pairs with the acquire in exchange(), so that the next tick sees what this tick did.
+        // release: pairs with the acquire in store_if_unlocked(), so that the next tick sees what this tick did.
         word_.store(unlocked, std::memory_order_release);
     }
 
     /// Locks permanently. Returns false while another thread has the lock, or if it is closed.
-    [[nodiscard]] bool try_close() noexcept { return exchange(closed) == unlocked; }
+    [[nodiscard]] bool try_close() noexcept { return store_if_unlocked(closed) == unlocked; }
     /// Locks permanently in a forked child: the thread that had the lock has stayed in the parent.
     void close_in_child() noexcept {
         word_.store(closed, std::memory_order_relaxed);  // relaxed: only the value is used
@@ -69,7 +69,7 @@ private:
     [[nodiscard]] static word this_mark() noexcept { return reinterpret_cast<word>(this_thread_mark()); }
 
     /// Stores `mine` if the lock is unlocked. Returns the former value.
-    [[nodiscard]] word exchange(word mine) noexcept {
+    [[nodiscard]] word store_if_unlocked(word mine) noexcept {
         word before = unlocked;
         // acquire: pairs with the release in unlock(). relaxed on failure: only the value is used.
         word_.compare_exchange_strong(before, mine, std::memory_order_acquire, std::memory_order_relaxed);

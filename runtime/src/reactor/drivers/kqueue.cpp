@@ -90,7 +90,7 @@ kqueue_driver::kqueue_driver(std::size_t events_per_tick) : events_(events_per_t
 
 kqueue_driver::~kqueue_driver() {
     // A forked child does not have the kqueue: see the class comment.
-    if (process_.is_parent()) static_cast<void>(queue_.release());
+    if (process_.is_from_parent()) static_cast<void>(queue_.release());
 }
 
 // ---- Filters ----

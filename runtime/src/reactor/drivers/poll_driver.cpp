@@ -142,7 +142,7 @@ result<void> poll_driver::unwatch(int fd) noexcept {
 }
 
 void poll_driver::rearm(int fd, source_key key, io::ready cleared) noexcept {
-    if (process_.is_parent()) return;  // a forked child: the lock may be locked forever
+    if (process_.is_from_parent()) return;  // a forked child: the lock may be locked forever
     const std::lock_guard guard(lock_);
     const std::size_t place = place_of(fd);
     if (place != 0 && set_.keys[place] == key) ask_for(place, events_of(cleared));

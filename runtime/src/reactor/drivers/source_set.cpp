@@ -123,8 +123,8 @@ void source_set::unlink_and_release(scheduled_io& source, bool was_watched, std:
     guard.unlock();
     source.release(references);
     // relaxed: compared with this thread's own mark, which only this thread stores.
-    const bool turns_here = driver_lock_.is_held_here() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
-    if (is_awaited_last || (pending >= wake_after_releases && !turns_here)) wake();
+    const bool ticks_here = driver_lock_.is_held_here() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
+    if (is_awaited_last || (pending >= wake_after_releases && !ticks_here)) wake();
 }
 
 result<void> source_set::watch_again(scheduled_io& source, io::interest wanted) noexcept {
@@ -174,11 +174,11 @@ result<std::size_t> source_set::poll_events(max_wait timeout) noexcept {
     // A thread that misses the flag is woken: see io_handle::close_driver_lock().
     if (is_shut_down()) return std::unexpected(make_error_code(errc::runtime_shutdown));
     release_pending();
-    const auto turned = driver_->tick(timeout);
-    if (!turned) return std::unexpected(turned.error());
-    if (turned->was_woken) has_pending_wake_ = true;
-    counters_.add_events(turned->events);
-    return turned->events;
+    const auto ticked = driver_->tick(timeout);
+    if (!ticked) return std::unexpected(ticked.error());
+    if (ticked->was_woken) has_pending_wake_ = true;
+    counters_.add_events(ticked->events);
+    return ticked->events;
 }
 
 void source_set::wake_if_driven_elsewhere() noexcept {

@@ -101,7 +101,7 @@ public:
     }
     /// Returns whether this process is a fork of the one that created the driver. The epoll is then shared with the
     /// parent, and most operations are refused.
-    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
+    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_from_parent(); }
     [[nodiscard]] mutex& lock() const noexcept { return lock_; }
     [[nodiscard]] readiness_driver& driver() noexcept { return *driver_; }
     [[nodiscard]] io_counters& counters() noexcept { return counters_; }

@@ -95,7 +95,7 @@ std::error_code ring::enable() noexcept {
 void ring::close() noexcept {
     if (!is_open_) return;
     is_open_ = false;
-    if (process_.is_parent()) {
+    if (process_.is_from_parent()) {
         // The queues are not mapped in this child. Their address range may belong to another mapping, most likely to
         // a ring of the child, so it must not be unmapped.
         ::close(ring_.ring_fd);

@@ -243,16 +243,16 @@ void ring_reactor::route_wake_ups(bool by_ring) noexcept {
 result<std::size_t> ring_reactor::tick(uring& ring, max_wait timeout) noexcept {
     if (sources_.is_shut_down()) return std::unexpected(make_error_code(errc::runtime_shutdown));
     sources_.release_pending();
-    const auto turned = ring.tick(timeout);
-    if (!turned) return std::unexpected(turned.error());
-    sources_.counters().add_events(turned->events);
-    if (turned->was_woken) sources_.driver().beside_ring()->take_wake();
-    if (!turned->epoll_is_ready) return turned->events;
+    const auto ticked = ring.tick(timeout);
+    if (!ticked) return std::unexpected(ticked.error());
+    sources_.counters().add_events(ticked->events);
+    if (ticked->was_woken) sources_.driver().beside_ring()->take_wake();
+    if (!ticked->epoll_is_ready) return ticked->events;
     auto polled = sources_.poll_events(std::chrono::nanoseconds::zero());
     if (!polled) return polled;
     // The ring does not report events that did not fit.
     if (sources_.driver().beside_ring()->was_full()) ring.look_at_epoll_again();
-    *polled += turned->events;
+    *polled += ticked->events;
     return polled;
 }
 

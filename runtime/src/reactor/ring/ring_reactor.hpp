@@ -16,7 +16,7 @@
 
 namespace eddy::detail {
 
-/// The completion transport of an io_handle: a ring beside its epoll, and the connections whose bytes the ring moves.
+/// The ring of an io_handle: a ring beside its epoll, and the connections whose bytes the ring moves.
 /// The ring belongs to one thread: the first one that calls wait() while the ring has no owner (ring_host.hpp).
 ///
 ///     caller                                  may call

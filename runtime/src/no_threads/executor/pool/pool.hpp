@@ -7,8 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/detail/spawn_on.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
 
 #include "executor/blocking/blocking.hpp"

@@ -16,13 +16,14 @@ namespace eddy::detail {
 
 class pool;
 
-// The functions of the pool (src/executor/pool) that the templates of runtime.hpp, handle.hpp and spawn.hpp call.
+// spawn_on(), which spawns on any owner of tasks, and the functions of the pool (src/executor/pool) that templates
+// call.
 
 /// Adds or gives up a reference to the pool. The last release() frees it.
 EDDY_API void retain(pool& shared) noexcept;
 EDDY_API void release(pool& shared) noexcept;
 /// Returns the pool as the owner of its tasks.
-[[nodiscard]] EDDY_API task_owner& owner_of(pool& shared) noexcept;
+[[nodiscard]] EDDY_API spawned_task_owner& owner_of(pool& shared) noexcept;
 
 /// Returns the pool in which spawn() spawns on this thread; null on an event loop, and without an executor.
 [[nodiscard]] EDDY_API pool* pool_here() noexcept;
@@ -41,14 +42,14 @@ EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::s
 template <class W>
 using join_handle_for = join_handle<work_output_t<W>>;
 
-/// Spawns `work` on `runs`, a task_owner, a pool or a local_tasks, and returns its join handle. If check_spawned() has
-/// rejected the work, returns a placeholder. If `is_background`, the runtime can be idle while the task exists. `name`
-/// is empty or one std::string.
+/// Spawns `work` on `runs`, a spawned_task_owner, a pool or a local_tasks, and returns its join handle. If
+/// check_spawned() has rejected the work, returns a placeholder. If `is_background`, the runtime can be idle while the
+/// task exists. `name` is empty or one std::string.
 template <class Runs, class W, class... Name>
 auto spawn_on(Runs& runs, W&& work, std::source_location where, bool is_background = false, Name... name) {
     if constexpr (check_spawned<W>()) {
         using cell = task_cell<std::decay_t<W>, Name...>;
-        task_owner& owner = owner_of(runs);
+        spawned_task_owner& owner = owner_of(runs);
         cell& made = *pool_new<cell>(owner, where, std::forward<W>(work), std::move(name)...);
         if (is_background) made.add_constant(spawned_task::background);
         owner.adopt(made);
