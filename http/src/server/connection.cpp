@@ -408,6 +408,7 @@ private:
     bool cut(server_exchange& it) {
         if (it.keep_failure(it.sender->failure())) report(it);
         it.detach();
+        it.call.drop_body();
         // Such a body ends when the connection closes, so a clean close would make it look complete.
         return it.engine.sends_until_end() ? enter(phase::over) : close(it, true);
     }
@@ -416,6 +417,7 @@ private:
     bool finish(server_exchange& it) {
         it.call.is_answered = true;
         it.detach();
+        it.call.drop_body();
         const bool was_read = it.engine.has_received();
         if (!it.engine.keeps_alive() || it.body_failure)
             return close(it, !it.is_last || !was_read || !stream_.in().empty());

@@ -101,6 +101,13 @@ public:
         answer_.set_value(std::move(by));
     }
 
+    /// Destroys the body of a response that was sent, or that cannot be, and gives its memory back: a connection may
+    /// wait for its client after that.
+    void drop_body() {
+        answer().body = http::body();
+        held.give_back(held.count());
+    }
+
     request_name name;
     std::string upgrade;                      // the protocols for which the client asks; HTTP/2 has no such field
     std::shared_ptr<client_presence> client;  // null before start()

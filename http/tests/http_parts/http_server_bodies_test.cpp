@@ -163,6 +163,30 @@ TEST(HttpServer, ResponseAboveTheMemoryLimitGets503) {
                 ok(std::string(cached.text())) + ok(std::string(cached.text())));
 }
 
+TEST(HttpServer, MemoryOfASentResponseIsGivenBackBeforeTheClientCloses) {
+    constexpr std::size_t size = 100'000;
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(size, 'x'));
+    };
+    const auto options = http::serve_options().response_memory_limit(size).max_requests(1);
+    eddy::test::run_paused([&]() -> task<void> {
+        auto first = io::duplex(64 * 1024);
+        auto second = io::duplex(64 * 1024);
+        const auto ask_both = [&]() -> task<void> {
+            client one(std::move(first.first));
+            client other(std::move(second.first));
+            for (client* const asks : {&one, &other}) {
+                EXPECT_TRUE(co_await asks->send(get("/")));
+                const auto answer = co_await asks->receive(std::string(size, 'x'));
+                EXPECT_EQ(support::statuses(answer), "200");
+            }
+        };
+        auto all = eddy::join(http::serve_connection(std::move(first.second), app, options),
+                              http::serve_connection(std::move(second.second), app, options), ask_both());
+        static_cast<void>(co_await all);
+    });
+}
+
 TEST(HttpServer, ResponseAboveTheMemoryLimitIsReportedToAccessLog) {
     std::string log;
     const auto app = [](http::request) -> task<http::response> {

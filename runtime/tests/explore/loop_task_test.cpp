@@ -355,6 +355,49 @@ TEST_F(ExploreLoopTask, HandleOnLoopRacesWithWakeElsewhere) {
     }));
 }
 
+/// A waker of the program. When it is dropped, another thread gets access to a task and aborts it.
+struct aborting_waker {
+    join_handle<output>* joined = nullptr;
+    std::optional<explore::thread> third{};
+
+    static void* clone(void* data) noexcept { return data; }
+    static void wake(void*) noexcept {}
+    static void drop(void* data) noexcept {
+        auto& self = *static_cast<aborting_waker*>(data);
+        if (!self.third) self.third.emplace([aborts = self.joined->abort_handle()] { aborts.abort(); });
+    }
+    static constexpr eddy::waker_vtable vtable{&clone, &wake, &wake, &drop};
+};
+
+/// Polls a join handle with a waker of the program, and then with its own.
+struct joins_twice {
+    using output_type = void;
+    join_handle<output> joined;
+    aborting_waker& first;
+
+    eddy::poll_result<void> poll(context& cx) {
+        if (std::exchange(first.joined, &joined) == nullptr) {
+            const eddy::detail::borrowed_waker waker(&aborting_waker::vtable, &first);
+            context with(waker.get());
+            static_cast<void>(joined.poll(with));
+        }
+        const auto ended = joined.poll(cx);
+        if (!ended) return eddy::not_ready;
+        check(!ended->has_value() && ended->error().is_cancelled(), "cancelled");
+        return eddy::poll_result<void>::ready();
+    }
+};
+
+TEST_F(ExploreLoopTask, WakerThatGivesAccessToAnotherThreadWhileItIsReplaced) {
+    EXPECT_TRUE(holds({.preemptions = 4, .stale_reads = 1}, [] {
+        small_loop loop;
+        aborting_waker first;
+        loop.spawn(joins_twice{spawn(loop, work(0)), first}).detach();
+        loop.run();
+        loop.end();
+    }));
+}
+
 class ExploreLoopTaskStress : public ExploreLoopTask {};
 
 // One of the programs, since each takes two seconds; all of them in a soak.

@@ -185,6 +185,18 @@ TEST(CoreTasks, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
     EXPECT_EQ(polls, 1);
 }
 
+TEST(CoreTasks, PollBeginsWithoutThePlaceOfAnotherTask) {
+    eddy::core loop;
+    loop.handle().spawn([]() -> eddy::task<void> { co_await eddy::yield_now(); });
+    std::optional<std::uint_least32_t> line;
+    loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) {
+        line = cx.where().line();
+        return eddy::poll_result<void>::ready();
+    }));
+    loop.turn(0ms);
+    EXPECT_EQ(line, 0u);
+}
+
 // covers: R039
 TEST(CoreTasks, MainFutureThatWakesItselfAndEndsIsPolledOnce) {
     eddy::core loop;

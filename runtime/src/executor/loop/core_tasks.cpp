@@ -112,6 +112,7 @@ public:
         // SAFETY: run_task() holds the queue's reference during the poll, so the borrowed waker needs none.
         waker_.point_to(&task);
         context_.restore_budget();
+        context_access::set_call_site(context_, nullptr);  // the last co_await of another task
         here_.mark(&task);
         const bool has_ended = poll_work(task, context_);
         here_.mark(nullptr);

@@ -183,7 +183,10 @@ bool poll_join(spawned_task& task, const waker& wake, std::source_location where
     if (!is_unshared_here(task)) return poll_shared_join(task, wake);
     // SAFETY: only this thread could complete the task, so the field belongs to it, whatever the join_waker bit is.
     task.join_waker = wake;
-    return !task_state<unshared_word>(task).publish_join_waker();
+    // The functions of wakers may be the program's, and may give other threads access.
+    const bool waits = is_unshared_here(task) ? task_state<unshared_word>(task).publish_join_waker()
+                                              : state_of(task).publish_join_waker();
+    return !waits;
 }
 
 void drop_join_handle(spawned_task& task) noexcept {
