@@ -187,7 +187,12 @@ TEST(CoreTasks, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
 
 TEST(CoreTasks, PollBeginsWithoutThePlaceOfAnotherTask) {
     eddy::core loop;
-    loop.handle().spawn([]() -> eddy::task<void> { co_await eddy::yield_now(); });
+    loop.handle().spawn([]() -> eddy::task<void> {
+        co_await eddy::poll_fn([](eddy::context& cx) {
+            EXPECT_NE(cx.where().line(), 0u);
+            return eddy::poll_result<void>::ready();
+        });
+    });
     std::optional<std::uint_least32_t> line;
     loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) {
         line = cx.where().line();
