@@ -127,8 +127,7 @@ void http2_body::drop() noexcept {
         expects_continue_ = asks_ = false;
         try {
             note(connection);
-        } catch (...) {
-            // There is no memory for the list. The connection detaches the body at the end of the response.
+        } catch (...) {  // NOLINT(bugprone-empty-catch): no memory; the end of the response detaches the body
         }
         return connection;
     });

@@ -417,13 +417,14 @@ private:
     bool finish(server_exchange& it) {
         it.call.is_answered = true;
         it.detach();
-        it.call.drop_body();
         const bool was_read = it.engine.has_received();
-        if (!it.engine.keeps_alive() || it.body_failure)
-            return close(it, !it.is_last || !was_read || !stream_.in().empty());
-        if (!was_read) return enter(phase::discarding);
-        exchange_.reset();
-        return enter(phase::idle);
+        const bool keeps_alive = it.engine.keeps_alive() && !it.body_failure;
+        if (keeps_alive && was_read) {
+            exchange_.reset();
+            return enter(phase::idle);
+        }
+        it.call.drop_body();
+        return keeps_alive ? enter(phase::discarding) : close(it, !it.is_last || !was_read || !stream_.in().empty());
     }
 
     // ---- discarding, switching ----
