@@ -6,13 +6,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <support/net.hpp>
+#include <support/repeated.hpp>
 
 #include "reactor/io_handle.hpp"
 #include "reactor/ring/ring_connection.hpp"
@@ -53,6 +56,16 @@ inline void fill_socket(int fd) {
     int unsent = 0;
     EXPECT_EQ(::ioctl(fd, SIOCOUTQNSD, &unsent), 0);
     EXPECT_GT(unsent, content / 2) << "the peer's kernel can receive the bytes";
+}
+
+/// Appends to `got` what the peer of `from` can receive without waiting.
+inline void drain(const connection& from, std::string& got) {
+    std::array<char, 65536> some{};
+    for (;;) {
+        const auto count = repeated([&] { return ::recv(from.peer.fd(), some.data(), some.size(), MSG_DONTWAIT); });
+        if (count <= 0) return;
+        got.append(some.data(), static_cast<std::size_t>(count));
+    }
 }
 
 }  // namespace support

@@ -21,7 +21,6 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <eddy/error.hpp>
 #include <eddy/future/waker.hpp>
@@ -120,20 +119,33 @@ protected:
     /// Runs driver ticks until the peer of `full` has received all bytes up to `last`.
     [[nodiscard]] bool arrives(const support::connection& full, std::string_view last) const {
         std::string got;
-        const auto receives = [&] {
-            pollfd readable{full.peer.fd(), POLLIN, 0};
-            if (support::repeated([&] { return ::poll(&readable, 1, 0); }) != 1) return false;
-            std::array<char, 65536> some{};
-            const auto count = ::recv(full.peer.fd(), some.data(), some.size(), MSG_DONTWAIT);
-            if (count > 0) got.assign(some.data(), static_cast<std::size_t>(count));
-            return count > 0;
-        };
         return support::comes_true([&] {
             EXPECT_TRUE(io->tick(0ms).has_value());
-            while (receives()) {
-            }
+            support::drain(full, got);
             return got.ends_with(last);
         });
+    }
+
+    /// Runs driver ticks until the descriptor is closed.
+    [[nodiscard]] bool closes(int number) const {
+        return support::comes_true([&] {
+            EXPECT_TRUE(io->tick(0ms).has_value());
+            return ::fcntl(number, F_GETFD) < 0;
+        });
+    }
+
+    /// Closes a stream that has unsent data and a full socket, and if `is_received_for`, a receive in flight. Then runs
+    /// the driver ticks that end the receive.
+    void close_with_unsent_data(ring_connection& stream, bool is_received_for) const {
+        if (is_received_for) {
+            ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
+            ASSERT_TRUE(io->tick(0ms).has_value());
+        }
+        support::fill_socket(stream.fd());
+        ASSERT_EQ(write(stream, *io, "rest"), 4u);
+        ASSERT_TRUE(io->tick(0ms).has_value());
+        io->ring()->close(stream);
+        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
     }
 
     support::connection pair;
@@ -459,10 +471,9 @@ TEST_F(UringRingConnection, RestIsSentIfTheSocketWasDrainedDuringTheSend) {
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     bool is_drained = false;
     call_in_turn drains(*sender, [&] {
+        std::string content;
         is_drained = support::comes_true([&] {
-            std::array<char, 65536> some{};
-            while (::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT) > 0) {
-            }
+            support::drain(pair, content);
             int unsent = 0;
             return ::ioctl(stream.fd(), TIOCOUTQ, &unsent) == 0 && unsent == 0;
         });
@@ -484,18 +495,10 @@ TEST_F(UringRingConnection, DestroyedStreamIsClosedAfterItsData) {
         const support::connection full;
         ring_connection& stream = add_to(*io, full);
         const int number = stream.fd();
-        if (is_received_for) {
-            ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
-            ASSERT_TRUE(io->tick(0ms).has_value());
-        }
-        support::fill_socket(number);
-        ASSERT_EQ(write(stream, *io, "rest"), 4u);
-        ASSERT_TRUE(io->tick(0ms).has_value());
-        io->ring()->close(stream);
-        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
+        ASSERT_NO_FATAL_FAILURE(close_with_unsent_data(stream, is_received_for));
         EXPECT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with unsent bytes";
         EXPECT_TRUE(arrives(full, "rest"));
-        EXPECT_LT(::fcntl(number, F_GETFD), 0);
+        EXPECT_TRUE(closes(number));
     }
 }
 
@@ -530,10 +533,7 @@ TEST_F(UringRingConnection, SenderKeepsStreamWithReceiveInFlight) {
     ASSERT_TRUE(sender->tick(0ms).has_value());
     EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive uses the descriptor";
     ASSERT_TRUE(io->remove_source(other_source).has_value());
-    EXPECT_TRUE(support::comes_true([&] {
-        EXPECT_TRUE(io->tick(0ms).has_value());
-        return ::fcntl(number, F_GETFD) < 0;
-    }));
+    EXPECT_TRUE(closes(number));
 }
 
 // As above, but the stream's own loop sends the data, and learns before the stream is destroyed that the descriptor
@@ -545,15 +545,7 @@ TEST_F(UringRingConnection, UnwatchableStreamIsClosedWithUnsentData) {
         ring_connection& stream = add_to(*io, full);
         const int number = stream.fd();
         eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
-        if (is_received_for) {
-            ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
-            ASSERT_TRUE(io->tick(0ms).has_value());
-        }
-        support::fill_socket(number);
-        ASSERT_EQ(write(stream, *io, "rest"), 4u);
-        ASSERT_TRUE(io->tick(0ms).has_value());
-        io->ring()->close(stream);
-        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
+        ASSERT_NO_FATAL_FAILURE(close_with_unsent_data(stream, is_received_for));
         EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for an event that is never reported";
         // The epoll instance identifies other_source by the socket, which is still open, and by this number.
         ASSERT_EQ(::dup2(full.stream.native_handle(), number), number);
@@ -588,7 +580,7 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
 
 // The owner has no free queue entry to stop a receive, and posts the stream again. Meanwhile another thread has posted
 // it, and then a second stream. A stream has one link: both must be served.
-TEST_F(UringRingConnection, StopWithFullQueueListsTheStreamOnce) {
+TEST_F(UringRingConnection, StopWithFullQueueServesBothPostedStreams) {
     const support::connection second_pair;
     ring_connection& stream = add();
     ring_connection& second = add_to(*io, second_pair);
