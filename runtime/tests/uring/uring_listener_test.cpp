@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// A listener of the ring, whose wakers destroy sources of the same ring. The test drives the parts of an event loop
+// step by step.
+#include <gtest/gtest.h>
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include <eddy/future/waker.hpp>
+
+#include "reactor/io_handle.hpp"
+#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/ring_connection.hpp"
+#include "support/net.hpp"
+#include "support/polling.hpp"
+#include "support/ring_parts.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::detail::io_handle;
+using eddy::detail::ring_connection;
+using support::add_to;
+using support::owned_io;
+using support::raw_socket;
+
+/// Makes the stream call `calls` when it becomes ready.
+void call_when(ring_connection& stream, eddy::detail::direction way, support::calling_waker& calls) {
+    const eddy::waker waker = calls.waker();
+    eddy::context cx(waker);
+    stream.clear_blocked(stream.look(eddy::io::ready::all));
+    EXPECT_FALSE(stream.wait(way, cx, nullptr).is_ready());
+}
+
+/// A driver with a ring on this thread, and its listener, whose accept is in flight.
+class UringListenerSource : public testing::Test {
+protected:
+    void SetUp() override {
+        auto made = io_handle::make(eddy::driver_kind::io_uring);
+        if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
+        io.reset(*made);
+        tick();
+        listener = *io->ring()->add(::dup(listening.fd()), ring_connection::brings::connections);
+        ASSERT_EQ(listener->take(*io->ring(), 0).what, ring_connection::received::nothing);
+        tick();
+    }
+    void TearDown() override { close_listener(); }
+
+    void tick(std::chrono::nanoseconds limit = 0ns) const { ASSERT_TRUE(io->tick(limit).has_value()); }
+    void close_listener() {
+        if (listener != nullptr) io->ring()->close(*std::exchange(listener, nullptr));
+    }
+
+    const raw_socket listening = raw_socket::listening();
+    support::connection pair;
+    owned_io io;
+    ring_connection* listener = nullptr;
+};
+
+// The last bytes of a stream, and the end behind them, arrive in the same driver tick. The bytes call a waker, which
+// destroys a listener and then the stream. The destruction of the listener delivers the end of the stream.
+TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
+    ring_connection& stream = add_to(*io, pair);
+    ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
+    tick();
+    const std::string large(16 * 1024, 'x');
+    const auto send_large = [&] {
+        pair.peer.send(large);
+        EXPECT_TRUE(support::comes_true([&] {
+            int count = 0;
+            return ::ioctl(stream.fd(), FIONREAD, &count) == 0 && count == static_cast<int>(large.size());
+        }));
+    };
+    std::size_t pieces = 0;
+    for (; pieces < 7; ++pieces) {  // one less than enters large-transfer mode
+        send_large();
+        tick();
+        auto* const chunk = stream.take_chunk();
+        ASSERT_NE(chunk, nullptr);
+        ASSERT_EQ(chunk->size(), large.size()) << "in more than one piece";
+        chunk->give_back();
+    }
+    send_large();
+    pair.peer.shutdown();
+    raw_socket(::dup(stream.fd())).wait_for(POLLRDHUP);
+    bool is_destroyed = false;
+    support::calling_waker ends([&] {
+        close_listener();
+        io->ring()->close(stream);
+        is_destroyed = true;
+    });
+    call_when(stream, eddy::detail::direction::read, ends);
+    tick();
+    EXPECT_TRUE(is_destroyed);
+}
+
+}  // namespace
