@@ -29,6 +29,7 @@
 
 #include "support/http2_peer.hpp"
 #include "support/http_proxy.hpp"
+#include "support/http_readers.hpp"
 #include "support/http_server.hpp"
 
 namespace {
@@ -252,25 +253,11 @@ TEST(Http2Client, RequestsMayBeDroppedAtAnyMoment) {
     EXPECT_LE(report.accepted, 120U);
 }
 
-/// A reader that gives some bytes and then fails.
-class failing_reader {
-public:
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
-        if (std::exchange(has_read_, true))
-            return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
-        std::ranges::fill(into.first(10), std::byte{'x'});
-        return eddy::ok(std::size_t{10});
-    }
-
-private:
-    bool has_read_ = false;
-};
-
 TEST(Http2Client, FailedRequestBodyEndsRequest) {
     serve_during([](std::string url) -> task<void> {
         const http::client web(known());
         http::request fails(http::method::post, "");
-        fails.body = http::body::from_reader(failing_reader());
+        fails.body = http::body::from_reader(support::failing_reader());
         auto failed = co_await web.send(url + "/echo", std::move(fails));
         if (failed) {  // the response began before the body failed
             EXPECT_EQ((co_await failed->body.read_text()).error(), std::errc::io_error);
@@ -282,28 +269,12 @@ TEST(Http2Client, FailedRequestBodyEndsRequest) {
     });
 }
 
-/// A reader that gives some bytes, then waits, and throws once `fails` is set.
-class throwing_reader {
-public:
-    explicit throwing_reader(const bool& fails) noexcept : fails_(fails) {}
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
-        if (fails_) throw std::runtime_error("broken");
-        if (std::exchange(has_read_, true)) return eddy::not_ready;
-        std::ranges::fill(into.first(10), std::byte{'x'});
-        return eddy::ok(std::size_t{10});
-    }
-
-private:
-    const bool& fails_;
-    bool has_read_ = false;
-};
-
 TEST(Http2Client, ExceptionOfRequestBodyEndsResponseBody) {
     serve_during([](std::string url) -> task<void> {
         const http::client web(known());
         bool fails = false;
         http::request echoed(http::method::post, "");
-        echoed.body = http::body::from_reader(throwing_reader(fails));
+        echoed.body = http::body::from_reader(support::throwing_reader(fails));
         auto response = (co_await web.send(url + "/echo", std::move(echoed))).value();
         fails = true;
         std::string thrown;

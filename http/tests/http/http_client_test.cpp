@@ -12,7 +12,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -26,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/http_readers.hpp"
 #include "support/http_server.hpp"
 #include "support/net.hpp"
 #include "support/process.hpp"
@@ -709,20 +709,6 @@ TEST(HttpClient, TlsHandshakeHasTimeout) {
 }
 #endif
 
-/// A reader that gives some bytes and then fails.
-class failing_reader {
-public:
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
-        if (std::exchange(has_read_, true))
-            return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
-        std::ranges::fill(into.first(10), std::byte{'x'});
-        return eddy::ok(std::size_t{10});
-    }
-
-private:
-    bool has_read_ = false;
-};
-
 TEST(HttpClient, FailedRequestBodyEndsRequest) {
     http::router app;
     app.post("/all", [](http::request asked) -> task<result<http::response>> {
@@ -737,7 +723,7 @@ TEST(HttpClient, FailedRequestBodyEndsRequest) {
         [](std::string url) -> task<void> {
             const http::client web(http::client_options().timeout(10s).io_timeout(10s));
             http::request fails(http::method::post, "");
-            fails.body = http::body::from_reader(failing_reader());
+            fails.body = http::body::from_reader(support::failing_reader());
             const auto failed = co_await web.send(url + "/all", std::move(fails));
             EXPECT_EQ(failed.error().code(), std::errc::io_error) << failed.error().message();
             EXPECT_EQ(failed.error().phase(), http::phase::body);
@@ -749,7 +735,7 @@ TEST(HttpClient, FailedRequestBodyEndsRequest) {
             const auto why = ended.error().message();
             EXPECT_TRUE(why.starts_with("cannot read the body of the request to ")) << why;
             http::request echoed(http::method::post, "");  // the response begins before the body fails
-            echoed.body = http::body::from_reader(failing_reader());
+            echoed.body = http::body::from_reader(support::failing_reader());
             auto answer = co_await web.send(url + "/echo", std::move(echoed));
             if (answer) {
                 const auto text = co_await answer->body.read_text();
@@ -761,29 +747,13 @@ TEST(HttpClient, FailedRequestBodyEndsRequest) {
         http::serve_options().on_error([](const auto&) {}));
 }
 
-/// A reader that gives some bytes, then waits, and throws once `fails` is set.
-class throwing_reader {
-public:
-    explicit throwing_reader(const bool& fails) noexcept : fails_(fails) {}
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
-        if (fails_) throw std::runtime_error("broken");
-        if (std::exchange(has_read_, true)) return eddy::not_ready;
-        std::ranges::fill(into.first(10), std::byte{'x'});
-        return eddy::ok(std::size_t{10});
-    }
-
-private:
-    const bool& fails_;
-    bool has_read_ = false;
-};
-
 TEST(HttpClient, ExceptionOfRequestBodyEndsResponseBody) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {
         const http::client web;
         bool fails = false;
         http::request echoed(http::method::post, "");
-        echoed.body = http::body::from_reader(throwing_reader(fails));
+        echoed.body = http::body::from_reader(support::throwing_reader(fails));
         auto response = (co_await web.send(url + "/echo", std::move(echoed))).value();
         fails = true;
         std::string thrown;
@@ -820,59 +790,6 @@ TEST(HttpClient, BodyThatFailedStaysFailed) {
         auto [played, asked] = co_await both;
         EXPECT_TRUE(played.has_value() && asked);
     }());
-}
-
-/// Sends two requests to a server that keeps both connections open, but answers one request on each of them.
-void expect_a_connection_each(http::request (*make_request)()) {
-    eddy::core loop;
-    loop.run([&]() -> task<void> {
-        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
-        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
-        const auto serve = [](net::tcp_listener& from) -> task<result<void>> {
-            std::vector<net::tcp_stream> kept;
-            std::array<std::byte, 1000> some{};
-            for (int i = 0; i < 2; ++i) {
-                kept.push_back((co_await try_(from.accept())).stream);
-                static_cast<void>(co_await try_(kept.back().read(some)));
-                co_await try_(kept.back().write_all("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
-            }
-            co_return eddy::ok();
-        };
-        auto server = eddy::spawn(serve(listener));
-        const http::client web(http::client_options().timeout(5s));
-        for (int i = 0; i < 2; ++i) {
-            EXPECT_EQ(co_await text_of(web.send(url, make_request())), "200 hi");
-        }
-        server.abort();
-        static_cast<void>(co_await std::move(server));
-    }());
-}
-
-TEST(HttpClient, ConnectionIsNotReusedAfterConnectionClose) {
-    expect_a_connection_each([] {
-        http::request asked;
-        asked.headers.add("Connection", "close");
-        return asked;
-    });
-}
-
-/// A reader that waits after its first byte.
-struct stalled_reader {
-    bool has_given = false;
-
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
-        if (std::exchange(has_given, true)) return eddy::not_ready;
-        into.front() = std::byte('x');
-        return eddy::ok(std::size_t{1});
-    }
-};
-
-TEST(HttpClient, ConnectionIsNotReusedIfTheRequestIsIncomplete) {
-    expect_a_connection_each([] {
-        http::request asked(http::method::post, "/");
-        asked.body = http::body::from_reader(stalled_reader());
-        return asked;
-    });
 }
 
 TEST(HttpClient, ReceivesErrorResponseWhileSendingBody) {

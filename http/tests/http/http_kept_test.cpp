@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Kept connections of the client whose server has sent something, or has closed them, before the next request.
+// Kept connections of the client: they are not used after the server has sent something or has closed them, after
+// `Connection: close`, or after an incomplete request.
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>
@@ -22,13 +23,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "support/gate.hpp"
+#include "support/http_readers.hpp"
 #include "support/http_server.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
@@ -248,6 +252,49 @@ TEST(HttpKeptConnection, IsUsedAgainIfServerIsSilent) {
     };
     const auto report = loop.run(support::serve_http_during(say_path, http::serve_options(), script));
     EXPECT_EQ(report.accepted, 1U);
+}
+
+/// Sends two requests to a server that keeps both connections open, but answers one request on each of them.
+void expect_a_connection_each(const std::function<http::request()>& make_request) {
+    eddy::core loop;
+    loop.run([&]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        const auto serve = [](net::tcp_listener& from) -> task<result<void>> {
+            std::vector<net::tcp_stream> kept;
+            std::array<std::byte, 1000> some{};
+            for (int i = 0; i < 2; ++i) {
+                kept.push_back((co_await try_(from.accept())).stream);
+                static_cast<void>(co_await try_(kept.back().read(some)));
+                co_await try_(kept.back().write_all("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+            }
+            co_return eddy::ok();
+        };
+        auto server = eddy::spawn(serve(listener));
+        const http::client web(http::client_options().timeout(5s));
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_EQ(co_await text_of(web.send(url, make_request())), "200 hi");
+        }
+        server.abort();
+        static_cast<void>(co_await std::move(server));
+    }());
+}
+
+TEST(HttpKeptConnection, IsNotUsedAfterConnectionClose) {
+    expect_a_connection_each([] {
+        http::request asked;
+        asked.headers.add("Connection", "close");
+        return asked;
+    });
+}
+
+TEST(HttpKeptConnection, IsNotUsedAfterIncompleteRequest) {
+    const bool never = false;
+    expect_a_connection_each([&never] {
+        http::request asked(http::method::post, "/");
+        asked.body = http::body::from_reader(support::throwing_reader(never));
+        return asked;
+    });
 }
 
 #ifdef EDDY_TEST_HTTPS

@@ -13,7 +13,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -30,6 +29,7 @@
 #include <vector>
 
 #include "support/http2_client.hpp"
+#include "support/http_readers.hpp"
 
 namespace {
 
@@ -639,19 +639,9 @@ TEST(Http2Server, ExceptionOfServiceIsRethrownAtEnd) {
     EXPECT_THROW(static_cast<void>(converse(app, http::serve_options(), get)), std::runtime_error);
 }
 
-/// A reader that fails after some bytes.
-struct failing_reader {
-    int left = 3;
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
-        if (left-- == 0) return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
-        into[0] = std::byte{'x'};
-        return eddy::ok(std::size_t{1});
-    }
-};
-
 TEST(Http2Server, FailureOfBodyReaderResetsStream) {
     const auto app = [](http::request) -> task<http::response> {
-        co_return http::response(http::status::ok, http::body::from_reader(failing_reader()));
+        co_return http::response(http::status::ok, http::body::from_reader(support::failing_reader()));
     };
     const auto outcome = converse(app, http::serve_options(), [](http2_client& one) -> task<void> {
         const auto got = co_await one.get("/");

@@ -25,6 +25,7 @@
 
 #include "client/http1_exchange.hpp"
 #include "client/pool.hpp"
+#include "support/http_readers.hpp"
 #include "support/net.hpp"
 #include "support/repeated.hpp"
 #include "sys/quiet_socket.hpp"
@@ -77,13 +78,6 @@ private:
     int* shutdowns_;
 };
 
-/// A request body that waits without an end.
-struct silent_reader {
-    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte>) {
-        return eddy::not_ready;
-    }
-};
-
 /// Sends a request with `body`, and receives its response. Returns how often the client has ended its sending direction
 /// in order.
 int shutdowns_after(http::body body) {
@@ -108,7 +102,7 @@ int shutdowns_after(http::body body) {
 
 TEST(HttpClientPool, OnlyCompleteRequestsEndTheirConnectionInOrder) {
     EXPECT_EQ(shutdowns_after("body"), 1);
-    EXPECT_EQ(shutdowns_after(http::body::from_reader(silent_reader(), 10)), 0);
+    EXPECT_EQ(shutdowns_after(http::body::from_reader(support::silent_reader(), 10)), 0);
 }
 
 TEST(HttpClientPool, UnusedOriginsAboveLimitAreRemoved) {

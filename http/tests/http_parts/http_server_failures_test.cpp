@@ -13,7 +13,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <span>
@@ -26,6 +25,7 @@
 #include <vector>
 
 #include "support/http_conversation.hpp"
+#include "support/http_readers.hpp"
 #include "support/poll_once.hpp"
 #include "support/throwing_cancel.hpp"
 
@@ -384,23 +384,9 @@ TEST(HttpServer, ExceptionOfCancelledServiceIsThrownOnce) {
     EXPECT_EQ(asked, 1);
 }
 
-/// A reader that yields some bytes and then fails.
-class failing_reader {
-public:
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
-        if (std::exchange(has_read_, true))
-            return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
-        std::ranges::fill(into.first(10), std::byte{'x'});
-        return eddy::ok(std::size_t{10});
-    }
-
-private:
-    bool has_read_ = false;
-};
-
 TEST(HttpServer, FailedResponseBodyLeavesResponseIncomplete) {
     const auto app = [](http::request) -> task<http::response> {
-        co_return http::response(http::status::ok, http::body::from_reader(failing_reader()));
+        co_return http::response(http::status::ok, http::body::from_reader(support::failing_reader()));
     };
     std::string answer;
     const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
@@ -418,7 +404,7 @@ TEST(HttpServer, FailedResponseBodyLosesNoEarlierResponse) {
     http::router app;
     app.get("/a", say_path).post("/", stream_body);
     app.get("/fails", [](http::request) -> task<http::response> {
-        co_return http::response(http::status::ok, http::body::from_reader(failing_reader()));
+        co_return http::response(http::status::ok, http::body::from_reader(support::failing_reader()));
     });
     app.get("/throws", [throw_after](http::request) -> task<http::response> {
         auto body = http::body::from_reader(io::stream_reader(throw_after("text")));
