@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "h2/http2.hpp"
 #include "support/http2_client.hpp"
 #include "support/http2_peer.hpp"
+#include "support/http_readers.hpp"
 
 namespace {
 
@@ -106,17 +106,18 @@ TEST(Http2Windows, ClientReadsAgainAfterFullOutputWasSent) {
 
 // ---- Receive windows ----
 
-TEST(Http2Windows, UnreadBodiesDoNotUseUpTheWindowOfTheConnection) {
-    const http::service app = [](http::request asked) -> task<result<http::response>> {
-        if (asked.path() == "/unread") co_return http::response(http::status::ok, "x");
-        const auto text = co_await try_(asked.body.read_text());
-        co_return http::response(text.size() == 100'000 ? http::status::no_content : http::status::bad_request);
-    };
-    const auto talk = [](io::duplex_stream near) -> task<void> {
-        http2_client one(std::move(near));
-        // The client takes no bodies of responses, so the streams stay open.
-        const nghttp2_settings_entry none{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
-        nghttp2_submit_settings(one.session(), NGHTTP2_FLAG_NONE, &none, 1);
+/// Answers with 204 if the body is that of "/read" below.
+task<result<http::response>> read_body(http::request asked) {
+    const auto text = co_await try_(asked.body.read_text());
+    co_return http::response(text.size() == 100'000 ? http::status::no_content : http::status::bad_request);
+}
+
+/// Sends larger bodies to "/unread" than the window of the connection permits. Expects that the service then receives
+/// the body of "/read".
+void expect_window_after_unread_bodies(const http::service& app,
+                                       const std::vector<nghttp2_settings_entry>& settings = {}) {
+    const auto talk = [&](io::duplex_stream near) -> task<void> {
+        http2_client one(std::move(near), settings);
         for (int i = 0; i < 3; ++i) one.ask("POST", "/unread", {}, std::string(1'000'000, 'a'));  // 2 MiB and more
         static_cast<void>(co_await time::timeout(1s, one.finish_all()));  // until both sides wait
         const auto read = one.ask("POST", "/read", {}, std::string(100'000, 'b'));
@@ -132,10 +133,14 @@ TEST(Http2Windows, UnreadBodiesDoNotUseUpTheWindowOfTheConnection) {
     });
 }
 
-/// The body of a response that has not ended.
-struct silent_reader {
-    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte>) { return eddy::not_ready; }
-};
+TEST(Http2Windows, UnreadBodiesDoNotUseUpTheWindowOfTheConnection) {
+    const http::service app = [](http::request asked) -> task<result<http::response>> {
+        if (asked.path() == "/unread") co_return http::response(http::status::ok, "x");
+        co_return co_await read_body(std::move(asked));
+    };
+    // The client takes no bodies of responses, so the streams stay open.
+    expect_window_after_unread_bodies(app, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});
+}
 
 // The service destroys the bodies of three requests, and continues its responses: it destroys them itself, or a task
 // does after the client had to stop.
@@ -146,26 +151,11 @@ TEST(Http2Windows, DestroyedBodiesDoNotUseUpTheWindowOfTheConnection) {
         const http::service app = [&](http::request asked) -> task<result<http::response>> {
             if (asked.path() == "/unread") {
                 if (is_late) static_cast<void>(eddy::spawn_background(destroy_late(std::move(asked.body))));
-                co_return http::response(http::status::ok, http::body::from_reader(silent_reader()));
+                co_return http::response(http::status::ok, http::body::from_reader(support::silent_reader()));
             }
-            const auto text = co_await try_(asked.body.read_text());
-            co_return http::response(text.size() == 100'000 ? http::status::no_content : http::status::bad_request);
+            co_return co_await read_body(std::move(asked));
         };
-        const auto talk = [](io::duplex_stream near) -> task<void> {
-            http2_client one(std::move(near));
-            for (int i = 0; i < 3; ++i) one.ask("POST", "/unread", {}, std::string(1'000'000, 'a'));
-            static_cast<void>(co_await time::timeout(1s, one.finish_all()));  // until both sides wait
-            const auto read = one.ask("POST", "/read", {}, std::string(100'000, 'b'));
-            const auto got = co_await time::timeout(10s, one.finish(read));
-            EXPECT_EQ(got ? got->status : "nothing", "204");
-            co_await one.close();
-        };
-        eddy::test::run_paused([&]() -> task<void> {
-            auto [near, far] = io::duplex(64 * 1024);
-            auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
-            co_await talk(std::move(near));
-            static_cast<void>(co_await serving);
-        });
+        expect_window_after_unread_bodies(app);
     }
 }
 
