@@ -414,6 +414,8 @@ TEST(Http2Server, StreamsAboveLimitAreRefused) {
 
 // A reset ends the stream at once, and the service when its cleanup has ended.
 TEST(Http2Server, ServicesThatAreBeingCancelledCountForLimit) {
+    constexpr int max_streams = 3;
+    constexpr int max_services = 2 * max_streams;  // also those whose stream has ended
     int calls = 0;
     const auto app = [&calls](http::request) -> task<http::response> {
         ++calls;
@@ -421,17 +423,18 @@ TEST(Http2Server, ServicesThatAreBeingCancelledCountForLimit) {
         co_await works;
         co_return http::response(http::status::ok);
     };
-    static_cast<void>(converse(app, http::serve_options().max_streams(3), [&](http2_client& one) -> task<void> {
-        for (int i = 0; i < 20; ++i) {
-            const auto id = one.ask("GET", "/");
-            co_await one.flush();
-            co_await eddy::time::sleep(1s);  // the clock advances when the server waits
-            one.reset(id);
-            co_await one.flush();
-            co_await eddy::time::sleep(1s);
-        }
-        EXPECT_EQ(calls, 6) << "a client can start any number of services";
-    }));
+    static_cast<void>(
+        converse(app, http::serve_options().max_streams(max_streams), [&](http2_client& one) -> task<void> {
+            for (int i = 0; i < 20; ++i) {
+                const auto id = one.ask("GET", "/");
+                co_await one.flush();
+                co_await eddy::time::sleep(1s);  // the clock advances when the server waits
+                one.reset(id);
+                co_await one.flush();
+                co_await eddy::time::sleep(1s);
+            }
+            EXPECT_EQ(calls, max_services) << "a client can start any number of services";
+        }));
 }
 
 // ---- Cancellation and errors ----
@@ -903,7 +906,7 @@ TEST(Http2Server, ShutdownAnswersRequestsAndEndsConnection) {
     }).value();
 }
 
-TEST(Http2Server, ShutdownWaitsOneSecondForAnswerToPing) {
+TEST(Http2Server, ShutdownContinuesWithoutAnswerToPing) {
     eddy::sync::notify has_begun;
     const eddy::sync::cancellation_token end;
     const auto app = [&](http::request) -> task<http::response> {
