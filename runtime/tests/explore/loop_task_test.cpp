@@ -355,7 +355,7 @@ TEST_F(ExploreLoopTask, HandleOnLoopRacesWithWakeElsewhere) {
     }));
 }
 
-/// A waker of the program. When it is dropped, another thread gets access to a task and aborts it.
+/// A user-provided waker. When it is dropped, another thread gets access to a task and aborts it.
 struct aborting_waker {
     join_handle<output>* joined = nullptr;
     std::optional<explore::thread> third{};
@@ -369,7 +369,7 @@ struct aborting_waker {
     static constexpr eddy::waker_vtable vtable{&clone, &wake, &wake, &drop};
 };
 
-/// Polls a join handle with a waker of the program, and then with its own.
+/// Polls a join handle with a user-provided waker, and then with its own.
 struct joins_twice {
     using output_type = void;
     join_handle<output> joined;
@@ -388,7 +388,7 @@ struct joins_twice {
     }
 };
 
-TEST_F(ExploreLoopTask, WakerThatGivesAccessToAnotherThreadWhileItIsReplaced) {
+TEST_F(ExploreLoopTask, ReplacedWakerMayGiveAccessToAnotherThread) {
     EXPECT_TRUE(holds({.preemptions = 4, .stale_reads = 1}, [] {
         small_loop loop;
         aborting_waker first;

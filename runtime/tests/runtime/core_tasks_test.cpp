@@ -185,7 +185,7 @@ TEST(CoreTasks, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
     EXPECT_EQ(polls, 1);
 }
 
-TEST(CoreTasks, PollBeginsWithoutThePlaceOfAnotherTask) {
+TEST(CoreTasks, PollBeginsWithoutTheCallSiteOfAnotherTask) {
     eddy::core loop;
     loop.handle().spawn([]() -> eddy::task<void> {
         co_await eddy::poll_fn([](eddy::context& cx) {
