@@ -306,7 +306,7 @@ TEST(OutOfMemory, ScopeFailsIfTheWorkerThatTookAChildHasNoMemory) {
         }
         co_return false;
     });
-    const auto outcome = rt.block_on(eddy::time::timeout(std::chrono::seconds(20), std::move(has_failed)));
+    const auto outcome = rt.block_on(eddy::time::timeout(support::operation_limit(), std::move(has_failed)));
     ASSERT_TRUE(outcome.has_value()) << "the scope waits for a child that was never made a task";
     EXPECT_TRUE(outcome->value()) << "the tested situation did not occur";
 }

@@ -49,6 +49,14 @@ INSTANTIATE_TEST_SUITE_P(, BlockInPlace, testing::Values(1u, 2u, 4u), support::n
 
 eddy::runtime_builder small_runtime() { return eddy::runtime::builder().worker_threads(1); }
 
+/// Blocks the only worker until another thread has taken it over and run a task.
+task<void> hand_over_worker() {
+    support::gate other;
+    auto opens = eddy::spawn([&] { other.open(); });
+    EXPECT_TRUE(eddy::block_in_place([&] { return other.wait(); }));
+    static_cast<void>(co_await opens);
+}
+
 // ---- block_in_place ----
 
 // covers: P022
@@ -262,11 +270,7 @@ TEST(BlockInPlaceElsewhere, KeepsTheEnteredRuntime) {
 TEST(BlockInPlaceElsewhere, HandedOverWorkerDoesNotCountAsBlocking) {
     const auto rt = small_runtime().max_blocking_threads(1).build().value();
     const auto main = []() -> task<void> {
-        support::gate other;
-        auto opens = eddy::spawn([&] { other.open(); });
-        // Returns when another thread runs the worker.
-        EXPECT_TRUE(eddy::block_in_place([&] { return other.wait(); }));
-        static_cast<void>(co_await opens);
+        co_await hand_over_worker();
         const auto done = co_await eddy::time::timeout(20s, eddy::spawn_blocking([] {}));
         EXPECT_TRUE(done.has_value()) << "no thread runs blocking work";
     };
@@ -303,10 +307,7 @@ TEST(BlockInPlaceElsewhere, ThreadThatNoLongerRunsAWorkerCountsAgain) {
     const auto rt = small_runtime().max_blocking_threads(4).build().value();
     const auto main = []() -> task<void> {
         for (int i = 0; i < 8; ++i) {
-            support::gate other;
-            auto opens = eddy::spawn([&] { other.open(); });
-            EXPECT_TRUE(eddy::block_in_place([&] { return other.wait(); }));
-            static_cast<void>(co_await opens);
+            co_await hand_over_worker();
             co_await eddy::yield_now();  // the thread that took over the worker continues, and hands it over next
         }
     };

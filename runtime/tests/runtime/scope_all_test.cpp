@@ -36,6 +36,7 @@
 #include "support/gate.hpp"
 #include "support/poll_once.hpp"
 #include "support/polling.hpp"
+#include "support/runtime.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -278,7 +279,7 @@ TEST_P(ScopeAll, ChildMayWaitAfterBlockingCall) {
 }
 
 TEST(ScopeAllOnTwoWorkers, OtherChildRunsWhileOneBlocks) {
-    const auto rt = eddy::runtime::builder().worker_threads(2).build().value();
+    const auto rt = support::make_runtime(2);
     support::gate is_busy;
     support::gate may_end;
     support::gate has_run;
@@ -369,7 +370,7 @@ task<int> nested(int depth) {
 TEST_P(ScopeAll, DeepTreeDoesNotFillNativeStack) { EXPECT_EQ(on.run(nested(20'000)), 20'000); }
 
 TEST(ScopeAllOutside, ChildrenAreTasksOfEnteredRuntime) {
-    auto runtime = eddy::runtime::builder().worker_threads(2).build().value();
+    auto runtime = support::make_runtime(2);
     const auto entered = runtime.enter();
     const auto here = std::this_thread::get_id();
     const auto other_thread = [here]() -> task<bool> { co_return std::this_thread::get_id() != here; };
@@ -577,7 +578,7 @@ TEST_P(ScopeAll, EndOfRuntimeDestroysChildren) {
 }
 
 TEST(ScopeAllOutside, ShutdownOfRuntimeIsAnError) {
-    auto runtime = eddy::runtime::builder().worker_threads(2).build().value();
+    auto runtime = support::make_runtime(2);
     const auto entered = runtime.enter();
     std::move(runtime).shutdown_background();
     try {
