@@ -446,19 +446,21 @@ int http2_client_connection::frame_received(const nghttp2_frame& frame) {
     auto* const one = may_end ? find(frame.hd.stream_id) : nullptr;
     if (one == nullptr) return 0;
     if (ends_stream) one->has_ended = true;
-    if (frame.hd.type == NGHTTP2_HEADERS && !one->has_final) head_received(*one, !ends_stream);
+    if (frame.hd.type == NGHTTP2_HEADERS && !one->has_final) head_received(*one, ends_stream);
     if (ends_stream && one->incoming) one->incoming->finish();
     return 0;
 }
 
-void http2_client_connection::head_received(call& one, bool has_body) {
+void http2_client_connection::head_received(call& one, bool ends_stream) {
     const auto status = one.answer.status;
     if (status < 200) {
         if (status == 101 || ++one.interim > most_early_heads) refuse(one, make_error_code(http::errc::bad_message));
         return;
     }
     one.has_final = true;
-    if (has_body) one.answer.incoming = one.incoming = std::make_shared<http2_body>(link_, one.id, false);
+    // Its Content-Length is that of another response. The stream may still end later, with an empty DATA frame.
+    if (has_no_body(status, one.asked.method)) one.answer.length = 0;
+    if (!ends_stream) one.answer.incoming = one.incoming = std::make_shared<http2_body>(link_, one.id, false);
     link_->answer(one);
 }
 

@@ -92,7 +92,7 @@ private:
     // Calls:
     void add_waiting(std::shared_ptr<call> one);
     void open_stream(const std::shared_ptr<call>& one);
-    void head_received(call& one, bool has_body);
+    void head_received(call& one, bool ends_stream);
     void refuse(call& one, std::error_code why) noexcept;
     void drop(call& one);
     void reset(call& one, std::uint32_t why) noexcept;

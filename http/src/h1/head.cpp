@@ -359,10 +359,6 @@ std::string_view unfold(std::string_view lines, std::string& memory) {
     return memory;
 }
 
-bool has_no_body(int status, http::method asked) noexcept {
-    return asked == http::method::head || status / 100 == 1 || status == 204 || status == 304;
-}
-
 }  // namespace
 
 bool may_be_response(std::string_view text) noexcept {

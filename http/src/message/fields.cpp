@@ -8,6 +8,10 @@
 
 namespace eddy::detail {
 
+bool has_no_body(int status, http::method asked) noexcept {
+    return asked == http::method::head || status / 100 == 1 || status == 204 || status == 304;
+}
+
 bool may_be_trailer(std::string_view name) noexcept {
     static constexpr std::array<std::string_view, 23> forbidden = {"Authorization",
                                                                    "Cache-Control",

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <eddy/http/headers.hpp>
+#include <eddy/http/method.hpp>
 
 // The fields of messages: their limits, how they delimit the body, unchecked access, and what a trailer section may
 // have.
@@ -75,6 +76,10 @@ struct header_access {
         return {in.memory_ + sizeof(http::headers::field), in.text_size_};
     }
 };
+
+/// Returns whether a response with this status, to this method, has no body, whatever its fields announce (RFC 9110,
+/// section 6.4.1).
+[[nodiscard]] bool has_no_body(int status, http::method asked) noexcept;
 
 /// The maximum number of bytes of the trailer fields of a received body.
 inline constexpr std::size_t max_trailer_bytes = 8 * 1024;

@@ -650,6 +650,46 @@ TEST(Http2Client, RefusedStreamIsRepeatedIfNothingWasSent) {
     });
 }
 
+/// Answers with a head, and with a DATA frame that ends the stream. The two are sent together, or the second one after
+/// the client has received the first one. Returns the response.
+std::string answer_in_two_frames(http::method asked, const std::string& fields, const std::string& data,
+                                 bool together) {
+    std::string first = peer::frame_of(peer::headers, peer::end_headers, 1, fields);
+    std::string later = peer::frame_of(peer::data, peer::end_stream, 1, data);
+    if (together) first += std::exchange(later, "");
+    std::string got;
+    eddy::sync::notify has_head;
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send_raw(first);
+        co_await has_head.notified();
+        co_await web.send_raw(later);
+        co_await web.next(peer::goaway);
+    };
+    play(server, [&](std::string url) -> task<void> {
+        const http::client web(known());
+        auto page = (co_await web.send(url, http::request(asked, "/"))).value();
+        has_head.notify_one();
+        const auto text = co_await page.body.read_text();
+        got = std::to_string(http::to_int(page.status)) + " " + (text ? *text : text.error().message());
+    });
+    return got;
+}
+
+TEST(Http2Client, ResponseWithoutBodyMayAnnounceItsSize) {
+    // The fields ":status" and "content-length: 1000" in HPACK.
+    const std::string ok = std::string(peer::status_200) + "\017\015\0041000";
+    const std::string not_modified = "\x8b\017\015\0041000";
+    const auto refused = "200 " + make_error_code(http::errc::bad_message).message();
+    for (const bool together : {true, false}) {
+        EXPECT_EQ(answer_in_two_frames(http::method::head, ok, "", together), "200 ");
+        EXPECT_EQ(answer_in_two_frames(http::method::get, not_modified, "", together), "304 ");
+        // RFC 9113, section 8.1.1: such a response is malformed if it has a body.
+        EXPECT_EQ(answer_in_two_frames(http::method::head, ok, std::string(1000, 'x'), together), refused);
+    }
+}
+
 TEST(Http2Client, DroppedResponseResetsStream) {
     const auto server = [](net::tcp_listener& listener) -> task<void> {
         auto web = co_await accepted(listener);
