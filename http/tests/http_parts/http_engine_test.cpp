@@ -157,6 +157,21 @@ TEST(HttpEngine, WholeBodyIsTakenAtOnce) {
     EXPECT_EQ(without.take_body(none), "");
 }
 
+TEST(HttpEngine, WholeBodyAboveLimitIsNotTaken) {
+    for (const bool fits : {true, false}) {
+        h1::limits limits;
+        limits.body_bytes = fits ? 3 : 2;
+        h1::client_engine client(limits);
+        std::string out;
+        client.write_head(out, http::request(), "a");
+        std::string_view input = "HTTP/1.1 200 OK\r\nContent-Length: 3" END "abc";
+        EXPECT_EQ(client.receive(input), event::head);
+        EXPECT_EQ(client.take_body(input).value_or("too large"), fits ? "abc" : "too large");
+        EXPECT_EQ(client.receive(input), fits ? event::end : event::failed);
+        EXPECT_EQ(client.failure() == http::errc::body_too_large, !fits);
+    }
+}
+
 TEST(HttpEngine, ContinueIsSentOnceAndOnlyIfExpected) {
     const std::string_view head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue" END;
     auto input = head;

@@ -69,8 +69,8 @@ public:
     /// Returns the size of the body that was not received yet, after the event `head`. Returns nullopt if only its end
     /// tells how long it is.
     [[nodiscard]] std::optional<std::uint64_t> body_size() const noexcept { return decoder_.size(); }
-    /// If all of the body is in `input`, removes it from there, returns it, and ends the message. Otherwise returns
-    /// nullopt; receive() then returns the body in parts.
+    /// If all of the body is in `input`, removes it from there, returns it, and ends the message. Otherwise, and for a
+    /// body above the limit, returns nullopt; receive() then returns the body in parts, or fails.
     [[nodiscard]] std::optional<std::string_view> take_body(std::string_view& input) noexcept;
     /// Returns whether the message was received completely.
     [[nodiscard]] bool has_received() const noexcept { return has_head_ && decoder_.is_finished(); }
