@@ -6,6 +6,8 @@
 
 #include <eddy/http/status.hpp>
 
+#include "message/fields.hpp"
+
 namespace eddy::detail {
 namespace {
 
@@ -56,9 +58,18 @@ void server_exchange::write(std::string& out) {
     if (engine.sends_body()) sender.emplace();
 }
 
+/// Returns whether the body of the request may be read while the response is sent. The response's body may be that of
+/// the request.
+bool server_exchange::may_be_read() noexcept {
+    const auto& answer = call.answer();
+    if (answer.body.in_memory() != nullptr || has_no_body(http::to_int(answer.status), call.name.method()))
+        return false;
+    return incoming.use_count() != 1;  // the only other owner is the body that the service has got
+}
+
 std::unique_lock<mutex> server_exchange::begin_response() {
     if (!incoming) return {};
-    if (call.answer().body.in_memory() == nullptr) {  // the response's body may be that of the request
+    if (may_be_read()) {
         auto guard = incoming->guard();
         incoming->begin_response();
         return guard;

@@ -58,7 +58,8 @@ struct server_exchange : immovable {
 
 private:
     [[nodiscard]] std::error_code failure_of_body() const;
-    /// Prepares the body of the request for the response. Returns its lock if another task may still read it.
+    [[nodiscard]] bool may_be_read() noexcept;
+    /// Prepares the body of the request for the response. Returns its lock if it may still be read.
     [[nodiscard]] std::unique_lock<mutex> begin_response();
     void end_body() noexcept;
 };

@@ -43,14 +43,17 @@ using support::stream_body;
 namespace http = eddy::http;
 namespace io = eddy::io;
 
+/// Answers with a body of unknown size, after the body of the request was destroyed.
+task<http::response> stream_hello(http::request) {
+    co_return http::response(http::status::ok, http::body::from_reader(io::cursor(std::string("hello"))));
+}
+std::string chunked_hello(std::string fields = "") {
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + fields + "\r\n5\r\nhello\r\n0\r\n\r\n";
+}
+
 TEST(HttpServer, StreamsBodiesOfUnknownSizeInChunks) {
-    const auto app = [](http::request) -> task<http::response> {
-        co_return http::response(http::status::ok, http::body::from_reader(io::cursor(std::string("hello"))));
-    };
-    EXPECT_EQ(answers(app, get("/") + get("/")),
-              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
-    EXPECT_EQ(answers(app, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+    EXPECT_EQ(answers(stream_hello, get("/") + get("/")), chunked_hello() + chunked_hello());
+    EXPECT_EQ(answers(stream_hello, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
               "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
 }
 
@@ -106,6 +109,15 @@ TEST(HttpServer, SendsContinueWhenServiceReadsBody) {
     EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the client does not wait for "100 Continue"
 }
 
+TEST(HttpServer, SendsNoContinueForBodyThatNobodyCanRead) {
+    const std::string expects = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    EXPECT_EQ(answers(stream_hello, expects), chunked_hello(close_field));
+    const auto without_body = [](http::request asked) -> task<http::response> {
+        co_return http::response(http::status::no_content, std::move(asked.body));
+    };
+    EXPECT_EQ(answers(without_body, expects), "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+}
+
 TEST(HttpServer, SilentClientIsTimedOutWhileTheBodyOfItsRequestIsRead) {
     const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     for (const http::service& app : {http::service(say_body), http::service(stream_body)}) {
@@ -135,9 +147,13 @@ TEST(HttpServer, KeepsConnectionAfterBodyOfExpectContinue) {
 }
 
 TEST(HttpServer, DiscardsUnreadBodies) {
-    EXPECT_EQ(answers(say_path, post(std::string(100'000, 'x')) + get("/b")), ok("/") + ok("/b"));
+    const std::string small = post(std::string(100'000, 'x')) + get("/b");
+    EXPECT_EQ(answers(say_path, small), ok("/") + ok("/b"));
+    EXPECT_EQ(answers(stream_hello, small), chunked_hello() + chunked_hello());
     // A body that is too long to discard ends the connection. The response says so.
-    EXPECT_EQ(answers(say_path, post(std::string(1'000'000, 'x')) + get("/b")), ok("/", close_field));
+    const std::string large = post(std::string(1'000'000, 'x')) + get("/b");
+    EXPECT_EQ(answers(say_path, large), ok("/", close_field));
+    EXPECT_EQ(answers(stream_hello, large), chunked_hello(close_field));
 }
 
 /// Answers with 50,000 bytes, does not read the body of the request, and closes the connection.
