@@ -398,6 +398,59 @@ TEST_F(ExploreLoopTask, ReplacedWakerMayGiveAccessToAnotherThread) {
     }));
 }
 
+/// A future that never ends, and that owns the join handle of its own task.
+struct owns_its_handle {
+    using output_type = void;
+    std::shared_ptr<std::optional<join_handle<void>>> own;
+    eddy::waker* keeps;  ///< stores a copy of the task's waker there
+
+    eddy::poll_result<void> poll(context& cx) {
+        *keeps = cx.waker();
+        return eddy::not_ready;
+    }
+};
+
+/// The closing loop destroys the future, and so drops the handle, while another thread uses the task's waker.
+template <class Use>
+void handle_is_dropped_by_the_closing_loop(Use use) {
+    small_loop loop;
+    eddy::waker kept;
+    {
+        const auto own = std::make_shared<std::optional<join_handle<void>>>();
+        own->emplace(loop.spawn(owns_its_handle{own, &kept}));
+    }
+    loop.turn();
+    explore::thread third([waker = std::move(kept), use]() mutable { use(waker); });
+    loop.end();
+}
+
+TEST_F(ExploreLoopTask, HandleDroppedByClosingLoopRacesWithWakerElsewhere) {
+    EXPECT_TRUE(holds(bounds, [] {
+        handle_is_dropped_by_the_closing_loop([](eddy::waker& mine) { mine = eddy::waker(); });
+    })) << "dropped";
+    EXPECT_TRUE(holds(bounds, [] {
+        handle_is_dropped_by_the_closing_loop([](eddy::waker& mine) { std::move(mine).wake(); });
+    })) << "woken";
+    EXPECT_TRUE(holds(bounds, [] {
+        handle_is_dropped_by_the_closing_loop([](eddy::waker& mine) {
+            const eddy::waker copy(mine);  // NOLINT(performance-unnecessary-copy-initialization)
+        });
+    })) << "copied";
+}
+
+TEST_F(ExploreLoopTask, WakersOutliveTheLoopThatDroppedTheHandle) {
+    EXPECT_TRUE(holds(bounds, [] {
+        eddy::waker first;
+        eddy::waker second;
+        handle_is_dropped_by_the_closing_loop([&](eddy::waker& mine) {
+            second = mine;
+            first = std::move(mine);
+        });
+        first = eddy::waker();
+        second.wake_by_ref();
+    }));
+}
+
 class ExploreLoopTaskStress : public ExploreLoopTask {};
 
 // One of the programs, since each takes two seconds; all of them in a soak.

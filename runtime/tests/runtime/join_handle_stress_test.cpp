@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
@@ -171,6 +172,45 @@ TEST(JoinHandleStressOnCore, OtherThreadUsesHandlesWhileTasksEnd) {
     other.join();
     loop.run_until_idle();
     EXPECT_EQ(living.alive(), 0);
+}
+
+// covers: R038
+TEST(JoinHandleStressOnCore, LoopEndsWithTaskThatOwnsItsHandleWhileWakerIsCopied) {
+    const auto rounds = support::rounds(2'000);
+    census living;
+    eddy::waker kept;
+    std::barrier step(2);
+    std::thread other([&] {
+        for (std::uint64_t round = 0; round < rounds; ++round) {
+            step.arrive_and_wait();
+            for (std::uint64_t i = 0; i < round % 100; ++i) {
+                const eddy::waker copy = kept;  // NOLINT(performance-unnecessary-copy-initialization)
+            }
+            kept = eddy::waker();
+            step.arrive_and_wait();
+        }
+    });
+    const auto serve = [&](std::shared_ptr<std::optional<join_handle<void>>>) -> task<void> {
+        const auto mine = living.begin_life();
+        co_await eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            kept = cx.waker();
+            return eddy::not_ready;
+        });
+    };
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::optional<eddy::core> loop(eddy::core::builder().enable_io(false).build().value());
+        const auto main = [&]() -> task<void> {
+            const auto own = std::make_shared<std::optional<join_handle<void>>>();
+            own->emplace(eddy::spawn(serve(own)));
+            co_await eddy::yield_now();
+        };
+        loop->run(main());
+        step.arrive_and_wait();
+        loop.reset();
+        step.arrive_and_wait();
+        ASSERT_EQ(living.alive(), 0);
+    }
+    other.join();
 }
 
 // ---- Aborts ----

@@ -188,8 +188,10 @@ void core_shared::report(unread_failure failure, const std::source_location& whe
 
 /// Destroys a task that is not being polled. The caller has no reference.
 void core_shared::destroy_listed(spawned_task& task) noexcept {
-    EDDY_ASSERT(local_state_of(task).transition_to_shutdown(), "core: a task is destroyed during its poll");
-    destroy(task, 0);  // destroy_task() releases the list's reference
+    auto state = local_state_of(task);
+    state.add_reference();  // see task_flags
+    EDDY_ASSERT(state.transition_to_shutdown(), "core: a task is destroyed during its poll");
+    destroy(task, 1);
 }
 
 /// Destroys all tasks of a loop that closes.

@@ -146,9 +146,10 @@ public:
     }
 
     /// Marks the task as cancelled, and takes the `running` bit if it is clear. Returns true if it was taken: the
-    /// caller must destroy the future and complete the task, and needs a reference of its own for that. Otherwise the
-    /// thread that runs the task sees the mark. In that case the task is also notified: its poll_cancel() may be
-    /// running, and the task must be checked again after it.
+    /// caller must destroy the future and complete the task. Otherwise the thread that runs the task sees the mark. In
+    /// that case the task is also notified: its poll_cancel() may be running, and the task must be checked again after
+    /// it.
+    /// Preconditions: the caller has a reference of its own; see task_flags.
     [[nodiscard]] bool transition_to_shutdown() noexcept {
         return word_.change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now | cancelled, false};

@@ -34,6 +34,9 @@ namespace eddy::detail {
 ///
 /// References: one for the list of all tasks, until the task is complete; one that belongs to `notified`, and passes
 /// from the waker to the queue to the worker, until the run ends; one for the join handle; one for each waker.
+/// The thread that has set `running` has one too: a run that of `notified`; a shutdown that of the list, if it has
+/// removed the task from there, or one that it has added. The shutdown of an event loop adds one, because is_unshared()
+/// counts those of the list and of `running`.
 ///
 /// Each change is one step, so a word has a single history. All changes of the shared word are acq_rel: the thread that
 /// next runs the future, takes the output or frees the memory sees everything that was done under the word's previous
@@ -155,7 +158,7 @@ public:
         task.state.store(task.state.load(std::memory_order_relaxed) + sent, std::memory_order_relaxed);
     }
     /// Returns whether only the list, the join handle and, if it is queued or running, the event loop have references:
-    /// then no other thread has access to the task.
+    /// then no other thread has access to the task. The loop may have more than one: then this returns false.
     /// Preconditions: the caller has the join handle, on the loop's thread.
     [[nodiscard]] static bool is_unshared(const spawned_task& task) noexcept {
         const std::uint64_t own = (task.local & (task_flags::notified | task_flags::running)) != 0 ? 3 : 2;
