@@ -203,7 +203,8 @@ void scope_base::destroy_children() noexcept {
         if (locked.all_ended()) return;
         is_awaited_ = true;
     }
-    // The remaining children are being polled on other threads, which destroy them after the poll. So this is no loop.
+    // The remaining children are being polled on other threads, which destroy them after the poll.
+    EDDY_ASSERT(!runs_->is_loop(), "scope: a child of an event loop is polled, but not on this thread");
     const auto is_waiting = [](void* scope) noexcept {
         // SAFETY: `scope` is the `this` passed to held_up below. It outlives `here`.
         auto& self = *static_cast<scope_base*>(scope);

@@ -106,7 +106,6 @@ private:
         const waker none;
         context cx(none);
         static_cast<void>(poll_once(task_, cx));
-        task_.ops().destroy_future(task_);
         const blocking_end ends(pool_);
         complete_task(ends, task_, 2);
     }

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -341,6 +342,37 @@ TEST(TaskOwnerDeathTest, DestructionByItsOwnTaskIsReported) {
             }());
         },
         "task_owner was destroyed by one of its own children");
+}
+
+struct session {
+    task_owner tasks;
+};
+
+/// Runs a task of a session, whose function has the last reference to the session.
+void destroy_owner_in_closure(unsigned workers, bool is_coroutine) {
+    executor(workers).run([](bool spawns_coroutine) -> task<void> {
+        auto self = std::make_shared<session>();
+        if (spawns_coroutine) {
+            self->tasks.spawn([self]() -> task<void> {
+                while (self.use_count() > 1) co_await eddy::yield_now();
+            });
+        } else {
+            self->tasks.spawn([self] {
+                while (self.use_count() > 1) std::this_thread::yield();
+            });
+        }
+        self.reset();
+        co_await eddy::pending();
+    }(is_coroutine));
+}
+
+// covers: I20.3.15
+TEST(TaskOwnerDeathTest, DestructionByTheFunctionOfItsOwnTaskIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    for (const unsigned workers : {0u, 2u}) {
+        EXPECT_DEATH(destroy_owner_in_closure(workers, true), "task_owner was destroyed by one of its own children");
+        EXPECT_DEATH(destroy_owner_in_closure(workers, false), "task_owner was destroyed by one of its own children");
+    }
 }
 
 }  // namespace

@@ -21,7 +21,8 @@
 // inlining saves 2 % of the instructions of a spawn and join on the pool.
 //
 //     Runs, which polls tasks (worker, local_tasks, core_shared::poller)
-//         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once()
+//         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once(),
+//                                              which destroys a future that has ended
 //         void queue_again(spawned_task&)      queues a task that was woken during its poll, with its reference
 //         bool destroys_cancelled()            whether cancelled tasks are destroyed without poll_cancel()
 //         Owner& owner()
@@ -133,11 +134,15 @@ private:
 /// Returns the location at which the task that runs on this thread was spawned; null if there is none.
 [[nodiscard]] call_site spawn_site_here() noexcept;
 
-/// Polls the future, or the coroutine's frames. Returns whether it has ended. An exception becomes the task's outcome.
-/// Preconditions, here and below: the caller has the task's running bit, and `cx` has the task's waker.
+/// Polls the future, or the coroutine's frames. Returns whether it has ended; then it is destroyed.
+/// An exception becomes the task's outcome.
+/// Preconditions: the task is marked as polled, because the destructor is a part of the poll. Here and below: the
+/// caller has the task's running bit, and `cx` has the task's waker.
 [[gnu::always_inline]] inline bool poll_work(spawned_task& task, context& cx) noexcept {
     frame* const root = root_of(task);
-    return root != nullptr ? advance_root(*root, cx) : poll_future(task, cx);
+    const bool has_ended = root != nullptr ? advance_root(*root, cx) : poll_future(task, cx);
+    if (has_ended) task.ops().destroy_future(task);
+    return has_ended;
 }
 
 /// Same as poll_work(), and marks the task as polled meanwhile.
@@ -237,10 +242,7 @@ template <class Runs>
     case task_flags::run_action::free: return task.ops().free_memory(task);
     }
     const poll_end ended = runs.poll(task);
-    if (ended == poll_end::has_ended) {
-        task.ops().destroy_future(task);
-        return runs.owner().complete(task, 1);
-    }
+    if (ended == poll_end::has_ended) return runs.owner().complete(task, 1);
     switch (state.transition_to_idle(ended == poll_end::woke_itself)) {
     case task_flags::idle_action::none: return;
     case task_flags::idle_action::cancel: return cancel_task(runs, task);
