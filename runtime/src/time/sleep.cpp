@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/runtime_context.hpp>
 
 #include "time/time_driver.hpp"
@@ -44,11 +43,12 @@ bool sleep_future::poll_deadline(const waker& wake) {
     if (entry_.is_fired()) return true;
     const detail::runtime_context& here = detail::this_thread;
     if (entry_.is_armed()) {
-        // The sleep may be armed on another core, which fires its timers only while it runs, and may not run again. So
-        // the sleep moves to the core that polls it now. Workers of a pool process each other's timers, so it need not
-        // move between them.
-        const bool is_on_loop = here.executor.runs != nullptr && here.executor.runs->is_loop();
-        if (is_on_loop && here.executor.time != nullptr && here.executor.time != entry_.driver()) {
+        // A core fires its timers only while it runs, and the one on which the sleep is armed may not run again. So the
+        // sleep moves to the driver of this thread, from a core or to one. Workers of a pool process each other's
+        // timers, so it need not move between them.
+        const time_driver* const former = entry_.driver();
+        const time_driver* const current = here.executor.time;
+        if (current != nullptr && current != former && (current->is_of_core() || former->is_of_core())) {
             static_cast<void>(entry_.disarm());
         } else if (!time_driver::poll(entry_, wake)) {
             return false;

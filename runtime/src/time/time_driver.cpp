@@ -46,9 +46,10 @@ waker timer_entry::disarm() noexcept {
 
 // ---- Lifetime ----
 
-time_driver* time_driver::make(waker unpark) { return new time_driver(std::move(unpark)); }
+time_driver* time_driver::make(waker unpark, owner by) { return new time_driver(std::move(unpark), by); }
 
-time_driver::time_driver(waker unpark) noexcept : origin_(steady_clock::now()), unpark_(std::move(unpark)) {}
+time_driver::time_driver(waker unpark, owner by) noexcept
+    : origin_(steady_clock::now()), unpark_(std::move(unpark)), is_of_core_(by == owner::core) {}
 
 time_driver::~time_driver() {
     EDDY_ASSERT(!wheel_.next_expiration() && firing_.is_empty() && endless_.is_empty(),

@@ -34,10 +34,16 @@ public:
     /// The resolution of timers: 1/16 ms.
     static constexpr duration tick = std::chrono::nanoseconds(62'500);
 
+    enum class owner : bool { worker, core };
+
     /// Makes a driver with one reference. `unpark` is woken each time a deadline is armed that is earlier than all
     /// others, so that a parked event loop can shorten its wait. This includes calls on the loop's own thread, so it
     /// should be cheap if the loop is not parked. It must not own a reference to the driver's owner.
-    [[nodiscard]] static time_driver* make(waker unpark = {});
+    [[nodiscard]] static time_driver* make(waker unpark = {}, owner by = owner::worker);
+
+    /// Returns whether the driver is that of a core, whose timers fire only while it runs. Those of a worker are fired
+    /// by other workers, too.
+    [[nodiscard]] bool is_of_core() const noexcept { return is_of_core_; }
 
     /// Returns the time: that of steady_clock, or the paused time. After resume() the clock continues from the paused
     /// time, so it never goes backwards.
@@ -106,7 +112,7 @@ private:
     // A value that a tick cannot have: ticks are below 2^48.
     static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
-    explicit time_driver(waker unpark) noexcept;
+    time_driver(waker unpark, owner by) noexcept;
     ~time_driver();
 
     [[nodiscard]] std::uint64_t deadline_tick(time_point deadline) const noexcept;
@@ -137,6 +143,7 @@ private:
     entry_list endless_;       // entries with the deadline time_point::max(): never due, and ignored by auto_advance()
     const time_point origin_;  // tick 0
     const waker unpark_;
+    const bool is_of_core_;
 };
 
 }  // namespace eddy::detail

@@ -14,7 +14,7 @@ alignas(time_driver) constinit std::byte no_driver[sizeof(time_driver)]{};
 
 // SAFETY: the functions below are all that an event loop or a worker calls on the object, and none of them accesses its
 // bytes.
-time_driver* time_driver::make(waker) { return reinterpret_cast<time_driver*>(no_driver); }
+time_driver* time_driver::make(waker, owner) { return reinterpret_cast<time_driver*>(no_driver); }
 void time_driver::release() noexcept {}
 void time_driver::shutdown() noexcept {}
 void time_driver::synchronize() noexcept {}

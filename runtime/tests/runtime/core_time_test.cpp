@@ -25,6 +25,7 @@
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
+#include <eddy/runtime/runtime.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 #include <eddy/task/task.hpp>
@@ -489,6 +490,27 @@ TEST(CoreTime, SleepMovesToTheCoreThatPollsIt) {
         return;
     }
     FAIL() << "no sleep lasted until it had moved";
+}
+
+TEST(CoreTime, SleepMovesToTheRuntimeThatPollsIt) {
+    eddy::core former;
+    eddy::runtime pool;
+    const auto begin = [](auto& future) -> eddy::task<bool> {
+        const auto event = co_await eddy::select_biased(std::ref(future), eddy::ready());
+        co_return event.index() == 1;
+    };
+    auto nap = sleep(1h);
+    auto limited = eddy::time::timeout(1h, eddy::pending<void>());
+    const auto moves = [&](auto& future, bool to_worker) {
+        EXPECT_TRUE(former.run(begin(future)));
+        EXPECT_NE(former.next_deadline(), std::nullopt);
+        EXPECT_TRUE(to_worker ? pool.block_on(pool.spawn(begin(future))).value() : pool.block_on(begin(future)));
+        EXPECT_EQ(former.next_deadline(), std::nullopt) << "the timer stayed in a loop that may not run again";
+    };
+    for (const bool to_worker : {true, false}) {
+        moves(nap, to_worker);
+        moves(limited, to_worker);
+    }
 }
 
 TEST(CoreTime, ExtremeDurationsNeitherOverflowNorHang) {

@@ -16,9 +16,9 @@ namespace eddy::time {
 
 /// A future that is ready once a deadline has passed, and never before. Created by sleep() and sleep_until().
 ///
-/// The first poll puts it into the timer wheel of the polling event loop. It moves to the timer wheel of another `core`
-/// that polls it. If the event loop ends first, the task is woken, and the sleep moves to the event loop that polls it
-/// next. Only the waker of the latest poll is woken.
+/// The first poll puts it into the timer wheel of the polling event loop. It moves when a `core` polls it, or when
+/// another event loop polls it after a `core`. If the event loop ends first, the task is woken, and the sleep moves to
+/// the event loop that polls it next. Only the waker of the latest poll is woken.
 /// Errors: poll() throws `misuse`, with the call site of the sleep, if it needs an event loop and this thread has none,
 /// or if that loop has shut down.
 /// Cancel safety: safe. The destructor removes it from the timer wheel.

@@ -62,7 +62,7 @@ core_shared::core_shared(settings&& chosen)
     : executor(true),
       settings_(std::move(chosen)),
       place_(new sleeping_place(io())),
-      time_(time_driver::make(place_->waker())),
+      time_(time_driver::make(place_->waker(), time_driver::owner::core)),
       buffers_(new buffer_pool),
       owner_(this_thread_mark()),
       fork_generation_(sys::fork_generation()),
