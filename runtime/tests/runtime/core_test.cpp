@@ -659,6 +659,36 @@ TEST(Core, LoopWithoutIoWorksInAForkedChild) {
     }));
 }
 
+/// Returns whether a task of a loop is woken between two turns by what `sender_runs` calls.
+template <class Runs>
+bool is_woken_between_turns(eddy::core& loop, Runs sender_runs) {
+    auto [tx, rx] = oneshot<int>::channel();
+    std::optional<int> received;
+    const auto receives = [](oneshot<int>::receiver from, std::optional<int>& to) -> eddy::task<void> {
+        const auto value = co_await from;
+        to = value.value();
+    };
+    if (!loop.handle().spawn(receives(std::move(rx), received))) return false;
+    loop.turn(0ms);
+    sender_runs([&] { static_cast<void>(tx.send(6)); });
+    loop.turn(0ms);
+    return received == 6;
+}
+
+// covers: R020
+TEST(Core, LoopWithoutIoIsWokenBetweenTurnsInAForkedChild) {
+    auto loop = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_TRUE(support::is_true_in_child([&] { return is_woken_between_turns(loop, [](auto send) { send(); }); }));
+}
+
+// covers: R020
+TEST(Core, LoopWithoutIoIsWokenByAThreadOfAForkedChild) {
+    if (support::is_sanitized) GTEST_SKIP() << "ThreadSanitizer allows no new threads after this fork(2)";
+    auto loop = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_TRUE(support::is_true_in_child(
+        [&] { return is_woken_between_turns(loop, [](auto send) { std::thread(send).join(); }); }));
+}
+
 // covers: R020
 TEST(Core, LoopDestroyedInAForkedChildStillWorksInTheParent) {
     auto loop = std::make_unique<eddy::core>();

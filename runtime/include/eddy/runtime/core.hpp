@@ -41,6 +41,9 @@ class core_builder;
 /// child destroys the child's copies of the tasks and does not touch the parent's driver. If another thread of the
 /// parent used the core during the fork, the destructor in the child may wait forever for a lock of that thread. The
 /// child must not destroy the core in this case. The child may make a new core.
+/// A core without I/O is an exception: if it belongs to the thread that called fork(2), the child can use its copy of
+/// the core. If it belongs to another thread, which the child does not have, work that is sent to it in the child never
+/// runs.
 ///
 /// Thread safety: use it on its own thread only. Other threads use remote().
 /// Lifetime: objects that its tasks borrow must outlive the core. A local variable that is declared after the core is

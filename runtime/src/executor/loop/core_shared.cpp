@@ -15,7 +15,6 @@
 
 #include "executor/task/uncaught.hpp"
 #include "reactor/drivers/tick_error.hpp"
-#include "sys/fork.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -65,7 +64,6 @@ core_shared::core_shared(settings&& chosen)
       time_(time_driver::make(place_->waker(), time_driver::owner::core)),
       buffers_(new buffer_pool),
       owner_(this_thread_mark()),
-      fork_generation_(sys::fork_generation()),
       // relaxed: the numbers must only be distinct.
       id_(next_core_id.fetch_add(1, std::memory_order_relaxed)) {
     forget_wakers_in_children();

@@ -165,7 +165,6 @@ private:
     const std::unique_ptr<time_driver, releasing> time_;
     std::unique_ptr<buffer_pool, closing> buffers_;  // its last lease frees it
     const void* const owner_;
-    const std::uint64_t fork_generation_;
     const std::uint64_t id_;
     ref_count<> references_;
 

@@ -60,8 +60,7 @@ void core_shared::wake_scope_parent(waker&& parent) noexcept {
 }
 
 bool core_shared::send(spawned_task& task) noexcept {
-    // In a forked child no thread runs this copy of the loop, and a wake-up would reach the parent's loop.
-    if (sys::fork_generation() != fork_generation_) return false;
+    if (is_copy_in_child()) return false;  // a wake-up would reach the parent's loop
     using pushed = decltype(inbound_)::pushed;
     const pushed how = inbound_.push(task);
     if (how == pushed::owner_is_parked) place_->unpark();
