@@ -7,6 +7,8 @@ if(CMAKE_SCRIPT_MODE_FILE)
 endif()
 file(GLOB_RECURSE eddy_sources ${depends} RELATIVE ${folder} ${folder}/src/*.cpp)
 list(FILTER eddy_sources EXCLUDE REGEX "^src/(no_threads|reactor/drivers|reactor/ring|sys/[a-z]+)/")
+# The program `eddy` compiles these; the library has only the table of inspect/debug_table.hpp.
+list(FILTER eddy_sources EXCLUDE REGEX "^src/(inspect|trace)/")
 
 # Add and remove files, named relative to src/. What the list above excludes is chosen below, by name.
 function(add_parts)

@@ -163,11 +163,12 @@ check_lists() {
     return "$forgotten"
 }
 
-# Prints the packages that lack a library of EDDY_LIBRARIES. (CMake's and pkg-config's are made from the libraries.)
+# Prints the packages that lack a library of EDDY_LIBRARIES. (CMake's and pkg-config's are made from the libraries.) A folder
+# without headers is a program.
 libraries_without_a_package() {
     local name
     for name in "${libraries[@]}"; do
-        [[ $name != runtime ]] || continue
+        [[ $name != runtime && -d $name/include ]] || continue
         grep -q "component(\"$name\"" packaging/conan/conanfile.py || echo "packaging/conan/conanfile.py has no component $name"
         [[ ! -d $name/src ]] || compgen -G "packaging/debian/libeddy-$name[0-9]*.install" >/dev/null ||
             echo "packaging/debian has no package of $name"
@@ -176,14 +177,14 @@ libraries_without_a_package() {
 
 # Turns paths of public headers into lines that include them.
 as_includes() { sed 's|^[a-z]*/include/\(.*\)|#include <\1>|'; }
-public_headers() { find "${libraries[@]/%//include}" -name '*.hpp'; }
+public_headers() { find */include -name '*.hpp'; }
 include_flags=("${libraries[@]/#/-I}")
 include_flags=("${include_flags[@]/%//include}")
 
 # Prints the lines of the libraries, except in the folders sys, reactor/drivers and reactor/ring, that
 # include a header of the operating system or use one of its constants.
 names_of_the_system() {
-    find */include */src -name '*.[ch]pp' ! -path 'runtime/src/sys/*' ! -path 'http/src/sys/*' \
+    find */include */src -name '*.[ch]pp' ! -path 'runtime/src/sys/*' ! -path 'http/src/sys/*' ! -path 'inspect/src/sys/*' \
         ! -path 'runtime/src/reactor/drivers/*' ! -path 'runtime/src/reactor/ring/*' | sort | xargs awk '
         { code = $0; gsub(/"[^"]*"/, "", code); sub(/\/\/.*/, "", code) }
         code ~ /^ *# *include <((arpa|linux|net|netinet|sys)\/|(fcntl|netdb|poll|pthread|sched|signal|termios|unistd)[.]h)/ ||
@@ -503,10 +504,10 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
 # HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
-# with other servers. eddy::tls with other implementations of TLS, and with scanners.
+# with other servers. eddy::tls with other implementations of TLS, and with scanners. The flight recorder's file with Perfetto.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer)
+    local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer example_trace)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
@@ -517,6 +518,9 @@ check_clients() {
     local driver status=0
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
+    status=0
+    tests/clients/run_perfetto.sh build/release/tests/example_trace || status=$?
+    ((status == 0 || status == 77)) || die "Perfetto reads something else from a trace than it contains; see above"
     status=0
     tests/clients/http_corpus.sh || status=$?
     ((status == 0 || status == 77)) || die "other servers frame a request of the corpus differently; see above"

@@ -18,4 +18,8 @@ std::uint64_t fork_generation() noexcept {
 
 void call_in_children(void (*f)()) noexcept { static_cast<void>(pthread_atfork(nullptr, nullptr, f)); }
 
+void hold_during_forks(void (*lock)(), void (*unlock)(), void (*unlock_in_child)()) noexcept {
+    static_cast<void>(pthread_atfork(lock, unlock, unlock_in_child));
+}
+
 }  // namespace eddy::sys

@@ -40,5 +40,8 @@ private:
 
 /// Calls `f` in each child that is forked from now on, before fork(2) returns there. This cannot be undone.
 void call_in_children(void (*f)()) noexcept;
+/// Calls `lock` before each fork(2) from now on, and after it `unlock` in the parent and `unlock_in_child` in the
+/// child, so that no other thread has the lock in the child. This cannot be undone.
+void hold_during_forks(void (*lock)(), void (*unlock)(), void (*unlock_in_child)()) noexcept;
 
 }  // namespace eddy::sys

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Stubs for the parts of the library that an event loop and a worker call but that are not explored. There is no I/O.
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 
 #include <eddy/detail/frame_pool.hpp>
 
 #include "executor/pool/pool.hpp"
+#include "executor/task/registry.hpp"
 #include "executor/task/uncaught.hpp"
 #include "explore/core_stand_ins.hpp"
 #include "reactor/drivers/tick_error.hpp"
@@ -30,6 +32,10 @@ unsigned processor_count() noexcept { return 1; }
 namespace eddy::detail {
 
 void flush_freed_blocks() noexcept {}
+// Only readers of the process's memory use the list of executors.
+listed_executor::listed_executor(inspect::executor_kind, std::uint64_t, listed_ring, std::size_t, std::size_t) noexcept
+    : record_{} {}
+listed_executor::~listed_executor() = default;
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,

@@ -10,9 +10,11 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <eddy/future/ready.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
@@ -84,6 +86,19 @@ TEST_F(RuntimeFork, ErrorOfParentsRuntimeNamesTheFork) {
     };
     EXPECT_TRUE(is_true_in_child(names_fork));
     EXPECT_FALSE(names_fork());
+}
+
+TEST(LoopFork, ChildMayCreateLoopWhileParentCreatesOthers) {
+    std::atomic<bool> is_over = false;
+    std::jthread creates([&] {
+        while (!is_over) const eddy::core other;
+    });
+    for (int i = 0; i < 50; ++i)
+        EXPECT_TRUE(is_true_in_child([] {
+            eddy::core mine;
+            return mine.run(number(1)) == 1;
+        }));
+    is_over = true;
 }
 
 TEST_F(RuntimeFork, ShutdownInForkedChildReturnsImmediately) {

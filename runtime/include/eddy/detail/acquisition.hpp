@@ -7,6 +7,7 @@
 
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 
@@ -60,6 +61,12 @@ public:
     [[nodiscard]] bool is_fresh() const noexcept { return record_.is_fresh(); }
     [[nodiscard]] Count count() const noexcept { return count_; }
     [[nodiscard]] const State* state() const noexcept { return from_; }
+    /// The offset of the address of the permits, for readers of the program's memory.
+    [[nodiscard]] static constexpr std::uint32_t offset_of_state() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return EDDY_OFFSET(acquisition, from_);
+        EDDY_END_OFFSETS
+    }
 
 private:
     [[gnu::noinline]] acquired poll_slowly(context& cx, const char* what) {

@@ -195,8 +195,7 @@ struct awaited_result<F, Tries> {
 
 /// Polls a future in place and keeps its outcome until await_resume(): the result of its poll(), or an exception. The
 /// result is constructed here, and moved only once, by take(): a move of a std::string is a branch and six stores.
-/// Two members have a second meaning, because a flag would cost a word per await. `ask` is null if the future has
-/// thrown. `future_` is null if a future without output has ended.
+/// `awaited` is null if a future without output has ended.
 /// `Out` is the awaiting coroutine's output for `try_`, and void for a plain await.
 /// Lifetime: refers to the future, which lives in the awaiting coroutine's frame or outlives it.
 template <class F, class Out, bool Checks>
@@ -207,13 +206,7 @@ public:
     static constexpr bool tries = !std::is_void_v<Out>;
     using awaited_type = typename std::conditional_t<tries, value_of_try<output>, std::type_identity<output>>::type;
 
-    leaf_awaiter(frame& awaiting, F& future) noexcept : leaf{&leaf_awaiter::answer, awaiting}, future_(&future) {}
-    leaf_awaiter(const leaf_awaiter&) = delete;
-    leaf_awaiter& operator=(const leaf_awaiter&) = delete;
-    ~leaf_awaiter() {
-        if (has_thrown()) [[unlikely]]
-            destroy_exception(error_);
-    }
+    leaf_awaiter(frame& awaiting, F& future) noexcept : leaf(operations, awaiting, &future) {}
 
     [[gnu::always_inline]] bool await_ready() noexcept { return poll(waiter.polled_by()) && !failed(); }
 
@@ -226,9 +219,9 @@ public:
 
     awaited_type take() {
         if (has_thrown()) [[unlikely]]
-            std::rethrow_exception(error_);
+            std::rethrow_exception(error);
         if constexpr (leaves_output) {
-            return future_->take_output(source_location_of(waiter.where));  // for the text of misuse
+            return future().take_output(source_location_of(waiter.where));  // for the text of misuse
         } else {
             if (!has_ended()) [[unlikely]]
                 throw_resumed_too_early(source_location_of(waiter.where));
@@ -247,6 +240,7 @@ protected:
         auto& me = static_cast<leaf_awaiter&>(self);
         return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
     }
+    static constexpr leaf_ops operations{&answer, &shape_of<std::remove_cv_t<F>>};
 
     /// Returns whether there is an output that is not an error.
     [[nodiscard]] bool has_succeeded() noexcept {
@@ -255,17 +249,18 @@ protected:
     }
     /// Returns the future.
     /// Preconditions: it has neither thrown nor ended without output.
-    [[nodiscard]] const F& awaited_future() noexcept { return *future_; }
+    [[nodiscard]] const F& awaited_future() noexcept { return future(); }
 
 private:
     static constexpr bool leaves_output = keeps_output<F> && !tries;
     static constexpr bool has_result = !leaves_output && !std::is_void_v<output>;
 
-    [[nodiscard]] bool has_thrown() const noexcept { return ask == nullptr; }
+    // SAFETY: the constructor has stored the address of an F, which may be const only if F is.
+    [[nodiscard]] F& future() const noexcept { return *static_cast<F*>(const_cast<void*>(awaited)); }
     /// Returns whether there is a result.
     [[nodiscard]] bool has_ended() const noexcept {
         if constexpr (has_result) return this->result.is_ready();
-        return !has_thrown() && future_ == nullptr;
+        return !has_thrown() && awaited == nullptr;
     }
     bool failed() noexcept {
         if constexpr (tries) return has_ended() && ends_coroutine<Out>(*this->result);
@@ -281,20 +276,20 @@ private:
         context_access::set_call_site(cx, waiter.where);
         try {
             if constexpr (leaves_output) {
-                return future_->poll_end(cx);
+                return future().poll_end(cx);
             } else if constexpr (has_result) {
                 // A placement new, because construct_at() would add a move. The old result is "not ready", which needs
                 // no destructor call.
-                ::new (static_cast<void*>(std::addressof(this->result))) poll_result<output>(future_->poll(cx));
+                ::new (static_cast<void*>(std::addressof(this->result))) poll_result<output>(future().poll(cx));
                 return this->result.is_ready();
             } else {
-                if (!future_->poll(cx).is_ready()) return false;
-                future_ = nullptr;
+                if (!future().poll(cx).is_ready()) return false;
+                awaited = nullptr;
             }
         } catch (...) {
             if constexpr (has_result) std::construct_at(std::addressof(this->result), not_ready);
-            std::construct_at(std::addressof(error_), std::current_exception());
-            ask = nullptr;
+            std::construct_at(std::addressof(error), std::current_exception());
+            ops = nullptr;
         }
         return true;
     }
@@ -312,15 +307,10 @@ private:
 
     leaf_answer cancel(context& cx) {
         if constexpr (cancellable_future<F>) {
-            if (!future_->poll_cancel(cx).is_ready()) return leaf_answer::not_ready;
+            if (!future().poll_cancel(cx).is_ready()) return leaf_answer::not_ready;
         }
         return leaf_answer::ready;
     }
-
-    union {
-        F* future_;
-        std::exception_ptr error_;
-    };
 };
 
 /// A future that is ready as soon as its task is woken, for any reason. Its class declares

@@ -57,7 +57,7 @@ public:
     explicit checked_awaiter(frame& awaiting, Args&&... args)
         : A(awaiting, std::forward<Args>(args)...), awaiting_here_(awaiting), awaited_at_(awaiting.where) {
         check_native_stack(awaited_at_);
-        if constexpr (is_recorded) static_cast<leaf&>(*this).ask = &checked_awaiter::ask_recorded;
+        if constexpr (is_recorded) static_cast<leaf&>(*this).ops = &recorded;
     }
     checked_awaiter(const checked_awaiter&) = delete;
     checked_awaiter& operator=(const checked_awaiter&) = delete;
@@ -88,6 +88,12 @@ private:
             }
         }
     }
+
+    static constexpr leaf_ops make_recorded() noexcept {
+        if constexpr (is_recorded) return {&ask_recorded, A::operations.shape};
+        return {};
+    }
+    static constexpr leaf_ops recorded = make_recorded();
 
     static leaf_answer ask_recorded(leaf& self, context& cx, leaf_request what) {
         // SAFETY: only this class's constructor installs this function, in its own base.

@@ -14,6 +14,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -211,6 +212,8 @@ private:
     template <class Call>
     auto try_transfer(direction way, const Call& call);
 
+    friend struct debug_offsets;
+
     // Each waiting connection has an io_socket in its coroutine frame, so it is kept small: no io::registration.
     int fd_ = -1;
     atomic<state> state_{state::unregistered};
@@ -246,6 +249,14 @@ public:
             record_.wait(cx);
         }
         return answer;
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<>{Way == direction::read ? wait_kind::readable : wait_kind::writable,
+                                    EDDY_OFFSET(socket_future, socket_)};
+        EDDY_END_OFFSETS
     }
 
 protected:

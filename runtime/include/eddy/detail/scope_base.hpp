@@ -133,6 +133,7 @@ protected:
     executor* runs_ = nullptr;  // this scope has a reference
 
 private:
+    friend struct debug_offsets;
     class guard;
 
     /// Returns whether there are children, or a thread still has the lock.

@@ -127,6 +127,8 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return permits(word_.load(std::memory_order_relaxed)); }
 
 protected:
+    friend struct debug_offsets;
+
     /// Returns whether a new request for `count` permits can be met immediately.
     [[nodiscard]] static constexpr bool fits(word now, std::size_t count) noexcept {
         return count == 0 || ((now & waiting) == 0 && permits(now) >= count);

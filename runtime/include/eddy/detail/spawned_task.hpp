@@ -13,6 +13,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/unread_failure.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
@@ -47,6 +48,11 @@ struct spawned_ops {
     /// Destroys an outcome that was not taken. Returns its exception, or a description of its error; an empty failure
     /// if there is none.
     unread_failure (*drop_output)(spawned_task& task) noexcept;
+
+    // For readers of the program's memory:
+    std::uint32_t name_offset = 0;             ///< of the name in the task, a std::string; 0 if it has none
+    std::uint32_t work_offset = 0;             ///< of the future in the task
+    const shape_record* work_shape = nullptr;  ///< of the future; null if it is a coroutine, or not known
 };
 
 /// A task: the header in front of its outcome and its future. For its states, see task_flags in src/executor/task.

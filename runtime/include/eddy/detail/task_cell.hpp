@@ -11,6 +11,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/wait_shape.hpp>
 
 // The typed part of a task: its outcome, its name and its work, in one block with the header.
 
@@ -95,6 +96,13 @@ private:
             made.poll_cancel = &poll_cancel;
         }
         if constexpr (IsDetached) made.poll_cancel = &end_at_once;
+        EDDY_BEGIN_OFFSETS
+        if constexpr (is_named) made.name_offset = EDDY_OFFSET(task_cell, name_);
+        if constexpr (future<W> && !cell_work<W>::is_coroutine) {
+            made.work_offset = EDDY_OFFSET(task_cell, work_);  // a std::optional of the future, at the begin
+            made.work_shape = &shape_of<W>;
+        }
+        EDDY_END_OFFSETS
         return made;
     }
     static constexpr spawned_ops operations = make_operations();

@@ -10,6 +10,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/slot.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 
 // The virtual stack: a chain of coroutine frames that await each other, polled as one future.
@@ -49,12 +50,32 @@ enum class leaf_request : unsigned char {
 
 struct frame;
 
-/// A future that a coroutine awaits in place.
-struct leaf {
+struct leaf;
+
+/// The constant part of a leaf. Readers of the program's memory know it as a leaf_record (inspect/docs/format.md).
+struct leaf_ops {
     /// Polls or cancels the future. Throws only what the future's poll_cancel() throws. An exception of its poll() is
     /// stored for the coroutine.
     leaf_answer (*ask)(leaf& self, context& cx, leaf_request what);
-    frame& waiter;  ///< the coroutine that awaits the future
+    const shape_record* shape;  ///< of the future
+};
+
+/// A future that a coroutine awaits in place.
+struct leaf : immovable {
+    leaf(const leaf_ops& operations, frame& awaiting, const void* future) noexcept
+        : ops(&operations), waiter(awaiting), awaited(future) {}
+    ~leaf() {
+        if (has_thrown()) [[unlikely]]
+            destroy_exception(error);
+    }
+    [[nodiscard]] bool has_thrown() const noexcept { return ops == nullptr; }
+
+    const leaf_ops* ops;  ///< null if the future has thrown: a flag would cost a word per await
+    frame& waiter;        ///< the coroutine that awaits the future
+    union {
+        const void* awaited;
+        std::exception_ptr error;
+    };
 };
 
 /// The position of a virtual stack, in its root: what happens at the next poll, or the poll that is in progress. In the
@@ -204,7 +225,11 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
 inline void wait_for(leaf& on) noexcept { on.waiter.root().at = stack_position::waits(on); }
 
 /// Makes a new coroutine frame the root of a virtual stack.
-inline void begin_root(frame& root) noexcept { root.at = stack_position::resumes(root); }
+/// It has no call site yet: not that of an earlier coroutine in the same memory.
+inline void begin_root(frame& root) noexcept {
+    root.at = stack_position::resumes(root);
+    root.where = nullptr;
+}
 
 /// The part of run_root() for a root that was started before.
 [[nodiscard]] EDDY_API bool run_begun_root(frame& root, slot_base& outcome, context& cx);

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -30,6 +31,15 @@ public:
     using output_type = std::optional<detail::item_t<S>>;
 
     explicit next_future(S& from) noexcept : from_(&from) {}
+
+    /// For readers of the program's memory: the stream waits.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        if constexpr (requires { S::awaited_items; })
+            return detail::wait_shape<>{S::awaited_items, EDDY_OFFSET(next_future, from_)};
+        return detail::wait_shape<>{detail::wait_kind::other, 0};
+        EDDY_END_OFFSETS
+    }
 
     friend auto awaited_object(const next_future& me) noexcept {
         return detail::awaited_part_of<detail::direction::read>(*me.from_);

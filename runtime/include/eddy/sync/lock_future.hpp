@@ -6,6 +6,7 @@
 
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/semaphore_state.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
@@ -33,6 +34,14 @@ public:
     poll_result<Guard> poll(context& cx) {
         if (wait_.poll(cx, Guard::operation) == eddy::detail::acquired::not_yet) return not_ready;
         return Guard(typename Guard::held(*value_, std::move(owner_), wait_.count()));
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{Guard::awaited,
+                                          EDDY_OFFSET(lock_future, wait_) + decltype(wait_)::offset_of_state()};
+        EDDY_END_OFFSETS
     }
 
     friend const void* acquired_from(const lock_future& me) noexcept { return me.wait_.state(); }

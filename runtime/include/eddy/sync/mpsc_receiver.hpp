@@ -12,6 +12,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/mpsc_channel.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -39,6 +40,7 @@ public:
     using recv_many_future = mpsc_recv_many_future<Channel>;
 
     static constexpr bool consumes_budget = true;
+    static constexpr auto awaited_items = eddy::detail::wait_kind::channel_receive;
 
     static constexpr const char* wakes_one_task = "a receiver of a sync::mpsc";
 

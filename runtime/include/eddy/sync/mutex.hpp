@@ -14,6 +14,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/held_lock.hpp>
 #include <eddy/detail/semaphore_state.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/wait.hpp>
@@ -31,6 +32,7 @@ class [[nodiscard("it unlocks when it is destroyed")]] basic_mutex_guard
     : public eddy::detail::held_lock<T, Owner, eddy::detail::one_permit> {
     using held = eddy::detail::held_lock<T, Owner, eddy::detail::one_permit>;
     static constexpr const char* operation = "a mutex's lock()";
+    static constexpr auto awaited = eddy::detail::wait_kind::mutex;
     template <class, class>
     friend class basic_mutex_guard;
     template <class>

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/notify_state.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -90,6 +91,13 @@ public:
         : of_(other.of_), waiter_(other.waiter_, "a notify's notified()") {}
     basic_notified_future& operator=(basic_notified_future&&) = delete;
     ~basic_notified_future() { of_->state_.leave(waiter_); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::notify, EDDY_OFFSET(basic_notified_future, of_)};
+        EDDY_END_OFFSETS
+    }
 
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;

@@ -13,6 +13,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -215,6 +216,13 @@ public:
     ~receiver() {
         eddy::detail::check_not_awaited(this, "a receiver of a sync::oneshot");
         if (channel_ && channel_->close()) channel_->value.reset();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::oneshot, EDDY_OFFSET(receiver, channel_)};
+        EDDY_END_OFFSETS
     }
 
     friend const receiver* awaited_object(const receiver& me) noexcept { return std::addressof(me); }

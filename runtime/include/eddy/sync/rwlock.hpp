@@ -16,6 +16,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/held_lock.hpp>
 #include <eddy/detail/semaphore_state.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/lock_future.hpp>
@@ -31,6 +32,7 @@ class [[nodiscard("it unlocks when it is destroyed")]] basic_read_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
     using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's read()";
+    static constexpr auto awaited = eddy::detail::wait_kind::read_lock;
     template <class, class>
     friend class basic_read_guard;
     template <class, class>
@@ -68,6 +70,7 @@ class [[nodiscard("it unlocks when it is destroyed")]] basic_write_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
     using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's write()";
+    static constexpr auto awaited = eddy::detail::wait_kind::write_lock;
     template <class, class>
     friend class basic_write_guard;
     template <class>

@@ -16,6 +16,7 @@
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/semaphore_state.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -268,6 +269,14 @@ public:
         case eddy::detail::acquired::not_yet: break;
         }
         return not_ready;
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::semaphore, EDDY_OFFSET(basic_acquire_future, wait_) +
+                                                                                  decltype(wait_)::offset_of_state()};
+        EDDY_END_OFFSETS
     }
 
     friend const void* acquired_from(const basic_acquire_future& me) noexcept { return me.wait_.state(); }

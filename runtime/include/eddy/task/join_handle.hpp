@@ -16,6 +16,7 @@
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spawned_task.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -148,6 +149,13 @@ public:
     ~join_handle() {
         detail::check_not_awaited(this, "a join_handle");
         if (task_ != nullptr) detail::drop_join_handle(*task_);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::join, EDDY_OFFSET(join_handle, task_)};
+        EDDY_END_OFFSETS
     }
 
     friend const join_handle* awaited_object(const join_handle& me) noexcept { return std::addressof(me); }

@@ -13,6 +13,7 @@
 #include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/virtual_stack.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -86,6 +87,13 @@ public:
         } else {
             return not_ready;
         }
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::frames, EDDY_OFFSET(task, frame_)};
+        EDDY_END_OFFSETS
     }
 
     /// For use by co_await. The frame stands for the task, since a combinator may move a task that it owns.

@@ -7,6 +7,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/timer_entry.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -51,6 +52,13 @@ public:
 
     /// Returns a sleep that ends `d` from now; see sleep().
     [[nodiscard]] static sleep_future after(duration d, std::source_location where) noexcept;
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::timer, EDDY_OFFSET(sleep_future, deadline_)};
+        EDDY_END_OFFSETS
+    }
 
     friend const sleep_future* awaited_object(const sleep_future& me) noexcept { return &me; }
 

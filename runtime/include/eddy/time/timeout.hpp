@@ -14,6 +14,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -77,6 +78,17 @@ public:
         if (inner_.has_value() && !inner_->poll_cancel(cx).is_ready()) return not_ready;
         end();
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory. While a task waits for it, it has both futures.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<2>{
+            eddy::detail::wait_kind::any_of,
+            0,
+            {eddy::detail::child_at<F>(EDDY_OFFSET(timeout_future, inner_)),
+             eddy::detail::child_at<sleep_future>(EDDY_OFFSET(timeout_future, deadline_), "deadline")}};
+        EDDY_END_OFFSETS
     }
 
 private:

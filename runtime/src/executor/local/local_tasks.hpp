@@ -106,6 +106,8 @@ private:
     end_driver end_;  // the first of the drivers that wait until no task is left
     /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.
     atomic<const void*> polled_on_{nullptr};
+
+    listed_executor listed_{inspect::executor_kind::local_set, 0, tasks_.ring()};  // last: it is destroyed first
 };
 
 }  // namespace eddy::detail

@@ -181,7 +181,8 @@ private:
     std::chrono::steady_clock::time_point last_look_{};
     std::uint64_t polls_ = 0;
     std::uint64_t turns_ = 0;
-    std::source_location run_at_;  // the last call that has run the loop
+    std::source_location run_at_;                                              // the last call that has run the loop
+    listed_executor listed_{inspect::executor_kind::loop, id_, live_.ring()};  // last: it is destroyed first
 };
 
 }  // namespace eddy::detail

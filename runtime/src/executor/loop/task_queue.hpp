@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
+#include "executor/task/registry.hpp"
 #include "executor/task/task_state.hpp"
 
 namespace eddy::detail {
@@ -77,7 +80,8 @@ class live_list : immovable {
 public:
     [[nodiscard]] spawned_task* front() const noexcept { return task_at(ring_.next); }
     [[nodiscard]] spawned_task* after(const spawned_task& task) const noexcept { return task_at(task.next); }
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] std::size_t size() const noexcept { return added_ - removed_; }
+    [[nodiscard]] listed_ring ring() const noexcept { return {&ring_, &added_, &removed_}; }
     /// Returns whether the task is, or was, in the list.
     [[nodiscard]] static bool was_added(const spawned_task& task) noexcept { return task.next != nullptr; }
 
@@ -85,7 +89,7 @@ public:
         task.previous = &ring_;
         task.next = ring_.next;
         ring_.next = ring_.next->previous = &task;
-        ++size_;
+        count(added_);
     }
 
     /// Removes a task that has ended. Returns whether it was in the list; the caller then owns the list's reference.
@@ -93,18 +97,26 @@ public:
         if (task.previous == nullptr) return false;
         task.previous->next = task.next;
         task.next->previous = std::exchange(task.previous, nullptr);
-        --size_;
+        count(removed_);
         return true;
     }
 
 private:
+    /// Adds one to a counter, after the stores to the ring, for readers of the program's memory. The compiler keeps
+    /// this order, and so do x86 processors. Others may not: there a reader may see a list that has another number of
+    /// tasks than the counters say, and reads it again. A store with memory_order_release would cost two instructions.
+    static void count(std::uint64_t& counter) noexcept {
+        std::atomic_signal_fence(std::memory_order_release);
+        ++counter;
+    }
     // SAFETY: all other links of the ring are spawned tasks.
     [[nodiscard]] spawned_task* task_at(task_link* link) const noexcept {
         return link == &ring_ ? nullptr : static_cast<spawned_task*>(link);
     }
 
     task_link ring_{&ring_, &ring_};
-    std::size_t size_ = 0;
+    std::uint64_t added_ = 0;
+    std::uint64_t removed_ = 0;
 };
 
 }  // namespace eddy::detail

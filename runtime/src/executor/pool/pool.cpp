@@ -112,7 +112,9 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
       driver_(used),
       idle_(static_cast<unsigned>(drivers.size())),
-      lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
+      lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)),
+      listed_(inspect::executor_kind::pool, id_, lists_[0].ring(), drivers.size() + lists_for_others,
+              sizeof(task_list)) {
     const bool shares_io = drivers.size() > 1 && drivers[0] != nullptr && drivers[0] == drivers[1];
     for (auto& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());

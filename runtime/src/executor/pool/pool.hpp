@@ -275,6 +275,7 @@ private:
     held_up* held_up_ = nullptr;  // a list, in no order
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
+    listed_executor listed_;  // last: it is destroyed first
 };
 
 /// Marks this thread as waiting for other polls to end, so that wait_until_closed() does not wait for it in turn. Does

@@ -55,7 +55,7 @@ inline frame* end_frame(frame& ended) noexcept {
     frame* current = &was.innermost();
     root.at = stack_position::polled(cx);
     if (was.is_waiting()) {
-        const leaf_answer answer = was.waits_for().ask(was.waits_for(), cx, leaf_request::poll);
+        const leaf_answer answer = was.waits_for().ops->ask(was.waits_for(), cx, leaf_request::poll);
         if (answer == leaf_answer::not_ready) {
             root.at = was;
             return false;

@@ -9,6 +9,7 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
+#include "executor/task/registry.hpp"
 #include "executor/task/task_state.hpp"
 
 namespace eddy::detail {
@@ -70,6 +71,8 @@ public:
         const std::lock_guard guard(lock_);
         for (spawned_task* task = task_at(ring_.next); task != nullptr; task = task_at(task->next)) visit(*task);
     }
+
+    [[nodiscard]] listed_ring ring() const noexcept { return {&ring_, &spawned_, &ended_}; }
 
     // Counters. acquire: pairs with the release in count(). pool::alive() reads the ended counters first, and must then
     // see the spawn of each task that it has counted as ended.

@@ -124,6 +124,11 @@ public:
         return true;
     }
     bool cancel(context& cx) { return cancel_root(root_, cx); }
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{wait_kind::frames, EDDY_OFFSET(begun_stack, root_)};
+        EDDY_END_OFFSETS
+    }
 
 private:
     frame* root_;
@@ -132,8 +137,7 @@ private:
 /// Awaits a begun stack, which writes its outcome to the result slot of the awaiting frame.
 class stack_awaiter : leaf {
 public:
-    stack_awaiter(frame& awaiting, begun_stack& awaited) noexcept
-        : leaf{&stack_awaiter::answer, awaiting}, awaited_(awaited) {}
+    stack_awaiter(frame& awaiting, begun_stack& awaited) noexcept : leaf(operations, awaiting, &awaited) {}
 
     bool await_ready() noexcept { return poll(waiter.polled_by()); }
     void await_suspend(const auto&) noexcept { wait_for(*this); }
@@ -143,15 +147,17 @@ private:
     static leaf_answer answer(leaf& self, context& cx, leaf_request what) {
         // SAFETY: only this class's constructor installs this function, in its own base.
         auto& me = static_cast<stack_awaiter&>(self);
-        const bool has_ended = what == leaf_request::poll ? me.poll(cx) : me.awaited_.cancel(cx);
+        const bool has_ended = what == leaf_request::poll ? me.poll(cx) : me.stack().cancel(cx);
         return has_ended ? leaf_answer::ready : leaf_answer::not_ready;
     }
     bool poll(context& cx) noexcept {
         context_access::set_call_site(cx, waiter.where);
-        return awaited_.run(*waiter.outcome, cx);
+        return stack().run(*waiter.outcome, cx);
     }
+    // SAFETY: the constructor has stored the address of one.
+    [[nodiscard]] begun_stack& stack() const noexcept { return *static_cast<begun_stack*>(const_cast<void*>(awaited)); }
 
-    begun_stack& awaited_;
+    static constexpr leaf_ops operations{&answer, &shape_of<begun_stack>};
 };
 
 /// A coroutine that awaits a begun stack. The caller gets its frame.
@@ -191,7 +197,7 @@ bool cancel_root(frame*& owned, context& cx) {
     if (root.at.is_waiting()) {
         leaf& waits_for = root.at.waits_for();
         const while_active guard(root, cx);
-        if (waits_for.ask(waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
+        if (waits_for.ops->ask(waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
     }
     destroy_stack(root);
     owned = nullptr;

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "find_table.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+namespace eddy::inspect {
+
+namespace {
+
+constexpr std::size_t chunk = 65'536;
+
+/// The bytes of one range that are searched: the data of a module is much smaller.
+constexpr std::uint64_t most_searched = std::uint64_t{1} << 32;
+
+/// Reads a part of a range page by page, since some pages may not exist. Missing pages are zeros.
+void read_chunk(target_memory& memory, address from, std::span<std::byte> into) {
+    std::ranges::fill(into, std::byte{0});
+    std::vector<piece> pieces;
+    for (std::size_t at = 0; at < into.size(); at += cached_memory::page_size)
+        pieces.push_back({from + at, into.subspan(at, std::min(cached_memory::page_size, into.size() - at))});
+    memory.read(pieces);
+}
+
+bool is_table(target_memory& memory, address at) {
+    debug_table found;
+    piece whole{at, std::as_writable_bytes(std::span(&found, 1))};
+    memory.read(std::span(&whole, 1));
+    return whole.is_read && found.magic == table_magic && found.self == at;
+}
+
+std::optional<address> find_in(target_memory& memory, const mapping& range) {
+    std::vector<std::byte> bytes(chunk);
+    const std::string_view magic(table_magic.data(), table_magic.size());
+    const std::uint64_t size = range.begin < range.end ? range.end - range.begin : 0;
+    for (std::uint64_t done = 0; done < std::min(size, most_searched); done += chunk) {
+        const address from = range.begin + done;
+        const auto part = std::span(bytes).first(std::min<std::uint64_t>(chunk, size - done));
+        read_chunk(memory, from, part);
+        const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
+        // The table is aligned to 128 bytes, so it is in one chunk.
+        for (auto at = text.find(magic); at != std::string_view::npos; at = text.find(magic, at + 1))
+            if (at % 128 == 0 && is_table(memory, from + at)) return from + at;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<mapping> data_of_modules(std::span<const mapping> all) {
+    std::vector<mapping> found;
+    for (const mapping& one : all) {
+        const bool follows = one.file.empty() && !found.empty() && found.back().end == one.begin;
+        if (!one.is_code && (one.is_of_module || follows)) found.push_back(one);
+    }
+    return found;
+}
+
+std::optional<address> find_table(target_memory& memory, std::span<const mapping> mappings) {
+    for (const mapping& range : data_of_modules(mappings))
+        if (const auto found = find_in(memory, range)) return found;
+    return std::nullopt;
+}
+
+}  // namespace eddy::inspect

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+#include "sys/core_file.hpp"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace eddy::inspect {
+
+namespace {
+
+// The limits of what a damaged file makes the reader keep. The kernel writes the note of files among the first ones.
+constexpr std::size_t most_note_bytes = 64 << 20;
+constexpr std::size_t most_file_ranges = 262'144;
+constexpr std::size_t most_parts = 1 << 20;
+
+/// A regular file. It is read, not mapped: another process may shorten it meanwhile.
+class open_file {
+public:
+    explicit open_file(const std::string& path) {
+        struct stat about{};
+        // A pipe or a device is not opened at all; O_NONBLOCK, since the path may be another file by now.
+        if (stat(path.c_str(), &about) == 0 && is_regular(about))
+            fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (error_ == 0 && (fd_ < 0 || fstat(fd_, &about) != 0)) error_ = errno;
+        if (error_ == 0 && is_regular(about)) size_ = static_cast<std::uint64_t>(about.st_size);
+    }
+    open_file(open_file&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), size_(other.size_), error_(other.error_) {}
+    open_file& operator=(open_file&&) = delete;
+    ~open_file() {
+        if (fd_ >= 0) close(fd_);
+    }
+
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    [[nodiscard]] std::string why_not() const { return is_other_ ? "is no regular file" : std::strerror(error_); }
+    [[nodiscard]] bool is_open() const noexcept { return error_ == 0; }
+
+    /// Copies bytes. Returns false if some of them are behind the end of the file.
+    [[nodiscard]] bool read(std::uint64_t offset, std::span<std::byte> into) const noexcept {
+        if (offset > size_ || size_ - offset < into.size()) return false;
+        while (!into.empty()) {
+            const ssize_t count = pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
+            if (count < 0 && errno == EINTR) continue;
+            if (count <= 0) return false;
+            into = into.subspan(static_cast<std::size_t>(count));
+            offset += static_cast<std::uint64_t>(count);
+        }
+        return true;
+    }
+    /// Copies an object. Returns nothing behind the end of the file.
+    template <class T>
+    [[nodiscard]] std::optional<T> get(std::uint64_t offset) const noexcept {
+        T found;
+        if (!read(offset, std::as_writable_bytes(std::span(&found, 1)))) return std::nullopt;
+        return found;
+    }
+    [[nodiscard]] bool is_elf() const noexcept {
+        const auto magic = get<std::array<char, SELFMAG>>(0);
+        return magic && std::memcmp(magic->data(), ELFMAG, SELFMAG) == 0;
+    }
+
+private:
+    bool is_regular(const struct stat& about) noexcept {
+        if (S_ISREG(about.st_mode)) return true;
+        is_other_ = true;
+        error_ = EINVAL;
+        return false;
+    }
+
+    int fd_ = -1;
+    std::uint64_t size_ = 0;
+    int error_ = 0;
+    bool is_other_ = false;
+};
+
+/// A range of memory, and where its bytes are.
+struct segment {
+    address begin;
+    const open_file* file;
+    std::uint64_t offset;
+    std::uint64_t size;
+};
+
+/// A mapped range of a file, of the note NT_FILE.
+struct file_range {
+    address begin;
+    address end;
+    std::uint64_t offset;
+    std::string file;
+};
+
+std::vector<file_range> ranges_of_note(std::span<const std::byte> note) {
+    // count, page size, count times {begin, end, offset in pages}, and the paths
+    std::vector<std::uint64_t> words(note.size() / 8);
+    std::memcpy(words.data(), note.data(), words.size() * 8);
+    if (words.size() < 2 || words[0] > std::min((words.size() - 2) / 3, most_file_ranges)) return {};
+    const auto* path = reinterpret_cast<const char*>(note.data()) + (2 + 3 * words[0]) * 8;
+    const auto* const end = reinterpret_cast<const char*>(note.data()) + note.size();
+    std::vector<file_range> found;
+    for (std::size_t i = 0; i < words[0]; ++i) {
+        const auto* const stop = std::find(path, end, '\0');
+        if (stop == end) break;
+        const std::uint64_t* const at = &words[2 + 3 * i];
+        if (at[0] < at[1]) found.push_back({at[0], at[1], at[2] * words[1], std::string(path, stop)});
+        path = stop + 1;
+    }
+    return found;
+}
+
+/// Returns the ranges of files, of a segment of notes.
+std::vector<file_range> ranges_of_notes(std::span<const std::byte> notes) {
+    std::vector<file_range> found;
+    for (std::size_t at = 0; at + sizeof(Elf64_Nhdr) <= notes.size();) {
+        Elf64_Nhdr note;
+        std::memcpy(&note, notes.data() + at, sizeof note);
+        const std::size_t data = at + sizeof note + (std::size_t{note.n_namesz} + 3) / 4 * 4;
+        if (data + note.n_descsz > notes.size()) break;
+        if (note.n_type == NT_FILE) found = ranges_of_note(notes.subspan(data, note.n_descsz));
+        at = data + (std::size_t{note.n_descsz} + 3) / 4 * 4;
+    }
+    return found;
+}
+
+/// Returns the program headers, or nothing if the file does not have all of them.
+std::optional<std::vector<Elf64_Phdr>> parts_of(const open_file& core, const Elf64_Ehdr& head) {
+    std::size_t count = head.e_phnum;
+    if (count == PN_XNUM) {  // there are more than the field can say: see elf(5)
+        const auto section = core.get<Elf64_Shdr>(head.e_shoff);
+        if (!section) return std::nullopt;
+        count = section->sh_info;
+    }
+    if (head.e_phentsize != sizeof(Elf64_Phdr) || count > most_parts) return std::nullopt;
+    if (head.e_phoff > core.size() || (core.size() - head.e_phoff) / sizeof(Elf64_Phdr) < count) return std::nullopt;
+    std::vector<Elf64_Phdr> found(count);
+    if (!core.read(head.e_phoff, std::as_writable_bytes(std::span(found)))) return std::nullopt;
+    return found;
+}
+
+}  // namespace
+
+class core_file::contents final : public target_memory {
+public:
+    explicit contents(const std::string& path) : core(path) {}
+
+    void read(std::span<piece> pieces) override {
+        for (piece& one : pieces) one.is_read = copy(dumped, one) || copy(of_files, one);
+    }
+    [[nodiscard]] bool changes() const noexcept override { return false; }
+    /// Reads what is in the core file itself.
+    void read_dumped(piece& one) const { one.is_read = copy(dumped, one); }
+
+    /// Sorts the ranges, before the first read.
+    void sort() {
+        std::ranges::sort(dumped, {}, &segment::begin);
+        std::ranges::sort(of_files, {}, &segment::begin);
+    }
+    /// Returns how many bytes exist from an address on, without a gap in its segment.
+    [[nodiscard]] std::uint64_t size_at(address from) const {
+        return std::max(size_at(dumped, from), size_at(of_files, from));
+    }
+
+    const open_file core;
+    std::map<std::string, open_file> files;
+    std::vector<segment> dumped;
+    std::vector<segment> of_files;
+
+private:
+    static const segment* find(const std::vector<segment>& segments, address from) {
+        const auto behind = std::ranges::upper_bound(segments, from, {}, &segment::begin);
+        if (behind == segments.begin()) return nullptr;
+        const segment& found = *std::prev(behind);
+        return from - found.begin < found.size ? &found : nullptr;
+    }
+    static std::uint64_t size_at(const std::vector<segment>& segments, address from) {
+        const segment* const found = find(segments, from);
+        return found == nullptr ? 0 : found->size - (from - found->begin);
+    }
+    static bool copy(const std::vector<segment>& segments, piece& into) {
+        const segment* const found = find(segments, into.from);
+        if (found == nullptr || found->size - (into.from - found->begin) < into.into.size()) return false;
+        return found->file->read(found->offset + (into.from - found->begin), into.into);
+    }
+};
+
+core_file::core_file() = default;
+core_file::core_file(core_file&&) noexcept = default;
+core_file::~core_file() = default;
+target_memory& core_file::memory() noexcept { return *contents_; }
+
+std::expected<core_file, std::string> core_file::open(const std::string& file, const std::string& program) {
+    core_file made;
+    made.contents_ = std::make_unique<contents>(file);
+    contents& in = *made.contents_;
+    const open_file& core = in.core;
+    if (!core.is_open()) return std::unexpected(file + ": " + core.why_not());
+    const auto head = core.get<Elf64_Ehdr>(0);
+    if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_type != ET_CORE)
+        return std::unexpected(file + " is neither the number of a process nor a core file");
+    if (head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_ident[EI_DATA] != ELFDATA2LSB)
+        return std::unexpected(file +
+                               " is a core file of another machine: this reader supports 64 bits, little-endian");
+    const auto parts = parts_of(core, *head);
+    if (!parts) return std::unexpected(file + " is damaged or was cut off: it does not have its program headers");
+
+    std::vector<file_range> ranges;
+    std::vector<Elf64_Phdr> loads;
+    std::uint64_t missing = 0;
+    for (const Elf64_Phdr& part : *parts) {
+        const std::uint64_t room = core.size() - std::min<std::uint64_t>(part.p_offset, core.size());
+        const std::uint64_t size = std::min<std::uint64_t>(part.p_filesz, room);
+        missing = std::max(missing, part.p_filesz - size);
+        if (part.p_type == PT_LOAD) {
+            loads.push_back(part);
+            if (size != 0) in.dumped.push_back({part.p_vaddr, &core, part.p_offset, size});
+        } else if (part.p_type == PT_NOTE && ranges.empty()) {
+            std::vector<std::byte> notes(std::min<std::uint64_t>(size, most_note_bytes));
+            if (core.read(part.p_offset, notes)) ranges = ranges_of_notes(notes);
+        }
+    }
+    if (loads.empty()) return std::unexpected(file + " has no memory in it: it was cut off");
+    if (missing != 0) made.problems_.push_back(file + " was cut off: a part of the program's memory is missing");
+    // The first range is the program's.
+    const auto file_of = [&](const file_range& range) -> const std::string& {
+        return !program.empty() && range.file == ranges.front().file ? program : range.file;
+    };
+    for (const file_range& range : ranges) {
+        const std::string& path = file_of(range);
+        const auto [at, is_new] = in.files.try_emplace(path, path);
+        const open_file& opened = at->second;
+        if (is_new && !opened.is_open())
+            made.problems_.push_back(path + ": " + opened.why_not() + "; give the program's file by --program");
+        if (range.offset < opened.size())
+            in.of_files.push_back(
+                {range.begin, &opened, range.offset, std::min(range.end - range.begin, opened.size() - range.offset)});
+    }
+    in.sort();
+    // The first page of a program or library is usually in the core file, too. It has the identification of the build.
+    for (const file_range& range : ranges) {
+        const std::string& path = file_of(range);
+        const open_file& opened = in.files.at(path);
+        std::array<std::byte, 1024> dumped;
+        std::array<std::byte, 1024> now;
+        if (range.offset != 0 || !opened.is_elf() || !opened.read(0, now)) continue;
+        piece one{range.begin, std::span(dumped)};
+        in.read_dumped(one);
+        if (!one.is_read)
+            made.problems_.push_back(path + " is not verified: the core file does not have its first page");
+        else if (now != dumped)
+            made.problems_.push_back(
+                path + " has changed since the core file was written: what was read from it may be wrong");
+    }
+    // gcore(1) omits what is only in files. So the ranges of files come from the note, and the others from the
+    // segments. Each ends where its bytes end, whatever the file says.
+    for (const file_range& range : ranges) {
+        const std::uint64_t size = std::min(range.end - range.begin, in.size_at(range.begin));
+        made.mappings_.push_back(
+            {range.begin, range.begin + size, false, in.files.at(file_of(range)).is_elf(), range.file});
+    }
+    std::ranges::sort(ranges, {}, &file_range::begin);
+    for (const segment& part : in.dumped) {
+        const auto behind = std::ranges::upper_bound(ranges, part.begin, {}, &file_range::begin);
+        const bool is_of_file = behind != ranges.begin() && part.begin < std::prev(behind)->end;
+        if (!is_of_file) made.mappings_.push_back({part.begin, part.begin + part.size, false, false, {}});
+    }
+    std::ranges::sort(made.mappings_, {}, &mapping::begin);
+    return made;
+}
+
+}  // namespace eddy::inspect

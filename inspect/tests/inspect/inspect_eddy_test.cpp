@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Programs with tasks of eddy: what `eddy tree` shows of them, in a process and in a script's view.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <string>
+#include <thread>
+#include <tuple>
+
+#include "output_of.hpp"
+#include "running_target.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Removes what differs between two runs: numbers of tasks, descriptors and ports, addresses, times.
+std::string normalized(std::string text) {
+    for (const auto& [pattern, replacement] : {
+             std::pair(" at [^ ]*/eddy_target.cpp:[0-9]+", ""),
+             std::pair("  [^ ]*/eddy_target.cpp:[0-9]+", ""),
+             std::pair("descriptor [0-9]+( \\(tcp [^)]*\\))?", "descriptor N"),
+             std::pair("task at 0x[0-9a-f]+|task [0-9]+", "task N"),
+             std::pair("waits: [0-9, ]+,", "waits: N,"),
+             std::pair(" at 0x[0-9a-f]+", ""),
+             std::pair("a timer, in .*", "a timer"),
+         })
+        text = std::regex_replace(text, std::regex(pattern), replacement);
+    return text;
+}
+
+/// Reads the tree until all tasks wait where they stay.
+std::string settled_tree(pid_t id) {
+    const auto limit = std::chrono::steady_clock::now() + 30s;
+    for (;;) {
+        std::string text = output_of(EDDY_PROGRAM " tree " + std::to_string(id));
+        const bool is_settled = text.find("queued") == std::string::npos && text.find("running") == std::string::npos &&
+                                text.find("not polled yet") == std::string::npos &&
+                                text.find("oneshot") != std::string::npos;
+        if (is_settled || std::chrono::steady_clock::now() > limit) return text;
+        std::this_thread::yield();
+    }
+}
+
+class InspectEddy : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+INSTANTIATE_TEST_SUITE_P(Programs, InspectEddy,
+                         testing::Combine(testing::Values("", "_stripped"), testing::Values("pool", "loop")),
+                         [](const auto& its) { return std::get<1>(its.param) + std::get<0>(its.param); });
+
+TEST_P(InspectEddy, EachTaskHasItsFramesAndReason) {
+    const auto& [kind, executor] = GetParam();
+    running_target target(EDDY_REAL + kind, ".", executor.c_str());
+    const std::string tree = normalized(settled_tree(target.id()));
+    const auto expect = [&](const std::string& part) {
+        EXPECT_NE(tree.find(part), std::string::npos) << part << "\n" << tree;
+    };
+    expect((executor == "pool" ? "pool 1, 12 tasks\n" : "event loop 1, 12 tasks\n"));
+    expect(
+        "  3 tasks, waits: N, spawned\n"
+        "    serve\n"
+        "    read_head\n"
+        "    waits for data from a descriptor\n");
+    expect(
+        "  task N, waits, spawned\n"
+        "    serve_for_an_hour\n"
+        "    waits for the first of 2:\n"
+        "      read_head\n"
+        "      waits for data from descriptor N\n"
+        "      deadline:\n"
+        "        a timer\n");
+    expect(
+        "    hold\n"
+        "    sleep_for_an_hour\n"
+        "    waits for a timer\n");
+    expect(
+        "    hold\n"
+        "    waits for a mutex\n");
+    expect(
+        "    run_all::<lambda>\n"
+        "    sleep_for_an_hour\n"
+        "    waits for a timer\n");
+    expect("  task N \"sleeper\", waits, spawned\n");
+    expect(
+        "    join\n"
+        "    waits for the end of task N\n");
+    expect(
+        "    receive\n"
+        "    waits for the value of a oneshot\n");
+    expect(
+        "  task N, waits, spawned\n"
+        "    a timer\n");  // a future that is no coroutine
+}
+
+TEST(InspectBusyEddy, TreesAreWhole) {
+    running_target target(EDDY_REAL, ".", "busy");
+    const auto limit = std::chrono::steady_clock::now() + 60s;
+    int whole = 0;
+    while (whole < 20 && std::chrono::steady_clock::now() < limit) {
+        const std::string tree = output_of(EDDY_PROGRAM " tree " + std::to_string(target.id()));
+        ASSERT_TRUE(tree.starts_with("pool 1, ")) << tree;
+        // On a busy machine, a list may change during each of the attempts to read it.
+        if (tree.find("note: ") != std::string::npos) continue;
+        ++whole;
+        EXPECT_EQ(tree.find("cannot be read"), std::string::npos) << tree;
+        EXPECT_EQ(tree.find("an unknown place"), std::string::npos) << tree;
+    }
+    EXPECT_GT(whole, 0);
+}
+
+TEST(InspectManyTasks, AreOneEntry) {
+    running_target target(EDDY_REAL, ".", "many");
+    std::string tree;
+    const auto limit = std::chrono::steady_clock::now() + 30s;
+    do {  // until all were polled
+        tree = output_of(EDDY_PROGRAM " tree " + std::to_string(target.id()));
+    } while (tree.find("  100000 tasks, waits: ") == std::string::npos && std::chrono::steady_clock::now() < limit);
+    EXPECT_TRUE(tree.starts_with("event loop 1, 100001 tasks\n  100000 tasks, waits: ")) << tree;
+    EXPECT_TRUE(std::regex_search(tree, std::regex("    wait_inside .*\n    serve_until .*\n    wait_for_all .*\n"
+                                                   "    waits for a notification\n")))
+        << tree;
+}
+
+TEST(InspectEddyScript, PrintsTheSame) {
+    running_target target(EDDY_REAL, ".", "pool");
+    const std::string tree = settled_tree(target.id());
+    EXPECT_EQ(normalized(output_of("python3 " EDDY_SCRIPT " " + std::to_string(target.id()))), normalized(tree));
+}
+
+// ---- docs/inspect.md ----
+
+/// Returns the block of output that follows a command in the page.
+std::string block_of_page(const std::string& command) {
+    std::ifstream in(EDDY_PAGE);
+    const std::string page{std::istreambuf_iterator<char>(in), {}};
+    const std::size_t begin = page.find("$ eddy " + command);
+    const std::size_t first = page.find('\n', begin) + 1;
+    return page.substr(first, page.find("```", first) - first);
+}
+
+/// Removes what differs between two runs of the page's program, but not the lines of its source.
+std::string without_numbers(std::string text) {
+    for (const auto& [pattern, replacement] : {
+             std::pair("[^ ]*/bank.cpp", "bank.cpp"),
+             std::pair("descriptor [0-9]+ \\(tcp [^)]*\\)", "descriptor N"),
+             std::pair("0x[0-9a-f]+", "0x"),
+         })
+        text = std::regex_replace(text, std::regex(pattern), replacement);
+    return text;
+}
+
+TEST(InspectPage, ShowsWhatTheProgramPrints) {
+    running_target target(EDDY_BANK);
+    const std::string id = std::to_string(target.id());
+    const std::string expected = without_numbers(block_of_page("tree"));
+    const auto limit = std::chrono::steady_clock::now() + 30s;
+    std::string tree;
+    do {  // until both transfers wait
+        tree = without_numbers(output_of(EDDY_PROGRAM " tree " + id));
+    } while (tree != expected && std::chrono::steady_clock::now() < limit);
+    EXPECT_EQ(tree, expected);
+    EXPECT_EQ(without_numbers(output_of(EDDY_PROGRAM " ps " + id)), without_numbers(block_of_page("ps")));
+}
+
+}  // namespace

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "executor/task/registry.hpp"
+
+#include <mutex>
+#include <string>
+
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/scope_base.hpp>
+#include <eddy/detail/semaphore_state.hpp>
+#include <eddy/detail/virtual_stack.hpp>
+
+#include "executor/task/task_word.hpp"
+#include "sys/fork.hpp"
+#include "sys/static_mutex.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constinit sys::static_mutex<std::mutex> registry_lock;
+constinit inspect::basic_registry_record<const void*> registry{};
+
+/// Marks the list of executors as changing.
+class registry_change : immovable {
+public:
+    registry_change() noexcept {
+        // relaxed, and then release: the fence orders the odd number before the changes.
+        __atomic_store_n(&registry.sequence, registry.sequence + 1, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+    }
+    ~registry_change() { __atomic_store_n(&registry.sequence, registry.sequence + 1, __ATOMIC_RELEASE); }
+
+private:
+    const std::lock_guard<sys::static_mutex<std::mutex>> guard_{registry_lock};
+};
+
+/// A child process may create executors: no other thread has the lock there. Installed before main(), because the guard
+/// of a local variable could be held by another thread during a fork.
+[[maybe_unused]] const bool held_during_forks = [] {
+    sys::hold_during_forks([] { registry_lock.lock(); }, [] { registry_lock.unlock(); },
+                           [] {
+                               registry.first = nullptr;
+                               registry_lock.unlock();
+                           });
+    return true;
+}();
+
+}  // namespace
+
+EDDY_BEGIN_OFFSETS
+/// Has access to the members whose offsets are in the table.
+struct debug_offsets {
+    static constexpr inspect::basic_debug_table<const void*> table() noexcept;
+};
+constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcept {
+    inspect::basic_debug_table<const void*> made{};
+    made.magic = inspect::table_magic;
+    made.format = inspect::current_format;
+    made.size = sizeof made;
+    made.pointer_size = sizeof(void*);
+    made.version[1] = 1;
+    made.registry = &registry;
+
+    made.task_next = EDDY_OFFSET(spawned_task, next);
+    made.task_ops = EDDY_OFFSET(spawned_task, table);
+    made.task_id = EDDY_OFFSET(spawned_task, id);
+    made.task_spawned_at = EDDY_OFFSET(spawned_task, spawned_at);
+    made.task_root = sizeof(spawned_task) + sizeof(void*);  // root_word()
+    made.task_started = inspect::no_offset;
+    made.running = task_flags::running;
+    made.complete = task_flags::complete;
+    made.notified = task_flags::notified;
+    made.cancelled = task_flags::cancelled;
+    made.ops_name = EDDY_OFFSET(spawned_ops, name_offset);
+    made.ops_work = EDDY_OFFSET(spawned_ops, work_offset);
+    made.ops_shape = EDDY_OFFSET(spawned_ops, work_shape);
+
+    made.frame_at = EDDY_OFFSET(frame, at);
+    made.frame_outcome = EDDY_OFFSET(frame, outcome);
+    made.frame_where = EDDY_OFFSET(frame, where);
+
+    made.leaf_ops = EDDY_OFFSET(leaf, ops);
+    static_assert(sizeof(leaf) == 3 * sizeof(void*));
+    made.leaf_waiter = sizeof(void*);  // a reference, which offsetof does not accept
+    made.leaf_future = EDDY_OFFSET(leaf, awaited);
+
+    made.socket_fd = EDDY_OFFSET(io_socket, fd_);
+    made.permits_word = EDDY_OFFSET(permit_state, word_);
+    made.mutex_holder = inspect::no_offset;
+    made.scope_first = EDDY_OFFSET(scope_base, children_);
+    made.scope_next = EDDY_OFFSET(scope_link, next);
+    made.scope_task = EDDY_OFFSET(scope_link, task);
+#ifdef __GLIBCXX__
+    made.string_data = 0;
+    made.string_size = sizeof(void*);
+#else
+    made.string_data = made.string_size = inspect::no_offset;
+#endif
+    return made;
+}
+
+/// The state word of a task, and that of an event loop's task, which only the thread of the loop changes.
+static constexpr std::uint32_t shared_state = EDDY_OFFSET(spawned_task, state);
+static constexpr std::uint32_t local_state = EDDY_OFFSET(spawned_task, local);
+EDDY_END_OFFSETS
+
+// Readers support programs of 64 bits only.
+static_assert(sizeof(void*) != 8 || sizeof(leaf_ops) == sizeof(inspect::leaf_record));
+
+// A section of its own is for debuggers and scripts. Other object formats have other rules for the names of sections.
+#ifdef __ELF__
+#define EDDY_DEBUG_SECTION [[gnu::section(".eddy.debug"), gnu::used, gnu::retain]]
+#else
+#define EDDY_DEBUG_SECTION [[gnu::used]]
+#endif
+
+// Not constant: the addresses in it are relocations.
+extern constinit inspect::basic_debug_table<const void*> debug_table;
+EDDY_DEBUG_SECTION alignas(128) constinit inspect::basic_debug_table<const void*> debug_table = [] {
+    auto made = debug_offsets::table();
+    made.self = &debug_table;
+    return made;
+}();
+
+listed_executor::listed_executor(inspect::executor_kind kind, std::uint64_t id, listed_ring first, std::size_t count,
+                                 std::size_t stride) noexcept
+    : record_{nullptr,
+              kind,
+              static_cast<std::uint32_t>(count),
+              id,
+              first.ring,
+              first.added,
+              first.removed,
+              stride,
+              kind == inspect::executor_kind::loop ? local_state : shared_state,
+              shared_state} {
+    const registry_change guard;
+    record_.next = registry.first;
+    if (next() != nullptr) next()->previous_ = this;
+    registry.first = this;
+}
+
+listed_executor::~listed_executor() {
+    if (listed_in_.is_from_parent()) return;
+    const registry_change guard;
+    if (next() != nullptr) next()->previous_ = previous_;
+    (previous_ == nullptr ? registry.first : previous_->record_.next) = record_.next;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/spawned_task.hpp>
+
+#include "inspect/debug_table.hpp"
+#include "sys/fork.hpp"
+
+namespace eddy::detail {
+
+/// A list of tasks with its counters, for readers of the program's memory.
+struct listed_ring {
+    const task_link* ring;
+    const void* added;    // 64 bits
+    const void* removed;  // 64 bits
+};
+
+/// Shows an executor's lists of tasks to readers of the program's memory while it exists: inspect/docs/format.md.
+/// A forked child does not show those of its parent, whose threads it does not have.
+/// Thread safety: any thread. The constructor and the destructor take a lock of the process.
+class listed_executor : immovable {
+public:
+    /// `count` lists with a distance of `stride` bytes; `first` is the first one.
+    listed_executor(inspect::executor_kind kind, std::uint64_t id, listed_ring first, std::size_t count = 1,
+                    std::size_t stride = 0) noexcept;
+    ~listed_executor();
+
+private:
+    // SAFETY: each record in the list is the first member of a listed_executor.
+    [[nodiscard]] listed_executor* next() const noexcept {
+        return static_cast<listed_executor*>(const_cast<void*>(record_.next));
+    }
+
+    inspect::basic_executor_record<const void*> record_;
+    listed_executor* previous_ = nullptr;
+    [[no_unique_address]] const sys::process_mark listed_in_;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: MIT
+#include "inspect/tree_output.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <iterator>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace eddy::inspect {
+
+namespace {
+
+/// The number of tasks that are named individually.
+constexpr std::size_t most_named = 5;
+
+/// The first character of a text in UTF-8.
+struct character {
+    char32_t value;
+    std::size_t size;  ///< 1 if it is invalid
+    bool is_valid;
+};
+
+character first_of(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char lead = byte(0);
+    if (lead < 0x80) return {lead, 1, true};
+    const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    const character invalid{lead, 1, false};
+    if (lead < 0xc2 || lead > 0xf4 || size > text.size()) return invalid;
+    char32_t value = lead & (0x7fU >> size);
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return invalid;
+        value = value << 6 | (byte(i) & 0x3f);
+    }
+    constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const bool is_surrogate = value >= 0xd800 && value < 0xe000;
+    if (value < least[size] || value > 0x10ffff || is_surrogate) return invalid;
+    return {value, size, true};
+}
+
+/// Whether a terminal may take it for a command.
+bool is_control(char32_t c) { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
+
+std::string hex(address value) {
+    char text[24];
+    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+    return text;
+}
+
+std::string duration_text(std::uint64_t ns) {
+    char text[32];
+    const double seconds = static_cast<double>(ns) / 1e9;
+    if (seconds < 1e-3)
+        std::snprintf(text, sizeof text, "%.0f us", seconds * 1e6);
+    else if (seconds < 1)
+        std::snprintf(text, sizeof text, "%.0f ms", seconds * 1e3);
+    else if (seconds < 100)
+        std::snprintf(text, sizeof text, "%.1f s", seconds);
+    else if (seconds < 6000)
+        std::snprintf(text, sizeof text, "%.0f min", seconds / 60);
+    else
+        std::snprintf(text, sizeof text, "%.1f h", seconds / 3600);
+    return text;
+}
+
+std::string place_text(const place* where) {
+    if (where == nullptr || where->file.empty()) return "an unknown place";
+    return printable(where->file) + ":" + std::to_string(where->line);
+}
+
+std::string frame_text(const place* where) {
+    if (where == nullptr || where->function.empty()) return place_text(where);
+    return printable(where->function) + "  " + place_text(where);
+}
+
+const char* status_name(task_status is) {
+    switch (is) {
+    case task_status::running: return "running";
+    case task_status::queued: return "queued";
+    case task_status::waits: break;
+    }
+    return "waits";
+}
+
+const char* kind_name(executor_kind kind) {
+    switch (kind) {
+    case executor_kind::pool: return "pool";
+    case executor_kind::loop: return "event loop";
+    case executor_kind::local_set: break;
+    }
+    return "local set";
+}
+
+/// The names in JSON.
+const char* kind_name(wait_kind kind) {
+    constexpr const char* names[] = {
+        "other",     "frames",       "timer",           "readable",   "writable", "mutex", "read_lock", "write_lock",
+        "semaphore", "channel_send", "channel_receive", "oneshot",    "notify",   "watch", "join",      "task_set",
+        "scope",     "blocking",     "local_set",       "any_wakeup", "any_of",   "all_of"};
+    const auto index = static_cast<std::size_t>(kind);
+    return index < std::size(names) ? names[index] : "other";
+}
+
+/// A task without a number has its address.
+std::string number_text(const task& one) { return one.id == 0 ? hex(one.at) : std::to_string(one.id); }
+
+std::string task_name(const task& one) {
+    std::string text = one.id == 0 ? "task at " + hex(one.at) : "task " + std::to_string(one.id);
+    if (!one.name.empty()) text += " \"" + printable(one.name) + "\"";
+    return text;
+}
+
+std::string tasks_text(const std::vector<std::uint64_t>& ids) {
+    std::string text = ids.size() == 1 ? "task " : std::to_string(ids.size()) + " tasks: ";
+    for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
+        text += (i == 0 ? "" : ", ") + std::to_string(ids[i]);
+    if (ids.size() > most_named) text += ", ...";
+    return text;
+}
+
+class text_writer {
+public:
+    /// `has_details`: with what differs between tasks of equal chains: addresses, numbers and times.
+    text_writer(const output_options& options, bool has_details) : options_(options), has_details_(has_details) {}
+
+    [[nodiscard]] std::string take() { return std::move(out_); }
+
+    void line(std::size_t depth, const std::string& text) { out_.append(2 * depth, ' ').append(text).append(1, '\n'); }
+
+    void write(const stack& of, std::size_t depth) {
+        if (of.is == stack::status::not_started) return line(depth, "not polled yet");
+        if (of.is == stack::status::polled) return line(depth, "is being polled");
+        if (of.is == stack::status::unreadable) return line(depth, "cannot be read: its memory is damaged");
+        for (std::size_t i = 0; i < of.frames.size();) {
+            const std::size_t same = repeated(of.frames, i);
+            line(depth, frame_text(of.frames[i]) + (same > 1 ? "  (" + std::to_string(same) + " times)" : ""));
+            i += same;
+        }
+        write(of.leaf, depth, !of.frames.empty());
+    }
+
+private:
+    static std::size_t repeated(const std::vector<const place*>& frames, std::size_t from) {
+        std::size_t end = from + 1;
+        while (end < frames.size() && frames[end] == frames[from]) ++end;
+        return end - from;
+    }
+
+    void write(const waiting& what, std::size_t depth, bool is_awaited) {
+        line(depth, (is_awaited ? "waits for " : "") + wait_text(what));
+        for (const branch& one : what.branches) {
+            const bool has_label = !one.label.empty();
+            if (has_label) line(depth + 1, printable(one.label) + ":");
+            write(one.of, depth + (has_label ? 2 : 1));
+        }
+    }
+
+    std::string wait_text(const waiting& what) const {
+        switch (what.kind) {
+        case wait_kind::other:
+        case wait_kind::frames: return what.type.empty() ? "a future" : printable(what.type);
+        case wait_kind::timer: return timer_text(what);
+        case wait_kind::readable: return "data from" + descriptor_text(what);
+        case wait_kind::writable: return "room to write to" + descriptor_text(what);
+        case wait_kind::mutex: return "a mutex" + object_text(what) + holder_text(what);
+        case wait_kind::read_lock: return "a read lock" + object_text(what) + holder_text(what);
+        case wait_kind::write_lock: return "a write lock" + object_text(what) + holder_text(what);
+        case wait_kind::semaphore: return "a semaphore" + object_text(what) + permits_text(what);
+        case wait_kind::channel_send: return "room in a channel" + object_text(what);
+        case wait_kind::channel_receive: return "a message from a channel" + object_text(what);
+        case wait_kind::oneshot: return "the value of a oneshot" + object_text(what);
+        case wait_kind::notify: return "a notification" + object_text(what);
+        case wait_kind::watch: return "a new value of a watch" + object_text(what);
+        case wait_kind::join: return has_details_ ? "the end of " + tasks_text(what.tasks) : "the end of a task";
+        case wait_kind::task_set: return "a task of a set" + object_text(what);
+        case wait_kind::scope: return scope_text(what);
+        case wait_kind::blocking: return "blocking work" + object_text(what);
+        case wait_kind::local_set: return "the tasks of a local set" + object_text(what);
+        case wait_kind::any_wakeup: return "any wake-up";
+        case wait_kind::any_of: return "the first of " + std::to_string(what.branches.size()) + ":";
+        case wait_kind::all_of: return "all of " + std::to_string(what.branches.size()) + ":";
+        }
+        return "a future of a kind that this reader does not know";
+    }
+
+    std::string timer_text(const waiting& what) const {
+        if (!has_details_ || !options_.now) return "a timer";
+        const bool is_late = what.object < *options_.now;
+        const std::uint64_t ns = is_late ? *options_.now - what.object : what.object - *options_.now;
+        return is_late ? "a timer that was due " + duration_text(ns) + " ago" : "a timer, in " + duration_text(ns);
+    }
+    std::string descriptor_text(const waiting& what) const {
+        if (!what.fd || !has_details_) return " a descriptor";
+        const std::string about = options_.about ? printable(options_.about(*what.fd)) : std::string();
+        return " descriptor " + std::to_string(*what.fd) + (about.empty() ? "" : " (" + about + ")");
+    }
+    std::string object_text(const waiting& what) const { return has_details_ ? " at " + hex(what.object) : ""; }
+    std::string holder_text(const waiting& what) const {
+        return what.holder && has_details_ ? ", which task " + std::to_string(*what.holder) + " holds" : "";
+    }
+    std::string permits_text(const waiting& what) const {
+        return what.permits && has_details_ ? " with " + std::to_string(*what.permits) + " free permits" : "";
+    }
+    std::string scope_text(const waiting& what) const {
+        if (!has_details_ || what.tasks.empty()) return "the children of a scope";
+        return "the children of a scope, " + tasks_text(what.tasks);
+    }
+
+    const output_options& options_;
+    const bool has_details_;
+    std::string out_;
+};
+
+std::string stack_text(const stack& of, const output_options& options, bool has_details) {
+    text_writer writer(options, has_details);
+    writer.write(of, 2);
+    return writer.take();
+}
+
+std::string age_text(const task& one, const output_options& options) {
+    if (!one.started || !options.now || *one.started > *options.now) return "-";
+    return duration_text(*options.now - *one.started);
+}
+
+std::string group_title(const std::vector<const task*>& group) {
+    const task& first = *group.front();
+    if (group.size() == 1) return task_name(first) + ", " + status_name(first.is);
+    std::string text = std::to_string(group.size()) + " tasks, " + status_name(first.is) + ":";
+    for (std::size_t i = 0; i < std::min(group.size(), most_named); ++i)
+        text += (i == 0 ? " " : ", ") + number_text(*group[i]);
+    return group.size() > most_named ? text + ", ..." : text;
+}
+
+/// Appends what is shown of a stack if it is not the only one of its kind: equal keys, equal texts. Places and types
+/// are compared by their addresses.
+void append_key(std::string& key, const stack& of);
+
+template <class T>
+void append_bytes(std::string& key, const T& value) {
+    key.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void append_key(std::string& key, const waiting& what) {
+    append_bytes(key, what.kind);
+    append_bytes(key, what.type.data());
+    append_bytes(key, what.branches.size());
+    for (const branch& one : what.branches) {
+        append_bytes(key, one.label.data());
+        append_key(key, one.of);
+    }
+}
+
+void append_key(std::string& key, const stack& of) {
+    append_bytes(key, of.is);
+    append_bytes(key, of.frames.size());
+    for (const place* const where : of.frames) append_bytes(key, where);
+    append_key(key, of.leaf);
+}
+
+/// Groups tasks by what is shown of all of them, the largest group first.
+std::vector<std::vector<const task*>> grouped(const executor& of) {
+    std::vector<std::vector<const task*>> groups;
+    std::unordered_map<std::string, std::size_t> numbers;
+    std::string key;
+    for (const task& one : of.tasks) {
+        key.clear();
+        append_bytes(key, one.is);
+        append_bytes(key, one.spawned_at);
+        append_key(key, one.work);
+        const auto [found, is_new] = numbers.try_emplace(key, groups.size());
+        if (is_new) groups.emplace_back();
+        groups[found->second].push_back(&one);
+    }
+    std::ranges::stable_sort(groups, std::ranges::greater(), &std::vector<const task*>::size);
+    return groups;
+}
+
+std::string executor_title(const executor& of) {
+    return std::string(kind_name(of.kind)) + " " + std::to_string(of.id) + ", " + std::to_string(of.tasks.size()) +
+           (of.tasks.size() == 1 ? " task\n" : " tasks\n");
+}
+
+// ---- JSON ----
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    while (!text.empty()) {
+        const character first = first_of(text);
+        const std::string_view bytes = text.substr(0, first.size);
+        text.remove_prefix(first.size);
+        if (!first.is_valid) {
+            out += "\\ufffd";
+        } else if (is_control(first.value)) {
+            char escape[16];
+            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(first.value));
+            out += escape;
+        } else {
+            if (first.value == '"' || first.value == '\\') out += '\\';
+            out += bytes;
+        }
+    }
+    return out + '"';
+}
+
+std::string json(const place* where) {
+    if (where == nullptr || where->file.empty()) return "null";
+    return "{\"file\":" + quoted(where->file) + ",\"line\":" + std::to_string(where->line) +
+           ",\"function\":" + quoted(where->function) + "}";
+}
+
+std::string json(const stack& of);
+
+template <class T, class Each>
+std::string json_list(const std::vector<T>& items, Each each) {
+    std::string out = "[";
+    for (const T& one : items) out += (out.size() == 1 ? "" : ",") + each(one);
+    return out + "]";
+}
+
+std::string json(const waiting& what) {
+    std::string out = std::string("{\"kind\":\"") + kind_name(what.kind) + '"';
+    if (!what.type.empty()) out += ",\"type\":" + quoted(what.type);
+    if (what.kind == wait_kind::timer)
+        out += ",\"deadline_ns\":" + std::to_string(what.object);
+    else if (what.object != 0)
+        out += ",\"object\":" + quoted(hex(what.object));
+    if (what.fd) out += ",\"fd\":" + std::to_string(*what.fd);
+    if (!what.tasks.empty())
+        out += ",\"tasks\":" + json_list(what.tasks, [](std::uint64_t id) { return std::to_string(id); });
+    if (what.holder) out += ",\"holder\":" + std::to_string(*what.holder);
+    if (what.permits) out += ",\"permits\":" + std::to_string(*what.permits);
+    if (!what.branches.empty())
+        out += ",\"branches\":" + json_list(what.branches, [](const branch& one) {
+                   return "{\"label\":" + quoted(one.label) + ",\"stack\":" + json(one.of) + "}";
+               });
+    return out + "}";
+}
+
+std::string json(const stack& of) {
+    constexpr const char* names[] = {"waits", "not_started", "polled", "unreadable"};
+    std::string out = std::string("{\"status\":\"") + names[static_cast<std::size_t>(of.is)] + '"';
+    if (of.is != stack::status::waits) return out + "}";
+    out += ",\"frames\":" + json_list(of.frames, [](const place* where) { return json(where); });
+    return out + ",\"waits_for\":" + json(of.leaf) + "}";
+}
+
+std::string json(const task& one) {
+    std::string out = "{\"id\":" + std::to_string(one.id) + ",\"address\":" + quoted(hex(one.at));
+    if (!one.name.empty()) out += ",\"name\":" + quoted(one.name);
+    out += std::string(",\"status\":\"") + status_name(one.is) + '"';
+    if (one.is_cancelled) out += ",\"cancelled\":true";
+    if (one.started) out += ",\"started_ns\":" + std::to_string(*one.started);
+    return out + ",\"spawned_at\":" + json(one.spawned_at) + ",\"stack\":" + json(one.work) + "}";
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const character first = first_of(text);
+        if (first.is_valid && !is_control(first.value)) {
+            out += text.substr(0, first.size);
+        } else {
+            for (const unsigned char c : text.substr(0, first.size)) {
+                char escape[8];
+                std::snprintf(escape, sizeof escape, "\\x%02x", c);
+                out += escape;
+            }
+        }
+        text.remove_prefix(first.size);
+    }
+    return out;
+}
+
+std::string list_text(const task_tree& tree, const output_options& options) {
+    std::string out = "      ID STATUS       AGE NAME             PLACE\n";
+    for (const executor& each : tree.executors)
+        for (const task& one : each.tasks) {
+            char line[64];
+            std::snprintf(line, sizeof line, "%8s %-7s %8s ", number_text(one).c_str(), status_name(one.is),
+                          age_text(one, options).c_str());
+            std::string name = one.name.empty() ? "-" : printable(one.name);
+            name.resize(std::max<std::size_t>(name.size(), 16), ' ');
+            out += line + name + ' ' +
+                   (one.work.frames.empty() ? "spawned at " + place_text(one.spawned_at)
+                                            : frame_text(one.work.frames.back())) +
+                   '\n';
+        }
+    return out;
+}
+
+std::string tree_text(const task_tree& tree, const output_options& options) {
+    std::string out;
+    for (const executor& each : tree.executors) {
+        out += executor_title(each);
+        for (const std::vector<const task*>& group : grouped(each)) {
+            const task& first = *group.front();
+            const bool is_alone = group.size() == 1;
+            out += "  " + group_title(group) + ", spawned at " + place_text(first.spawned_at) + '\n';
+            out += stack_text(first.work, options, is_alone);
+        }
+    }
+    return out;
+}
+
+std::string tree_json(const task_tree& tree, const output_options&) {
+    std::string out = "{\"eddy\":\"" + std::to_string(tree.version[0]) + '.' + std::to_string(tree.version[1]) + '.' +
+                      std::to_string(tree.version[2]) + "\",\"executors\":[";
+    for (const executor& each : tree.executors) {
+        if (&each != tree.executors.data()) out += ',';
+        out += std::string("\n{\"kind\":\"") + kind_name(each.kind) + "\",\"id\":" + std::to_string(each.id) +
+               ",\"tasks\":[";
+        for (const task& one : each.tasks) out += (&one == each.tasks.data() ? "\n" : ",\n") + json(one);
+        out += "]}";
+    }
+    return out + "],\"problems\":" + json_list(tree.problems, [](const std::string& text) { return quoted(text); }) +
+           "}\n";
+}
+
+}  // namespace eddy::inspect
