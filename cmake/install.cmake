@@ -110,6 +110,16 @@ foreach(target IN LISTS targets)
   install(FILES ${PROJECT_BINARY_DIR}/${pc_name}.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
 endforeach()
 add_custom_target(eddy_libraries DEPENDS ${compiled})
+if(TARGET eddy_program)
+  find_package(fmt QUIET)
+  find_package(CLI11 QUIET)
+  eddy_spdx_package(eddy-program ${PROJECT_VERSION} MIT APPLICATION)
+  eddy_spdx_package(fmt "${fmt_VERSION}" MIT)
+  eddy_spdx_package(CLI11 "${CLI11_VERSION}" BSD-3-Clause)
+  eddy_spdx_relation(DOCUMENT DESCRIBES eddy-program)
+  eddy_spdx_relation(eddy-program DEPENDS_ON fmt)
+  eddy_spdx_relation(eddy-program DEPENDS_ON CLI11)
+endif()
 eddy_spdx_write(${PROJECT_BINARY_DIR}/eddy.spdx.json)
 install(FILES ${PROJECT_BINARY_DIR}/eddy.spdx.json TYPE DOC COMPONENT eddy_dev)
 
@@ -122,6 +132,21 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake C
 install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake cmake/eddy_check.cmake
         DESTINATION ${package_dir} COMPONENT eddy_dev)
 install(PROGRAMS tools/eddy-check TYPE BIN COMPONENT eddy_dev)
+# The program that shows the tasks of others, and its commands for gdb. gdb loads them by itself with a shared library below
+# /usr: see inspect/docs/inspect.md.
+if(TARGET eddy_program)
+  install(TARGETS eddy_program RUNTIME COMPONENT eddy_dev)
+endif()
+install(FILES inspect/gdb/eddy-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/eddy COMPONENT eddy_dev)
+get_target_property(type eddy TYPE)
+if(type STREQUAL "SHARED_LIBRARY" AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  set(folder ${CMAKE_INSTALL_LIBDIR})
+  if(NOT IS_ABSOLUTE ${folder})
+    set(folder "\${CMAKE_INSTALL_PREFIX}/${folder}") # that of `cmake --install`
+  endif()
+  install(FILES inspect/gdb/eddy-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/gdb/auto-load/${folder}"
+          RENAME $<TARGET_FILE_NAME:eddy>-gdb.py COMPONENT eddy_dev)
+endif()
 install(FILES LICENSE TYPE DOC COMPONENT eddy_dev)
 # The pages are in one folder there, so links between them lose their folders, and links to files outside become plain text.
 file(GLOB pages docs/*.md */docs/*.md)

@@ -2,13 +2,17 @@
 set(spdx_packages)
 set(spdx_relations)
 
-# eddy_spdx_package(ID VERSION LICENSE): adds a package, once. An empty version is unknown.
+# eddy_spdx_package(ID VERSION LICENSE [APPLICATION]): adds a library or program, once. An empty version is unknown.
 function(eddy_spdx_package id version license)
+  set(purpose ${ARGN})
+  if(NOT purpose)
+    set(purpose LIBRARY)
+  endif()
   if(version)
     set(version "\"versionInfo\": \"${version}\", ")
   endif()
   set(text "{\"SPDXID\": \"SPDXRef-${id}\", \"name\": \"${id}\", ${version}\"licenseConcluded\": \"${license}\", \"licenseDeclared\": \"${license}\", "
-           "\"copyrightText\": \"NOASSERTION\", \"downloadLocation\": \"NOASSERTION\", \"filesAnalyzed\": false, \"primaryPackagePurpose\": \"LIBRARY\"}")
+           "\"copyrightText\": \"NOASSERTION\", \"downloadLocation\": \"NOASSERTION\", \"filesAnalyzed\": false, \"primaryPackagePurpose\": \"${purpose}\"}")
   list(JOIN text "" text)
   list(APPEND spdx_packages ${text})
   list(REMOVE_DUPLICATES spdx_packages)

@@ -334,7 +334,7 @@ no_test=5 # NO_TEST in tests/run.py
 # commands of docs/start.md. With --all, also with Conan, without liburing, and as an installed package at -O1, -O2 and -O3.
 # covers: S17 I20.1.1 I20.1.7 I20.4.11
 check_package() {
-    build release eddy_libraries
+    build release eddy_libraries eddy_program
     local out=$top/build/package
     rm -rf "$out"
     cmake --install build/release --prefix "$out/the prefix" >/dev/null
@@ -364,6 +364,7 @@ check_package() {
     cmake --build "$out/strict" --target eddy/runtime/CMakeFiles/eddy.dir/src/time/timer_wheel.cpp.o
     CMAKE_GENERATOR=Ninja CMAKE_TOOLCHAIN_FILE=$top/tests/package/flags.cmake \
         tests/package/start.sh "$top" "$out/start" "$out/the prefix" >build/start.log 2>&1 || { cat build/start.log >&2 && return 1; }
+    tests/package/inspected.sh "$out/start/find_package/build/my_server" "$out/the prefix"
     ((all)) || return 0
 
     tests/package/start.sh "$top" "$out/start"

@@ -60,8 +60,8 @@ class program:
         """Returns the name of the function and the line of a place."""
         try:
             file, function, line = struct.unpack("<QQI", self.read(at, 20))
-            name = re.sub(r"\(.*", "", self.text(function)).split(" ")[-1]
-            return name, f"{self.text(file)}:{line}"
+            text = re.sub(r"\{anonymous\}::|\(anonymous namespace\)::", "", self.text(function))
+            return re.sub(r"\(.*", "", text).split(" ")[-1], f"{self.text(file)}:{line}"
         except gdb.MemoryError:
             return "", "an unknown place"
 

@@ -58,7 +58,7 @@ class Eddy(ConanFile):
     def generate(self):
         CMakeDeps(self).generate()
         toolchain = CMakeToolchain(self)
-        for part in ("TESTS", "EXAMPLES", "BENCH", "INSPECT"):  # the program `eddy` is not installed yet
+        for part in ("TESTS", "EXAMPLES", "BENCH", "INSPECT"):  # the program `eddy` needs fmt and CLI11, the libraries do not
             toolchain.cache_variables[f"EDDY_BUILD_{part}"] = False
         toolchain.cache_variables["EDDY_BUILD_TLS"] = bool(self.options.with_tls)
         toolchain.cache_variables["EDDY_BUILD_WS"] = bool(self.options.with_ws)

@@ -23,8 +23,9 @@ install)
     # docs: install
     apt-get install -y ./packages/*.deb
     # docs: end
-    apt-get install -y -qq --no-install-recommends g++ cmake make pkg-config
+    apt-get install -y -qq --no-install-recommends g++ cmake make pkg-config gdb
     eddy-check --help >/dev/null
     "$sources/tests/package/start.sh" "$sources" "$folder/start" /usr
+    "$sources/tests/package/inspected.sh" "$folder/start/find_package/build/my_server" /usr
     ;;
 esac

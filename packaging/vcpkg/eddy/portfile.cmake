@@ -15,7 +15,7 @@ vcpkg_cmake_configure(
     -DEDDY_BUILD_TESTS=OFF
     -DEDDY_BUILD_EXAMPLES=OFF
     -DEDDY_BUILD_BENCH=OFF
-    -DEDDY_BUILD_INSPECT=OFF # it is not installed yet
+    -DEDDY_BUILD_INSPECT=OFF # the program `eddy` needs fmt and CLI11, the libraries do not
     -DEDDY_INSTALL=ON
     -DCMAKE_DISABLE_FIND_PACKAGE_nghttp2=ON # HTTP/2 is not in this port
   MAYBE_UNUSED_VARIABLES CMAKE_DISABLE_FIND_PACKAGE_liburing)
