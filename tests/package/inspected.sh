@@ -5,6 +5,7 @@ set -euo pipefail
 program=$1 prefix=$2
 scope=$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)
 ((EUID == 0 || scope == 0)) || { echo "kernel.yama.ptrace_scope is $scope, so $program is not inspected" >&2 && exit 0; }
+if (: <>/dev/tcp/127.0.0.1/6142) 2>/dev/null; then echo "port 6142 is in use, so $program is not inspected" >&2 && exit 0; fi
 
 "$program" &
 server=$!

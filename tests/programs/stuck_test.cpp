@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <list>
+#include <string>
+#include <vector>
+
+#include "support/process.hpp"
+
+// The example `stuck`. In its own file, since this example is also built with the sanitizers.
+
+namespace {
+
+// covers: S17
+TEST(Stuck, EachKindEndsAfterSecond) {
+    std::list<support::process> running;
+    for (const char* const kind : {"deadlock", "stall", "leak", "wait"})
+        running.emplace_back(std::vector<std::string>{"stuck", kind});
+    for (support::process& each : running) {
+        const auto ended = each.wait();
+        EXPECT_EQ(ended.out, "in another terminal: eddy tree $(pidof stuck)\nstill stuck after a second\n");
+        EXPECT_EQ(ended.err, "");
+        EXPECT_EQ(ended.code, 0);
+    }
+}
+
+// covers: S17
+TEST(Stuck, WrongKindPrintsUsage) {
+    const auto ended = support::run({"stuck", "somehow"});
+    EXPECT_EQ(ended.err, "usage: stuck deadlock|stall|leak|wait [--forever]\n");
+    EXPECT_EQ(ended.code, 2);
+}
+
+}  // namespace
