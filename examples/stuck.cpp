@@ -56,15 +56,15 @@ task<void> serve_client() {
 }
 
 task<void> write_report() {
-    co_await eddy::time::sleep(50ms);
     std::this_thread::sleep_for(1h);  // stands for a library's function that waits for a server
+    co_return;
 }
 
 task<void> stall() {
     auto client = eddy::task_builder().name("client").spawn(serve_client());
     auto report = eddy::task_builder().name("report").spawn(write_report());
-    static_cast<void>(co_await report);
     static_cast<void>(co_await client);
+    static_cast<void>(co_await report);
 }
 // docs: end
 

@@ -16,8 +16,8 @@
 /// A running program that prints a line when it is ready, with its input and output on pipes.
 class running_target {
 public:
-    explicit running_target(const std::string& program, const std::string& folder = ".",
-                            const char* argument = nullptr) {
+    explicit running_target(const std::string& program, const std::string& folder = ".", const char* argument = nullptr,
+                            const char* option = nullptr) {
         int in[2];
         int out[2];
         EXPECT_EQ(pipe2(in, O_CLOEXEC), 0);
@@ -29,7 +29,7 @@ public:
             prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // for kernel.yama.ptrace_scope=1; exec keeps it
             const rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
             setrlimit(RLIMIT_CORE, &limit);
-            if (chdir(folder.c_str()) == 0) execl(program.c_str(), program.c_str(), argument, nullptr);
+            if (chdir(folder.c_str()) == 0) execl(program.c_str(), program.c_str(), argument, option, nullptr);
             _exit(127);
         }
         close(in[0]);

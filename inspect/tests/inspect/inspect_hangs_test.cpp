@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// docs/hangs.md: the commands of the page print what the page shows.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "output_of.hpp"
+#include "running_target.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A command, such as "$ eddy tree" or "(gdb) info eddy tasks", and the lines that follow it.
+struct shown {
+    std::string command;
+    std::string output;
+};
+
+/// Returns the commands of the page while `stuck KIND` runs.
+std::vector<shown> commands_of(const std::string& kind) {
+    std::ifstream page(EDDY_HANGS_PAGE);
+    std::vector<shown> found;
+    std::string fence;  // of the block of the line; a block of output has no language
+    bool is_of_kind = false;
+    for (std::string line; std::getline(page, line);) {
+        if (line.starts_with("```"))
+            fence = fence.empty() ? line : "";
+        else if (fence == "```" && line.starts_with("$ ./stuck "))
+            is_of_kind = line == "$ ./stuck " + kind + " --forever &";
+        else if (fence == "```" && is_of_kind && (line.starts_with("$ ") || line.starts_with("(gdb) ")))
+            found.push_back({line, {}});
+        else if (fence == "```" && is_of_kind)
+            found.back().output += line + '\n';
+    }
+    return found;
+}
+
+/// Removes what differs between two runs, but not the lines of the source.
+std::string normalized(std::string text) {
+    for (const auto& [pattern, replacement] : {
+             std::pair("[^ ]*/stuck.cpp", "stuck.cpp"),
+             std::pair("0x[0-9a-f]+", "0x"),
+             std::pair("in [0-9.]+ min", "in N min"),
+             std::pair("due [0-9.]+ (us|ms|s|min) ago", "due N ago"),
+         })
+        text = std::regex_replace(text, std::regex(pattern), replacement);
+    return text;
+}
+
+std::string text_between(const std::string& text, const std::string& begin, const std::string& end) {
+    const std::size_t first = text.find(begin);
+    if (first == std::string::npos) return text;
+    const std::size_t from = first + begin.size();
+    return text.substr(from, text.find(end, from) - from);
+}
+
+/// Runs a command of the page. gdb prints more around the output of its commands, which is removed.
+std::string run(const std::string& command, pid_t id) {
+    const std::string number = std::to_string(id);
+    if (command.starts_with("(gdb) "))
+        return text_between(output_of("gdb -nx -q -batch -x " EDDY_GDB_SCRIPT " -p " + number +
+                                      " -ex 'echo begin\\n' -ex '" + command.substr(6) + "' -ex 'echo end\\n'"),
+                            "begin\n", "end\n");
+    return output_of("pidof() { echo " + number + "; }; eddy() { " EDDY_PROGRAM " \"$@\"; }; " + command.substr(2));
+}
+
+/// The page shows a part of the native stacks, and not all compilers print them alike: only the coroutine is compared.
+void expect_coroutine(const std::string& stacks, const std::string& part) {
+    std::smatch found;
+    ASSERT_TRUE(std::regex_search(part, found, std::regex("in (\\w+) \\(\\) at stuck.cpp:[0-9]+\n"))) << part;
+    EXPECT_NE(stacks.find(found.str(1)), std::string::npos) << stacks;
+}
+
+class InspectHangs : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Kinds, InspectHangs, testing::Values("deadlock", "stall", "leak", "wait"),
+                         [](const auto& its) { return std::string(its.param); });
+
+TEST_P(InspectHangs, PageShowsWhatIsPrinted) {
+    running_target target(EDDY_STUCK, ".", GetParam(), "--forever");
+    const std::vector<shown> commands = commands_of(GetParam());
+    ASSERT_FALSE(commands.empty());
+    const auto limit = std::chrono::steady_clock::now() + 30s;
+    for (const auto& [command, output] : commands) {
+        const bool is_of_eddy = command.starts_with("$ eddy ");
+        std::string printed;
+        do {  // until all tasks wait
+            printed = run(command, target.id());
+        } while (is_of_eddy && normalized(printed) != normalized(output) && std::chrono::steady_clock::now() < limit);
+        if (printed.find("ptrace: Operation not permitted") != std::string::npos)
+            GTEST_SKIP() << "gdb may not attach here";
+        if (command.starts_with("$ gdb "))
+            expect_coroutine(printed, output);
+        else
+            EXPECT_EQ(normalized(printed), normalized(output)) << command;
+    }
+}
+
+TEST(InspectHangsPage, ReadmeHasPartOfIt) {
+    std::ifstream in(EDDY_README);
+    const std::string readme{std::istreambuf_iterator<char>(in), {}};
+    const std::vector<shown> commands = commands_of("deadlock");
+    ASSERT_FALSE(commands.empty());
+    const std::string part = text_between(readme, commands.front().command + '\n', "```");
+    EXPECT_TRUE(commands.front().output.starts_with(part)) << part;
+}
+
+}  // namespace
