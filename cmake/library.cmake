@@ -8,7 +8,8 @@ function(eddy_files result pattern)
 endfunction()
 
 # Compiles the sources of a target in batches, which takes a third of the time. The batches are groups, so that
-# runtime/tests/CMakeLists.txt can put files that it replaces into a group of their own.
+# runtime/tests/CMakeLists.txt can put files that it replaces into a group of their own. Files that match the optional second
+# argument are a batch of their own, too.
 function(eddy_unity_build target)
   if(EDDY_UNITY_BATCH_SIZE GREATER 1)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
@@ -16,6 +17,10 @@ function(eddy_unity_build target)
     list(FILTER files INCLUDE REGEX "\\.cpp$")
     set(number 0)
     foreach(file IN LISTS files)
+      if(ARGC GREATER 1 AND file MATCHES "${ARGV1}")
+        set_source_files_properties(${file} PROPERTIES UNITY_GROUP apart)
+        continue()
+      endif()
       math(EXPR group "${number} / ${EDDY_UNITY_BATCH_SIZE}")
       math(EXPR number "${number} + 1")
       set_source_files_properties(${file} PROPERTIES UNITY_GROUP ${group})

@@ -7,8 +7,8 @@ if(CMAKE_SCRIPT_MODE_FILE)
 endif()
 file(GLOB_RECURSE eddy_sources ${depends} RELATIVE ${folder} ${folder}/src/*.cpp)
 list(FILTER eddy_sources EXCLUDE REGEX "^src/(no_threads|reactor/drivers|reactor/ring|sys/[a-z]+)/")
-# The program `eddy` compiles these; the library has only the table of inspect/debug_table.hpp.
-list(FILTER eddy_sources EXCLUDE REGEX "^src/(inspect|trace)/")
+# The program `eddy` compiles these.
+list(FILTER eddy_sources EXCLUDE REGEX "^src/trace/")
 
 # Add and remove files, named relative to src/. What the list above excludes is chosen below, by name.
 function(add_parts)
@@ -25,7 +25,7 @@ endfunction()
 # What needs threads, or its replacement: see src/no_threads/executor/pool/pool.hpp.
 if(EDDY_NO_THREADS)
   list(FILTER eddy_sources EXCLUDE REGEX "^src/executor/(blocking|pool)/")
-  remove_parts(executor/local/local_pool.cpp executor/loop/core_thread.cpp executor/runtime.cpp reactor/background_reactor.cpp sys/thread.cpp)
+  remove_parts(executor/local/local_pool.cpp executor/loop/core_thread.cpp executor/runtime.cpp executor/task/dump_on_signal.cpp reactor/background_reactor.cpp sys/thread.cpp)
   add_parts(no_threads/no_threads.cpp)
 elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_parts(sys/linux/word_wait.cpp)
@@ -35,7 +35,7 @@ endif()
 
 # Drivers and system calls: the files for all systems, and those for one family of systems.
 add_parts(reactor/drivers/composite_io.cpp reactor/drivers/driver.cpp reactor/drivers/source_set.cpp reactor/drivers/tick_error.cpp reactor/ring/ring_refusal.cpp)
-set(common accept_error bound_device datagram_size peer_credentials poll processor_count socket_kind socket_option udp_batch)
+set(common accept_error bound_device datagram_size own_memory peer_credentials poll processor_count socket_kind socket_option udp_batch)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_parts(reactor/drivers/epoll.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)
   set(system linux)

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -232,34 +231,23 @@ task<result<void>> wait_for_lock(sync::mutex<int>& counter) {
     co_return eddy::ok();
 }
 
-TEST(DocsGuides, SignalPrintsWhereTasksWait) {
-    const auto print_on_signal = []() -> task<result<void>> {
-        auto arrives = co_await try_(eddy::signal::stream(eddy::signal::kind::quit()));
-        // docs: print on a signal
-        auto quits = co_await try_(eddy::signal::stream(eddy::signal::kind::quit()));  // Ctrl-\ in the terminal
-        eddy::spawn_background([quits = std::move(quits)]() mutable -> task<void> {
-            while (co_await quits.next()) eddy::print_awaits();
-        });
-        // docs: end
+TEST(DocsGuides, DumpPrintsWhereTasksWait) {
+    const auto print = []() -> task<void> {
         sync::mutex<int> counter(0);
         auto guard = co_await counter.lock();
         auto waiting = eddy::spawn(wait_for_lock(counter));
-        auto arrival = eddy::spawn([&arrives]() -> task<void> { static_cast<void>(co_await arrives.next()); });
-        co_await eddy::yield_now();  // now all tasks wait
-        std::raise(SIGQUIT);
-        static_cast<void>(co_await arrival);
-        co_await eddy::yield_now();  // to the task that prints, which was woken in the same driver tick
+        co_await eddy::yield_now();  // now it waits
+        // docs: dump tasks
+        std::fputs(eddy::dump_tasks().c_str(), stderr);
+        // docs: end
         eddy::drop(std::move(guard));
         const auto ended = co_await waiting;
         EXPECT_TRUE(ended.has_value());
-        co_return eddy::ok();
     };
-    eddy::core core;
     testing::internal::CaptureStderr();
-    const auto ended = core.run(print_on_signal());
+    eddy::core().run(print());
     const std::string printed = testing::internal::GetCapturedStderr();
-    EXPECT_TRUE(ended.has_value());
-    EXPECT_TRUE(printed.contains("tasks wait at ")) << printed;
+    EXPECT_TRUE(printed.contains("waits for a mutex")) << printed;
 }
 
 TEST(DocsGuides, UncaughtExceptionNamesTheSpawn) {

@@ -8,7 +8,7 @@
 #include <sstream>
 #include <utility>
 
-#include <eddy/task/print_awaits.hpp>
+#include <eddy/task/dump_tasks.hpp>
 
 namespace soak {
 namespace {
@@ -200,7 +200,7 @@ void watch::dump() {
     for (std::size_t i = 0; i < std::min(most_lines, lines.size()); ++i)
         std::fprintf(stderr, "  %s\n", lines[i].c_str());
     print_queues(ports);
-    eddy::print_awaits();
+    std::fputs(eddy::dump_tasks().c_str(), stderr);
     if (other) other();
 }
 

@@ -20,8 +20,8 @@
 #include <eddy/task/scope.hpp>       // child tasks that may use their parent's locals
 #include <eddy/task/scope_all.hpp>   // parallel computations that return their outputs
 
+#include <eddy/task/dump_tasks.hpp>        // where tasks wait, for programs that hang
 #include <eddy/task/local_set.hpp>         // tasks that never run at the same time: local_set, spawn_local
-#include <eddy/task/print_awaits.hpp>      // where tasks wait, for programs that hang
 #include <eddy/task/task_local.hpp>        // values that belong to a task
 #include <eddy/task/task_owner.hpp>        // background tasks of an object
 #include <eddy/task/unobserved_error.hpp>  // errors of tasks whose handle was dropped

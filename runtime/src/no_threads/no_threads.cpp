@@ -8,6 +8,7 @@
 #include <eddy/error.hpp>
 
 #include "executor/blocking/blocking.hpp"
+#include "executor/task/dump_on_signal.hpp"
 #include "executor/task/spawned_task.hpp"
 #include "sys/word_wait.hpp"
 
@@ -33,6 +34,9 @@ result<void> run_here(blocking_job& job) noexcept {
 
 result<void> submit_lookup(blocking_job& job) noexcept { return run_here(job); }
 result<void> submit_blocking(blocking_job& job) noexcept { return run_here(job); }
+
+/// EDDY_DUMP needs a thread.
+void start_dumps_on_signal() noexcept {}
 
 void wait_without_threads() noexcept {
     fatal_misuse(

@@ -2,6 +2,7 @@
 #include "sys/signals.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -169,6 +170,13 @@ void silence(const signal_bell& bell) noexcept {
     std::array<std::byte, 512> taken;
     while (read(bell.ends.read_end.get(), taken).value_or(0) == taken.size()) {
     }
+}
+
+void wait_for_ring(const signal_bell& bell) noexcept {
+    pollfd rung{descriptor_of(bell), POLLIN, 0};
+    while (::poll(&rung, 1, -1) < 1) {
+    }
+    silence(bell);
 }
 
 void close_bell(signal_bell& bell) noexcept {

@@ -33,6 +33,10 @@ struct signal_bell;
 /// Makes the descriptor not readable, until the next signal.
 void silence(const signal_bell& bell) noexcept;
 
+/// Blocks the thread until the next signal, or until one that has arrived since open_bell() or the last call. Signals
+/// that arrive together count once.
+void wait_for_ring(const signal_bell& bell) noexcept;
+
 /// Closes the bell.
 /// Thread safety: any thread, but not a signal handler.
 void close_bell(signal_bell& bell) noexcept;

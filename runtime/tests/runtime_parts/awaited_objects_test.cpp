@@ -326,7 +326,7 @@ TEST(AwaitedObjects, StartedFutureMayBeAwaitedByAnotherTask) {
     EXPECT_EQ(core.run(all()), 1);
 }
 
-TEST(PrintAwaits, NamesOfCoroutinesAreReadable) {
+TEST(AwaitedObjects, NamesOfCoroutinesAreReadable) {
     using eddy::detail::readable_name;
     EXPECT_EQ(readable_name("eddy::task<int> f(int)"), "eddy::task<int> f(int)");
     EXPECT_EQ(readable_name("void f(f(int)::_Z1fi.Frame*)"), "f()");
@@ -335,106 +335,7 @@ TEST(PrintAwaits, NamesOfCoroutinesAreReadable) {
     EXPECT_EQ(readable_name("no parenthesis.Frame*)"), "n)");
 }
 
-TEST(PrintAwaitsDeathTest, OutputWithoutRecordsSaysWhichWaitsAreKnown) {
-    GTEST_FLAG_SET(death_test_style, "threadsafe");
-    const auto print_at_once = [] {
-        eddy::print_awaits();
-        std::_Exit(0);
-    };
-    EXPECT_EXIT(
-        print_at_once(), testing::ExitedWithCode(0),
-        "eddy: tasks wait at 0 places\neddy: only waits in files that were compiled with EDDY_CHECKS=1 are known");
-}
-
 #if EDDY_CHECKS
-// covers: P141
-TEST(PrintAwaits, PrintsWhereTasksWait) {
-    sync::mutex<int> lock;
-    sync::notify end;
-    const auto locks = [&lock]() -> task<void> { static_cast<void>(co_await lock.lock()); };
-    const unsigned line_of_locks = __LINE__ - 1;
-    const auto waits = [&end]() -> task<void> {
-        static_cast<void>(co_await eddy::select(end.notified(), eddy::pending()));
-    };
-    const auto print_twice = [&]() -> task<void> {
-        auto held = co_await lock.lock();
-        std::vector<eddy::join_handle<void>> tasks;
-        tasks.push_back(eddy::spawn(std::ref(locks)));
-        tasks.push_back(eddy::spawn(std::ref(locks)));
-        tasks.push_back(eddy::spawn(std::ref(waits)));
-        co_await let_others_run();
-        eddy::print_awaits();
-        eddy::drop(std::move(held));
-        end.notify_one();
-        for (auto& one : tasks) static_cast<void>(co_await one);
-        eddy::print_awaits();
-    };
-    eddy::core core;
-    testing::internal::CaptureStderr();
-    core.run(print_twice());
-    const std::string printed = testing::internal::GetCapturedStderr();
-    EXPECT_TRUE(printed.starts_with("eddy: tasks wait at 2 places\neddy: 2 at ")) << printed;
-    EXPECT_TRUE(printed.contains("awaited_objects_test.cpp:" + std::to_string(line_of_locks) + " in ")) << printed;
-    EXPECT_TRUE(printed.contains("\neddy: 1 at ")) << printed;
-    EXPECT_TRUE(printed.ends_with("eddy: tasks wait at 0 places\n")) << printed;
-}
-
-TEST(PrintAwaits, OnePlaceIsSingularAndHasReadableName) {
-    sync::mutex<int> lock;
-    const auto print = [&]() -> task<void> {
-        auto held = co_await lock.lock();
-        const auto locks = [](auto& of) -> task<void> { static_cast<void>(co_await of.lock()); };
-        auto waits = eddy::spawn(locks(lock));
-        co_await let_others_run();
-        eddy::print_awaits();
-        waits.abort();
-        static_cast<void>(co_await waits);
-    };
-    eddy::core core;
-    testing::internal::CaptureStderr();
-    core.run(print());
-    const std::string printed = testing::internal::GetCapturedStderr();
-    EXPECT_TRUE(printed.starts_with("eddy: tasks wait at 1 place\neddy: 1 at ")) << printed;
-    EXPECT_TRUE(printed.contains("operator()")) << printed;
-    EXPECT_FALSE(printed.contains("_Z")) << printed;  // GCC's names of coroutines have a mangled name
-}
-
-/// Returns what print_awaits() prints while a task runs `close`, which waits for the end of a stream.
-template <class Close>
-std::string printed_while(Close close) {
-    const auto print = [&]() -> task<void> {
-        auto ends = eddy::net::unix_stream::pair().value();
-        auto waits = eddy::spawn(close(std::move(ends.first)));
-        co_await let_others_run();
-        eddy::print_awaits();
-        eddy::drop(std::move(ends.second));
-        static_cast<void>(co_await waits);
-    };
-    eddy::core core;
-    testing::internal::CaptureStderr();
-    core.run(print());
-    return testing::internal::GetCapturedStderr();
-}
-
-TEST(PrintAwaits, FunctionOfTheLibraryIsShownAtItsAwait) {
-    int line = 0;
-    const std::string printed = printed_while([&](eddy::net::unix_stream stream) -> task<void> {
-        line = __LINE__ + 1;
-        static_cast<void>(co_await eddy::net::close_gracefully(std::move(stream), 10s));
-    });
-    EXPECT_TRUE(
-        printed.starts_with("eddy: tasks wait at 1 place\neddy: 1 at " __FILE__ ":" + std::to_string(line) + " in "))
-        << printed;
-    EXPECT_FALSE(printed.contains("inside of eddy")) << printed;
-}
-
-TEST(PrintAwaits, TaskOfTheLibraryIsShownInsideOfIt) {
-    const std::string printed = printed_while(
-        [](eddy::net::unix_stream stream) { return eddy::net::close_gracefully(std::move(stream), 10s); });
-    EXPECT_TRUE(printed.starts_with("eddy: tasks wait at 1 place\neddy: 1 at ")) << printed;
-    EXPECT_TRUE(printed.ends_with(" (inside of eddy)\n")) << printed;
-}
-
 /// Expects that the program ends with a message if two tasks run `use()`.
 template <class Use, class Ready>
 void expect_report(Use use, Ready make_ready) {

@@ -16,10 +16,9 @@
 // Detects that an object is destroyed while a task awaits it: while a coroutine is suspended at the co_await of a
 // future that refers to the object.
 //
-// In coroutines that are compiled with EDDY_CHECKS, each await of a future has a record in the coroutine frame. The
-// record is in a table, by the address of the object or else of the record, for as long as the coroutine is suspended.
-// The object's destructor looks for its address, and print_awaits() prints all records. Without EDDY_CHECKS there are
-// no records, and the destructor only reads a flag.
+// In coroutines that are compiled with EDDY_CHECKS, an await of such a future has a record in the coroutine frame. The
+// record is in a table, by the address of the object, for as long as the coroutine is suspended. The object's
+// destructor looks for its address. Without EDDY_CHECKS there are no records, and the destructor only reads a flag.
 //
 // An object and its first member may have the same address, so a record also has the object's type.
 //
@@ -125,7 +124,7 @@ auto concatenated(const std::array<awaited_ref, N>&... parts) noexcept {
 /// Whether a record was entered into the table since the start of the program.
 EDDY_API extern std::atomic<bool> has_await_records;
 
-/// The record of one object of an await, or of an await that has no object.
+/// The record of one object of an await.
 /// Thread safety: not synchronized; distinct records may be used on different threads.
 /// Lifetime: it is in the table from begin() until end() or the destructor, and must not be moved.
 class EDDY_API await_record : immovable {
@@ -134,11 +133,9 @@ public:
         if (is_listed_) remove(reason::destroyed);
     }
 
-    /// Enters the record into the table, for a co_await of `awaiting` at its `where`. `task` wakes its task.
-    /// print_awaits() prints the record if `is_first`; without an object, it is entered only then. `library` is any
-    /// location in this file.
-    void begin(const awaited_ref& to, const frame& awaiting, call_site library, const waker& task,
-               bool is_first) noexcept;
+    /// Enters the record into the table, unless there is no object, for a co_await of `awaiting` at its `where`. `task`
+    /// wakes its task.
+    void begin(const awaited_ref& to, const frame& awaiting, const waker& task) noexcept;
     /// Ends the program with a message if the await has missed a wake-up. Otherwise stores `task`.
     void poll_again(const waker& task) noexcept {
         if (is_listed_ && to_.part != nullptr) check_wakeup(task);
@@ -161,8 +158,6 @@ public:
 
     /// Ends the program with a message if there is a record of `object`.
     static void check(const void* object, const void* type, const char* name) noexcept;
-    /// Implements print_awaits().
-    static void print();
 
 private:
     enum class reason : unsigned char { ready, destroyed };
@@ -173,11 +168,7 @@ private:
     void check_wakeup(const waker& task) noexcept;
 
     awaited_ref to_;
-    const void* key_ = nullptr;  // the address of the object, or of this record if there is none
-    const frame* awaiting_ = nullptr;
-    const frame* root_ = nullptr;
     call_site where_ = nullptr;
-    call_site library_ = nullptr;
     waker task_;
     call_site spawned_at_ = nullptr;  // the spawn of the task, or null
     call_site missed_ = nullptr;      // the co_await that may have taken the wake-up of this one, or null
@@ -186,7 +177,6 @@ private:
     await_record* next_ = nullptr;
     std::atomic<bool> is_ignored_{false};
     bool is_listed_ = false;
-    bool is_first_ = false;
 };
 
 /// The records of an await of a future of type `F`.
@@ -199,11 +189,7 @@ public:
     /// See await_record.
     void begin(const F& future, const frame& awaiting, const waker& task) noexcept {
         const auto to = awaited_objects_of(future);
-        if constexpr (count == 0) {
-            records_[0].begin(awaited_ref(), awaiting, EDDY_HERE, task, true);
-        } else {
-            for (std::size_t i = 0; i < count; ++i) records_[i].begin(to[i], awaiting, EDDY_HERE, task, i == 0);
-        }
+        for (std::size_t i = 0; i < count; ++i) records_[i].begin(to[i], awaiting, task);
     }
     void end() noexcept {
         for (await_record& one : records_) one.end(!is_combinator);
@@ -218,7 +204,7 @@ public:
         }
     }
     void after_poll(const F& future, const waker& task) noexcept {
-        if constexpr (is_combinator && count != 0) {
+        if constexpr (is_combinator) {
             const auto to = awaited_objects_of(future);
             for (std::size_t i = 0; i < count; ++i) records_[i].update(to[i], task);
         }
@@ -232,7 +218,7 @@ private:
         for (await_record& one : records_) one.ignore();
     }
 
-    std::array<await_record, count == 0 ? 1 : count> records_;
+    std::array<await_record, count> records_;
 };
 
 /// The records of an await of a task, which has no future.

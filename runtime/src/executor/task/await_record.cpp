@@ -4,21 +4,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <map>
 #include <mutex>
 #include <source_location>
 #include <string>
-#include <string_view>
-#include <tuple>
 #include <utility>
 
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
-#include <eddy/task/print_awaits.hpp>
 
-#include "executor/task/is_in_library.hpp"
-#include "executor/task/readable_name.hpp"
 #include "executor/task/run_task.hpp"
 #include "sys/static_mutex.hpp"
 
@@ -70,15 +63,10 @@ acquired_record& acquired_record_of(const void* object) noexcept {
 
 }  // namespace
 
-void await_record::begin(const awaited_ref& to, const frame& awaiting, call_site library, const waker& task,
-                         bool is_first) noexcept {
+void await_record::begin(const awaited_ref& to, const frame& awaiting, const waker& task) noexcept {
     if (is_listed_) return;
     to_ = to;
-    awaiting_ = &awaiting;
-    root_ = &awaiting.root();
     where_ = awaiting.where;
-    library_ = library;
-    is_first_ = is_first;
     if (to_.part != nullptr) {
         task_ = task;
         spawned_at_ = spawn_site_here();
@@ -98,12 +86,11 @@ void await_record::update(const awaited_ref& to, const waker& task) noexcept {
     enter();
 }
 
-/// Enters the record into the table, unless it has neither an object nor to be printed.
+/// Enters the record into the table, unless there is no object.
 void await_record::enter() noexcept {
     missed_ = nullptr;
-    if (to_.object == nullptr && !is_first_) return;
-    key_ = to_.object != nullptr ? to_.object : this;
-    const std::lock_guard guard(records_of(key_).lock);
+    if (to_.object == nullptr) return;
+    const std::lock_guard guard(records_of(to_.object).lock);
     link();
     is_listed_ = true;
     // relaxed: see check_not_awaited().
@@ -113,7 +100,7 @@ void await_record::enter() noexcept {
 /// Puts the record in front of the others.
 /// Preconditions: the lock is held.
 void await_record::link() noexcept {
-    record_list& into = records_of(key_);
+    record_list& into = records_of(to_.object);
     next_ = into.first;
     previous_ = nullptr;
     if (next_ != nullptr) next_->previous_ = this;
@@ -122,7 +109,7 @@ void await_record::link() noexcept {
 
 /// Preconditions: the lock is held.
 void await_record::unlink() noexcept {
-    (previous_ != nullptr ? previous_->next_ : records_of(key_).first) = next_;
+    (previous_ != nullptr ? previous_->next_ : records_of(to_.object).first) = next_;
     if (next_ != nullptr) next_->previous_ = previous_;
 }
 
@@ -131,7 +118,7 @@ void await_record::check_wakeup(const waker& task) noexcept {
     call_site other = nullptr;
     call_site other_spawn = nullptr;
     {
-        const std::lock_guard guard(records_of(key_).lock);
+        const std::lock_guard guard(records_of(to_.object).lock);
         task_.swap(dropped);
         other = missed_;
         other_spawn = missed_by_;
@@ -152,7 +139,7 @@ void await_record::remove(reason why) noexcept {
     waker mine;
     waker missed;
     {
-        record_list& from = records_of(key_);
+        record_list& from = records_of(to_.object);
         const std::lock_guard guard(from.lock);
         unlink();
         is_listed_ = false;
@@ -204,41 +191,4 @@ call_site last_acquired(const void* object) noexcept {
     return record.object == object ? record.where : nullptr;
 }
 
-void await_record::print() {
-    using place = std::tuple<bool, std::string_view, unsigned, std::string_view>;
-    std::map<place, std::size_t> counts;
-    for (record_list& some : await_table) {
-        const std::lock_guard guard(some.lock);
-        for (const await_record* one = some.first; one != nullptr; one = one->next_) {
-            if (!one->is_first_) continue;
-            // The coroutines that await this one are suspended, so their frames do not change, except for the position
-            // of the stack at the root.
-            const frame* at = one->awaiting_;
-            while (at != nullptr && is_in_library(at->where, one->library_, "detail/await_record.hpp"))
-                at = at == one->root_ ? nullptr : awaiting_of(*at->outcome);
-            const std::source_location where = source_location_of(at != nullptr ? at->where : one->where_);
-            ++counts[place(at == nullptr, where.file_name(), where.line(), where.function_name())];
-        }
-    }
-    std::fprintf(stderr, "eddy: tasks wait at %zu %s\n", counts.size(), counts.size() == 1 ? "place" : "places");
-    // relaxed: see check_not_awaited().
-    if (!has_await_records.load(std::memory_order_relaxed)) {
-        std::fputs("eddy: only waits in files that were compiled with EDDY_CHECKS=1 are known, and there were none\n",
-                   stderr);
-    }
-    for (const auto& [at, count] : counts) {
-        const auto& [is_inside, file, line, function] = at;
-        const std::string text = "eddy: " + std::to_string(count) + " at " + std::string(file) + ':' +
-                                 std::to_string(line) + " in " + readable_name(std::string(function)) +
-                                 (is_inside ? " (inside of eddy)\n" : "\n");
-        std::fputs(text.c_str(), stderr);
-    }
-}
-
 }  // namespace eddy::detail
-
-namespace eddy {
-
-void print_awaits() { detail::await_record::print(); }
-
-}  // namespace eddy

@@ -9,6 +9,7 @@
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 
+#include "executor/task/dump_on_signal.hpp"
 #include "executor/task/task_word.hpp"
 #include "sys/fork.hpp"
 #include "sys/static_mutex.hpp"
@@ -121,6 +122,11 @@ EDDY_DEBUG_SECTION alignas(128) constinit inspect::basic_debug_table<const void*
     return made;
 }();
 
+inspect::address address_of_debug_table() noexcept {
+    // SAFETY: the address is only a number for readers.
+    return reinterpret_cast<std::uintptr_t>(&debug_table);
+}
+
 listed_executor::listed_executor(inspect::executor_kind kind, std::uint64_t id, listed_ring first, std::size_t count,
                                  std::size_t stride) noexcept
     : record_{nullptr,
@@ -133,6 +139,7 @@ listed_executor::listed_executor(inspect::executor_kind kind, std::uint64_t id, 
               stride,
               kind == inspect::executor_kind::loop ? local_state : shared_state,
               shared_state} {
+    start_dumps_on_signal();
     const registry_change guard;
     record_.next = registry.first;
     if (next() != nullptr) next()->previous_ = this;

@@ -19,6 +19,9 @@ struct listed_ring {
     const void* removed;  // 64 bits
 };
 
+/// Returns the address of the table that readers of the program's memory look for.
+[[nodiscard]] inspect::address address_of_debug_table() noexcept;
+
 /// Shows an executor's lists of tasks to readers of the program's memory while it exists: inspect/docs/format.md.
 /// A forked child does not show those of its parent, whose threads it does not have.
 /// Thread safety: any thread. The constructor and the destructor take a lock of the process.

@@ -151,6 +151,15 @@ void silence(const signal_bell& bell) noexcept {
     }
 }
 
+void wait_for_ring(const signal_bell& bell) noexcept {
+    WSAPOLLFD rung{};
+    rung.fd = to_socket(descriptor_of(bell));
+    rung.events = POLLRDNORM;
+    while (::WSAPoll(&rung, 1, -1) < 1) {
+    }
+    silence(bell);
+}
+
 void close_bell(signal_bell& bell) noexcept {
     const std::unique_ptr<signal_bell> owned(&bell);
     guarded_state& now = state();

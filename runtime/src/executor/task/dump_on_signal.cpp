@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "executor/task/dump_on_signal.hpp"
+
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <eddy/result.hpp>
+#include <eddy/task/dump_tasks.hpp>
+
+#include "sys/signals.hpp"
+#include "sys/thread.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// Parses "SIGQUIT", "QUIT" or a number.
+std::optional<int> signal_of(std::string_view text) noexcept {
+    static constexpr std::array names = std::to_array<std::pair<std::string_view, int>>({
+        {"INT", SIGINT},
+        {"TERM", SIGTERM},
+#ifndef _WIN32
+        {"QUIT", SIGQUIT},
+        {"HUP", SIGHUP},
+        {"USR1", SIGUSR1},
+        {"USR2", SIGUSR2},
+#endif
+    });
+    if (text.starts_with("SIG")) text.remove_prefix(3);
+    for (const auto& [name, number] : names)
+        if (text == name) return number;
+    int number = 0;
+    const auto* const end = std::to_address(text.end());
+    const auto parsed = std::from_chars(std::to_address(text.begin()), end, number);
+    return parsed.ec == std::errc() && parsed.ptr == end ? std::optional(number) : std::nullopt;
+}
+
+void print_tasks() noexcept {
+    try {
+        // One call, so that other threads print before it or after it.
+        std::fputs(("eddy: all tasks, because of the signal of EDDY_DUMP:\n" + dump_tasks()).c_str(), stderr);
+    } catch (const std::exception&) {
+        std::fputs("eddy: there is not enough memory to print the tasks\n", stderr);
+    }
+}
+
+result<void> start(int number) noexcept {
+    if (auto counted = sys::count_signal(number); !counted) return counted;
+    const auto bell = sys::open_bell(number);
+    if (!bell) return std::unexpected(bell.error());
+    auto thread = sys::start_thread("eddy-dump", 0, [&rings = **bell]() noexcept {
+        for (;;) {
+            sys::wait_for_ring(rings);
+            print_tasks();
+        }
+    });
+    if (thread) {
+        thread->detach();  // it ends with the process
+        return {};
+    }
+    sys::close_bell(**bell);
+    return std::unexpected(thread.error());
+}
+
+}  // namespace
+
+void start_dumps_on_signal() noexcept {
+    static constinit std::atomic<bool> is_started{false};
+    // relaxed, both: nothing else depends on it. No local static, whose guard another thread may hold during a fork.
+    if (is_started.load(std::memory_order_relaxed) || is_started.exchange(true, std::memory_order_relaxed)) return;
+    const char* const chosen = std::getenv("EDDY_DUMP");  // NOLINT(concurrency-mt-unsafe): read only
+    if (chosen == nullptr || *chosen == '\0') return;
+    const auto number = signal_of(chosen);
+    if (!number) {
+        std::fprintf(stderr, "eddy: EDDY_DUMP=%s is no signal: write SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP, or a number\n",
+                     chosen);
+        return;
+    }
+    if (const auto started = start(*number); !started)
+        std::fprintf(stderr, "eddy: EDDY_DUMP=%s prints nothing: %s\n", chosen, started.error().message().c_str());
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// What dump_tasks() and EDDY_DUMP print. How tasks are read and written as text: inspect/tests.
+#include <eddy/task/dump_tasks.hpp>
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <eddy/future/yield_now.hpp>
+#include <eddy/net/unix_stream.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/sync/mutex.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/task/task_builder.hpp>
+
+#include "support/limit.hpp"
+
+namespace {
+
+using eddy::task;
+
+task<void> wait_for_lock(eddy::sync::mutex<int>& lock) { static_cast<void>(co_await lock.lock()); }
+task<void> read_head(eddy::net::unix_stream& from) {
+    std::array<std::byte, 8> head;
+    static_cast<void>(co_await from.read(head));
+}
+task<void> serve(eddy::net::unix_stream& client) { co_await read_head(client); }
+
+/// Returns what dump_tasks() returns while two tasks wait for a lock and one for data.
+task<std::string> dump_with_waiting_tasks(eddy::dump_format as) {
+    eddy::sync::mutex<int> lock;
+    auto held = co_await lock.lock();
+    auto ends = eddy::net::unix_stream::pair().value();
+    std::vector<eddy::join_handle<void>> tasks;
+    for (int i = 0; i < 2; ++i) tasks.push_back(eddy::spawn(wait_for_lock(lock)));
+    tasks.push_back(eddy::task_builder().name("client 7").spawn(serve(ends.first)));
+    co_await eddy::yield_now();
+    std::string text = eddy::dump_tasks(as);
+    for (auto& one : tasks) one.abort();
+    for (auto& one : tasks) static_cast<void>(co_await one);
+    co_return text;
+}
+
+// covers: P106
+TEST(DumpTasks, TextHasCoroutinesAndWhatTheyWaitFor) {
+    const std::string text = eddy::core().run(dump_with_waiting_tasks(eddy::dump_format::text));
+    EXPECT_TRUE(text.contains("\n  2 tasks, waits: ")) << text;
+    EXPECT_TRUE(text.contains("wait_for_lock  ")) << text;
+    EXPECT_TRUE(text.contains("waits for a mutex")) << text;
+    EXPECT_TRUE(text.contains(" \"client 7\", waits, spawned at ")) << text;
+    EXPECT_LT(text.find("serve  "), text.find("read_head  ")) << text;
+    EXPECT_TRUE(text.contains("waits for data from descriptor ")) << text;
+    EXPECT_TRUE(text.contains("unix (unnamed) -> (unnamed)")) << text;
+    // The caller.
+    EXPECT_TRUE(text.contains(", running, spawned at ")) << text;
+    EXPECT_FALSE(text.contains("note: ")) << text;
+}
+
+// covers: P106
+TEST(DumpTasks, JsonHasTheSame) {
+    const std::string text = eddy::core().run(dump_with_waiting_tasks(eddy::dump_format::json));
+    EXPECT_TRUE(text.starts_with("{")) << text;
+    EXPECT_TRUE(text.contains("\"client 7\"")) << text;
+    EXPECT_TRUE(text.contains("\"mutex\"")) << text;
+}
+
+TEST(DumpTasks, ThreadOutsideOfAnExecutorMayCallIt) {
+    eddy::core loop;
+    eddy::sync::mutex<int> lock;
+    std::optional held(lock.try_lock().value());
+    loop.handle().spawn(wait_for_lock(lock));
+    loop.turn();
+    EXPECT_TRUE(eddy::dump_tasks().contains("waits for a mutex")) << eddy::dump_tasks();
+    held.reset();
+    loop.turn();
+}
+
+#if GTEST_HAS_DEATH_TEST
+/// Sends the process a signal, and blocks its event loop until `printed` was read from `from`.
+task<void> block_until_printed(int number, int from, std::string_view printed) {
+    std::raise(number);
+    std::string text;
+    std::array<char, 4096> part;
+    while (!text.contains(printed)) {
+        const auto count = ::read(from, part.data(), part.size());
+        if (count <= 0) std::abort();
+        text.append(part.data(), static_cast<std::size_t>(count));
+    }
+    co_return;
+}
+
+/// Sends itself the signal while the only event loop is blocked, and ends when the tasks are printed.
+[[noreturn]] void be_dumped(const char* chosen, int number) {
+    ::alarm(support::operation_seconds());
+    ::setenv("EDDY_DUMP", chosen, 1);
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0 || ::dup2(ends[1], STDERR_FILENO) < 0) std::abort();
+    eddy::core loop;
+    loop.run(block_until_printed(number, ends[0], "running, spawned at "));
+    std::_Exit(0);
+}
+
+// covers: P106
+TEST(DumpOnSignalDeathTest, TasksArePrintedWhileTheLoopIsBlocked) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_EXIT(be_dumped("SIGQUIT", SIGQUIT), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(be_dumped("USR2", SIGUSR2), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(be_dumped(std::to_string(SIGHUP).c_str(), SIGHUP), testing::ExitedWithCode(0), "");
+}
+
+TEST(DumpOnSignalDeathTest, WrongNameIsReportedOnce) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    const auto start = [](const char* chosen) {
+        ::setenv("EDDY_DUMP", chosen, 1);
+        for (int i = 0; i < 2; ++i) eddy::core().turn(std::chrono::seconds(0));
+        std::_Exit(0);
+    };
+    EXPECT_EXIT(start("SIGNAL"), testing::ExitedWithCode(0),
+                "^eddy: EDDY_DUMP=SIGNAL is no signal: write SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP, or a number\n$");
+    EXPECT_EXIT(start("9"), testing::ExitedWithCode(0), "^eddy: EDDY_DUMP=9 prints nothing: .*\n$");
+    EXPECT_EXIT(start(""), testing::ExitedWithCode(0), "^$");
+}
+#endif
+
+}  // namespace
