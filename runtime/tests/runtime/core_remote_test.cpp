@@ -106,6 +106,26 @@ TEST(CoreRemote, FutureReturnedByAClosureStaysOnTheLoopThread) {
     sender.join();
 }
 
+TEST(CoreRemote, FloodOfTasksDoesNotDelayTasksOfTheLoop) {
+    constexpr int flood = 10'000;
+    constexpr int most_between_polls = 200;  // the loop polls 64 tasks, and queues as many, between two looks
+    eddy::core loop;
+    int polled = 0;
+    std::thread([&, remote = loop.remote()] {
+        for (int i = 0; i < flood; ++i) remote.spawn([&polled] { ++polled; }).value();
+    }).join();
+    const auto main = [&]() -> eddy::task<int> {
+        int most = 0;
+        while (polled < flood) {
+            const int before = polled;
+            co_await eddy::yield_now();
+            most = std::max(most, polled - before);
+        }
+        co_return most;
+    };
+    EXPECT_LE(loop.run(main()), most_between_polls);
+}
+
 // covers: R130
 TEST(CoreRemote, ClosureLivesUntilTheReturnedFutureEnds) {
     eddy::core loop;

@@ -147,7 +147,9 @@ public:
 
     /// Spawns `work` on the event loop, as core_handle::spawn() does. A callable crosses the thread boundary; the
     /// future that it returns does not need to. The `core_handle&` that the callable may take proves that it runs on
-    /// the loop's thread; the reference stays valid as long as the future.
+    /// the loop's thread; the reference stays valid as long as the future. The number of tasks that wait to be polled
+    /// has no limit: a thread that may be faster than the loop sends through a bounded channel. The loop's own tasks
+    /// and timers do not wait behind them.
     /// Errors: errc::runtime_shutdown if the event loop is gone; `work` is then destroyed on the calling thread.
     /// Cost: one block from the frame pool, a few atomic operations, and a system call if the event loop sleeps.
     template <class W>

@@ -90,7 +90,7 @@ core_metrics core_shared::metrics() const noexcept {
 void core_shared::run_until(spawned_task& main, const bool& done, std::source_location where) try {
     const entered guard(*this, where, ends::with_work);
     while (!done) {
-        drain_inbound();
+        drain_inbound(polls_between_ticks);
         run_some(polls_between_ticks, done);
         if (done) break;
         if (!has_queued()) {
@@ -122,9 +122,9 @@ void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std
 void core_shared::run_to_end(std::optional<std::chrono::steady_clock::time_point> deadline) {
     const bool never = false;
     for (;;) {
-        drain_inbound();
+        drain_inbound(polls_between_ticks);
         run_some(polls_between_ticks, never);
-        drain_inbound();  // the last task may have sent something
+        if (live_.size() == 0) drain_all_inbound();  // the last task may have sent something
         max_wait left;
         if (deadline) left = *deadline - std::chrono::steady_clock::now();
         if (live_.size() == 0 || (left && *left <= left->zero())) return;
@@ -134,9 +134,9 @@ void core_shared::run_to_end(std::optional<std::chrono::steady_clock::time_point
 
 void core_shared::turn(max_wait limit, std::source_location where) {
     const entered guard(*this, where, ends::by_itself);
-    drain_inbound();
+    drain_all_inbound();
     park(!has_queued() ? limit : std::chrono::nanoseconds::zero());
-    drain_inbound();
+    drain_all_inbound();
     run_queued();
 }
 
@@ -185,7 +185,7 @@ void core_shared::park_paused(max_wait limit) {
     // any() is called before the checks below, so that they find all wake-ups of the jobs that have ended.
     const bool may_advance = !jobs.any();
     look_at_driver(std::chrono::nanoseconds::zero());
-    drain_inbound();
+    drain_inbound(polls_between_ticks);
     if (has_queued() || call_before_park()) return;
     if (may_advance) {
         if (time_->auto_advance()) {
@@ -216,7 +216,7 @@ bool core_shared::spin(max_wait& limit) {
     const auto begin = std::chrono::steady_clock::now();
     do {
         look_at_driver(std::chrono::nanoseconds::zero());
-        drain_inbound();
+        drain_inbound(polls_between_ticks);
         if (has_queued()) return true;
     } while (std::chrono::steady_clock::now() - begin < most);
     if (limit) *limit -= most;
@@ -266,6 +266,7 @@ void core_shared::close() noexcept {
     spawned_task_owner* const outer_owner = std::exchange(this_thread.runs_here, this);
     const executor_scope here({.runs = this, .time = time_.get()});
     const hidden_task_locals unbound;
+    drain_all_inbound();
     for (spawned_task* task = inbound_.close(); task != nullptr;) arrive(*std::exchange(task, task->next_inbound));
     destroy_tasks();
     time_->shutdown();

@@ -146,9 +146,12 @@ private:
 
     // core_tasks.cpp
     [[nodiscard]] bool send(spawned_task& task) noexcept;
-    void drain_inbound() noexcept;
+    void drain_inbound(std::size_t most) noexcept;
+    void drain_all_inbound() noexcept;
     void arrive(spawned_task& task) noexcept;
-    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
+    [[nodiscard]] bool has_queued() const noexcept {
+        return !queue_.is_empty() || !children_.is_empty() || arrived_ != nullptr;
+    }
     [[nodiscard]] spawned_task* pop_queued() noexcept;
     void run_some(std::size_t most, const bool& stop) noexcept;
     void run_queued() noexcept;
@@ -169,6 +172,7 @@ private:
     ref_count<> references_;
 
     // ---- The loop's thread ----
+    spawned_task* arrived_ = nullptr;  // taken from the inbound list, and not queued yet
     task_queue queue_;
     task_stack children_;  // the child queue: children of scopes, and parents whose scopes have ended
     unsigned child_streak_ = 0;

@@ -67,8 +67,18 @@ bool core_shared::send(spawned_task& task) noexcept {
     return how != pushed::refused;
 }
 
-void core_shared::drain_inbound() noexcept {
-    for (spawned_task* task = inbound_.take(); task != nullptr;) arrive(*std::exchange(task, task->next_inbound));
+/// Queues at most `most` tasks that other threads have sent. The others stay in front of the queue, so that a timer's
+/// task does not wait behind all of them: threads may send faster than the loop polls.
+void core_shared::drain_inbound(std::size_t most) noexcept {
+    if (arrived_ == nullptr) arrived_ = inbound_.take();
+    for (; arrived_ != nullptr && most != 0; --most) arrive(*std::exchange(arrived_, arrived_->next_inbound));
+}
+
+/// Queues all tasks that other threads have sent before this call.
+void core_shared::drain_all_inbound() noexcept {
+    constexpr std::size_t no_limit = -1;
+    if (arrived_ != nullptr) drain_inbound(no_limit);
+    drain_inbound(no_limit);
 }
 
 /// Moves what other threads have recorded in the shared word of a task to its local word: a wake-up, an abort, or both.
