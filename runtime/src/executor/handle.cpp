@@ -17,7 +17,7 @@ handle handle::current(std::source_location where) {
     if (auto found = try_current()) return *std::move(found);
     throw misuse(
         "no runtime is current on this thread: call this inside eddy::run() or a runtime's task, or enter a runtime "
-        "first (runtime::enter)",
+        "first (runtime::enter); tasks of a core use core_handle::current()",
         where);
 }
 

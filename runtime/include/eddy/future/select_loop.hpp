@@ -258,7 +258,7 @@ auto make_select_loop(B... branches) {
 /// |---|---|
 /// | a function | is called in each round, and returns the future of that round; also `when(condition, future)` |
 /// | a stream (moved, or by std::ref) | the handler takes each item; when the stream ends, the branch is removed |
-/// | a set (`join_set`, `futures_unordered`) | the same, but the branch continues when something is added to the set |
+/// | a set (`join_set`, `delay_queue`, ...) | the same, but the branch continues when something is added to the set |
 /// | std::ref of a future | continues over all rounds; when it is ready, the branch is removed |
 /// | `until(future)` | continues over all rounds, and ends the loop |
 ///
