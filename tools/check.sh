@@ -409,6 +409,8 @@ check_exports() {
     cmake --install "$out" --prefix "$out/the prefix" >/dev/null
     cmake --install "$out" --prefix "$out/core" --component eddy_core >/dev/null
     [[ $(find "$out/core" -type f -printf '%f\n') == libeddy.so.* ]] || die "the component eddy_core is not the shared library alone"
+    # gdb finds the commands of eddy by the path of the installed library.
+    LD_LIBRARY_PATH="$out/the prefix/lib" tests/package/inspected.sh "$out/examples/readme_echo" "$out/the prefix"
     outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/the prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON \
         -D CMAKE_DISABLE_FIND_PACKAGE_Python3=ON
     "$top/build/package/find_shared_package/http" # which finds libeddy_tls.so
