@@ -20,7 +20,7 @@ KINDS = ("a future", "a coroutine", "a timer", "data from a descriptor", "room t
          "a read lock", "a write lock", "a semaphore", "room in a channel", "a message from a channel",
          "the value of a oneshot", "a notification", "a new value of a watch", "the end of a task", "a task of a set",
          "the children of a scope", "blocking work", "the tasks of a local set", "any wake-up", "the first of",
-         "all of")
+         "all of", "an adaptor", "an object")
 MOST_TASKS = 16_777_216
 MOST_FRAMES = 16_384
 MOST_LEVELS = 32
@@ -114,11 +114,13 @@ class program:
             yield from self.future(shape, future, 0)
 
     def future(self, shape, future, level):
-        name, kind, count, offset, children = struct.unpack("<QHHIQ", self.read(shape, 24))
+        name, kind, count, is_inside, offset, children = struct.unpack("<QHBBIQ", self.read(shape, 24))
         kind_text = KINDS[kind] if kind < len(KINDS) else "a future of an unknown kind"
-        yield level, f"{kind_text}{self.details(kind, future + offset)}  ({self.text(name)})"
+        below = level if kind == 22 else level + 1  # an adaptor is what the future in it is
+        if kind != 22:
+            yield level, f"{kind_text}{self.details(kind, future + offset, is_inside)}  ({self.text(name)})"
         if kind == 1:
-            yield from self.coroutine(self.number(future + offset), level + 1)
+            yield from self.coroutine(self.number(future + offset), below)
         for i in range(count if level < MOST_LEVELS else 0):
             of, label, where, alive, alive_is, is_at, stride = struct.unpack("<QQ5I", self.read(children + 40 * i, 36))
             first = future + where if is_at == 0 else self.number(future + where)
@@ -126,8 +128,8 @@ class program:
                 if alive != 0xffffffff and self.number((at if is_at == 2 else future) + alive, 1) != alive_is:
                     continue
                 if label:
-                    yield level + 1, self.text(label) + ":"
-                yield from self.future(of, at, level + 1)
+                    yield below, self.text(label) + ":"
+                yield from self.future(of, at, below)
 
     def coroutine(self, root, level):
         places, leaf = self.frames(root)
@@ -137,9 +139,9 @@ class program:
             for depth, text in self.waits_for(leaf):
                 yield level + depth, text
 
-    def details(self, kind, at):
+    def details(self, kind, at, is_inside):
         if kind in (3, 4):
-            return f" {self.field(self.number(at), 'socket_fd', 4)}"
+            return f" {self.field(at if is_inside else self.number(at), 'socket_fd', 4)}"
         if kind in (5, 6, 7) and self.offset["mutex_holder"] != ABSENT:
             holder = self.field(self.number(at), "mutex_holder")
             return f", which task {self.field(holder, 'task_id')} holds" if holder else ""

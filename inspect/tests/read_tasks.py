@@ -7,11 +7,11 @@ import sys
 FIELDS = ("task_next task_ops task_id task_spawned_at task_root task_started running complete notified cancelled "
           "ops_name ops_work ops_shape frame_at frame_outcome frame_where leaf_ops leaf_waiter leaf_future socket_fd "
           "permits_word mutex_holder scope_first scope_next scope_task string_data string_size").split()
-TEXTS = ["{type}", "{type}", "a timer", "data from{fd}", "room to write to{fd}", "a mutex{at}{holder}",
-         "a read lock{at}{holder}", "a write lock{at}{holder}", "a semaphore{at}{permits}", "room in a channel{at}",
+TEXTS = ["{type}", "{type}", "a timer", "data from{fd}", "room to write to{fd}", "a mutex{at}",
+         "a read lock{at}", "a write lock{at}", "a semaphore{at}", "room in a channel{at}",
          "a message from a channel{at}", "the value of a oneshot{at}", "a notification{at}", "a new value of a watch{at}",
-         "the end of {task}", "a task of a set{at}", "the children of a scope", "blocking work{at}",
-         "the tasks of a local set{at}", "any wake-up", "the first of {count}:", "all of {count}:"]
+         "the end of {task}", "a task of a set{at}", "the children of a scope{tasks}", "blocking work{at}",
+         "the tasks of a local set{at}", "any wake-up", "the first of {count}:", "all of {count}:", "{type}", "{type}{at}"]
 
 
 class Program:
@@ -36,11 +36,10 @@ class Program:
             begin, end = int(begin, 16), int(end, 16)
             data = self.read(begin, end - begin) if rights.startswith("rw") and path.startswith("/") else b""
             for at in range(0, len(data), 128):
-                if data[at:at + 16] != b"eddy.debug table" or self.number(begin + at + 32) != begin + at:
-                    continue
-                assert struct.unpack_from("<3H", data, at + 16)[::2] == (1, 8)
-                self.registry = self.number(begin + at + 40)
-                return dict(zip(FIELDS, struct.unpack_from("<27H", data, at + 48)))
+                if data[at:at + 16] == b"eddy.debug table" and self.number(begin + at + 32) == begin + at:
+                    assert struct.unpack_from("<3H", data, at + 16)[::2] == (1, 8)
+                    self.registry = self.number(begin + at + 40)
+                    return dict(zip(FIELDS, struct.unpack_from("<27H", data, at + 48)))
         sys.exit("this process contains no eddy")
 
     def at(self, base, field, size=8):
@@ -76,62 +75,63 @@ class Program:
             frames.insert(0, (depth, "  ".join(self.place(self.at(frame, "frame_where")))))
         if kind == 2:
             return frames + [(depth, "waits for any wake-up")]
-        ops = self.at(at, "leaf_ops")
-        leaf = self.wait(self.number(ops + 8), self.at(at, "leaf_future"), depth, details)
-        return frames + [(depth, "waits for " + leaf[0][1])] + leaf[1:]
+        return frames + self.wait(self.number(self.at(at, "leaf_ops") + 8), self.at(at, "leaf_future"), depth, details, "waits for ")
 
     def work(self, task, details):
         ops, root = self.at(task, "task_ops"), self.at(task, "task_root")
-        shape = self.at(ops, "ops_shape")
-        if not root and not shape:
-            return [(2, "a future")]
-        return self.stack(root, 2, details) if root else self.wait(shape, task + self.at(ops, "ops_work", 4), 2, details)
+        if root or not (shape := self.at(ops, "ops_shape")):
+            return self.stack(root, 2, details) if root else [(2, "a future")]
+        return self.wait(shape, task + self.at(ops, "ops_work", 4), 2, details)
 
-    def wait(self, shape, future, depth, details):
-        name, kind, count, offset, children = struct.unpack("<QHHIQ", self.read(shape, 24))
-        lines, found = [], 0
+    def wait(self, shape, future, depth, details, prefix=""):
+        (name, kind, count, is_inside, offset, children), found = struct.unpack("<QHBBIQ", self.read(shape, 24)), []
+        if kind == 1:
+            return self.stack(self.number(future + offset), depth, details)
         for i in range(count):
             of, label, where, alive, alive_is, is_at, stride = struct.unpack("<QQ5I", self.read(children + 40 * i, 36))
-            starts = [future + where if is_at == 0 else self.number(future + where)]
-            if is_at == 2:
-                starts = range(starts[0], self.number(future + where + 8), stride)
-            for start in starts:
-                outer = start if is_at == 2 else future
-                if alive != 0xffffffff and self.number(outer + alive, 1) != alive_is:
-                    continue
-                found += 1
-                lines += [(depth + 1, self.text(label) + ":")] if label else []
-                below = depth + (2 if label else 1)
-                is_stack = self.number(of + 8, 2) == 1
-                lines += (self.stack(self.number(start + self.number(of + 12, 4)), below, details) if is_stack
-                          else self.wait(of, start, below, details))
-        word = self.number(future + offset) if kind not in (0, 19, 20, 21) else 0
-        return [(depth, TEXTS[kind].format(**self.words(kind, word, name, found, details)))] + lines
+            first = future + where if is_at == 0 else self.number(future + where)
+            for start in range(first, self.number(future + where + 8), stride) if is_at == 2 else [first]:
+                if start and (alive == 0xffffffff or self.number((start if is_at == 2 else future) + alive, 1) == alive_is):
+                    found.append((of, label, start))
+        if kind == 22 and found:
+            return self.wait(found[0][0], found[0][2], depth, details, prefix)
+        word = future + offset if is_inside or kind in (0, 19, 20, 21, 22) else self.number(future + offset)
+        if kind == 14 and (work := self.at(self.at(word, "task_ops"), "ops_shape")) and self.number(work + 8, 2) == 17:
+            kind = 17
+        lines = [(depth, prefix + TEXTS[kind].format(**self.words(kind, word, name, len(found), details)))]
+        for of, label, start in found:
+            lines += [(depth + 1, self.text(label) + ":")] if label else []
+            lines += self.wait(of, start, depth + (2 if label else 1), details)
+        return lines
 
     def words(self, kind, word, name, count, details):
-        words = dict(type=self.text(name), count=count, at="", holder="", permits="", fd=" a descriptor", task="a task")
-        if not details:
-            return words
-        words["at"] = f" at {word:#x}"
-        if kind in (3, 4):
-            words["fd"] = f" descriptor {self.at(word, 'socket_fd', 4)}"
-        if kind in (5, 6, 7) and self.at(word, "mutex_holder"):
-            words["holder"] = f", which task {self.at(self.at(word, 'mutex_holder'), 'task_id')} holds"
-        if kind == 14:
-            words["task"] = f"task {self.at(word, 'task_id')}"
-        return words
+        words = dict(type=self.text(name), count=count, at="", tasks="", fd=" a descriptor", task="a task")
+        return words if not details else words | dict(
+            at=f" at {word:#x}" + (f", which task {self.id(task)} holds" if kind in (5, 6, 7) and (task := self.at(word, 'mutex_holder')) else ""),
+            task=f"task {self.id(word)}" if kind == 14 else "", tasks=self.children(word) if kind == 16 else "",
+            fd=f" descriptor {self.at(word, 'socket_fd', 4)}" if kind in (3, 4) else "")
+
+    def children(self, scope):
+        tasks, link = [], self.at(scope, "scope_first") & ~3
+        while link:
+            tasks, link = tasks + [self.at(link, "scope_task")], self.at(link, "scope_next")
+        return "" if not tasks else f", task {self.id(tasks[0])}" if len(tasks) == 1 else f", {self.ids('', tasks)}"
+
+    def id(self, task):
+        return str(self.at(task, "task_id") or hex(task))
+
+    def ids(self, status, tasks):
+        return f"{len(tasks)} tasks{status}: {', '.join(map(self.id, tasks[:5]))}{', ...' if len(tasks) > 5 else ''}"
 
     def print_group(self, status, spawned_at, lines, group):
-        ids = [self.at(task, "task_id") or hex(task) for task in group]
-        title = f"{len(group)} tasks, {status}: {', '.join(map(str, ids[:5]))}{', ...' if len(ids) > 5 else ''}"
+        title, task = self.ids(f", {status}", group), group[0]
         if len(group) == 1:
-            name = group[0] + self.number(self.at(group[0], "task_ops") + self.table["ops_name"], 4)
-            text = self.read(self.at(name, "string_data"), self.at(name, "string_size")).decode() if name != group[0] else ""
-            title = f"task {'at ' if isinstance(ids[0], str) else ''}{ids[0]}{f' {chr(34)}{text}{chr(34)}' if text else ''}, {status}"
-            lines = lines if status == "running" else self.work(group[0], True)
-        print(f"  {title}, spawned at {self.place(spawned_at)[1]}")
-        for depth, line in lines:
-            print("  " * depth + line)
+            name = task + self.number(self.at(task, "task_ops") + self.table["ops_name"], 4)
+            text = self.read(self.at(name, "string_data"), self.at(name, "string_size")).decode() if name != task else ""
+            title = f"task {self.at(task, 'task_id') or f'at {task:#x}'}{f' {chr(34)}{text}{chr(34)}' if text else ''}, {status}"
+            lines = lines if status == "running" else self.work(task, True)
+        print(f"  {title}, spawned at {self.place(spawned_at)[1] if spawned_at else 'an unknown place'}",
+              *["  " * depth + line for depth, line in lines], sep="\n")
 
 
 program = Program(int(sys.argv[1]))
@@ -139,12 +139,12 @@ for executor_kind, number, tasks, state_offsets in program.executors():
     groups = {}
     for task in tasks:
         state, remote = (program.number(task + offset) for offset in state_offsets)
-        if state & program.table["complete"]:
-            continue
         running, queued = state & program.table["running"], (state | remote) & program.table["notified"]
-        stack = [(2, "is being polled")] if running else program.work(task, False)
-        key = ("running" if running else "queued" if queued else "waits", program.at(task, "task_spawned_at"), tuple(stack))
-        groups.setdefault(key, []).append(task)
-    print(f"{('pool', 'event loop', 'local set')[executor_kind]} {number}, {sum(map(len, groups.values()))} tasks")
+        if not state & program.table["complete"]:
+            stack = [(2, "is being polled")] if running else program.work(task, False)
+            key = ("running" if running else "queued" if queued else "waits", program.at(task, "task_spawned_at"), *stack)
+            groups.setdefault(key, []).append(task)
+    count = sum(map(len, groups.values()))
+    print(f"{('pool', 'event loop', 'local set')[executor_kind]} {number}, {count} task{'s' * (count != 1)}")
     for key, group in sorted(groups.items(), key=lambda one: -len(one[1])):
-        program.print_group(*key, group)
+        program.print_group(*key[:2], key[2:], group)

@@ -153,12 +153,12 @@ inline const void* place(std::source_location where = std::source_location::curr
 inline const task_ops unnamed{{}, 0, 0, nullptr};
 inline const task_ops named{{}, offsetof(task, name), 0, nullptr};
 
-inline const shape timer_shape{"time::sleep_future", wait_kind::timer, 0, offsetof(future, word), nullptr};
-inline const shape read_shape{"net::read_future", wait_kind::readable, 0, offsetof(future, word), nullptr};
-inline const shape mutex_shape{"sync::lock_future", wait_kind::mutex, 0, offsetof(future, word), nullptr};
-inline const shape join_shape{"join_handle", wait_kind::join, 0, offsetof(future, word), nullptr};
-inline const shape task_shape{"task", wait_kind::frames, 0, offsetof(future, word), nullptr};
-inline const shape other_shape{"a_future_of_the_program", wait_kind::other, 0, 0, nullptr};
+inline const shape timer_shape{"time::sleep_future", wait_kind::timer, 0, 0, offsetof(future, word), nullptr};
+inline const shape read_shape{"net::read_future", wait_kind::readable, 0, 0, offsetof(future, word), nullptr};
+inline const shape mutex_shape{"sync::lock_future", wait_kind::mutex, 0, 0, offsetof(future, word), nullptr};
+inline const shape join_shape{"join_handle", wait_kind::join, 0, 0, offsetof(future, word), nullptr};
+inline const shape task_shape{"task", wait_kind::frames, 0, 0, offsetof(future, word), nullptr};
+inline const shape other_shape{"a_future_of_the_program", wait_kind::other, 0, 0, 0, nullptr};
 
 /// A future of two others; the second one may be absent.
 struct pair {
@@ -170,7 +170,7 @@ inline const child pair_children[] = {
     {&timer_shape, "timer", offsetof(pair, first), child_record::always, 0, 0, 0, 0},
     {&task_shape, "future", offsetof(pair, second), offsetof(pair, has_second), 1, 0, 0, 0},
 };
-inline const shape pair_shape{"timeout_future", wait_kind::any_of, 2, 0, pair_children};
+inline const shape pair_shape{"timeout_future", wait_kind::any_of, 2, 0, 0, pair_children};
 
 /// A future of an array of others.
 struct many {
@@ -180,7 +180,7 @@ struct many {
 };
 inline const child many_children[] = {
     {&timer_shape, nullptr, offsetof(many, begin), offsetof(pair, has_second), 1, child::array, sizeof(pair), 0}};
-inline const shape many_shape{"join_all_future", wait_kind::all_of, 1, 0, many_children};
+inline const shape many_shape{"join_all_future", wait_kind::all_of, 1, 0, 0, many_children};
 
 /// A scope with links to its tasks.
 struct scope_link {
@@ -190,7 +190,7 @@ struct scope_link {
 struct scope {
     std::uintptr_t first = 0;
 };
-inline const shape scope_shape{"scope_future", wait_kind::scope, 0, offsetof(future, word), nullptr};
+inline const shape scope_shape{"scope_future", wait_kind::scope, 0, 0, offsetof(future, word), nullptr};
 
 /// A program's objects. They stay where they are.
 class world {

@@ -2,14 +2,18 @@
 // Programs with tasks of eddy: what `eddy tree` shows of them, in a process and in a script's view.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <fstream>
 #include <iterator>
 #include <regex>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "output_of.hpp"
 #include "running_target.hpp"
@@ -21,11 +25,12 @@ using namespace std::chrono_literals;
 /// Removes what differs between two runs: numbers of tasks, descriptors and ports, addresses, times.
 std::string normalized(std::string text) {
     for (const auto& [pattern, replacement] : {
-             std::pair(" at [^ ]*/eddy_target.cpp:[0-9]+", ""),
-             std::pair("  [^ ]*/eddy_target.cpp:[0-9]+", ""),
+             std::pair(" at [^ ]*_target.cpp:[0-9]+", ""),
+             std::pair("  [^ ]*_target.cpp:[0-9]+", ""),
              std::pair("descriptor [0-9]+( \\(tcp [^)]*\\))?", "descriptor N"),
-             std::pair("task at 0x[0-9a-f]+|task [0-9]+", "task N"),
-             std::pair("waits: [0-9, ]+,", "waits: N,"),
+             std::pair("task (at )?(0x[0-9a-f]+|[0-9]+)", "task N"),
+             std::pair("waits: [0-9a-fx, ]+,", "waits: N,"),
+             std::pair("tasks: [0-9a-fx, ]+", "tasks: N"),
              std::pair(" at 0x[0-9a-f]+", ""),
              std::pair("a timer, in .*", "a timer"),
          })
@@ -96,6 +101,39 @@ TEST_P(InspectEddy, EachTaskHasItsFramesAndReason) {
         "    a timer\n");  // a future that is no coroutine
 }
 
+/// What is shown of a task, and what its name says must be shown of it.
+struct shown_task {
+    std::string shown;
+    std::string expected;
+};
+
+std::vector<shown_task> named_tasks(const std::string& tree) {
+    std::vector<shown_task> found;
+    std::istringstream lines(tree);
+    const std::regex title("  task N \"(.*)\", .*");
+    bool is_named = false;
+    for (std::string line; std::getline(lines, line);) {
+        if (std::smatch parts; line.starts_with("    ")) {
+            if (is_named) found.back().shown += line.substr(4) + '\n';
+        } else if ((is_named = std::regex_match(line, parts, title))) {
+            found.push_back({"", std::regex_replace(parts[1].str() + '\n', std::regex("\\|"), "\n")});
+        }
+    }
+    return found;
+}
+
+TEST(InspectWaits, EachFutureSaysForWhat) {
+    running_target target(EDDY_WAITS);
+    const auto limit = std::chrono::steady_clock::now() + 30s;
+    const auto is_right = [](const shown_task& one) { return one.shown == one.expected; };
+    std::vector<shown_task> tasks;
+    do {  // until all wait
+        tasks = named_tasks(normalized(output_of(EDDY_PROGRAM " tree " + std::to_string(target.id()))));
+    } while (!std::ranges::all_of(tasks, is_right) && std::chrono::steady_clock::now() < limit);
+    EXPECT_EQ(tasks.size(), 64u);
+    for (const shown_task& one : tasks) EXPECT_EQ(one.shown, one.expected);
+}
+
 TEST(InspectBusyEddy, TreesAreWhole) {
     running_target target(EDDY_REAL, ".", "busy");
     const auto limit = std::chrono::steady_clock::now() + 60s;
@@ -129,6 +167,18 @@ TEST(InspectEddyScript, PrintsTheSame) {
     running_target target(EDDY_REAL, ".", "pool");
     const std::string tree = settled_tree(target.id());
     EXPECT_EQ(normalized(output_of("python3 " EDDY_SCRIPT " " + std::to_string(target.id()))), normalized(tree));
+}
+
+TEST(InspectEddyScript, PrintsTheSameOfAllWaits) {
+    running_target target(EDDY_WAITS);
+    const std::string id = std::to_string(target.id());
+    const auto limit = std::chrono::steady_clock::now() + 30s;
+    std::string tree;
+    do {  // until all wait
+        tree = output_of(EDDY_PROGRAM " tree " + id);
+    } while (std::regex_search(tree, std::regex("queued|running|not polled yet")) &&
+             std::chrono::steady_clock::now() < limit);
+    EXPECT_EQ(normalized(output_of("python3 " EDDY_SCRIPT " " + id)), normalized(tree));
 }
 
 // ---- docs/inspect.md ----

@@ -26,13 +26,19 @@ struct place {
 
 struct branch;
 
+/// A task for which another one waits. Those without an id are named by their address.
+struct task_number {
+    std::uint64_t id = 0;
+    address at = 0;
+};
+
 /// What the innermost frame, or a future without a frame, waits for.
 struct waiting {
     wait_kind kind = wait_kind::other;
     std::string_view type;                 ///< the future's type; empty if unknown
     address object = 0;                    ///< the word of its kind; a time for a timer
     std::optional<int> fd;                 ///< readable, writable
-    std::vector<std::uint64_t> tasks;      ///< the ids of the tasks: join, scope
+    std::vector<task_number> tasks;        ///< join, scope
     std::optional<std::uint64_t> holder;   ///< a lock: the id of the task that holds it
     std::optional<std::uint64_t> permits;  ///< a semaphore or channel: the number that is free
     std::vector<branch> branches;          ///< the futures that it polls in turn

@@ -98,15 +98,15 @@ const char* kind_name(executor_kind kind) {
 /// The names in JSON.
 const char* kind_name(wait_kind kind) {
     constexpr const char* names[] = {
-        "other",     "frames",       "timer",           "readable",   "writable", "mutex", "read_lock", "write_lock",
-        "semaphore", "channel_send", "channel_receive", "oneshot",    "notify",   "watch", "join",      "task_set",
-        "scope",     "blocking",     "local_set",       "any_wakeup", "any_of",   "all_of"};
+        "other",     "frames",       "timer",           "readable",   "writable", "mutex",  "read_lock", "write_lock",
+        "semaphore", "channel_send", "channel_receive", "oneshot",    "notify",   "watch",  "join",      "task_set",
+        "scope",     "blocking",     "local_set",       "any_wakeup", "any_of",   "all_of", "inner",     "object"};
     const auto index = static_cast<std::size_t>(kind);
     return index < std::size(names) ? names[index] : "other";
 }
 
 /// A task without a number has its address.
-std::string number_text(const task& one) { return one.id == 0 ? hex(one.at) : std::to_string(one.id); }
+std::string number_text(const auto& one) { return one.id == 0 ? hex(one.at) : std::to_string(one.id); }
 
 std::string task_name(const task& one) {
     std::string text = one.id == 0 ? "task at " + hex(one.at) : "task " + std::to_string(one.id);
@@ -114,11 +114,11 @@ std::string task_name(const task& one) {
     return text;
 }
 
-std::string tasks_text(const std::vector<std::uint64_t>& ids) {
-    std::string text = ids.size() == 1 ? "task " : std::to_string(ids.size()) + " tasks: ";
-    for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
-        text += (i == 0 ? "" : ", ") + std::to_string(ids[i]);
-    if (ids.size() > most_named) text += ", ...";
+std::string tasks_text(const std::vector<task_number>& tasks) {
+    std::string text = tasks.size() == 1 ? "task " : std::to_string(tasks.size()) + " tasks: ";
+    for (std::size_t i = 0; i < std::min(tasks.size(), most_named); ++i)
+        text += (i == 0 ? "" : ", ") + number_text(tasks[i]);
+    if (tasks.size() > most_named) text += ", ...";
     return text;
 }
 
@@ -132,14 +132,14 @@ public:
     void line(std::size_t depth, const std::string& text) { out_.append(2 * depth, ' ').append(text).append(1, '\n'); }
 
     void write(const stack& of, std::size_t depth) {
-        if (of.is == stack::status::not_started) return line(depth, "not polled yet");
-        if (of.is == stack::status::polled) return line(depth, "is being polled");
-        if (of.is == stack::status::unreadable) return line(depth, "cannot be read: its memory is damaged");
         for (std::size_t i = 0; i < of.frames.size();) {
             const std::size_t same = repeated(of.frames, i);
             line(depth, frame_text(of.frames[i]) + (same > 1 ? "  (" + std::to_string(same) + " times)" : ""));
             i += same;
         }
+        if (of.is == stack::status::not_started) return line(depth, "not polled yet");
+        if (of.is == stack::status::polled) return line(depth, "is being polled");
+        if (of.is == stack::status::unreadable) return line(depth, "cannot be read: its memory is damaged");
         write(of.leaf, depth, !of.frames.empty());
     }
 
@@ -162,7 +162,8 @@ private:
     std::string wait_text(const waiting& what) const {
         switch (what.kind) {
         case wait_kind::other:
-        case wait_kind::frames: return what.type.empty() ? "a future" : printable(what.type);
+        case wait_kind::frames:
+        case wait_kind::inner: return what.type.empty() ? "a future" : printable(what.type);
         case wait_kind::timer: return timer_text(what);
         case wait_kind::readable: return "data from" + descriptor_text(what);
         case wait_kind::writable: return "room to write to" + descriptor_text(what);
@@ -183,6 +184,7 @@ private:
         case wait_kind::any_wakeup: return "any wake-up";
         case wait_kind::any_of: return "the first of " + std::to_string(what.branches.size()) + ":";
         case wait_kind::all_of: return "all of " + std::to_string(what.branches.size()) + ":";
+        case wait_kind::object: return (what.type.empty() ? "an object" : printable(what.type)) + object_text(what);
         }
         return "a future of a kind that this reader does not know";
     }
@@ -330,7 +332,9 @@ std::string json(const waiting& what) {
         out += ",\"object\":" + quoted(hex(what.object));
     if (what.fd) out += ",\"fd\":" + std::to_string(*what.fd);
     if (!what.tasks.empty())
-        out += ",\"tasks\":" + json_list(what.tasks, [](std::uint64_t id) { return std::to_string(id); });
+        out += ",\"tasks\":" + json_list(what.tasks, [](const task_number& one) {
+                   return one.id == 0 ? quoted(hex(one.at)) : std::to_string(one.id);
+               });
     if (what.holder) out += ",\"holder\":" + std::to_string(*what.holder);
     if (what.permits) out += ",\"permits\":" + std::to_string(*what.permits);
     if (!what.branches.empty())
@@ -343,8 +347,9 @@ std::string json(const waiting& what) {
 std::string json(const stack& of) {
     constexpr const char* names[] = {"waits", "not_started", "polled", "unreadable"};
     std::string out = std::string("{\"status\":\"") + names[static_cast<std::size_t>(of.is)] + '"';
+    if (of.is == stack::status::waits || !of.frames.empty())
+        out += ",\"frames\":" + json_list(of.frames, [](const place* where) { return json(where); });
     if (of.is != stack::status::waits) return out + "}";
-    out += ",\"frames\":" + json_list(of.frames, [](const place* where) { return json(where); });
     return out + ",\"waits_for\":" + json(of.leaf) + "}";
 }
 

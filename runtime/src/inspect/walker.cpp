@@ -334,8 +334,11 @@ private:
             break;
         }
         if (!read_frames(root, innermost, made.frames)) return made;
-        if (static_cast<position>(at & 3) == position::waits && !read_leaf(to, made.leaf, level)) return made;
-        made.is = stack::status::waits;
+        if (static_cast<position>(at & 3) == position::waits) {
+            read_leaf(to, made, level);
+        } else {
+            made.is = stack::status::waits;
+        }
         return made;
     }
 
@@ -355,56 +358,73 @@ private:
         return false;
     }
 
-    bool read_leaf(address leaf, waiting& into, int level) {
+    /// Reads what the innermost frame waits for. If that is another stack, its frames follow.
+    void read_leaf(address leaf, stack& into, int level) {
         const auto ops = memory_.word(leaf + table_.leaf_ops);
         const auto record = ops ? memory_.get<leaf_record>(*ops) : std::nullopt;
-        if (!record) return false;
         const auto future = memory_.word(leaf + table_.leaf_future);
-        if (!future) return false;
-        if (record->shape != 0 && *future != 0) into = wait_of(record->shape, *future, level);
-        return true;
+        if (!record || !future) return;
+        into.is = stack::status::waits;
+        if (record->shape == 0 || *future == 0) return;
+        stack awaited = future_at(record->shape, *future, level);
+        into.is = awaited.is;
+        into.frames.insert(into.frames.end(), awaited.frames.begin(), awaited.frames.end());
+        into.leaf = std::move(awaited.leaf);
     }
 
     // ---- Futures ----
 
-    /// Reads a future that is polled by another one.
+    /// Reads a future: a virtual stack, or another one. An adaptor is what the future in it is.
     stack future_at(address shape, address future, int level) {
-        const auto record = memory_.get<shape_record>(shape);
-        if (record && record->kind == wait_kind::frames) {
-            const address root = memory_.word(future + record->offset).value_or(0);
-            return root == 0 ? stack{.is = stack::status::not_started, .frames = {}, .leaf = {}}
-                             : stack_of(root, level + 1);
-        }
-        return {.is = stack::status::waits, .frames = {}, .leaf = wait_of(shape, future, level + 1)};
-    }
-
-    waiting wait_of(address shape, address future, int level) {
-        waiting made;
+        stack made;
         const auto record = memory_.get<shape_record>(shape);
         if (!record) return made;
-        made.kind = record->kind;
-        made.type = text_at(record->name);
-        read_object(made, future + record->offset);
+        made.leaf.kind = record->kind;
+        made.leaf.type = text_at(record->name);
         if (level >= most_levels) return made;
-        if (made.kind == wait_kind::frames) made.branches.push_back({{}, future_at(shape, future, level)});
-        const std::size_t count = std::min<std::size_t>(record->child_count, most_children);
-        for (std::size_t i = 0; i < count && branches_left_ != 0; ++i) {
-            const auto child = memory_.get<child_record>(record->children + i * sizeof(child_record));
-            if (child) add_branches(made, *child, future, level);
+        if (record->kind == wait_kind::frames) {
+            const address root = memory_.word(future + record->offset).value_or(0);
+            if (root != 0) return stack_of(root, level + 1);
+            made.is = stack::status::not_started;
+        } else if (record->kind == wait_kind::inner) {
+            const auto inner = children_of(*record, future);
+            if (!inner.empty()) return future_at(inner.front().shape, inner.front().at, level + 1);
+        } else {
+            read_object(made.leaf, *record, future + record->offset);
+            for (const found_child& child : children_of(*record, future))
+                made.leaf.branches.push_back({text_at(child.label), future_at(child.shape, child.at, level + 1)});
         }
         return made;
     }
 
-    void add_branches(waiting& to, const child_record& child, address future, int level) {
+    /// A future in a future.
+    struct found_child {
+        address shape;
+        address label;
+        address at;
+    };
+
+    /// Returns the children that exist.
+    std::vector<found_child> children_of(const shape_record& shape, address future) {
+        std::vector<found_child> found;
+        for (std::size_t i = 0; i < shape.child_count && branches_left_ != 0; ++i) {
+            const auto child = memory_.get<child_record>(shape.children + i * sizeof(child_record));
+            if (child) find_children(found, *child, future);
+        }
+        return found;
+    }
+
+    void find_children(std::vector<found_child>& found, const child_record& child, address future) {
         if (child.is_at == child_record::array) {
             const address end = memory_.word(future + child.offset + sizeof(address)).value_or(0);
             address at = memory_.word(future + child.offset).value_or(0);
             if (at >= end || child.stride == 0) return;
             for (auto left = (end - at) / child.stride; left != 0 && spend_branch(); --left, at += child.stride)
-                if (is_alive(child, at)) add_branch(to, child, at, level);
+                if (is_alive(child, at)) found.push_back({child.shape, child.label, at});
         } else if (spend_branch() && is_alive(child, future)) {
-            const address at = future + child.offset;
-            add_branch(to, child, child.is_at == child_record::pointer ? memory_.word(at).value_or(0) : at, level);
+            address at = future + child.offset;
+            if (child.is_at == child_record::pointer) at = memory_.word(at).value_or(0);
+            if (at != 0) found.push_back({child.shape, child.label, at});
         }
     }
 
@@ -415,11 +435,6 @@ private:
         return true;
     }
 
-    void add_branch(waiting& to, const child_record& child, address at, int level) {
-        if (at == 0) return;
-        to.branches.push_back({text_at(child.label), future_at(child.shape, at, level)});
-    }
-
     bool is_alive(const child_record& child, address in) {
         if (child.alive == child_record::always) return true;
         const auto byte = memory_.get<std::uint8_t>(in + child.alive);
@@ -427,13 +442,13 @@ private:
     }
 
     /// Reads the word that the kind of a wait needs.
-    void read_object(waiting& into, address at) {
+    void read_object(waiting& into, const shape_record& shape, address at) {
         switch (into.kind) {
         case wait_kind::other:
         case wait_kind::any_wakeup:
         case wait_kind::any_of:
         case wait_kind::all_of: return;
-        default: into.object = memory_.word(at).value_or(0);
+        default: into.object = shape.is_inside != 0 ? at : memory_.word(at).value_or(0);
         }
         if (into.object == 0) return;
         switch (into.kind) {
@@ -449,10 +464,17 @@ private:
             return;
         case wait_kind::semaphore: return read_permits(into, 60);
         case wait_kind::channel_send: return read_permits(into, 30);
-        case wait_kind::join: into.tasks.push_back(memory_.word(into.object + table_.task_id).value_or(0)); return;
+        case wait_kind::join: return read_joined(into);
         case wait_kind::scope: return read_scope(into);
         default: return;
         }
+    }
+
+    void read_joined(waiting& into) {
+        into.tasks.push_back({memory_.word(into.object + table_.task_id).value_or(0), into.object});
+        const address ops = memory_.word(into.object + table_.task_ops).value_or(0);
+        const auto work = memory_.get<shape_record>(memory_.word(ops + table_.ops_shape).value_or(0));
+        if (work && work->kind == wait_kind::blocking) into.kind = wait_kind::blocking;
     }
 
     void read_holder(waiting& into) {
@@ -473,7 +495,7 @@ private:
             const auto task = memory_.word(*link + table_.scope_task);
             const auto id = task ? memory_.word(*task + table_.task_id) : std::nullopt;
             if (!id) return;
-            into.tasks.push_back(*id);
+            into.tasks.push_back({*id, *task});
             link = memory_.word(*link + table_.scope_next);
         }
     }

@@ -11,6 +11,7 @@
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 
@@ -59,6 +60,21 @@ public:
     }
 
     friend auto awaited_objects(const adapted& me) noexcept { return awaited_objects_of(std::get_if<0>(&me.step_)); }
+
+    /// For readers of the program's memory: the future of the current step.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        constexpr auto at = EDDY_OFFSET(adapted, step_);
+        if constexpr (goes_on) {
+            return detail::wait_shape<2>{wait_kind::inner,
+                                         0,
+                                         {child_in_variant<F, 0, F, second, std::monostate>(at),
+                                          child_in_variant<second, 1, F, second, std::monostate>(at)}};
+        } else {
+            return adaptor_of(child_in_variant<F, 0, F, second, std::monostate>(at));
+        }
+        EDDY_END_OFFSETS
+    }
 
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<F> || cancellable_future<second>)

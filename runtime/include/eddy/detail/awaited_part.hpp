@@ -2,21 +2,31 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_waiter.hpp>
+#include <eddy/detail/wait_shape.hpp>
 
 namespace eddy::detail {
 
 class io_socket;
+class socket_owner;
 
 /// Gives the library access to the private or protected `socket()` of a class that has an io_socket.
 struct socket_access {
     template <class S>
     static io_socket& get(S& self) noexcept {
         return self.socket();
+    }
+    /// The offset of the socket in a class that derives from socket_owner.
+    template <class S>
+    static constexpr std::uint32_t offset() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return EDDY_OFFSET(S, socket_);
+        EDDY_END_OFFSETS
     }
     template <class S>
     static constexpr bool has_socket = requires(S& self) {
@@ -51,6 +61,34 @@ auto awaited_part_of(S& stream) noexcept {
     } else {
         return static_cast<const S*>(std::addressof(stream));
     }
+}
+
+// ---- For readers of the program's memory ----
+
+/// What a future waits for that uses a reader or writer in the direction `Way`. Classes describe themselves by a static
+/// function template wait_shape<Way>(), which is a constant expression.
+template <class S, direction Way>
+inline constexpr auto described_io = [] {
+    if constexpr (std::is_base_of_v<socket_owner, S>) {
+        constexpr auto kind = Way == direction::read ? wait_kind::readable : wait_kind::writable;
+        return wait_shape<>{kind, socket_access::offset<S>(), {}, true};
+    } else if constexpr (requires { S::template wait_shape<Way>(); }) {
+        return S::template wait_shape<Way>();
+    } else {
+        return wait_shape<>{wait_kind::other};
+    }
+}();
+template <class S, direction Way>
+inline constexpr shape_record io_shape_of = record_of(type_text<S>.data(), described_io<S, Way>);
+
+/// A reader or writer in another object, or one whose address is in it.
+template <class S, direction Way>
+constexpr child_record io_at(std::uint32_t offset) noexcept {
+    return {&io_shape_of<S, Way>, nullptr, offset, child_record::always, 0, child_record::itself, 0, 0};
+}
+template <class S, direction Way>
+constexpr child_record io_behind(std::uint32_t offset) noexcept {
+    return {&io_shape_of<S, Way>, nullptr, offset, child_record::always, 0, child_record::pointer, 0, 0};
 }
 
 }  // namespace eddy::detail

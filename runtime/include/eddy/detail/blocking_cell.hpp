@@ -10,9 +10,14 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/task_cell.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy::detail {
+
+/// Tells readers of the program's memory that a task is blocking work.
+inline constexpr shape_record blocking_shape =
+    record_of("blocking work", wait_shape<>{wait_kind::blocking, 0, {}, true});
 
 /// A task for blocking work. A thread of a blocking pool runs it once, and it is never woken. It uses task_state, so
 /// join handles and aborts work as for any other spawned task.
@@ -37,8 +42,9 @@ private:
     }
     static void destroy_future(spawned_task& task) noexcept { of(task).f_.reset(); }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
-    static constexpr spawned_ops operations{&poll,        nullptr,        &destroy_future,   &base::fail,
-                                            &free_memory, &base::unnamed, &base::drop_output};
+    static constexpr spawned_ops operations{
+        &poll, nullptr, &destroy_future, &base::fail, &free_memory, &base::unnamed, &base::drop_output,
+        0,     0,       &blocking_shape};
 
     std::optional<F> f_;
 };

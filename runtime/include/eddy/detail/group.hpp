@@ -4,14 +4,15 @@
 #include <compare>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -22,6 +23,7 @@
 // what differs between them:
 //
 //     name                              the function's name in the text of a misuse error
+//     waits_for                         any_of or all_of, for readers of the program's memory
 //     first_child(last, count)          the child to poll first, if the previous poll began with child `last`
 //     output<F...>                      the group's output
 //     decides(out)                      whether this output of a child ends the group
@@ -37,13 +39,58 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
+/// The children of a group. Not a std::tuple, because the offsets of its elements are not constants.
+template <class... F>
+class group_children {};
+template <class F, class... Rest>
+class group_children<F, Rest...> {
+public:
+    explicit group_children(F&& first, Rest&&... rest) : rest_(std::move(rest)...), first_(std::move(first)) {}
+
+    template <std::size_t I>
+    auto& get() noexcept {
+        if constexpr (I == 0) {
+            return first_;
+        } else {
+            return rest_.template get<I - 1>();
+        }
+    }
+    template <std::size_t I>
+    const auto& get() const noexcept {
+        return const_cast<group_children&>(*this).template get<I>();
+    }
+
+    /// Calls `f` with all children.
+    template <class Fn, class... Before>
+    decltype(auto) apply(Fn&& f, Before&... before) {
+        if constexpr (sizeof...(Rest) == 0) {
+            return f(before..., first_);
+        } else {
+            return rest_.apply(f, before..., first_);
+        }
+    }
+
+    /// Stores the children's shapes, for children at `offset`.
+    static constexpr void describe(child_record* into, std::uint32_t offset) noexcept {
+        EDDY_BEGIN_OFFSETS
+        *into = within(offset + EDDY_OFFSET(group_children, first_), described<maybe_done_future<F>>.children[0]);
+        if constexpr (sizeof...(Rest) != 0)
+            group_children<Rest...>::describe(into + 1, offset + EDDY_OFFSET(group_children, rest_));
+        EDDY_END_OFFSETS
+    }
+
+private:
+    // Constructed from the last to the first child, and destroyed in the opposite order.
+    [[no_unique_address]] group_children<Rest...> rest_;
+    maybe_done_future<F> first_;
+};
+
 /// A future that polls several child futures.
 /// Cancel safety: that of the children. Outputs of children that have ended are lost.
 /// Lifetime: owns its children.
 template <class Rule, class... F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] group
     : public future_ops<group<Rule, F...>> {
-    using children = std::tuple<maybe_done_future<F>...>;
     using indexes = std::index_sequence_for<F...>;
     static constexpr std::size_t count = sizeof...(F);
 
@@ -66,9 +113,15 @@ public:
         }
     }
 
-    friend auto awaited_objects(const group& me) noexcept {
-        return std::apply([](const auto&... child) { return concatenated(awaited_objects_of(child)...); },
-                          me.children_);
+    friend auto awaited_objects(const group& me) noexcept { return objects_of(me.children_, indexes()); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        detail::wait_shape<count> made{Rule::waits_for};
+        EDDY_BEGIN_OFFSETS
+        group_children<F...>::describe(made.children.data(), EDDY_OFFSET(group, children_));
+        EDDY_END_OFFSETS
+        return made;
     }
 
     poll_result<void> poll_cancel(context& cx)
@@ -100,8 +153,13 @@ private:
     static constexpr std::size_t ended = count + 3;
 
     template <std::size_t... I>
+    static auto objects_of(const group_children<F...>& children, std::index_sequence<I...>) noexcept {
+        return concatenated(awaited_objects_of(children.template get<I>())...);
+    }
+
+    template <std::size_t... I>
     void drop_all(std::index_sequence<I...>) noexcept {
-        (std::get<I>(children_).drop(), ...);
+        (children_.template get<I>().drop(), ...);
     }
 
     /// Polls each child once. Returns whether the group is decided.
@@ -113,14 +171,14 @@ private:
             if (decided_ != none) return true;
             next = next + 1 == count ? 0 : next + 1;
         }
-        if ((std::get<I>(children_).is_done() && ...)) decided_ = all;
+        if ((children_.template get<I>().is_done() && ...)) decided_ = all;
         return decided_ != none;
     }
 
     /// Polls one child. Returns the new value of `decided_`.
     template <std::size_t I>
     std::size_t poll_child(context& cx) {
-        auto& child = std::get<I>(children_);
+        auto& child = children_.template get<I>();
         if (child.is_done()) return none;
         try {
             return child.poll(cx).is_ready() && Rule::decides(child.output()) ? I : none;
@@ -135,7 +193,7 @@ private:
     bool end_all_but(std::size_t winner, context& cx, std::index_sequence<I...> each) {
         if (winner == all) return true;
         (drop_unless_it_ends<I>(winner), ...);
-        return !(std::get<I>(children_).is_running() || ...) || cancel_in_turn(cx, each);
+        return !(children_.template get<I>().is_running() || ...) || cancel_in_turn(cx, each);
     }
 
     /// Polls the remaining children with poll_cancel(). Begins with a different child each time, because a child may
@@ -147,19 +205,19 @@ private:
         const auto cancel = [&](bool is_its_turn, auto& child) {
             if (is_its_turn && !poll_cancel_child(&child, cx)) gone = false;
         };
-        (cancel(I >= first, std::get<I>(children_)), ...);
-        (cancel(I < first, std::get<I>(children_)), ...);
+        (cancel(I >= first, children_.template get<I>()), ...);
+        (cancel(I < first, children_.template get<I>()), ...);
         return gone;
     }
 
     template <std::size_t I>
     void drop_unless_it_ends(std::size_t winner) noexcept {
-        auto& child = std::get<I>(children_);
+        auto& child = children_.template get<I>();
         constexpr bool ends_in_order = cancellable_future<std::remove_reference_t<decltype(child)>>;
         if (I != winner && (!ends_in_order || child.is_done())) child.drop();
     }
 
-    children children_;
+    group_children<F...> children_;
     std::size_t start_ = count - 1;
     std::size_t decided_ = none;
     std::exception_ptr failure_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <tuple>
 #include <type_traits>
@@ -15,6 +16,7 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/combinators.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/when.hpp>
@@ -146,6 +148,13 @@ public:
         });
     }
 
+    /// For readers of the program's memory: the future of the handler.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return described_at(EDDY_OFFSET(handler_run, returned_), std::index_sequence_for<R...>());
+        EDDY_END_OFFSETS
+    }
+
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<stored_t<R>> || ...)
     {
@@ -156,6 +165,12 @@ public:
     }
 
 private:
+    template <std::size_t... I>
+    static constexpr auto described_at(std::uint32_t offset, std::index_sequence<I...>) noexcept {
+        return detail::wait_shape<sizeof...(R)>{
+            wait_kind::inner, 0, {child_in_variant<stored_t<R>, I, stored_t<R>...>(offset)...}};
+    }
+
     std::variant<stored_t<R>...> returned_;
 };
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -63,6 +64,13 @@ public:
         return awaited_part_of<direction::read>(me.from());
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(io_behind<R, direction::read>(EDDY_OFFSET(reading_future, from_)));
+        EDDY_END_OFFSETS
+    }
+
 protected:
     explicit reading_future(R& from) noexcept : from_(&from) {}
     R& from() const noexcept { return *from_; }
@@ -77,6 +85,13 @@ class writing_future : public io_future<Self, Output> {
 public:
     static constexpr bool writes_to_object = true;
     friend auto awaited_object(const writing_future& me) noexcept { return awaited_part_of<direction::write>(me.to()); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(io_behind<W, direction::write>(EDDY_OFFSET(writing_future, to_)));
+        EDDY_END_OFFSETS
+    }
 
 protected:
     explicit writing_future(W& to) noexcept : to_(&to) {}

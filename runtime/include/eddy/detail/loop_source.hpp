@@ -10,6 +10,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/on.hpp>
 #include <eddy/future/when.hpp>
@@ -37,6 +38,14 @@ public:
     friend auto awaited_objects(const kept_round& me) noexcept {
         return awaited_objects_of(static_cast<const F*>(me.kept_));
     }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_behind<F>(EDDY_OFFSET(kept_round, kept_)));
+        EDDY_END_OFFSETS
+    }
+
     [[nodiscard]] bool is_enabled() const noexcept { return kept_ != nullptr && is_branch_enabled(*kept_); }
     void settle(bool has_others, bool has_last_resort) noexcept {
         if constexpr (select_branch<F>) {
@@ -76,6 +85,14 @@ public:
         using objects = decltype(awaited_objects_of(next_future<S>(*me.items_)));
         return me.items_ == nullptr ? objects() : awaited_objects_of(next_future<S>(*me.items_));
     }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_behind<S>(EDDY_OFFSET(stream_round, items_)));
+        EDDY_END_OFFSETS
+    }
+
     [[nodiscard]] bool is_enabled() const noexcept { return items_ != nullptr; }
     void settle(bool, bool) noexcept {}
 
@@ -139,6 +156,14 @@ public:
     }
 
     friend auto awaited_objects(const made_round& me) noexcept { return awaited_objects_of(me.made_); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_at<F>(EDDY_OFFSET(made_round, made_)));
+        EDDY_END_OFFSETS
+    }
+
     [[nodiscard]] bool is_enabled() const noexcept { return is_branch_enabled(made_); }
     void settle(bool has_others, bool has_last_resort) noexcept {
         if constexpr (select_branch<F>) made_.settle(has_others, has_last_resort);

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 
 // Adaptors own their arguments: an rvalue is moved in. Pass std::ref(f) to keep the ownership of a future.
@@ -26,6 +27,13 @@ public:
     poll_result<output_type> poll(context& cx) { return target_->poll(cx); }
 
     friend auto awaited_objects(const borrowed& me) noexcept { return awaited_objects_of(*me.target_); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_behind<F>(EDDY_OFFSET(borrowed, target_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     F* target_;

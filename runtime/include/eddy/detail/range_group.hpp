@@ -11,6 +11,7 @@
 
 #include <eddy/detail/future_set.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -135,6 +136,17 @@ public:
         const reset_at_end ended{children_};
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return poll_result<output_type>(Rule::template deliver<output_type>(*children_, *decided_));
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        constexpr child_record one = described<child>.children[0];
+        return detail::wait_shape<1>{
+            wait_kind::all_of,
+            0,
+            {child_if(children_in_vector<child>(EDDY_OFFSET(range_group, children_)), one.alive, one.alive_is)}};
+        EDDY_END_OFFSETS
     }
 
     poll_result<void> poll_cancel(context& cx)

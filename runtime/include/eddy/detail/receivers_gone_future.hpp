@@ -2,6 +2,7 @@
 #pragma once
 
 #include <eddy/detail/notify_state.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
@@ -28,6 +29,17 @@ public:
         if (state_->poll_receivers_gone(waiter_, cx.waker())) return poll_result<void>::ready();
         cx.refund_budget();
         return not_ready;
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<>{wait_kind::object,
+                                    EDDY_OFFSET(receivers_gone_future, state_),
+                                    {},
+                                    false,
+                                    "the end of a channel's receivers"};
+        EDDY_END_OFFSETS
     }
 
 private:

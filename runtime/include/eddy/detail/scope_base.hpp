@@ -20,6 +20,7 @@
 #include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/task_cell.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
 
@@ -221,8 +222,15 @@ private:
     }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
 
-    static constexpr spawned_ops operations{&poll,        &poll_cancel,   &destroy_future,   &fail,
-                                            &free_memory, &base::unnamed, &base::drop_output};
+    static constexpr spawned_ops make_operations() noexcept {
+        spawned_ops made{&poll, &poll_cancel, &destroy_future, &fail, &free_memory, &base::unnamed, &base::drop_output};
+        EDDY_BEGIN_OFFSETS
+        made.work_offset = EDDY_OFFSET(scope_child, work_);
+        EDDY_END_OFFSETS
+        made.work_shape = &shape_of<stored_work<W>>;
+        return made;
+    }
+    static constexpr spawned_ops operations = make_operations();
 
     stored_work<W> work_;
 };

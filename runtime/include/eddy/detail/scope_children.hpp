@@ -21,6 +21,7 @@
 #include <eddy/detail/range_group.hpp>
 #include <eddy/detail/scope_base.hpp>
 #include <eddy/detail/slot.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/join.hpp>
@@ -131,6 +132,13 @@ public:
     /// Preconditions: all children have ended, and the scope has not failed.
     [[nodiscard]] slot<output>& outcome() noexcept { return outcome_; }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_in_optional<F>(EDDY_OFFSET(known_child, work_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     /// The future of the child's task.
     class rest {
@@ -152,6 +160,13 @@ private:
         poll_result<void> poll_cancel(context& cx) {
             if (!poll_cancel_child(&*of_->work_, cx)) return not_ready;
             return poll_result<void>::ready();
+        }
+
+        /// For readers of the program's memory.
+        static constexpr auto wait_shape() noexcept {
+            EDDY_BEGIN_OFFSETS
+            return adaptor_of(child_behind<known_child>(EDDY_OFFSET(rest, of_)));
+            EDDY_END_OFFSETS
         }
 
     private:

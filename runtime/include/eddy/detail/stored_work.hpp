@@ -13,6 +13,7 @@
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/virtual_stack.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/task/task.hpp>
 
@@ -99,6 +100,13 @@ public:
     bool poll_cancel(context& cx) { return poll_cancel_child(future_ ? &*future_ : nullptr, cx); }
     void destroy() noexcept { future_.reset(); }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_in_optional<W>(EDDY_OFFSET(stored_work, future_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     std::optional<W> future_;
 };
@@ -121,6 +129,13 @@ public:
     bool poll_cancel(context& cx) { return cancel_root(root_, cx); }
     void destroy() noexcept {
         if (root_ != nullptr) destroy_root(*root_);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<>{wait_kind::frames, EDDY_OFFSET(stored_work, root_)};
+        EDDY_END_OFFSETS
     }
 
 private:
@@ -163,6 +178,17 @@ public:
             if (future_) future_->destroy();
         }
         work_.reset();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        if constexpr (makes_future) {
+            return adaptor_of(child_in_optional<stored_work<made>>(EDDY_OFFSET(stored_work, future_)));
+        } else {
+            return detail::wait_shape<>{wait_kind::other};
+        }
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -98,9 +98,9 @@ private:
         if constexpr (IsDetached) made.poll_cancel = &end_at_once;
         EDDY_BEGIN_OFFSETS
         if constexpr (is_named) made.name_offset = EDDY_OFFSET(task_cell, name_);
-        if constexpr (future<W> && !cell_work<W>::is_coroutine) {
-            made.work_offset = EDDY_OFFSET(task_cell, work_);  // a std::optional of the future, at the begin
-            made.work_shape = &shape_of<W>;
+        if constexpr (!cell_work<W>::is_coroutine) {
+            made.work_offset = EDDY_OFFSET(task_cell, work_);
+            made.work_shape = &shape_of<stored_work<W>>;
         }
         EDDY_END_OFFSETS
         return made;

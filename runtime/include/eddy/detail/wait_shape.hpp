@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -39,6 +40,8 @@ enum class wait_kind : std::uint16_t {
     any_wakeup,  ///< no word: ready when the task is woken, for any reason
     any_of,      ///< no word: the first of its children decides (select)
     all_of,      ///< no word: all of its children (join)
+    inner,       ///< no word: it stands for its first child that exists (an adaptor)
+    object,      ///< the address of an object of which nothing else is known
 };
 
 /// The type of a future. Constant. `Pointer` is `const void*` in the program, which can be initialized at compile time,
@@ -47,9 +50,10 @@ template <class Pointer>
 struct basic_shape_record {
     Pointer name;  ///< the name of the type
     wait_kind kind;
-    std::uint16_t child_count;
-    std::uint32_t offset;  ///< in the future, of the word that `kind` needs
-    Pointer children;      ///< child_records
+    std::uint8_t child_count;
+    std::uint8_t is_inside;  ///< 1: at `offset` is the object itself, not its address
+    std::uint32_t offset;    ///< in the future, of the word that `kind` needs
+    Pointer children;        ///< child_records
 };
 
 /// A future in a future.
@@ -75,10 +79,11 @@ struct basic_child_record {
 }  // namespace eddy::inspect
 
 // The compilers that eddy supports know the offsets of members of all classes without virtual bases, and warn
-// nevertheless.
+// nevertheless. GCC forgets the pragmas of a precompiled header before it instantiates the header's templates, but does
+// not warn in an operand of sizeof that depends on a template parameter.
 #define EDDY_BEGIN_OFFSETS _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Winvalid-offsetof\"")
 #define EDDY_END_OFFSETS _Pragma("GCC diagnostic pop")
-#define EDDY_OFFSET(Class, member) static_cast<std::uint32_t>(__builtin_offsetof(Class, member))
+#define EDDY_OFFSET(Class, member) static_cast<std::uint32_t>(sizeof(char[__builtin_offsetof(Class, member) + 1]) - 1)
 
 namespace eddy::detail {
 
@@ -92,9 +97,11 @@ struct wait_shape {
     wait_kind kind;
     std::uint32_t offset = 0;
     std::array<child_record, N> children{};
+    bool is_inside = false;      // the object, and not its address, is at `offset`
+    const char* name = nullptr;  // the name of its type, if null
 };
 
-/// A future that describes itself: a static function wait_shape(), which is a constant expression.
+/// A future or stream that describes itself: a static function wait_shape(), which is a constant expression.
 template <class F>
 concept has_wait_shape = requires { F::wait_shape(); };
 
@@ -126,11 +133,19 @@ inline constexpr auto described = [] {
     }
 }();
 
-/// The shape of a type of futures.
+/// Makes the record of a description with static storage duration.
+template <std::size_t N>
+constexpr shape_record record_of(const char* name, const wait_shape<N>& of) noexcept {
+    static_assert(N < 256, "a reader counts the children in one byte");
+    return {of.name != nullptr ? of.name : name,  of.kind, static_cast<std::uint8_t>(N), of.is_inside, of.offset,
+            N == 0 ? nullptr : of.children.data()};
+}
+
+/// The shape of a type of futures or streams.
 template <class F>
-inline constexpr shape_record shape_of{type_text<F>.data(), described<F>.kind,
-                                       static_cast<std::uint16_t>(described<F>.children.size()), described<F>.offset,
-                                       described<F>.children.data()};
+inline constexpr shape_record shape_of = record_of(type_text<F>.data(), described<F>);
+
+// ---- Parts of descriptions ----
 
 /// A future of the type `F`, at an offset of another one, for as long as that one exists.
 template <class F>
@@ -138,4 +153,61 @@ constexpr child_record child_at(std::uint32_t offset, const char* label = nullpt
     return {&shape_of<F>, label, offset, child_record::always, 0, child_record::itself, 0, 0};
 }
 
+/// The same, but it exists only while the byte at `alive` in the other one has the value `value`.
+constexpr child_record child_if(child_record child, std::uint32_t alive, std::uint32_t value) noexcept {
+    child.alive = alive;
+    child.alive_is = value;
+    return child;
+}
+
+/// A future whose address is at an offset of another one, or null.
+template <class F>
+constexpr child_record child_behind(std::uint32_t offset, const char* label = nullptr) noexcept {
+    return {&shape_of<F>, label, offset, child_record::always, 0, child_record::pointer, 0, 0};
+}
+
+/// A future in a std::optional. All standard libraries have the value at the begin, and the flag behind it.
+template <class F>
+constexpr child_record child_in_optional(std::uint32_t offset, const char* label = nullptr) noexcept {
+    return child_if(child_at<F>(offset, label), offset + sizeof(F), 1);
+}
+
+/// The future `F`, which is number `I` in a std::variant of `T...`. All standard libraries have the value at the begin,
+/// and the index behind the largest one. (The lowest byte of the index is the first one on the processors of readers.)
+template <class F, std::size_t I, class... T>
+constexpr child_record child_in_variant(std::uint32_t offset, const char* label = nullptr) noexcept {
+    const std::size_t most = std::max({sizeof(T)...}), unit = std::max({alignof(T)...});
+    const auto index_at = static_cast<std::uint32_t>(offset + (most + unit - 1) / unit * unit);
+    return child_if(child_at<F>(offset, label), index_at, I);
+}
+
+/// The futures of the type `F` in a std::vector, or in a std::optional of one. All standard libraries begin a vector
+/// with the addresses of its elements' begin and end.
+template <class F>
+constexpr child_record children_in_vector(std::uint32_t offset) noexcept {
+    return {&shape_of<F>, nullptr, offset, child_record::always, 0, child_record::array, sizeof(F), 0};
+}
+
+/// What an adaptor describes: the future in it.
+constexpr wait_shape<1> adaptor_of(const child_record& child) noexcept { return {wait_kind::inner, 0, {child}}; }
+
+/// A child of a part at `offset`, as a child of the whole.
+constexpr child_record within(std::uint32_t offset, child_record child) noexcept {
+    child.offset += offset;
+    if (child.alive != child_record::always) child.alive += offset;
+    return child;
+}
+
 }  // namespace eddy::detail
+
+namespace eddy::inspect {
+
+// For the futures of programs.
+using detail::adaptor_of;
+using detail::child_at;
+using detail::child_behind;
+using detail::child_if;
+using detail::child_in_optional;
+using detail::wait_shape;
+
+}  // namespace eddy::inspect

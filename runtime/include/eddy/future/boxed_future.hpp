@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/task/task.hpp>
 
 namespace eddy {
@@ -43,6 +44,13 @@ public:
 
     poll_result<T> poll(context& cx) { return inner_.poll(cx); }
     poll_result<void> poll_cancel(context& cx) { return inner_.poll_cancel(cx); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_at<task<T>>(EDDY_OFFSET(boxed_future, inner_)));
+        EDDY_END_OFFSETS
+    }
 
     friend auto awaited_object(const boxed_future& me) noexcept { return awaited_object(me.inner_); }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -83,6 +84,14 @@ public:
         const detail::other_budget unlimited(cx, no_limit);
         return inner_.poll(cx);
     }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_at<F>(EDDY_OFFSET(unconstrained_future, inner_)));
+        EDDY_END_OFFSETS
+    }
+
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
@@ -119,6 +128,14 @@ public:
         if (!answer.is_ready()) cx.refund_budget();
         return answer;
     }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_at<F>(EDDY_OFFSET(cooperative_future, inner_)));
+        EDDY_END_OFFSETS
+    }
+
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

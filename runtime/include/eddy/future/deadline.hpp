@@ -13,6 +13,7 @@
 #include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -58,6 +59,13 @@ public:
 
     friend auto awaited_objects(const sees_deadline& me) noexcept { return awaited_objects_of(me.inner_); }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_at<F>(EDDY_OFFSET(sees_deadline, inner_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     time::time_point deadline_;
     F inner_;
@@ -85,6 +93,14 @@ public:
             work_.deadline_->reset(work_.inner_->settle_deadline());
         }
         return work_.poll(cx);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(
+            detail::child_at<time::timeout_future<detail::sees_deadline<F>>>(EDDY_OFFSET(with_deadline_future, work_)));
+        EDDY_END_OFFSETS
     }
 
     poll_result<void> poll_cancel(context& cx)

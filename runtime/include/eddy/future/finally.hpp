@@ -10,6 +10,7 @@
 
 #include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -47,6 +48,16 @@ public:
         } else {
             return poll_result<output_type>(*std::move(output_));
         }
+    }
+
+    /// For readers of the program's memory: the work, or else the cleanup.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<2>{detail::wait_kind::inner,
+                                     0,
+                                     {detail::child_in_optional<F>(EDDY_OFFSET(finally_future, work_)),
+                                      detail::child_in_optional<cleanup>(EDDY_OFFSET(finally_future, cleanup_))}};
+        EDDY_END_OFFSETS
     }
 
     /// Cancels the work, then runs the cleanup. Returns ready when the cleanup has ended.

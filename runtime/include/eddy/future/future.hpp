@@ -246,6 +246,9 @@ private:
 /// - Destroying it cancels it, at any time.
 /// - After it was ready it is not polled again. The futures of this library throw `misuse` then.
 ///
+/// A class may have a static constexpr function `wait_shape()`, which tells the program `eddy` and debuggers what the
+/// future waits for: its text, and the offset of the object that matters. See eddy::inspect::wait_shape.
+///
 /// Thread safety: one thread at a time may poll a future. Different threads may poll it in succession; each poll
 /// happens before the next.
 template <class F>

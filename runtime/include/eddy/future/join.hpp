@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <expected>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -62,6 +61,7 @@ namespace detail {
 
 struct join_rule {
     static constexpr const char* name = "join";
+    static constexpr auto waits_for = wait_kind::all_of;
 
     // Starts each poll with a different child: a child that is always ready would otherwise take the whole coop budget
     // of each poll.
@@ -77,8 +77,8 @@ struct join_rule {
 
     template <class Output, class Children>
     static poll_result<Output> deliver(Children& children, std::size_t) {
-        return std::apply([](auto&... child) { return poll_result<Output>(std::in_place, child.take_output()...); },
-                          children);
+        return children.apply(
+            [](auto&... child) { return poll_result<Output>(std::in_place, child.take_output()...); });
     }
 };
 
@@ -91,6 +91,7 @@ struct joint_error<E, Next, Others...> : joint_error<joint_error_t<E, Next>, Oth
 
 struct try_join_rule {
     static constexpr const char* name = "try_join";
+    static constexpr auto waits_for = wait_kind::all_of;
 
     static std::size_t first_child(std::size_t last, std::size_t count) noexcept { return (last + 1) % count; }
 
@@ -104,16 +105,14 @@ struct try_join_rule {
     }
 
     template <class Output, class... F>
-    static poll_result<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+    static poll_result<Output> deliver(group_children<F...>& children, std::size_t which) {
         if (which == sizeof...(F)) {
-            return std::apply(
-                [](auto&... child) {
-                    return poll_result<Output>(std::in_place, std::in_place, value_of(child.take_output())...);
-                },
-                children);
+            return children.apply([](auto&... child) {
+                return poll_result<Output>(std::in_place, std::in_place, value_of(child.take_output())...);
+            });
         }
         return with_index<sizeof...(F)>(which, [&](auto i) {
-            return poll_result<Output>(with_error<Output>(std::get<i>(children).take_output().error()));
+            return poll_result<Output>(with_error<Output>(children.template get<i>().take_output().error()));
         });
     }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <source_location>
 #include <type_traits>
@@ -9,6 +10,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -59,6 +61,15 @@ public:
 
     friend auto awaited_objects(const maybe_done_future& me) noexcept {
         return detail::awaited_objects_of(me.is_running() ? std::addressof(me.future_) : nullptr);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_if(detail::child_at<F>(EDDY_OFFSET(maybe_done_future, future_)),
+                                                   EDDY_OFFSET(maybe_done_future, state_),
+                                                   static_cast<std::uint32_t>(state::running)));
+        EDDY_END_OFFSETS
     }
 
     /// Cancels the future gracefully. An output that is already there is kept.

@@ -8,6 +8,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -37,6 +38,13 @@ public:
 
     friend auto awaited_objects(const pinned_future& me) noexcept {
         return detail::awaited_objects_of(static_cast<const F*>(me.inner_.get()));
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_behind<F>(EDDY_OFFSET(pinned_future, inner_)));
+        EDDY_END_OFFSETS
     }
 
     poll_result<void> poll_cancel(context& cx)

@@ -11,6 +11,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -83,6 +84,18 @@ public:
             step_.template emplace<ended>();
             throw;
         }
+    }
+
+    /// For readers of the program's memory: the attempt, or the delay before the next one.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        constexpr auto at = EDDY_OFFSET(retry_future, step_);
+        return detail::wait_shape<2>{
+            detail::wait_kind::inner,
+            0,
+            {detail::child_in_variant<attempt, running, std::monostate, attempt, time::sleep_future>(at),
+             detail::child_in_variant<time::sleep_future, waiting, std::monostate, attempt, time::sleep_future>(at)}};
+        EDDY_END_OFFSETS
     }
 
     poll_result<void> poll_cancel(context& cx)

@@ -116,6 +116,7 @@ namespace detail {
 
 struct select_rule {
     static constexpr const char* name = "select";
+    static constexpr auto waits_for = wait_kind::any_of;
 
     static std::size_t first_child(std::size_t, std::size_t count) noexcept { return random_here.below(count); }
 
@@ -128,9 +129,9 @@ struct select_rule {
     }
 
     template <class Output, class... F>
-    static poll_result<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+    static poll_result<Output> deliver(group_children<F...>& children, std::size_t which) {
         return with_index<sizeof...(F)>(which, [&](auto i) {
-            return poll_result<Output>(std::in_place, std::in_place_index<i>, std::get<i>(children).take_output());
+            return poll_result<Output>(std::in_place, std::in_place_index<i>, children.template get<i>().take_output());
         });
     }
 };
@@ -148,9 +149,9 @@ struct race_rule : select_rule {
     using output = output_t<std::tuple_element_t<0, std::tuple<F...>>>;
 
     template <class Output, class... F>
-    static poll_result<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+    static poll_result<Output> deliver(group_children<F...>& children, std::size_t which) {
         return with_index<sizeof...(F)>(
-            which, [&](auto i) { return poll_result<Output>(std::get<i>(children).take_output()); });
+            which, [&](auto i) { return poll_result<Output>(children.template get<i>().take_output()); });
     }
 };
 

@@ -11,6 +11,7 @@
 
 #include <eddy/detail/await.hpp>
 #include <eddy/detail/range_group.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/pinned_future.hpp>
 
 namespace eddy {
@@ -68,6 +69,14 @@ public:
         if (!cancel_all(cx)) return not_ready;
         futures_.reset();
         std::rethrow_exception(failure_);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<1>{
+            detail::wait_kind::any_of, 0, {detail::children_in_vector<F>(EDDY_OFFSET(select_all_future, futures_))}};
+        EDDY_END_OFFSETS
     }
 
     /// Cancels all futures gracefully.

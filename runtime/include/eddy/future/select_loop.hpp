@@ -17,6 +17,7 @@
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/loop_source.hpp>
 #include <eddy/detail/loop_verdict.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/on.hpp>
@@ -123,6 +124,16 @@ public:
     /// For use by co_await. The objects are those of the round; there are none while a handler runs.
     friend auto awaited_objects(const select_loop_future& me) noexcept {
         return detail::awaited_objects_of(me.round_ ? std::addressof(*me.round_) : nullptr);
+    }
+
+    /// For readers of the program's memory: the handler that runs, or else the branches.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<2>{detail::wait_kind::inner,
+                                     0,
+                                     {detail::child_in_optional<run>(EDDY_OFFSET(select_loop_future, run_)),
+                                      detail::child_in_optional<round>(EDDY_OFFSET(select_loop_future, round_))}};
+        EDDY_END_OFFSETS
     }
 
     poll_result<void> poll_cancel(context& cx)

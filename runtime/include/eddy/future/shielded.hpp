@@ -6,6 +6,7 @@
 
 #include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -33,6 +34,13 @@ public:
             inner_.reset();
             throw;
         }
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_in_optional<F>(EDDY_OFFSET(shielded_future, inner_)));
+        EDDY_END_OFFSETS
     }
 
     /// Waits until the work is ready, and drops its output. Returns ready immediately if the work was not polled

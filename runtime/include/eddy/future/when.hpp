@@ -9,6 +9,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -70,6 +71,13 @@ public:
     {
         if (inner_ && !detail::poll_cancel_child(&*inner_, cx)) return not_ready;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_in_optional<F>(EDDY_OFFSET(when_future, inner_)));
+        EDDY_END_OFFSETS
     }
 
     /// Returns whether the condition was true.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/forwards_io.hpp>
+#include <eddy/detail/wait_shape.hpp>
 
 namespace eddy::io {
 
@@ -27,6 +28,14 @@ public:
 
     /// Returns the object.
     [[nodiscard]] T& inner() const noexcept { return *object_; }
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_behind<T, Way>(EDDY_OFFSET(borrowed, object_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     T* object_;

@@ -15,6 +15,7 @@
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/read_filled.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -108,6 +109,14 @@ public:
     [[nodiscard]] R& inner() noexcept { return inner_; }
     /// Moves the reader out. Unread bytes in the buffer are lost.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_at<R, Way>(EDDY_OFFSET(buf_reader, inner_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     /// Discards the buffer if a seek is in progress: its bytes belong to the old position.

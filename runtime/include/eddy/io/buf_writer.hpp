@@ -16,6 +16,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -111,6 +112,14 @@ public:
     [[nodiscard]] W into_inner() && {
         kept_.made_at = nullptr;
         return std::move(inner_);
+    }
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_at<W, Way>(EDDY_OFFSET(buf_writer, inner_)));
+        EDDY_END_OFFSETS
     }
 
 private:

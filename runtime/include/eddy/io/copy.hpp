@@ -13,6 +13,7 @@
 #include <eddy/detail/copying.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/io_future.hpp>
+#include <eddy/detail/wait_shape.hpp>
 
 namespace eddy::io {
 
@@ -33,6 +34,13 @@ public:
     [[nodiscard]] std::size_t count() const noexcept { return copying_.written(); }
 
     friend auto awaited_objects(const copy_future& me) noexcept { return detail::object_of_copy(*me.from_); }
+
+    /// For readers of the program's memory: it usually waits for the reader.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::io_behind<R, detail::direction::read>(EDDY_OFFSET(copy_future, from_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     friend typename copy_future::io_future;
@@ -56,6 +64,13 @@ public:
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
     friend auto awaited_objects(const copy_buf_future& me) noexcept { return detail::object_of_copy(*me.from_); }
+
+    /// For readers of the program's memory: it usually waits for the reader.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::io_behind<R, detail::direction::read>(EDDY_OFFSET(copy_buf_future, from_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     friend typename copy_buf_future::io_future;

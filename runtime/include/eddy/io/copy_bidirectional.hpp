@@ -13,6 +13,7 @@
 #include <eddy/detail/idle_timer.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/io_future.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/io/copy.hpp>
 
@@ -118,6 +119,17 @@ public:
 
     friend auto awaited_objects(const copy_bidirectional_future& me) noexcept {
         return detail::concatenated(detail::object_of_copy(*me.a_), detail::object_of_copy(*me.b_));
+    }
+
+    /// For readers of the program's memory: it usually waits for both readers.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<2>{
+            detail::wait_kind::all_of,
+            0,
+            {detail::io_behind<A, detail::direction::read>(EDDY_OFFSET(copy_bidirectional_future, a_)),
+             detail::io_behind<B, detail::direction::read>(EDDY_OFFSET(copy_bidirectional_future, b_))}};
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -12,6 +12,7 @@
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/idle_timer.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -86,6 +87,14 @@ public:
     [[nodiscard]] S& inner() noexcept { return inner_; }
     /// Moves the inner object out.
     [[nodiscard]] S into_inner() && { return std::move(inner_); }
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_at<S, Way>(EDDY_OFFSET(idle_stream, inner_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     /// Records the progress if the operation has ended. Otherwise replaces its answer if the limit has passed. The

@@ -10,6 +10,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/utf8.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
 #include <eddy/io/read_until.hpp>
@@ -45,6 +46,13 @@ public:
         }
         // In place: GCC 12 at -O2 warns, in users' builds, that a moved optional may be uninitialized.
         return poll_result<std::optional<result<C>>>(std::in_place, std::in_place, std::in_place, take());
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(io_at<R, direction::read>(EDDY_OFFSET(delimited_parts, from_)));
+        EDDY_END_OFFSETS
     }
 
     [[nodiscard]] R& reader() noexcept { return from_; }
@@ -114,6 +122,14 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(
+            detail::child_at<detail::delimited_parts<R, std::string>>(EDDY_OFFSET(lines_stream, parts_)));
+        EDDY_END_OFFSETS
+    }
+
     friend R& awaited_reader(lines_stream& me) noexcept { return me.reader(); }
 
 private:
@@ -145,6 +161,14 @@ public:
 
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(
+            detail::child_at<detail::delimited_parts<R, std::vector<std::byte>>>(EDDY_OFFSET(split_stream, parts_)));
+        EDDY_END_OFFSETS
+    }
 
     friend R& awaited_reader(split_stream& me) noexcept { return me.reader(); }
 

@@ -9,6 +9,7 @@
 
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
@@ -56,6 +57,14 @@ public:
     [[nodiscard]] R& inner() noexcept { return inner_; }
     /// Moves the other reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_at<R, Way>(EDDY_OFFSET(take_reader, inner_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     template <class Byte>

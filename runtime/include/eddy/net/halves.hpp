@@ -8,6 +8,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/writing.hpp>
@@ -42,6 +43,14 @@ public:
     /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
 
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(read_half, of_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend detail::socket_access;
     detail::io_socket& socket() const noexcept { return detail::socket_access::get(*of_); }
@@ -59,6 +68,14 @@ public:
     explicit write_half(Stream& of) noexcept : of_(&of) {}
     /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(write_half, of_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     friend detail::socket_access;
@@ -100,6 +117,14 @@ public:
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_write_half<Stream> writer) &&;
     eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(owned_read_half, of_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend detail::socket_access;
     friend class owned_write_half<Stream>;
@@ -139,6 +164,14 @@ public:
     }
     eddy::detail::broken_future forget(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(owned_write_half, of_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     friend detail::socket_access;

@@ -9,6 +9,7 @@
 
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
@@ -64,6 +65,14 @@ public:
 
     friend const Listener* awaited_object(const basic_accept_future& me) noexcept { return me.from_; }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::io_behind<Listener, eddy::detail::direction::read>(EDDY_OFFSET(basic_accept_future, from_)));
+        EDDY_END_OFFSETS
+    }
+
     poll_result<output_type> poll(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);
         if (!answer) record_.wait(cx);
@@ -89,6 +98,14 @@ public:
     basic_incoming_stream& operator=(basic_incoming_stream&&) = delete;
     ~basic_incoming_stream() {
         if (record_.has_waited()) from_->leave(&record_);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::io_behind<Listener, eddy::detail::direction::read>(
+            EDDY_OFFSET(basic_incoming_stream, from_)));
+        EDDY_END_OFFSETS
     }
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

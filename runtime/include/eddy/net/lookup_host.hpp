@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -35,6 +36,13 @@ public:
     ~lookup_future();
 
     poll_result<output_type> poll(context& cx);
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::blocking, EDDY_OFFSET(lookup_future, answer_)};
+        EDDY_END_OFFSETS
+    }
 
 private:
     struct pending;

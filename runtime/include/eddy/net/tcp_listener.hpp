@@ -11,6 +11,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/net/ip_binding.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/net/released.hpp>
@@ -86,6 +87,15 @@ public:
     /// Errors: those of getsockopt(2) and setsockopt(2).
     [[nodiscard]] result<std::uint32_t> ttl() const;
     result<void> set_ttl(std::uint32_t hops) const;
+
+    /// For readers of the program's memory.
+    template <eddy::detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{
+            eddy::detail::wait_kind::readable, EDDY_OFFSET(tcp_listener, socket_), {}, true};
+        EDDY_END_OFFSETS
+    }
 
 private:
     friend ip_binding<tcp_listener>;

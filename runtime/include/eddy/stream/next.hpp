@@ -35,9 +35,7 @@ public:
     /// For readers of the program's memory: the stream waits.
     static constexpr auto wait_shape() noexcept {
         EDDY_BEGIN_OFFSETS
-        if constexpr (requires { S::awaited_items; })
-            return detail::wait_shape<>{S::awaited_items, EDDY_OFFSET(next_future, from_)};
-        return detail::wait_shape<>{detail::wait_kind::other, 0};
+        return detail::adaptor_of(detail::child_behind<S>(EDDY_OFFSET(next_future, from_)));
         EDDY_END_OFFSETS
     }
 
@@ -76,6 +74,13 @@ public:
     using output_type = std::expected<std::optional<typename item::value_type>, typename item::error_type>;
 
     explicit try_next_future(S& from) noexcept : next_(from) {}
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_at<next_future<S>>(EDDY_OFFSET(try_next_future, next_)));
+        EDDY_END_OFFSETS
+    }
 
     friend auto awaited_object(const try_next_future& me) noexcept { return awaited_object(me.next_); }
 

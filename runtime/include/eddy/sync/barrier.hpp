@@ -8,6 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -139,6 +140,14 @@ public:
         if (answer != answers::not_yet) return barrier_wait_result(answer == answers::complete_as_leader);
         cx.refund_budget();
         return not_ready;
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{
+            eddy::detail::wait_kind::object, EDDY_OFFSET(wait_future, of_), {}, false, "a barrier"};
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -18,6 +18,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -492,6 +493,13 @@ public:
         polled_at_ = eddy::detail::call_site_of(cx.where());
         cx.refund_budget();
         return not_ready;
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_receive, EDDY_OFFSET(recv_future, channel_)};
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -14,6 +14,7 @@
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -253,6 +254,14 @@ public:
         return not_ready;
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{
+            eddy::detail::wait_kind::object, EDDY_OFFSET(basic_cancelled_future, of_), {}, false, "a cancellation"};
+        EDDY_END_OFFSETS
+    }
+
 private:
     Of of_;
     eddy::detail::notify_waiter waiter_;
@@ -295,6 +304,14 @@ public:
         if (inner_ && !inner_->poll_cancel(cx).is_ready()) return not_ready;
         end();
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::child_in_optional<F>(EDDY_OFFSET(run_until_cancelled_future, inner_)));
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -13,6 +13,7 @@
 #include <eddy/detail/mpsc_channel.hpp>
 #include <eddy/detail/mpsc_state.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -398,6 +399,14 @@ public:
         return poll_slowly(cx);
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
+                                          EDDY_OFFSET(send_future, wait_) + decltype(wait_)::offset_of_state()};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend sender;
     friend send_timeout_future;
@@ -441,6 +450,17 @@ public:
         return poll_result<output_type>(std::in_place, std::unexpect, false, std::move(send_.value_));
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<2>{
+            eddy::detail::wait_kind::any_of,
+            0,
+            {eddy::detail::child_at<send_future>(EDDY_OFFSET(send_timeout_future, send_)),
+             eddy::detail::child_at<time::sleep_future>(EDDY_OFFSET(send_timeout_future, deadline_), "deadline")}};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend sender;
     send_timeout_future(send_future&& sending, time::sleep_future deadline)
@@ -475,6 +495,14 @@ public:
         return not_ready;
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
+                                          EDDY_OFFSET(reserve_future, wait_) + decltype(wait_)::offset_of_state()};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend sender;
     reserve_future(bounded* channel, std::size_t count) noexcept : channel_(channel), wait_(channel, count) {}
@@ -499,6 +527,14 @@ public:
         return not_ready;
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
+                                          EDDY_OFFSET(reserve_many_future, wait_) + decltype(wait_)::offset_of_state()};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend sender;
     reserve_many_future(bounded* channel, std::size_t count) noexcept : channel_(channel), wait_(channel, count) {}
@@ -521,6 +557,15 @@ public:
         case acquired::not_yet: break;
         }
         return not_ready;
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{
+            eddy::detail::wait_kind::channel_send,
+            EDDY_OFFSET(reserve_owned_future, wait_) + decltype(wait_)::offset_of_state()};
+        EDDY_END_OFFSETS
     }
 
 private:

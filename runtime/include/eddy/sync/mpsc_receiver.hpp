@@ -40,7 +40,6 @@ public:
     using recv_many_future = mpsc_recv_many_future<Channel>;
 
     static constexpr bool consumes_budget = true;
-    static constexpr auto awaited_items = eddy::detail::wait_kind::channel_receive;
 
     static constexpr const char* wakes_one_task = "a receiver of a sync::mpsc";
 
@@ -149,6 +148,14 @@ public:
     [[nodiscard]] std::size_t sender_strong_count() const noexcept { return channel_ ? channel_->senders() : 0; }
     [[nodiscard]] std::size_t sender_weak_count() const noexcept { return channel_ ? channel_->weak() : 0; }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_receive,
+                                          EDDY_OFFSET(mpsc_receiver, channel_)};
+        EDDY_END_OFFSETS
+    }
+
 private:
     /// How many times a poll looks again for a value that a sender on another thread is moving in.
     static constexpr unsigned patience = 16;
@@ -231,6 +238,14 @@ public:
     friend const mpsc_receiver<Channel>* awaited_object(const mpsc_recv_many_future& me) noexcept { return me.from_; }
 
     poll_result<std::size_t> poll(context& cx) { return from_->poll_recv_many(cx, *into_, limit_); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::child_behind<mpsc_receiver<Channel>>(EDDY_OFFSET(mpsc_recv_many_future, from_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     mpsc_receiver<Channel>* from_;

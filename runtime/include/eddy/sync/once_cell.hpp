@@ -10,6 +10,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/once_value.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -190,6 +191,13 @@ public:
         if (inner_ && !inner_->poll_cancel(cx).is_ready()) return not_ready;
         end();
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::child_in_optional<inner>(EDDY_OFFSET(once_init_future, inner_)));
+        EDDY_END_OFFSETS
     }
 
 private:

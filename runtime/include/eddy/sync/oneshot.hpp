@@ -308,6 +308,17 @@ public:
         return poll_result<void>::ready();
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::object,
+                                          EDDY_OFFSET(closed_future, channel_),
+                                          {},
+                                          false,
+                                          "the end of a oneshot's receiver"};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend sender;
     explicit closed_future(channel_type* channel) noexcept : channel_(channel) {}

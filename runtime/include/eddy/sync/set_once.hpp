@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/once_value.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -85,6 +86,14 @@ public:
             cx.refund_budget();
             return not_ready;
         }
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{
+            eddy::detail::wait_kind::object, EDDY_OFFSET(wait_future, of_), {}, false, "the value of a set_once"};
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -16,6 +16,7 @@
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -306,6 +307,17 @@ public:
         }
         polled_at_ = eddy::detail::call_site_of(cx.where());
         return not_ready;
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::object,
+                                          EDDY_OFFSET(wait_future, state_),
+                                          {},
+                                          false,
+                                          "the end of a tracker's tasks"};
+        EDDY_END_OFFSETS
     }
 
 private:

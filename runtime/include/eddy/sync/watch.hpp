@@ -14,6 +14,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/detail/watch_state.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -371,6 +372,13 @@ public:
         return not_ready;
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::watch, EDDY_OFFSET(changed_future, channel_)};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend receiver;
     changed_future(receiver& of, const std::source_location& where) : of_(&of), channel_(&of.channel(where)) {}
@@ -418,6 +426,13 @@ public:
             case news::none: cx.refund_budget(); return not_ready;
             }
         }
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::watch, EDDY_OFFSET(wait_for_future, channel_)};
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -13,6 +13,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/runtime/handle.hpp>
@@ -235,6 +236,13 @@ public:
 
     friend const Self* awaited_object(const join_next_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(join_next_future, set_)};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend basic_join_set;
     explicit join_next_future(basic_join_set& set) noexcept : set_(&set) {}
@@ -252,6 +260,14 @@ public:
 
     friend const Self* awaited_object(const join_next_with_id_future& me) noexcept {
         return static_cast<const Self*>(me.set_);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set,
+                                          EDDY_OFFSET(join_next_with_id_future, set_)};
+        EDDY_END_OFFSETS
     }
 
 private:
@@ -279,6 +295,13 @@ public:
     }
 
     friend const Self* awaited_object(const shutdown_future& me) noexcept { return static_cast<const Self*>(me.set_); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(shutdown_future, set_)};
+        EDDY_END_OFFSETS
+    }
 
 private:
     friend basic_join_set;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream.hpp>
@@ -236,6 +237,13 @@ public:
 
     friend const join_map* awaited_object(const join_next_future& me) noexcept { return me.map_; }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(join_next_future, map_)};
+        EDDY_END_OFFSETS
+    }
+
 private:
     friend join_map;
     explicit join_next_future(join_map& map) noexcept : map_(&map) {}
@@ -257,6 +265,13 @@ public:
     }
 
     friend const join_map* awaited_object(const shutdown_future& me) noexcept { return me.map_; }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(shutdown_future, map_)};
+        EDDY_END_OFFSETS
+    }
 
 private:
     friend join_map;

@@ -13,6 +13,7 @@
 #include <eddy/detail/local_share.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -75,6 +76,13 @@ public:
         }
         end();
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_in_optional<F>(EDDY_OFFSET(run_until_future, inner_)));
+        EDDY_END_OFFSETS
     }
 
 private:
@@ -196,6 +204,11 @@ public:
     poll_result<void> poll(context& cx) {
         if (!detail::drive_to_end(own("co_await", cx.where()), cx)) return not_ready;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        return detail::wait_shape<>{detail::wait_kind::local_set, 0, {}, true};
     }
 
     friend const local_set* awaited_object(const local_set& me) noexcept { return std::addressof(me); }

@@ -10,6 +10,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/scope_base.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -100,6 +101,16 @@ public:
         if (!handle_.base_.poll_empty(cx.waker())) return not_ready;
         stage_ = stage::ended;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<1>{detail::wait_kind::scope,
+                                     EDDY_OFFSET(scope_future, handle_) + EDDY_OFFSET(scope_handle, base_),
+                                     {detail::child_in_optional<body>(EDDY_OFFSET(scope_future, body_), "body")},
+                                     true};
+        EDDY_END_OFFSETS
     }
 
 private:

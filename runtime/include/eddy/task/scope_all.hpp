@@ -11,6 +11,7 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/scope_children.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -135,6 +136,13 @@ public:
         }
         stage_ = stage::ended;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(scope_children, scope_), {}, true};
+        EDDY_END_OFFSETS
     }
 
 private:

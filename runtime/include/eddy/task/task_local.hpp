@@ -9,6 +9,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -100,6 +101,13 @@ public:
         }
         end();
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_in_optional<F>(EDDY_OFFSET(task_local_future, inner_)));
+        EDDY_END_OFFSETS
     }
 
 private:

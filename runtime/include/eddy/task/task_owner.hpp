@@ -13,6 +13,7 @@
 #include <eddy/detail/scope_base.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/unread_failure.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -61,6 +62,13 @@ public:
             }
         }
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_in_optional<kept>(EDDY_OFFSET(reported_work, future_)));
+        EDDY_END_OFFSETS
     }
 
 private:
@@ -203,6 +211,13 @@ public:
         return of_->poll_empty(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(wait_future, of_)};
+        EDDY_END_OFFSETS
+    }
+
 private:
     detail::scope_base* of_;
 };
@@ -218,6 +233,13 @@ public:
     poll_result<void> poll(context& cx) {
         if (!of_->is_cancelled()) of_->cancel();
         return wait_future(*of_).poll(cx);
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(close_future, of_)};
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -14,6 +14,7 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
@@ -110,6 +111,14 @@ public:
         auto answer = timed_.poll(cx);
         if (!answer.is_ready()) return not_ready;
         return poll_result<output_type>(eddy::detail::flatten_all<output_type>(*answer));
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::child_at<timeout_future<F>>(EDDY_OFFSET(try_timeout_future, timed_)));
+        EDDY_END_OFFSETS
     }
 
     poll_result<void> poll_cancel(context& cx)

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// A program whose tasks wait for one future of each type. The name of a task is what `eddy tree` must show of it, with
+// a `|` between lines. The program prints a line when all tasks were spawned.
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::tcp_stream;
+using eddy::sync::mpsc;
+
+/// Spawns work with what is to be shown of it. Each call has another place, so no two tasks are one entry.
+template <class W>
+void expect(const char* shown, W&& work, std::source_location where = std::source_location::current()) {
+    eddy::task_builder().name(shown).spawn(std::forward<W>(work), where).detach();
+}
+
+/// Keeps an object until the program ends.
+template <class T>
+T& keep(T&& object) {
+    return *new T(std::forward<T>(object));
+}
+
+template <class T, class... Args>
+T& make(Args&&... args) {
+    return *new T(std::forward<Args>(args)...);
+}
+
+auto sleep() { return eddy::time::sleep(1h); }
+eddy::task<void> nap() { co_await sleep(); }
+eddy::task<eddy::result<void>> nap_well() {
+    co_await sleep();
+    co_return eddy::ok();
+}
+std::vector<eddy::task<void>> two_naps() {
+    std::vector<eddy::task<void>> all;
+    all.push_back(nap());
+    all.push_back(nap());
+    return all;
+}
+auto failure() { return eddy::ready(eddy::result<void>(std::unexpect, eddy::make_error_code(eddy::errc::timed_out))); }
+
+struct server {};
+
+// docs: a future of its own
+class reply_future {
+public:
+    using output_type = void;
+
+    explicit reply_future(const server& from) : server_(&from) {}
+    eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
+
+    static constexpr auto wait_shape() {
+        return eddy::inspect::wait_shape<>{.kind = eddy::inspect::wait_kind::object,
+                                           .offset = offsetof(reply_future, server_),
+                                           .name = "a reply of a server"};
+    }
+
+private:
+    [[maybe_unused]] const server* server_;
+};
+// docs: end
+
+void wait_for_combinators() {
+    expect("all of 2:|  nap|  waits for a timer|  a timer", eddy::join(nap(), sleep()));
+    expect("all of 1:|  a timer", eddy::join(eddy::ready(1), sleep()));
+    expect("all of 1:|  nap_well|  waits for a timer", eddy::try_join(nap_well()));
+    expect("the first of 2:|  a timer|  nap|  waits for a timer", eddy::select(sleep(), nap()));
+    expect("the first of 2:|  a timer|  a timer", eddy::select_biased(sleep(), eddy::when(true, sleep())));
+    expect("the first of 1:|  a timer", eddy::race(sleep()));
+    expect("all of 2:|  nap|  waits for a timer|  nap|  waits for a timer", eddy::join_all(two_naps()));
+    expect("the first of 2:|  nap|  waits for a timer|  nap|  waits for a timer", eddy::select_all(two_naps()));
+    expect("the first of 2:|  nap_well|  waits for a timer|  deadline:|    a timer",
+           eddy::time::try_timeout(1h, nap_well()));
+    expect("the first of 2:|  a timer|  deadline:|    a timer", eddy::with_deadline(1h, sleep()));
+    expect("nap|waits for a timer", eddy::maybe_done(nap()));
+    expect("nap|waits for a timer", eddy::pin(nap()));
+    expect("nap|waits for a timer", eddy::boxed_future<void>(nap()).map([] {}));
+    expect("nap|waits for a timer", eddy::shielded(nap()));
+    expect("nap|waits for a timer", eddy::finally(nap(), [] { return sleep(); }));
+    expect("a timer", eddy::finally(eddy::ready(), [] { return sleep(); }));
+    expect("nap_well|waits for a timer", eddy::retry(eddy::time::backoff(1h), [] { return nap_well(); }));
+    expect("a timer", eddy::retry(eddy::time::backoff(1h), [] { return failure(); }));
+    expect("a timer", sleep().then([] { return nap(); }));
+    expect("nap|waits for a timer", eddy::ready(1).then([](int) { return nap(); }));
+    expect("a timer", eddy::unconstrained(sleep()));
+    expect("a timer", eddy::cooperative(sleep()));
+    expect("a timer", eddy::maybe_done(std::ref(keep(sleep()))));
+    expect("the first of 1:|  a timer", eddy::select_loop(eddy::on([] { return sleep(); }, [] {})));
+    expect("nap|waits for a timer",
+           eddy::select_loop(eddy::on([] { return eddy::ready(1); }, [](int) { return nap(); })));
+    expect("a timer", eddy::select(eddy::on(eddy::ready(1), [](int) { return sleep(); })));
+    expect("a timer", [] { return sleep(); });
+    expect("a reply of a server", reply_future(make<server>()));
+    // A coroutine that awaits adaptors: the frames of the coroutine in them follow.
+    expect("wait_for_combinators::<lambda>|nap|waits for a timer",
+           []() -> eddy::task<void> { co_await nap().map([] {}); });
+    expect("wait_for_combinators::<lambda>|waits for a timer",
+           []() -> eddy::task<void> { co_await sleep().map([] {}); });
+}
+
+eddy::task<void> wait_for_sockets() {
+    auto& listener = keep(*co_await eddy::net::tcp_listener::bind("127.0.0.1:0"));
+    std::vector<tcp_stream*> peers;
+    for (int i = 0; i < 8; ++i) {
+        peers.push_back(&keep(*co_await tcp_stream::connect(*listener.local_addr())));
+        keep(*co_await listener.accept());
+    }
+    static std::array<std::byte, 64> buffer;
+    static const std::vector<std::byte> large(64 << 20);
+    expect("data from descriptor N", listener.accept());
+    expect("data from descriptor N", eddy::io::read_exact(*peers[0], buffer));
+    expect("data from descriptor N", eddy::io::read(keep(peers[1]->split().reader), buffer));
+    expect("room to write to descriptor N", eddy::io::write_all(*peers[1], large));
+    expect("data from descriptor N", eddy::io::read_exact(keep(eddy::io::buf_reader(std::ref(*peers[2]))), buffer));
+    expect("data from descriptor N", keep(eddy::io::lines(eddy::io::buf_reader(std::move(*peers[3])))).next());
+    expect("data from descriptor N", eddy::io::copy(*peers[4], *peers[5]));
+    expect("all of 2:|  data from descriptor N|  data from descriptor N",
+           eddy::io::copy_bidirectional(*peers[6], *peers[7]));
+}
+
+eddy::task<void> wait_for_channels() {
+    auto& [to_full, from_full] = keep(mpsc<int>::channel(1));
+    static_cast<void>(co_await to_full.send(1));
+    expect("room in a channel", to_full.send(2));
+    expect("room in a channel", to_full.reserve());
+    expect("room in a channel", mpsc<int>::sender(to_full).reserve_owned());
+    expect("room in a channel", to_full.reserve_many(1));
+    expect("the first of 2:|  room in a channel|  deadline:|    a timer", to_full.send_timeout(3, 1h));
+    expect("the end of a channel's receivers", to_full.closed());
+    expect("a message from a channel", keep(mpsc<int>::channel(1)).receiver.recv());
+    expect("a message from a channel", keep(mpsc<int>::channel(1)).receiver.recv_many(make<std::vector<int>>(), 9));
+    auto& watched = keep(eddy::sync::watch<int>::channel(1));
+    static_cast<void>(watched.receiver.borrow_and_update());
+    expect("a new value of a watch", watched.receiver.changed());
+    auto& other = keep(watched.sender.subscribe());
+    expect("a new value of a watch", other.wait_for([](int value) { return value == 2; }));
+    expect("a message from a channel", keep(eddy::sync::broadcast<int>::channel(4)).receiver.recv());
+    expect("the end of a oneshot's receiver", keep(eddy::sync::oneshot<int>::channel()).sender.closed());
+}
+
+void wait_for_objects() {
+    expect("a barrier", make<eddy::sync::barrier>(2).wait());
+    auto& token = make<eddy::sync::cancellation_token>();
+    expect("a cancellation", token.cancelled());
+    expect("a timer", token.run_until_cancelled(sleep()));
+    expect("the value of a set_once", make<eddy::sync::set_once<int>>().wait());
+    auto& cell = make<eddy::sync::once_cell<int>>();
+    expect("nap|waits for a timer", cell.get_or_init([] { return nap().map([] { return 1; }); }));
+    auto& tracker = make<eddy::sync::task_tracker>();
+    keep(tracker.token());
+    expect("the end of a tracker's tasks", tracker.wait());
+}
+
+void wait_for_tasks() {
+    auto& set = make<eddy::join_set<void>>();
+    set.spawn(nap());
+    expect("a task of a set", set.join_next());
+    auto& map = make<eddy::join_map<int, void>>();
+    map.spawn(1, nap());
+    expect("a task of a set", map.join_next());
+    expect("the children of a scope, task N|  body:|    nap|    waits for a timer", eddy::scope([](auto& scope) {
+               scope.spawn(nap());
+               return nap();
+           }));
+    expect("the children of a scope, 2 tasks: N", eddy::scope(nap(), nap()));
+    // The children see the deadline, so the scope polls them itself.
+    expect("the first of 2:|  the children of a scope, task N|  deadline:|    a timer",
+           eddy::with_deadline(1h, eddy::scope([](auto& scope) {
+                                   scope.spawn(sleep());
+                                   return eddy::ready();
+                               })));
+    auto& owner = make<eddy::task_owner>();
+    owner.spawn(nap());
+    expect("the children of a scope, task N", owner.wait());
+    expect("blocking work", eddy::spawn_blocking([] { std::this_thread::sleep_for(1h); }));
+    auto& local = make<eddy::local_set>();
+    local.spawn_local(nap()).detach();
+    expect("a timer", local.run_until(sleep()));
+}
+
+eddy::task<int> run_all() {
+    wait_for_combinators();
+    co_await wait_for_sockets();
+    co_await wait_for_channels();
+    wait_for_objects();
+    wait_for_tasks();
+    std::puts("ready");
+    std::fflush(stdout);
+    co_await sleep();
+    co_return 0;
+}
+
+}  // namespace
+
+int main() {
+    eddy::core loop;
+    return loop.run(run_all());
+}
