@@ -132,7 +132,7 @@ trace_file::event parse_event(std::string_view message) {
     return made;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') out += '\\';
@@ -222,6 +222,7 @@ void keep_largest(std::vector<T>& all, Less less) {
 
 std::expected<trace_file, std::string> parse_trace(std::string_view bytes) {
     trace_file made;
+    std::multimap<std::uint64_t, trace_file::event> by_time;  // equal times stay in the order of the file
     bool is_known = true;
     const bool is_whole = for_each_field(bytes, [&](const field& packet) {
         if (packet.number != 1) is_known = false;
@@ -234,10 +235,11 @@ std::expected<trace_file, std::string> parse_trace(std::string_view bytes) {
         });
         if (!event) return;
         event->time = time;
-        made.events.push_back(std::move(*event));
+        by_time.emplace(time, std::move(*event));
     });
     if (!is_whole || !is_known || bytes.empty()) return std::unexpected("this is not a trace in Perfetto's format");
-    std::ranges::stable_sort(made.events, {}, &trace_file::event::time);
+    made.events.reserve(by_time.size());
+    for (auto& [time, event] : by_time) made.events.push_back(std::move(event));
     return made;
 }
 
@@ -249,7 +251,7 @@ std::string to_chrome_json(const trace_file& trace) {
         tracks[one.uuid] = one;
         if (one.tid != 0)
             add(fmt::format(R"({{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":{}}}}})", one.pid,
-                            one.tid, quoted(one.name)));
+                            one.tid, json_text(one.name)));
     }
     for (const trace_file::event& one : trace.events) {
         const trace_file::track& on = tracks[one.track];
@@ -266,10 +268,10 @@ std::string to_chrome_json(const trace_file& trace) {
         std::string arguments;
         if (one.task != 0) arguments = fmt::format(R"("task":{})", one.task);
         if (!one.detail_name.empty())
-            arguments += fmt::format("{}{}:{}", arguments.empty() ? "" : ",", quoted(one.detail_name), one.detail);
+            arguments += fmt::format("{}{}:{}", arguments.empty() ? "" : ",", json_text(one.detail_name), one.detail);
         add(fmt::format(R"({{"ph":"{}","cat":{},"name":{},{},"args":{{{}}}}})",
-                        one.is == trace_file::point::begin ? "B" : "i", quoted(one.category), quoted(one.name), where,
-                        arguments));
+                        one.is == trace_file::point::begin ? "B" : "i", json_text(one.category), json_text(one.name),
+                        where, arguments));
         if (one.starts_flow != 0) flow("s", one.starts_flow);
         if (one.ends_flow != 0) flow("f\",\"bp\":\"e", one.ends_flow);
     }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
 #include <iterator>
 #include <string_view>
 #include <unordered_map>
@@ -243,7 +242,7 @@ void append_key(std::string& key, const stack& of);
 
 template <class T>
 void append_bytes(std::string& key, const T& value) {
-    key.append(reinterpret_cast<const char*>(&value), sizeof value);
+    key.append(reinterpret_cast<const char*>(&value), sizeof value);  // NOLINT(bugprone-sizeof-expression): an address
 }
 
 void append_key(std::string& key, const waiting& what) {
@@ -277,7 +276,11 @@ std::vector<std::vector<const task*>> grouped(const executor& of) {
         if (is_new) groups.emplace_back();
         groups[found->second].push_back(&one);
     }
-    std::ranges::stable_sort(groups, std::ranges::greater(), &std::vector<const task*>::size);
+    // Not std::stable_sort: Clang reports its buffer as deprecated. The first tasks of the groups have the order of the
+    // list.
+    std::ranges::sort(groups, [](const auto& a, const auto& b) {
+        return a.size() != b.size() ? a.size() > b.size() : a.front() < b.front();
+    });
     return groups;
 }
 
@@ -288,7 +291,7 @@ std::string executor_title(const executor& of) {
 
 // ---- JSON ----
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
     std::string out = "\"";
     while (!text.empty()) {
         const character first = first_of(text);
@@ -310,8 +313,8 @@ std::string quoted(std::string_view text) {
 
 std::string json(const place* where) {
     if (where == nullptr || where->file.empty()) return "null";
-    return "{\"file\":" + quoted(where->file) + ",\"line\":" + std::to_string(where->line) +
-           ",\"function\":" + quoted(where->function) + "}";
+    return "{\"file\":" + json_text(where->file) + ",\"line\":" + std::to_string(where->line) +
+           ",\"function\":" + json_text(where->function) + "}";
 }
 
 std::string json(const stack& of);
@@ -325,21 +328,21 @@ std::string json_list(const std::vector<T>& items, Each each) {
 
 std::string json(const waiting& what) {
     std::string out = std::string("{\"kind\":\"") + kind_name(what.kind) + '"';
-    if (!what.type.empty()) out += ",\"type\":" + quoted(what.type);
+    if (!what.type.empty()) out += ",\"type\":" + json_text(what.type);
     if (what.kind == wait_kind::timer)
         out += ",\"deadline_ns\":" + std::to_string(what.object);
     else if (what.object != 0)
-        out += ",\"object\":" + quoted(hex(what.object));
+        out += ",\"object\":" + json_text(hex(what.object));
     if (what.fd) out += ",\"fd\":" + std::to_string(*what.fd);
     if (!what.tasks.empty())
         out += ",\"tasks\":" + json_list(what.tasks, [](const task_number& one) {
-                   return one.id == 0 ? quoted(hex(one.at)) : std::to_string(one.id);
+                   return one.id == 0 ? json_text(hex(one.at)) : std::to_string(one.id);
                });
     if (what.holder) out += ",\"holder\":" + std::to_string(*what.holder);
     if (what.permits) out += ",\"permits\":" + std::to_string(*what.permits);
     if (!what.branches.empty())
         out += ",\"branches\":" + json_list(what.branches, [](const branch& one) {
-                   return "{\"label\":" + quoted(one.label) + ",\"stack\":" + json(one.of) + "}";
+                   return "{\"label\":" + json_text(one.label) + ",\"stack\":" + json(one.of) + "}";
                });
     return out + "}";
 }
@@ -354,8 +357,8 @@ std::string json(const stack& of) {
 }
 
 std::string json(const task& one) {
-    std::string out = "{\"id\":" + std::to_string(one.id) + ",\"address\":" + quoted(hex(one.at));
-    if (!one.name.empty()) out += ",\"name\":" + quoted(one.name);
+    std::string out = "{\"id\":" + std::to_string(one.id) + ",\"address\":" + json_text(hex(one.at));
+    if (!one.name.empty()) out += ",\"name\":" + json_text(one.name);
     out += std::string(",\"status\":\"") + status_name(one.is) + '"';
     if (one.is_cancelled) out += ",\"cancelled\":true";
     if (one.started) out += ",\"started_ns\":" + std::to_string(*one.started);
@@ -423,7 +426,7 @@ std::string tree_json(const task_tree& tree, const output_options&) {
         for (const task& one : each.tasks) out += (&one == each.tasks.data() ? "\n" : ",\n") + json(one);
         out += "]}";
     }
-    return out + "],\"problems\":" + json_list(tree.problems, [](const std::string& text) { return quoted(text); }) +
+    return out + "],\"problems\":" + json_list(tree.problems, [](const std::string& text) { return json_text(text); }) +
            "}\n";
 }
 

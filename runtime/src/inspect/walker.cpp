@@ -453,9 +453,7 @@ private:
         if (into.object == 0) return;
         switch (into.kind) {
         case wait_kind::readable:
-        case wait_kind::writable:
-            if (const auto fd = memory_.get<std::int32_t>(into.object + table_.socket_fd)) into.fd = *fd;
-            return;
+        case wait_kind::writable: into.fd = memory_.get<std::int32_t>(into.object + table_.socket_fd); return;
         case wait_kind::mutex:
         case wait_kind::read_lock:
         case wait_kind::write_lock:
