@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A program whose tasks wait for one future of each type. The name of a task is what `eddy tree` must show of it, with
 // a `|` between lines. The program prints a line when all tasks were spawned.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -14,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/codec.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
 #include <eddy/net.hpp>
@@ -137,6 +141,20 @@ eddy::task<void> wait_for_sockets() {
     expect("data from descriptor N", eddy::io::copy(*peers[4], *peers[5]));
     expect("all of 2:|  data from descriptor N|  data from descriptor N",
            eddy::io::copy_bidirectional(*peers[6], *peers[7]));
+    expect("the readiness of a descriptor", peers[7]->ready(eddy::io::interest::readable));
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) co_return;
+    using eddy::io::fd_view;
+    auto& source = make<eddy::io::async_fd<fd_view>>(fd_view(ends[0]));
+    expect("the readiness of a descriptor", source.readable());
+    expect("the readiness of a descriptor", source.wait_readable());
+    expect("the readiness of a descriptor", source.async_io(eddy::io::interest::readable, [](fd_view&) {
+        return eddy::result<void>(std::unexpect, std::make_error_code(std::errc::operation_would_block));
+    }));
+    auto& both = keep(eddy::io::join(std::ref(*peers[0]), std::ref(*peers[1])));
+    expect("data from descriptor N", eddy::io::read(both, buffer));
+    auto& frames = keep(eddy::codec::framed(std::ref(*peers[1]), eddy::codec::lines_codec()));
+    expect("data from descriptor N", frames.next());
 }
 
 eddy::task<void> wait_for_channels() {
@@ -157,6 +175,27 @@ eddy::task<void> wait_for_channels() {
     expect("a new value of a watch", other.wait_for([](int value) { return value == 2; }));
     expect("a message from a channel", keep(eddy::sync::broadcast<int>::channel(4)).receiver.recv());
     expect("the end of a oneshot's receiver", keep(eddy::sync::oneshot<int>::channel()).sender.closed());
+}
+
+/// A stream of the values of a channel that has none.
+auto no_items() {
+    return std::move(keep(mpsc<int>::channel(1)).receiver).map([](int value) { return value; });
+}
+
+void wait_for_streams() {
+    expect("a message from a channel", make<decltype(no_items())>(no_items()).next());
+    expect("a message from a channel", no_items().for_each([](int) { return nap(); }));
+    const auto numbers = [] { return eddy::streams::iter(std::vector{1, 2}); };
+    expect("nap|waits for a timer", numbers().for_each([](int) { return nap(); }));
+    expect("nap|waits for a timer", numbers().fold(1, [](int, int) { return nap().map([] { return 1; }); }));
+    expect("nap|waits for a timer", numbers().all([](int) { return nap().map([] { return true; }); }));
+    expect("a message from a channel", no_items().filter([](int) { return true; }).count());
+    expect("a message from a channel", make<decltype(no_items().peekable())>(no_items().peekable()).peek());
+    expect("nap|waits for a timer", numbers().then([](int) { return nap().map([] { return 1; }); }).count());
+    expect("wait_for_streams::<lambda>|waits for a message from a channel", []() -> eddy::task<void> {
+        auto items = no_items();
+        static_cast<void>(co_await items.next());
+    });
 }
 
 void wait_for_objects() {
@@ -203,6 +242,7 @@ eddy::task<int> run_all() {
     wait_for_combinators();
     co_await wait_for_sockets();
     co_await wait_for_channels();
+    wait_for_streams();
     wait_for_objects();
     wait_for_tasks();
     std::puts("ready");

@@ -19,6 +19,7 @@
 #include <eddy/codec/split_framed.hpp>
 #include <eddy/detail/graceful_end.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -166,6 +167,13 @@ public:
     }
     /// Returns the connection. The contents of the buffers are lost.
     [[nodiscard]] S into_inner() && { return std::move(io_); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::io_at<S, detail::direction::read>(EDDY_OFFSET(framed, io_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     template <class, class>

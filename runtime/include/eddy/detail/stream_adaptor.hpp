@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <expected>
 #include <functional>
@@ -17,6 +18,7 @@
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -127,6 +129,13 @@ public:
         return true;
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_in_optional<S>(EDDY_OFFSET(inner_stream, items_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     std::optional<S> items_;
 };
@@ -204,9 +213,22 @@ public:
         return true;
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_in_optional<stored_t<R>>(EDDY_OFFSET(running, returned_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     std::optional<stored_t<R>> returned_;
 };
+
+/// What an adaptor describes whose function may return a future: that future, a `Body`, or else the stream.
+template <class Body>
+constexpr wait_shape<2> body_or_stream(std::uint32_t body, const child_record& items) noexcept {
+    return {wait_kind::inner, 0, {within(body, described<Body>.children[0]), items}};
+}
 
 /// The base of an adaptor of one stream.
 template <class Self, class S>
@@ -220,6 +242,13 @@ public:
     {
         if (!items_.cancel(cx)) return not_ready;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory: the stream, unless the adaptor has something else.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_at<inner_stream<S>>(EDDY_OFFSET(stream_adaptor, items_)));
+        EDDY_END_OFFSETS
     }
 
 protected:
@@ -256,6 +285,13 @@ public:
         self().end();
         items_.reset();
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_in_optional<inner_stream<S>>(EDDY_OFFSET(stream_consumer, items_)));
+        EDDY_END_OFFSETS
     }
 
 protected:
@@ -331,6 +367,14 @@ public:
 
     /// Returns the bounds of the items, including the item whose predicate is being evaluated.
     [[nodiscard]] size_bounds size_hint() const noexcept { return one_more_if(held_.has_value(), items_.size_hint()); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return body_or_stream<body>(EDDY_OFFSET(judged_items, body_),
+                                    child_at<inner_stream<S>>(EDDY_OFFSET(judged_items, items_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     poll_result<std::optional<verdict>> poll_body(context& cx) {

@@ -12,6 +12,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/async_io.hpp>
@@ -87,6 +88,14 @@ public:
         return output_type(std::in_place, *of_, **seen);
     }
 
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::child_at<readiness_future>(EDDY_OFFSET(ready_guard_future, readiness_)));
+        EDDY_END_OFFSETS
+    }
+
 private:
     async_fd<S>* of_;
     readiness_future readiness_;
@@ -160,6 +169,14 @@ public:
             of_->registration().clear_blocked(**seen);
             readiness_.emplace(of_->registration().readiness(wanted_));
         }
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::child_in_optional<readiness_future>(EDDY_OFFSET(level_future, readiness_)));
+        EDDY_END_OFFSETS
     }
 
 private:

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
@@ -65,6 +66,14 @@ public:
             if (!*ready) return output_type(std::unexpect, ready->error());
             readiness_.reset();
         }
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::child_in_optional<Readiness>(EDDY_OFFSET(async_io_future, readiness_)));
+        EDDY_END_OFFSETS
     }
 
 private:

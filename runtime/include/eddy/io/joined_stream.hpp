@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -54,6 +55,18 @@ public:
     /// Returns the reader or the writer.
     [[nodiscard]] R& reader() noexcept { return reader_; }
     [[nodiscard]] W& writer() noexcept { return writer_; }
+
+    /// For readers of the program's memory.
+    template <detail::direction Way>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        if constexpr (Way == detail::direction::read) {
+            return detail::adaptor_of(detail::io_at<R, Way>(EDDY_OFFSET(joined_stream, reader_)));
+        } else {
+            return detail::adaptor_of(detail::io_at<W, Way>(EDDY_OFFSET(joined_stream, writer_)));
+        }
+        EDDY_END_OFFSETS
+    }
 
 private:
     R reader_;

@@ -10,6 +10,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -70,6 +71,17 @@ public:
     ~readiness_future();
 
     poll_result<result<ready_event>> poll(context& cx);
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::wait_shape<>{detail::wait_kind::object,
+                                    EDDY_OFFSET(readiness_future, source_),
+                                    {},
+                                    false,
+                                    "the readiness of a descriptor"};
+        EDDY_END_OFFSETS
+    }
 
 private:
     const detail::io_handle* io_;  // the registration has a reference

@@ -5,6 +5,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
@@ -26,6 +27,14 @@ public:
     socket_readiness(detail::io_socket& socket, io::interest wanted) noexcept : socket_(&socket), wanted_(wanted) {}
 
     poll_result<result<io::ready>> poll(context& cx);
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(
+            eddy::detail::child_in_optional<io::readiness_future>(EDDY_OFFSET(socket_readiness, readiness_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     detail::io_socket* socket_;

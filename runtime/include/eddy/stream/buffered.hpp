@@ -12,6 +12,7 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -89,6 +90,9 @@ public:
     [[nodiscard]] size_bounds size_hint() const noexcept {
         return detail::add(this->items_.size_hint(), size_bounds(running_.size(), running_.size()));
     }
+
+    /// For readers of the program's memory: it has more than the stream to wait for.
+    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
 
 private:
     std::size_t limit_;

@@ -8,6 +8,7 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
@@ -28,6 +29,13 @@ public:
     {
         if (!judged_.cancel(cx)) return not_ready;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_at<judged_items<S, Fn>>(EDDY_OFFSET(judging_adaptor, judged_)));
+        EDDY_END_OFFSETS
     }
 
 protected:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
@@ -40,6 +41,15 @@ public:
     template <class G>
     fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::body_or_stream<body>(
+            EDDY_OFFSET(fold_future, body_),
+            detail::child_in_optional<detail::inner_stream<S>>(EDDY_OFFSET(fold_future, items_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     static constexpr const char* name = "fold";
@@ -114,6 +124,15 @@ public:
     template <class G>
     try_fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::body_or_stream<body>(
+            EDDY_OFFSET(try_fold_future, body_),
+            detail::child_in_optional<detail::inner_stream<S>>(EDDY_OFFSET(try_fold_future, items_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     static constexpr const char* name = "try_fold";
@@ -275,6 +294,13 @@ public:
         if (judged_ && !judged_->cancel(cx)) return not_ready;
         judged_.reset();
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return eddy::detail::adaptor_of(eddy::detail::child_in_optional<judged>(EDDY_OFFSET(judging_future, judged_)));
+        EDDY_END_OFFSETS
     }
 
 protected:

@@ -9,6 +9,7 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
@@ -39,6 +40,15 @@ public:
 
     template <class G>
     for_each_future(S&& items, G&& f) : base(std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::body_or_stream<body>(
+            EDDY_OFFSET(for_each_future, body_),
+            detail::child_in_optional<detail::inner_stream<S>>(EDDY_OFFSET(for_each_future, items_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     static constexpr const char* name = "for_each";

@@ -10,6 +10,7 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
@@ -78,6 +79,14 @@ public:
     {
         if (!body_.cancel(cx) || !this->items_.cancel(cx)) return not_ready;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return body_or_stream<body>(EDDY_OFFSET(running_adaptor, body_),
+                                    child_at<inner_stream<S>>(EDDY_OFFSET(running_adaptor, items_)));
+        EDDY_END_OFFSETS
     }
 
 protected:

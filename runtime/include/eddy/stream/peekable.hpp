@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -22,6 +23,13 @@ public:
     explicit peek_future(peekable_stream<S>& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_peek(cx); }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_behind<peekable_stream<S>>(EDDY_OFFSET(peek_future, of_)));
+        EDDY_END_OFFSETS
+    }
 
 private:
     peekable_stream<S>* of_;
@@ -42,6 +50,13 @@ public:
         if (!seen) return not_ready;
         if (*seen == nullptr || !static_cast<bool>(std::invoke(f_, std::as_const(**seen)))) return std::nullopt;
         return of_->take_peeked();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_behind<peekable_stream<S>>(EDDY_OFFSET(next_if_future, of_)));
+        EDDY_END_OFFSETS
     }
 
 private:

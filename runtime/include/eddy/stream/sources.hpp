@@ -15,6 +15,7 @@
 
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
@@ -265,6 +266,13 @@ public:
         if (!body_.cancel(cx)) return not_ready;
         has_ended_ = true;
         return poll_result<void>::ready();
+    }
+
+    /// For readers of the program's memory.
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_at<body>(EDDY_OFFSET(unfold_stream, body_)));
+        EDDY_END_OFFSETS
     }
 
 private:

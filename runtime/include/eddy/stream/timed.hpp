@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/chunks.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -94,6 +95,9 @@ public:
     /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
+    /// For readers of the program's memory: it has more than the stream to wait for.
+    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
+
 private:
     // Not inlined: otherwise GCC 12 warns in user code about the value, which does not exist.
     [[gnu::noinline]] static item_type nothing_came() noexcept { return item_type(std::unexpect); }
@@ -125,6 +129,9 @@ public:
 
     /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
+
+    /// For readers of the program's memory: it has more than the stream to wait for.
+    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
 
 private:
     // Not inlined: see timeout_stream.
@@ -163,6 +170,9 @@ public:
         return next;
     }
 
+    /// For readers of the program's memory: it has more than the stream to wait for.
+    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
+
 private:
     stream_deadline next_;
     bool waits_ = false;
@@ -197,6 +207,9 @@ public:
         // The upper bound assumes chunks of one item, and the lower bound full chunks.
         return {chunk_.chunks_of(items).at_least, detail::one_more_if(!chunk_.is_empty(), items).at_most};
     }
+
+    /// For readers of the program's memory: it has more than the stream to wait for.
+    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
 
 private:
     static std::optional<item_type> nothing() noexcept { return std::nullopt; }
