@@ -61,7 +61,7 @@ class program:
         try:
             file, function, line = struct.unpack("<QQI", self.read(at, 20))
             text = re.sub(r"\{anonymous\}::|\(anonymous namespace\)::", "", self.text(function))
-            return re.sub(r"\(.*", "", text).split(" ")[-1], f"{self.text(file)}:{line}"
+            return re.sub(r"\(.*", "", text).split(" ")[-1].lstrip("*&"), f"{self.text(file)}:{line}"
         except gdb.MemoryError:
             return "", "an unknown place"
 

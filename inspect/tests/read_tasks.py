@@ -48,8 +48,8 @@ class Program:
     def place(self, at):
         file, function, line = struct.unpack("<QQI", self.read(at, 20))
         text = re.sub(r"\{anonymous\}::|\(anonymous namespace\)::", "", self.text(function))
-        name = re.sub(r"\(.*", "", text).split(" ")[-1] + ("::<lambda>" if "<lambda" in text else "")
-        return name, f"{self.text(file)}:{line}"
+        of_lambda = "::<lambda>" if re.search(r"<lambda|\(anonymous class\)", text) else ""
+        return re.sub(r"\(.*", "", text).split(" ")[-1].lstrip("*&") + of_lambda, f"{self.text(file)}:{line}"
 
     def executors(self):
         at = self.number(self.registry + 8)
