@@ -25,7 +25,9 @@ using completion = eddy::completion<CURLcode>;
 /// Transfers of libcurl. The handle is not thread-safe, so the object belongs to one event loop.
 class transfers {
 public:
-    transfers() : multi_(curl_multi_init()) {
+    transfers()
+        : events_([this](int fd, eddy::io::ready) { act(fd); }, [this] { act(CURL_SOCKET_TIMEOUT); }),
+          multi_(curl_multi_init()) {
         curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, &events_);
         curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, on_socket);
         curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, &events_);
@@ -70,7 +72,7 @@ private:
         return 0;
     }
 
-    eddy::fd_callbacks events_{[this](int fd, eddy::io::ready) { act(fd); }, [this] { act(CURL_SOCKET_TIMEOUT); }};
+    eddy::fd_callbacks events_;
     std::unique_ptr<CURLM, decltype([](CURLM* multi) { curl_multi_cleanup(multi); })> multi_;
 };
 

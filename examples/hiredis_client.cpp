@@ -27,7 +27,8 @@ using reply = eddy::completion<result<std::string>>;
 class redis {
 public:
     explicit redis(const eddy::net::socket_addr& server)
-        : context_(redisAsyncConnect(server.ip().to_string().c_str(), server.port())) {
+        : events_([this](int, eddy::io::ready now) { act(now); }),
+          context_(redisAsyncConnect(server.ip().to_string().c_str(), server.port())) {
         auto& hooks = context_->ev;
         hooks.data = this;
         // hiredis always wants to read, so addRead and delRead are not needed.
@@ -72,7 +73,7 @@ private:
         }
     }
 
-    eddy::fd_callbacks events_{[this](int, eddy::io::ready now) { act(now); }};
+    eddy::fd_callbacks events_;
     std::unique_ptr<redisAsyncContext, decltype([](redisAsyncContext* context) { redisAsyncFree(context); })> context_;
 };
 
