@@ -34,6 +34,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "support/polling.hpp"
+#include "support/sanitizers.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
 

@@ -25,7 +25,9 @@
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
+#ifndef EDDY_NO_THREADS
 #include <eddy/runtime/runtime.hpp>
+#endif
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 #include <eddy/task/task.hpp>
@@ -492,6 +494,7 @@ TEST(CoreTime, SleepMovesToTheCoreThatPollsIt) {
     FAIL() << "no sleep lasted until it had moved";
 }
 
+#ifndef EDDY_NO_THREADS
 TEST(CoreTime, SleepMovesToTheRuntimeThatPollsIt) {
     eddy::core former;
     eddy::runtime pool;
@@ -512,6 +515,7 @@ TEST(CoreTime, SleepMovesToTheRuntimeThatPollsIt) {
         moves(limited, to_worker);
     }
 }
+#endif
 
 TEST(CoreTime, ExtremeDurationsNeitherOverflowNorHang) {
     using eddy::time::duration;
