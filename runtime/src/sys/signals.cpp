@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -124,6 +125,13 @@ signal_bell* unused_bell() noexcept {
 }
 
 }  // namespace
+
+std::optional<int> signal_named(std::string_view name) noexcept {
+    static constexpr std::array names = std::to_array<std::pair<std::string_view, int>>(
+        {{"QUIT", SIGQUIT}, {"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"INT", SIGINT}, {"TERM", SIGTERM}});
+    const auto* const found = std::ranges::find(names, name, &std::pair<std::string_view, int>::first);
+    return found != names.end() ? std::optional(found->second) : std::nullopt;
+}
 
 result<void> count_signal(int number) {
     if (!may_be_counted(number)) return std::unexpected(make_error_code(errc::forbidden_signal));

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include <eddy/result.hpp>
 
@@ -9,6 +11,9 @@
 // readable.
 
 namespace eddy::sys {
+
+/// Returns the number of a signal that programs may use for themselves, by its name without "SIG": "QUIT".
+[[nodiscard]] std::optional<int> signal_named(std::string_view name) noexcept;
 
 /// Installs the handler for this signal, if it is not installed.
 /// Errors: errc::forbidden_signal; what sigaction(2) reports.

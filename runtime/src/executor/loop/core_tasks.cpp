@@ -67,8 +67,8 @@ bool core_shared::send(spawned_task& task) noexcept {
     return how != pushed::refused;
 }
 
-/// Queues at most `most` tasks that other threads have sent. The others stay in front of the queue, so that a timer's
-/// task does not wait behind all of them: threads may send faster than the loop polls.
+/// Queues at most `most` tasks that other threads have sent. The others wait for a later call, so that a timer's task
+/// is not queued behind all of them: threads may send faster than the loop polls.
 void core_shared::drain_inbound(std::size_t most) noexcept {
     if (arrived_ == nullptr) arrived_ = inbound_.take();
     for (; arrived_ != nullptr && most != 0; --most) arrive(*std::exchange(arrived_, arrived_->next_inbound));

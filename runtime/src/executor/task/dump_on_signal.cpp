@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "executor/task/dump_on_signal.hpp"
 
-#include <array>
 #include <atomic>
 #include <charconv>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -12,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include <eddy/result.hpp>
 #include <eddy/task/dump_tasks.hpp>
@@ -25,19 +22,8 @@ namespace {
 
 /// Parses "SIGQUIT", "QUIT" or a number.
 std::optional<int> signal_of(std::string_view text) noexcept {
-    static constexpr std::array names = std::to_array<std::pair<std::string_view, int>>({
-        {"INT", SIGINT},
-        {"TERM", SIGTERM},
-#ifndef _WIN32
-        {"QUIT", SIGQUIT},
-        {"HUP", SIGHUP},
-        {"USR1", SIGUSR1},
-        {"USR2", SIGUSR2},
-#endif
-    });
     if (text.starts_with("SIG")) text.remove_prefix(3);
-    for (const auto& [name, number] : names)
-        if (text == name) return number;
+    if (const auto named = sys::signal_named(text)) return named;
     int number = 0;
     const auto* const end = std::to_address(text.end());
     const auto parsed = std::from_chars(std::to_address(text.begin()), end, number);

@@ -108,6 +108,13 @@ result<std::pair<unique_fd, unique_fd>> make_connection() noexcept {
 
 }  // namespace
 
+std::optional<int> signal_named(std::string_view name) noexcept {
+    if (name == "INT") return SIGINT;
+    if (name == "BREAK") return SIGBREAK;
+    if (name == "TERM") return SIGTERM;
+    return std::nullopt;
+}
+
 result<void> count_signal(int number) {
     if (number != SIGINT && number != SIGBREAK && number != SIGTERM) {
         return std::unexpected(std::make_error_code(std::errc::not_supported));
