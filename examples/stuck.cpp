@@ -68,21 +68,23 @@ task<void> stall() {
 }
 // docs: end
 
+std::chrono::seconds opening_hours = 1h;
+
 // docs: leak
 using commands = sync::mpsc<std::string>;
+std::vector<commands::sender> clients;
 
 task<void> run_commands(commands::receiver from) {
     while (auto next = co_await from.recv()) std::puts(next->c_str());
 }
 
 task<void> leak() {
-    std::vector<commands::sender> clients;
     for (int i = 0; i < 20; ++i) {
         auto [sender, receiver] = commands::channel(8);
         eddy::spawn(run_commands(std::move(receiver))).detach();
         clients.push_back(std::move(sender));  // and never erased, although the client has gone
     }
-    co_await eddy::time::sleep(1h);  // stands for more clients
+    co_await eddy::time::sleep(opening_hours);  // stands for more clients
 }
 // docs: end
 
@@ -114,7 +116,11 @@ int main(int argc, char** argv) {
         std::fputs("usage: stuck deadlock|stall|leak|wait [--forever]\n", stderr);
         return 2;
     }
-    if (argc < 3 || argv[2] != "--forever"sv) end_after_a_second();
+    const bool ends = argc < 3 || argv[2] != "--forever"sv;
+    if (ends && kind->first == "leak")
+        opening_hours = 1s;
+    else if (ends)
+        end_after_a_second();
     std::puts("in another terminal: eddy tree $(pidof stuck)");
     std::fflush(stdout);
     eddy::core loop;

@@ -30,6 +30,8 @@ def main():
         "packaging/debian/changelog": first(r"\Aeddy \((\S+?)\)", "packaging/debian/changelog"),
         "tests/package/start/conan/conanfile.txt": first(r"^eddy/(\S+)$", "tests/package/start/conan/conanfile.txt"),
     }
+    table = first(r"^constexpr std::uint16_t version\[\] = \{(.*)\};", "runtime/src/executor/task/registry.cpp")
+    found["runtime/src/executor/task/registry.cpp"] = table.replace(", ", ".")
     # Without a release, the only section is `Unreleased`.
     if re.search(r"^## \d", text("CHANGELOG.md"), re.M):
         found["CHANGELOG.md, the newest release"] = first(r"^## (\d\S*) - \d{4}-\d\d-\d\d$", "CHANGELOG.md")

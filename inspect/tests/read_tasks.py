@@ -129,7 +129,7 @@ class Program:
             name = task + self.number(self.at(task, "task_ops") + self.table["ops_name"], 4)
             text = self.read(self.at(name, "string_data"), self.at(name, "string_size")).decode() if name != task else ""
             title = f"task {self.at(task, 'task_id') or f'at {task:#x}'}{f' {chr(34)}{text}{chr(34)}' if text else ''}, {status}"
-            lines = lines if status == "running" else self.work(task, True)
+            lines = lines if status == "running" or not lines else self.work(task, True)
         print(f"  {title}, spawned at {self.place(spawned_at)[1] if spawned_at else 'an unknown place'}",
               *["  " * depth + line for depth, line in lines], sep="\n")
 
@@ -141,10 +141,11 @@ for executor_kind, number, tasks, state_offsets in program.executors():
         state, remote = (program.number(task + offset) for offset in state_offsets)
         running, queued = state & program.table["running"], (state | remote) & program.table["notified"]
         if not state & program.table["complete"]:
-            stack = [(2, "is being polled")] if running else program.work(task, False)
+            stack = [] if executor_kind == 3 else [(2, "is being polled")] if running else program.work(task, False)
             key = ("running" if running else "queued" if queued else "waits", program.at(task, "task_spawned_at"), *stack)
             groups.setdefault(key, []).append(task)
     count = sum(map(len, groups.values()))
-    print(f"{('pool', 'event loop', 'local set')[executor_kind]} {number}, {count} task{'s' * (count != 1)}")
+    if count or executor_kind != 3:
+        print(f"{('pool', 'event loop', 'local set', 'blocking work of pool')[executor_kind]} {number}, {count} task{'s' * (count != 1)}")
     for key, group in sorted(groups.items(), key=lambda one: -len(one[1])):
         program.print_group(*key[:2], key[2:], group)

@@ -12,9 +12,9 @@
 namespace {
 
 // covers: S17
-TEST(Stuck, EachKindEndsAfterSecond) {
+TEST(Stuck, HungKindEndsAfterSecond) {
     std::list<support::process> running;
-    for (const char* const kind : {"deadlock", "stall", "leak", "wait"})
+    for (const char* const kind : {"deadlock", "stall", "wait"})
         running.emplace_back(std::vector<std::string>{"stuck", kind});
     for (support::process& each : running) {
         const auto ended = each.wait();
@@ -22,6 +22,15 @@ TEST(Stuck, EachKindEndsAfterSecond) {
         EXPECT_EQ(ended.err, "");
         EXPECT_EQ(ended.code, 0);
     }
+}
+
+// covers: S17 B08
+TEST(Stuck, LeakIsReportedAtItsEnd) {
+    const auto ended = support::run({"env", "EDDY_LEAKS=1", "stuck", "leak"});
+    EXPECT_EQ(ended.out, "in another terminal: eddy tree $(pidof stuck)\n");
+    EXPECT_TRUE(ended.err.starts_with("eddy: leaks: ")) << ended.err;
+    EXPECT_NE(ended.err.find("\n  20 tasks, waits: "), std::string::npos) << ended.err;
+    EXPECT_EQ(ended.code, 0);
 }
 
 // covers: S17

@@ -143,7 +143,10 @@ inline basic_registry_record<const void*> registry{};
     .scope_task = 8,
     .string_data = 0,
     .string_size = 8,
-    .more = 0,
+    .joined = 16,
+    .background = 32,
+    .ops_owned = no_offset,
+    .more = {},
 };
 
 inline const void* place(std::source_location where = std::source_location::current()) noexcept {

@@ -34,6 +34,8 @@ std::vector<shown> commands_of(const std::string& kind) {
             fence = fence.empty() ? line : "";
         else if (fence == "```" && line.starts_with("$ ./stuck "))
             is_of_kind = line == "$ ./stuck " + kind + " --forever &";
+        else if (fence == "```" && line == "$ EDDY_LEAKS=1 ./stuck " + kind)
+            found.push_back({line, {}});
         else if (fence == "```" && is_of_kind && (line.starts_with("$ ") || line.starts_with("(gdb) ")))
             found.push_back({line, {}});
         else if (fence == "```" && is_of_kind)
@@ -68,6 +70,8 @@ std::string run(const std::string& command, pid_t id) {
         return text_between(output_of("gdb -nx -q -batch -x " EDDY_GDB_SCRIPT " -p " + number +
                                       " -ex 'echo begin\\n' -ex '" + command.substr(6) + "' -ex 'echo end\\n'"),
                             "begin\n", "end\n");
+    if (command.starts_with("$ EDDY_LEAKS=1 "))
+        return output_of(std::regex_replace(command.substr(2), std::regex("[.]/stuck"), EDDY_STUCK));
     return output_of("pidof() { echo " + number + "; }; eddy() { " EDDY_PROGRAM " \"$@\"; }; " + command.substr(2));
 }
 

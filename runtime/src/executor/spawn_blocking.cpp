@@ -43,8 +43,11 @@ public:
     void report(unread_failure failure, const std::source_location& where, std::string_view name) const noexcept {
         pool_ != nullptr ? pool_->report(std::move(failure), where, name) : print_failure(failure, where, name);
     }
-    /// Blocking work is in no list of tasks.
-    [[nodiscard]] static bool remove(spawned_task&) noexcept { return false; }
+    /// Returns true: the caller owns the list's reference. It is also there if the work is in no list, because event
+    /// loops have none for it, and the lock of a list may be held forever in a forked child.
+    [[nodiscard]] bool remove(spawned_task& task) const noexcept {
+        return pool_ == nullptr || pool_->is_in_child() || pool_->blocking_tasks().remove(task);
+    }
 
 private:
     pool* pool_;
@@ -56,7 +59,7 @@ void end_without_call(spawned_task& task, std::exception_ptr thrown, pool* owner
     task.ops().destroy_future(task);
     task.ops().fail(task, std::move(thrown));
     const blocking_end ends(owner);
-    complete_task(ends, task, 2);
+    complete_task(ends, task, 1);
 }
 
 /// The job of a task of blocking work.
@@ -107,7 +110,7 @@ private:
         context cx(none);
         static_cast<void>(poll_once(task_, cx));
         const blocking_end ends(pool_);
-        complete_task(ends, task_, 2);
+        complete_task(ends, task_, 1);
     }
 
     const held_clock clock_;  // destroyed last, after the wake-up of the join handle
@@ -132,6 +135,8 @@ spawned_task_owner& blocking_owner(pool* runs) noexcept {
 
 void start_blocking(spawned_task& task, pool* runs) noexcept {
     number_task(task.id);
+    // The list is never closed.
+    if (runs != nullptr && !runs->is_in_child()) static_cast<void>(runs->blocking_tasks().add(task));
     auto* const job = new (std::nothrow) task_job(task, runs);
     if (job == nullptr) {  // handled like a thread that cannot be started
         static_cast<void>(state_of(task).transition_to_running());

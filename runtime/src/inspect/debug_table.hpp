@@ -76,10 +76,14 @@ struct basic_debug_table {
     std::uint16_t scope_task;    ///< in a scope link: the address of the task
     std::uint16_t string_data;   ///< in a std::string: the address of its characters; may be no_offset
     std::uint16_t string_size;   ///< in a std::string: 64 bits
-    std::uint16_t more;          ///< 0
+    // Bits of the word at executor_record::remote_state, and a byte of the ops: whose task it is.
+    std::uint16_t joined;      ///< it has a join handle
+    std::uint16_t background;  ///< the program may end before it
+    std::uint16_t ops_owned;   ///< 1: it is a child of a scope; may be no_offset
+    std::uint16_t more[2];     ///< 0
 };
 using debug_table = basic_debug_table<address>;
-static_assert(sizeof(debug_table) == 104);
+static_assert(sizeof(debug_table) == 112);
 
 // The position of a frame (debug_table::frame_at): an address plus, in the two lowest bits:
 //
@@ -100,7 +104,8 @@ struct basic_registry_record {
 };
 using registry_record = basic_registry_record<address>;
 
-enum class executor_kind : std::uint32_t { pool, loop, local_set };
+/// `blocking`: the blocking work of the pool with the same id.
+enum class executor_kind : std::uint32_t { pool, loop, local_set, blocking };
 
 /// An executor: `list_count` rings of tasks, with a distance of `stride` bytes. `added` and `removed` count the changes
 /// of a ring; each counter changes after the ring and before the task is freed. So a ring that was read between two

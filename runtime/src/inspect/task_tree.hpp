@@ -71,6 +71,7 @@ struct task {
     std::string name;
     task_status is = task_status::waits;
     bool is_cancelled = false;
+    bool is_detached = false;              ///< it has no join handle and no scope, and is no background task
     std::optional<std::uint64_t> started;  ///< in ns of CLOCK_MONOTONIC
     const place* spawned_at = nullptr;
     stack work;

@@ -85,15 +85,6 @@ const char* status_name(task_status is) {
     return "waits";
 }
 
-const char* kind_name(executor_kind kind) {
-    switch (kind) {
-    case executor_kind::pool: return "pool";
-    case executor_kind::loop: return "event loop";
-    case executor_kind::local_set: break;
-    }
-    return "local set";
-}
-
 /// The names in JSON.
 const char* kind_name(wait_kind kind) {
     constexpr const char* names[] = {
@@ -367,6 +358,16 @@ std::string json(const task& one) {
 
 }  // namespace
 
+const char* kind_name(executor_kind kind) {
+    switch (kind) {
+    case executor_kind::pool: return "pool";
+    case executor_kind::loop: return "event loop";
+    case executor_kind::blocking: return "blocking work of pool";
+    case executor_kind::local_set: break;
+    }
+    return "local set";
+}
+
 std::string printable(std::string_view text) {
     std::string out;
     while (!text.empty()) {
@@ -405,12 +406,14 @@ std::string list_text(const task_tree& tree, const output_options& options) {
 std::string tree_text(const task_tree& tree, const output_options& options) {
     std::string out;
     for (const executor& each : tree.executors) {
+        const bool is_blocking = each.kind == executor_kind::blocking;  // a native stack, which is not known
+        if (is_blocking && each.tasks.empty()) continue;
         out += executor_title(each);
         for (const std::vector<const task*>& group : grouped(each)) {
             const task& first = *group.front();
             const bool is_alone = group.size() == 1;
             out += "  " + group_title(group) + ", spawned at " + place_text(first.spawned_at) + '\n';
-            out += stack_text(first.work, options, is_alone);
+            if (!is_blocking) out += stack_text(first.work, options, is_alone);
         }
     }
     return out;

@@ -18,6 +18,9 @@ struct output_options {
     std::function<std::string(int)> about;  ///< describes a descriptor; may be empty
 };
 
+/// Returns the name of a kind: "event loop".
+[[nodiscard]] const char* kind_name(executor_kind kind);
+
 /// Returns a text of another program for a terminal: control characters and what is no UTF-8 are shown as \xNN.
 [[nodiscard]] std::string printable(std::string_view text);
 

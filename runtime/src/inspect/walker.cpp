@@ -244,7 +244,8 @@ private:
         if (into.is_gone) return;
         into.was_read = true;
         made.id = *id;
-        const auto woken = (*state | memory_.word(into.remote_state_at).value_or(0)) & table_.notified;
+        const auto remote = memory_.word(into.remote_state_at).value_or(0);
+        const auto woken = (*state | remote) & table_.notified;
         made.is = (*state & table_.running) != 0 ? task_status::running
                   : woken != 0                   ? task_status::queued
                                                  : task_status::waits;
@@ -253,6 +254,7 @@ private:
         made.spawned_at = place_at(memory_.word(made.at + table_.task_spawned_at).value_or(0));
         const address ops = memory_.word(made.at + table_.task_ops).value_or(0);
         made.name = name_of(made.at, ops);
+        made.is_detached = (remote & (table_.joined | table_.background)) == 0 && !is_owned(ops);
         made.work = {};  // of an earlier attempt
         if (made.is == task_status::running) {
             made.work.is = stack::status::polled;
@@ -285,6 +287,10 @@ private:
             one->has_changed = !std::equal(now.begin() + first, now.begin() + last, values_.begin() + first);
             return !one->has_changed && one->it.work.is != stack::status::unreadable;
         });
+    }
+
+    bool is_owned(address ops) {
+        return table_.ops_owned != no_offset && memory_.get<std::uint8_t>(ops + table_.ops_owned) == 1;
     }
 
     std::string name_of(address task, address ops) {

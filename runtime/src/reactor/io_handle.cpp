@@ -67,6 +67,17 @@ std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept {
     return count;
 }
 
+std::vector<int> io_handle::registered() const {
+    std::vector<int> all;
+    const std::lock_guard guard(lock_);
+    for (const source_link* one = sources_.next; one != &sources_; one = one->next) {
+        // SAFETY: the set contains only scheduled_io objects.
+        const int fd = static_cast<const scheduled_io*>(one)->fd();
+        if (fd >= 0) all.push_back(fd);
+    }
+    return all;
+}
+
 bool io_handle::is_idle() const noexcept {
     const std::lock_guard guard(lock_);
     return sources_.is_empty();

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
@@ -79,6 +80,8 @@ public:
     /// Preconditions: not called inside a tick of this thread.
     void shut_down() noexcept;
 
+    /// Returns the descriptors that are registered, without those of the ring.
+    [[nodiscard]] std::vector<int> registered() const;
     /// Returns whether no source is registered.
     [[nodiscard]] bool is_idle() const noexcept;
     /// Makes the removal of the last source wake the driver.

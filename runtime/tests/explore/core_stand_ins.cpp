@@ -7,6 +7,7 @@
 #include <eddy/detail/frame_pool.hpp>
 
 #include "executor/pool/pool.hpp"
+#include "executor/task/leaks.hpp"
 #include "executor/task/registry.hpp"
 #include "executor/task/uncaught.hpp"
 #include "explore/core_stand_ins.hpp"
@@ -36,6 +37,12 @@ void flush_freed_blocks() noexcept {}
 listed_executor::listed_executor(inspect::executor_kind, std::uint64_t, listed_ring, std::size_t, std::size_t) noexcept
     : record_{} {}
 listed_executor::~listed_executor() = default;
+std::string leaked_tasks(inspect::executor_kind, std::uint64_t) noexcept { return {}; }
+std::string leaked_descriptors(inspect::executor_kind, std::uint64_t,
+                               const std::function<std::vector<int>()>&) noexcept {
+    return {};
+}
+void pass_on_leaks(const leak_handler&, const std::string&) noexcept {}
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,
@@ -50,6 +57,7 @@ std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline(
 result<std::size_t> io_handle::tick(max_wait, max_wait) noexcept { std::abort(); }
 std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
+std::vector<int> io_handle::registered() const { std::abort(); }
 result<std::size_t> source_set::poll_events(max_wait) noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }

@@ -228,6 +228,7 @@ private:
         made.work_offset = EDDY_OFFSET(scope_child, work_);
         EDDY_END_OFFSETS
         made.work_shape = &shape_of<stored_work<W>>;
+        made.is_owned = true;
         return made;
     }
     static constexpr spawned_ops operations = make_operations();

@@ -53,6 +53,7 @@ struct spawned_ops {
     std::uint32_t name_offset = 0;             ///< of the name in the task, a std::string; 0 if it has none
     std::uint32_t work_offset = 0;             ///< of the future in the task
     const shape_record* work_shape = nullptr;  ///< of the future; null if it is a coroutine, or not known
+    bool is_owned = false;                     ///< it cannot outlive its owner: a child of a scope
 };
 
 /// A task: the header in front of its outcome and its future. For its states, see task_flags in src/executor/task.

@@ -235,6 +235,16 @@ public:
         on_unobserved_error_ = std::move(handler);
         return *this;
     }
+    /// Sets whether the event loop reports what has leaked when it is destroyed; see runtime_builder::report_leaks().
+    /// Blocking work continues after the event loop, so it is no leak.
+    core_builder& report_leaks(bool enabled) {
+        return on_leaks(enabled ? leak_handler(&detail::print_leaks) : nullptr);
+    }
+    /// Same as report_leaks(true), and `handler` receives the reports, on the thread of the event loop.
+    core_builder& on_leaks(leak_handler handler) {
+        on_leaks_ = std::move(handler);
+        return *this;
+    }
     /// Sets the maximum number of I/O events that a driver tick fetches from the system; see
     /// runtime_builder::max_io_events_per_tick().
     /// Errors: throws `misuse` for 0.
@@ -303,6 +313,7 @@ private:
     runtime_hooks hooks_;
     uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;
+    std::optional<leak_handler> on_leaks_;
 };
 
 }  // namespace eddy

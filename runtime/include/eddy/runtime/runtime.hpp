@@ -322,6 +322,28 @@ public:
         on_unobserved_error_ = std::move(handler);
         return *this;
     }
+    /// Sets whether the runtime reports what has leaked when it shuts down, on standard error. The default is the
+    /// environment variable EDDY_LEAKS: true for any value but 0. The report has the place of the spawn, the coroutines
+    /// and what the innermost one waits for, as dump_tasks(). These are leaks:
+    /// - A detached task (its join handle was dropped) that waits when the shutdown destroys the tasks. After
+    ///   shutdown_timeout(), that is one whose cancellation has not ended in time. The tasks that it waits for are
+    ///   shown, too.
+    /// - Blocking work whose function has not returned then.
+    /// - A descriptor that is registered when all tasks have been destroyed: a global object has it, for example. With
+    ///   io_uring, TCP connections are not known.
+    /// These are none: tasks that are queued or run, children of a scope or task_owner, tasks of a join_set or
+    /// local_set, others that have a join handle, and spawn_background().
+    /// Cost: none until the shutdown, which then reads the tasks of the process as dump_tasks() does.
+    runtime_builder& report_leaks(bool enabled) {
+        return on_leaks(enabled ? leak_handler(&detail::print_leaks) : nullptr);
+    }
+    /// Same as report_leaks(true), and `handler` receives the reports, with a line break at the end: at most one about
+    /// tasks and blocking work, on the thread that begins the shutdown, then at most one about descriptors, on the last
+    /// worker.
+    runtime_builder& on_leaks(leak_handler handler) {
+        on_leaks_ = std::move(handler);
+        return *this;
+    }
     /// Sets whether an uncaught exception shuts the runtime down, after the handler of on_uncaught() was called. The
     /// default is false.
     runtime_builder& shutdown_on_uncaught(bool enabled) noexcept {
@@ -401,6 +423,7 @@ private:
     std::optional<driver_kind> driver_;
     uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;
+    std::optional<leak_handler> on_leaks_;
     bool shutdown_on_uncaught_ = false;
     bool poll_time_histogram_ = false;
     std::uint64_t seed_ = 0x9e3779b97f4a7c15u;

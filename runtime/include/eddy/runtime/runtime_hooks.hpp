@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {
@@ -26,5 +28,15 @@ struct runtime_hooks {
     /// Constructs hooks without callbacks.
     runtime_hooks() {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice
 };
+
+/// A function that receives a report about leaks; see runtime_builder::report_leaks(). It must not throw.
+using leak_handler = std::function<void(std::string_view)>;
+
+namespace detail {
+
+/// The handler of report_leaks(true).
+EDDY_API void print_leaks(std::string_view report);
+
+}  // namespace detail
 
 }  // namespace eddy

@@ -11,6 +11,7 @@
 
 #include "executor/loop/core_shared.hpp"
 #include "executor/task/hook.hpp"
+#include "executor/task/leaks.hpp"
 #include "reactor/choose.hpp"
 
 namespace eddy {
@@ -113,6 +114,7 @@ result<core> core_builder::build(std::source_location where) const noexcept try 
     chosen.spin = spin_;
     chosen.on_uncaught = on_uncaught_;
     chosen.on_unobserved_error = on_unobserved_error_;
+    chosen.on_leaks = on_leaks_ ? *on_leaks_ : detail::leak_handler_by_environment();
     chosen.seed = seed_;
     if (detail::has_any(hooks_) || poll_time_histogram_) {
         chosen.observes = std::make_unique<detail::core_shared::observer>();

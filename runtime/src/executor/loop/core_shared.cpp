@@ -13,6 +13,7 @@
 #include <eddy/runtime/core_answer.hpp>
 #include <eddy/task/task_local.hpp>
 
+#include "executor/task/leaks.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/drivers/tick_error.hpp"
 
@@ -259,6 +260,8 @@ void core_shared::close() noexcept {
             "sync::cancellation_token. The loop was run",
             run_at_);
     }
+    const bool reports_leaks = settings_.on_leaks && !is_copy_in_child();
+    if (reports_leaks) pass_on_leaks(settings_.on_leaks, leaked_tasks(inspect::executor_kind::loop, id_));
     is_closed_ = true;
     // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
     // counts, as inside a run.
@@ -269,11 +272,15 @@ void core_shared::close() noexcept {
     drain_all_inbound();
     for (spawned_task* task = inbound_.close(); task != nullptr;) arrive(*std::exchange(task, task->next_inbound));
     destroy_tasks();
+    if (reports_leaks && io() != nullptr)
+        pass_on_leaks(settings_.on_leaks,
+                      leaked_descriptors(inspect::executor_kind::loop, id_, [this] { return io()->registered(); }));
     time_->shutdown();
     if (io() != nullptr) io()->shut_down();
     // Destroys the handlers on this thread, and not on the thread that releases the last reference.
     settings_.on_uncaught = nullptr;
     settings_.on_unobserved_error = nullptr;
+    settings_.on_leaks = nullptr;
     destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
     this_thread.running_loop = outer;
     this_thread.runs_here = outer_owner;

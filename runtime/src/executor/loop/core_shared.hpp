@@ -52,6 +52,7 @@ public:
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
         unobserved_error_handler on_unobserved_error;
+        leak_handler on_leaks;
         std::unique_ptr<observer> observes;  ///< null if there are no hooks and no histogram
         std::optional<std::uint64_t> seed;   ///< of the random numbers of the tasks
     };

@@ -13,6 +13,7 @@
 #include <eddy/error.hpp>
 
 #include "executor/task/hook.hpp"
+#include "executor/task/leaks.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/choose.hpp"
@@ -101,6 +102,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       settings_{has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr,
                 chosen.on_uncaught_,
                 chosen.on_unobserved_error_,
+                chosen.on_leaks_ ? *chosen.on_leaks_ : leak_handler_by_environment(),
                 chosen.shutdown_on_uncaught_,
                 chosen.global_interval_,
                 chosen.event_interval_,

@@ -53,6 +53,7 @@ namespace eddy::detail {
 ///                        resign()
 ///     next_driver_       io_for_new_source() and        any number: which driver or timers come next
 ///                        any_time_driver()
+///     has_reported_...   begin_shutdown()              the leaked tasks were reported, or will be
 ///     idleness_          (see pool_shutdown.cpp)
 ///       blocking_begun,  count_blocking()               the blocking jobs of all time. The beginnings and ends of
 ///       blocking_ended                                  tasks are counted in the lists of tasks; alive() adds up both
@@ -165,6 +166,8 @@ public:
 
     // ---- Blocking work ----
     [[nodiscard]] blocking_pool& blocking() noexcept { return *blocking_; }
+    /// Returns the list of blocking work that has not ended.
+    [[nodiscard]] task_list& blocking_tasks() noexcept { return blocking_tasks_; }
     /// Waits until blocking work has ended, or until `deadline`.
     /// Preconditions: the shutdown has begun, possibly on another thread at this moment.
     void end_blocking(std::chrono::steady_clock::time_point deadline) noexcept;
@@ -208,6 +211,7 @@ private:
         std::unique_ptr<const runtime_hooks> hooks;  // null if there are none
         std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught;
         unobserved_error_handler on_unobserved_error;
+        leak_handler on_leaks;
         bool shuts_down_on_uncaught;
         unsigned global_interval;
         unsigned event_interval;
@@ -245,6 +249,7 @@ private:
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
     void notify_on_each_end() noexcept;
     void close_queues() noexcept;
+    void report_leaked_descriptors() const noexcept;
     [[nodiscard]] bool is_closed() const noexcept;
     [[nodiscard]] bool waits_for_this_poll() const noexcept;
 
@@ -258,9 +263,11 @@ private:
     idleness idleness_;
     std::array<atomic<int>, 2> watchdogs_{-1, -1};
     atomic<std::uint32_t> next_driver_{0};
+    atomic<bool> has_reported_leaks_{false};
     idle_workers idle_;
     injection_queue injected_;
     std::unique_ptr<task_list[]> lists_;
+    task_list blocking_tasks_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<sys::thread> threads_;
     blocking_pool::share blocking_;
@@ -275,7 +282,9 @@ private:
     held_up* held_up_ = nullptr;  // a list, in no order
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
-    listed_executor listed_;  // last: it is destroyed first
+    // Last: they are destroyed first.
+    listed_executor listed_;
+    listed_executor listed_blocking_{inspect::executor_kind::blocking, id_, blocking_tasks_.ring()};
 };
 
 /// Marks this thread as waiting for other polls to end, so that wait_until_closed() does not wait for it in turn. Does

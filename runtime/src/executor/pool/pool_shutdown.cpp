@@ -5,11 +5,13 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <eddy/detail/runtime_context.hpp>
 
+#include "executor/task/leaks.hpp"
 #include "executor/task/run_task.hpp"
 
 // The detection of an idle pool, and the end of a pool.
@@ -162,6 +164,9 @@ void pool::begin_shutdown() noexcept {
     // Closes the lists first: once is_closing() is true, workers destroy tasks, and a task that such a destructor
     // spawns must be cancelled at once.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
+    // Before the workers destroy tasks. relaxed: one of the callers reports, and nothing else depends on it.
+    if (settings_.on_leaks && !has_reported_leaks_.exchange(true, std::memory_order_relaxed))
+        pass_on_leaks(settings_.on_leaks, leaked_tasks(inspect::executor_kind::pool, id_));
     phase expected = phase::open;
     // release: pairs with the acquire in is_closing(). The acquire half has no partner.
     if (!phase_.compare_exchange_strong(expected, phase::closing, std::memory_order_acq_rel)) return;
@@ -179,10 +184,23 @@ void pool::close_queues() noexcept {
         if (left == nullptr) break;
         give_up(*left);
     }
-    for (const auto& each : workers_) {
-        each->give_up_queue();
-        each->shut_drivers();
-    }
+    for (const auto& each : workers_) each->give_up_queue();
+    if (settings_.on_leaks) report_leaked_descriptors();
+    for (const auto& each : workers_) each->shut_drivers();
+}
+
+void pool::report_leaked_descriptors() const noexcept {
+    pass_on_leaks(settings_.on_leaks, leaked_descriptors(inspect::executor_kind::pool, id_, [this] {
+                      std::vector<int> all;
+                      const io_handle* last_io = nullptr;
+                      for (const auto& each : workers_) {
+                          if (each->io() == std::exchange(last_io, each->io()))
+                              continue;  // those that share it follow each other
+                          const std::vector<int> fds = last_io->registered();
+                          all.insert(all.end(), fds.begin(), fds.end());
+                      }
+                      return all;
+                  }));
 }
 
 void pool::workers_have_left(unsigned count) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "executor/task/registry.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 
@@ -16,6 +17,8 @@
 
 namespace eddy::detail {
 namespace {
+
+constexpr std::uint16_t version[] = {0, 1, 0};  // tools/check_version.py compares it with CMakeLists.txt
 
 constinit sys::static_mutex<std::mutex> registry_lock;
 constinit inspect::basic_registry_record<const void*> registry{};
@@ -58,7 +61,7 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
     made.format = inspect::current_format;
     made.size = sizeof made;
     made.pointer_size = sizeof(void*);
-    made.version[1] = 1;
+    std::ranges::copy(version, made.version);
     made.registry = &registry;
 
     made.task_next = EDDY_OFFSET(spawned_task, next);
@@ -96,6 +99,9 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
 #else
     made.string_data = made.string_size = inspect::no_offset;
 #endif
+    made.joined = task_flags::join_interest;
+    made.background = task_flags::background;
+    made.ops_owned = EDDY_OFFSET(spawned_ops, is_owned);
     return made;
 }
 

@@ -14,6 +14,7 @@
 #include "executor/blocking/blocking.hpp"
 #include "executor/pool/worker.hpp"
 #include "executor/task/spawned_task.hpp"
+#include "executor/task/task_list.hpp"
 
 namespace eddy::detail {
 
@@ -50,6 +51,8 @@ public:
         [[nodiscard]] result<void> submit(blocking_job&) noexcept { std::unreachable(); }
     };
     [[nodiscard]] no_blocking_pool& blocking() noexcept { std::unreachable(); }
+    [[nodiscard]] task_list& blocking_tasks() noexcept { std::unreachable(); }
+    [[nodiscard]] bool is_in_child() const noexcept { std::unreachable(); }
     [[nodiscard]] unsigned size() const noexcept { std::unreachable(); }
     void count_blocking(bool) noexcept { std::unreachable(); }
     [[nodiscard]] bool hand_over(worker&) noexcept { std::unreachable(); }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#include "executor/task/own_tasks.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+
+#include "executor/task/registry.hpp"
+#include "inspect/walker.hpp"
+#include "sys/own_memory.hpp"
+#include "sys/socket_text.hpp"
+
+namespace eddy::detail {
+namespace {
+
+class own_memory final : public inspect::target_memory {
+public:
+    void read(std::span<inspect::piece> pieces) override {
+        for (inspect::piece& one : pieces) {
+            // SAFETY: only the system uses the address.
+            const auto* const from = reinterpret_cast<const void*>(static_cast<std::uintptr_t>(one.from));  // NOLINT
+            one.is_read = sys::copy_own_memory(from, one.into);
+        }
+    }
+};
+
+}  // namespace
+
+std::expected<inspect::task_tree, std::string> read_own_tasks() {
+    own_memory memory;
+    return inspect::read_tasks(memory, address_of_debug_table());
+}
+
+inspect::output_options own_output_options() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return {.now = static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()), .about = &sys::socket_text};
+}
+
+}  // namespace eddy::detail
