@@ -11,7 +11,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 libraries=(eddy)
-for folder in */src; do [[ $folder == runtime/src ]] || libraries+=("eddy_${folder%/src}"); done
+for folder in */include; do # a folder without sources has only headers
+    [[ $folder == runtime/include || ! -d ${folder%include}src ]] || libraries+=("eddy_${folder%/include}")
+done
 
 keep=0
 [[ ${1:-} != --dump ]] || { keep=1 && shift; }
@@ -28,10 +30,11 @@ build() { # build SOURCES FOLDER
 }
 
 describe() { # describe SOURCES BUILD FOLDER
-    local library
+    local library folder headers=()
     mkdir -p "$3"
+    for folder in "$1"/*/include; do headers+=(--headers-dir "$folder"); done
     for library in "${libraries[@]}"; do
-        abidw --drop-private-types --no-corpus-path --no-comp-dir-path --headers-dir "$1/include" --out-file "$3/$library.abi" \
+        abidw --drop-private-types --no-corpus-path --no-comp-dir-path "${headers[@]}" --out-file "$3/$library.abi" \
             "$2/lib/lib$library.so"
     done
 }

@@ -10,6 +10,7 @@ if HAProxy or h2load is missing.
 """
 
 import argparse
+import collections
 import csv
 import json
 import pathlib
@@ -100,26 +101,37 @@ class replicas:
         line = next(s for s in self.ask("show servers state replicas").splitlines() if s.endswith(str(port)) or f" {port} " in s)
         return line.split()[5] == "2"
 
+    def drain(self, replica):
+        """Makes HAProxy send the replica no more requests, and waits for its responses. One look is not enough: a thread of
+        HAProxy may have chosen the replica earlier, and count its request later."""
+        self.ask(f"set server replicas/{replica} state drain")
+        looks = collections.deque(maxlen=5)
+
+        def is_calm():
+            looks.append(self.sessions(replica))
+            return len(looks) == looks.maxlen and len(set(looks)) == 1 and looks[0][0] == 0
+
+        wait_until(f"replicas/{replica} has answered all requests", is_calm)
+
     def sessions(self, replica):
-        """Returns the number of requests that the replica has not answered yet."""
+        """Returns the numbers of requests that the replica has not answered yet, and of all its requests."""
         rows = csv.DictReader(self.ask("show stat").removeprefix("# ").splitlines())
-        return next(int(row["scur"]) for row in rows if (row["pxname"], row["svname"]) == ("replicas", replica))
+        row = next(row for row in rows if (row["pxname"], row["svname"]) == ("replicas", replica))
+        return int(row["scur"]), int(row["stot"])
 
     def restart(self, port, drains):
         """Ends a replica with SIGTERM, and starts it again. With `drains`, HAProxy first stops sending requests to the
         replica, and the replica answers the earlier ones: a POST that arrives after the SIGTERM may fail."""
         replica = "abc"[self.ports.index(port)]
-        name = "replicas/" + replica
         if drains:
-            self.ask(f"set server {name} state drain")
-            wait_until(f"{name} has answered all requests", lambda: self.sessions(replica) == 0)
+            self.drain(replica)
         self.servers[port].terminate()
         status = self.servers[port].wait(limit)
         if status != 0:
             sys.exit(f"rolling_restart: web_server ended with {status}")
         self.servers[port] = self.start(port)
         if drains:
-            self.ask(f"set server {name} state ready")
+            self.ask(f"set server replicas/{replica} state ready")
         wait_until(f"HAProxy uses port {port} again", lambda: self.is_up(port))
 
     def stop(self):

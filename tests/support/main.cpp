@@ -50,8 +50,10 @@ static void unset_proxies() {
 int main(int argc, char** argv) {
     unset_proxies();
     testing::InitGoogleTest(&argc, argv);
-    if (!GTEST_FLAG_GET(list_tests) && !can_run()) return 77;
-    // The child of a death test is watched by its parent.
-    if (GTEST_FLAG_GET(internal_run_death_test).empty()) support::watch_tests();
+    // The child of a death test is watched by its parent, which has also found that the test can run.
+    if (GTEST_FLAG_GET(internal_run_death_test).empty()) {
+        if (!GTEST_FLAG_GET(list_tests) && !can_run()) return 77;
+        support::watch_tests();
+    }
     return RUN_ALL_TESTS();
 }

@@ -74,6 +74,8 @@ engine::event engine::receive_body(std::string_view& input, std::size_t most) {
 
 engine::event engine::end_body() noexcept { return decoder_.end_of_stream() ? event::end : fail(errc::body_too_short); }
 
+headers engine::trailers() const { return decoder_.trailers(); }
+
 void engine::write_chunk(std::string& out, std::string_view data) {
     if (data.empty()) return;  // it would be the last one
     std::array<char, 16> digits{};

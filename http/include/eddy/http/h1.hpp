@@ -76,7 +76,7 @@ public:
     [[nodiscard]] bool has_received() const noexcept { return has_head_ && decoder_.is_finished(); }
     /// Returns the trailer fields that followed the body. Fields that must not be trailer fields were dropped. Empty
     /// before the end of the message.
-    [[nodiscard]] http::headers trailers() const { return decoder_.trailers(); }
+    [[nodiscard]] http::headers trailers() const;
     /// Returns why receive() has failed: an http::errc.
     [[nodiscard]] std::error_code failure() const noexcept { return make_error_code(failure_); }
 

@@ -160,7 +160,8 @@ private:
             if (from.count == 0) {
                 if (!from.has_ended) return not_ready;
                 const std::error_code error = std::exchange(from.error, std::error_code());
-                return error ? item(std::unexpected(error)) : item();
+                if (error) return item(std::unexpected(error));
+                return item();
             }
             chunk.swap(from.chunks[from.first]);
             from.first = (from.first + 1) % proto::body_window;
