@@ -10,7 +10,6 @@ if HAProxy or h2load is missing.
 """
 
 import argparse
-import collections
 import csv
 import json
 import pathlib
@@ -101,37 +100,31 @@ class replicas:
         line = next(s for s in self.ask("show servers state replicas").splitlines() if s.endswith(str(port)) or f" {port} " in s)
         return line.split()[5] == "2"
 
-    def drain(self, replica):
-        """Makes HAProxy send the replica no more requests, and waits for its responses. One look is not enough: a thread of
-        HAProxy may have chosen the replica earlier, and count its request later."""
-        self.ask(f"set server replicas/{replica} state drain")
-        looks = collections.deque(maxlen=5)
-
-        def is_calm():
-            looks.append(self.sessions(replica))
-            return len(looks) == looks.maxlen and len(set(looks)) == 1 and looks[0][0] == 0
-
-        wait_until(f"replicas/{replica} has answered all requests", is_calm)
-
-    def sessions(self, replica):
-        """Returns the numbers of requests that the replica has not answered yet, and of all its requests."""
+    def number(self, replica, *columns):
+        """Returns the sum of numbers in HAProxy's table."""
         rows = csv.DictReader(self.ask("show stat").removeprefix("# ").splitlines())
         row = next(row for row in rows if (row["pxname"], row["svname"]) == ("replicas", replica))
-        return int(row["scur"]), int(row["stot"])
+        return sum(int(row[column]) for column in columns)
 
     def restart(self, port, drains):
         """Ends a replica with SIGTERM, and starts it again. With `drains`, HAProxy first stops sending requests to the
         replica, and the replica answers the earlier ones: a POST that arrives after the SIGTERM may fail."""
         replica = "abc"[self.ports.index(port)]
+        name = "replicas/" + replica
         if drains:
-            self.drain(replica)
+            self.ask(f"set server {name} state drain")
+            wait_until(f"{name} has answered all requests", lambda: self.number(replica, "scur") == 0)
         self.servers[port].terminate()
         status = self.servers[port].wait(limit)
         if status != 0:
             sys.exit(f"rolling_restart: web_server ended with {status}")
         self.servers[port] = self.start(port)
         if drains:
-            self.ask(f"set server replicas/{replica} state ready")
+            # On a busy machine the program starts earlier than HAProxy sees that the connections to the last one are closed.
+            # It would send a POST on them.
+            wait_until(f"HAProxy has no connection to the old {name}",
+                       lambda: self.number(replica, "idle_conn_cur", "safe_conn_cur", "used_conn_cur") == 0)
+            self.ask(f"set server {name} state ready")
         wait_until(f"HAProxy uses port {port} again", lambda: self.is_up(port))
 
     def stop(self):
