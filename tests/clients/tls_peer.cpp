@@ -151,13 +151,12 @@ task<result<void>> run_server(options given) {
     const auto address = co_await try_(listener.local_addr());
     std::printf("port %u\n", unsigned{address.port()});
     std::fflush(stdout);
-    co_return co_await eddy::scope([&](eddy::scope_handle& clients) -> task<result<void>> {
-        for (int left = given.number("count", 1); left > 0; --left) {
-            auto accepted = co_await try_(listener.accept());
-            clients.spawn(serve_one(std::move(accepted.stream), config));
-        }
-        co_return eddy::ok();
-    });
+    // One after another, so that the lines are in the order of the connections.
+    for (int left = given.number("count", 1); left > 0; --left) {
+        auto accepted = co_await try_(listener.accept());
+        co_await serve_one(std::move(accepted.stream), config);
+    }
+    co_return eddy::ok();
 }
 
 // ---- The client ----

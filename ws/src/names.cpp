@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include <eddy/ws/message.hpp>
+
 EDDY_LIBRARY(ws)
 
 namespace eddy::ws {

@@ -137,7 +137,7 @@ private:
 /// Awaits a begun stack, which writes its outcome to the result slot of the awaiting frame.
 class stack_awaiter : leaf {
 public:
-    stack_awaiter(frame& awaiting, begun_stack& awaited) noexcept : leaf(operations, awaiting, &awaited) {}
+    stack_awaiter(frame& awaiting, begun_stack& stack) noexcept : leaf(operations, awaiting, &stack) {}
 
     bool await_ready() noexcept { return poll(waiter.polled_by()); }
     void await_suspend(const auto&) noexcept { wait_for(*this); }
