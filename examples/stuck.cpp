@@ -123,6 +123,6 @@ int main(int argc, char** argv) {
         end_after_a_second();
     std::puts("in another terminal: eddy tree $(pidof stuck)");
     std::fflush(stdout);
-    eddy::core loop;
+    auto loop = eddy::core::builder().report_deadlocks(true).build().value();
     loop.run(kind->second());
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "captured_program.hpp"
 #include "output_of.hpp"
 #include "running_target.hpp"
 
@@ -104,6 +105,28 @@ TEST_P(InspectHangs, PageShowsWhatIsPrinted) {
         else
             EXPECT_EQ(normalized(printed), normalized(output)) << command;
     }
+}
+
+/// Returns what the page shows below `$ ./stuck KIND --forever`, in the foreground.
+std::string report_of_page(const std::string& kind) {
+    std::ifstream in(EDDY_HANGS_PAGE);
+    const std::string page{std::istreambuf_iterator<char>(in), {}};
+    return text_between(page, "$ ./stuck " + kind + " --forever\n", "```");
+}
+
+class InspectReport : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Kinds, InspectReport, testing::Values("deadlock", "wait"),
+                         [](const auto& its) { return std::string(its.param); });
+
+TEST_P(InspectReport, PageShowsWhatTheProgramPrints) {
+    captured_program stuck(EDDY_STUCK, GetParam(), "--forever");
+    std::string expected = normalized(report_of_page(GetParam()));
+    ASSERT_LT(expected.size(), 2000u) << "the page has no such command";
+#ifndef EDDY_CHECKS
+    expected = std::regex_replace(expected, std::regex(", last locked [^\n]*"), "");
+#endif
+    while (stuck.errors().size() < expected.size() && !stuck.has_ended()) stuck.read_some(1);
+    EXPECT_EQ(normalized(stuck.errors()), expected);
 }
 
 TEST(InspectHangsPage, ReadmeHasPartOfIt) {

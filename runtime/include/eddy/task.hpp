@@ -27,5 +27,6 @@
 #include <eddy/task/unobserved_error.hpp>  // errors of tasks whose handle was dropped
 
 #ifndef EDDY_NO_THREADS
-#include <eddy/task/local_pool.hpp>  // threads with an event loop each, for tasks that stay on their thread
+#include <eddy/task/local_pool.hpp>           // threads with an event loop each, for tasks that stay on their thread
+#include <eddy/task/suspected_deadlocks.hpp>  // tasks that wait for a lock for too long
 #endif

@@ -13,6 +13,7 @@
 #include <eddy/error.hpp>
 
 #include "executor/task/counted_waker.hpp"
+#include "executor/task/endless_wait.hpp"
 #include "sys/pause_briefly.hpp"
 
 namespace eddy::detail {
@@ -22,6 +23,8 @@ namespace eddy::detail {
 /// Lifetime: reference-counted. The waiting thread and each waker hold a reference.
 class wake_flag {
 public:
+    explicit wake_flag(std::source_location waits_at) noexcept : waits_at_(waits_at) {}
+
     void retain() noexcept { references_.add(); }
     void release() noexcept {
         if (references_.drop()) delete this;
@@ -48,7 +51,8 @@ public:
             sys::pause_briefly();
         std::unique_lock guard(lock_);
         is_parked_ = true;
-        condition_.wait(guard, [this] { return raised_.load(std::memory_order_relaxed); });  // relaxed: under the lock
+        // relaxed: under the lock, or under that of endless_wait.
+        wait_or_report(condition_, guard, [this] { return raised_.load(std::memory_order_relaxed); }, waits_at_);
         is_parked_ = false;
         raised_.store(false, std::memory_order_relaxed);  // relaxed: under the lock
     }
@@ -61,6 +65,7 @@ private:
     static inline const int spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
 #endif
 
+    const std::source_location waits_at_;
     mutex lock_;
     condition_variable condition_;
     bool is_parked_ = false;
@@ -76,7 +81,7 @@ parking_place::parking_place(std::source_location where)
             "loop or a runtime's tasks, which it would block: await the future instead",
             where);
     }
-    flag_ = new wake_flag;
+    flag_ = new wake_flag(where);
     this_thread.stops_other_loops = true;
 }
 

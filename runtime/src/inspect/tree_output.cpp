@@ -192,7 +192,10 @@ private:
     }
     std::string object_text(const waiting& what) const { return has_details_ ? " at " + hex(what.object) : ""; }
     std::string holder_text(const waiting& what) const {
-        return what.holder && has_details_ ? ", which task " + std::to_string(*what.holder) + " holds" : "";
+        if (!has_details_) return "";
+        if (what.holder) return ", which task " + std::to_string(*what.holder) + " holds";
+        const std::string about = options_.about_lock ? printable(options_.about_lock(what.object)) : std::string();
+        return about.empty() ? "" : ", last locked " + about;
     }
     std::string permits_text(const waiting& what) const {
         return what.permits && has_details_ ? " with " + std::to_string(*what.permits) + " free permits" : "";

@@ -16,6 +16,7 @@ namespace eddy::inspect {
 struct output_options {
     std::optional<std::uint64_t> now;       ///< in ns of CLOCK_MONOTONIC, of the program; for ages and deadlines
     std::function<std::string(int)> about;  ///< describes a descriptor; may be empty
+    std::function<std::string(address)> about_lock;  ///< says who has locked it last; may be empty
 };
 
 /// Returns the name of a kind: "event loop".

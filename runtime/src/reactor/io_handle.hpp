@@ -87,6 +87,10 @@ public:
     /// Makes the removal of the last source wake the driver.
     void wake_when_idle() noexcept;
     [[nodiscard]] std::size_t load() const noexcept { return counters_.registered_now(); }
+    /// Returns how many sources were registered until now, if none of them is left. Then no event ends a tick.
+    [[nodiscard]] std::optional<std::uint64_t> sleep_state() const noexcept {
+        return load() == 0 ? std::optional(counters_.metrics().fds_registered) : std::nullopt;
+    }
     [[nodiscard]] io_metrics metrics() const noexcept { return counters_.metrics(); }
 
     // ---- The ring ----

@@ -76,12 +76,13 @@ void ring_bells(int number) noexcept {
     }
 }
 
+bool runs_function(const struct sigaction& of) noexcept {
+    return (of.sa_flags & SA_SIGINFO) != 0 || (of.sa_handler != SIG_DFL && of.sa_handler != SIG_IGN);
+}
+
 void call_former(const struct sigaction& former, int number, siginfo_t* info, void* place) {
-    if ((former.sa_flags & SA_SIGINFO) != 0) {
-        former.sa_sigaction(number, info, place);
-    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
-        former.sa_handler(number);
-    }
+    if (!runs_function(former)) return;
+    (former.sa_flags & SA_SIGINFO) != 0 ? former.sa_sigaction(number, info, place) : former.sa_handler(number);
 }
 
 // Calls only functions that signal-safety(7) allows. A forked child shares the descriptors with its parent, so a signal
@@ -95,6 +96,12 @@ void on_signal(int number, siginfo_t* info, void* place) {
     ring_bells(number);
     call_former(mine.before, number, info, place);
     errno = saved;
+}
+
+/// Whether the kernel sends this signal for what the thread that gets it has done. A thread that sleeps does nothing.
+bool is_fault(int number) noexcept {
+    constexpr std::array faults{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
+    return std::ranges::find(faults, number) != faults.end();
 }
 
 bool may_be_counted(int number) noexcept {
@@ -156,6 +163,18 @@ std::uint64_t signals_counted(int number) noexcept {
     // seq_cst: the load of a store-load pair. Either this load sees the count of a handler, or that handler sees the
     // bell that the caller has opened before.
     return all[static_cast<std::size_t>(number)].count.load(std::memory_order_seq_cst);
+}
+
+bool program_handles_signals() noexcept {
+    const std::scoped_lock guard(lock);
+    for (int number = 1; number < signals; ++number) {
+        struct sigaction now{};
+        if (is_fault(number) || ::sigaction(number, nullptr, &now) != 0) continue;  // the C library reserves a few
+        const counted_signal& mine = all[static_cast<std::size_t>(number)];
+        const bool is_ours = mine.is_counted && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_signal;
+        if (runs_function(is_ours ? mine.before : now)) return true;
+    }
+    return false;
 }
 
 result<signal_bell*> open_bell(int number) noexcept {

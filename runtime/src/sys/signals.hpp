@@ -25,6 +25,10 @@ result<void> count_signal(int number);
 /// Preconditions: count_signal() has succeeded.
 [[nodiscard]] std::uint64_t signals_counted(int number) noexcept;
 
+/// Returns whether a signal could run a function of the program. Handlers that only count signals, and those of faults,
+/// do not count. Thread safety: any thread.
+[[nodiscard]] bool program_handles_signals() noexcept;
+
 struct signal_bell;
 
 /// Opens a bell for the signals of this number.

@@ -7,6 +7,7 @@
 #include <eddy/detail/frame_pool.hpp>
 
 #include "executor/pool/pool.hpp"
+#include "executor/task/endless_wait.hpp"
 #include "executor/task/leaks.hpp"
 #include "executor/task/registry.hpp"
 #include "executor/task/uncaught.hpp"
@@ -43,6 +44,9 @@ std::string leaked_descriptors(inspect::executor_kind, std::uint64_t,
     return {};
 }
 void pass_on_leaks(const leak_handler&, const std::string&) noexcept {}
+// A model has no clock, and its reports are off.
+endless_wait::limit endless_wait::begin(std::uint64_t) noexcept { std::abort(); }
+void endless_wait::leave() noexcept { std::abort(); }
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,

@@ -260,6 +260,12 @@ public:
         seed_ = seed;
         return *this;
     }
+    /// Sets whether a wait that cannot end is printed on standard error; see runtime_builder::report_deadlocks(). The
+    /// default is false.
+    core_builder& report_deadlocks(bool enabled) noexcept {
+        report_deadlocks_ = enabled;
+        return *this;
+    }
     /// Sets whether the event loop measures how long each poll takes; see core_metrics::poll_times(). The default is
     /// false.
     /// Cost: two readings of the clock for each poll.
@@ -310,6 +316,7 @@ private:
     std::size_t max_io_events_ = 1024;
     std::optional<std::uint64_t> seed_;
     bool poll_time_histogram_ = false;
+    bool report_deadlocks_ = false;
     runtime_hooks hooks_;
     uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;

@@ -357,6 +357,15 @@ public:
         poll_time_histogram_ = enabled;
         return *this;
     }
+    /// Sets whether a wait that cannot end is printed on standard error, with all tasks: all threads of the process
+    /// sleep in a runtime, an event loop or eddy::wait, and have done so for 1 s, and no timer, descriptor, signal
+    /// handler or other thread exists that could wake one of them. It is printed once, and the program keeps waiting.
+    /// The default is false; eddy::run() does it. `true` is for the whole process; `false` does not switch it off
+    /// again. Linux only. Cost: a reading of the clock each time a thread parks.
+    runtime_builder& report_deadlocks(bool enabled) noexcept {
+        report_deadlocks_ = enabled;
+        return *this;
+    }
     /// Sets the seed of the workers' random numbers: the order in which they steal from each other, and the branch with
     /// which a select begins.
     runtime_builder& rng_seed(std::uint64_t seed) noexcept {
@@ -426,6 +435,7 @@ private:
     std::optional<leak_handler> on_leaks_;
     bool shutdown_on_uncaught_ = false;
     bool poll_time_histogram_ = false;
+    bool report_deadlocks_ = false;
     std::uint64_t seed_ = 0x9e3779b97f4a7c15u;
     runtime_hooks hooks_;
 };

@@ -108,6 +108,7 @@ std::string_view core::why_driver() const noexcept {
 // ---- core_builder ----
 
 result<core> core_builder::build(std::source_location where) const noexcept try {
+    if (report_deadlocks_) detail::endless_wait::report_all();
     detail::core_shared::settings chosen;
     chosen.made_at = where;
     chosen.start_paused = start_paused_;

@@ -236,12 +236,25 @@ void core_shared::look_if_due() {
 /// Runs one driver tick that waits for at most `limit`, and fires the timers.
 void core_shared::look_at_driver(max_wait limit) {
     ++turns_;
+    const bool may_be_endless = !limit && endless_wait::is_reported();
+    if (may_be_endless) limit = endless_wait_.begin(polls_);
+    result<std::size_t> events = std::size_t{0};
     if (io() == nullptr) {
         place_->park(limit);
-    } else if (const auto events = io()->tick(limit); !events) {
-        throw std::system_error(events.error(), std::string("eddy: ") + tick_failed(settings_.driver, events.error()));
+    } else {
+        events = io()->tick(limit);
     }
+    if (may_be_endless) endless_wait_.end();
+    if (!events)
+        throw std::system_error(events.error(), std::string("eddy: ") + tick_failed(settings_.driver, events.error()));
     static_cast<void>(time_->fire());
+}
+
+endless_wait::state core_shared::sleep_state() noexcept {
+    const bool calls_hook = settings_.observes != nullptr &&
+                            (settings_.observes->hooks.before_park || settings_.observes->hooks.after_unpark);
+    if (calls_hook || inbound_.has_nodes() || time_->next_deadline()) return {};
+    return io() == nullptr ? 0 : io()->sleep_state();
 }
 
 void core_shared::close() noexcept {

@@ -20,6 +20,7 @@
 
 #include "executor/loop/task_queue.hpp"
 #include "executor/park/sleeping_place.hpp"
+#include "executor/task/endless_wait.hpp"
 #include "executor/task/run_task.hpp"
 #include "io/buffer_pool.hpp"
 #include "reactor/io_handle.hpp"
@@ -72,6 +73,8 @@ public:
     /// Sends a new task to the loop. Returns false if the loop is closed: then the task was destroyed.
     [[nodiscard]] bool send_new(spawned_task& task) noexcept;
     [[nodiscard]] bool may_destroy_here() const noexcept override { return is_on_own_thread(); }
+    /// See endless_wait.
+    [[nodiscard]] endless_wait::state sleep_state() noexcept;
 
     // ---- The loop's thread: tasks ----
     void adopt(spawned_task& task) noexcept override;
@@ -186,6 +189,7 @@ private:
     std::chrono::steady_clock::time_point last_look_{};
     std::uint64_t polls_ = 0;
     std::uint64_t turns_ = 0;
+    endless_wait endless_wait_{*this};
     std::source_location run_at_;                                              // the last call that has run the loop
     listed_executor listed_{inspect::executor_kind::loop, id_, live_.ring()};  // last: it is destroyed first
 };

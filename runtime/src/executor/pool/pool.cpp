@@ -58,6 +58,7 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     static_assert(runtime_builder::most_workers == most_workers);
     const auto count = worker_count(chosen.worker_threads_);
     if (!count) return std::unexpected(count.error());
+    if (chosen.report_deadlocks_) endless_wait::report_all();
     std::vector<worker::io_share> drivers(*count);
     used_driver used;
     if (chosen.enable_io_) {

@@ -11,6 +11,7 @@
 
 #include <eddy/detail/runtime_context.hpp>
 
+#include "executor/task/endless_wait.hpp"
 #include "executor/task/leaks.hpp"
 #include "executor/task/run_task.hpp"
 
@@ -82,8 +83,8 @@ void pool::wait_until_idle() noexcept {
     notify_on_each_end();
     std::unique_lock guard(lock_);
     // relaxed: `closed` is stored under lock_.
-    changed_.wait(guard,
-                  [this] { return alive(false) == 0 || phase_.load(std::memory_order_relaxed) == phase::closed; });
+    wait_or_report(changed_, guard,
+                   [this] { return alive(false) == 0 || phase_.load(std::memory_order_relaxed) == phase::closed; });
 }
 
 void pool::close_when_idle() noexcept {

@@ -20,6 +20,7 @@
 #include "executor/pool/watchdog.hpp"
 #include "executor/pool/worker_offer.hpp"
 #include "executor/pool/worker_statistics.hpp"
+#include "executor/task/endless_wait.hpp"
 #include "executor/task/run_task.hpp"
 #include "reactor/io_handle.hpp"
 #include "time/time_driver.hpp"
@@ -117,6 +118,8 @@ public:
     /// As the watchdog of a stalled worker: takes some of its tasks, runs a driver tick for it, and fires its timers.
     /// Called on the thread that runs this worker.
     void service_stalled(worker& stalled) noexcept;
+    /// See endless_wait.
+    [[nodiscard]] endless_wait::state sleep_state() const noexcept;
     /// Makes a parked worker check soon whether a watchdog is needed. See watchdog.
     void call_as_watchdog() noexcept;
     /// Empties the queues of a closing pool.
@@ -184,6 +187,7 @@ private:
     bool is_ending_ = false;
     time_point last_look_{};
     watchdog watchdog_{*this};
+    endless_wait endless_wait_{*this};
 };
 
 }  // namespace eddy::detail

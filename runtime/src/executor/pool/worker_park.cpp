@@ -39,13 +39,24 @@ void worker::look_if_due() noexcept {
 /// Runs one driver tick, or parks if there is no I/O, and fires the timers. Waits for `limit` or `alarm` at most,
 /// whichever is shorter. An alarm costs more to set than `limit`, but stays set if an event ends the wait earlier.
 void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
+    const bool may_be_endless = !limit && !alarm && endless_wait::is_reported();
+    if (may_be_endless) limit = endless_wait_.begin(counters().polls.load(std::memory_order_relaxed));  // own counter
     if (io_ == nullptr) {
         place_->park(shorter(limit, alarm));
     } else {
         const auto events = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
         if (!events) end_without_events(pool_.driver(), events.error());
     }
+    if (may_be_endless) endless_wait_.end();
     static_cast<void>(time_->fire());
+}
+
+endless_wait::state worker::sleep_state() const noexcept {
+    const runtime_hooks* const hooks = pool_.hooks();
+    const bool calls_hook = hooks != nullptr && (hooks->before_park || hooks->after_unpark);
+    if (calls_hook || !pool_.idle().is_parked(index_) || pool_.is_closing() || pool_.has_queued_work()) return {};
+    if (time_->next_deadline()) return {};
+    return io_ == nullptr ? 0 : io_->sleep_state();
 }
 
 max_wait worker::time_to_sleep() const noexcept {

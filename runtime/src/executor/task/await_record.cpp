@@ -12,6 +12,7 @@
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 
+#include "executor/task/acquired_record.hpp"
 #include "executor/task/run_task.hpp"
 #include "sys/static_mutex.hpp"
 
@@ -35,12 +36,6 @@ record_list& records_of(const void* object) noexcept {
     const auto address = reinterpret_cast<std::uintptr_t>(object);
     return await_table[(address / 16 + address / 4096) % await_table.size()];
 }
-
-/// The await that has last acquired permits of an object.
-struct acquired_record {
-    const void* object = nullptr;
-    call_site where = nullptr;
-};
 
 constinit sys::static_mutex<std::mutex> acquired_lock;
 constinit std::array<acquired_record, 1024> acquired_table;
@@ -179,16 +174,17 @@ void await_record::check(const void* object, const void* type, const char* name)
 }
 
 void note_acquired(const void* object, call_site where) noexcept {
+    const spawned_task* const here = polled_task::here();
     const std::lock_guard guard(acquired_lock);
-    acquired_record& record = acquired_record_of(object);
-    record.object = object;
-    record.where = where;
+    acquired_record_of(object) = {object, where, here == nullptr ? 0 : here->id};
 }
 
-call_site last_acquired(const void* object) noexcept {
+call_site last_acquired(const void* object) noexcept { return last_acquired_record(object).where; }
+
+acquired_record last_acquired_record(const void* object) noexcept {
     const std::lock_guard guard(acquired_lock);
     const acquired_record& record = acquired_record_of(object);
-    return record.object == object ? record.where : nullptr;
+    return record.object == object ? record : acquired_record();
 }
 
 }  // namespace eddy::detail

@@ -14,6 +14,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/dump_tasks.hpp>
 
+#include "executor/task/endless_wait.hpp"
 #include "sys/signals.hpp"
 #include "sys/thread.hpp"
 
@@ -44,6 +45,7 @@ result<void> start(int number) noexcept {
     const auto bell = sys::open_bell(number);
     if (!bell) return std::unexpected(bell.error());
     auto thread = sys::start_thread("eddy-dump", 0, [&rings = **bell]() noexcept {
+        const endless_wait::observer_thread here;
         for (;;) {
             sys::wait_for_ring(rings);
             print_tasks();

@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <source_location>
 #include <span>
+#include <string>
 
+#include "executor/task/acquired_record.hpp"
 #include "executor/task/registry.hpp"
 #include "inspect/walker.hpp"
 #include "sys/own_memory.hpp"
@@ -24,6 +27,15 @@ public:
     }
 };
 
+std::string about_lock(inspect::address lock) {
+    // SAFETY: the address is compared, and never dereferenced.
+    const auto last = last_acquired_record(reinterpret_cast<const void*>(static_cast<std::uintptr_t>(lock)));  // NOLINT
+    if (last.where == nullptr) return {};
+    const std::source_location where = source_location_of(last.where);
+    return (last.task == 0 ? "" : "by task " + std::to_string(last.task) + ' ') + "at " + where.file_name() + ':' +
+           std::to_string(where.line());
+}
+
 }  // namespace
 
 std::expected<inspect::task_tree, std::string> read_own_tasks() {
@@ -33,7 +45,9 @@ std::expected<inspect::task_tree, std::string> read_own_tasks() {
 
 inspect::output_options own_output_options() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    return {.now = static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()), .about = &sys::socket_text};
+    return {.now = static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()),
+            .about = &sys::socket_text,
+            .about_lock = &about_lock};
 }
 
 }  // namespace eddy::detail

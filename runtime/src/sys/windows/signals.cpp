@@ -129,6 +129,10 @@ result<void> count_signal(int number) {
     return ok();
 }
 
+bool program_handles_signals() noexcept {
+    return true;  // the system starts a thread for each
+}
+
 std::uint64_t signals_counted(int number) noexcept {
     // acquire: pairs with the release in the handler. The handler rings the bells after it has counted, under the lock
     // that open_bell() takes. So an event that is not in the result rings the bell.
