@@ -7,8 +7,6 @@ if(CMAKE_SCRIPT_MODE_FILE)
 endif()
 file(GLOB_RECURSE eddy_sources ${depends} RELATIVE ${folder} ${folder}/src/*.cpp)
 list(FILTER eddy_sources EXCLUDE REGEX "^src/(no_threads|reactor/drivers|reactor/ring|sys/[a-z]+)/")
-# The program `eddy` compiles these.
-list(FILTER eddy_sources EXCLUDE REGEX "^src/trace/")
 
 # Add and remove files, named relative to src/. What the list above excludes is chosen below, by name.
 function(add_parts)
@@ -48,7 +46,7 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "Windows")
   add_parts(reactor/drivers/afd.cpp sys/bsd/bound_device.cpp sys/bsd/datagram_size.cpp sys/bsd/thread_count.cpp sys/bsd/udp_batch.cpp)
   set(system windows)
   list(REMOVE_ITEM common bound_device datagram_size thread_count udp_batch)
-  set(replaced blocking_file fork ready_now signals syscall)
+  set(replaced blocking_file crash fork ready_now signals syscall)
   list(APPEND common ${replaced} afd_poll named_pipe stack static_mutex thread thread_end thread_name winsock)
   list(TRANSFORM replaced REPLACE "(.+)" "sys/\\1.cpp")
   remove_parts(${replaced} sys/new_fd.cpp sys/write_pipe.cpp)

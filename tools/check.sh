@@ -516,7 +516,7 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # with other servers. eddy::tls with other implementations of TLS, and with scanners. The flight recorder's file with Perfetto.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer example_trace)
+    local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer example_trace recorded_target)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
@@ -528,7 +528,7 @@ check_clients() {
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
     status=0
-    tests/clients/run_perfetto.sh build/release/tests/clients/example_trace || status=$?
+    tests/clients/run_perfetto.sh build/release/tests/clients/example_trace build/release/tests/recorded_target || status=$?
     ((status == 0 || status == 77)) || die "Perfetto reads something else from a trace than it contains; see above"
     status=0
     tests/clients/http_corpus.sh || status=$?

@@ -102,13 +102,17 @@ trace_file::track parse_track(std::string_view message) {
 
 void parse_annotation(std::string_view message, trace_file::event& into) {
     std::uint64_t number = 0;
+    std::string_view text;
     std::string_view name;
     for_each_field(message, [&](const field& one) {
         if (one.number == 3) number = one.value;
+        if (one.number == 6) text = one.bytes;
         if (one.number == 10) name = one.bytes;
     });
     if (name == "task") {
         into.task = number;
+    } else if (name == "place" || name == "name") {
+        if (into.task_name.empty() || name == "name") into.task_name = text;
     } else {
         into.detail = number;
         into.detail_name = name;
@@ -171,6 +175,17 @@ std::uint64_t percentile(const std::vector<std::uint64_t>& sorted, std::size_t h
     return sorted[std::min(sorted.size() - 1, sorted.size() * hundredths / 10'000)];
 }
 
+/// Names the tasks whose polls have no name: a crash handler writes names at the spawns only.
+void name_tasks(std::vector<trace_file::event>& events) {
+    std::unordered_map<std::uint64_t, std::string_view> names;
+    for (const trace_file::event& one : events)
+        if (!one.task_name.empty()) names[one.task] = one.task_name;
+    for (trace_file::event& one : events) {
+        if (one.category != "poll" || one.name != fmt::format("task {}", one.task)) continue;
+        if (const auto found = names.find(one.task); found != names.end()) one.name = found->second;
+    }
+}
+
 /// What the summary is made of.
 class totals {
 public:
@@ -181,8 +196,10 @@ public:
             if (one.is != trace_file::point::end) ++counts[one.category];
             if (one.starts_flow != 0) flows[one.starts_flow] = one.time;
             if (one.ends_flow != 0)
-                if (const auto from = flows.find(one.ends_flow); from != flows.end())
+                if (const auto from = flows.find(one.ends_flow); from != flows.end()) {
                     latencies.push_back(one.time - from->second);
+                    flows.erase(from);
+                }
             if (one.is == trace_file::point::begin) open[one.track].push_back(&one);
             if (one.is != trace_file::point::end || open[one.track].empty()) continue;
             const trace_file::event& begin = *open[one.track].back();
@@ -240,11 +257,14 @@ std::expected<trace_file, std::string> parse_trace(std::string_view bytes) {
     if (!is_whole || !is_known || bytes.empty()) return std::unexpected("this is not a trace in Perfetto's format");
     made.events.reserve(by_time.size());
     for (auto& [time, event] : by_time) made.events.push_back(std::move(event));
+    name_tasks(made.events);
     return made;
 }
 
 std::string to_chrome_json(const trace_file& trace) {
     std::map<std::uint64_t, trace_file::track> tracks;
+    std::unordered_map<std::uint64_t, std::uint64_t> flows;  // the present one of each number: each has one arrow here
+    std::uint64_t last_flow = 0;
     std::string out = "{\"traceEvents\":[";
     const auto add = [&](const std::string& one) { out += (out.back() == '[' ? "\n" : ",\n") + one; };
     for (const trace_file::track& one : trace.tracks) {
@@ -272,8 +292,11 @@ std::string to_chrome_json(const trace_file& trace) {
         add(fmt::format(R"({{"ph":"{}","cat":{},"name":{},{},"args":{{{}}}}})",
                         one.is == trace_file::point::begin ? "B" : "i", json_text(one.category), json_text(one.name),
                         where, arguments));
-        if (one.starts_flow != 0) flow("s", one.starts_flow);
-        if (one.ends_flow != 0) flow("f\",\"bp\":\"e", one.ends_flow);
+        if (one.starts_flow != 0) flow("s", flows[one.starts_flow] = ++last_flow);
+        if (const auto begun = flows.find(one.ends_flow); begun != flows.end()) {
+            flow("f\",\"bp\":\"e", begun->second);
+            flows.erase(begun);
+        }
     }
     return out + "\n]}\n";
 }

@@ -20,6 +20,7 @@ struct trace_file {
         std::string category;  ///< empty at an end, as is the name
         std::string name;
         std::uint64_t task = 0;
+        std::string task_name;     ///< of a spawn: the name, or else the place
         std::uint64_t detail = 0;  ///< the other number that the event has
         std::string detail_name;
         std::uint64_t starts_flow = 0;

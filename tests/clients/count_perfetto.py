@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Counts the events of a trace by Perfetto's own message definitions (PyPI: perfetto). Checks that slices are balanced, that each
-flow has both ends, and that all events are on tracks that the file describes.
+poll that ends a flow has a begin of it, and that all events are on tracks that the file describes.
 
     count_perfetto.py FILE
 """
@@ -36,5 +36,5 @@ for packet in trace.packet:
     for flow in event.terminating_flow_ids:
         flows[flow] -= 1
 assert not any(open_slices.values()), open_slices
-assert not any(flows.values()), flows
+assert all(count >= 0 for count in flows.values()), flows  # a task that was woken at last may not be polled
 print(" ".join(f"{name}={count}" for name, count in sorted(counts.items())))

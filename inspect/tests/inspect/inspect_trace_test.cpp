@@ -21,17 +21,29 @@ using namespace eddy::trace;
 using namespace example_recording;
 
 TEST(InspectTrace, EventHas16BytesAndKeepsItsFields) {
-    const event one = event::make(event_kind::stall, ~std::uint64_t{0}, 1'000'000, 12'345'678);
+    const event one = event::make(event_kind::stall, 123'456'789'012, 1'000'000, 12'345'678);
     EXPECT_EQ(one.kind(), event_kind::stall);
+    EXPECT_EQ(one.task(), 123'456'789'012u);
     EXPECT_EQ(one.detail(), 65'535u);
-    EXPECT_EQ(one.ns(), 12'345'664u);  // in steps of 16 ns
-    EXPECT_EQ(one.task, ~std::uint64_t{0});
+    EXPECT_EQ(one.ticks(), 12'345'678u);
 }
 
-TEST(InspectTrace, FlowIsFromLastWakeUpToPoll) {
-    const flow_numbers flows = find_flows(whole);
-    EXPECT_EQ(flows[0], (std::vector<std::uint64_t>{0, 1, 1, 2, 0, 0, 0, 0, 0}));
-    EXPECT_EQ(flows[1], (std::vector<std::uint64_t>{0, 0, 2, 0}));
+TEST(InspectTrace, NameIsInSeveralEvents) {
+    for (const std::string name : {"", "a", "12345678", "123456789012345", "1234567890123456"}) {
+        spawned task;
+        for (std::size_t i = 0; i < name.size(); i += event::name_bytes) {
+            EXPECT_TRUE(task.add(event::name(name.substr(i))));
+        }
+        EXPECT_EQ(task.name(), name);
+        EXPECT_FALSE(task.add(event::make(event_kind::park, 0, 0, 0)));
+    }
+}
+
+TEST(InspectTrace, TicksBecomeTimesAlsoAfterTheirOverflow) {
+    const std::uint64_t first = (std::uint64_t{1} << 56) - 10;  // an event keeps 56 bits
+    const time_scale scale{.ticks = first, .ns = 5'000, .ns_per_tick = 0.5};
+    EXPECT_EQ(scale.time_of(event::make(event_kind::park, 0, 0, first)), 5'000u);
+    EXPECT_EQ(scale.time_of(event::make(event_kind::park, 0, 0, first + 100)), 5'050u);
 }
 
 TEST(InspectTrace, FileIsParsed) {
@@ -47,16 +59,53 @@ TEST(InspectTrace, FileIsParsed) {
     EXPECT_EQ(trace->events.back().is, eddy::inspect::trace_file::point::end);
 }
 
-TEST(InspectTrace, FlowsMayBeOmitted) {
-    const auto trace = eddy::inspect::parse_trace(file_of(whole, false));
+TEST(InspectTrace, TaskWithoutLabelHasNameOfItsSpawn) {
+    const auto trace = eddy::inspect::parse_trace(file_of(whole));
     ASSERT_TRUE(trace.has_value());
-    for (const auto& one : trace->events) EXPECT_EQ(one.starts_flow + one.ends_flow, 0u);
+    EXPECT_EQ(std::ranges::count(trace->events, "accept connections", &eddy::inspect::trace_file::event::name), 1);
+    const auto unnamed = eddy::inspect::parse_trace(file_of({{"worker 0",
+                                                              {
+                                                                  event::make(event_kind::spawn, 1, 0, 1 * ms),
+                                                                  event::place(42),
+                                                                  event::make(event_kind::poll_begin, 1, 0, 2 * ms),
+                                                              }}}));
+    ASSERT_TRUE(unnamed.has_value());
+    EXPECT_EQ(std::ranges::count(unnamed->events, "main.cpp:42", &eddy::inspect::trace_file::event::name), 1);
+}
+
+TEST(InspectTrace, FlowIsFromWakeUpToPoll) {
+    const auto trace = eddy::inspect::parse_trace(file_of(whole));
+    ASSERT_TRUE(trace.has_value());
+    std::vector<std::string> steps;
+    for (const auto& one : trace->events) {
+        if (one.starts_flow != 0) steps.push_back(one.category + std::to_string(one.starts_flow));
+        if (one.ends_flow != 0) steps.push_back("to " + one.category + std::to_string(one.ends_flow));
+    }
+    // The poll without a begin has no flow.
+    EXPECT_EQ(steps, (std::vector<std::string>{"spawn1", "to poll1", "wake2", "to poll2"}));
+}
+
+TEST(InspectTrace, PollThatHasLeftItsWorkerEndsWithTheNextSlice) {
+    const auto trace = eddy::inspect::parse_trace(file_of({{"worker 0",
+                                                            {
+                                                                event::make(event_kind::poll_begin, 1, 0, 1 * ms),
+                                                                event::make(event_kind::poll_begin, 2, 0, 3 * ms),
+                                                                event::make(event_kind::park, 0, 0, 4 * ms),
+                                                                event::make(event_kind::unpark, 0, 0, 5 * ms),
+                                                            }}}));
+    ASSERT_TRUE(trace.has_value());
+    std::string points;
+    for (const auto& one : trace->events) points += one.is == eddy::inspect::trace_file::point::end ? ')' : '(';
+    EXPECT_EQ(points, "()()()");
 }
 
 TEST(InspectTrace, LongNamesAreCutOff) {
     const std::string name(5'000, 'x');
     const std::array long_labels{task_label{2, name}};
-    const auto trace = eddy::inspect::parse_trace(file_of({77, name, tracks, long_labels}));
+    auto about = facts();
+    about.process_name = name;
+    about.labels = long_labels;
+    const auto trace = eddy::inspect::parse_trace(file_of(whole, about));
     ASSERT_TRUE(trace.has_value());
     EXPECT_EQ(std::ranges::count(trace->events, name.substr(0, 200), &eddy::inspect::trace_file::event::name), 1);
 }
@@ -89,12 +138,12 @@ TEST(InspectTrace, SummaryHasCountsTimesAndLatency) {
               "\n"
               "Busiest tasks\n"
               "  task 2            250.0 ms in        1 polls  serve \"x\"\n"
-              "  task 1           2000.0 us in        1 polls  task 1\n"
+              "  task 1           2000.0 us in        1 polls  accept connections\n"
               "  task 9                0 ns in        1 polls  task 9\n"
               "\n"
               "Longest polls\n"
               "  task 2            250.0 ms at  5000.0 us  serve \"x\"\n"
-              "  task 1           2000.0 us at  2000.0 us  task 1\n"
+              "  task 1           2000.0 us at  2000.0 us  accept connections\n"
               "  task 9                0 ns at       0 ns  task 9\n"
               "\n"
               "Schedule latency, from a wake-up to the poll: p50 2000.0 us, p99 2000.0 us, p99.9 2000.0 us, at most "

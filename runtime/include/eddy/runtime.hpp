@@ -18,6 +18,8 @@
 #include <eddy/runtime/reactor.hpp>  // the reactor without an executor
 #include <eddy/runtime/wait.hpp>     // blocks this thread until a future is ready
 
+#include <eddy/runtime/recording.hpp>  // the flight recorder
+
 #ifndef EDDY_NO_THREADS
 #include <eddy/runtime/background_reactor.hpp>  // the reactor on a thread of its own
 #include <eddy/runtime/core_thread.hpp>         // an event loop on a thread of its own

@@ -1,66 +1,122 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <span>
+#include <cstring>
 #include <string_view>
 
-// What the flight recorder keeps: 16 bytes an event, in a ring buffer for each worker.
+// What the flight recorder keeps: 16 bytes an event, in a ring buffer for each worker and each event loop.
 
 namespace eddy::trace {
 
 enum class event_kind : std::uint8_t {
-    none,        ///< an entry of the ring that was not used yet
-    spawn,       ///< `task` was spawned by the worker
+    none,        ///< never recorded
+    spawn,       ///< `task` was spawned by the worker. A place and names of the task may follow
+    place,       ///< where the task of the spawn before was spawned: a call site
+    name,        ///< 15 bytes of the name of the task of the spawn before
     poll_begin,  ///< the worker polls `task`
     poll_end,    ///< the poll of `task` has ended; `detail` is 1 if the task has
-    wake,        ///< the worker has woken `task`
+    wake,        ///< `task` was woken: it waits for a worker
     steal,       ///< the worker has taken `task` from the worker `detail`
     park,        ///< the worker begins to wait
     unpark,      ///< the worker has waited
-    io_event,    ///< a driver tick; `detail` is the number of its events
+    io_event,    ///< a driver tick has found events; `detail` is their number
     timer,       ///< timers have fired; `detail` is their number
-    stall,       ///< the watchdog has seen that `task` is polled for long; `detail` is the number of milliseconds
+    stall,       ///< `task` is polled for long; `detail` is the number of milliseconds
 };
 
-/// An event. The time is relative to the ring's `base`, in units of 16 ns: 19 hours.
+/// An event: two words, so that a ring can store them by plain stores.
+///
+///     kind           subject                                  word, from the low end
+///     place          the address of the call site             8 bits kind
+///     name           8 bytes of the name                      8 bits kind, 7 bytes of the name
+///     all others     48 bits task, 16 bits detail             8 bits kind, 56 bits ticks
 struct event {
-    std::uint64_t task = 0;  ///< its id
-    std::uint64_t word = 0;  ///< from the low end: 8 bits kind, 16 bits detail, 40 bits time
+    std::uint64_t subject = 0;
+    std::uint64_t word = 0;
 
     static constexpr std::uint64_t most_detail = 0xffff;
-    static constexpr std::uint64_t most_time = (std::uint64_t{1} << 40) - 1;
+    static constexpr int task_bits = 48;
+    static constexpr std::uint64_t task_mask = (std::uint64_t{1} << task_bits) - 1;
+    static constexpr std::size_t name_bytes = 15;
 
+    /// `ticks`: of sys::ticks().
     static constexpr event make(event_kind kind, std::uint64_t task, std::uint64_t detail,
-                                std::uint64_t ns_since_base) noexcept {
+                                std::uint64_t ticks) noexcept {
         const std::uint64_t short_detail = detail < most_detail ? detail : most_detail;
-        return {task,
-                static_cast<std::uint64_t>(kind) | (short_detail << 8) | ((ns_since_base / 16) & most_time) << 24};
+        return {(task & task_mask) | short_detail << task_bits, static_cast<std::uint64_t>(kind) | ticks << 8};
     }
+    static constexpr event place(std::uint64_t call_site) noexcept {
+        return {call_site, static_cast<std::uint64_t>(event_kind::place)};
+    }
+    /// The first `name_bytes` bytes of a name. A shorter name ends with zeros.
+    static event name(std::string_view text) noexcept {
+        event made{0, static_cast<std::uint64_t>(event_kind::name)};
+        for (std::size_t i = 0; i < name_bytes && i < text.size(); ++i) {
+            const std::uint64_t byte = static_cast<unsigned char>(text[i]);
+            i < 8 ? made.subject |= byte << (8 * i) : made.word |= byte << (8 * (i - 7));
+        }
+        return made;
+    }
+
     [[nodiscard]] constexpr event_kind kind() const noexcept { return static_cast<event_kind>(word & 0xff); }
-    [[nodiscard]] constexpr std::uint64_t detail() const noexcept { return (word >> 8) & most_detail; }
-    [[nodiscard]] constexpr std::uint64_t ns() const noexcept { return (word >> 24) * 16; }
+    [[nodiscard]] constexpr std::uint64_t task() const noexcept { return subject & task_mask; }
+    [[nodiscard]] constexpr std::uint64_t detail() const noexcept { return subject >> task_bits; }
+    [[nodiscard]] constexpr std::uint64_t ticks() const noexcept { return word >> 8; }
+    [[nodiscard]] std::array<char, name_bytes> text() const noexcept {
+        std::array<char, name_bytes> bytes;
+        for (std::size_t i = 0; i < name_bytes; ++i)
+            bytes[i] = static_cast<char>(i < 8 ? subject >> (8 * i) : word >> (8 * (i - 7)));
+        return bytes;
+    }
 };
 static_assert(sizeof(event) == 16);
 
-/// The events of one worker or event loop, oldest first.
-struct track {
-    std::string_view name;      ///< "worker 0"
-    std::uint64_t base_ns = 0;  ///< of CLOCK_MONOTONIC; the times of the events count from it
-    std::span<const event> events;
+/// The task that the last events of a track have spawned, with its place and name.
+struct spawned {
+    std::uint64_t task = 0;
+    std::uint64_t place = 0;
+    std::array<char, 3 * event::name_bytes> text{};
+    std::size_t size = 0;
+
+    /// Adds the next event. Returns whether it belongs to the spawn; if not, this object is complete.
+    bool add(const event& next) noexcept {
+        switch (next.kind()) {
+        case event_kind::place: place = next.subject; return true;
+        case event_kind::name: {
+            const auto bytes = next.text();
+            if (size + bytes.size() > text.size()) return true;
+            std::memcpy(text.data() + size, bytes.data(), bytes.size());
+            size += bytes.size();
+            return true;
+        }
+        default: return false;
+        }
+    }
+    [[nodiscard]] std::string_view name() const noexcept {
+        const std::string_view all(text.data(), size);
+        return all.substr(0, all.find('\0'));
+    }
 };
 
-/// The name of a task: of its builder, or its spawn place.
+/// How the ticks of events become times of CLOCK_MONOTONIC: the line through two readings of both clocks.
+struct time_scale {
+    std::uint64_t ticks = 0;  ///< of the first reading
+    std::uint64_t ns = 0;     ///< of the first reading
+    double ns_per_tick = 1;
+
+    [[nodiscard]] std::uint64_t time_of(const event& one) const noexcept {
+        const std::uint64_t since = (one.ticks() - ticks) << 8 >> 8;  // an event has the low 56 bits
+        return ns + static_cast<std::uint64_t>(static_cast<double>(since) * ns_per_tick);
+    }
+};
+
+/// The name of a task: of its builder, or where it was spawned.
 struct task_label {
     std::uint64_t task;
     std::string_view text;
-};
-
-struct recording {
-    std::uint32_t process_id = 0;
-    std::string_view process_name;
-    std::span<const track> tracks;
-    std::span<const task_label> labels;  ///< sorted by task
 };
 
 }  // namespace eddy::trace

@@ -8,6 +8,7 @@
 
 #include "executor/pool/pool.hpp"
 #include "executor/task/endless_wait.hpp"
+#include "executor/task/event_log.hpp"
 #include "executor/task/leaks.hpp"
 #include "executor/task/registry.hpp"
 #include "executor/task/uncaught.hpp"
@@ -22,6 +23,12 @@ namespace explore {
 unsigned notifications = 0;
 
 }  // namespace explore
+
+namespace eddy::trace {
+extern "C" {
+EDDY_PROBE_SEMAPHORE
+}
+}  // namespace eddy::trace
 
 namespace eddy::sys {
 
@@ -47,6 +54,11 @@ void pass_on_leaks(const leak_handler&, const std::string&) noexcept {}
 // A model has no clock, and its reports are off.
 endless_wait::limit endless_wait::begin(std::uint64_t) noexcept { std::abort(); }
 void endless_wait::leave() noexcept { std::abort(); }
+// Nothing is recorded.
+event_log::event_log(const char*, std::uint64_t, std::uint64_t) noexcept : track_(nullptr) {}
+event_log::~event_log() = default;
+void event_log::note(trace::event_kind, std::uint64_t, std::uint64_t) noexcept { std::abort(); }
+void event_log::note_spawn(const spawned_task&) noexcept { std::abort(); }
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,

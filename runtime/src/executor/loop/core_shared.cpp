@@ -71,6 +71,7 @@ core_shared::core_shared(settings&& chosen)
     if (settings_.start_paused) time_->pause();
     if (settings_.seed) random_.emplace(*settings_.seed);
     if (io() != nullptr) io()->belong_to(*this);
+    update_observed();
 }
 
 core_shared::~core_shared() = default;
@@ -206,7 +207,9 @@ void core_shared::park_paused(max_wait limit) {
 void core_shared::sleep(max_wait limit) {
     flush_freed_blocks();
     if (!inbound_.mark_parked()) limit = std::chrono::nanoseconds::zero();
+    if (log_.is_on()) log_.note(trace::event_kind::park);
     look_at_driver(limit);
+    if (log_.is_on()) log_.note(trace::event_kind::unpark);
 }
 
 /// Spins for up to settings_.spin before the thread parks. Returns whether a task is queued. Subtracts the time from
@@ -247,7 +250,10 @@ void core_shared::look_at_driver(max_wait limit) {
     if (may_be_endless) endless_wait_.end();
     if (!events)
         throw std::system_error(events.error(), std::string("eddy: ") + tick_failed(settings_.driver, events.error()));
-    static_cast<void>(time_->fire());
+    const std::size_t timers = time_->fire();
+    if (!log_.is_on()) return;
+    if (*events != 0) log_.note(trace::event_kind::io_event, 0, *events);
+    if (timers != 0) log_.note(trace::event_kind::timer, 0, timers);
 }
 
 endless_wait::state core_shared::sleep_state() noexcept {

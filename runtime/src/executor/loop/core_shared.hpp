@@ -21,6 +21,7 @@
 #include "executor/loop/task_queue.hpp"
 #include "executor/park/sleeping_place.hpp"
 #include "executor/task/endless_wait.hpp"
+#include "executor/task/event_log.hpp"
 #include "executor/task/run_task.hpp"
 #include "io/buffer_pool.hpp"
 #include "reactor/io_handle.hpp"
@@ -85,13 +86,17 @@ public:
     }
     [[nodiscard]] bool enlist(spawned_task& task) noexcept override {
         live_.push(task);
-        if (is_ending_ || settings_.observes != nullptr) [[unlikely]]
+        if (is_ending_ || is_observed_) [[unlikely]]
             look_at_spawn(task);
         return true;
     }
     void launch_child(spawned_task& task, bool is_listed) noexcept override;
     void wake_scope_parent(waker&& parent) noexcept override;
-    void schedule_here(spawned_task& task) noexcept { wakes_children_ ? children_.push(task) : queue_.push(task); }
+    void schedule_here(spawned_task& task) noexcept {
+        if (woken_ == 0) return queue_.push(task);
+        if (woken_ == are_children) return children_.push(task);
+        note_woken(task);
+    }
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
     void destroy(spawned_task& task, std::uint64_t references) noexcept override;
@@ -135,6 +140,7 @@ private:
     enum class ends : bool { with_work, by_itself };
     class entered;
     class poller;
+    class noting_poller;
 
     ~core_shared();
 
@@ -160,6 +166,11 @@ private:
     void run_some(std::size_t most, const bool& stop) noexcept;
     void run_queued() noexcept;
     void run_observed(spawned_task& task, poller& with) noexcept;
+    void update_observed() noexcept {
+        is_observed_ = settings_.observes != nullptr || log_.is_on();
+        if (is_observed_ || woken_ != 0) woken_ = log_.is_on() ? woken_ | are_noted : woken_ & are_children;
+    }
+    void note_woken(spawned_task& task) noexcept;
     void look_at_spawn(spawned_task& task) noexcept;
     void destroy_listed(spawned_task& task) noexcept;
     void destroy_tasks() noexcept;
@@ -181,7 +192,12 @@ private:
     task_stack children_;  // the child queue: children of scopes, and parents whose scopes have ended
     unsigned child_streak_ = 0;
     cached_references cached_references_;
-    bool wakes_children_ = false;
+    // What to do with woken tasks. One word, because schedule_here() is called often.
+    static constexpr std::uint8_t are_children = 1;
+    static constexpr std::uint8_t are_noted = 2;
+    std::uint8_t woken_ = 0;
+    bool is_observed_ = false;  // hooks, a histogram or the log want to know what the loop does; updated now and then
+    event_log log_{"loop", id_};
     live_list live_;
     bool is_closed_ = false;
     bool is_ending_ = false;                // cancel_all() was called

@@ -17,9 +17,10 @@ constexpr unsigned core_child_fairness = 2;
 
 // ---- New tasks ----
 
-/// The part of enlist() for a loop that has hooks or cancels all tasks.
+/// The part of enlist() for a loop that is observed or cancels all tasks.
 [[gnu::cold]] void core_shared::look_at_spawn(spawned_task& task) noexcept {
     if (is_ending_) task.local |= task_flags::cancelled;
+    if (log_.is_on()) log_.note_spawn(task);
     if (task.id != 0 && settings_.observes != nullptr && settings_.observes->hooks.task_spawn)
         settings_.observes->hooks.task_spawn(task.id);
 }
@@ -54,9 +55,15 @@ void core_shared::schedule(spawned_task& task) noexcept {
 void schedule_woken(core_shared& here, spawned_task& task) noexcept { here.schedule_here(task); }
 
 void core_shared::wake_scope_parent(waker&& parent) noexcept {
-    wakes_children_ = true;
+    woken_ |= are_children;
     std::move(parent).wake();
-    wakes_children_ = false;
+    woken_ &= are_noted;
+}
+
+/// The part of schedule_here() for a loop whose log is on.
+[[gnu::cold, gnu::noinline]] void core_shared::note_woken(spawned_task& task) noexcept {
+    log_.note(trace::event_kind::wake, number_in_log(task));
+    (woken_ & are_children) != 0 ? children_.push(task) : queue_.push(task);
 }
 
 bool core_shared::send(spawned_task& task) noexcept {
@@ -92,7 +99,10 @@ void core_shared::arrive(spawned_task& task) noexcept {
         if ((sent & task_flags::cancelled) != 0) action = state.transition_to_cancelled();
         // The bit stays in the shared word, so it may be that of an earlier abort, or both were sent.
         if (action == task_flags::wake_action::none) action = state.wake_by_ref();
-        if (action == task_flags::wake_action::submit) queue_.push(task);
+        if (action == task_flags::wake_action::submit) {
+            if (is_observed_) log_.note(trace::event_kind::wake, number_in_log(task));
+            queue_.push(task);
+        }
     }
     detail::release(task);
 }
@@ -138,11 +148,37 @@ private:
     polled_task here_;
 };
 
+/// A poller that notes events.
+class core_shared::noting_poller {
+public:
+    using word = local_word;
+
+    explicit noting_poller(poller& polls) noexcept : polls_(polls), log_(polls.owner().log_) {}
+
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
+        log_.note(trace::event_kind::poll_begin, number_in_log(task));
+        const poll_end ended = polls_.poll(task);
+        log_.note(trace::event_kind::poll_end, number_in_log(task), ended == poll_end::has_ended ? 1 : 0);
+        return ended;
+    }
+    void queue_again(spawned_task& task) noexcept {
+        log_.note(trace::event_kind::wake, number_in_log(task));
+        polls_.queue_again(task);
+    }
+    [[nodiscard]] static bool destroys_cancelled() noexcept { return poller::destroys_cancelled(); }
+    [[nodiscard]] core_shared& owner() noexcept { return polls_.owner(); }
+
+private:
+    poller& polls_;
+    event_log& log_;
+};
+
 /// Runs up to `most` queued tasks, or until `stop`.
 void core_shared::run_some(std::size_t most, const bool& stop) noexcept {
     poller with(*this);
     spawned_task* next = nullptr;
-    if (settings_.observes != nullptr) [[unlikely]] {
+    update_observed();
+    if (is_observed_) [[unlikely]] {
         for (; most > 0 && !stop && (next = pop_queued()); --most) run_observed(*next, with);
     } else {
         for (; most > 0 && !stop && (next = pop_queued()); --most) run_task(with, *next);
@@ -152,17 +188,20 @@ void core_shared::run_some(std::size_t most, const bool& stop) noexcept {
 /// Runs the tasks that are queued now, but not those that are queued meanwhile.
 void core_shared::run_queued() noexcept {
     poller with(*this);
+    update_observed();
     while (spawned_task* const child = children_.pop()) queue_.push(*child);
     const spawned_task* const last = queue_.back();
     for (bool more = last != nullptr; more;) {
         spawned_task& task = *queue_.pop();
         more = &task != last;
-        settings_.observes != nullptr ? run_observed(task, with) : run_task(with, task);
+        is_observed_ ? run_observed(task, with) : run_task(with, task);
     }
 }
 
-/// Runs a task, calls the hooks, and measures the poll.
+/// Runs a task, notes events, calls the hooks, and measures the poll.
 [[gnu::noinline]] void core_shared::run_observed(spawned_task& task, poller& with) noexcept {
+    noting_poller noting(with);
+    if (settings_.observes == nullptr) return run_task(noting, task);
     const std::uint64_t unpolled = task_flags::complete | task_flags::cancelled;
     const bool is_polled = (task.local & unpolled) == 0;
     const task_id id = is_polled ? task.id : 0;  // the task may be freed by the poll
@@ -170,7 +209,7 @@ void core_shared::run_queued() noexcept {
     const bool is_timed = is_polled && observes.counts_poll_times;
     if (id != 0 && observes.hooks.before_task_poll) observes.hooks.before_task_poll(id);
     const auto began = is_timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-    run_task(with, task);
+    run_task(noting, task);
     if (is_timed) observes.poll_times.add(duration_histogram::bucket_of(std::chrono::steady_clock::now() - began), 1);
     if (id != 0 && observes.hooks.after_task_poll) observes.hooks.after_task_poll(id);
 }

@@ -205,12 +205,18 @@ void pool::adopt(spawned_task& task) noexcept {
 }
 
 void pool::prepare(spawned_task& task) noexcept {
-    const worker* const here = worker_of(*this);
+    worker* const here = worker_of(*this);
     number_task(task.id);
     static_assert(most_workers + lists_for_others <= task_flags::most_lists);
     task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_flags::list_one);
-    if (settings_.hooks != nullptr && settings_.hooks->task_spawn) [[unlikely]]
-        settings_.hooks->task_spawn(task.id);
+    if (here != nullptr ? here->is_observed() : settings_.hooks != nullptr || is_noted_elsewhere()) [[unlikely]]
+        look_at_spawn(task, here);
+}
+
+/// The part of prepare() for a pool that is observed.
+[[gnu::cold]] void pool::look_at_spawn(const spawned_task& task, worker* here) noexcept {
+    if (settings_.hooks != nullptr && settings_.hooks->task_spawn) settings_.hooks->task_spawn(task.id);
+    here != nullptr ? here->log().note_spawn(task) : note_spawn_elsewhere(task);
 }
 
 void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
@@ -232,7 +238,10 @@ void pool::refuse(spawned_task& task) noexcept {
 
 void pool::schedule(spawned_task& task) noexcept {
     worker* const here = worker_of(*this);
-    here != nullptr ? schedule_woken(*here, task) : inject(task);
+    if (here != nullptr) return schedule_woken(*here, task);
+    if (is_noted_elsewhere()) [[unlikely]]
+        note_elsewhere(trace::event_kind::wake, task.id);
+    inject(task);
 }
 
 void pool::inject(spawned_task& task) noexcept {

@@ -244,6 +244,7 @@ private:
                                                    std::size_t max_events) noexcept;
     [[nodiscard]] task_list& list_of(spawned_task& task) noexcept { return lists_[state_of(task).list()]; }
     void refuse(spawned_task& task) noexcept;
+    void look_at_spawn(const spawned_task& task, worker* here) noexcept;
     void thread_has_left() noexcept;
     void after_end() noexcept;
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;

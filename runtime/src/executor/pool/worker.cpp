@@ -37,10 +37,13 @@ worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::ui
       place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
       statistics_(counts_poll_times),
+      log_("worker", index, owner.id()),
       polls_to_look_(owner.event_interval()),
       polls_to_injected_(owner.global_interval()),
       random_(seed + index),
-      seed_(seed + index) {}
+      seed_(seed + index) {
+    update_observed();
+}
 
 worker::~worker() = default;
 
@@ -87,7 +90,7 @@ void worker::run() noexcept {
             continue;
         }
         stop_searching();
-        run_task(*this, *task);
+        is_observed_ ? run_observed(*task) : run_task(*this, *task);
         if (this_thread.worker != this) return pool_.end_in_place();  // block_in_place has handed the worker over
     }
     is_ending_ = true;
@@ -153,7 +156,15 @@ void worker::schedule_child(spawned_task& task) noexcept {
 }
 
 void schedule_woken(worker& here, spawned_task& task) noexcept {
+    if (here.is_observed_) [[unlikely]]
+        return here.note_woken(task);
     here.wakes_children_ ? here.schedule_child(task) : here.schedule(task);
+}
+
+/// The part of schedule_woken() for a worker that is observed.
+[[gnu::cold, gnu::noinline]] void worker::note_woken(spawned_task& task) noexcept {
+    log_.note(trace::event_kind::wake, task.id);
+    wakes_children_ ? schedule_child(task) : schedule(task);
 }
 
 bool worker::offer_child(offered_child& child) noexcept {
@@ -224,6 +235,7 @@ spawned_task* worker::next_task() noexcept {
     // Countdowns, because a division by a variable takes longer than the rest of this function.
     if (--polls_to_look_ == 0) [[unlikely]] {
         polls_to_look_ = pool_.event_interval();
+        update_observed();
         look_if_due();
     }
     if (--polls_to_injected_ == 0) [[unlikely]] {
@@ -234,6 +246,10 @@ spawned_task* worker::next_task() noexcept {
     return next_injected();
 }
 
+void worker::note_steal(const spawned_task& task, const worker& victim) noexcept {
+    if (is_observed_) log_.note(trace::event_kind::steal, task.id, victim.index());
+}
+
 spawned_task* worker::steal() noexcept {
     const unsigned count = pool_.size();
     const auto start = static_cast<unsigned>(random_.below(count));
@@ -242,10 +258,12 @@ spawned_task* worker::steal() noexcept {
         if (&victim == this) continue;
         if (spawned_task* const task = steal_child(victim)) {
             worker_counters::add(counters().steals, 1);
+            note_steal(*task, victim);
             return task;
         }
         if (spawned_task* const task = victim.queue_.steal_into(queue_)) {
             worker_counters::add(counters().steals, 1 + queue_.size());
+            note_steal(*task, victim);
             return task;
         }
     }
@@ -279,17 +297,6 @@ void worker::stop_searching() noexcept {
 // Forced inlining: see run_task.hpp.
 [[gnu::always_inline]] inline poll_end worker::poll(spawned_task& task) noexcept {
     worker_counters::add(counters().polls, 1);
-    const runtime_hooks* const hooks = pool_.hooks();
-    const task_id id = task.id;
-    if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]
-        hooks->before_task_poll(id);
-    const poll_end ended = statistics_.counts_poll_times() ? poll_and_time(task) : poll_with_budget(task);
-    if (hooks != nullptr && hooks->after_task_poll) [[unlikely]]
-        hooks->after_task_poll(id);
-    return ended;
-}
-
-poll_end worker::poll_with_budget(spawned_task& task) noexcept {
     // SAFETY: the worker holds a reference to the task during the poll, so the borrowed waker needs none.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get(), lifo_streak_ > 1 ? budget_left_ : context::default_budget);
@@ -298,12 +305,53 @@ poll_end worker::poll_with_budget(spawned_task& task) noexcept {
     return ended;
 }
 
-poll_end worker::poll_and_time(spawned_task& task) noexcept {
-    const auto began = std::chrono::steady_clock::now();
-    const poll_end ended = poll_with_budget(task);
-    // If the worker was handed over, another thread writes its statistics, and most of the time was blocking work.
-    if (this_thread.worker == this) statistics_.note_poll(std::chrono::steady_clock::now() - began);
-    return ended;
+/// The policy of run_task() for a worker that is observed: calls the hooks, measures the poll, and notes events.
+class worker::observed {
+public:
+    using word = worker::word;
+
+    explicit observed(worker& runs) noexcept : worker_(runs) {}
+
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
+        const runtime_hooks* const hooks = worker_.pool_.hooks();
+        const task_id id = task.id;
+        if (hooks != nullptr && hooks->before_task_poll) hooks->before_task_poll(id);
+        worker_.log_.note(trace::event_kind::poll_begin, id);
+        const poll_end ended = poll_and_time(task);
+        if (is_here()) worker_.log_.note(trace::event_kind::poll_end, id, ended == poll_end::has_ended ? 1 : 0);
+        if (hooks != nullptr && hooks->after_task_poll) hooks->after_task_poll(id);
+        return ended;
+    }
+    void queue_again(spawned_task& task) noexcept {
+        if (is_here()) worker_.log_.note(trace::event_kind::wake, task.id);
+        worker_.queue_again(task);
+    }
+    [[nodiscard]] bool destroys_cancelled() const noexcept { return worker_.destroys_cancelled(); }
+    [[nodiscard]] pool& owner() noexcept { return worker_.pool_; }
+
+private:
+    /// Returns whether this thread still runs the worker. If not, another thread writes its statistics and its log, and
+    /// most of the time of the poll was blocking work.
+    [[nodiscard]] bool is_here() const noexcept { return this_thread.worker == &worker_; }
+
+    poll_end poll_and_time(spawned_task& task) noexcept {
+        if (!worker_.statistics_.counts_poll_times()) return worker_.poll(task);
+        const auto began = std::chrono::steady_clock::now();
+        const poll_end ended = worker_.poll(task);
+        if (is_here()) worker_.statistics_.note_poll(std::chrono::steady_clock::now() - began);
+        return ended;
+    }
+
+    worker& worker_;
+};
+
+[[gnu::noinline]] void worker::run_observed(spawned_task& task) noexcept {
+    observed with(*this);
+    run_task(with, task);
+}
+
+void worker::update_observed() noexcept {
+    is_observed_ = pool_.hooks() != nullptr || statistics_.counts_poll_times() || log_.is_on();
 }
 
 void worker::queue_again(spawned_task& task) noexcept {

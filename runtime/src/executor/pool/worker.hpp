@@ -21,6 +21,7 @@
 #include "executor/pool/worker_offer.hpp"
 #include "executor/pool/worker_statistics.hpp"
 #include "executor/task/endless_wait.hpp"
+#include "executor/task/event_log.hpp"
 #include "executor/task/run_task.hpp"
 #include "reactor/io_handle.hpp"
 #include "time/time_driver.hpp"
@@ -45,7 +46,8 @@ struct offered_child;
 ///     lifo_                    the thread that runs the worker; the watchdog worker, if this worker is stalled
 ///     io_, time_               the thread that runs the worker, the watchdog worker while this one is stalled, and for
 ///                              io_ the workers that share it; protected by the driver lock, time_ by its own lock
-///     statistics_              written by the thread that runs the worker; the counters are read by any thread
+///     statistics_, log_        written by the thread that runs the worker; the counters and the events are read by any
+///                              thread
 ///
 /// Thread safety: as the sections of the class say.
 class alignas(128) worker : public worker_offer {
@@ -79,7 +81,7 @@ public:
     /// the worker parks.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
-    // The functions that run_task() and cancel_task() call.
+    // The functions that run_task() and cancel_task() call, for a worker that is not observed.
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
     void queue_again(spawned_task& task) noexcept;
     [[nodiscard]] bool destroys_cancelled() const noexcept;
@@ -93,6 +95,9 @@ public:
         std::move(parent).wake();
         wakes_children_ = false;
     }
+    /// Returns whether hooks, a histogram or the log want to know what the worker does. May be a few polls out of date.
+    [[nodiscard]] bool is_observed() const noexcept { return is_observed_; }
+    [[nodiscard]] event_log& log() noexcept { return log_; }
     /// References to the pool. With them, the shared reference count changes rarely.
     [[nodiscard]] cached_references& pool_references() noexcept { return pool_references_; }
     /// Makes the calling thread the one that runs the worker.
@@ -140,18 +145,22 @@ private:
     [[nodiscard]] spawned_task* search() noexcept;
     [[nodiscard]] spawned_task* steal() noexcept;
     [[nodiscard]] spawned_task* steal_child(worker& victim) noexcept;
+    void note_steal(const spawned_task& task, const worker& victim) noexcept;
     void push_back(spawned_task& task) noexcept;
     [[nodiscard]] bool is_enough_for_two() const noexcept;
     [[nodiscard]] bool has_work() const noexcept;
     void stop_searching() noexcept;
 
     // Polling it
-    [[nodiscard]] poll_end poll_with_budget(spawned_task& task) noexcept;
-    [[nodiscard]] poll_end poll_and_time(spawned_task& task) noexcept;
+    class observed;
+    void run_observed(spawned_task& task) noexcept;
+    void note_woken(spawned_task& task) noexcept;
+    void update_observed() noexcept;
 
     // Waiting
     void look_if_due() noexcept;
     void look_at_driver(max_wait limit, max_wait alarm = std::nullopt) noexcept;
+    void note_tick(std::size_t events, std::size_t timers) noexcept;
     void park() noexcept;
     [[nodiscard]] time_point sleep_until_needed(time_point parked_at) noexcept;
     [[nodiscard]] max_wait time_to_sleep() const noexcept;
@@ -170,6 +179,7 @@ private:
     child_offers<EDDY_RUN_QUEUE_CAPACITY> offers_;  // of the scopes that are being polled on this thread
     atomic<spawned_task*> lifo_{nullptr};
     worker_statistics statistics_;
+    event_log log_;
 
     // Accessed only by the thread that runs the worker.
     std::uint64_t tick_ = 0;
@@ -185,6 +195,7 @@ private:
     bool is_parking_ = false;
     bool wakes_children_ = false;
     bool is_ending_ = false;
+    bool is_observed_;
     time_point last_look_{};
     watchdog watchdog_{*this};
     endless_wait endless_wait_{*this};

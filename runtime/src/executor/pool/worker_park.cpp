@@ -32,8 +32,8 @@ void worker::look_if_due() noexcept {
     last_look_ = now;
     if (!place_->shares_driver()) return look_at_driver(std::chrono::nanoseconds::zero());
     // If another worker waits in the driver, it gets the events.
-    static_cast<void>(io_->tick_for_busy_owner());
-    static_cast<void>(time_->fire());
+    const auto events = io_->tick_for_busy_owner();
+    note_tick(events && *events ? **events : 0, time_->fire());
 }
 
 /// Runs one driver tick, or parks if there is no I/O, and fires the timers. Waits for `limit` or `alarm` at most,
@@ -41,14 +41,23 @@ void worker::look_if_due() noexcept {
 void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     const bool may_be_endless = !limit && !alarm && endless_wait::is_reported();
     if (may_be_endless) limit = endless_wait_.begin(counters().polls.load(std::memory_order_relaxed));  // own counter
+    std::size_t found = 0;
     if (io_ == nullptr) {
         place_->park(shorter(limit, alarm));
     } else {
         const auto events = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
         if (!events) end_without_events(pool_.driver(), events.error());
+        found = events.value_or(0);
     }
     if (may_be_endless) endless_wait_.end();
-    static_cast<void>(time_->fire());
+    note_tick(found, time_->fire());
+}
+
+/// Notes how many events a driver tick has found, and how many timers have fired after it.
+void worker::note_tick(std::size_t events, std::size_t timers) noexcept {
+    if (!log_.is_on()) return;
+    if (events != 0) log_.note(trace::event_kind::io_event, 0, events);
+    if (timers != 0) log_.note(trace::event_kind::timer, 0, timers);
 }
 
 endless_wait::state worker::sleep_state() const noexcept {
@@ -114,8 +123,11 @@ worker::time_point worker::sleep_until_needed(time_point parked_at) noexcept {
         }
         if (!has_work()) {
             worker_counters::add(counters().parks, 1);
+            if (log_.is_on()) log_.note(trace::event_kind::park);
             look_at_driver(time_to_sleep(),
                            watchdog_.has_role() ? max_wait(watchdog_.time_to_check(now)) : std::nullopt);
+            if (log_.is_on()) log_.note(trace::event_kind::unpark);
+            update_observed();
             now = steady_clock::now();
         }
         if (has_work()) {

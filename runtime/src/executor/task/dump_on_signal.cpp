@@ -15,6 +15,7 @@
 #include <eddy/task/dump_tasks.hpp>
 
 #include "executor/task/endless_wait.hpp"
+#include "executor/task/event_log.hpp"
 #include "sys/signals.hpp"
 #include "sys/thread.hpp"
 
@@ -49,6 +50,7 @@ result<void> start(int number) noexcept {
         for (;;) {
             sys::wait_for_ring(rings);
             print_tasks();
+            write_recorded_file();
         }
     });
     if (thread) {

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: MIT
+#include "executor/task/event_log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/call_site.hpp>
+#include <eddy/runtime/recording.hpp>
+
+#include "executor/task/own_tasks.hpp"
+#include "sys/crash.hpp"
+#include "sys/fork.hpp"
+#include "sys/output_file.hpp"
+#include "sys/static_mutex.hpp"
+#include "sys/this_process.hpp"
+#include "sys/ticks.hpp"
+#include "trace/event_ring.hpp"
+#include "trace/perfetto.hpp"
+
+namespace eddy::trace {
+
+extern "C" {
+EDDY_PROBE_SEMAPHORE
+}
+
+}  // namespace eddy::trace
+
+namespace eddy::detail {
+
+/// The ring of a worker or an event loop. Tracks are in a list that only grows, so that a signal handler can walk it
+/// without a lock. The track of an executor that has ended keeps its events until another executor needs it.
+struct recorded_track {
+    explicit recorded_track(std::size_t capacity) : ring(capacity) {}
+
+    trace::event_ring ring;
+    std::array<char, 48> name{};
+    recorded_track* next = nullptr;
+    std::uint64_t left_at = 0;  // under the lock; 0 while an executor uses the track
+};
+
+namespace {
+
+using trace::event;
+using trace::event_kind;
+
+// Tracks of executors that have ended, up to this number, keep their events when an executor is made.
+constexpr std::size_t most_left_tracks = 16;
+
+using file_name = std::array<char, 1024>;
+
+constinit sys::static_mutex<std::mutex> recorder_lock;
+
+/// What start_recording() has set, and the tracks. Changed under the lock; a signal handler reads it.
+struct recorder {
+    std::atomic<bool> is_started{false};
+    std::size_t capacity = 0;
+    file_name file{};
+    trace::time_scale began;  // the first reading of both clocks
+    std::atomic<recorded_track*> tracks{nullptr};
+    std::size_t users = 0;  // executors that record
+    std::uint64_t leaves = 0;
+    std::atomic<recorded_track*> elsewhere{nullptr};  // of threads that are no workers
+};
+constinit recorder recording;
+constinit std::atomic_flag elsewhere_lock;  // of the writers of `elsewhere`
+
+[[maybe_unused]] const bool recorder_held_during_forks = [] {
+    sys::hold_during_forks([] { recorder_lock.lock(); }, [] { recorder_lock.unlock(); },
+                           [] { recorder_lock.unlock(); });
+    return true;
+}();
+
+std::uint64_t now_ns() noexcept {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());
+}
+
+// ---- Writing ----
+
+std::string_view base_name(std::string_view path) noexcept { return path.substr(path.find_last_of("/\\") + 1); }
+
+/// Writes "file.cpp:17", without a function that may allocate.
+std::string_view text_of_place(std::uint64_t place, std::span<char> into) noexcept {
+    // SAFETY: note_spawn() has stored the address of a record of the compiler.
+    const auto where = source_location_of(reinterpret_cast<call_site>(place));  // NOLINT
+    const std::string_view file = base_name(where.file_name());
+    std::size_t size = std::min(file.size(), into.size() - 12);
+    std::memcpy(into.data(), file.data(), size);
+    into[size++] = ':';
+    std::array<char, 10> digits;
+    std::size_t count = 0;
+    std::uint32_t line = where.line();
+    do digits[count++] = static_cast<char>('0' + line % 10);
+    while ((line /= 10) != 0);
+    while (count != 0) into[size++] = digits[--count];
+    return {into.data(), size};
+}
+
+class file_sink final : public trace::byte_sink {
+public:
+    explicit file_sink(const char* path) noexcept : file(path) {}
+    void write(std::span<const std::byte> bytes) override { file.write(bytes); }
+
+    sys::output_file file;
+};
+
+/// Calls `each` with the events of a track, oldest first, in pieces.
+template <class Each>
+void for_each_event(const recorded_track& track, Each each) {
+    std::array<event, 256> piece;
+    const std::uint64_t end = track.ring.recorded();
+    std::uint64_t next = end < track.ring.capacity() ? 0 : end - track.ring.capacity();
+    while (next < end)
+        for (const event& one : track.ring.copy(next, end, piece)) each(one);
+}
+
+template <class Each>
+void for_each_track(Each each) {
+    // acquire: pairs with the release in add_track(), so that the object is complete.
+    for (recorded_track* one = recording.tracks.load(std::memory_order_acquire); one != nullptr; one = one->next)
+        each(*one);
+}
+
+/// Writes all tracks. Calls only functions that signal-safety(7) allows.
+result<void> write_tracks(const char* path, std::span<const trace::task_label> labels) noexcept {
+    file_sink into(path);
+    trace::time_scale scale = recording.began;
+    const std::uint64_t ticks = sys::ticks() - scale.ticks;
+    const std::uint64_t now = now_ns();
+    if (ticks != 0) scale.ns_per_tick = static_cast<double>(now - scale.ns) / static_cast<double>(ticks);
+    const trace::file_facts about{sys::process_id(), sys::program_name(), scale, labels, &text_of_place};
+    trace::perfetto_writer writer(about, into);
+    for_each_track([&](const recorded_track& track) {
+        writer.begin_track(track.name.data());
+        for_each_event(track, [&](const event& one) { writer.add(one); });
+        writer.end_track(track.left_at == 0 ? now : 0);
+    });
+    return into.file.finish();
+}
+
+/// The names of tasks, or where they were spawned: by the events, and by the tasks that exist.
+std::unordered_map<std::uint64_t, std::string> names_of_tasks() {
+    std::unordered_map<std::uint64_t, std::string> names;
+    for_each_track([&](const recorded_track& track) {
+        std::optional<trace::spawned> last;
+        const auto add = [&] {
+            if (!last) return;
+            std::array<char, 200> text;
+            if (const auto name = last->name(); !name.empty()) {
+                names.emplace(last->task, name);
+            } else if (last->place != 0) {
+                names.emplace(last->task, text_of_place(last->place, text));
+            }
+            last.reset();
+        };
+        for_each_event(track, [&](const event& one) {
+            if (last && last->add(one)) return;
+            add();
+            if (one.kind() == event_kind::spawn) last.emplace().task = one.task();
+        });
+        add();
+    });
+    if (const auto tree = read_own_tasks()) {
+        for (const inspect::executor& each : tree->executors)
+            for (const inspect::task& one : each.tasks) {
+                std::string& name = names[one.id != 0 ? one.id : (one.at | unnumbered)];
+                if (!one.name.empty()) name = one.name;
+                if (name.empty() && one.spawned_at != nullptr)
+                    name = std::string(base_name(one.spawned_at->file)) + ":" + std::to_string(one.spawned_at->line);
+            }
+    }
+    return names;
+}
+
+/// Writes all tracks, with the names of the tasks.
+/// Preconditions: recorder_lock is held.
+result<void> write_with_names(const char* path) noexcept try {
+    const auto names = names_of_tasks();
+    std::vector<trace::task_label> labels;
+    labels.reserve(names.size());
+    for (const auto& [task, name] : names) labels.push_back({task, name});
+    std::ranges::sort(labels, {}, &trace::task_label::task);
+    return write_tracks(path, labels);
+} catch (const std::exception&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+/// Writes into the recording's file, with `ending` behind its name.
+/// Preconditions: recorder_lock is held.
+void write_own_file(std::string_view ending) noexcept {
+    file_name path = recording.file;
+    const std::size_t size = std::strlen(path.data());
+    if (size == 0 || size + ending.size() >= path.size()) return;
+    std::memcpy(path.data() + size, ending.data(), ending.size());
+    if (const auto written = write_with_names(path.data()); !written)
+        std::fprintf(stderr, "eddy: the recording was not written to %s: %s\n", path.data(),
+                     written.error().message().c_str());
+}
+
+// ---- Starting ----
+
+/// Copies a file name, with the number of the process for "%p".
+file_name with_process(std::string_view from) noexcept {
+    file_name made{};
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < from.size() && size < made.size() - 16; ++i) {
+        if (from.substr(i, 2) != "%p") {
+            made[size++] = from[i];
+            continue;
+        }
+        ++i;
+        size += static_cast<std::size_t>(std::snprintf(made.data() + size, 12, "%u", sys::process_id()));
+    }
+    return made;
+}
+
+void write_at_exit() noexcept {
+    const std::lock_guard guard(recorder_lock);
+    if (recording.users != 0) write_own_file("");
+}
+
+/// Preconditions: recorder_lock is held.
+void start(std::string_view file, std::size_t events) noexcept {
+    recording.capacity = std::bit_ceil(std::max<std::size_t>(events, 16));
+    recording.file = with_process(file);
+    if (recording.began.ns == 0) recording.began = {sys::ticks(), now_ns(), 1};
+    // relaxed: under the lock. Without it, only as a hint.
+    const bool was_started = recording.is_started.exchange(true, std::memory_order_relaxed);
+    if (recording.file[0] == '\0') return;
+    sys::on_crash([]() noexcept {
+        if (!sys::is_forked_child()) static_cast<void>(write_tracks(recording.file.data(), {}));
+    });
+    if (!was_started) static_cast<void>(std::atexit([] { write_at_exit(); }));
+}
+
+/// Starts the recording that EDDY_TRACE asks for, once.
+/// Preconditions: recorder_lock is held.
+void start_by_environment() noexcept {
+    static constinit bool is_done = false;
+    if (std::exchange(is_done, true)) return;
+    const char* const chosen = std::getenv("EDDY_TRACE");  // NOLINT(concurrency-mt-unsafe): read only
+    if (chosen == nullptr || *chosen == '\0' || recording.capacity != 0) return;
+    start(chosen, recording_options().events);
+}
+
+// ---- Tracks ----
+
+/// Returns the track that was left first, if there are many, else a new one; null without memory.
+/// Preconditions: recorder_lock is held.
+recorded_track* take_track() noexcept {
+    std::size_t left = 0;
+    recorded_track* oldest = nullptr;
+    for_each_track([&](recorded_track& one) {
+        if (one.left_at == 0) return;
+        ++left;
+        if (oldest == nullptr || one.left_at < oldest->left_at) oldest = &one;
+    });
+    if (left >= most_left_tracks) return oldest;
+    try {
+        auto* const made = new recorded_track(recording.capacity);
+        made->next = recording.tracks.load(std::memory_order_relaxed);  // relaxed: changed under the lock
+        // release: pairs with the acquire in for_each_track().
+        recording.tracks.store(made, std::memory_order_release);
+        return made;
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
+recorded_track* join_recording(const char* kind, std::uint64_t number = 0, std::uint64_t runtime = 0) noexcept {
+    const std::lock_guard guard(recorder_lock);
+    start_by_environment();
+    if (recording.capacity == 0) return nullptr;
+    recorded_track* const track = take_track();
+    if (track == nullptr) return nullptr;
+    ++recording.users;
+    track->left_at = 0;
+    const auto write = [&](const char* format, auto... numbers) {
+        static_cast<void>(std::snprintf(track->name.data(), track->name.size(), format, kind, numbers...));
+    };
+    using number_type = unsigned long long;
+    if (runtime != 0) {
+        write("%s %llu of runtime %llu", static_cast<number_type>(number), static_cast<number_type>(runtime));
+    } else if (number != 0) {
+        write("%s %llu", static_cast<number_type>(number));
+    } else {
+        write("%s");
+    }
+    return track;
+}
+
+// ---- Events ----
+
+/// The probe of an event. Each probe is in one place of the program.
+[[gnu::noinline]] void fire_probe(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
+    switch (kind) {
+    case event_kind::none:
+    case event_kind::spawn:
+    case event_kind::place:
+    case event_kind::name: return;
+    case event_kind::poll_begin: EDDY_PROBE(poll_begin, task, detail, 0); return;
+    case event_kind::poll_end: EDDY_PROBE(poll_end, task, detail, 0); return;
+    case event_kind::wake: EDDY_PROBE(wake, task, detail, 0); return;
+    case event_kind::steal: EDDY_PROBE(steal, task, detail, 0); return;
+    case event_kind::park: EDDY_PROBE(park, task, detail, 0); return;
+    case event_kind::unpark: EDDY_PROBE(unpark, task, detail, 0); return;
+    case event_kind::io_event: EDDY_PROBE(io_event, task, detail, 0); return;
+    case event_kind::timer: EDDY_PROBE(timer, task, detail, 0); return;
+    case event_kind::stall: EDDY_PROBE(stall, task, detail, 0); return;
+    }
+}
+
+/// The task, the file's name, and the line.
+[[gnu::noinline]] void fire_spawn_probe(const spawned_task& task) noexcept {
+    const auto file = reinterpret_cast<std::uintptr_t>(task.spawned_at.file_name());
+    EDDY_PROBE(spawn, number_in_log(task), file, task.spawned_at.line());
+}
+
+void record(trace::event_ring& ring, event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
+    ring.record(event::make(kind, task, detail, sys::ticks()));
+}
+
+void record_spawn(trace::event_ring& ring, const spawned_task& task) noexcept {
+    record(ring, event_kind::spawn, number_in_log(task), 0);
+    ring.record(event::place(reinterpret_cast<std::uintptr_t>(call_site_of(task.spawned_at))));
+    std::string_view name = task.ops().name(task).substr(0, 3 * event::name_bytes);
+    for (; !name.empty(); name.remove_prefix(std::min(name.size(), event::name_bytes))) ring.record(event::name(name));
+}
+
+/// Calls `add` with the ring of the threads that are no workers, if there is a recording.
+template <class Add>
+void add_elsewhere(Add add) noexcept {
+    // relaxed: only a hint.
+    if (!recording.is_started.load(std::memory_order_relaxed) || sys::is_forked_child()) return;
+    // acquire: pairs with the release below, and with that in join_recording() for a new track.
+    while (elsewhere_lock.test_and_set(std::memory_order_acquire)) yield_thread();
+    if (recording.elsewhere.load(std::memory_order_relaxed) == nullptr) {
+        recording.elsewhere.store(join_recording("other threads"), std::memory_order_relaxed);
+        if (recording.elsewhere.load(std::memory_order_relaxed) != nullptr) {
+            const std::lock_guard guard(recorder_lock);
+            --recording.users;  // it is used by no executor
+        }
+    }
+    if (auto* const track = recording.elsewhere.load(std::memory_order_relaxed)) add(track->ring);
+    elsewhere_lock.clear(std::memory_order_release);
+}
+
+}  // namespace
+
+event_log::event_log(const char* kind, std::uint64_t number, std::uint64_t runtime) noexcept
+    : track_(join_recording(kind, number, runtime)) {}
+
+event_log::~event_log() {
+    if (track_ == nullptr || sys::is_forked_child()) return;
+    const std::lock_guard guard(recorder_lock);
+    track_->left_at = ++recording.leaves;
+    if (--recording.users == 0) write_own_file("");
+}
+
+void event_log::note(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
+    if (track_ != nullptr) record(track_->ring, kind, task, detail);
+    if (trace::are_probes_used()) [[unlikely]]
+        fire_probe(kind, task, detail);
+}
+
+void event_log::note_spawn(const spawned_task& task) noexcept {
+    if (track_ != nullptr) record_spawn(track_->ring, task);
+    if (trace::are_probes_used()) [[unlikely]]
+        fire_spawn_probe(task);
+}
+
+bool is_noted_elsewhere() noexcept {
+    // relaxed: only a hint.
+    return recording.is_started.load(std::memory_order_relaxed) || trace::are_probes_used();
+}
+
+void note_elsewhere(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
+    add_elsewhere([&](trace::event_ring& ring) { record(ring, kind, task, detail); });
+    if (trace::are_probes_used()) fire_probe(kind, task, detail);
+}
+
+void note_spawn_elsewhere(const spawned_task& task) noexcept {
+    add_elsewhere([&](trace::event_ring& ring) { record_spawn(ring, task); });
+    if (trace::are_probes_used()) fire_spawn_probe(task);
+}
+
+void note_stall(std::uint64_t task, std::uint64_t ms) noexcept {
+    note_elsewhere(event_kind::stall, task, ms);
+    const std::lock_guard guard(recorder_lock);
+    if (recording.capacity != 0) write_own_file(".stall");
+}
+
+void write_recorded_file() noexcept {
+    const std::lock_guard guard(recorder_lock);
+    if (recording.capacity != 0) write_own_file("");
+}
+
+}  // namespace eddy::detail
+
+namespace eddy {
+
+void start_recording(const recording_options& options) {
+    const std::lock_guard guard(detail::recorder_lock);
+    detail::start(options.file, options.events);
+}
+
+result<void> write_recording(const std::string& file) noexcept {
+    const std::lock_guard guard(detail::recorder_lock);
+    const char* const path = file.empty() ? detail::recording.file.data() : file.c_str();
+    if (*path == '\0') return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    return detail::write_with_names(path);
+}
+
+}  // namespace eddy
