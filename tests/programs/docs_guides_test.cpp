@@ -250,6 +250,24 @@ TEST(DocsGuides, DumpPrintsWhereTasksWait) {
     EXPECT_TRUE(printed.contains("waits for a mutex")) << printed;
 }
 
+TEST(DocsGuides, StallHandlerReceivesTheReport) {
+    std::string reported;
+    {
+        // docs: on_stall
+        auto core = eddy::core::builder()
+                        .stall_limit(20ms)
+                        .on_stall([&](const eddy::stall_report& stall) { reported = stall.text; })
+                        .build()
+                        .value();
+        // docs: end
+        core.run([&]() -> task<void> {
+            while (core.metrics().stalls() == 0) continue;
+            co_return;
+        });
+    }
+    EXPECT_TRUE(reported.empty() || reported.starts_with("eddy: a task has occupied its thread for ")) << reported;
+}
+
 TEST(DocsGuides, UncaughtExceptionNamesTheSpawn) {
     std::string seen;
     // docs: on_uncaught

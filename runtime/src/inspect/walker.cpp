@@ -82,6 +82,18 @@ public:
         return std::move(tree_);
     }
 
+    task_tree read_polled(address at, address innermost) {
+        task& made = tree_.executors.emplace_back().tasks.emplace_back();
+        made.at = at;
+        made.is = task_status::running;
+        made.work.is = stack::status::polled;
+        made.id = memory_.word(at + table_.task_id).value_or(0);
+        read_title(made);
+        const address root = memory_.word(at + table_.task_root).value_or(0);
+        if (root == 0 || innermost == 0 || !read_frames(root, innermost, made.work.frames)) made.work.frames.clear();
+        return std::move(tree_);
+    }
+
 private:
     /// A task that was found in a list.
     struct found_task {
@@ -251,9 +263,7 @@ private:
                                                  : task_status::waits;
         made.is_cancelled = (*state & table_.cancelled) != 0;
         if (table_.task_started != no_offset) made.started = memory_.word(made.at + table_.task_started);
-        made.spawned_at = place_at(memory_.word(made.at + table_.task_spawned_at).value_or(0));
-        const address ops = memory_.word(made.at + table_.task_ops).value_or(0);
-        made.name = name_of(made.at, ops);
+        const address ops = read_title(made);
         made.is_detached = (remote & (table_.joined | table_.background)) == 0 && !is_owned(ops);
         made.work = {};  // of an earlier attempt
         if (made.is == task_status::running) {
@@ -266,6 +276,14 @@ private:
         branches_left_ = most_branches;
         const address root = check_later(made.at + table_.task_root);
         made.work = root != 0 ? stack_of(root) : work_of(made.at, ops);
+    }
+
+    /// Reads what does not change, and returns the address of the task's operations.
+    address read_title(task& into) {
+        into.spawned_at = place_at(memory_.word(into.at + table_.task_spawned_at).value_or(0));
+        const address ops = memory_.word(into.at + table_.task_ops).value_or(0);
+        into.name = name_of(into.at, ops);
+        return ops;
     }
 
     /// Returns a word, or 0. The task is read again unless the word has the same value when all tasks have been read.
@@ -564,9 +582,7 @@ private:
     std::vector<std::optional<std::uint64_t>> values_;
 };
 
-}  // namespace
-
-std::expected<task_tree, std::string> read_tasks(target_memory& memory, address table) {
+std::expected<debug_table, std::string> read_table(target_memory& memory, address table) {
     debug_table found;
     piece whole{table, std::as_writable_bytes(std::span(&found, 1))};
     memory.read(std::span(&whole, 1));
@@ -581,7 +597,22 @@ std::expected<task_tree, std::string> read_tasks(target_memory& memory, address 
         return std::unexpected("the program uses eddy " + version + ", whose debug table has format " +
                                std::to_string(found.format) + ", and this reader knows format " +
                                std::to_string(current_format) + ": use the program `eddy` of eddy " + version);
-    return walker(memory, found).read();
+    return found;
+}
+
+}  // namespace
+
+std::expected<task_tree, std::string> read_tasks(target_memory& memory, address table) {
+    const auto found = read_table(memory, table);
+    if (!found) return std::unexpected(found.error());
+    return walker(memory, *found).read();
+}
+
+std::expected<task_tree, std::string> read_polled_task(target_memory& memory, address table, address task,
+                                                       address innermost) {
+    const auto found = read_table(memory, table);
+    if (!found) return std::unexpected(found.error());
+    return walker(memory, *found).read_polled(task, innermost);
 }
 
 std::string function_name(const std::string& signature) {

@@ -19,6 +19,12 @@ namespace eddy::inspect {
 /// of the debug_table. Errors: a sentence, if the table has another format.
 [[nodiscard]] std::expected<task_tree, std::string> read_tasks(target_memory& memory, address table);
 
+/// Reads a task of this process that is being polled, so that its coroutines cannot be found by the task. The innermost
+/// one has the frame at `innermost`; if that is 0, or the frame has ended meanwhile, the task has no frames in the
+/// result. The tree has one executor, with this task only. Errors: as read_tasks().
+[[nodiscard]] std::expected<task_tree, std::string> read_polled_task(target_memory& memory, address table, address task,
+                                                                     address innermost);
+
 /// Shortens the text of a function in a std::source_location to its name: without its return type and parameters.
 [[nodiscard]] std::string function_name(const std::string& signature);
 

@@ -10,6 +10,7 @@
 #include "executor/blocking/blocking.hpp"
 #include "executor/task/dump_on_signal.hpp"
 #include "executor/task/spawned_task.hpp"
+#include "executor/task/stall_watch.hpp"
 #include "sys/word_wait.hpp"
 
 // What the library does instead of using another thread, in a build without threads.
@@ -37,6 +38,14 @@ result<void> submit_blocking(blocking_job& job) noexcept { return run_here(job);
 
 /// EDDY_DUMP needs a thread.
 void start_dumps_on_signal() noexcept {}
+
+// So does the watchdog of stalls.
+stall_watch::stall_watch(const stall_settings&, const void* polls)
+    : polls_(polls), limit_(0), executor_(0), is_on_(false) {}
+stall_watch::~stall_watch() = default;
+void stall_watch::watch_this_thread() noexcept {}
+void stall_watch::wake_watchdog() noexcept {}
+stall_counters stall_watch::counters() const noexcept { return {}; }
 
 void wait_without_threads() noexcept {
     fatal_misuse(

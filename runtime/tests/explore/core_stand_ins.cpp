@@ -11,6 +11,7 @@
 #include "executor/task/event_log.hpp"
 #include "executor/task/leaks.hpp"
 #include "executor/task/registry.hpp"
+#include "executor/task/stall_watch.hpp"
 #include "executor/task/uncaught.hpp"
 #include "explore/core_stand_ins.hpp"
 #include "reactor/drivers/tick_error.hpp"
@@ -59,6 +60,13 @@ event_log::event_log(const char*, std::uint64_t, std::uint64_t) noexcept : track
 event_log::~event_log() = default;
 void event_log::note(trace::event_kind, std::uint64_t, std::uint64_t) noexcept { std::abort(); }
 void event_log::note_spawn(const spawned_task&) noexcept { std::abort(); }
+// Stalls have clocks.
+stall_watch::stall_watch(const stall_settings&, const void* polls)
+    : polls_(polls), limit_(0), executor_(0), is_on_(false) {}
+stall_watch::~stall_watch() = default;
+void stall_watch::watch_this_thread() noexcept {}
+void stall_watch::wake_watchdog() noexcept {}
+stall_counters stall_watch::counters() const noexcept { return {}; }
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,

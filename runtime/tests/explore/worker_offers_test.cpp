@@ -22,6 +22,7 @@ using eddy::detail::idle_workers;
 using eddy::detail::offered_child;
 using eddy::detail::pool;
 using eddy::detail::spawned_task;
+using eddy::detail::stall_settings;
 using eddy::detail::worker;
 using explore::check;
 
@@ -61,8 +62,8 @@ unsigned wakes_of_offer(worker& by, offered_child& child) {
 TEST(ExploreWorkerOffers, OfferWakesAgainAfterOneWasTaken) {
     EXPECT_TRUE(explore::holds([] {
         const auto of = std::make_unique<two_workers>();
-        const auto own = std::make_unique<worker>(of->get(), 0, nullptr, false, 1, false);
-        const auto other = std::make_unique<worker>(of->get(), 1, nullptr, false, 1, false);
+        const auto own = std::make_unique<worker>(of->get(), 0, nullptr, false, 1, false, stall_settings());
+        const auto other = std::make_unique<worker>(of->get(), 1, nullptr, false, 1, false, stall_settings());
         offered_child child{[](offered_child&) noexcept {}};
         unsigned wakes = 0;
         for (int i = 0; i < 100; ++i) {

@@ -138,6 +138,8 @@ struct context_access {
         return cx.depth_ >= start && (cx.depth_ -= start, true);
     }
     static void set_call_site(context& cx, call_site where) noexcept { cx.where_ = where; }
+    /// Returns the address of the call site, without an access: for readers on other threads.
+    [[nodiscard]] static const call_site* call_site_in(const context& cx) noexcept { return &cx.where_; }
 };
 
 /// Called for an exception that leaves the coroutine. Ends the process with a message if the coroutine is not being

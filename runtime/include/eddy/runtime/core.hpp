@@ -23,6 +23,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/runtime/reactor.hpp>
 #include <eddy/runtime/runtime_hooks.hpp>
+#include <eddy/runtime/stall_report.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
 namespace eddy {
@@ -274,6 +275,22 @@ public:
         return *this;
     }
 
+    /// Sets how long one poll of a task may last before it is reported as a stall; see
+    /// runtime_builder::stall_limit(). The default is 250 ms; 0 switches it off.
+    /// Errors: throws `misuse` for a negative duration.
+    core_builder& stall_limit(std::chrono::nanoseconds limit,
+                              std::source_location where = std::source_location::current()) {
+        if (limit < limit.zero())
+            throw misuse("stall_limit() takes no negative duration: pass 0 to switch it off", where);
+        stall_limit_ = limit;
+        return *this;
+    }
+    /// Sets the function that receives reports of stalls instead of standard error; see runtime_builder::on_stall().
+    core_builder& on_stall(stall_handler handler) {
+        on_stall_ = std::move(handler);
+        return *this;
+    }
+
     /// Each of the following functions sets one callback; see the members of runtime_hooks.
     core_builder& on_thread_park(std::function<void()> f) {
         hooks_.before_park = std::move(f);
@@ -317,6 +334,8 @@ private:
     std::optional<std::uint64_t> seed_;
     bool poll_time_histogram_ = false;
     bool report_deadlocks_ = false;
+    std::chrono::nanoseconds stall_limit_ = default_stall_limit;
+    stall_handler on_stall_;
     runtime_hooks hooks_;
     uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;

@@ -42,8 +42,15 @@ class core_metrics {
 public:
     /// For the library.
     core_metrics(std::size_t alive, std::uint64_t polls, std::uint64_t turns, const io_metrics& io,
-                 const duration_histogram& poll_times = {}) noexcept
-        : alive_(alive), polls_(polls), turns_(turns), io_(io), poll_times_(poll_times) {}
+                 const duration_histogram& poll_times = {}, std::uint64_t stalls = 0,
+                 const duration_histogram& stall_times = {}) noexcept
+        : alive_(alive),
+          polls_(polls),
+          turns_(turns),
+          io_(io),
+          poll_times_(poll_times),
+          stalls_(stalls),
+          stall_times_(stall_times) {}
 
     /// Returns the number of tasks that have not ended.
     [[nodiscard]] std::size_t alive_tasks() const noexcept { return alive_; }
@@ -55,6 +62,10 @@ public:
     [[nodiscard]] const io_metrics& io() const noexcept { return io_; }
     /// Returns the durations of polls. Empty unless core_builder::poll_time_histogram() was set.
     [[nodiscard]] const duration_histogram& poll_times() const noexcept { return poll_times_; }
+    /// Returns the number of stalls; see core_builder::stall_limit().
+    [[nodiscard]] std::uint64_t stalls() const noexcept { return stalls_; }
+    /// Returns the durations of stalls that have ended: the time for which each poll was measured.
+    [[nodiscard]] const duration_histogram& stall_times() const noexcept { return stall_times_; }
 
 private:
     std::size_t alive_;
@@ -62,6 +73,8 @@ private:
     std::uint64_t turns_;
     io_metrics io_;
     duration_histogram poll_times_;
+    std::uint64_t stalls_;
+    duration_histogram stall_times_;
 };
 
 /// A handle to an event loop for use on that loop's own thread: spawns tasks, and makes sockets that belong to the

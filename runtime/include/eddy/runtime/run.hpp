@@ -105,10 +105,11 @@ int exit_code(const T& value) {
 ///     auto rt = eddy::runtime::make().value();
 ///     rt.block_on(async_main());
 ///     std::move(rt).shutdown_timeout(5s);
+/// Polls that compute or block for more than 250 ms are reported on standard error; see runtime_builder::stall_limit().
 /// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for example because of a missing
 /// driver that EDDY_DRIVER names, or too many descriptors), prints the reason and returns 1.
 /// Lifetime: the future may borrow from the caller's stack. An lvalue is borrowed.
-/// Cost: makes a runtime: one thread and a few descriptors for each processor.
+/// Cost: makes a runtime: one thread and a few descriptors for each processor, and the thread of the stall watchdog.
 template <class F, bool Checks = detail::has_checks>
 int run(F&& main, std::source_location where = std::source_location::current()) {
     constexpr bool is_future = future<std::remove_cvref_t<F>> || detail::makes_main<F>;

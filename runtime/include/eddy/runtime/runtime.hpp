@@ -25,6 +25,7 @@
 #include <eddy/runtime/reactor.hpp>
 #include <eddy/runtime/runtime_hooks.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
+#include <eddy/runtime/stall_report.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
 namespace eddy {
@@ -366,6 +367,30 @@ public:
         report_deadlocks_ = enabled;
         return *this;
     }
+    /// Sets how long one poll of a task may last before it is reported as a stall. Tasks that compute or block without
+    /// a co_await make the other tasks of their thread wait. The report names the task, its coroutines and the
+    /// functions that run. It is printed on standard error, or passed to on_stall(), once for each place, then at most
+    /// once a minute. All stalls are counted: see worker_metrics::stalls. The default is 250 ms; 0 switches it off. The
+    /// environment variable EDDY_STALL overrides the limit: `0`, `100ms`, `2s`.
+    ///
+    /// The watchdog is a thread of the process. It starts with the first runtime or event loop that runs, and sleeps
+    /// while none runs. It interrupts a stalled thread once for each report, by SIGURG, unless the program handles that
+    /// signal: calls that do not restart, such as sleep(3), return EINTR. Nothing is reported while a debugger is
+    /// attached, in a forked child, and on other systems than Linux. Errors: throws `misuse` for a negative duration.
+    /// Cost: none for a poll. While threads run, the watchdog looks at them 32 times a second.
+    runtime_builder& stall_limit(std::chrono::nanoseconds limit,
+                                 std::source_location where = std::source_location::current()) {
+        if (limit < limit.zero())
+            throw misuse("stall_limit() takes no negative duration: pass 0 to switch it off", where);
+        stall_limit_ = limit;
+        return *this;
+    }
+    /// Sets the function that receives reports of stalls instead of standard error. It is called on the thread of the
+    /// watchdog; see stall_handler.
+    runtime_builder& on_stall(stall_handler handler) {
+        on_stall_ = std::move(handler);
+        return *this;
+    }
     /// Sets the seed of the workers' random numbers: the order in which they steal from each other, and the branch with
     /// which a select begins.
     runtime_builder& rng_seed(std::uint64_t seed) noexcept {
@@ -436,6 +461,8 @@ private:
     bool shutdown_on_uncaught_ = false;
     bool poll_time_histogram_ = false;
     bool report_deadlocks_ = false;
+    std::chrono::nanoseconds stall_limit_ = default_stall_limit;
+    stall_handler on_stall_;
     std::uint64_t seed_ = 0x9e3779b97f4a7c15u;
     runtime_hooks hooks_;
 };

@@ -25,6 +25,8 @@ struct worker_metrics {
     std::size_t sources = 0;           ///< descriptors in its driver now; 0 if it shares that of the worker before it
     io_metrics io;                     ///< the counters of its driver; 0 if it shares that of the worker before it
     duration_histogram poll_times;     ///< durations of polls; empty unless runtime_builder::poll_time_histogram(true)
+    std::uint64_t stalls = 0;          ///< polls that lasted too long; see runtime_builder::stall_limit()
+    duration_histogram stall_times;    ///< durations of stalls that have ended: the time for which each was measured
 
     /// Constructs zeros.
     worker_metrics() noexcept {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice
@@ -59,6 +61,7 @@ public:
     [[nodiscard]] std::uint64_t steals() const noexcept { return sum(&worker_metrics::steals); }
     [[nodiscard]] std::uint64_t overflows() const noexcept { return sum(&worker_metrics::overflows); }
     [[nodiscard]] std::uint64_t parks() const noexcept { return sum(&worker_metrics::parks); }
+    [[nodiscard]] std::uint64_t stalls() const noexcept { return sum(&worker_metrics::stalls); }
     [[nodiscard]] io_metrics io() const noexcept {
         io_metrics all;
         for (const auto& each : workers_) {
@@ -74,6 +77,12 @@ public:
     [[nodiscard]] duration_histogram poll_times() const noexcept {
         duration_histogram all;
         for (const auto& each : workers_) all += each.poll_times;
+        return all;
+    }
+    /// Returns the sum of all workers' histograms; see worker_metrics::stall_times.
+    [[nodiscard]] duration_histogram stall_times() const noexcept {
+        duration_histogram all;
+        for (const auto& each : workers_) all += each.stall_times;
         return all;
     }
 

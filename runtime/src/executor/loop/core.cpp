@@ -117,6 +117,7 @@ result<core> core_builder::build(std::source_location where) const noexcept try 
     chosen.on_unobserved_error = on_unobserved_error_;
     chosen.on_leaks = on_leaks_ ? *on_leaks_ : detail::leak_handler_by_environment();
     chosen.seed = seed_;
+    chosen.stalls = {stall_limit_, on_stall_};
     if (detail::has_any(hooks_) || poll_time_histogram_) {
         chosen.observes = std::make_unique<detail::core_shared::observer>();
         chosen.observes->hooks = detail::guarded(hooks_);

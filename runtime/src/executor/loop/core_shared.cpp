@@ -40,8 +40,10 @@ public:
         this_thread.poll_entry = this;  // the polls use native stack below this object
         this_thread.stops_other_loops = when == ends::with_work;
         if (loop.random_) std::swap(random_here, *loop.random_);
+        loop.stalls_.begin_run();
     }
     ~entered() {
+        checked_->stalls_.end_run();
         // Submits what the tasks have written, because the thread may not run the loop again soon.
         if (checked_->io() != nullptr) checked_->io()->flush_ring();
         this_thread.running_loop = nullptr;
@@ -66,7 +68,9 @@ core_shared::core_shared(settings&& chosen)
       buffers_(new buffer_pool),
       owner_(this_thread_mark()),
       // relaxed: the numbers must only be distinct.
-      id_(next_core_id.fetch_add(1, std::memory_order_relaxed)) {
+      id_(next_core_id.fetch_add(1, std::memory_order_relaxed)),
+      stalls_({settings_.stalls.limit, settings_.stalls.on_stall, 2 * id_ + 1}, &polls_) {
+    stalls_.watch_this_thread();
     forget_wakers_in_children();
     if (settings_.start_paused) time_->pause();
     if (settings_.seed) random_.emplace(*settings_.seed);
@@ -85,8 +89,14 @@ void core_shared::release() noexcept {
 }
 
 core_metrics core_shared::metrics() const noexcept {
-    return {live_.size(), polls_, turns_, io() != nullptr ? io()->metrics() : io_metrics(),
-            settings_.observes != nullptr ? settings_.observes->poll_times : duration_histogram()};
+    const stall_counters stalls = stalls_.counters();
+    return {live_.size(),
+            polls_,
+            turns_,
+            io() != nullptr ? io()->metrics() : io_metrics(),
+            settings_.observes != nullptr ? settings_.observes->poll_times : duration_histogram(),
+            stalls.stalls,
+            stalls.times};
 }
 
 void core_shared::run_until(spawned_task& main, const bool& done, std::source_location where) try {
@@ -208,7 +218,9 @@ void core_shared::sleep(max_wait limit) {
     flush_freed_blocks();
     if (!inbound_.mark_parked()) limit = std::chrono::nanoseconds::zero();
     if (log_.is_on()) log_.note(trace::event_kind::park);
+    stalls_.end_run();
     look_at_driver(limit);
+    stalls_.begin_run();
     if (log_.is_on()) log_.note(trace::event_kind::unpark);
 }
 

@@ -23,6 +23,7 @@
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/event_log.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/task/stall_watch.hpp"
 #include "io/buffer_pool.hpp"
 #include "reactor/io_handle.hpp"
 #include "time/time_driver.hpp"
@@ -57,6 +58,7 @@ public:
         leak_handler on_leaks;
         std::unique_ptr<observer> observes;  ///< null if there are no hooks and no histogram
         std::optional<std::uint64_t> seed;   ///< of the random numbers of the tasks
+        stall_settings stalls;
     };
 
     explicit core_shared(settings&& chosen);
@@ -206,6 +208,7 @@ private:
     std::uint64_t polls_ = 0;
     std::uint64_t turns_ = 0;
     endless_wait endless_wait_{*this};
+    stall_watch stalls_;
     std::source_location run_at_;                                              // the last call that has run the loop
     listed_executor listed_{inspect::executor_kind::loop, id_, live_.ring()};  // last: it is destroyed first
 };

@@ -119,10 +119,11 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       listed_(inspect::executor_kind::pool, id_, lists_[0].ring(), drivers.size() + lists_for_others,
               sizeof(task_list)) {
     const bool shares_io = drivers.size() > 1 && drivers[0] != nullptr && drivers[0] == drivers[1];
+    const stall_settings stalls{chosen.stall_limit_, chosen.on_stall_, 2 * id_};
     for (auto& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
         workers_.push_back(std::make_unique<worker>(*this, index, std::move(driver), shares_io, chosen.seed_,
-                                                    chosen.poll_time_histogram_));
+                                                    chosen.poll_time_histogram_, stalls));
     }
     forget_wakers_in_children();
     threads_.reserve(workers_.size());
@@ -344,6 +345,9 @@ runtime_metrics pool::metrics() const {
         one.busy = std::chrono::nanoseconds(counted.busy_ns.load(std::memory_order_relaxed));
         one.queued = each->queued();
         one.poll_times = each->statistics().poll_times();
+        const stall_counters stalls = each->stalls().counters();
+        one.stalls = stalls.stalls;
+        one.stall_times = stalls.times;
         if (each->io() != last_io) {  // workers that share a driver follow each other
             last_io = each->io();
             one.sources = last_io->load();

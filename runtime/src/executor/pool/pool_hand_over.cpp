@@ -63,6 +63,7 @@ bool pool::hand_over(worker& which) noexcept {
     // there. The next thread that runs a driver tick makes a new ring, and the sockets move to it.
     if (which.io() != nullptr) which.io()->retire_ring();
     this_thread.in_place_of = this;
+    which.stalls().end_run();  // the blocking call is no stall
     which.offer();
     // A job of an earlier call may still be queued although the worker was taken back. It takes the worker this time.
     if (which.has_thread_coming()) return true;
@@ -74,6 +75,7 @@ bool pool::hand_over(worker& which) noexcept {
     if (is_closing() && start_late_thread(which)) return true;
     static_cast<void>(which.thread_comes());
     if (!which.accept_offer()) return true;
+    which.stalls().begin_run();
     end_in_place(&which);
     return false;
 }

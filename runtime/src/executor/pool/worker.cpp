@@ -30,7 +30,8 @@ constexpr std::uint64_t wake_up_cost_ns = 20'000;
 
 }  // namespace
 
-worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times)
+worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times,
+               const stall_settings& stalls)
     : pool_(owner),
       index_(index),
       io_(std::move(io)),
@@ -41,7 +42,8 @@ worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::ui
       polls_to_look_(owner.event_interval()),
       polls_to_injected_(owner.global_interval()),
       random_(seed + index),
-      seed_(seed + index) {
+      seed_(seed + index),
+      stalls_(stalls, &statistics_.counters().polls) {
     update_observed();
 }
 
@@ -63,6 +65,8 @@ void worker::enter_thread() noexcept {
     // owner and unparks it. Without the lock each thread could miss the store of the other.
     time_->synchronize();
     random_here = random_numbers(seed_++);
+    stalls_.watch_this_thread();
+    stalls_.begin_run();
 }
 
 void worker::leave_thread() noexcept {
@@ -106,6 +110,7 @@ void worker::run() noexcept {
     give_up_queue();
     if (io_ != nullptr) io_->retire_ring();
     flush_freed_blocks();
+    stalls_.end_run();
     leave_thread();
     pool_.release(pool_references_.take_all());
     pool_.workers_have_left(1);

@@ -23,6 +23,7 @@
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/event_log.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/task/stall_watch.hpp"
 #include "reactor/io_handle.hpp"
 #include "time/time_driver.hpp"
 
@@ -58,7 +59,8 @@ public:
 
     /// `io` is null if the pool has no I/O. `shares_io`: other workers have the same driver. `seed` selects the random
     /// sequence of the worker.
-    worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times);
+    worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times,
+           const stall_settings& stalls);
     ~worker();
 
     /// Runs tasks until the pool closes, or until another thread has taken over the worker.
@@ -110,6 +112,8 @@ public:
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] const worker_statistics& statistics() const noexcept { return statistics_; }
+    [[nodiscard]] const stall_watch& stalls() const noexcept { return stalls_; }
+    [[nodiscard]] stall_watch& stalls() noexcept { return stalls_; }
     /// Returns the number of queued tasks. May be out of date.
     [[nodiscard]] std::size_t queued() const noexcept {
         // relaxed: the pointer is only compared to null, for statistics.
@@ -199,6 +203,7 @@ private:
     time_point last_look_{};
     watchdog watchdog_{*this};
     endless_wait endless_wait_{*this};
+    stall_watch stalls_;
 };
 
 }  // namespace eddy::detail

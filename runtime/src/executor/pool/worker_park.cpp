@@ -97,7 +97,9 @@ void worker::park() noexcept {
     statistics_.note_park(parked_at);
     watchdog_.note_activity(parked_at);
     is_parking_ = true;
+    stalls_.end_run();
     const auto now = sleep_until_needed(parked_at);
+    stalls_.begin_run();
     is_parking_ = false;
     if (watchdog_.has_role()) watchdog_.resign();
     statistics_.note_start(now);

@@ -4,28 +4,16 @@
 #include <chrono>
 #include <cstdint>
 #include <source_location>
-#include <span>
 #include <string>
 
 #include "executor/task/acquired_record.hpp"
+#include "executor/task/process_memory.hpp"
 #include "executor/task/registry.hpp"
 #include "inspect/walker.hpp"
-#include "sys/own_memory.hpp"
 #include "sys/socket_text.hpp"
 
 namespace eddy::detail {
 namespace {
-
-class own_memory final : public inspect::target_memory {
-public:
-    void read(std::span<inspect::piece> pieces) override {
-        for (inspect::piece& one : pieces) {
-            // SAFETY: only the system uses the address.
-            const auto* const from = reinterpret_cast<const void*>(static_cast<std::uintptr_t>(one.from));  // NOLINT
-            one.is_read = sys::copy_own_memory(from, one.into);
-        }
-    }
-};
 
 std::string about_lock(inspect::address lock) {
     // SAFETY: the address is compared, and never dereferenced.
@@ -39,7 +27,7 @@ std::string about_lock(inspect::address lock) {
 }  // namespace
 
 std::expected<inspect::task_tree, std::string> read_own_tasks() {
-    own_memory memory;
+    process_memory memory;
     return inspect::read_tasks(memory, address_of_debug_table());
 }
 

@@ -124,6 +124,9 @@ public:
     }
 
 private:
+    friend class poll_reader;
+
+    // The watchdog of stalls reads these two from another thread.
     const spawned_task* task_ = nullptr;
     const polled_task* const outer_;
     mutable bool has_woken_itself_ = false;  // mutable: the objects are declared const

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#include "sys/thread_probe.hpp"
+
+namespace eddy::sys {
+
+int this_thread_number() noexcept { return 0; }
+std::optional<thread_sample> sample_thread(int) noexcept { return std::nullopt; }
+bool is_debugged() noexcept { return false; }
+thread_snapshot interrupt_thread(int) noexcept { return {}; }
+void without_signals(void (*start)()) noexcept { start(); }
+
+}  // namespace eddy::sys
