@@ -92,7 +92,7 @@ void expect_reports(const std::string& kind, std::size_t count) {
 
 TEST(InspectDeadlocks, EachCycleIsReported) { expect_reports("cycle", 60); }
 
-TEST(InspectDeadlocks, EachWaitThatCannotEndIsReported) { expect_reports("wait", 30); }
+TEST(InspectDeadlocks, EachWaitThatCannotEndIsReported) { expect_reports("wait", 31); }
 
 /// The line of the report, and the places below it.
 bool is_suspected(const captured_program& one) {

@@ -306,6 +306,12 @@ task<void> wait_after_thread_has_ended() {
     waits_below();
     co_await eddy::sync::notify().notified();
 }
+/// The report of the stall installs a handler for a signal.
+task<void> wait_after_stall() {
+    std::this_thread::sleep_for(400ms);
+    waits_below();
+    co_await eddy::sync::notify().notified();
+}
 /// The thread ends later than the first look, and wakes nothing.
 task<void> wait_while_thread_ends() {
     std::thread([] { std::this_thread::sleep_for(pause_of_program); }).detach();
@@ -338,6 +344,7 @@ cases waits() {
     add("nothing", wait_for_nothing, {"run", "loop"});
     add("after_others", wait_after_timer_and_socket, {"loop", "pool"});
     add("after_thread", wait_after_thread_has_ended, {"loop"});
+    add("after_stall", wait_after_stall, {"run"});
     add("thread_ends", wait_while_thread_ends, {"loop"});
     return all;
 }

@@ -22,6 +22,7 @@
 #include "sys/bell_ends.hpp"
 #include "sys/fork.hpp"
 #include "sys/syscall.hpp"
+#include "sys/thread_probe.hpp"
 
 namespace eddy::sys {
 namespace {
@@ -169,7 +170,8 @@ bool program_handles_signals() noexcept {
     const std::scoped_lock guard(lock);
     for (int number = 1; number < signals; ++number) {
         struct sigaction now{};
-        if (is_fault(number) || ::sigaction(number, nullptr, &now) != 0) continue;  // the C library reserves a few
+        if (is_fault(number) || is_probe_signal(number)) continue;
+        if (::sigaction(number, nullptr, &now) != 0) continue;  // the C library reserves a few
         const counted_signal& mine = all[static_cast<std::size_t>(number)];
         const bool is_ours = mine.is_counted && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_signal;
         if (runs_function(is_ours ? mine.before : now)) return true;

@@ -42,6 +42,9 @@ struct thread_snapshot {
 /// Thread safety: one thread at a time.
 [[nodiscard]] thread_snapshot interrupt_thread(int number) noexcept;
 
+/// Returns whether this signal runs the handler of interrupt_thread().
+[[nodiscard]] bool is_probe_signal(int number) noexcept;
+
 /// Calls `start`, with all signals blocked meanwhile, so that a thread that it starts receives none.
 void without_signals(void (*start)()) noexcept;
 

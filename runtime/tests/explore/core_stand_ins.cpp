@@ -18,6 +18,7 @@
 #include "reactor/io_handle.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
+#include "sys/thread_probe.hpp"
 
 namespace explore {
 
@@ -36,6 +37,7 @@ namespace eddy::sys {
 std::uint64_t fork_generation() noexcept { return 0; }
 void call_in_children(void (*)()) noexcept {}
 unsigned processor_count() noexcept { return 1; }
+bool is_probe_signal(int) noexcept { return false; }
 
 }  // namespace eddy::sys
 

@@ -361,8 +361,9 @@ public:
     /// Sets whether a wait that cannot end is printed on standard error, with all tasks: all threads of the process
     /// sleep in a runtime, an event loop or eddy::wait, and have done so for 1 s, and no timer, descriptor, signal
     /// handler or other thread exists that could wake one of them. It is printed once, and the program keeps waiting.
-    /// The default is false; eddy::run() does it. `true` is for the whole process; `false` does not switch it off
-    /// again. Linux only. Cost: a reading of the clock each time a thread parks.
+    /// Waits of the whole process are found while the runtime exists. The default is false; eddy::run() does it. Linux
+    /// only.
+    /// Cost: a reading of the clock each time a thread parks.
     runtime_builder& report_deadlocks(bool enabled) noexcept {
         report_deadlocks_ = enabled;
         return *this;

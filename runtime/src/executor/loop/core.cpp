@@ -108,8 +108,8 @@ std::string_view core::why_driver() const noexcept {
 // ---- core_builder ----
 
 result<core> core_builder::build(std::source_location where) const noexcept try {
-    if (report_deadlocks_) detail::endless_wait::report_all();
     detail::core_shared::settings chosen;
+    chosen.reports_deadlocks = report_deadlocks_;
     chosen.made_at = where;
     chosen.start_paused = start_paused_;
     chosen.spin = spin_;

@@ -74,6 +74,7 @@ core_shared::core_shared(settings&& chosen)
     forget_wakers_in_children();
     if (settings_.start_paused) time_->pause();
     if (settings_.seed) random_.emplace(*settings_.seed);
+    if (settings_.reports_deadlocks) deadlocks_.emplace();
     if (io() != nullptr) io()->belong_to(*this);
     update_observed();
 }

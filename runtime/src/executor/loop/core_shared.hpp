@@ -51,7 +51,8 @@ public:
         std::unique_ptr<io_handle, releasing> io;  ///< null without I/O
         bool start_paused = false;                 ///< whether the clock is paused
         std::chrono::nanoseconds spin{0};          ///< how long to spin before the thread parks
-        std::optional<driver_kind> driver;         ///< the kind of `io`
+        bool reports_deadlocks = false;
+        std::optional<driver_kind> driver;  ///< the kind of `io`
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
         unobserved_error_handler on_unobserved_error;
@@ -209,6 +210,7 @@ private:
     std::uint64_t turns_ = 0;
     endless_wait endless_wait_{*this};
     stall_watch stalls_;
+    std::optional<endless_wait::reports> deadlocks_;
     std::source_location run_at_;                                              // the last call that has run the loop
     listed_executor listed_{inspect::executor_kind::loop, id_, live_.ring()};  // last: it is destroyed first
 };

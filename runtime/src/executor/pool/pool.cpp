@@ -58,7 +58,6 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     static_assert(runtime_builder::most_workers == most_workers);
     const auto count = worker_count(chosen.worker_threads_);
     if (!count) return std::unexpected(count.error());
-    if (chosen.report_deadlocks_) endless_wait::report_all();
     std::vector<worker::io_share> drivers(*count);
     used_driver used;
     if (chosen.enable_io_) {
@@ -126,6 +125,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
                                                     chosen.poll_time_histogram_, stalls));
     }
     forget_wakers_in_children();
+    if (chosen.report_deadlocks_) deadlocks_.emplace();
     threads_.reserve(workers_.size());
     blocking_pool::settings blocking;
     blocking.max_threads = chosen.max_blocking_threads_;

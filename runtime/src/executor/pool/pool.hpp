@@ -25,6 +25,7 @@
 #include "executor/pool/idle_workers.hpp"
 #include "executor/pool/injection_queue.hpp"
 #include "executor/pool/worker.hpp"
+#include "executor/task/endless_wait.hpp"
 #include "executor/task/spawned_task.hpp"
 #include "executor/task/task_list.hpp"
 #include "sys/fork.hpp"
@@ -284,6 +285,7 @@ private:
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
     // Last: they are destroyed first.
+    std::optional<endless_wait::reports> deadlocks_;
     listed_executor listed_;
     listed_executor listed_blocking_{inspect::executor_kind::blocking, id_, blocking_tasks_.ring()};
 };

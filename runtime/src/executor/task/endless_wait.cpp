@@ -23,8 +23,8 @@ using std::chrono::steady_clock;
 
 // When a sleep is looked at: after 1 s, then at intervals that double up to the longest. A later look is needed because
 // a thread that could have ended the sleep may end without doing so.
-constexpr std::chrono::seconds first_look(1);
-constexpr std::chrono::seconds longest_interval(64);
+constexpr std::chrono::seconds time_until_look(1);
+constexpr std::chrono::seconds longest_between_looks(64);
 
 constinit sys::static_mutex<std::mutex> list_lock;
 // Guarded by the lock:
@@ -61,17 +61,15 @@ void print(const std::string& places) noexcept {
 
 }  // namespace
 
-void endless_wait::report_all() noexcept { is_reported_.store(true, std::memory_order_relaxed); }
-
 endless_wait::limit endless_wait::begin(std::uint64_t progress) noexcept {
     const auto now = steady_clock::now();
     if (next_look_ == steady_clock::time_point() || progress != progress_) {
         progress_ = progress;
-        wait_ = first_look;
+        wait_ = time_until_look;
         next_look_ = now + wait_;
     }
     if (now < next_look_) return next_look_ - now;
-    wait_ = std::min<std::chrono::nanoseconds>(2 * wait_, longest_interval);
+    wait_ = std::min<std::chrono::nanoseconds>(2 * wait_, longest_between_looks);
     next_look_ = now + wait_;
     const state mine = state_of_(sleeper_);
     return mine && enter(*mine) ? limit() : wait_;

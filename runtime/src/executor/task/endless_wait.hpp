@@ -44,10 +44,14 @@ public:
           state_of_([](void* of) noexcept { return static_cast<Sleeper*>(of)->sleep_state(); }),
           where_(where) {}
 
-    /// Prints such waits from now on, of the whole process.
-    static void report_all() noexcept;
+    /// While one of these objects exists, such waits are printed, those of the whole process.
+    class reports : immovable {
+    public:
+        reports() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: see is_reported()
+        ~reports() { count_.fetch_sub(1, std::memory_order_relaxed); }
+    };
     [[nodiscard]] static bool is_reported() noexcept {
-        return is_reported_.load(std::memory_order_relaxed);  // relaxed: nothing else depends on it
+        return count_.load(std::memory_order_relaxed) != 0;  // relaxed: nothing else depends on it
     }
 
     /// Called before a sleep without a limit. Returns for how long the thread may sleep. `progress` differs from that
@@ -71,7 +75,7 @@ private:
     [[nodiscard]] static bool all_sleep() noexcept;
     [[nodiscard]] static std::string places_of_all() noexcept;
 
-    static inline constinit std::atomic<bool> is_reported_{false};
+    static inline constinit std::atomic<unsigned> count_{0};  // of `reports`
 
     void* const sleeper_;
     state (*const state_of_)(void*) noexcept;

@@ -7,6 +7,7 @@ int this_thread_number() noexcept { return 0; }
 std::optional<thread_sample> sample_thread(int) noexcept { return std::nullopt; }
 bool is_debugged() noexcept { return false; }
 thread_snapshot interrupt_thread(int) noexcept { return {}; }
+bool is_probe_signal(int) noexcept { return false; }
 void without_signals(void (*start)()) noexcept { start(); }
 
 }  // namespace eddy::sys

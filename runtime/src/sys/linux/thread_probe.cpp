@@ -197,6 +197,12 @@ thread_snapshot interrupt_thread(int number) noexcept {
     return request.taken;
 }
 
+bool is_probe_signal(int number) noexcept {
+    struct sigaction now{};
+    return number == probe_signal && ::sigaction(number, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+           now.sa_sigaction == &handle_probe;
+}
+
 void without_signals(void (*start)()) noexcept {
     sigset_t all;
     sigset_t before;
