@@ -20,7 +20,8 @@ KINDS = ("a future", "a coroutine", "a timer", "data from a descriptor", "room t
          "a read lock", "a write lock", "a semaphore", "room in a channel", "a message from a channel",
          "the value of a oneshot", "a notification", "a new value of a watch", "the end of a task", "a task of a set",
          "the children of a scope", "blocking work", "the tasks of a local set", "any wake-up", "the first of",
-         "all of", "an adaptor", "an object")
+         "all of", "an adaptor", "an object", "data from descriptor", "room to write to descriptor",
+         "the readiness of descriptor")
 MOST_TASKS = 16_777_216
 MOST_FRAMES = 16_384
 MOST_LEVELS = 32
@@ -122,14 +123,23 @@ class program:
         if kind == 1:
             yield from self.coroutine(self.number(future + offset), below)
         for i in range(count if level < MOST_LEVELS else 0):
-            of, label, where, alive, alive_is, is_at, stride = struct.unpack("<QQ5I", self.read(children + 40 * i, 36))
+            of, label, where, alive, alive_is, is_at, stride, in_node = struct.unpack("<QQ6I", self.read(children + 40 * i, 40))
             first = future + where if is_at == 0 else self.number(future + where)
-            for at in range(first, self.number(future + where + 8), stride) if is_at == 2 else [first]:
-                if alive != 0xffffffff and self.number((at if is_at == 2 else future) + alive, 1) != alive_is:
+            places = (range(first, self.number(future + where + 8), stride) if is_at == 2
+                      else self.nodes(first, stride) if is_at == 3 else [first])
+            for at in places:
+                if alive != 0xffffffff and self.number((at if is_at > 1 else future) + alive, 1) != alive_is:
                     continue
                 if label:
                     yield below, self.text(label) + ":"
-                yield from self.future(of, at, below)
+                yield from self.future(of, at + in_node, below)
+
+    def nodes(self, node, following):
+        for _ in range(MOST_FRAMES):
+            if node == 0:
+                return
+            yield node
+            node = self.number(node + following)
 
     def coroutine(self, root, level):
         places, leaf = self.frames(root)
@@ -142,6 +152,8 @@ class program:
     def details(self, kind, at, is_inside):
         if kind in (3, 4):
             return f" {self.field(at if is_inside else self.number(at), 'socket_fd', 4)}"
+        if kind > 23:
+            return f" {self.number(at, 4)}"
         if kind in (5, 6, 7) and self.offset["mutex_holder"] != ABSENT:
             holder = self.field(self.number(at), "mutex_holder")
             return f", which task {self.field(holder, 'task_id')} holds" if holder else ""

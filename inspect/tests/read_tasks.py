@@ -11,13 +11,12 @@ TEXTS = ["{type}", "{type}", "a timer", "data from{fd}", "room to write to{fd}",
          "a read lock{at}", "a write lock{at}", "a semaphore{at}", "room in a channel{at}",
          "a message from a channel{at}", "the value of a oneshot{at}", "a notification{at}", "a new value of a watch{at}",
          "the end of {task}", "a task of a set{at}", "the children of a scope{tasks}", "blocking work{at}",
-         "the tasks of a local set{at}", "any wake-up", "the first of {count}:", "all of {count}:", "{type}", "{type}{at}"]
+         "the tasks of a local set{at}", "any wake-up", "the first of {count}:", "all of {count}:", "{type}", "{type}{at}", "data from{fd}", "room to write to{fd}", "the readiness of{fd}"]
 
 
 class Program:
     def __init__(self, pid):
-        self.pid = pid
-        self.memory = open(f"/proc/{pid}/mem", "rb", buffering=0)
+        self.pid, self.memory = pid, open(f"/proc/{pid}/mem", "rb", buffering=0)
         self.table = self.find_table()
 
     def read(self, at, size):
@@ -52,11 +51,9 @@ class Program:
         return re.sub(r"\(.*", "", text).split(" ")[-1].lstrip("*&") + of_lambda, f"{self.text(file)}:{line}"
 
     def executors(self):
-        at = self.number(self.registry + 8)
-        while at:
-            following, kind, lists, number, ring, _, _, stride, *states = struct.unpack("<QIIQQQQQII", self.read(at, 64))
+        for at in self.nodes(self.number(self.registry + 8), 0):
+            _, kind, lists, number, ring, _, _, stride, *states = struct.unpack("<QIIQQQQQII", self.read(at, 64))
             yield kind, number, [t for i in range(lists) for t in self.tasks(ring + i * stride)], states
-            at = following
 
     def tasks(self, ring):
         at = ring
@@ -88,11 +85,11 @@ class Program:
         if kind == 1:
             return self.stack(self.number(future + offset), depth, details)
         for i in range(count):
-            of, label, where, alive, alive_is, is_at, stride = struct.unpack("<QQ5I", self.read(children + 40 * i, 36))
+            of, label, where, alive, alive_is, is_at, stride, in_node = struct.unpack("<QQ6I", self.read(children + 40 * i, 40))
             first = future + where if is_at == 0 else self.number(future + where)
-            for start in range(first, self.number(future + where + 8), stride) if is_at == 2 else [first]:
-                if start and (alive == 0xffffffff or self.number((start if is_at == 2 else future) + alive, 1) == alive_is):
-                    found.append((of, label, start))
+            for start in self.nodes(first, stride) if is_at == 3 else range(first, self.number(future + where + 8), stride) if is_at == 2 else [first]:
+                if start and (alive == 0xffffffff or self.number((start if is_at > 1 else future) + alive, 1) == alive_is):
+                    found.append((of, label, start + in_node))
         if kind == 22 and found:
             return self.wait(found[0][0], found[0][2], depth, details, prefix)
         word = future + offset if is_inside or kind in (0, 19, 20, 21, 22) else self.number(future + offset)
@@ -100,8 +97,7 @@ class Program:
             kind = 17
         lines = [(depth, prefix + TEXTS[kind].format(**self.words(kind, word, name, len(found), details)))]
         for of, label, start in found:
-            lines += [(depth + 1, self.text(label) + ":")] if label else []
-            lines += self.wait(of, start, depth + (2 if label else 1), details)
+            lines += [(depth + 1, self.text(label) + ":")] * bool(label) + self.wait(of, start, depth + (2 if label else 1), details)
         return lines
 
     def words(self, kind, word, name, count, details):
@@ -109,12 +105,15 @@ class Program:
         return words if not details else words | dict(
             at=f" at {word:#x}" + (f", which task {self.id(task)} holds" if kind in (5, 6, 7) and (task := self.at(word, 'mutex_holder')) else ""),
             task=f"task {self.id(word)}" if kind == 14 else "", tasks=self.children(word) if kind == 16 else "",
-            fd=f" descriptor {self.at(word, 'socket_fd', 4)}" if kind in (3, 4) else "")
+            fd=f" descriptor {self.at(word, 'socket_fd', 4) if kind < 5 else self.number(word, 4)}" if kind in (3, 4, 24, 25, 26) else "")
+
+    def nodes(self, at, offset):
+        while at:
+            yield at
+            at = self.number(at + offset)
 
     def children(self, scope):
-        tasks, link = [], self.at(scope, "scope_first") & ~3
-        while link:
-            tasks, link = tasks + [self.at(link, "scope_task")], self.at(link, "scope_next")
+        tasks = [self.at(one, "scope_task") for one in self.nodes(self.at(scope, "scope_first") & ~3, self.table["scope_next"])]
         return "" if not tasks else f", task {self.id(tasks[0])}" if len(tasks) == 1 else f", {self.ids('', tasks)}"
 
     def id(self, task):

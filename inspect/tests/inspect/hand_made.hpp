@@ -185,6 +185,21 @@ inline const child many_children[] = {
     {&timer_shape, nullptr, offsetof(many, begin), offsetof(pair, has_second), 1, child::array, sizeof(pair), 0}};
 inline const shape many_shape{"join_all_future", wait_kind::all_of, 1, 0, 0, many_children};
 
+/// A future of a list of others.
+struct list_node {
+    std::uint64_t before = 0;
+    list_node* next = nullptr;
+    pair value;
+};
+struct chained {
+    std::uint64_t before = 0;
+    list_node* first = nullptr;
+};
+inline const child chained_children[] = {{&timer_shape, nullptr, offsetof(chained, first),
+                                          offsetof(list_node, value.has_second), 1, child::list,
+                                          offsetof(list_node, next), offsetof(list_node, value)}};
+inline const shape chained_shape{"futures_unordered", wait_kind::any_of, 1, 0, 0, chained_children};
+
 /// A scope with links to its tasks.
 struct scope_link {
     scope_link* next = nullptr;

@@ -141,6 +141,21 @@ TEST(InspectWalker, ArrayWithDamagedEndIsLimited) {
     EXPECT_LE(task_of(read_here(), 1).work.leaf.branches.size(), 10'000u);
 }
 
+TEST(InspectWalker, ListOfBranchesIsShown) {
+    hand_made::world world;
+    hand_made::list_node nodes[3];
+    nodes[0].next = &nodes[1];
+    nodes[1].next = &nodes[2];
+    nodes[1].value.has_second = 0;
+    hand_made::chained all{0, nodes};
+    world.add(place(), &world.stack({place()}, hand_made::chained_shape, &all));
+    EXPECT_EQ(task_of(read_here(), 1).work.leaf.branches.size(), 2u);
+    nodes[2].next = nodes;  // a cycle
+    EXPECT_LE(task_of(read_here(), 1).work.leaf.branches.size(), 10'000u);
+    all.first = nullptr;
+    EXPECT_EQ(task_of(read_here(), 1).work.leaf.branches.size(), 0u);
+}
+
 TEST(InspectWalker, CoroutineWithoutPositionWasNotPolled) {
     hand_made::world world;
     auto& root = world.stack({place()}, hand_made::read_shape, nullptr);

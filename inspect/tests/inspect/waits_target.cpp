@@ -126,7 +126,7 @@ void wait_for_combinators() {
 eddy::task<void> wait_for_sockets() {
     auto& listener = keep(*co_await eddy::net::tcp_listener::bind("127.0.0.1:0"));
     std::vector<tcp_stream*> peers;
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < 12; ++i) {
         peers.push_back(&keep(*co_await tcp_stream::connect(*listener.local_addr())));
         keep(*co_await listener.accept());
     }
@@ -141,20 +141,29 @@ eddy::task<void> wait_for_sockets() {
     expect("data from descriptor N", eddy::io::copy(*peers[4], *peers[5]));
     expect("all of 2:|  data from descriptor N|  data from descriptor N",
            eddy::io::copy_bidirectional(*peers[6], *peers[7]));
-    expect("the readiness of a descriptor", peers[7]->ready(eddy::io::interest::readable));
+    expect("data from descriptor N", peers[7]->ready(eddy::io::interest::readable));
+    expect("the readiness of descriptor N",
+           peers[7]->ready(eddy::io::interest::readable | eddy::io::interest::priority));
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) co_return;
     using eddy::io::fd_view;
     auto& source = make<eddy::io::async_fd<fd_view>>(fd_view(ends[0]));
-    expect("the readiness of a descriptor", source.readable());
-    expect("the readiness of a descriptor", source.wait_readable());
-    expect("the readiness of a descriptor", source.async_io(eddy::io::interest::readable, [](fd_view&) {
+    expect("data from descriptor N", source.readable());
+    expect("data from descriptor N", source.wait_readable());
+    expect("data from descriptor N", source.async_io(eddy::io::interest::readable, [](fd_view&) {
         return eddy::result<void>(std::unexpect, std::make_error_code(std::errc::operation_would_block));
     }));
     auto& both = keep(eddy::io::join(std::ref(*peers[0]), std::ref(*peers[1])));
     expect("data from descriptor N", eddy::io::read(both, buffer));
     auto& frames = keep(eddy::codec::framed(std::ref(*peers[1]), eddy::codec::lines_codec()));
     expect("data from descriptor N", frames.next());
+    expect("room to write to descriptor N", eddy::io::copy(make<eddy::io::repeat>(std::byte{1}), *peers[8]));
+    expect("data from descriptor N",
+           eddy::io::read(keep(eddy::io::chain(eddy::io::empty(), std::ref(*peers[9]))), buffer));
+    auto& halves = keep(eddy::io::split(std::move(*peers[10])));
+    expect("data from descriptor N", eddy::io::read(halves.reader, buffer));
+    auto& lines = keep(eddy::codec::framed(std::ref(*peers[11]), eddy::codec::lines_codec()));
+    expect("room to write to descriptor N", lines.send(std::string(64 << 20, 'x')));
 }
 
 eddy::task<void> wait_for_channels() {
@@ -192,10 +201,44 @@ void wait_for_streams() {
     expect("a message from a channel", no_items().filter([](int) { return true; }).count());
     expect("a message from a channel", make<decltype(no_items().peekable())>(no_items().peekable()).peek());
     expect("nap|waits for a timer", numbers().then([](int) { return nap().map([] { return 1; }); }).count());
+    const auto two = [&] { return numbers().map([](int) { return nap().map([] { return 1; }); }); };
+    const char* const both_naps = "the first of 2:|  nap|  waits for a timer|  nap|  waits for a timer";
+    expect(both_naps, two().buffered(3).count());
+    expect(both_naps, two().buffer_unordered(3).count());
+    expect(both_naps, numbers().for_each_concurrent(3, [](int) { return nap(); }));
+    auto& naps = make<eddy::futures_unordered<eddy::task<void>>>(two_naps());
+    expect(both_naps, naps.next());
+    const char* const both_channels = "the first of 2:|  a message from a channel|  a message from a channel";
+    expect("a message from a channel", no_items().chain(no_items()).count());
+    expect(both_channels, no_items().merge(no_items()).count());
+    expect("all of 2:|  a message from a channel|  a message from a channel", no_items().zip(no_items()).count());
+    expect("all of 1:|  a message from a channel", no_items().zip(numbers()).count());
+    auto& set = make<eddy::streams::select_all_stream<decltype(no_items())>>();
+    set.push(no_items());
+    set.push(no_items());
+    expect(both_channels, set.next());
+    auto& map = make<eddy::stream_map<int, decltype(no_items())>>();
+    map.insert(1, no_items());
+    map.insert(2, no_items());
+    expect(both_channels, map.next());
+    const char* const with_deadline = "the first of 2:|  a message from a channel|  deadline:|    a timer";
+    expect(with_deadline, no_items().timeout(1h).count());
+    expect("the first of 1:|  a message from a channel", no_items().chunks_timeout(2, 1h).count());
+    expect("a timer", numbers().throttle(1h).count());
+    expect("a timer", keep(eddy::time::interval_at(eddy::time::clock::now() + 1h, 1h)).next());
     expect("wait_for_streams::<lambda>|waits for a message from a channel", []() -> eddy::task<void> {
         auto items = no_items();
         static_cast<void>(co_await items.next());
     });
+}
+
+void wait_for_sinks() {
+    auto& [sender, receiver] = keep(mpsc<int>::channel(1));
+    static_cast<void>(sender.try_send(1));
+    using sink = eddy::sync::poll_sender<int>;
+    expect("room in a channel", make<sink>(sender).send(2));
+    expect("room in a channel", keep(sink(sender).with<int>([](int value) { return value; })).send(2));
+    expect("the first of 2:|  a message from a channel|  eddy::sync::poll_sender", no_items().forward(sink(sender)));
 }
 
 void wait_for_objects() {
@@ -243,6 +286,7 @@ eddy::task<int> run_all() {
     co_await wait_for_sockets();
     co_await wait_for_channels();
     wait_for_streams();
+    wait_for_sinks();
     wait_for_objects();
     wait_for_tasks();
     std::puts("ready");

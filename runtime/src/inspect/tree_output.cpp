@@ -88,9 +88,10 @@ const char* status_name(task_status is) {
 /// The names in JSON.
 const char* kind_name(wait_kind kind) {
     constexpr const char* names[] = {
-        "other",     "frames",       "timer",           "readable",   "writable", "mutex",  "read_lock", "write_lock",
-        "semaphore", "channel_send", "channel_receive", "oneshot",    "notify",   "watch",  "join",      "task_set",
-        "scope",     "blocking",     "local_set",       "any_wakeup", "any_of",   "all_of", "inner",     "object"};
+        "other",      "frames",    "timer",        "readable",        "writable",  "mutex",      "read_lock",
+        "write_lock", "semaphore", "channel_send", "channel_receive", "oneshot",   "notify",     "watch",
+        "join",       "task_set",  "scope",        "blocking",        "local_set", "any_wakeup", "any_of",
+        "all_of",     "inner",     "object",       "data_from",       "room_in",   "readiness"};
     const auto index = static_cast<std::size_t>(kind);
     return index < std::size(names) ? names[index] : "other";
 }
@@ -155,8 +156,11 @@ private:
         case wait_kind::frames:
         case wait_kind::inner: return what.type.empty() ? "a future" : printable(what.type);
         case wait_kind::timer: return timer_text(what);
-        case wait_kind::readable: return "data from" + descriptor_text(what);
-        case wait_kind::writable: return "room to write to" + descriptor_text(what);
+        case wait_kind::readable:
+        case wait_kind::data_from: return "data from" + descriptor_text(what);
+        case wait_kind::writable:
+        case wait_kind::room_in: return "room to write to" + descriptor_text(what);
+        case wait_kind::readiness: return "the readiness of" + descriptor_text(what);
         case wait_kind::mutex: return "a mutex" + object_text(what) + holder_text(what);
         case wait_kind::read_lock: return "a read lock" + object_text(what) + holder_text(what);
         case wait_kind::write_lock: return "a write lock" + object_text(what) + holder_text(what);

@@ -439,7 +439,11 @@ private:
     }
 
     void find_children(std::vector<found_child>& found, const child_record& child, address future) {
-        if (child.is_at == child_record::array) {
+        if (child.is_at == child_record::list) {
+            address node = memory_.word(future + child.offset).value_or(0);
+            for (; node != 0 && spend_branch(); node = memory_.word(node + child.stride).value_or(0))
+                if (is_alive(child, node)) found.push_back({child.shape, child.label, node + child.in_node});
+        } else if (child.is_at == child_record::array) {
             const address end = memory_.word(future + child.offset + sizeof(address)).value_or(0);
             address at = memory_.word(future + child.offset).value_or(0);
             if (at >= end || child.stride == 0) return;
@@ -478,6 +482,12 @@ private:
         switch (into.kind) {
         case wait_kind::readable:
         case wait_kind::writable: into.fd = memory_.get<std::int32_t>(into.object + table_.socket_fd); return;
+        case wait_kind::data_from:
+        case wait_kind::room_in:
+        case wait_kind::readiness:
+            into.fd = memory_.get<std::int32_t>(std::exchange(into.object, 0));
+            if (into.fd && *into.fd < 0) into.fd.reset();
+            return;
         case wait_kind::mutex:
         case wait_kind::read_lock:
         case wait_kind::write_lock:

@@ -65,12 +65,12 @@ result<void> registry::remove(int fd) const noexcept { return source_->remove(fd
 // ---- readiness_future ----
 
 readiness_future::readiness_future(const detail::io_handle& io, detail::scheduled_io& source, interest wanted) noexcept
-    : io_(&io), source_(&source), waiter_(wanted) {
+    : io_(&io), source_(&source), waiter_(wanted, source.fd()) {
     source.retain();
 }
 
 readiness_future::readiness_future(readiness_future&& other) noexcept
-    : io_(other.io_), source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted) {
+    : io_(other.io_), source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted, other.waiter_.fd) {
     if (other.record_.has_waited()) {
         detail::fatal_moved("a wait for the readiness of a descriptor", other.record_.polled_at());
     }

@@ -168,12 +168,8 @@ public:
     /// Returns the connection. The contents of the buffers are lost.
     [[nodiscard]] S into_inner() && { return std::move(io_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::io_at<S, detail::direction::read>(EDDY_OFFSET(framed, io_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_READS_FROM(framed, io_);  // as a stream
+    EDDY_USES_IO(framed, io_);     // as a sink
 
 private:
     template <class, class>

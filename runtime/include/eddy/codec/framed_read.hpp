@@ -12,6 +12,7 @@
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 #include <eddy/codec/framed_parts.hpp>
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
@@ -156,6 +157,8 @@ public:
     }
     /// Returns the reader. The contents of the buffer are lost.
     [[nodiscard]] R into_inner() && { return std::move(from_); }
+
+    EDDY_READS_FROM(framed_read, from_);
 
 private:
     template <class, class>

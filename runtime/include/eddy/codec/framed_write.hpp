@@ -10,6 +10,7 @@
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/encoder.hpp>
 #include <eddy/codec/framed_parts.hpp>
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -172,6 +173,8 @@ public:
     }
     /// Returns the writer. Bytes that were not flushed are lost.
     [[nodiscard]] W into_inner() && { return std::move(to_); }
+
+    EDDY_WRITES_TO(framed_write, to_);
 
 private:
     W to_;

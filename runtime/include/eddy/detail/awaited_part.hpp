@@ -74,6 +74,8 @@ inline constexpr auto described_io = [] {
         return wait_shape<>{kind, socket_access::offset<S>(), {}, true};
     } else if constexpr (requires { S::template wait_shape<Way>(); }) {
         return S::template wait_shape<Way>();
+    } else if constexpr (has_wait_shape<S>) {  // a sink without a direction
+        return S::wait_shape();
     } else {
         return wait_shape<>{wait_kind::other};
     }
@@ -91,4 +93,37 @@ constexpr child_record io_behind(std::uint32_t offset) noexcept {
     return {&io_shape_of<S, Way>, nullptr, offset, child_record::always, 0, child_record::pointer, 0, 0};
 }
 
+/// A reader or writer in a member of the type `M`: the member itself, or the one behind a pointer.
+template <class M, direction Way>
+constexpr child_record io_of(std::uint32_t offset) noexcept {
+    if constexpr (std::is_pointer_v<M> || requires { typename M::element_type; }) {  // or a std::shared_ptr
+        return io_behind<typename std::pointer_traits<M>::element_type, Way>(offset);
+    } else if constexpr (is_optional<M>) {
+        return child_if(io_at<typename M::value_type, Way>(offset), offset + sizeof(typename M::value_type), 1);
+    } else {
+        return io_at<M, Way>(offset);
+    }
+}
+
 }  // namespace eddy::detail
+
+// As EDDY_WAITS_AS, for a member that is a reader or writer, or a pointer to one.
+#define EDDY_IO_CHILD(member, way) \
+    ::eddy::detail::io_of<decltype(Its::member), ::eddy::detail::direction::way>(EDDY_OFFSET(Its, member))
+#define EDDY_READS_FROM(Class, member) EDDY_WAIT_SHAPE(Class, ::eddy::detail::adaptor_of(EDDY_IO_CHILD(member, read)))
+#define EDDY_WRITES_TO(Class, member) EDDY_WAIT_SHAPE(Class, ::eddy::detail::adaptor_of(EDDY_IO_CHILD(member, write)))
+/// For a reader or writer whose member does the same: in both directions.
+#define EDDY_USES_IO(Class, member) EDDY_USES_TWO(Class, member, member)
+/// The same, with one member for each direction.
+#define EDDY_USES_TWO(Class, reader, writer)                                 \
+    template <::eddy::detail::direction Way, class Its = Class>              \
+    static constexpr auto wait_shape() noexcept {                            \
+        EDDY_BEGIN_OFFSETS                                                   \
+        if constexpr (Way == ::eddy::detail::direction::read) {              \
+            return ::eddy::detail::adaptor_of(EDDY_IO_CHILD(reader, read));  \
+        } else {                                                             \
+            return ::eddy::detail::adaptor_of(EDDY_IO_CHILD(writer, write)); \
+        }                                                                    \
+        EDDY_END_OFFSETS                                                     \
+    }                                                                        \
+    static_assert(true)

@@ -44,6 +44,7 @@ public:
                 if (has_ended_ && begin_ == end_) return poll_end(cx, to);
             }
             const auto count = poll_write_checked(to, cx, std::span(buffer_.get() + begin_, end_ - begin_));
+            waits_for_writer_ = !count;
             if (!count) return poll_read_meanwhile(cx, from);
             if (!*count) return failure(count->error());
             if (**count == 0) return failure(make_error_code(errc::write_zero));
@@ -54,6 +55,14 @@ public:
         }
     }
     [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+
+    /// What a copy waits for whose state is at an offset of an object: the writer, or else the reader.
+    template <class Its = copying>
+    static constexpr wait_shape<2> shape_at(std::uint32_t offset, child_record reader, child_record writer) noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_if(writer, offset + EDDY_OFFSET(Its, waits_for_writer_), 1), reader);
+        EDDY_END_OFFSETS
+    }
 
 private:
     static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
@@ -96,6 +105,7 @@ private:
     template <class W>
     poll_result<result<std::uint64_t>> poll_end(context& cx, W& to) {
         const auto flushed = to.poll_flush(cx);
+        waits_for_writer_ = !flushed;
         if (!flushed) return not_ready;
         if (error_) return failure(error_);
         if (!*flushed) return failure(flushed->error());
@@ -110,6 +120,7 @@ private:
     std::error_code error_;  // of the reader
     bool has_ended_ = false;
     bool is_unflushed_ = false;
+    bool waits_for_writer_ = false;  // for readers of the program's memory
 };
 
 }  // namespace eddy::detail

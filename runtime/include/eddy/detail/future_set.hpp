@@ -145,6 +145,14 @@ public:
         return is_empty() ? polled::last : polled::ended;
     }
 
+    /// The futures of a set that is at an offset of an object. `child` is relative to the future.
+    template <class Its = future_set>
+    static constexpr child_record children_at(std::uint32_t offset, child_record child = child_at<F>(0)) noexcept {
+        EDDY_BEGIN_OFFSETS
+        return woken_set::children_at(offset + EDDY_OFFSET(Its, woken_), within(EDDY_OFFSET(node, future), child));
+        EDDY_END_OFFSETS
+    }
+
 private:
     /// The number of operations that a task may complete in one poll.
     static constexpr std::size_t polls_per_turn = context::default_budget;

@@ -148,12 +148,7 @@ public:
         });
     }
 
-    /// For readers of the program's memory: the future of the handler.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return described_at(EDDY_OFFSET(handler_run, returned_), std::index_sequence_for<R...>());
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(handler_run, described_at(EDDY_OFFSET(Its, returned_), std::index_sequence_for<R...>()));
 
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<stored_t<R>> || ...)

@@ -64,12 +64,7 @@ public:
         return awaited_part_of<direction::read>(me.from());
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(io_behind<R, direction::read>(EDDY_OFFSET(reading_future, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_READS_FROM(reading_future, from_);
 
 protected:
     explicit reading_future(R& from) noexcept : from_(&from) {}
@@ -86,12 +81,7 @@ public:
     static constexpr bool writes_to_object = true;
     friend auto awaited_object(const writing_future& me) noexcept { return awaited_part_of<direction::write>(me.to()); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(io_behind<W, direction::write>(EDDY_OFFSET(writing_future, to_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WRITES_TO(writing_future, to_);
 
 protected:
     explicit writing_future(W& to) noexcept : to_(&to) {}

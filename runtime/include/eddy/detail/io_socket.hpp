@@ -251,13 +251,9 @@ public:
         return answer;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<>{Way == direction::read ? wait_kind::readable : wait_kind::writable,
-                                    EDDY_OFFSET(socket_future, socket_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(socket_future,
+                    detail::wait_shape<>{Way == direction::read ? wait_kind::readable : wait_kind::writable,
+                                         EDDY_OFFSET(Its, socket_)});
 
 protected:
     explicit socket_future(io_socket& socket) noexcept : socket_(&socket) {}

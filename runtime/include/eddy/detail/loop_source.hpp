@@ -39,12 +39,7 @@ public:
         return awaited_objects_of(static_cast<const F*>(me.kept_));
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_behind<F>(EDDY_OFFSET(kept_round, kept_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(kept_round, kept_);
 
     [[nodiscard]] bool is_enabled() const noexcept { return kept_ != nullptr && is_branch_enabled(*kept_); }
     void settle(bool has_others, bool has_last_resort) noexcept {
@@ -86,12 +81,7 @@ public:
         return me.items_ == nullptr ? objects() : awaited_objects_of(next_future<S>(*me.items_));
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_behind<S>(EDDY_OFFSET(stream_round, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(stream_round, items_);
 
     [[nodiscard]] bool is_enabled() const noexcept { return items_ != nullptr; }
     void settle(bool, bool) noexcept {}
@@ -157,12 +147,7 @@ public:
 
     friend auto awaited_objects(const made_round& me) noexcept { return awaited_objects_of(me.made_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_at<F>(EDDY_OFFSET(made_round, made_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(made_round, made_);
 
     [[nodiscard]] bool is_enabled() const noexcept { return is_branch_enabled(made_); }
     void settle(bool has_others, bool has_last_resort) noexcept {

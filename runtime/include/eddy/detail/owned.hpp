@@ -28,12 +28,7 @@ public:
 
     friend auto awaited_objects(const borrowed& me) noexcept { return awaited_objects_of(*me.target_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_behind<F>(EDDY_OFFSET(borrowed, target_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(borrowed, target_);
 
 private:
     F* target_;

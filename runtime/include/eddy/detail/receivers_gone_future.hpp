@@ -31,16 +31,7 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<>{wait_kind::object,
-                                    EDDY_OFFSET(receivers_gone_future, state_),
-                                    {},
-                                    false,
-                                    "the end of a channel's receivers"};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR_OBJECT("the end of a channel's receivers", receivers_gone_future, state_);
 
 private:
     State* state_;

@@ -132,12 +132,7 @@ public:
     /// Preconditions: all children have ended, and the scope has not failed.
     [[nodiscard]] slot<output>& outcome() noexcept { return outcome_; }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_in_optional<F>(EDDY_OFFSET(known_child, work_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(known_child, work_);
 
 private:
     /// The future of the child's task.
@@ -162,12 +157,7 @@ private:
             return poll_result<void>::ready();
         }
 
-        /// For readers of the program's memory.
-        static constexpr auto wait_shape() noexcept {
-            EDDY_BEGIN_OFFSETS
-            return adaptor_of(child_behind<known_child>(EDDY_OFFSET(rest, of_)));
-            EDDY_END_OFFSETS
-        }
+        EDDY_WAITS_AS(rest, of_);
 
     private:
         known_child* of_;

@@ -100,12 +100,7 @@ public:
     bool poll_cancel(context& cx) { return poll_cancel_child(future_ ? &*future_ : nullptr, cx); }
     void destroy() noexcept { future_.reset(); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_in_optional<W>(EDDY_OFFSET(stored_work, future_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(stored_work, future_);
 
 private:
     std::optional<W> future_;
@@ -131,12 +126,7 @@ public:
         if (root_ != nullptr) destroy_root(*root_);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<>{wait_kind::frames, EDDY_OFFSET(stored_work, root_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(frames, stored_work, root_);
 
 private:
     frame* root_;

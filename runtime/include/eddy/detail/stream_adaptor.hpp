@@ -129,16 +129,21 @@ public:
         return true;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
+    EDDY_WAITS_AS(inner_stream, items_);
+    /// The stream of an inner_stream at an offset of an object, until it has ended.
+    template <class Its = inner_stream>
+    static constexpr child_record child_at(std::uint32_t offset) noexcept {
         EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_in_optional<S>(EDDY_OFFSET(inner_stream, items_)));
+        return child_in_optional<S>(offset + EDDY_OFFSET(Its, items_));
         EDDY_END_OFFSETS
     }
 
 private:
     std::optional<S> items_;
 };
+
+/// As EDDY_CHILD, for an inner_stream, until its stream has ended.
+#define EDDY_INNER_STREAM(member) decltype(Its::member)::child_at(EDDY_OFFSET(Its, member))
 
 /// Cancels two objects concurrently. Each function returns whether its object is destroyed; the call returns whether
 /// both objects are destroyed. The order alternates, because the first object could use up the coop budget in each poll
@@ -213,12 +218,7 @@ public:
         return true;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_in_optional<stored_t<R>>(EDDY_OFFSET(running, returned_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(running, returned_);
 
 private:
     std::optional<stored_t<R>> returned_;
@@ -244,12 +244,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory: the stream, unless the adaptor has something else.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_at<inner_stream<S>>(EDDY_OFFSET(stream_adaptor, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(stream_adaptor, items_);
 
 protected:
     explicit stream_adaptor(S&& items) : items_(std::move(items)) {}
@@ -287,12 +282,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_in_optional<inner_stream<S>>(EDDY_OFFSET(stream_consumer, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(stream_consumer, items_);
 
 protected:
     explicit stream_consumer(S&& items) : items_(std::in_place, std::move(items)) {}
@@ -368,13 +358,7 @@ public:
     /// Returns the bounds of the items, including the item whose predicate is being evaluated.
     [[nodiscard]] size_bounds size_hint() const noexcept { return one_more_if(held_.has_value(), items_.size_hint()); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return body_or_stream<body>(EDDY_OFFSET(judged_items, body_),
-                                    child_at<inner_stream<S>>(EDDY_OFFSET(judged_items, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(judged_items, body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
 
 private:
     poll_result<std::optional<verdict>> poll_body(context& cx) {
@@ -498,11 +482,6 @@ constexpr bool runs_items() {
     static_assert(runs, "eddy: this needs a stream whose items are futures: map() them, for example with a coroutine");
     return runs;
 }
-
-template <class T>
-inline constexpr bool is_optional = false;
-template <class T>
-inline constexpr bool is_optional<std::optional<T>> = true;
 
 /// Checks that a function accepts an item, and returns a std::optional or a future of one.
 template <class Fn, class V>

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
@@ -42,6 +43,9 @@ enum class wait_kind : std::uint16_t {
     all_of,      ///< no word: all of its children (join)
     inner,       ///< no word: it stands for its first child that exists (an adaptor)
     object,      ///< the address of an object of which nothing else is known
+    data_from,   ///< 32 bits: the descriptor from which data are expected
+    room_in,     ///< 32 bits: the descriptor that is to accept data
+    readiness,   ///< 32 bits: the descriptor whose readiness is expected
 };
 
 /// The type of a future. Constant. `Pointer` is `const void*` in the program, which can be initialized at compile time,
@@ -64,16 +68,17 @@ struct basic_child_record {
     Pointer shape;
     Pointer label;  ///< a text, for example "timer"; may be null
     std::uint32_t offset;
-    std::uint32_t alive;     ///< the offset of a byte in the outer future, or in the array's element; or `always`
+    std::uint32_t alive;     ///< the offset of a byte in the outer future, the array's element or the node; or `always`
     std::uint32_t alive_is;  ///< the child exists if that byte has this value
     std::uint32_t is_at;     ///< how the child is found, see below
-    std::uint32_t stride;    ///< of an array
-    std::uint32_t reserved;
+    std::uint32_t stride;    ///< of an array; in the nodes of a list, of the address of the next node
+    std::uint32_t in_node;   ///< of the child in a node of a list
 
     // Values of is_at: what is at `offset`.
     static constexpr std::uint32_t itself = 0;
     static constexpr std::uint32_t pointer = 1;  ///< the child's address, which may be null
     static constexpr std::uint32_t array = 2;    ///< the address of the first child, and the one behind the last child
+    static constexpr std::uint32_t list = 3;     ///< the address of the first node, which may be null
 };
 
 }  // namespace eddy::inspect
@@ -147,6 +152,11 @@ inline constexpr shape_record shape_of = record_of(type_text<F>.data(), describe
 
 // ---- Parts of descriptions ----
 
+template <class M>
+inline constexpr bool is_optional = false;
+template <class F>
+inline constexpr bool is_optional<std::optional<F>> = true;
+
 /// A future of the type `F`, at an offset of another one, for as long as that one exists.
 template <class F>
 constexpr child_record child_at(std::uint32_t offset, const char* label = nullptr) noexcept {
@@ -188,17 +198,71 @@ constexpr child_record children_in_vector(std::uint32_t offset) noexcept {
     return {&shape_of<F>, nullptr, offset, child_record::always, 0, child_record::array, sizeof(F), 0};
 }
 
-/// What an adaptor describes: the future in it.
-constexpr wait_shape<1> adaptor_of(const child_record& child) noexcept { return {wait_kind::inner, 0, {child}}; }
+/// What an adaptor describes: the future in it. Of several ones, the first one that exists.
+template <std::same_as<child_record>... Child>
+constexpr wait_shape<sizeof...(Child)> adaptor_of(Child... children) noexcept {
+    return {wait_kind::inner, 0, {children...}};
+}
+
+/// What a future describes that polls several ones: the first of them decides, or all of them.
+template <std::same_as<child_record>... Child>
+constexpr wait_shape<sizeof...(Child)> first_of(Child... children) noexcept {
+    return {wait_kind::any_of, 0, {children...}};
+}
+template <std::same_as<child_record>... Child>
+constexpr wait_shape<sizeof...(Child)> all_of(Child... children) noexcept {
+    return {wait_kind::all_of, 0, {children...}};
+}
+
+/// The future in a member of the type `M`: the member itself, or what a std::optional or a pointer has.
+template <class M>
+constexpr child_record child_of(std::uint32_t offset, const char* label = nullptr) noexcept {
+    using value = std::remove_const_t<M>;
+    if constexpr (std::is_pointer_v<value>) {
+        return child_behind<std::remove_const_t<std::remove_pointer_t<value>>>(offset, label);
+    } else if constexpr (requires { typename value::element_type; }) {  // a smart pointer
+        return child_behind<std::remove_const_t<typename value::element_type>>(offset, label);
+    } else if constexpr (is_optional<value>) {
+        return child_in_optional<typename value::value_type>(offset, label);
+    } else {
+        return child_at<value>(offset, label);
+    }
+}
 
 /// A child of a part at `offset`, as a child of the whole.
 constexpr child_record within(std::uint32_t offset, child_record child) noexcept {
     child.offset += offset;
-    if (child.alive != child_record::always) child.alive += offset;
+    const bool is_here = child.is_at == child_record::itself || child.is_at == child_record::pointer;
+    if (is_here && child.alive != child_record::always) child.alive += offset;
     return child;
 }
 
 }  // namespace eddy::detail
+
+// What a class of the library writes into itself, instead of a function wait_shape(). They define a template, since
+// GCC ignores the pragmas that are in a macro: see EDDY_OFFSET.
+
+/// `EDDY_WAIT_SHAPE(Class, expression)`: the description is the expression, in which `Its` is the class.
+#define EDDY_WAIT_SHAPE(Class, ...)               \
+    template <class Its = Class>                  \
+    static constexpr auto wait_shape() noexcept { \
+        EDDY_BEGIN_OFFSETS                        \
+        return __VA_ARGS__;                       \
+        EDDY_END_OFFSETS                          \
+    }                                             \
+    static_assert(true)
+/// A future in a member: the member itself, or what a std::optional or a pointer has.
+#define EDDY_CHILD(member, ...) \
+    ::eddy::detail::child_of<decltype(Its::member)>(EDDY_OFFSET(Its, member) __VA_OPT__(, ) __VA_ARGS__)
+/// An adaptor: it waits as the future in a member.
+#define EDDY_WAITS_AS(Class, member) EDDY_WAIT_SHAPE(Class, ::eddy::detail::adaptor_of(EDDY_CHILD(member)))
+/// The word of the kind is in a member.
+#define EDDY_WAITS_FOR(kind, Class, member) \
+    EDDY_WAIT_SHAPE(Class, ::eddy::detail::wait_shape<>{::eddy::detail::wait_kind::kind, EDDY_OFFSET(Its, member)})
+/// As above, for an object that has no kind: its name is shown.
+#define EDDY_WAITS_FOR_OBJECT(name, Class, member)       \
+    EDDY_WAIT_SHAPE(Class, ::eddy::detail::wait_shape<>{ \
+                               ::eddy::detail::wait_kind::object, EDDY_OFFSET(Its, member), {}, false, name})
 
 namespace eddy::inspect {
 

@@ -11,6 +11,7 @@
 #include <eddy/detail/inbound_list.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/waker.hpp>
 
 // A set of futures of one owner, each with its own waker, so that only woken futures are polled. It is the untyped part
@@ -164,6 +165,17 @@ public:
 
     /// Queues all nodes, so that each is polled once.
     void queue_all() noexcept;
+
+    /// The nodes of a set that is at an offset of an object, each with a child that is relative to the node.
+    static constexpr child_record children_at(std::uint32_t offset, child_record child) noexcept {
+        EDDY_BEGIN_OFFSETS
+        child.in_node = child.offset;
+        child.offset = offset + static_cast<std::uint32_t>(__builtin_offsetof(woken_set, first_));
+        child.stride = static_cast<std::uint32_t>(__builtin_offsetof(woken_node, next));
+        EDDY_END_OFFSETS
+        child.is_at = child_record::list;
+        return child;
+    }
 
 private:
     void link(woken_node& node, bool at_front) noexcept;

@@ -45,12 +45,7 @@ public:
     poll_result<T> poll(context& cx) { return inner_.poll(cx); }
     poll_result<void> poll_cancel(context& cx) { return inner_.poll_cancel(cx); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_at<task<T>>(EDDY_OFFSET(boxed_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(boxed_future, inner_);
 
     friend auto awaited_object(const boxed_future& me) noexcept { return awaited_object(me.inner_); }
 

@@ -85,12 +85,7 @@ public:
         return inner_.poll(cx);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_at<F>(EDDY_OFFSET(unconstrained_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(unconstrained_future, inner_);
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
@@ -129,12 +124,7 @@ public:
         return answer;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_at<F>(EDDY_OFFSET(cooperative_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(cooperative_future, inner_);
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

@@ -59,12 +59,7 @@ public:
 
     friend auto awaited_objects(const sees_deadline& me) noexcept { return awaited_objects_of(me.inner_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_at<F>(EDDY_OFFSET(sees_deadline, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(sees_deadline, inner_);
 
 private:
     time::time_point deadline_;
@@ -95,13 +90,7 @@ public:
         return work_.poll(cx);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(
-            detail::child_at<time::timeout_future<detail::sees_deadline<F>>>(EDDY_OFFSET(with_deadline_future, work_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(with_deadline_future, work_);
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

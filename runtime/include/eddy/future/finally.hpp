@@ -50,15 +50,7 @@ public:
         }
     }
 
-    /// For readers of the program's memory: the work, or else the cleanup.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<2>{detail::wait_kind::inner,
-                                     0,
-                                     {detail::child_in_optional<F>(EDDY_OFFSET(finally_future, work_)),
-                                      detail::child_in_optional<cleanup>(EDDY_OFFSET(finally_future, cleanup_))}};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(finally_future, detail::adaptor_of(EDDY_CHILD(work_), EDDY_CHILD(cleanup_)));
 
     /// Cancels the work, then runs the cleanup. Returns ready when the cleanup has ended.
     poll_result<void> poll_cancel(context& cx) {

@@ -63,14 +63,9 @@ public:
         return detail::awaited_objects_of(me.is_running() ? std::addressof(me.future_) : nullptr);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_if(detail::child_at<F>(EDDY_OFFSET(maybe_done_future, future_)),
-                                                   EDDY_OFFSET(maybe_done_future, state_),
-                                                   static_cast<std::uint32_t>(state::running)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(maybe_done_future,
+                    detail::adaptor_of(detail::child_if(EDDY_CHILD(future_), EDDY_OFFSET(Its, state_),
+                                                        static_cast<std::uint32_t>(state::running))));
 
     /// Cancels the future gracefully. An output that is already there is kept.
     poll_result<void> poll_cancel(context& cx)

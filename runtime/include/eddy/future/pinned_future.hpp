@@ -40,12 +40,7 @@ public:
         return detail::awaited_objects_of(static_cast<const F*>(me.inner_.get()));
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_behind<F>(EDDY_OFFSET(pinned_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(pinned_future, inner_);
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

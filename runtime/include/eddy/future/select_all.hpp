@@ -71,13 +71,9 @@ public:
         std::rethrow_exception(failure_);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<1>{
-            detail::wait_kind::any_of, 0, {detail::children_in_vector<F>(EDDY_OFFSET(select_all_future, futures_))}};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(select_all_future,
+                    detail::wait_shape<1>{
+                        detail::wait_kind::any_of, 0, {detail::children_in_vector<F>(EDDY_OFFSET(Its, futures_))}});
 
     /// Cancels all futures gracefully.
     poll_result<void> poll_cancel(context& cx)

@@ -126,15 +126,7 @@ public:
         return detail::awaited_objects_of(me.round_ ? std::addressof(*me.round_) : nullptr);
     }
 
-    /// For readers of the program's memory: the handler that runs, or else the branches.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<2>{detail::wait_kind::inner,
-                                     0,
-                                     {detail::child_in_optional<run>(EDDY_OFFSET(select_loop_future, run_)),
-                                      detail::child_in_optional<round>(EDDY_OFFSET(select_loop_future, round_))}};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(select_loop_future, detail::adaptor_of(EDDY_CHILD(run_), EDDY_CHILD(round_)));
 
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<round> || cancellable_future<run> || (source<B>::is_cancellable || ...))

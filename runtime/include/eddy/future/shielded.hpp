@@ -36,12 +36,7 @@ public:
         }
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_in_optional<F>(EDDY_OFFSET(shielded_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(shielded_future, inner_);
 
     /// Waits until the work is ready, and drops its output. Returns ready immediately if the work was not polled
     /// before.

@@ -73,12 +73,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_in_optional<F>(EDDY_OFFSET(when_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(when_future, inner_);
 
     /// Returns whether the condition was true.
     [[nodiscard]] bool is_enabled() const noexcept { return inner_.has_value(); }

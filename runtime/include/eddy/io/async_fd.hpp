@@ -88,13 +88,7 @@ public:
         return output_type(std::in_place, *of_, **seen);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::child_at<readiness_future>(EDDY_OFFSET(ready_guard_future, readiness_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(ready_guard_future, readiness_);
 
 private:
     async_fd<S>* of_;
@@ -171,13 +165,7 @@ public:
         }
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::child_in_optional<readiness_future>(EDDY_OFFSET(level_future, readiness_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(level_future, readiness_);
 
 private:
     async_fd<S>* of_;

@@ -68,13 +68,7 @@ public:
         }
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::child_in_optional<Readiness>(EDDY_OFFSET(async_io_future, readiness_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(async_io_future, readiness_);
 
 private:
     Source* source_;

@@ -29,13 +29,7 @@ public:
     /// Returns the object.
     [[nodiscard]] T& inner() const noexcept { return *object_; }
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_behind<T, Way>(EDDY_OFFSET(borrowed, object_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(borrowed, object_);
 
 private:
     T* object_;

@@ -110,13 +110,7 @@ public:
     /// Moves the reader out. Unread bytes in the buffer are lost.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_at<R, Way>(EDDY_OFFSET(buf_reader, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(buf_reader, inner_);
 
 private:
     /// Discards the buffer if a seek is in progress: its bytes belong to the old position.

@@ -114,13 +114,7 @@ public:
         return std::move(inner_);
     }
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_at<W, Way>(EDDY_OFFSET(buf_writer, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(buf_writer, inner_);
 
 private:
     /// The bytes that were taken and not yet written: [begin, end) of the buffer.

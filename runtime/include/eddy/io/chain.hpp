@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -52,6 +53,15 @@ public:
     /// Returns the readers.
     [[nodiscard]] A& first() noexcept { return first_; }
     [[nodiscard]] B& second() noexcept { return second_; }
+
+    /// For readers of the program's memory.
+    template <detail::direction Way, class Its = chain_reader>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::adaptor_of(detail::child_if(EDDY_IO_CHILD(first_, read), EDDY_OFFSET(Its, first_has_ended_), 0),
+                                  EDDY_IO_CHILD(second_, read));
+        EDDY_END_OFFSETS
+    }
 
 private:
     A first_;

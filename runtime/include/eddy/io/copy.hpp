@@ -35,12 +35,8 @@ public:
 
     friend auto awaited_objects(const copy_future& me) noexcept { return detail::object_of_copy(*me.from_); }
 
-    /// For readers of the program's memory: it usually waits for the reader.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::io_behind<R, detail::direction::read>(EDDY_OFFSET(copy_future, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(copy_future, detail::copying::shape_at(EDDY_OFFSET(Its, copying_), EDDY_IO_CHILD(from_, read),
+                                                           EDDY_IO_CHILD(to_, write)));
 
 private:
     friend typename copy_future::io_future;
@@ -65,12 +61,9 @@ public:
 
     friend auto awaited_objects(const copy_buf_future& me) noexcept { return detail::object_of_copy(*me.from_); }
 
-    /// For readers of the program's memory: it usually waits for the reader.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::io_behind<R, detail::direction::read>(EDDY_OFFSET(copy_buf_future, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(copy_buf_future, detail::adaptor_of(detail::child_if(EDDY_IO_CHILD(to_, write),
+                                                                         EDDY_OFFSET(Its, waits_for_writer_), 1),
+                                                        EDDY_IO_CHILD(from_, read)));
 
 private:
     friend typename copy_buf_future::io_future;
@@ -84,6 +77,7 @@ private:
             if (!*there) error_ = there->error();
             if (has_ended_) return poll_end(cx);
             const auto count = detail::poll_write_checked(*to_, cx, **there);
+            waits_for_writer_ = !count;
             if (!count) return not_ready;
             if (!*count) return failure(count->error());
             if (**count == 0) return failure(make_error_code(errc::write_zero));
@@ -105,6 +99,7 @@ private:
     }
     poll_result<output_type> poll_end(context& cx) {
         const auto flushed = to_->poll_flush(cx);
+        waits_for_writer_ = !flushed;
         if (!flushed) return not_ready;
         if (error_) return failure(error_);
         if (!*flushed) return failure(flushed->error());
@@ -117,6 +112,7 @@ private:
     std::error_code error_;   // of the reader, kept until the bytes before it are flushed
     bool has_ended_ = false;  // the reader is not polled again while the writer flushes
     bool is_unflushed_ = false;
+    bool waits_for_writer_ = false;  // for readers of the program's memory
 };
 
 /// Copies from a reader to a writer until the reader ends, then flushes. Returns the number of bytes.

@@ -121,16 +121,11 @@ public:
         return detail::concatenated(detail::object_of_copy(*me.a_), detail::object_of_copy(*me.b_));
     }
 
-    /// For readers of the program's memory: it usually waits for both readers.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<2>{
-            detail::wait_kind::all_of,
-            0,
-            {detail::io_behind<A, detail::direction::read>(EDDY_OFFSET(copy_bidirectional_future, a_)),
-             detail::io_behind<B, detail::direction::read>(EDDY_OFFSET(copy_bidirectional_future, b_))}};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(copy_bidirectional_future,
+                    detail::wait_shape<2>{detail::wait_kind::all_of,
+                                          0,
+                                          {detail::io_behind<A, detail::direction::read>(EDDY_OFFSET(Its, a_)),
+                                           detail::io_behind<B, detail::direction::read>(EDDY_OFFSET(Its, b_))}});
 
 private:
     friend typename copy_bidirectional_future::io_future;

@@ -88,13 +88,7 @@ public:
     /// Moves the inner object out.
     [[nodiscard]] S into_inner() && { return std::move(inner_); }
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_at<S, Way>(EDDY_OFFSET(idle_stream, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(idle_stream, inner_);
 
 private:
     /// Records the progress if the operation has ended. Otherwise replaces its answer if the limit has passed. The

@@ -56,17 +56,7 @@ public:
     [[nodiscard]] R& reader() noexcept { return reader_; }
     [[nodiscard]] W& writer() noexcept { return writer_; }
 
-    /// For readers of the program's memory.
-    template <detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        if constexpr (Way == detail::direction::read) {
-            return detail::adaptor_of(detail::io_at<R, Way>(EDDY_OFFSET(joined_stream, reader_)));
-        } else {
-            return detail::adaptor_of(detail::io_at<W, Way>(EDDY_OFFSET(joined_stream, writer_)));
-        }
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_TWO(joined_stream, reader_, writer_);
 
 private:
     R reader_;

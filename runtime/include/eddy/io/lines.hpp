@@ -48,12 +48,7 @@ public:
         return poll_result<std::optional<result<C>>>(std::in_place, std::in_place, std::in_place, take());
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(io_at<R, direction::read>(EDDY_OFFSET(delimited_parts, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_READS_FROM(delimited_parts, from_);
 
     [[nodiscard]] R& reader() noexcept { return from_; }
 
@@ -122,13 +117,7 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(
-            detail::child_at<detail::delimited_parts<R, std::string>>(EDDY_OFFSET(lines_stream, parts_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(lines_stream, parts_);
 
     friend R& awaited_reader(lines_stream& me) noexcept { return me.reader(); }
 
@@ -162,13 +151,7 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(
-            detail::child_at<detail::delimited_parts<R, std::vector<std::byte>>>(EDDY_OFFSET(split_stream, parts_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(split_stream, parts_);
 
     friend R& awaited_reader(split_stream& me) noexcept { return me.reader(); }
 

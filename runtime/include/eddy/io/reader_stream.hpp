@@ -9,6 +9,7 @@
 
 #include <eddy/bytes/bytes.hpp>
 #include <eddy/bytes/bytes_mut.hpp>
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -56,6 +57,8 @@ public:
     [[nodiscard]] R& inner() noexcept { return inner_; }
     /// Moves the reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
+
+    EDDY_READS_FROM(reader_stream, inner_);
 
 private:
     R inner_;

@@ -72,16 +72,7 @@ public:
 
     poll_result<result<ready_event>> poll(context& cx);
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<>{detail::wait_kind::object,
-                                    EDDY_OFFSET(readiness_future, source_),
-                                    {},
-                                    false,
-                                    "the readiness of a descriptor"};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(readiness_future, detail::waiter_shape_at(EDDY_OFFSET(Its, waiter_)));
 
 private:
     const detail::io_handle* io_;  // the registration has a reference

@@ -44,6 +44,8 @@ public:
         return shared_ && shared_.get() == writer.shared_.get();
     }
 
+    EDDY_USES_IO(read_half, shared_);
+
 private:
     template <class U>
     friend U unsplit(read_half<U> reader, write_half<U> writer, std::source_location where);
@@ -77,6 +79,8 @@ public:
     poll_result<result<void>> poll_shutdown(context& cx) {
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_shutdown(cx); });
     }
+
+    EDDY_USES_IO(write_half, shared_);
 
 private:
     friend class read_half<S>;

@@ -58,13 +58,7 @@ public:
     /// Moves the other reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_at<R, Way>(EDDY_OFFSET(take_reader, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(take_reader, inner_);
 
 private:
     template <class Byte>

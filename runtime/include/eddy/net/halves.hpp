@@ -43,13 +43,7 @@ public:
     /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(read_half, of_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(read_half, of_);
 
 private:
     friend detail::socket_access;
@@ -69,13 +63,7 @@ public:
     /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(write_half, of_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(write_half, of_);
 
 private:
     friend detail::socket_access;
@@ -117,13 +105,7 @@ public:
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_write_half<Stream> writer) &&;
     eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(owned_read_half, of_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(owned_read_half, of_);
 
 private:
     friend detail::socket_access;
@@ -165,13 +147,7 @@ public:
     eddy::detail::broken_future forget(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_behind<Stream, Way>(EDDY_OFFSET(owned_write_half, of_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_USES_IO(owned_write_half, of_);
 
 private:
     friend detail::socket_access;

@@ -65,13 +65,7 @@ public:
 
     friend const Listener* awaited_object(const basic_accept_future& me) noexcept { return me.from_; }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::io_behind<Listener, eddy::detail::direction::read>(EDDY_OFFSET(basic_accept_future, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_READS_FROM(basic_accept_future, from_);
 
     poll_result<output_type> poll(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);
@@ -100,13 +94,7 @@ public:
         if (record_.has_waited()) from_->leave(&record_);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::io_behind<Listener, eddy::detail::direction::read>(
-            EDDY_OFFSET(basic_incoming_stream, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_READS_FROM(basic_incoming_stream, from_);
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);

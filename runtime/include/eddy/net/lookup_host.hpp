@@ -37,12 +37,7 @@ public:
 
     poll_result<output_type> poll(context& cx);
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::blocking, EDDY_OFFSET(lookup_future, answer_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(blocking, lookup_future, answer_);
 
 private:
     struct pending;

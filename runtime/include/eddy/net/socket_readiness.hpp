@@ -28,13 +28,7 @@ public:
 
     poll_result<result<io::ready>> poll(context& cx);
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::child_in_optional<io::readiness_future>(EDDY_OFFSET(socket_readiness, readiness_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(socket_readiness, readiness_);
 
 private:
     detail::io_socket* socket_;

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
@@ -70,6 +71,9 @@ public:
         if (!sent || !*sent) return sent;
         return inner_.poll_close(cx);
     }
+
+    EDDY_WAIT_SHAPE(with_sink,
+                    eddy::detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_IO_CHILD(inner_, write)));
 
 private:
     /// Returns ready when no future is running. The inner sink is then still ready for the item, because it was ready
@@ -140,6 +144,8 @@ public:
     /// Returns the number of buffered items.
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
+    EDDY_WRITES_TO(buffer_sink, inner_);
+
 private:
     /// Returns ready when the buffer is empty.
     poll_result<outcome> poll_empty(context& cx) {
@@ -187,6 +193,8 @@ public:
     poll_result<outcome> poll_close(context& cx) {
         return both(close_once(first_, first_is_closed_, cx), close_once(second_, second_is_closed_, cx));
     }
+
+    EDDY_WAIT_SHAPE(fanout_sink, eddy::detail::all_of(EDDY_IO_CHILD(first_, write), EDDY_IO_CHILD(second_, write)));
 
 private:
     /// Closes a sink, unless it is closed already.

@@ -44,6 +44,8 @@ public:
         return into_->start_send(*std::move(item));
     }
 
+    EDDY_WRITES_TO(feed_future, into_);
+
 private:
     S* into_;
     std::optional<T> item_;
@@ -76,6 +78,8 @@ public:
         return end(std::move(flushed));
     }
 
+    EDDY_WRITES_TO(send_future, into_);
+
 private:
     poll_result<output_type> end(poll_result<output_type>&& with) noexcept {
         has_ended_ = true;
@@ -97,6 +101,8 @@ public:
 
     poll_result<output_type> poll(context& cx) { return of_->poll_flush(cx); }
 
+    EDDY_WRITES_TO(flush_future, of_);
+
 private:
     S* of_;
 };
@@ -110,6 +116,8 @@ public:
     explicit close_future(S& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_close(cx); }
+
+    EDDY_WRITES_TO(close_future, of_);
 
 private:
     S* of_;
@@ -152,6 +160,8 @@ public:
 
     /// Cancels the stream gracefully. Returns whether it is gone.
     [[nodiscard]] bool cancel(context& cx) { return items_.cancel(cx); }
+
+    EDDY_WAITS_AS(transfer, items_);
 
 private:
     output_type send_held(S& into) {
@@ -210,6 +220,8 @@ public:
         end();
         return poll_result<void>::ready();
     }
+
+    EDDY_WAIT_SHAPE(transfer_future, eddy::detail::first_of(EDDY_CHILD(transfer_), EDDY_IO_CHILD(into_, write)));
 
 private:
     /// Returns true if there is an output or an exception.

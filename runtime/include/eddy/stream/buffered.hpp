@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <expected>
 #include <optional>
@@ -38,6 +39,12 @@ template <class Running>
         running.clear();
         return true;
     }
+}
+
+/// What a stream waits for that runs the futures of another one, in a futures_unordered or futures_ordered.
+template <class Running>
+constexpr wait_shape<2> stream_or_running(child_record items, std::uint32_t running) noexcept {
+    return first_of(items, within(running, described<Running>.children[0]));
 }
 
 }  // namespace eddy::detail
@@ -91,8 +98,8 @@ public:
         return detail::add(this->items_.size_hint(), size_bounds(running_.size(), running_.size()));
     }
 
-    /// For readers of the program's memory: it has more than the stream to wait for.
-    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
+    EDDY_WAIT_SHAPE(buffered_stream,
+                    detail::stream_or_running<Running>(EDDY_INNER_STREAM(items_), EDDY_OFFSET(Its, running_)));
 
 private:
     std::size_t limit_;
@@ -145,6 +152,10 @@ public:
         f_.reset();
         return poll_result<void>::ready();
     }
+
+    EDDY_WAIT_SHAPE(for_each_concurrent_future,
+                    detail::stream_or_running<futures_unordered<body>>(EDDY_INNER_STREAM(items_),
+                                                                       EDDY_OFFSET(Its, running_)));
 
 private:
     /// Starts futures up to the limit and runs them, until it has to wait or `outcome_` is set.

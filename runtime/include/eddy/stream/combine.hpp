@@ -64,6 +64,8 @@ public:
         }
         return this->second_.poll_next(cx);
     }
+
+    EDDY_WAIT_SHAPE(chain_stream, detail::adaptor_of(EDDY_INNER_STREAM(first_), EDDY_INNER_STREAM(second_)));
 };
 
 /// The stream that stream_ops::merge() returns.
@@ -80,6 +82,8 @@ public:
         return second_comes_first_ ? poll_in_order(this->first_, this->second_, cx)
                                    : poll_in_order(this->second_, this->first_, cx);
     }
+
+    EDDY_WAIT_SHAPE(merge_stream, detail::first_of(EDDY_INNER_STREAM(first_), EDDY_INNER_STREAM(second_)));
 
 private:
     static poll_result<std::optional<item_type>> poll_in_order(auto& one, auto& other, context& cx) {
@@ -138,6 +142,13 @@ public:
         if (!a.at_most || !b.at_most) return {std::min(a.at_least, b.at_least), a.at_most ? a.at_most : b.at_most};
         return {std::min(a.at_least, b.at_least), std::min(*a.at_most, *b.at_most)};
     }
+
+    // It waits for the streams of which it has no item.
+    EDDY_WAIT_SHAPE(zip_stream,
+                    detail::all_of(detail::child_if(EDDY_CHILD(first_),
+                                                    EDDY_OFFSET(Its, first_item_) + sizeof(detail::item_t<A>), 0),
+                                   detail::child_if(EDDY_CHILD(second_),
+                                                    EDDY_OFFSET(Its, second_item_) + sizeof(detail::item_t<B>), 0)));
 
 private:
     /// Fills `into` with the next item, unless `into` contains an item already. Returns false if the stream has ended,

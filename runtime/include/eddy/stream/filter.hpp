@@ -31,12 +31,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_at<judged_items<S, Fn>>(EDDY_OFFSET(judging_adaptor, judged_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(judging_adaptor, judged_);
 
 protected:
     template <class G>

@@ -42,14 +42,7 @@ public:
     fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::body_or_stream<body>(
-            EDDY_OFFSET(fold_future, body_),
-            detail::child_in_optional<detail::inner_stream<S>>(EDDY_OFFSET(fold_future, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(fold_future, detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
 
 private:
     static constexpr const char* name = "fold";
@@ -125,14 +118,7 @@ public:
     try_fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::body_or_stream<body>(
-            EDDY_OFFSET(try_fold_future, body_),
-            detail::child_in_optional<detail::inner_stream<S>>(EDDY_OFFSET(try_fold_future, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(try_fold_future, detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
 
 private:
     static constexpr const char* name = "try_fold";
@@ -296,12 +282,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::child_in_optional<judged>(EDDY_OFFSET(judging_future, judged_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(judging_future, judged_);
 
 protected:
     template <class G>

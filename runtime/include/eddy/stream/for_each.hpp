@@ -41,14 +41,7 @@ public:
     template <class G>
     for_each_future(S&& items, G&& f) : base(std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::body_or_stream<body>(
-            EDDY_OFFSET(for_each_future, body_),
-            detail::child_in_optional<detail::inner_stream<S>>(EDDY_OFFSET(for_each_future, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(for_each_future, detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
 
 private:
     static constexpr const char* name = "for_each";

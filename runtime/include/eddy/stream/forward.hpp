@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -34,6 +35,8 @@ public:
     }
     poll_result<outcome_t<S>> poll_flush(context& cx) { return target_->poll_flush(cx); }
     poll_result<outcome_t<S>> poll_close(context& cx) { return target_->poll_close(cx); }
+
+    EDDY_WRITES_TO(borrowed_sink, target_);
 
 private:
     S* target_;

@@ -81,13 +81,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return body_or_stream<body>(EDDY_OFFSET(running_adaptor, body_),
-                                    child_at<inner_stream<S>>(EDDY_OFFSET(running_adaptor, items_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(running_adaptor, body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
 
 protected:
     template <class G>

@@ -32,12 +32,7 @@ public:
 
     explicit next_future(S& from) noexcept : from_(&from) {}
 
-    /// For readers of the program's memory: the stream waits.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_behind<S>(EDDY_OFFSET(next_future, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(next_future, from_);
 
     friend auto awaited_object(const next_future& me) noexcept {
         return detail::awaited_part_of<detail::direction::read>(*me.from_);
@@ -75,12 +70,7 @@ public:
 
     explicit try_next_future(S& from) noexcept : next_(from) {}
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_at<next_future<S>>(EDDY_OFFSET(try_next_future, next_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(try_next_future, next_);
 
     friend auto awaited_object(const try_next_future& me) noexcept { return awaited_object(me.next_); }
 

@@ -24,12 +24,7 @@ public:
 
     poll_result<output_type> poll(context& cx) { return of_->poll_peek(cx); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_behind<peekable_stream<S>>(EDDY_OFFSET(peek_future, of_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(peek_future, of_);
 
 private:
     peekable_stream<S>* of_;
@@ -52,12 +47,7 @@ public:
         return of_->take_peeked();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_behind<peekable_stream<S>>(EDDY_OFFSET(next_if_future, of_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(next_if_future, of_);
 
 private:
     peekable_stream<S>* of_;

@@ -55,6 +55,9 @@ public:
         return streams_.poll_cancel(cx, [](entry&) {});
     }
 
+    EDDY_WAIT_SHAPE(select_all_stream,
+                    detail::first_of(detail::stream_set<entry>::children_at(EDDY_OFFSET(Its, streams_))));
+
 private:
     detail::stream_set<entry> streams_;
 };

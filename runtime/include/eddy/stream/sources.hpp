@@ -268,12 +268,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_at<body>(EDDY_OFFSET(unfold_stream, body_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(unfold_stream, body_);
 
 private:
     State state_;

@@ -6,6 +6,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
@@ -71,6 +72,9 @@ struct split_object {
         if (references.drop()) delete this;
     }
     using share = std::unique_ptr<split_object, releasing>;
+
+    EDDY_WAITS_AS(split_object, object);
+    EDDY_USES_IO(split_object, object);
 };
 
 /// Calls `f(object)` under the lock, or returns not_ready if the other half holds the lock.
@@ -103,6 +107,8 @@ public:
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_next(cx); });
     }
+
+    EDDY_WAIT_SHAPE(stream_half, detail::adaptor_of(detail::child_behind<shared>(EDDY_OFFSET(Its, shared_))));
 
 private:
     template <class U, class T>
@@ -157,6 +163,8 @@ public:
             return object.poll_close(cx);
         });
     }
+
+    EDDY_WRITES_TO(sink_half, shared_);
 
 private:
     template <class U, class V>

@@ -132,6 +132,8 @@ public:
         return all;
     }
 
+    EDDY_WAIT_SHAPE(stream_map, detail::first_of(set::children_at(EDDY_OFFSET(Its, streams_))));
+
 private:
     /// Removes the key of a stream that is about to be destroyed.
     void forget(const entry& ended) { by_key_.erase(by_key_.find(*ended.key)); }

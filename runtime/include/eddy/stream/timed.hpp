@@ -52,6 +52,14 @@ public:
     /// Stops waiting: destroys the sleep.
     void stop() noexcept { sleep_.reset(); }
 
+    /// The sleep of a deadline that is at an offset of an object.
+    static constexpr detail::child_record sleep_at(std::uint32_t offset, const char* label = nullptr) noexcept {
+        EDDY_BEGIN_OFFSETS
+        return detail::child_in_optional<time::sleep_future>(offset + __builtin_offsetof(stream_deadline, sleep_),
+                                                             label);
+        EDDY_END_OFFSETS
+    }
+
 private:
     bool poll_sleep(context& cx) {
         if (cx.budget() != 0) return sleep_->poll(cx).is_ready();
@@ -95,8 +103,9 @@ public:
     /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
-    /// For readers of the program's memory: it has more than the stream to wait for.
-    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
+    EDDY_WAIT_SHAPE(timeout_stream,
+                    detail::first_of(EDDY_INNER_STREAM(items_),
+                                     stream_deadline::sleep_at(EDDY_OFFSET(Its, deadline_), "deadline")));
 
 private:
     // Not inlined: otherwise GCC 12 warns in user code about the value, which does not exist.
@@ -130,8 +139,8 @@ public:
     /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
-    /// For readers of the program's memory: it has more than the stream to wait for.
-    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
+    EDDY_WAIT_SHAPE(timeout_repeating_stream,
+                    detail::first_of(EDDY_INNER_STREAM(items_), EDDY_CHILD(every_, "deadline")));
 
 private:
     // Not inlined: see timeout_stream.
@@ -170,8 +179,8 @@ public:
         return next;
     }
 
-    /// For readers of the program's memory: it has more than the stream to wait for.
-    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
+    EDDY_WAIT_SHAPE(throttle_stream,
+                    detail::adaptor_of(stream_deadline::sleep_at(EDDY_OFFSET(Its, next_)), EDDY_INNER_STREAM(items_)));
 
 private:
     stream_deadline next_;
@@ -208,8 +217,9 @@ public:
         return {chunk_.chunks_of(items).at_least, detail::one_more_if(!chunk_.is_empty(), items).at_most};
     }
 
-    /// For readers of the program's memory: it has more than the stream to wait for.
-    static constexpr auto wait_shape() noexcept { return detail::wait_shape<>{detail::wait_kind::other}; }
+    EDDY_WAIT_SHAPE(chunks_timeout_stream,
+                    detail::first_of(EDDY_INNER_STREAM(items_),
+                                     stream_deadline::sleep_at(EDDY_OFFSET(Its, deadline_), "deadline")));
 
 private:
     static std::optional<item_type> nothing() noexcept { return std::nullopt; }

@@ -142,13 +142,7 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{
-            eddy::detail::wait_kind::object, EDDY_OFFSET(wait_future, of_), {}, false, "a barrier"};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR_OBJECT("a barrier", wait_future, of_);
 
 private:
     friend barrier;

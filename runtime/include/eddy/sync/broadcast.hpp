@@ -495,12 +495,7 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_receive, EDDY_OFFSET(recv_future, channel_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(channel_receive, recv_future, channel_);
 
 private:
     friend receiver;

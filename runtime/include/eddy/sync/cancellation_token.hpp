@@ -254,13 +254,7 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{
-            eddy::detail::wait_kind::object, EDDY_OFFSET(basic_cancelled_future, of_), {}, false, "a cancellation"};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR_OBJECT("a cancellation", basic_cancelled_future, of_);
 
 private:
     Of of_;
@@ -306,13 +300,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::child_in_optional<F>(EDDY_OFFSET(run_until_cancelled_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(run_until_cancelled_future, inner_);
 
 private:
     poll_result<output_type> poll_both(context& cx) {

@@ -36,13 +36,8 @@ public:
         return Guard(typename Guard::held(*value_, std::move(owner_), wait_.count()));
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{Guard::awaited,
-                                          EDDY_OFFSET(lock_future, wait_) + decltype(wait_)::offset_of_state()};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(lock_future, eddy::detail::wait_shape<>{
+                                     Guard::awaited, EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
 
     friend const void* acquired_from(const lock_future& me) noexcept { return me.wait_.state(); }
 

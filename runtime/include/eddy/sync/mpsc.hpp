@@ -399,13 +399,9 @@ public:
         return poll_slowly(cx);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
-                                          EDDY_OFFSET(send_future, wait_) + decltype(wait_)::offset_of_state()};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(send_future,
+                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
+                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
 
 private:
     friend sender;
@@ -450,16 +446,9 @@ public:
         return poll_result<output_type>(std::in_place, std::unexpect, false, std::move(send_.value_));
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<2>{
-            eddy::detail::wait_kind::any_of,
-            0,
-            {eddy::detail::child_at<send_future>(EDDY_OFFSET(send_timeout_future, send_)),
-             eddy::detail::child_at<time::sleep_future>(EDDY_OFFSET(send_timeout_future, deadline_), "deadline")}};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(send_timeout_future,
+                    eddy::detail::wait_shape<2>{
+                        eddy::detail::wait_kind::any_of, 0, {EDDY_CHILD(send_), EDDY_CHILD(deadline_, "deadline")}});
 
 private:
     friend sender;
@@ -495,13 +484,9 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
-                                          EDDY_OFFSET(reserve_future, wait_) + decltype(wait_)::offset_of_state()};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(reserve_future,
+                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
+                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
 
 private:
     friend sender;
@@ -527,13 +512,9 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
-                                          EDDY_OFFSET(reserve_many_future, wait_) + decltype(wait_)::offset_of_state()};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(reserve_many_future,
+                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
+                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
 
 private:
     friend sender;
@@ -559,14 +540,9 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{
-            eddy::detail::wait_kind::channel_send,
-            EDDY_OFFSET(reserve_owned_future, wait_) + decltype(wait_)::offset_of_state()};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(reserve_owned_future,
+                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
+                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
 
 private:
     friend sender;

@@ -148,13 +148,7 @@ public:
     [[nodiscard]] std::size_t sender_strong_count() const noexcept { return channel_ ? channel_->senders() : 0; }
     [[nodiscard]] std::size_t sender_weak_count() const noexcept { return channel_ ? channel_->weak() : 0; }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_receive,
-                                          EDDY_OFFSET(mpsc_receiver, channel_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(channel_receive, mpsc_receiver, channel_);
 
 private:
     /// How many times a poll looks again for a value that a sender on another thread is moving in.
@@ -239,13 +233,7 @@ public:
 
     poll_result<std::size_t> poll(context& cx) { return from_->poll_recv_many(cx, *into_, limit_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::child_behind<mpsc_receiver<Channel>>(EDDY_OFFSET(mpsc_recv_many_future, from_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(mpsc_recv_many_future, from_);
 
 private:
     mpsc_receiver<Channel>* from_;

@@ -92,12 +92,7 @@ public:
     basic_notified_future& operator=(basic_notified_future&&) = delete;
     ~basic_notified_future() { of_->state_.leave(waiter_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::notify, EDDY_OFFSET(basic_notified_future, of_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(notify, basic_notified_future, of_);
 
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;

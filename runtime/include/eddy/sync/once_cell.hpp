@@ -193,12 +193,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(eddy::detail::child_in_optional<inner>(EDDY_OFFSET(once_init_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(once_init_future, inner_);
 
 private:
     /// Returns false while another future creates the value. Otherwise the value is set, or this future has claimed it.

@@ -218,12 +218,7 @@ public:
         if (channel_ && channel_->close()) channel_->value.reset();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::oneshot, EDDY_OFFSET(receiver, channel_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(oneshot, receiver, channel_);
 
     friend const receiver* awaited_object(const receiver& me) noexcept { return std::addressof(me); }
 
@@ -308,16 +303,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::object,
-                                          EDDY_OFFSET(closed_future, channel_),
-                                          {},
-                                          false,
-                                          "the end of a oneshot's receiver"};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR_OBJECT("the end of a oneshot's receiver", closed_future, channel_);
 
 private:
     friend sender;

@@ -54,6 +54,8 @@ public:
     /// Returns the semaphore.
     [[nodiscard]] const std::shared_ptr<semaphore>& shared() const noexcept { return from_; }
 
+    EDDY_WAITS_AS(poll_semaphore, wait_);
+
 private:
     std::shared_ptr<semaphore> from_;
     std::optional<semaphore::acquire_owned_future> wait_;

@@ -110,6 +110,8 @@ public:
         return std::expected<void, error_type>();
     }
 
+    EDDY_WAITS_AS(poll_sender, wait_);
+
 private:
     static std::expected<void, error_type> closed() noexcept { return std::unexpected(error_type()); }
 

@@ -271,13 +271,9 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::semaphore, EDDY_OFFSET(basic_acquire_future, wait_) +
-                                                                                  decltype(wait_)::offset_of_state()};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(basic_acquire_future,
+                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::semaphore,
+                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
 
     friend const void* acquired_from(const basic_acquire_future& me) noexcept { return me.wait_.state(); }
 

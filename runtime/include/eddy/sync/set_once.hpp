@@ -88,13 +88,7 @@ public:
         }
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{
-            eddy::detail::wait_kind::object, EDDY_OFFSET(wait_future, of_), {}, false, "the value of a set_once"};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR_OBJECT("the value of a set_once", wait_future, of_);
 
 private:
     friend set_once;

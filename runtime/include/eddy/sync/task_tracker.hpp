@@ -309,16 +309,7 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::object,
-                                          EDDY_OFFSET(wait_future, state_),
-                                          {},
-                                          false,
-                                          "the end of a tracker's tasks"};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR_OBJECT("the end of a tracker's tasks", wait_future, state_);
 
 private:
     friend task_tracker;

@@ -372,12 +372,7 @@ public:
         return not_ready;
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::watch, EDDY_OFFSET(changed_future, channel_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(watch, changed_future, channel_);
 
 private:
     friend receiver;
@@ -428,12 +423,7 @@ public:
         }
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::watch, EDDY_OFFSET(wait_for_future, channel_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(watch, wait_for_future, channel_);
 
 private:
     receiver* of_;

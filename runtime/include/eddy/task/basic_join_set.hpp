@@ -236,12 +236,7 @@ public:
 
     friend const Self* awaited_object(const join_next_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(join_next_future, set_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(task_set, join_next_future, set_);
 
 private:
     friend basic_join_set;
@@ -262,13 +257,7 @@ public:
         return static_cast<const Self*>(me.set_);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set,
-                                          EDDY_OFFSET(join_next_with_id_future, set_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(task_set, join_next_with_id_future, set_);
 
 private:
     friend basic_join_set;
@@ -296,12 +285,7 @@ public:
 
     friend const Self* awaited_object(const shutdown_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(shutdown_future, set_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(task_set, shutdown_future, set_);
 
 private:
     friend basic_join_set;

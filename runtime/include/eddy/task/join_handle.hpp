@@ -151,12 +151,7 @@ public:
         if (task_ != nullptr) detail::drop_join_handle(*task_);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::join, EDDY_OFFSET(join_handle, task_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(join, join_handle, task_);
 
     friend const join_handle* awaited_object(const join_handle& me) noexcept { return std::addressof(me); }
 

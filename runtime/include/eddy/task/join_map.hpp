@@ -237,12 +237,7 @@ public:
 
     friend const join_map* awaited_object(const join_next_future& me) noexcept { return me.map_; }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(join_next_future, map_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(task_set, join_next_future, map_);
 
 private:
     friend join_map;
@@ -266,12 +261,7 @@ public:
 
     friend const join_map* awaited_object(const shutdown_future& me) noexcept { return me.map_; }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::task_set, EDDY_OFFSET(shutdown_future, map_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(task_set, shutdown_future, map_);
 
 private:
     friend join_map;

@@ -78,12 +78,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_in_optional<F>(EDDY_OFFSET(run_until_future, inner_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(run_until_future, inner_);
 
 private:
     poll_result<output_type> poll_inner(context& cx) {

@@ -103,15 +103,10 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<1>{detail::wait_kind::scope,
-                                     EDDY_OFFSET(scope_future, handle_) + EDDY_OFFSET(scope_handle, base_),
-                                     {detail::child_in_optional<body>(EDDY_OFFSET(scope_future, body_), "body")},
-                                     true};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(scope_future, detail::wait_shape<1>{detail::wait_kind::scope,
+                                                        EDDY_OFFSET(Its, handle_) + EDDY_OFFSET(scope_handle, base_),
+                                                        {EDDY_CHILD(body_, "body")},
+                                                        true});
 
 private:
     enum class stage : unsigned char { fresh, body, children, ended };

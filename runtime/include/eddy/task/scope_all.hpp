@@ -138,12 +138,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(scope_children, scope_), {}, true};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(scope_children, detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(Its, scope_), {}, true});
 
 private:
     enum class stage : unsigned char { fresh, tasks, ended };

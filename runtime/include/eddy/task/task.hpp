@@ -89,12 +89,7 @@ public:
         }
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::frames, EDDY_OFFSET(task, frame_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(frames, task, frame_);
 
     /// For use by co_await. The frame stands for the task, since a combinator may move a task that it owns.
     friend const detail::frame* awaited_object(const task& me) noexcept { return me.frame_; }

@@ -64,12 +64,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_in_optional<kept>(EDDY_OFFSET(reported_work, future_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(reported_work, future_);
 
 private:
     using output = work_output_t<W>;
@@ -211,12 +206,7 @@ public:
         return of_->poll_empty(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(wait_future, of_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(scope, wait_future, of_);
 
 private:
     detail::scope_base* of_;
@@ -235,12 +225,7 @@ public:
         return wait_future(*of_).poll(cx);
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(close_future, of_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(scope, close_future, of_);
 
 private:
     detail::scope_base* of_;

@@ -265,6 +265,8 @@ public:
     /// The stream function: returns an expired value, or nothing if the queue is empty.
     poll_result<std::optional<expired>> poll_next(context& cx);
 
+    EDDY_WAITS_AS(delay_queue, wait_);
+
 private:
     static constexpr std::size_t none = detail::deadline_heap::nowhere;
     static constexpr std::uint64_t no_number = std::numeric_limits<std::uint64_t>::max();

@@ -53,12 +53,7 @@ public:
     /// Returns a sleep that ends `d` from now; see sleep().
     [[nodiscard]] static sleep_future after(duration d, std::source_location where) noexcept;
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{eddy::detail::wait_kind::timer, EDDY_OFFSET(sleep_future, deadline_)};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_FOR(timer, sleep_future, deadline_);
 
     friend const sleep_future* awaited_object(const sleep_future& me) noexcept { return &me; }
 

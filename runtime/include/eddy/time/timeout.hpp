@@ -80,16 +80,9 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// For readers of the program's memory. While a task waits for it, it has both futures.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<2>{
-            eddy::detail::wait_kind::any_of,
-            0,
-            {eddy::detail::child_at<F>(EDDY_OFFSET(timeout_future, inner_)),
-             eddy::detail::child_at<sleep_future>(EDDY_OFFSET(timeout_future, deadline_), "deadline")}};
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAIT_SHAPE(timeout_future,
+                    eddy::detail::wait_shape<2>{
+                        eddy::detail::wait_kind::any_of, 0, {EDDY_CHILD(inner_), EDDY_CHILD(deadline_, "deadline")}});
 
 private:
     template <class G>

@@ -113,13 +113,7 @@ public:
         return poll_result<output_type>(eddy::detail::flatten_all<output_type>(*answer));
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::adaptor_of(
-            eddy::detail::child_at<timeout_future<F>>(EDDY_OFFSET(try_timeout_future, timed_)));
-        EDDY_END_OFFSETS
-    }
+    EDDY_WAITS_AS(try_timeout_future, timed_);
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -55,6 +56,9 @@ public:
         }
         return to_->poll_flush(cx);
     }
+
+    EDDY_WAIT_SHAPE(flushed_write, adaptor_of(child_if(EDDY_CHILD(write_), EDDY_OFFSET(Its, is_written_), 0),
+                                              EDDY_IO_CHILD(to_, write)));
 
 private:
     Write write_;
@@ -179,6 +183,8 @@ public:
     /// Returns the connection below. Reading from it or writing to it breaks the TLS stream.
     [[nodiscard]] S& inner() noexcept { return below_; }
     [[nodiscard]] const S& inner() const noexcept { return below_; }
+
+    EDDY_USES_IO(stream, below_);
 
 private:
     S below_;

@@ -11,6 +11,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -89,6 +90,8 @@ public:
 
     poll_result<output_type> poll(context& cx) { return from_->poll_receive(cx); }
 
+    EDDY_WAITS_FOR_OBJECT("a message of a WebSocket", receive_future, from_);
+
 private:
     S* from_;
 };
@@ -106,6 +109,8 @@ public:
         of_->start_close(code_, reason_, cx.where());
         return of_->poll_close(cx);
     }
+
+    EDDY_WAITS_FOR_OBJECT("the end of a WebSocket", close_future, of_);
 
 private:
     S* of_;
