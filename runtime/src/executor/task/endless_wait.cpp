@@ -36,7 +36,7 @@ constinit bool has_reported = false;
 using list_guard = std::lock_guard<sys::static_mutex<std::mutex>>;
 
 /// A forked child has none of the threads in the list, and its own thread is in no list.
-[[maybe_unused]] const bool held_during_forks = [] {
+[[maybe_unused]] const bool sleepers_held_during_forks = [] {
     sys::hold_during_forks([] { list_lock.lock(); }, [] { list_lock.unlock(); },
                            [] {
                                sleepers = nullptr;
