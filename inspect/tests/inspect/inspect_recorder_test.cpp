@@ -139,6 +139,15 @@ TEST(InspectRecorder, SignalOfDumpWritesFile) {
     EXPECT_GT(counts_of(read(files / "trace"))["poll"], 0u);
 }
 
+TEST(InspectRecorder, StallWritesFileWhileTheTaskIsPolled) {
+    const folder files;
+    const std::string stalled = files / "trace.stall";
+    run("EDDY_STALL=20ms EDDY_TRACE=" + files / "trace", "stall " + stalled);  // ends when the file exists
+    const trace_file trace = read(stalled);
+    EXPECT_TRUE(has_poll_of(trace, "culprit"));
+    EXPECT_EQ(counts_of(trace)["stall"], 1u);
+}
+
 #if defined(__x86_64__) || defined(__aarch64__)
 TEST(InspectRecorder, ProbesAreInTheNotesOfTheProgram) {
     const std::string notes = output_of("readelf --notes --wide " EDDY_RECORDED);

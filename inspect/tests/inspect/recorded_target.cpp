@@ -4,6 +4,7 @@
 //     recorded_target crash    a task named "culprit" crashes; the program's own handler of the signal prints a line
 //     recorded_target abort    the same by abort(), without a handler
 //     recorded_target wait     prints "ready", and waits
+//     recorded_target stall FILE   a task named "culprit" computes until FILE exists
 #include <eddy/prelude.hpp>
 
 #include <unistd.h>
@@ -71,6 +72,15 @@ task<void> end_by_abort() {
     co_return;
 }
 
+task<void> compute_until(std::string file) {
+    auto culprit = eddy::task_builder().name("culprit").spawn([](std::string awaited) -> task<void> {
+        while (access(awaited.c_str(), F_OK) != 0) {
+        }
+        co_return;
+    }(std::move(file)));
+    static_cast<void>(co_await culprit);
+}
+
 task<void> wait_for_ever() {
     co_await eddy::yield_now();
     std::puts("ready");
@@ -113,6 +123,10 @@ int main(int argc, char** argv) {
             _exit(3);
         });
         eddy::core().run(crash());
+    }
+    if (what == "stall" && argc > 2) {
+        eddy::core().run(compute_until(argv[2]));
+        return 0;
     }
     if (what == "abort") eddy::core().run(end_by_abort());
     if (what == "wait") eddy::core().run(wait_for_ever());
