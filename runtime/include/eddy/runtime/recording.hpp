@@ -31,7 +31,7 @@ struct recording_options {
 /// The file is in Perfetto's format: open it in ui.perfetto.dev, or let `eddy trace FILE` print what is in it. It is
 /// written when the last executor that records has ended; in a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT; not on
 /// Windows), before the handlers that the program had before; when the signal of EDDY_DUMP arrives; and on a stall, as
-/// FILE.stall. Later calls replace the options. Thread safety: any thread. Cost: about 15 ns an event, and 2 MiB a
+/// FILE.stall. Later calls replace the options. Thread safety: any thread. Cost: about 18 ns an event, and 2 MiB a
 /// worker with the default options.
 EDDY_API void start_recording(const recording_options& options = {});
 
