@@ -20,18 +20,19 @@
 #include <cstddef>
 #include <map>
 #include <memory>
-#include <set>
 #include <span>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "support/prometheus.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
 using eddy::task;
+using support::samples_in;
 namespace http = eddy::http;
 namespace io = eddy::io;
 using events = eddy::sync::mpsc<http::event>;
@@ -124,48 +125,6 @@ TEST(HttpEvents, StreamIsDestroyedWhenClientIsGone) {
     });
 }
 
-/// Checks the text format of Prometheus. Returns the value of each sample.
-std::map<std::string, double> samples_in(const std::string& text) {
-    std::map<std::string, double> samples;
-    std::set<std::string> seen;
-    std::string name;
-    std::string type;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream words(line);
-        std::string first;
-        words >> first;
-        if (first == "#") {
-            std::string what;
-            std::string of;
-            words >> what >> of;
-            if (what == "HELP") {
-                EXPECT_TRUE(seen.insert(of).second) << line;
-                name = of;
-            } else {
-                EXPECT_EQ(what, "TYPE") << line;
-                EXPECT_EQ(of, name) << line;
-                words >> type;
-                EXPECT_EQ(type == "counter", of.ends_with("_total")) << line;
-            }
-            continue;
-        }
-        const auto end = first.find('{');
-        auto base = first.substr(0, end);
-        EXPECT_TRUE(end == std::string::npos || first.ends_with("\"}")) << line;
-        if (type == "histogram")
-            for (const std::string_view suffix : {"_bucket", "_sum", "_count"})
-                if (base.ends_with(suffix)) base.resize(base.size() - suffix.size());
-        EXPECT_EQ(base, name) << line;
-        double value = -1;
-        words >> value;
-        EXPECT_FALSE(words.fail() || value < 0) << line;
-        EXPECT_TRUE(samples.emplace(first, value).second) << line;
-    }
-    EXPECT_TRUE(text.ends_with('\n'));
-    return samples;
-}
-
 TEST(HttpMetrics, RequestsAndConnectionsAreCounted) {
     const http::metrics counters;
     http::router app;
@@ -216,7 +175,7 @@ TEST(HttpMetrics, RequestsAndConnectionsAreCounted) {
         ASSERT_TRUE(samples.contains(name)) << name << "\n" << text;
         EXPECT_EQ(samples.at(name), value) << name;
     }
-    EXPECT_TRUE(samples.contains("eddy_polls_total")) << text;
+    EXPECT_TRUE(text.contains("\neddy_polls_total{executor=\"loop-")) << text;
     for (const auto& [name, value] : samples) EXPECT_FALSE(name.contains("le=") && name.contains("e-")) << name;
 }
 
@@ -288,8 +247,9 @@ TEST(HttpMetrics, CancelledRequestsAndRuntimesAreCounted) {
     const auto samples = samples_in(text);
     EXPECT_EQ(samples.at("http_requests_total{code=\"499\"}"), 1) << text;
     EXPECT_EQ(samples.at("http_requests_in_progress"), 0);
-    EXPECT_EQ(samples.at("eddy_workers"), 2);
-    EXPECT_TRUE(samples.contains("eddy_worker_busy_seconds_total{worker=\"1\"}"));
+    const auto pool = "executor=\"pool-" + std::to_string(runtime.handle().id()) + "\"";
+    EXPECT_EQ(samples.at("eddy_workers{" + pool + "}"), 2);
+    EXPECT_TRUE(samples.contains("eddy_worker_busy_seconds_total{" + pool + ",worker=\"1\"}"));
 }
 
 }  // namespace

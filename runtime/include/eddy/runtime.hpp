@@ -7,8 +7,9 @@
 // Thread safety: one thread at a time.
 
 #include <eddy/runtime/duration_histogram.hpp>
-#include <eddy/runtime/handle.hpp>  // refers to a runtime, from any thread
-#include <eddy/runtime/run.hpp>     // eddy::run for main()
+#include <eddy/runtime/handle.hpp>        // refers to a runtime, from any thread
+#include <eddy/runtime/metrics_text.hpp>  // all counters, for Prometheus
+#include <eddy/runtime/run.hpp>           // eddy::run for main()
 #include <eddy/runtime/runtime_metrics.hpp>
 
 #include <eddy/runtime/core.hpp>         // an event loop on this thread

@@ -24,6 +24,7 @@
 #include <eddy/task/local_set.hpp>         // tasks that never run at the same time: local_set, spawn_local
 #include <eddy/task/task_local.hpp>        // values that belong to a task
 #include <eddy/task/task_owner.hpp>        // background tasks of an object
+#include <eddy/task/task_statistics.hpp>   // what each task has used
 #include <eddy/task/unobserved_error.hpp>  // errors of tasks whose handle was dropped
 
 #ifndef EDDY_NO_THREADS

@@ -6,6 +6,7 @@
 
 #include <eddy/detail/frame_pool.hpp>
 
+#include "executor/loop/core_shared.hpp"
 #include "executor/pool/pool.hpp"
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/event_log.hpp"
@@ -44,6 +45,10 @@ bool is_probe_signal(int) noexcept { return false; }
 namespace eddy::detail {
 
 void flush_freed_blocks() noexcept {}
+void note_forced_yield() noexcept {}
+counted_allocations::counted_allocations() noexcept : is_outermost_(false), before_(0) {}
+counted_allocations::~counted_allocations() = default;
+std::uint64_t counted_allocations::count() const noexcept { return 0; }
 // Only readers of the process's memory use the list of executors.
 listed_executor::listed_executor(inspect::executor_kind, std::uint64_t, listed_ring, std::size_t, std::size_t) noexcept
     : record_{} {}
@@ -69,6 +74,8 @@ stall_watch::~stall_watch() = default;
 void stall_watch::watch_this_thread() noexcept {}
 void stall_watch::wake_watchdog() noexcept {}
 stall_counters stall_watch::counters() const noexcept { return {}; }
+void listed_executor::show_metrics_of(executor&) noexcept {}
+void core_shared::add_metrics_to(all_metrics&) const {}
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,
@@ -109,6 +116,7 @@ void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }
 void pool::destroy(spawned_task&, std::uint64_t) noexcept { std::abort(); }
 void pool::workers_have_left(unsigned) noexcept { std::abort(); }
 void pool::end_in_place(worker*) noexcept { std::abort(); }
+void pool::add_metrics_to(all_metrics&) const { std::abort(); }
 bool pool::has_queued_work() const noexcept { std::abort(); }
 
 }  // namespace eddy::detail

@@ -24,7 +24,7 @@ namespace eddy::http {
 ///   time for sending it.
 /// - `http_requests_in_progress`: calls of the service that have not ended.
 /// - `http_connections`, `http_connections_total`: open connections, and all connections since the start.
-/// - `eddy_...`: the counters of the runtime or event loop that runs the endpoint: see runtime_metrics, core_metrics.
+/// - `eddy_...`: the counters of all runtimes and event loops of the process: see metrics_text().
 ///
 /// Thread safety: any thread. Copies share the counters, and moving is copying.
 /// Cost: some relaxed atomic operations for each request; a coroutine frame for each connection.
@@ -38,8 +38,7 @@ public:
 
     /// Makes a service that answers with text().
     [[nodiscard]] service endpoint() const;
-    /// Returns the counters in the text format of Prometheus, version 0.0.4, with those of the current runtime or event
-    /// loop.
+    /// Returns the counters in the text format of Prometheus, version 0.0.4, followed by metrics_text().
     [[nodiscard]] std::string text() const;
 
 private:

@@ -13,6 +13,8 @@ namespace eddy::detail {
 
 class io_handle;
 class time_driver;
+struct all_metrics;
+struct observer;
 struct spawned_task;
 
 /// What owns tasks: the pool, an event loop, a local set, or the process for blocking work that event loops start.
@@ -64,6 +66,12 @@ public:
     [[nodiscard]] virtual io_handle* io_here() const noexcept = 0;
     /// Returns some driver, for properties that all drivers share.
     [[nodiscard]] virtual io_handle* any_io() const noexcept = 0;
+
+    // ---- Measurements; any thread ----
+    /// Adds the counters of this executor, unless it is closed.
+    virtual void add_metrics_to(all_metrics& all) const = 0;
+    /// Returns what its builder has asked to observe; null if that is nothing.
+    [[nodiscard]] virtual const observer* observed_by() const noexcept = 0;
 
 protected:
     explicit executor(bool is_loop) noexcept : is_loop_(is_loop) {}

@@ -13,6 +13,7 @@
 #include <variant>
 
 #include <eddy/detail/call_site.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/future/waker.hpp>
 
 namespace eddy {
@@ -180,6 +181,9 @@ private:
 
 namespace detail {
 struct context_access;
+
+/// Counts that the coop budget of a poll on this thread is used up. Further calls in the same poll do nothing.
+EDDY_API void note_forced_yield() noexcept;
 }  // namespace detail
 
 /// The argument of a poll: the waker to keep, and the coop budget of this poll.
@@ -228,6 +232,7 @@ private:
 
     // Not inlined, because consume_budget() is in many polls.
     [[gnu::cold, gnu::noinline]] bool wake_without_budget() const noexcept {
+        detail::note_forced_yield();
         waker_->wake_by_ref();
         return false;
     }

@@ -274,6 +274,14 @@ public:
         poll_time_histogram_ = enabled;
         return *this;
     }
+    /// Sets whether each task is measured: its polls, their duration, and the memory blocks that they allocate
+    /// (all_task_statistics()), and how long tasks wait for their polls (core_metrics::schedule_latencies()). The
+    /// default is false.
+    /// Cost: about 150 ns for each poll and 50 ns for each wake-up, and 100 bytes for each task.
+    core_builder& task_statistics(bool enabled) noexcept {
+        task_statistics_ = enabled;
+        return *this;
+    }
 
     /// Sets how long one poll of a task may last before it is reported as a stall; see
     /// runtime_builder::stall_limit(). The default is 250 ms; 0 switches it off.
@@ -336,6 +344,7 @@ private:
     bool report_deadlocks_ = false;
     std::chrono::nanoseconds stall_limit_ = default_stall_limit;
     stall_handler on_stall_;
+    bool task_statistics_ = false;
     runtime_hooks hooks_;
     uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;

@@ -42,13 +42,16 @@ class core_metrics {
 public:
     /// For the library.
     core_metrics(std::size_t alive, std::uint64_t polls, std::uint64_t turns, const io_metrics& io,
-                 const duration_histogram& poll_times = {}, std::uint64_t stalls = 0,
+                 std::uint64_t forced_yields = 0, const duration_histogram& poll_times = {},
+                 const duration_histogram& schedule_latencies = {}, std::uint64_t stalls = 0,
                  const duration_histogram& stall_times = {}) noexcept
         : alive_(alive),
           polls_(polls),
           turns_(turns),
           io_(io),
+          forced_yields_(forced_yields),
           poll_times_(poll_times),
+          schedule_latencies_(schedule_latencies),
           stalls_(stalls),
           stall_times_(stall_times) {}
 
@@ -60,8 +63,12 @@ public:
     [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
     /// Returns the counters of the reactor.
     [[nodiscard]] const io_metrics& io() const noexcept { return io_; }
+    /// Returns the number of polls that ended because the coop budget was used up.
+    [[nodiscard]] std::uint64_t forced_yields() const noexcept { return forced_yields_; }
     /// Returns the durations of polls. Empty unless core_builder::poll_time_histogram() was set.
     [[nodiscard]] const duration_histogram& poll_times() const noexcept { return poll_times_; }
+    /// Returns how long tasks waited for their polls; see worker_metrics::schedule_latencies.
+    [[nodiscard]] const duration_histogram& schedule_latencies() const noexcept { return schedule_latencies_; }
     /// Returns the number of stalls; see core_builder::stall_limit().
     [[nodiscard]] std::uint64_t stalls() const noexcept { return stalls_; }
     /// Returns the durations of stalls that have ended: the time for which each poll was measured.
@@ -72,7 +79,9 @@ private:
     std::uint64_t polls_;
     std::uint64_t turns_;
     io_metrics io_;
+    std::uint64_t forced_yields_;
     duration_histogram poll_times_;
+    duration_histogram schedule_latencies_;
     std::uint64_t stalls_;
     duration_histogram stall_times_;
 };

@@ -46,17 +46,23 @@ public:
     /// Errors: count() throws std::out_of_range if there is no such bucket.
     [[nodiscard]] std::uint64_t count(std::size_t bucket) const { return counts_.at(bucket); }
     [[nodiscard]] std::uint64_t total() const noexcept;
+    /// Returns the sum of all durations for which add() was told one.
+    [[nodiscard]] std::chrono::nanoseconds sum() const noexcept { return sum_; }
     /// Returns an upper bound of a quantile. `share` is from 0 to 1: 0.99 for the 99th percentile. The result is the
     /// end of the first bucket such that at least `share` of all durations are below that end. The last bucket has no
     /// end; its begin is returned instead. Returns zero if the histogram is empty.
     [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept;
 
-    /// Adds `count` durations to a bucket.
+    /// Adds `count` durations to a bucket. `sum` is their sum, if it is known.
     /// Errors: throws std::out_of_range if there is no such bucket.
-    void add(std::size_t bucket, std::uint64_t count) { counts_.at(bucket) += count; }
+    void add(std::size_t bucket, std::uint64_t count, std::chrono::nanoseconds sum = std::chrono::nanoseconds::zero()) {
+        counts_.at(bucket) += count;
+        sum_ += sum;
+    }
     /// Adds the counts of another histogram.
     duration_histogram& operator+=(const duration_histogram& other) noexcept {
         for (std::size_t i = 0; i < buckets; ++i) counts_[i] += other.counts_[i];
+        sum_ += other.sum_;
         return *this;
     }
 
@@ -64,6 +70,7 @@ private:
     static constexpr unsigned first_power = 7;
 
     std::array<std::uint64_t, buckets> counts_{};
+    std::chrono::nanoseconds sum_{0};
 };
 
 }  // namespace eddy

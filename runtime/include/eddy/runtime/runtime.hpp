@@ -392,6 +392,14 @@ public:
         on_stall_ = std::move(handler);
         return *this;
     }
+    /// Sets whether each task is measured: its polls, their duration, and the memory blocks that they allocate
+    /// (all_task_statistics()), and how long tasks wait for their polls (worker_metrics::schedule_latencies). The
+    /// default is false.
+    /// Cost: about 150 ns for each poll and 50 ns for each wake-up, and 100 bytes for each task.
+    runtime_builder& task_statistics(bool enabled) noexcept {
+        task_statistics_ = enabled;
+        return *this;
+    }
     /// Sets the seed of the workers' random numbers: the order in which they steal from each other, and the branch with
     /// which a select begins.
     runtime_builder& rng_seed(std::uint64_t seed) noexcept {
@@ -464,6 +472,7 @@ private:
     bool report_deadlocks_ = false;
     std::chrono::nanoseconds stall_limit_ = default_stall_limit;
     stall_handler on_stall_;
+    bool task_statistics_ = false;
     std::uint64_t seed_ = 0x9e3779b97f4a7c15u;
     runtime_hooks hooks_;
 };

@@ -20,13 +20,17 @@ struct worker_metrics {
     std::uint64_t steals = 0;          ///< tasks that were stolen from other workers
     std::uint64_t overflows = 0;       ///< tasks that did not fit into the run queue
     std::uint64_t parks = 0;           ///< times that it parked
-    std::chrono::nanoseconds busy{0};  ///< time not parked, until its last park
+    std::uint64_t forced_yields = 0;   ///< polls that ended because the coop budget was used up
+    std::chrono::nanoseconds busy{0};  ///< time not parked
     std::size_t queued = 0;            ///< tasks in its run queue now
     std::size_t sources = 0;           ///< descriptors in its driver now; 0 if it shares that of the worker before it
     io_metrics io;                     ///< the counters of its driver; 0 if it shares that of the worker before it
     duration_histogram poll_times;     ///< durations of polls; empty unless runtime_builder::poll_time_histogram(true)
-    std::uint64_t stalls = 0;          ///< polls that lasted too long; see runtime_builder::stall_limit()
-    duration_histogram stall_times;    ///< durations of stalls that have ended: the time for which each was measured
+    /// How long tasks waited from their wake-up or spawn to their poll. Empty unless
+    /// runtime_builder::task_statistics(true).
+    duration_histogram schedule_latencies;
+    std::uint64_t stalls = 0;        ///< polls that lasted too long; see runtime_builder::stall_limit()
+    duration_histogram stall_times;  ///< durations of stalls that have ended: the time for which each was measured
 
     /// Constructs zeros.
     worker_metrics() noexcept {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice
@@ -62,6 +66,7 @@ public:
     [[nodiscard]] std::uint64_t overflows() const noexcept { return sum(&worker_metrics::overflows); }
     [[nodiscard]] std::uint64_t parks() const noexcept { return sum(&worker_metrics::parks); }
     [[nodiscard]] std::uint64_t stalls() const noexcept { return sum(&worker_metrics::stalls); }
+    [[nodiscard]] std::uint64_t forced_yields() const noexcept { return sum(&worker_metrics::forced_yields); }
     [[nodiscard]] io_metrics io() const noexcept {
         io_metrics all;
         for (const auto& each : workers_) {
@@ -73,22 +78,17 @@ public:
         return all;
     }
 
-    /// Returns the sum of all workers' histograms; see worker_metrics::poll_times.
-    [[nodiscard]] duration_histogram poll_times() const noexcept {
-        duration_histogram all;
-        for (const auto& each : workers_) all += each.poll_times;
-        return all;
+    /// Each returns the sum of all workers' histograms; see worker_metrics.
+    [[nodiscard]] duration_histogram poll_times() const noexcept { return sum(&worker_metrics::poll_times); }
+    [[nodiscard]] duration_histogram schedule_latencies() const noexcept {
+        return sum(&worker_metrics::schedule_latencies);
     }
-    /// Returns the sum of all workers' histograms; see worker_metrics::stall_times.
-    [[nodiscard]] duration_histogram stall_times() const noexcept {
-        duration_histogram all;
-        for (const auto& each : workers_) all += each.stall_times;
-        return all;
-    }
+    [[nodiscard]] duration_histogram stall_times() const noexcept { return sum(&worker_metrics::stall_times); }
 
 private:
-    [[nodiscard]] std::uint64_t sum(std::uint64_t worker_metrics::* member) const noexcept {
-        std::uint64_t total = 0;
+    template <class T>
+    [[nodiscard]] T sum(T worker_metrics::* member) const noexcept {
+        T total{};
         for (const auto& each : workers_) total += each.*member;
         return total;
     }

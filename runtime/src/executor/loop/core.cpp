@@ -118,11 +118,7 @@ result<core> core_builder::build(std::source_location where) const noexcept try 
     chosen.on_leaks = on_leaks_ ? *on_leaks_ : detail::leak_handler_by_environment();
     chosen.seed = seed_;
     chosen.stalls = {stall_limit_, on_stall_};
-    if (detail::has_any(hooks_) || poll_time_histogram_) {
-        chosen.observes = std::make_unique<detail::core_shared::observer>();
-        chosen.observes->hooks = detail::guarded(hooks_);
-        chosen.observes->counts_poll_times = poll_time_histogram_;
-    }
+    chosen.observes = detail::observer::make(hooks_, poll_time_histogram_, task_statistics_);
     chosen.why_driver = "none: I/O is not enabled";
     if (enable_io_) {
         const auto choice = detail::choose_and_make(driver_, [&](driver_kind kind) -> result<void> {

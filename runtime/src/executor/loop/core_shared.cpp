@@ -69,7 +69,8 @@ core_shared::core_shared(settings&& chosen)
       owner_(this_thread_mark()),
       // relaxed: the numbers must only be distinct.
       id_(next_core_id.fetch_add(1, std::memory_order_relaxed)),
-      stalls_({settings_.stalls.limit, settings_.stalls.on_stall, 2 * id_ + 1}, &polls_) {
+      histograms_(settings_.observes != nullptr ? std::make_unique<histograms>() : nullptr),
+      stalls_({settings_.stalls.limit, settings_.stalls.on_stall, 2 * id_ + 1}, &counters_.polls) {
     stalls_.watch_this_thread();
     forget_wakers_in_children();
     if (settings_.start_paused) time_->pause();
@@ -77,6 +78,7 @@ core_shared::core_shared(settings&& chosen)
     if (settings_.reports_deadlocks) deadlocks_.emplace();
     if (io() != nullptr) io()->belong_to(*this);
     update_observed();
+    listed_.show_metrics_of(*this);
 }
 
 core_shared::~core_shared() = default;
@@ -91,11 +93,15 @@ void core_shared::release() noexcept {
 
 core_metrics core_shared::metrics() const noexcept {
     const stall_counters stalls = stalls_.counters();
+    const histograms none;
+    const histograms& durations = histograms_ != nullptr ? *histograms_ : none;
     return {live_.size(),
-            polls_,
-            turns_,
+            counters_.polls,
+            counters_.turns,
             io() != nullptr ? io()->metrics() : io_metrics(),
-            settings_.observes != nullptr ? settings_.observes->poll_times : duration_histogram(),
+            counters_.forced_yields,
+            durations.poll_times,
+            durations.schedule_latencies,
             stalls.stalls,
             stalls.times};
 }
@@ -251,9 +257,9 @@ void core_shared::look_if_due() {
 
 /// Runs one driver tick that waits for at most `limit`, and fires the timers.
 void core_shared::look_at_driver(max_wait limit) {
-    ++turns_;
+    ++counters_.turns;
     const bool may_be_endless = !limit && endless_wait::is_reported();
-    if (may_be_endless) limit = endless_wait_.begin(polls_);
+    if (may_be_endless) limit = endless_wait_.begin(counters_.polls);
     result<std::size_t> events = std::size_t{0};
     if (io() == nullptr) {
         place_->park(limit);
@@ -294,7 +300,7 @@ void core_shared::close() noexcept {
     }
     const bool reports_leaks = settings_.on_leaks && !is_copy_in_child();
     if (reports_leaks) pass_on_leaks(settings_.on_leaks, leaked_tasks(inspect::executor_kind::loop, id_));
-    is_closed_ = true;
+    counters_.is_closed = true;
     // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
     // counts, as inside a run.
     core_shared* const outer = std::exchange(this_thread.running_loop, this);

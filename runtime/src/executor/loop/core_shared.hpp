@@ -22,6 +22,7 @@
 #include "executor/park/sleeping_place.hpp"
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/event_log.hpp"
+#include "executor/task/observer.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/stall_watch.hpp"
 #include "io/buffer_pool.hpp"
@@ -39,13 +40,6 @@ class core_shared final : public executor {
 public:
     using word = local_word;  // of run_task.hpp, as are `complete`, `remove` and `report`
 
-    /// The hooks and the histogram that observe the tasks of the loop.
-    struct observer {
-        runtime_hooks hooks;
-        bool counts_poll_times = false;
-        duration_histogram poll_times;
-    };
-
     struct settings {
         std::source_location made_at;
         std::unique_ptr<io_handle, releasing> io;  ///< null without I/O
@@ -57,8 +51,8 @@ public:
         core_builder::uncaught_handler on_uncaught;
         unobserved_error_handler on_unobserved_error;
         leak_handler on_leaks;
-        std::unique_ptr<observer> observes;  ///< null if there are no hooks and no histogram
-        std::optional<std::uint64_t> seed;   ///< of the random numbers of the tasks
+        std::unique_ptr<const observer> observes;  ///< null if there are no hooks and no measurements
+        std::optional<std::uint64_t> seed;         ///< of the random numbers of the tasks
         stall_settings stalls;
     };
 
@@ -100,6 +94,9 @@ public:
         if (woken_ == are_children) return children_.push(task);
         note_woken(task);
     }
+    void note_forced_yield() noexcept {
+        if (std::exchange(forced_yield_in_, counters_.polls) != counters_.polls) ++counters_.forced_yields;
+    }
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
     void destroy(spawned_task& task, std::uint64_t references) noexcept override;
@@ -122,7 +119,7 @@ public:
     /// Destroys all tasks, then shuts down the driver. ~core calls this.
     void close() noexcept;
 
-    [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
+    [[nodiscard]] bool is_closed() const noexcept { return counters_.is_closed; }
     [[nodiscard]] bool is_running() const noexcept { return this_thread.running_loop == this; }
     /// Returns whether this is the copy of a parent's loop in a forked child. Such a copy cannot run, because its
     /// driver belongs to the parent. A loop without I/O can continue to run, so this returns false for it.
@@ -135,6 +132,10 @@ public:
     [[nodiscard]] sleeping_place& place() const noexcept { return *place_; }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
     [[nodiscard]] core_metrics metrics() const noexcept;
+    [[nodiscard]] const observer* observed_by() const noexcept override { return settings_.observes.get(); }
+    /// Thread safety: any thread. The counters are plain memory, which only the loop's thread changes. They are read as
+    /// by a reader of another program's memory.
+    void add_metrics_to(all_metrics& all) const override;
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return settings_.driver; }
     [[nodiscard]] std::string_view why_driver() const noexcept { return settings_.why_driver; }
 
@@ -144,6 +145,16 @@ private:
     class entered;
     class poller;
     class noting_poller;
+    struct counters {
+        std::uint64_t polls = 0;
+        std::uint64_t turns = 0;
+        std::uint64_t forced_yields = 0;
+        bool is_closed = false;
+    };
+    struct histograms {
+        duration_histogram poll_times;
+        duration_histogram schedule_latencies;
+    };
 
     ~core_shared();
 
@@ -171,10 +182,13 @@ private:
     void run_observed(spawned_task& task, poller& with) noexcept;
     void update_observed() noexcept {
         is_observed_ = settings_.observes != nullptr || log_.is_on();
-        if (is_observed_ || woken_ != 0) woken_ = log_.is_on() ? woken_ | are_noted : woken_ & are_children;
+        if (!is_observed_ && woken_ == 0) return;
+        const bool measures_wakes = settings_.observes != nullptr && settings_.observes->accounts != nullptr;
+        woken_ = log_.is_on() || measures_wakes ? woken_ | are_noted : woken_ & are_children;
     }
     void note_woken(spawned_task& task) noexcept;
     void look_at_spawn(spawned_task& task) noexcept;
+    void observe_end(spawned_task& task) noexcept;
     void destroy_listed(spawned_task& task) noexcept;
     void destroy_tasks() noexcept;
 
@@ -202,12 +216,12 @@ private:
     bool is_observed_ = false;  // hooks, a histogram or the log want to know what the loop does; updated now and then
     event_log log_{"loop", id_};
     live_list live_;
-    bool is_closed_ = false;
     bool is_ending_ = false;                // cancel_all() was called
     std::optional<random_numbers> random_;  // exchanged with random_here while the loop runs; empty without a seed
     std::chrono::steady_clock::time_point last_look_{};
-    std::uint64_t polls_ = 0;
-    std::uint64_t turns_ = 0;
+    counters counters_;
+    std::uint64_t forced_yield_in_ = 0;             // the number of the last poll that has used up its budget
+    const std::unique_ptr<histograms> histograms_;  // null if there is no observer
     endless_wait endless_wait_{*this};
     stall_watch stalls_;
     std::optional<endless_wait::reports> deadlocks_;

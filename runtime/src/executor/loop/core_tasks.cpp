@@ -21,8 +21,9 @@ constexpr unsigned core_child_fairness = 2;
 [[gnu::cold]] void core_shared::look_at_spawn(spawned_task& task) noexcept {
     if (is_ending_) task.local |= task_flags::cancelled;
     if (log_.is_on()) log_.note_spawn(task);
-    if (task.id != 0 && settings_.observes != nullptr && settings_.observes->hooks.task_spawn)
-        settings_.observes->hooks.task_spawn(task.id);
+    if (settings_.observes == nullptr) return;
+    settings_.observes->note_woken(task);
+    if (task.id != 0 && settings_.observes->hooks.task_spawn) settings_.observes->hooks.task_spawn(task.id);
 }
 
 void core_shared::adopt(spawned_task& task) noexcept {
@@ -45,11 +46,9 @@ bool core_shared::send_new(spawned_task& task) noexcept {
 // ---- Queues ----
 
 void core_shared::schedule(spawned_task& task) noexcept {
-    if (is_running()) {
-        schedule_here(task);
-    } else if (!send(task)) {
-        detail::release(task);  // the loop is closed: its tasks are destroyed, or will be on its thread
-    }
+    if (is_running()) return schedule_here(task);
+    if (settings_.observes != nullptr) settings_.observes->note_woken(task);
+    if (!send(task)) detail::release(task);  // the loop is closed: its tasks are destroyed, or will be on its thread
 }
 
 void schedule_woken(core_shared& here, spawned_task& task) noexcept { here.schedule_here(task); }
@@ -60,9 +59,10 @@ void core_shared::wake_scope_parent(waker&& parent) noexcept {
     woken_ &= are_noted;
 }
 
-/// The part of schedule_here() for a loop whose log is on.
+/// The part of schedule_here() for a loop whose log is on, or that measures its tasks.
 [[gnu::cold, gnu::noinline]] void core_shared::note_woken(spawned_task& task) noexcept {
     log_.note(trace::event_kind::wake, number_in_log(task));
+    if (settings_.observes != nullptr) settings_.observes->note_woken(task);
     (woken_ & are_children) != 0 ? children_.push(task) : queue_.push(task);
 }
 
@@ -127,7 +127,7 @@ public:
         : loop_(loop), waker_(&spawned_task_waker, nullptr), context_(waker_.get()) {}
 
     [[nodiscard, gnu::always_inline]] poll_end poll(spawned_task& task) noexcept {
-        ++loop_.polls_;
+        ++loop_.counters_.polls;
         // SAFETY: run_task() holds the queue's reference during the poll, so the borrowed waker needs none.
         waker_.point_to(&task);
         context_.restore_budget();
@@ -148,7 +148,7 @@ private:
     polled_task here_;
 };
 
-/// A poller that notes events.
+/// A poller that notes events, and measures the polls.
 class core_shared::noting_poller {
 public:
     using word = local_word;
@@ -157,7 +157,7 @@ public:
 
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
         log_.note(trace::event_kind::poll_begin, number_in_log(task));
-        const poll_end ended = polls_.poll(task);
+        const poll_end ended = poll_measured(task);
         log_.note(trace::event_kind::poll_end, number_in_log(task), ended == poll_end::has_ended ? 1 : 0);
         return ended;
     }
@@ -169,6 +169,21 @@ public:
     [[nodiscard]] core_shared& owner() noexcept { return polls_.owner(); }
 
 private:
+    poll_end poll_measured(spawned_task& task) noexcept {
+        const observer* const by = owner().settings_.observes.get();
+        if (by == nullptr || !by->measures()) return polls_.poll(task);
+        histograms& durations = *owner().histograms_;
+        measured_poll measured(*by, task);
+        if (measured.latency()) add(durations.schedule_latencies, *measured.latency());
+        const poll_end ended = polls_.poll(task);
+        const auto taken = measured.end();
+        if (by->counts_poll_times) add(durations.poll_times, taken);
+        return ended;
+    }
+    static void add(duration_histogram& to, std::chrono::nanoseconds one) noexcept {
+        to.add(duration_histogram::bucket_of(one), 1, one);
+    }
+
     poller& polls_;
     event_log& log_;
 };
@@ -205,21 +220,23 @@ void core_shared::run_queued() noexcept {
     const std::uint64_t unpolled = task_flags::complete | task_flags::cancelled;
     const bool is_polled = (task.local & unpolled) == 0;
     const task_id id = is_polled ? task.id : 0;  // the task may be freed by the poll
-    observer& observes = *settings_.observes;
-    const bool is_timed = is_polled && observes.counts_poll_times;
-    if (id != 0 && observes.hooks.before_task_poll) observes.hooks.before_task_poll(id);
-    const auto began = is_timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    const runtime_hooks& hooks = settings_.observes->hooks;
+    if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
     run_task(noting, task);
-    if (is_timed) observes.poll_times.add(duration_histogram::bucket_of(std::chrono::steady_clock::now() - began), 1);
-    if (id != 0 && observes.hooks.after_task_poll) observes.hooks.after_task_poll(id);
+    if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
 }
 
 // ---- The end of tasks ----
 
 [[gnu::always_inline]] inline bool core_shared::remove(spawned_task& task) noexcept {
-    if (task.id != 0 && settings_.observes != nullptr && settings_.observes->hooks.task_terminate) [[unlikely]]
-        settings_.observes->hooks.task_terminate(task.id);
+    if (settings_.observes != nullptr) [[unlikely]]
+        observe_end(task);
     return live_.remove(task);
+}
+
+[[gnu::cold]] void core_shared::observe_end(spawned_task& task) noexcept {
+    if (task.id != 0 && settings_.observes->hooks.task_terminate) settings_.observes->hooks.task_terminate(task.id);
+    if (settings_.observes->accounts != nullptr) settings_.observes->accounts->forget(task);
 }
 
 void core_shared::complete(spawned_task& task, std::uint64_t references) noexcept {

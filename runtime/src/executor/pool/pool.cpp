@@ -12,6 +12,7 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
+#include "executor/task/all_metrics.hpp"
 #include "executor/task/hook.hpp"
 #include "executor/task/leaks.hpp"
 #include "executor/task/run_task.hpp"
@@ -99,7 +100,7 @@ result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_k
 
 pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
     : executor(false),
-      settings_{has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr,
+      settings_{observer::make(chosen.hooks_, chosen.poll_time_histogram_, chosen.task_statistics_),
                 chosen.on_uncaught_,
                 chosen.on_unobserved_error_,
                 chosen.on_leaks_ ? *chosen.on_leaks_ : leak_handler_by_environment(),
@@ -121,8 +122,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
     const stall_settings stalls{chosen.stall_limit_, chosen.on_stall_, 2 * id_};
     for (auto& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
-        workers_.push_back(std::make_unique<worker>(*this, index, std::move(driver), shares_io, chosen.seed_,
-                                                    chosen.poll_time_histogram_, stalls));
+        workers_.push_back(std::make_unique<worker>(*this, index, std::move(driver), shares_io, chosen.seed_, stalls));
     }
     forget_wakers_in_children();
     if (chosen.report_deadlocks_) deadlocks_.emplace();
@@ -132,11 +132,12 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
     blocking.keep_alive = chosen.keep_alive_;
     blocking.stack_size = chosen.stack_size_;
     blocking.name_thread = settings_.name_thread;
-    if (settings_.hooks != nullptr) {
-        blocking.on_thread_start = settings_.hooks->thread_start;
-        blocking.on_thread_stop = settings_.hooks->thread_stop;
+    if (hooks() != nullptr) {
+        blocking.on_thread_start = hooks()->thread_start;
+        blocking.on_thread_stop = hooks()->thread_stop;
     }
     blocking_ = blocking_pool::make(std::move(blocking));
+    listed_.show_metrics_of(*this);
 }
 
 pool::~pool() {
@@ -166,9 +167,9 @@ result<sys::thread> pool::start_thread(worker& which, bool is_late) noexcept try
     retain(1);  // the thread's reference
     auto started = sys::start_thread(std::move(name), settings_.stack_size, [this, &which, is_late]() noexcept {
         if (settings_.name_thread) sys::name_this_thread(settings_.name_thread());
-        if (settings_.hooks != nullptr && settings_.hooks->thread_start) settings_.hooks->thread_start();
+        if (hooks() != nullptr && hooks()->thread_start) hooks()->thread_start();
         is_late ? run_offered(which) : which.run();
-        if (settings_.hooks != nullptr && settings_.hooks->thread_stop) settings_.hooks->thread_stop();
+        if (hooks() != nullptr && hooks()->thread_stop) hooks()->thread_stop();
         worker::leave_thread();
         is_late ? one_less(late_threads_) : thread_has_left();
         release(1);
@@ -210,13 +211,14 @@ void pool::prepare(spawned_task& task) noexcept {
     number_task(task.id);
     static_assert(most_workers + lists_for_others <= task_flags::most_lists);
     task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_flags::list_one);
-    if (here != nullptr ? here->is_observed() : settings_.hooks != nullptr || is_noted_elsewhere()) [[unlikely]]
+    if (here != nullptr ? here->is_observed() : settings_.observes != nullptr || is_noted_elsewhere()) [[unlikely]]
         look_at_spawn(task, here);
 }
 
 /// The part of prepare() for a pool that is observed.
 [[gnu::cold]] void pool::look_at_spawn(const spawned_task& task, worker* here) noexcept {
-    if (settings_.hooks != nullptr && settings_.hooks->task_spawn) settings_.hooks->task_spawn(task.id);
+    note_woken(task);
+    if (hooks() != nullptr && hooks()->task_spawn) hooks()->task_spawn(task.id);
     here != nullptr ? here->log().note_spawn(task) : note_spawn_elsewhere(task);
 }
 
@@ -242,6 +244,7 @@ void pool::schedule(spawned_task& task) noexcept {
     if (here != nullptr) return schedule_woken(*here, task);
     if (is_noted_elsewhere()) [[unlikely]]
         note_elsewhere(trace::event_kind::wake, task.id);
+    note_woken(task);
     inject(task);
 }
 
@@ -276,9 +279,14 @@ void pool::wake_watchdog() noexcept {
 }
 
 [[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {
-    if (settings_.hooks != nullptr && settings_.hooks->task_terminate) [[unlikely]]
-        settings_.hooks->task_terminate(task.id);
+    if (settings_.observes != nullptr) [[unlikely]]
+        observe_end(task);
     return !is_in_child() && list_of(task).remove(task);
+}
+
+[[gnu::cold]] void pool::observe_end(spawned_task& task) const noexcept {
+    if (settings_.observes->hooks.task_terminate) settings_.observes->hooks.task_terminate(task.id);
+    if (settings_.observes->accounts != nullptr) settings_.observes->accounts->forget(task);
 }
 
 void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
@@ -342,9 +350,13 @@ runtime_metrics pool::metrics() const {
         one.steals = counted.steals.load(std::memory_order_relaxed);
         one.overflows = counted.overflows.load(std::memory_order_relaxed);
         one.parks = counted.parks.load(std::memory_order_relaxed);
-        one.busy = std::chrono::nanoseconds(counted.busy_ns.load(std::memory_order_relaxed));
+        one.forced_yields = counted.forced_yields.load(std::memory_order_relaxed);
+        one.busy = each->statistics().busy();
         one.queued = each->queued();
-        one.poll_times = each->statistics().poll_times();
+        if (const auto* const durations = each->statistics().durations()) {
+            one.poll_times = durations->poll_times.read();
+            one.schedule_latencies = durations->schedule_latencies.read();
+        }
         const stall_counters stalls = each->stalls().counters();
         one.stalls = stalls.stalls;
         one.stall_times = stalls.times;
@@ -369,6 +381,8 @@ runtime_metrics pool::metrics() const {
     all.blocking_queue_depth = blocking.queued;
     return all;
 }
+
+void pool::add_metrics_to(all_metrics& all) const { all.pools.emplace_back(id_, metrics()); }
 
 // ---- Entry points for templates and other files ----
 

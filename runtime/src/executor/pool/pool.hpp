@@ -26,6 +26,7 @@
 #include "executor/pool/injection_queue.hpp"
 #include "executor/pool/worker.hpp"
 #include "executor/task/endless_wait.hpp"
+#include "executor/task/observer.hpp"
 #include "executor/task/spawned_task.hpp"
 #include "executor/task/task_list.hpp"
 #include "sys/fork.hpp"
@@ -145,7 +146,15 @@ public:
     /// Preconditions: called on the thread that called hand_over().
     void end_in_place(worker* taken_back = nullptr) noexcept;
     class held_up;
-    [[nodiscard]] const runtime_hooks* hooks() const noexcept { return settings_.hooks.get(); }
+    [[nodiscard]] const observer* observed_by() const noexcept override { return settings_.observes.get(); }
+    [[nodiscard]] const runtime_hooks* hooks() const noexcept {
+        return settings_.observes == nullptr ? nullptr : &settings_.observes->hooks;
+    }
+    /// Records that a task was queued after a wake-up or its spawn.
+    void note_woken(const spawned_task& task) const noexcept {
+        if (settings_.observes != nullptr) [[unlikely]]
+            settings_.observes->note_woken(task);
+    }
     [[nodiscard]] unsigned global_interval() const noexcept { return settings_.global_interval; }
     [[nodiscard]] unsigned event_interval() const noexcept { return settings_.event_interval; }
     [[nodiscard]] bool has_lifo_slot() const noexcept { return settings_.has_lifo_slot; }
@@ -195,6 +204,7 @@ public:
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return driver_.kind; }
     [[nodiscard]] std::string_view why_driver() const noexcept { return driver_.why; }
     [[nodiscard]] runtime_metrics metrics() const;
+    void add_metrics_to(all_metrics& all) const override;
 
 private:
     static constexpr unsigned lists_for_others = 8;  // used in rotation, so that threads rarely contend for a list
@@ -209,7 +219,7 @@ private:
 
     /// What the builder has set.
     struct settings {
-        std::unique_ptr<const runtime_hooks> hooks;  // null if there are none
+        std::unique_ptr<const observer> observes;  // null if there are no hooks and no measurements
         std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught;
         unobserved_error_handler on_unobserved_error;
         leak_handler on_leaks;
@@ -246,6 +256,7 @@ private:
     [[nodiscard]] task_list& list_of(spawned_task& task) noexcept { return lists_[state_of(task).list()]; }
     void refuse(spawned_task& task) noexcept;
     void look_at_spawn(const spawned_task& task, worker* here) noexcept;
+    void observe_end(spawned_task& task) const noexcept;
     void thread_has_left() noexcept;
     void after_end() noexcept;
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;

@@ -13,6 +13,7 @@
 
 #include "executor/park/sleeping_place.hpp"
 #include "executor/pool/pool.hpp"
+#include "executor/task/observer.hpp"
 #include "executor/task/run_task.hpp"
 #include "sys/pause_briefly.hpp"
 
@@ -30,14 +31,14 @@ constexpr std::uint64_t wake_up_cost_ns = 20'000;
 
 }  // namespace
 
-worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times,
+worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed,
                const stall_settings& stalls)
     : pool_(owner),
       index_(index),
       io_(std::move(io)),
       place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
-      statistics_(counts_poll_times),
+      statistics_(owner.observed_by() != nullptr),
       log_("worker", index, owner.id()),
       polls_to_look_(owner.event_interval()),
       polls_to_injected_(owner.global_interval()),
@@ -169,6 +170,7 @@ void schedule_woken(worker& here, spawned_task& task) noexcept {
 /// The part of schedule_woken() for a worker that is observed.
 [[gnu::cold, gnu::noinline]] void worker::note_woken(spawned_task& task) noexcept {
     log_.note(trace::event_kind::wake, task.id);
+    pool_.note_woken(task);
     wakes_children_ ? schedule_child(task) : schedule(task);
 }
 
@@ -322,7 +324,7 @@ public:
         const task_id id = task.id;
         if (hooks != nullptr && hooks->before_task_poll) hooks->before_task_poll(id);
         worker_.log_.note(trace::event_kind::poll_begin, id);
-        const poll_end ended = poll_and_time(task);
+        const poll_end ended = poll_measured(task);
         if (is_here()) worker_.log_.note(trace::event_kind::poll_end, id, ended == poll_end::has_ended ? 1 : 0);
         if (hooks != nullptr && hooks->after_task_poll) hooks->after_task_poll(id);
         return ended;
@@ -339,11 +341,15 @@ private:
     /// most of the time of the poll was blocking work.
     [[nodiscard]] bool is_here() const noexcept { return this_thread.worker == &worker_; }
 
-    poll_end poll_and_time(spawned_task& task) noexcept {
-        if (!worker_.statistics_.counts_poll_times()) return worker_.poll(task);
-        const auto began = std::chrono::steady_clock::now();
+    poll_end poll_measured(spawned_task& task) noexcept {
+        const observer* const by = worker_.pool_.observed_by();
+        if (by == nullptr || !by->measures()) return worker_.poll(task);
+        auto& durations = *worker_.statistics_.durations();
+        measured_poll measured(*by, task);
+        if (measured.latency()) durations.schedule_latencies.add(*measured.latency());
         const poll_end ended = worker_.poll(task);
-        if (is_here()) worker_.statistics_.note_poll(std::chrono::steady_clock::now() - began);
+        const auto taken = measured.end();
+        if (by->counts_poll_times && is_here()) durations.poll_times.add(taken);
         return ended;
     }
 
@@ -355,9 +361,7 @@ private:
     run_task(with, task);
 }
 
-void worker::update_observed() noexcept {
-    is_observed_ = pool_.hooks() != nullptr || statistics_.counts_poll_times() || log_.is_on();
-}
+void worker::update_observed() noexcept { is_observed_ = pool_.observed_by() != nullptr || log_.is_on(); }
 
 void worker::queue_again(spawned_task& task) noexcept {
     // The task woke itself, which is a yield. So it goes to the end of the queue and not into the LIFO slot.

@@ -59,8 +59,7 @@ public:
 
     /// `io` is null if the pool has no I/O. `shares_io`: other workers have the same driver. `seed` selects the random
     /// sequence of the worker.
-    worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times,
-           const stall_settings& stalls);
+    worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, const stall_settings& stalls);
     ~worker();
 
     /// Runs tasks until the pool closes, or until another thread has taken over the worker.
@@ -100,6 +99,8 @@ public:
     /// Returns whether hooks, a histogram or the log want to know what the worker does. May be a few polls out of date.
     [[nodiscard]] bool is_observed() const noexcept { return is_observed_; }
     [[nodiscard]] event_log& log() noexcept { return log_; }
+    /// Counts that the coop budget of the present poll is used up.
+    void note_forced_yield() noexcept { statistics_.note_forced_yield(); }
     /// References to the pool. With them, the shared reference count changes rarely.
     [[nodiscard]] cached_references& pool_references() noexcept { return pool_references_; }
     /// Makes the calling thread the one that runs the worker.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "executor/task/counted_allocations.hpp"
 #include "sys/static_mutex.hpp"
 #include "sys/thread_end.hpp"
 
@@ -150,6 +151,22 @@ void* allocate_from(owned_heap& heap, std::size_t size_class) {
 
 constinit thread_local bool has_ended = false;
 
+// ---- counted_allocations ----
+
+// While a thread counts its allocations, its heap is this one, which has no blocks, and `hidden_heap` is its own. No
+// chunk belongs to it, so frees take the slow path, too.
+constinit frame_heap no_blocks;
+constinit thread_local owned_heap* hidden_heap = nullptr;
+constinit thread_local std::uint64_t counted = 0;
+
+[[nodiscard]] bool is_counting() noexcept { return this_thread_heap == &no_blocks; }
+
+/// Returns the heap of this thread, or null.
+[[nodiscard]] owned_heap* heap_here() noexcept {
+    // SAFETY: other heaps of this_thread_heap are set by allocate_block_slowly(), to an owned_heap.
+    return is_counting() ? hidden_heap : static_cast<owned_heap*>(this_thread_heap);
+}
+
 void leave_heap(void* raw) noexcept {
     // SAFETY: allocate_block_slowly() passes an owned_heap.
     auto* const heap = static_cast<owned_heap*>(raw);
@@ -161,10 +178,23 @@ void leave_heap(void* raw) noexcept {
 
 }  // namespace
 
+counted_allocations::counted_allocations() noexcept : is_outermost_(!is_counting()), before_(counted) {
+    if (!is_outermost_) return;
+    hidden_heap = heap_here();
+    this_thread_heap = &no_blocks;
+}
+
+counted_allocations::~counted_allocations() {
+    if (is_outermost_) this_thread_heap = hidden_heap;
+}
+
+std::uint64_t counted_allocations::count() const noexcept { return counted - before_; }
+
 void* allocate_block_slowly(std::size_t size) {
+    if (is_counting()) ++counted;
     const std::size_t size_class = (size + size_class_step - 1) / size_class_step;
     if (size_class >= size_class_count) return ::operator new(size, std::align_val_t(128));
-    if (this_thread_heap == nullptr) {
+    if (heap_here() == nullptr) {
         owned_heap* const heap = adopt_heap();
         if (has_ended) {
             // The destructor of another thread-local allocates after leave_heap() has run. It uses a heap for this
@@ -173,21 +203,24 @@ void* allocate_block_slowly(std::size_t size) {
             abandon_heap(heap);
             return block;
         }
-        this_thread_heap = heap;
+        is_counting() ? static_cast<void>(hidden_heap = heap) : static_cast<void>(this_thread_heap = heap);
         sys::at_thread_end<&leave_heap>(heap);
     }
-    // SAFETY: only allocate_block_slowly() sets this_thread_heap, to an owned_heap.
-    return allocate_from(*static_cast<owned_heap*>(this_thread_heap), size_class);
+    return allocate_from(*heap_here(), size_class);
 }
 
 void free_block_elsewhere(void* block) noexcept {
-    // SAFETY: the caller gives up the block, which is large enough for a free_block. The owner of each chunk and
-    // this_thread_heap are owned_heap objects, which are never freed.
+    // SAFETY: the caller gives up the block, which is large enough for a free_block. The owner of each chunk is an
+    // owned_heap object, which is never freed.
     auto* const freed = static_cast<free_block*>(block);
     auto* const owner = static_cast<owned_heap*>(info_of(block).owner);
-    auto* const heap = static_cast<owned_heap*>(this_thread_heap);
+    owned_heap* const heap = heap_here();
     if (heap == nullptr) {
         return_to_owner(*owner, freed, freed);
+        return;
+    }
+    if (owner == heap) {  // counted_allocations hides the heap
+        freed->next = std::exchange(heap->free[info_of(block).size_class], freed);
         return;
     }
     if (heap->batch_owner != owner) flush_batch(*heap);
@@ -202,6 +235,7 @@ void free_block_elsewhere(void* block) noexcept {
 
 #ifdef EDDY_POOL_IS_MALLOC
 void* allocate_block_of_library(std::size_t size) {
+    if (is_counting()) ++counted;
     return ::operator new(size, std::align_val_t(size % 128 == 0 ? 128 : size_class_step));
 }
 void free_block_of_library(void* block, std::size_t size) noexcept {
@@ -213,8 +247,7 @@ void free_block_of_library(void* block, std::size_t size) noexcept { free_block_
 #endif
 
 void flush_freed_blocks() noexcept {
-    // SAFETY: only allocate_block_slowly() sets this_thread_heap, to an owned_heap.
-    if (auto* const heap = static_cast<owned_heap*>(this_thread_heap)) flush_batch(*heap);
+    if (owned_heap* const heap = heap_here()) flush_batch(*heap);
 }
 
 }  // namespace eddy::detail

@@ -10,6 +10,7 @@
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 
+#include "executor/task/all_metrics.hpp"
 #include "executor/task/dump_on_signal.hpp"
 #include "executor/task/task_word.hpp"
 #include "sys/fork.hpp"
@@ -157,6 +158,19 @@ listed_executor::~listed_executor() {
     const registry_change guard;
     if (next() != nullptr) next()->previous_ = previous_;
     (previous_ == nullptr ? registry.first : previous_->record_.next) = record_.next;
+}
+
+void listed_executor::show_metrics_of(executor& one) noexcept {
+    const std::lock_guard guard(registry_lock);
+    measured_ = &one;
+}
+
+void visit_executors(void (*visit)(executor& one, void* argument), void* argument) {
+    const std::lock_guard guard(registry_lock);
+    // SAFETY: as in next().
+    for (auto* one = static_cast<listed_executor*>(const_cast<void*>(registry.first)); one != nullptr;
+         one = one->next())
+        if (one->measured_ != nullptr) visit(*one->measured_, argument);
 }
 
 }  // namespace eddy::detail

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spawned_task.hpp>
 
@@ -32,7 +33,13 @@ public:
                     std::size_t stride = 0) noexcept;
     ~listed_executor();
 
+    /// Makes visit_executors() call its argument with `one`, whose member this object is.
+    /// Preconditions: the members of `one` exist; this object is destroyed before them.
+    void show_metrics_of(executor& one) noexcept;
+
 private:
+    friend void visit_executors(void (*visit)(executor& one, void* argument), void* argument);
+
     // SAFETY: each record in the list is the first member of a listed_executor.
     [[nodiscard]] listed_executor* next() const noexcept {
         return static_cast<listed_executor*>(const_cast<void*>(record_.next));
@@ -40,6 +47,7 @@ private:
 
     inspect::basic_executor_record<const void*> record_;
     listed_executor* previous_ = nullptr;
+    executor* measured_ = nullptr;
     [[no_unique_address]] const sys::process_mark listed_in_;
 };
 

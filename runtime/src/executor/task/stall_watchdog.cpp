@@ -299,7 +299,8 @@ void stall_watchdog::measure(stall_watch& one, nanoseconds passed, bool is_late)
 }
 
 void stall_watchdog::end_poll(stall_watch& one) noexcept {
-    if (one.poll_.is_stall) one.counted_.times.add(duration_histogram::bucket_of(one.poll_.lasted()), 1);
+    if (one.poll_.is_stall)
+        one.counted_.times.add(duration_histogram::bucket_of(one.poll_.lasted()), 1, one.poll_.lasted());
     one.poll_ = {};
 }
 

@@ -58,6 +58,9 @@ public:
     [[nodiscard]] bool hand_over(worker&) noexcept { std::unreachable(); }
     void end_in_place(worker* = nullptr) noexcept { std::unreachable(); }
 
+    void add_metrics_to(all_metrics&) const override { std::unreachable(); }
+    [[nodiscard]] const observer* observed_by() const noexcept override { std::unreachable(); }
+
     [[nodiscard]] runtime_metrics metrics() const { std::unreachable(); }
     [[nodiscard]] std::uint64_t id() const noexcept { std::unreachable(); }
 };

@@ -25,6 +25,7 @@ public:
     [[nodiscard]] pool& owner() const noexcept { std::unreachable(); }
     [[nodiscard]] bool is_ending() const noexcept { std::unreachable(); }
     [[nodiscard]] bool accept_offer() noexcept { std::unreachable(); }
+    void note_forced_yield() noexcept { std::unreachable(); }
     void enter_thread() noexcept { std::unreachable(); }
     static void leave_thread() noexcept { std::unreachable(); }
     [[nodiscard]] io_handle* io() const noexcept { std::unreachable(); }

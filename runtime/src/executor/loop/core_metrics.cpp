@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// The metrics of an event loop that other threads read.
+#include <span>
+#include <type_traits>
+
+#include "executor/loop/core_shared.hpp"
+#include "executor/task/all_metrics.hpp"
+#include "sys/own_memory.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// Copies memory that the loop's thread may change meanwhile. A counter that is aligned is not torn.
+template <class T>
+T copied(const void* from) noexcept {
+    static_assert(std::is_trivially_copyable_v<T>);
+    T into{};
+    static_cast<void>(sys::copy_own_memory(from, std::as_writable_bytes(std::span(&into, 1))));
+    return into;
+}
+
+}  // namespace
+
+void core_shared::add_metrics_to(all_metrics& all) const {
+    const auto counted = copied<counters>(&counters_);
+    if (counted.is_closed) return;
+    // First the tasks that have ended: so there are not more of them than were added.
+    const auto removed = copied<std::uint64_t>(live_.ring().removed);
+    const auto added = copied<std::uint64_t>(live_.ring().added);
+    histograms durations;
+    if (histograms_ != nullptr) durations = copied<histograms>(histograms_.get());
+    const auto io_counters = io() != nullptr ? io()->metrics() : io_metrics();
+    const stall_counters stalls = stalls_.counters();
+    all.loops.emplace_back(
+        id_, core_metrics(added - removed, counted.polls, counted.turns, io_counters, counted.forced_yields,
+                          durations.poll_times, durations.schedule_latencies, stalls.stalls, stalls.times));
+}
+
+}  // namespace eddy::detail
