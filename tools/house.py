@@ -218,7 +218,7 @@ def numbers_of(tree):
     yield "all headers: percentage in `detail`", round(100 * (inside + apart) / (of_all + apart), 1)
     yield "CMakeLists.txt of this project: lines", cmake_lines(tree, r"(^|/)CMakeLists[.]txt$")
     yield "CMake files of this project, with *.cmake and *.in: lines", cmake_lines(tree, r"(^|/)CMakeLists[.]txt$|[.]cmake$|[.]in$")
-    lists = r"^(include|src|runtime|tls|http|ws|proto|tests)/(?!.*\bbench/)(.*/)?(CMakeLists[.]txt|[^/]*[.]cmake)$"
+    lists = r"^(include|src|runtime|tls|http|ws|proto|inspect|tests)/(?!.*\bbench/)(.*/)?(CMakeLists[.]txt|[^/]*[.]cmake)$"
     yield "CMake files of the libraries and tests: lines", cmake_lines(tree, lists)
     yield "base names that occur more than once in a library", len(repeated_names(tree))
 

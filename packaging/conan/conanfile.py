@@ -110,5 +110,6 @@ class Eddy(ConanFile):
         if self.options.with_ws:  # which adds zlib: also for compression
             http_requires.append("zlib::zlib")
         component("http", "eddy_http", http_requires)
+        component("inspect", "eddy_inspect", ["http"])
         if self.options.with_ws:
             component("ws", "eddy_ws", ["http", "zlib::zlib"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Uses examples/web_server and examples/https_server with clients of other projects: curl, wrk, ab, httpx, undici, promtool
+# Uses examples/web_server, https_server and inspect_page with clients of other projects: curl, wrk, ab, httpx, undici, promtool
 # and Chromium. httpx and undici are installed in build/clients.
 #     tests/clients/run_http.sh FOLDER     FOLDER contains the examples
 # Exits with 77 if a client is missing.
@@ -79,21 +79,38 @@ use_ab() {
     echo "ab works"
 }
 
+# use_promtool URL: checks the metrics of a server
 use_promtool() {
-    curl -sSf "$plain/metrics" >"$work/metrics"
+    curl -sSf "$1/metrics" >"$work/metrics"
     promtool check metrics <"$work/metrics" >"$work/promtool" 2>&1 || { cat "$work/promtool" && die "promtool finds errors"; }
     [[ ! -s $work/promtool ]] || { cat "$work/promtool" && die "promtool has remarks"; }
-    echo "promtool accepts the metrics"
+    echo "promtool accepts the metrics of $1"
+}
+
+# The page of a program about itself, while measurements of tasks are on.
+use_inspect_page() {
+    "$examples/inspect_page" 127.0.0.1:0 >"$work/page.said" &
+    local page=$! url=
+    for ((i = 0; i < 1000; ++i)); do
+        url=$(sed -n 's|^\(http://.*\)/$|\1|p' "$work/page.said")
+        [[ -z $url ]] || break
+        sleep 0.02
+    done
+    if command -v promtool >/dev/null; then use_promtool "$url"; fi
+    "$cache/python/bin/python" inspect_page_chromium.py "$url" || die "the page of inspect_page has a fault"
+    kill "$page"
+    wait "$page" || true
 }
 
 if command -v curl >/dev/null; then use_curl; else skip "curl is not installed"; fi
 if command -v wrk >/dev/null; then use_wrk; else skip "wrk is not installed"; fi
 if command -v ab >/dev/null; then use_ab; else skip "ab is not installed (apache2-utils)"; fi
-if command -v promtool >/dev/null; then use_promtool; else skip "promtool is not installed (prometheus)"; fi
+if command -v promtool >/dev/null; then use_promtool "$plain"; else skip "promtool is not installed (prometheus)"; fi
 if python3 -m venv "$cache/python" && "$cache/python/bin/pip" install -q --upgrade 'httpx[http2]' websockets; then
     "$cache/python/bin/python" httpx_py.py "$plain" "$secure" "$work/certificate.pem"
     if command -v chromium >/dev/null; then
         "$cache/python/bin/python" web_server_chromium.py "$plain"
+        use_inspect_page
     else
         skip "web_server in a browser: chromium is not installed"
     fi

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// The page about the process itself: what it serves, to whom, and while the program is stuck.
+// covers: B02 P105
+#include <eddy/inspect.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/http.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "support/process.hpp"
+#include "support/prometheus.hpp"
+
+namespace {
+
+using eddy::task;
+namespace http = eddy::http;
+namespace inspect = eddy::inspect;
+namespace net = eddy::net;
+
+std::string url_of(const inspect::server& page, const std::string& path) {
+    return "http://" + page.address().to_string() + path;
+}
+
+/// Sends a request, and returns the status and the body of its response.
+std::pair<int, std::string> ask(std::string url, std::string host = "", http::method how = http::method::get) {
+    eddy::core loop;
+    return loop.run([&]() -> task<std::pair<int, std::string>> {
+        http::client client;
+        http::request asked(how);
+        if (!host.empty()) asked.headers.set("Host", host);
+        auto answer = (co_await client.send(url, std::move(asked))).value();
+        auto body = (co_await answer.body.read_text(100 << 20)).value();
+        co_return std::pair(http::to_int(answer.status), std::move(body));
+    }());
+}
+
+TEST(InspectPage, TasksMetricsAndPageAreServed) {
+    const auto pool = eddy::runtime::builder().worker_threads(1).task_statistics(true).build().value();
+    eddy::sync::notify go_on;
+    auto waits = eddy::task_builder().name("<b>waits</b>").spawn_on(pool.handle(), [&]() -> task<void> {
+        co_await go_on.notified();
+    });
+    const auto page = inspect::serve("127.0.0.1:0").value();
+    EXPECT_TRUE(page.address().ip().is_loopback());
+
+    const auto [status, text] = ask(url_of(page, "/"));
+    EXPECT_EQ(status, 200);
+    EXPECT_TRUE(text.starts_with("<!DOCTYPE html>"));
+    EXPECT_EQ(text.find("LOOP_ID"), text.npos);
+    EXPECT_EQ(text.find("http://"), text.npos) << "no external resource";
+    EXPECT_EQ(text.find("https://"), text.npos);
+    EXPECT_EQ(text.find("innerHTML"), text.npos) << "texts of the program are never HTML";
+
+    const auto tree = ask(url_of(page, "/tasks.json")).second;
+    EXPECT_NE(tree.find("\"name\":\"<b>waits</b>\""), tree.npos) << tree;
+    EXPECT_NE(tree.find("\"kind\":\"notify\""), tree.npos) << tree;
+    const auto used = ask(url_of(page, "/statistics.json")).second;
+    EXPECT_NE(used.find("{\"id\":" + std::to_string(waits.id()) + ",\"polls\":1,\"busy_ns\":"), used.npos) << used;
+    const auto samples = support::samples_in(ask(url_of(page, "/metrics")).second);
+    EXPECT_EQ(samples.at("eddy_workers{executor=\"pool-" + std::to_string(pool.handle().id()) + "\"}"), 1);
+
+    EXPECT_EQ(ask(url_of(page, "/none")).first, 404);
+    EXPECT_EQ(ask(url_of(page, "/tasks.json"), "", http::method::post).first, 405);
+    go_on.notify_one();
+    EXPECT_TRUE(eddy::wait(waits).has_value());
+}
+
+TEST(InspectPage, OnlyLoopbackNamesAndTheGivenAddressAreAnswered) {
+    const auto page = inspect::serve("127.0.0.1:0").value();
+    const auto url = url_of(page, "/metrics");
+    for (const std::string host : {"localhost", "LOCALHOST:80", "127.0.0.1", "127.0.0.2:6670", "[::1]", "[::1]:6670"})
+        EXPECT_EQ(ask(url, host).first, 200) << host;
+    for (const std::string host :
+         {"example.com", "localhost.example.com", "127.0.0.1.example.com:6670", "10.0.0.1", "[::2]", "[", "localhost."})
+        EXPECT_NE(ask(url, host).first, 200) << host;
+    EXPECT_EQ(ask(url, "attacker.example").first, 403);
+}
+
+TEST(InspectPage, WorksWhileAllThreadsOfTheProgramAreBlocked) {
+    const auto pool = eddy::runtime::builder().worker_threads(1).build().value();
+    std::promise<void> blocked;
+    std::promise<void> go_on;  // destroyed before the pool, which ends the wait
+    auto stuck = pool.spawn([&blocked, until = go_on.get_future()] {
+        blocked.set_value();
+        until.wait();
+    });
+    blocked.get_future().wait();
+    const auto page = inspect::serve("127.0.0.1:0").value();
+    EXPECT_NE(ask(url_of(page, "/tasks.json")).second.find("\"status\":\"running\""), std::string::npos);
+    EXPECT_EQ(ask(url_of(page, "/metrics")).first, 200);
+    go_on.set_value();
+    EXPECT_TRUE(eddy::wait(stuck).has_value());
+}
+
+TEST(InspectPage, ErrorsAreReturned) {
+    EXPECT_EQ(inspect::serve("nonsense").error(), eddy::errc::bad_address);
+    EXPECT_EQ(inspect::serve("example.com:80").error(), eddy::errc::bad_address);
+    const auto first = inspect::serve("localhost:0").value();
+    EXPECT_EQ(inspect::serve(first.address().to_string()).error(), std::errc::address_in_use);
+}
+
+TEST(InspectPage, DestructorStopsTheServerAndATaskMayDestroyIt) {
+    std::optional<net::socket_addr> where;
+    eddy::core loop;
+    loop.run([&]() -> task<void> {
+        const auto page = inspect::serve("127.0.0.1:0").value();
+        where = page.address();
+        auto idle = co_await net::tcp_stream::connect(*where);  // a connection does not keep it alive
+        EXPECT_TRUE(idle.has_value());
+    }());
+    const auto again = inspect::serve(where->to_string());
+    EXPECT_TRUE(again.has_value()) << again.error().message();
+}
+
+TEST(InspectPage, PythonsClientReadsEverything) {
+    const auto page = inspect::serve("127.0.0.1:0").value();
+    const auto ended = support::run({EDDY_PYTHON, "-c", R"(
+import http.client, json, sys
+c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
+def ask(path, method="GET", **fields):
+    c.request(method, path, headers=fields)
+    r = c.getresponse()
+    return r, r.read().decode()
+r, text = ask("/")
+assert r.status == 200 and r.getheader("Content-Type") == "text/html; charset=utf-8", r.status
+assert "default-src 'none'" in r.getheader("Content-Security-Policy")
+assert r.getheader("Access-Control-Allow-Origin") is None
+tree = json.loads(ask("/tasks.json")[1])
+assert [e for e in tree["executors"] if e["kind"] == "event loop"], tree
+assert json.loads(ask("/statistics.json")[1]) == []
+assert ask("/metrics")[0].getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
+assert ask("/", "HEAD")[1] == "" and ask("/", "DELETE")[0].status == 405
+assert ask("/", Host="example.com")[0].status == 403
+print("fine")
+)",
+                                     std::to_string(page.address().port())});
+    EXPECT_EQ(ended.out, "fine\n") << ended.err;
+}
+
+#ifdef EDDY_TEST_INSPECT_EXAMPLE
+TEST(InspectPage, ExampleShowsItsTasks) {
+    support::process program({"inspect_page", "127.0.0.1:0"});
+    const auto url = program.line();
+    const auto tree = ask(url + "tasks.json").second;
+    EXPECT_NE(tree.find("\"function\":\"serve_tables\""), tree.npos) << tree;
+    const auto samples = support::samples_in(ask(url + "metrics").second);
+    EXPECT_TRUE(samples.contains("eddy_poll_duration_seconds_count{executor=\"pool-1\"}"));
+    EXPECT_TRUE(samples.contains("eddy_schedule_latency_seconds_count{executor=\"pool-1\"}"));
+}
+#endif
+
+}  // namespace
