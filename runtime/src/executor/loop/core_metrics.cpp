@@ -12,7 +12,7 @@ namespace {
 
 /// Copies memory that the loop's thread may change meanwhile. A counter that is aligned is not torn.
 template <class T>
-T copied(const void* from) noexcept {
+T copy_of_plain(const void* from) noexcept {
     static_assert(std::is_trivially_copyable_v<T>);
     T into{};
     static_cast<void>(sys::copy_own_memory(from, std::as_writable_bytes(std::span(&into, 1))));
@@ -22,13 +22,13 @@ T copied(const void* from) noexcept {
 }  // namespace
 
 void core_shared::add_metrics_to(all_metrics& all) const {
-    const auto counted = copied<counters>(&counters_);
+    const auto counted = copy_of_plain<counters>(&counters_);
     if (counted.is_closed) return;
     // First the tasks that have ended: so there are not more of them than were added.
-    const auto removed = copied<std::uint64_t>(live_.ring().removed);
-    const auto added = copied<std::uint64_t>(live_.ring().added);
+    const auto removed = copy_of_plain<std::uint64_t>(live_.ring().removed);
+    const auto added = copy_of_plain<std::uint64_t>(live_.ring().added);
     histograms durations;
-    if (histograms_ != nullptr) durations = copied<histograms>(histograms_.get());
+    if (histograms_ != nullptr) durations = copy_of_plain<histograms>(histograms_.get());
     const auto io_counters = io() != nullptr ? io()->metrics() : io_metrics();
     const stall_counters stalls = stalls_.counters();
     all.loops.emplace_back(
