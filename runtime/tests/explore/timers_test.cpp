@@ -63,7 +63,7 @@ protected:
 struct lone_worker {
     alignas(pool) std::byte memory[sizeof(pool)]{};
     // SAFETY: as the comment of the class says.
-    worker its{reinterpret_cast<pool&>(memory), 0, nullptr, false, 1, false, {}};
+    worker its{reinterpret_cast<pool&>(memory), 0, nullptr, false, 1, {}};
 };
 
 /// The next thread of the worker finds no timer and parks. The former thread is still in its poll and arms one.

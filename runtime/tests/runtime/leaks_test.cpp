@@ -308,7 +308,7 @@ TEST(Leaks, CancellationThatHasNotEndedInTimeIsNamed) {
         co_await until_shown(", waits, spawned at ");
     });
     std::move(loop).shutdown_timeout(1ms);
-    EXPECT_TRUE(text.contains("\n    is_not_notified  ")) << text;
+    EXPECT_TRUE(text.contains("is_not_notified  ")) << text;
     EXPECT_TRUE(text.contains("waits for a notification")) << text;
 }
 

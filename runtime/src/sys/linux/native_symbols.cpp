@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -52,7 +53,7 @@ public:
     explicit table(const char* path) {
         const unique_fd file(::open(path, O_RDONLY | O_CLOEXEC));
         const auto header = read_from<ElfW(Ehdr)>(file, 0, 1);
-        if (header.empty() || !std::equal(ELFMAG, ELFMAG + SELFMAG, header[0].e_ident)) return;
+        if (header.empty() || std::memcmp(header[0].e_ident, ELFMAG, SELFMAG) != 0) return;
         if (header[0].e_shentsize != sizeof(ElfW(Shdr))) return;
         const auto sections = read_from<ElfW(Shdr)>(file, header[0].e_shoff, header[0].e_shnum);
         for (const ElfW(Shdr) & one : sections) {
