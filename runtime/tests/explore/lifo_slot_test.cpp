@@ -83,7 +83,7 @@ public:
 
 private:
     // SAFETY: the worker uses nothing else of its pool, because its run queue never holds more than two tasks.
-    worker worker_{only_setting.get(), 0, nullptr, false, 1, false};
+    worker worker_{only_setting.get(), 0, nullptr, false, 1, {}};
 };
 
 template <class Worker>

@@ -62,8 +62,8 @@ unsigned wakes_of_offer(worker& by, offered_child& child) {
 TEST(ExploreWorkerOffers, OfferWakesAgainAfterOneWasTaken) {
     EXPECT_TRUE(explore::holds([] {
         const auto of = std::make_unique<two_workers>();
-        const auto own = std::make_unique<worker>(of->get(), 0, nullptr, false, 1, false, stall_settings());
-        const auto other = std::make_unique<worker>(of->get(), 1, nullptr, false, 1, false, stall_settings());
+        const auto own = std::make_unique<worker>(of->get(), 0, nullptr, false, 1, stall_settings());
+        const auto other = std::make_unique<worker>(of->get(), 1, nullptr, false, 1, stall_settings());
         offered_child child{[](offered_child&) noexcept {}};
         unsigned wakes = 0;
         for (int i = 0; i < 100; ++i) {

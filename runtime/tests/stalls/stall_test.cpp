@@ -247,7 +247,8 @@ const planted all_planted[] = {
             [](stalls& with) -> task<void> {
                 // Many tasks; one of them stalls.
                 auto slow = eddy::spawn(compute_after_await(with));
-                for (int i = 0; i < 20; ++i) co_await eddy::spawn([]() -> task<void> { co_await eddy::yield_now(); });
+                for (int i = 0; i < 20; ++i)
+                    static_cast<void>(co_await eddy::spawn([]() -> task<void> { co_await eddy::yield_now(); }));
                 static_cast<void>(co_await slow);
             }},
 };
@@ -354,11 +355,11 @@ TEST(Stalls, PlaceIsReportedOnceAndAllAreCounted) {
     std::uint64_t stalled = 0;
     loop.run([&]() -> task<void> {
         for (int i = 0; i < 3; ++i) {
-            co_await eddy::spawn([&]() -> task<void> {
+            static_cast<void>(co_await eddy::spawn([&]() -> task<void> {
                 const auto before = stalled;
                 while (stalled == before) stalled = loop.metrics().stalls();
                 co_return;
-            });
+            }));
         }
     });
     EXPECT_EQ(stalled, 3u);
