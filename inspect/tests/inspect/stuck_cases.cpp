@@ -178,9 +178,9 @@ cases cycles() {
     const auto add = [&](std::size_t count, const std::pair<const char*, member>& kind, std::size_t which) {
         const auto& [executor, run] =
             *std::next(executors.begin(), static_cast<std::ptrdiff_t>(which % executors.size()));
-        all[std::to_string(count) + "_" + kind.first + "_" + executor] = [=, each = kind.second, run = run,
+        all[std::to_string(count) + "_" + kind.first + "_" + executor] = [=, each = kind.second, call = run,
                                                                           is_local = executor == "set"] {
-            run([=] { return wait_in_cycle(each, count, is_local); });
+            call([=] { return wait_in_cycle(each, count, is_local); });
         };
     };
     for (std::size_t count = 2; count <= 10; ++count) {
@@ -420,7 +420,7 @@ void later(Fn fn) {
 
 task<void> receive_from_thread() {
     auto [sender, receiver] = sync::oneshot<int>::channel();
-    later([sender = std::move(sender)]() mutable { static_cast<void>(std::move(sender).send(1)); });
+    later([to = std::move(sender)]() mutable { static_cast<void>(std::move(to).send(1)); });
     static_cast<void>(co_await std::move(receiver));
 }
 task<void> wait_for_waker_of_thread() {
@@ -445,7 +445,7 @@ task<void> wait_for_task_with_timer() {
     static_cast<void>(co_await std::move(receiver));
 }
 task<void> wait_for_blocking_job() {
-    co_await eddy::spawn_blocking([] { std::this_thread::sleep_for(pause_of_program); });
+    static_cast<void>(co_await eddy::spawn_blocking([] { std::this_thread::sleep_for(pause_of_program); }));
 }
 /// Another process writes to the pipe.
 task<void> read_from_other_process() {
