@@ -191,8 +191,8 @@ TEST(InspectRecorderOwnProcess, RecordingIsWrittenWhileTasksRun) {
     eddy::recording_options options;
     options.events = 64;
     eddy::start_recording(options);
+    std::atomic<bool> ends = false;  // the tasks use it until the runtime has ended
     auto pool = eddy::runtime::builder().worker_threads(2).build();
-    std::atomic<bool> ends = false;
     for (int i = 0; i < 4; ++i)
         pool->spawn([](std::atomic<bool>& ended) -> eddy::task<void> {
                 while (!ended) co_await eddy::yield_now();

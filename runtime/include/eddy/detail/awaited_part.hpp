@@ -114,6 +114,7 @@ constexpr child_record io_of(std::uint32_t offset) noexcept {
 #define EDDY_WRITES_TO(Class, member) EDDY_WAIT_SHAPE(Class, ::eddy::detail::adaptor_of(EDDY_IO_CHILD(member, write)))
 /// For a reader or writer whose member does the same: in both directions.
 #define EDDY_USES_IO(Class, member) EDDY_USES_TWO(Class, member, member)
+// NOLINTBEGIN(bugprone-macro-parentheses): a class in parentheses is no type.
 /// The same, with one member for each direction.
 #define EDDY_USES_TWO(Class, reader, writer)                                 \
     template <::eddy::detail::direction Way, class Its = Class>              \
@@ -127,3 +128,4 @@ constexpr child_record io_of(std::uint32_t offset) noexcept {
         EDDY_END_OFFSETS                                                     \
     }                                                                        \
     static_assert(true)
+// NOLINTEND(bugprone-macro-parentheses)

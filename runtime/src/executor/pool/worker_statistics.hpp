@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -93,21 +94,31 @@ public:
         polls_at_start_ += polls;
         if (polls != 0) mean_poll_ns_ = (3 * mean_poll_ns_ + busy / polls) / 4;
     }
-    /// Returns for how long the worker was not parked. Never less than an earlier call on the same thread.
+    /// Returns for how long the worker was not parked. Never less than an earlier call.
     [[nodiscard]] std::chrono::nanoseconds busy() const noexcept {
-        for (;;) {
-            // acquire: the clock is read after the word. It belongs to the period of the word if the word is the same
-            // afterwards; two periods have different words.
-            const std::int64_t word = busy_word_.load(std::memory_order_acquire);
-            const auto now = std::chrono::steady_clock::now().time_since_epoch();
-            if (busy_word_.load(std::memory_order_acquire) != word) continue;
-            return std::chrono::nanoseconds(word >> 1) + (word % 2 != 0 ? now : now.zero());
+        const std::int64_t found = busy_now();
+        // A park counts until the time that it read, which is earlier than what a reader has added meanwhile.
+        std::int64_t shown = shown_busy_.load(std::memory_order_relaxed);
+        while (shown < found &&
+               !shown_busy_.compare_exchange_weak(shown, found, std::memory_order_relaxed, std::memory_order_relaxed)) {
         }
+        return std::chrono::nanoseconds(std::max(shown, found));
     }
     /// Returns the mean duration of recent polls in nanoseconds, as of the last park.
     [[nodiscard]] std::uint64_t mean_poll_ns() const noexcept { return mean_poll_ns_; }
 
 private:
+    [[nodiscard]] std::int64_t busy_now() const noexcept {
+        for (;;) {
+            // acquire: the clock is read after the word. It belongs to the period of the word if the word is the same
+            // afterwards; two periods have different words.
+            const std::int64_t word = busy_word_.load(std::memory_order_acquire);
+            const auto now = std::chrono::steady_clock::now().time_since_epoch();
+            if (busy_word_.load(std::memory_order_acquire) == word)
+                return (word >> 1) + (word % 2 != 0 ? std::chrono::nanoseconds(now).count() : 0);
+        }
+    }
+
     worker_counters counters_;
     const std::unique_ptr<histograms> histograms_;
     std::uint64_t forced_yield_in_ = 0;  // the number of the last poll that has used up its budget
@@ -117,6 +128,7 @@ private:
     // For other threads. While the worker is parked: 2 * busy_. While it runs: 2 * (busy_ - woke_at_) + 1, to which a
     // reader adds the time. relaxed stores: the word publishes no other data.
     atomic<std::int64_t> busy_word_{0};
+    mutable atomic<std::int64_t> shown_busy_{0};  // the largest result of busy(). relaxed: it publishes nothing else
     std::uint64_t polls_at_start_ = 0;
     std::uint64_t mean_poll_ns_ = 10'000;  // moving average. The initial value makes three queued tasks wake a worker
 };
