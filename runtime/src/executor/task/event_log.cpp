@@ -335,12 +335,12 @@ recorded_track* join_recording(const char* kind, std::uint64_t number = 0, std::
     EDDY_PROBE(spawn, number_in_log(task), file, task.spawned_at.line());
 }
 
-void record(trace::event_ring& ring, event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
+void write_event(trace::event_ring& ring, event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
     ring.record(event::make(kind, task, detail, sys::ticks()));
 }
 
 void record_spawn(trace::event_ring& ring, const spawned_task& task) noexcept {
-    record(ring, event_kind::spawn, number_in_log(task), 0);
+    write_event(ring, event_kind::spawn, number_in_log(task), 0);
     ring.record(event::place(reinterpret_cast<std::uintptr_t>(call_site_of(task.spawned_at))));
     std::string_view name = task.ops().name(task).substr(0, 3 * event::name_bytes);
     for (; !name.empty(); name.remove_prefix(std::min(name.size(), event::name_bytes))) ring.record(event::name(name));
@@ -377,7 +377,7 @@ event_log::~event_log() {
 }
 
 void event_log::note(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
-    if (track_ != nullptr) record(track_->ring, kind, task, detail);
+    if (track_ != nullptr) write_event(track_->ring, kind, task, detail);
     if (trace::are_probes_used()) [[unlikely]]
         fire_probe(kind, task, detail);
 }
@@ -394,7 +394,7 @@ bool is_noted_elsewhere() noexcept {
 }
 
 void note_elsewhere(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
-    add_elsewhere([&](trace::event_ring& ring) { record(ring, kind, task, detail); });
+    add_elsewhere([&](trace::event_ring& ring) { write_event(ring, kind, task, detail); });
     if (trace::are_probes_used()) fire_probe(kind, task, detail);
 }
 

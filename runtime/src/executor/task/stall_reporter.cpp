@@ -170,7 +170,7 @@ void stall_reporter::report(const stalled_poll& poll, const stall_handler& handl
     if (handler) return call_hook("on_stall", [&] { handler(made); });
     // One call, so that other threads print before it or after it.
     std::fputs(made.text.c_str(), stderr);
-} catch (const std::exception&) {  // no memory: the stall is only counted
+} catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory; the stall is only counted
 }
 
 }  // namespace eddy::detail
