@@ -11,6 +11,26 @@
 
 namespace eddy::inspect {
 
+std::string hex(address value) {
+    char text[24];
+    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+    return text;
+}
+
+namespace {
+
+std::string place_text(const place* where) {
+    if (where == nullptr || where->file.empty()) return "an unknown place";
+    return printable(where->file) + ":" + std::to_string(where->line);
+}
+
+}  // namespace
+
+std::string frame_text(const place* where) {
+    if (where == nullptr || where->function.empty()) return place_text(where);
+    return printable(where->function) + "  " + place_text(where);
+}
+
 namespace {
 
 /// The number of tasks that are named individually.
@@ -44,12 +64,6 @@ character first_of(std::string_view text) {
 /// Whether a terminal may take it for a command.
 bool is_control(char32_t c) { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
 
-std::string hex(address value) {
-    char text[24];
-    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-    return text;
-}
-
 std::string duration_text(std::uint64_t ns) {
     char text[32];
     const double seconds = static_cast<double>(ns) / 1e9;
@@ -64,16 +78,6 @@ std::string duration_text(std::uint64_t ns) {
     else
         std::snprintf(text, sizeof text, "%.1f h", seconds / 3600);
     return text;
-}
-
-std::string place_text(const place* where) {
-    if (where == nullptr || where->file.empty()) return "an unknown place";
-    return printable(where->file) + ":" + std::to_string(where->line);
-}
-
-std::string frame_text(const place* where) {
-    if (where == nullptr || where->function.empty()) return place_text(where);
-    return printable(where->function) + "  " + place_text(where);
 }
 
 const char* status_name(task_status is) {

@@ -16,7 +16,7 @@ namespace eddy::inspect {
 struct output_options {
     std::optional<std::uint64_t> now;       ///< in ns of CLOCK_MONOTONIC, of the program; for ages and deadlines
     std::function<std::string(int)> about;  ///< describes a descriptor; may be empty
-    std::function<std::string(address)> about_lock;  ///< says who has locked it last; may be empty
+    std::function<std::string(address)> about_lock;  ///< describes the await that has locked it last; may be empty
 };
 
 /// Returns the name of a kind: "event loop".
@@ -24,6 +24,11 @@ struct output_options {
 
 /// Returns a text of another program for a terminal: control characters and what is no UTF-8 are shown as \xNN.
 [[nodiscard]] std::string printable(std::string_view text);
+
+/// Returns an address as text: "0x7f00".
+[[nodiscard]] std::string hex(address value);
+/// Returns the function, file and line of a frame, printable. Null stands for an unknown place.
+[[nodiscard]] std::string frame_text(const place* where);
 
 // The texts do not have the problems of a tree, so that scripts can read them; JSON has them.
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The metrics of an event loop that other threads read.
-#include <span>
-#include <type_traits>
-
 #include "executor/loop/core_shared.hpp"
 #include "executor/task/all_metrics.hpp"
 #include "sys/own_memory.hpp"
@@ -13,10 +10,7 @@ namespace {
 /// Copies memory that the loop's thread may change meanwhile. A counter that is aligned is not torn.
 template <class T>
 T copy_of_plain(const void* from) noexcept {
-    static_assert(std::is_trivially_copyable_v<T>);
-    T into{};
-    static_cast<void>(sys::copy_own_memory(from, std::as_writable_bytes(std::span(&into, 1))));
-    return into;
+    return sys::copy_own_object<T>(from).value_or(T{});
 }
 
 }  // namespace

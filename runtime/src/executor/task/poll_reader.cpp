@@ -2,11 +2,8 @@
 #include "executor/task/poll_reader.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstddef>
 #include <optional>
-#include <type_traits>
 #include <vector>
 
 #include <eddy/detail/virtual_stack.hpp>
@@ -21,13 +18,7 @@ constexpr std::size_t longest_stack = 64 * 1024;
 constexpr int most_tasks = 64;  // that are polled inside each other
 constexpr int most_frames = 16'384;
 
-template <class T>
-std::optional<T> copied(const void* from) noexcept {
-    static_assert(std::is_trivially_copyable_v<T>);
-    std::array<std::byte, sizeof(T)> found;
-    if (!sys::copy_own_memory(from, found)) return std::nullopt;
-    return std::bit_cast<T>(found);
-}
+using sys::copy_own_object;
 
 // SAFETY, here and below: the address is only used to copy memory by system calls.
 const std::byte* at(std::uintptr_t address) noexcept {
@@ -75,10 +66,10 @@ private:
 
 }  // namespace
 
-std::uint64_t poll_reader::word(const void* from) noexcept { return copied<std::uint64_t>(from).value_or(0); }
+std::uint64_t poll_reader::word(const void* from) noexcept { return copy_own_object<std::uint64_t>(from).value_or(0); }
 
 polled_now poll_reader::task_of(const runtime_context* thread) noexcept {
-    const auto context = copied<runtime_context>(thread);
+    const auto context = copy_own_object<runtime_context>(thread);
     if (!context || context->is_in_blocking_call) return {};
     EDDY_BEGIN_OFFSETS
     struct mark {
@@ -90,7 +81,7 @@ polled_now poll_reader::task_of(const runtime_context* thread) noexcept {
     EDDY_END_OFFSETS
     auto next = reinterpret_cast<std::uintptr_t>(context->polled);
     for (int i = 0; i < most_tasks && next != 0; ++i) {
-        const auto found = copied<mark>(at(next));
+        const auto found = copy_own_object<mark>(at(next));
         if (!found) return {};
         if (found->task != 0) return {found->task, word(at(found->task) + read_offsets::task_id)};
         next = found->outer;
@@ -99,20 +90,20 @@ polled_now poll_reader::task_of(const runtime_context* thread) noexcept {
 }
 
 poll_place poll_reader::place_of(std::uintptr_t task) noexcept {
-    const auto site = [](const void* from) { return copied<call_site>(from).value_or(nullptr); };
+    const auto site = [](const void* from) { return copy_own_object<call_site>(from).value_or(nullptr); };
     poll_place found;
     found.spawned_at = site(at(task) + read_offsets::task_spawned_at);
     const auto root = static_cast<std::uintptr_t>(word(at(task) + read_offsets::task_root));
     if (root == 0) return found;
     found.root = site(at(root) + read_offsets::frame_where);
-    const auto position = copied<stack_position>(at(root) + read_offsets::frame_at);
+    const auto position = copy_own_object<stack_position>(at(root) + read_offsets::frame_at);
     if (position && position->has_begun() && position->is_polled())
         found.last_leaf = site(context_access::call_site_in(position->polled_by()));
     return found;
 }
 
 std::vector<std::uintptr_t> poll_reader::stack_of(const runtime_context* thread, std::uintptr_t stack_pointer) {
-    const auto context = copied<runtime_context>(thread);
+    const auto context = copy_own_object<runtime_context>(thread);
     const auto end = context ? reinterpret_cast<std::uintptr_t>(context->poll_entry) : 0;
     stack_pointer -= stack_pointer % sizeof(void*);
     if (stack_pointer == 0 || end <= stack_pointer) return {};

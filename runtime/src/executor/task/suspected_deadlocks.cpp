@@ -2,7 +2,6 @@
 #include <eddy/task/suspected_deadlocks.hpp>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -48,9 +47,7 @@ struct queue {
 using queues = std::map<inspect::address, queue>;  // by the address of the lock
 
 std::string place_of(const inspect::task& of) {
-    if (of.work.frames.empty() || of.work.frames.back() == nullptr) return "an unknown place";
-    const inspect::place& innermost = *of.work.frames.back();
-    return innermost.function + "  " + innermost.file + ':' + std::to_string(innermost.line);
+    return inspect::frame_text(of.work.frames.empty() ? nullptr : of.work.frames.back());
 }
 
 queues look() {
@@ -95,15 +92,12 @@ private:
     static void print(inspect::address lock, const queue& of) {
         std::map<std::string, std::size_t> places;
         for (const auto& [number, place] : of.tasks) ++places[place];
-        std::array<char, 24> address{};
-        std::snprintf(address.data(), address.size(), "0x%llx", static_cast<unsigned long long>(lock));
         std::string text = "eddy: suspected: " + std::to_string(of.tasks.size()) + " tasks have waited for " + of.lock +
-                           " at " + address.data() + " for more than " +
+                           " at " + inspect::hex(lock) + " for more than " +
                            std::to_string(longer_than.load(std::memory_order_relaxed)) +
                            " ms, and none of them got it:\n";
         for (const auto& [place, count] : places)
-            text +=
-                "  " + std::to_string(count) + (count == 1 ? " task, " : " tasks, ") + inspect::printable(place) + '\n';
+            text += "  " + std::to_string(count) + (count == 1 ? " task, " : " tasks, ") + place + '\n';
         std::fputs(text.c_str(), stderr);
     }
 
