@@ -75,7 +75,7 @@ public:
         for (auto& [lock, tasks] : now) {
             suspect& before = all_[lock];
             const bool waits_on = std::ranges::all_of(
-                before.of.tasks, [&tasks = tasks.tasks](const auto& one) { return tasks.contains(one.first); });
+                before.of.tasks, [&again = tasks.tasks](const auto& one) { return again.contains(one.first); });
             if (before.of.tasks.empty() || !waits_on) before = {std::move(tasks), 0};
             // relaxed: nothing else depends on it.
             const bool are_many = before.of.tasks.size() >= at_least.load(std::memory_order_relaxed);
