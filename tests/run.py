@@ -271,10 +271,19 @@ class Result:
     output: str = ""
     why: str = ""  # a short reason for a failed or a skipped test
     repeat: str = ""
+    stalls: list = dataclasses.field(default_factory=list)  # their reports
 
     @property
     def name(self):
         return f"{self.program.name}/{self.test}" if self.test else self.program.name
+
+
+# The first words of what eddy reports about a program (runtime/src/executor/task). A test that provokes a report captures it,
+# so one in its output is false, or a fault of the test.
+REPORT = re.compile(r"eddy: (?:this program waits for ever|suspected: |leaks: )")
+UNEXPECTED_REPORT = "eddy reports something that the test does not expect"
+# Tests that block a thread for a moment stall on a busy machine. These reports are true, and only counted.
+STALL = re.compile(r"^eddy: (?:a task|task \d+).* has (?:blocked|occupied) its thread .*\n(?: .*\n)*", re.M)
 
 
 MARK = re.compile(r"\[( RUN      |       OK |  FAILED  |  SKIPPED )\] (\S+?)(?:, where .*?)?(?: \((\d+) ms\))?$", re.M)
@@ -461,6 +470,9 @@ class Runner:
             result.outcome, result.why = "failed", f"prints {properties['FAIL_REGULAR_EXPRESSION']}"
         elif code != 0:
             result.outcome, result.why = "failed", describe_end(code)
+        elif REPORT.search(output):
+            result.outcome, result.why = "failed", UNEXPECTED_REPORT
+        result.stalls = STALL.findall(output)
         return [result]
 
     @staticmethod
@@ -496,10 +508,12 @@ class Runner:
         seed = SEED.search(output)
         results = []
         for test, outcome, seconds, text in found:
-            result = Result(program, test, outcome or "failed", seconds)
+            result = Result(program, test, outcome or "failed", seconds, stalls=STALL.findall(text))
+            if outcome == "passed" and REPORT.search(text):
+                result.outcome, result.why = "failed", UNEXPECTED_REPORT
             if outcome == "skipped":
                 result.why = skip_reason(text)
-            elif outcome != "passed":
+            elif result.outcome != "passed":
                 result.output = with_names_of_functions(text)
                 if outcome is None:
                     result.why = describe_end(code) if code is not None else "hangs, and its watchdog as well"
@@ -581,8 +595,13 @@ def print_summary(results, build, tally):
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         print(f"skipped: {', '.join(names[:3])}{more}: {why}")
 
-    failed = [each for each in results if each.outcome == "failed"]
     (build / "tests").mkdir(exist_ok=True)
+    stalled = {each.name: each.stalls for each in results if each.stalls}
+    (build / "tests" / "stalls.txt").write_text("".join(f"{name}\n{''.join(texts)}" for name, texts in stalled.items()))
+    if stalled:
+        print(f"stalls: {sum(map(len, stalled.values()))} in {len(stalled)} tests; see {build.name}/tests/stalls.txt")
+
+    failed = [each for each in results if each.outcome == "failed"]
     (build / "tests" / "failed.txt").write_text("".join(failure_text(each) + "\n" for each in failed))
     times = {}
     for each in failed:

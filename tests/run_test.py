@@ -41,6 +41,20 @@ class RunTest(unittest.TestCase):
     def test_output_without_newline_before_result(self):
         self.assert_ends(self.run_tests("-R", "PrintsWithoutNewline"), 0, "1 passed, 0 failed")
 
+    def test_unexpected_report_of_eddy_is_failure(self):
+        answer = self.run_tests("-R", "Misbehaving.(Passes|PrintsReport)$")
+        self.assert_ends(answer, 1, "1 passed, 1 failed")
+        self.assertIn("Misbehaving.PrintsReport: eddy reports something that the test does not expect", answer[1])
+        self.add_test("command", "/bin/echo", "eddy: leaks: tasks that have not ended", LABELS="command")
+        self.assert_ends(self.run_tests("-R", "command"), 1, "0 passed, 1 failed")
+
+    def test_stall_is_counted(self):
+        answer = self.run_tests("-R", "Misbehaving.(Passes|PrintsStall)$")
+        self.assert_ends(answer, 0, "2 passed, 0 failed")
+        self.assertIn("stalls: 1 in 1 tests; see ", answer[1])
+        self.assertIn("group/Misbehaving.PrintsStall\neddy: task 7 \"a\" has blocked its thread for 257 ms\n  spawned\n",
+                      (self.build / "tests" / "stalls.txt").read_text())
+
     def test_no_matching_test_is_failure(self):
         self.assert_ends(self.run_tests("-R", "NoSuchTest"), 1, "0 passed, 0 failed")
 

@@ -23,6 +23,12 @@ TEST(Misbehaving, Passes) {}
 
 TEST(Misbehaving, PrintsWithoutNewline) { std::printf("no newline"); }
 
+TEST(Misbehaving, PrintsReport) { std::fputs("eddy: leaks: tasks that have not ended\n", stderr); }
+
+TEST(Misbehaving, PrintsStall) {
+    std::fputs("eddy: task 7 \"a\" has blocked its thread for 257 ms\n  spawned\n", stderr);
+}
+
 TEST(Misbehaving, IsSkipped) { GTEST_SKIP() << "no such device"; }
 
 TEST(Misbehaving, DrawsSeed) { EXPECT_EQ(support::seed(), 42U); }

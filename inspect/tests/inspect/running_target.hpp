@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-/// A running program that prints a line when it is ready, with its input and output on pipes.
+/// A running program that prints a line when it is ready, with its input, output and errors on pipes.
 class running_target {
 public:
     explicit running_target(const std::string& program, const std::string& folder = ".", const char* argument = nullptr,
@@ -26,6 +26,7 @@ public:
         if (id_ == 0) {  // only functions that are async-signal-safe
             dup2(in[0], 0);
             dup2(out[1], 1);
+            dup2(out[1], 2);                            // reports about itself, too
             prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // for kernel.yama.ptrace_scope=1; exec keeps it
             const rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
             setrlimit(RLIMIT_CORE, &limit);
