@@ -499,10 +499,11 @@ unused_using_declarations() {
 # Only with --all. Runs each fuzzer for 60 s.
 check_fuzz() { fuzz; }
 
-# Only with --all. The stress tests at full length, with GCC, and the soak of everything above the sockets with both
-# sanitizers.
+# Only with --all. The stress tests at full length, with GCC, the soak of everything above the sockets with both sanitizers,
+# and example servers with all detectors on.
 check_soak() {
     soak
+    soak_detectors
     soak_layers --seconds 600 --stall 10 asan
     soak_layers --seconds 600 --stall 10 tsan
 }

@@ -137,8 +137,9 @@ result<server> serve(std::string_view address) noexcept try {
     if (!thread) return std::unexpected(thread.error());
     std::promise<result<net::socket_addr>> promise;
     auto bound = promise.get_future();
+    // A background task, since it does not end before the thread does: see runtime_builder::report_leaks().
     const auto sent = thread->remote().spawn(
-        [at = *at, promise = std::move(promise)]() mutable { return run(at, std::move(promise)); });
+        [at = *at, promise = std::move(promise)]() mutable { spawn_background(run(at, std::move(promise))); });
     if (!sent) return std::unexpected(sent.error());
     const auto own = bound.get();
     if (!own) return std::unexpected(own.error());

@@ -19,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "support/environment.hpp"
 #include "support/process.hpp"
 #include "support/prometheus.hpp"
 
@@ -86,6 +87,16 @@ TEST(InspectPage, OnlyLoopbackNamesAndTheGivenAddressAreAnswered) {
          {"example.com", "localhost.example.com", "127.0.0.1.example.com:6670", "10.0.0.1", "[::2]", "[", "localhost."})
         EXPECT_NE(ask(url, host).first, 200) << host;
     EXPECT_EQ(ask(url, "attacker.example").first, 403);
+}
+
+TEST(InspectPage, IsNoLeak) {
+    const support::environment variable("EDDY_LEAKS", "1");
+    testing::internal::CaptureStderr();
+    {
+        const auto page = inspect::serve("127.0.0.1:0").value();
+        EXPECT_EQ(ask(url_of(page, "/tasks.json")).first, 200);
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(InspectPage, WorksWhileAllThreadsOfTheProgramAreBlocked) {
