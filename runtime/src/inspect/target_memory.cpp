@@ -73,21 +73,21 @@ std::vector<std::optional<std::uint64_t>> cached_memory::fresh(std::span<const a
         const auto part = words.first(std::min(words.size(), words_at_once));
         words = words.subspan(part.size());
         // Many words are in few pages, and a page costs the system as much as a word.
-        cached_memory now(source_);
-        now.fetch(part, sizeof(std::uint64_t));
-        for (const address one : part) found.push_back(now.word(one));
+        if (now_ == nullptr) now_ = std::make_unique<cached_memory>(source_);
+        now_->forget();
+        now_->fetch(part, sizeof(std::uint64_t));
+        for (const address one : part) found.push_back(now_->word(one));
     }
     return found;
 }
 
 void cached_memory::forget() {
     pages_.clear();
-    last_number_ = ~address{0};
-    last_ = nullptr;
+    recent_.fill({});
+    copies_ = 0;
 }
 
-const cached_memory::page* cached_memory::page_of(address number) {
-    if (number == last_number_) return last_;
+const cached_memory::page* cached_memory::find_page(address number) {
     auto found = pages_.find(number);
     if (found == pages_.end()) {
         std::vector<address> wanted;
@@ -97,9 +97,7 @@ const cached_memory::page* cached_memory::page_of(address number) {
         read_pages(wanted);
         found = pages_.find(number);
     }
-    last_number_ = number;
-    last_ = found->second.get();
-    return last_;
+    return found->second;
 }
 
 void cached_memory::read_pages(std::span<const address> numbers) {
@@ -114,14 +112,21 @@ void cached_memory::read_pages(std::span<const address> numbers) {
 void cached_memory::read_batch(std::span<const address> numbers) {
     std::vector<piece> pieces;
     pieces.reserve(numbers.size());
-    std::vector<std::unique_ptr<page>> made(numbers.size());
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-        made[i] = std::make_unique_for_overwrite<page>();
-        pieces.push_back({numbers[i] * page_size, std::span(*made[i])});
-    }
+    for (const address number : numbers) pieces.push_back({number * page_size, std::span(next_copy())});
     source_.read(pieces);
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-        pages_[numbers[i]] = pieces[i].is_read ? std::move(made[i]) : nullptr;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        // SAFETY: the piece is a page that next_copy() has returned.
+        const auto* const copy = reinterpret_cast<const page*>(pieces[i].into.data());
+        pages_[numbers[i]] = pieces[i].is_read ? copy : nullptr;
+    }
+}
+
+/// Returns memory for a page, which is used until forget() is called, also if the page cannot be read. It is allocated
+/// by blocks, so that malloc takes it from its heap.
+cached_memory::page& cached_memory::next_copy() {
+    const std::size_t number = copies_++;
+    if (number / block == blocks_.size()) blocks_.push_back(std::make_unique_for_overwrite<page[]>(block));
+    return blocks_[number / block][number % block];
 }
 
 }  // namespace eddy::inspect

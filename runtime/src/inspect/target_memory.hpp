@@ -52,7 +52,12 @@ public:
     [[nodiscard]] std::optional<T> get(address from) {
         static_assert(std::is_trivially_copyable_v<T>);
         T found;
-        if (!copy(from, std::as_writable_bytes(std::span(&found, 1)))) return std::nullopt;
+        const std::size_t begin = from % page_size;
+        if (begin + sizeof found > page_size)
+            return copy(from, std::as_writable_bytes(std::span(&found, 1))) ? std::optional(found) : std::nullopt;
+        const page* const at = page_of(from / page_size);
+        if (at == nullptr) return std::nullopt;
+        std::memcpy(&found, at->data() + begin, sizeof found);
         return found;
     }
     [[nodiscard]] std::optional<std::uint64_t> word(address from) { return get<std::uint64_t>(from); }
@@ -73,14 +78,29 @@ public:
 private:
     using page = std::array<std::byte, page_size>;
 
-    [[nodiscard]] const page* page_of(address number);
+    /// A page that was used lately. Which one, depends on the last bits of its number.
+    struct recent_page {
+        address number = ~address{0};
+        const page* at = nullptr;
+    };
+
+    [[nodiscard]] const page* page_of(address number) {
+        recent_page& recent = recent_[number % recent_.size()];
+        if (recent.number != number) recent = {number, find_page(number)};
+        return recent.at;
+    }
+    [[nodiscard]] const page* find_page(address number);
     void read_pages(std::span<const address> numbers);
     void read_batch(std::span<const address> numbers);
+    [[nodiscard]] page& next_copy();
 
     target_memory& source_;
-    std::unordered_map<address, std::unique_ptr<page>> pages_;  // null: it cannot be read
-    address last_number_ = ~address{0};
-    const page* last_ = nullptr;
+    std::unordered_map<address, const page*> pages_;  // null: it cannot be read
+    std::array<recent_page, 256> recent_;
+    // The memory of the copies, which is used again after forget(): new memory costs the system more than a copy does.
+    std::vector<std::unique_ptr<page[]>> blocks_;
+    std::size_t copies_ = 0;
+    std::unique_ptr<cached_memory> now_;  // of fresh()
 };
 
 }  // namespace eddy::inspect

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -137,7 +138,9 @@ private:
             const std::uint64_t step = i * record.stride;
             const std::vector<address> found =
                 read_list(record.rings + step, record.added + step, record.removed + step);
-            for (task& one : read_listed(found, record)) made.tasks.push_back(std::move(one));
+            std::vector<task> listed = read_listed(found, record);
+            made.tasks.insert(made.tasks.end(), std::make_move_iterator(listed.begin()),
+                              std::make_move_iterator(listed.end()));
         }
     }
 
@@ -206,6 +209,7 @@ private:
             if (!alone.empty()) give_up(*one);
         }
         std::vector<task> tasks;
+        tasks.reserve(all.size());
         for (found_task& one : all)
             if (!one.is_gone) tasks.push_back(std::move(one.it));
         return tasks;
