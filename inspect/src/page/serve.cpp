@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/inspect.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <future>
 #include <new>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <eddy/http.hpp>
 #include <eddy/net.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 
 #include "page/page.hpp"
@@ -20,9 +23,15 @@ EDDY_LIBRARY(inspect)
 
 namespace eddy::inspect {
 
-/// The thread of a server.
+/// The thread of a server. It ends when `stop` is destroyed.
 struct server::running {
-    core_thread thread;
+    std::optional<sync::oneshot<void>::sender> stop;
+    std::thread thread;
+
+    ~running() {
+        stop.reset();
+        if (thread.joinable()) thread.join();
+    }
 };
 
 namespace {
@@ -105,7 +114,7 @@ result<net::socket_addr> parse(std::string_view address) {
     return net::socket_addr::parse(address);
 }
 
-/// The work of the thread: binds, reports the address, and serves until the loop ends.
+/// Binds, reports the address, and serves until the loop ends.
 task<void> run(net::socket_addr at, std::promise<result<net::socket_addr>> bound) {
     const core_handle here = core_handle::current();
     auto listener = net::tcp_listener::bind(at, here);
@@ -122,6 +131,21 @@ task<void> run(net::socket_addr at, std::promise<result<net::socket_addr>> bound
     static_cast<void>(co_await http::serve(std::move(*listener), std::move(app), std::move(options)));
 }
 
+/// The work of the thread. What it does is not reported as a fault of the program: the tree of many tasks takes long,
+/// also with an EDDY_STALL that sets a limit, and the server has not ended when the thread does.
+void run_loop(const net::socket_addr& at, std::promise<result<net::socket_addr>> bound,
+              sync::oneshot<void>::receiver stopped) try {
+    auto loop = core::builder()
+                    .stall_limit(std::chrono::nanoseconds(0))
+                    .on_stall([](const stall_report&) {})
+                    .report_leaks(false)
+                    .build();
+    if (!loop) return bound.set_value(std::unexpected(loop.error()));
+    loop->handle().spawn(run(at, std::move(bound)));
+    static_cast<void>(loop->run(stopped));
+} catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the promise is broken, or the server ends
+}
+
 }  // namespace
 
 server::server(std::unique_ptr<running> thread, const net::socket_addr& address) noexcept
@@ -133,17 +157,15 @@ server::~server() = default;
 result<server> serve(std::string_view address) noexcept try {
     const auto at = parse(address);
     if (!at) return std::unexpected(at.error());
-    auto thread = core_thread::make();
-    if (!thread) return std::unexpected(thread.error());
+    auto [stop, stopped] = sync::oneshot<void>::channel();
     std::promise<result<net::socket_addr>> promise;
     auto bound = promise.get_future();
-    // A background task, since it does not end before the thread does: see runtime_builder::report_leaks().
-    const auto sent = thread->remote().spawn(
-        [at = *at, promise = std::move(promise)]() mutable { spawn_background(run(at, std::move(promise))); });
-    if (!sent) return std::unexpected(sent.error());
+    auto started = std::make_unique<server::running>();
+    started->stop.emplace(std::move(stop));
+    started->thread = std::thread(&run_loop, *at, std::move(promise), std::move(stopped));
     const auto own = bound.get();
     if (!own) return std::unexpected(own.error());
-    return server(std::make_unique<server::running>(std::move(*thread)), *own);
+    return server(std::move(started), *own);
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 } catch (const std::future_error&) {  // the thread had no memory for its work

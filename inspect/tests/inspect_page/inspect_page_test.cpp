@@ -13,11 +13,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <future>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "support/environment.hpp"
 #include "support/process.hpp"
@@ -26,6 +28,7 @@
 namespace {
 
 using eddy::task;
+using namespace std::chrono_literals;
 namespace http = eddy::http;
 namespace inspect = eddy::inspect;
 namespace net = eddy::net;
@@ -113,6 +116,25 @@ TEST(InspectPage, WorksWhileAllThreadsOfTheProgramAreBlocked) {
     EXPECT_EQ(ask(url_of(page, "/metrics")).first, 200);
     go_on.set_value();
     EXPECT_TRUE(eddy::wait(stuck).has_value());
+}
+
+TEST(InspectPage, AnswerAboutManyTasksIsNoStall) {
+    const auto pool = eddy::runtime::builder().worker_threads(1).stall_limit(0ns).build().value();
+    eddy::sync::notify go_on;
+    std::vector<eddy::join_handle<void>> all;
+    for (int i = 0; i < 3'000; ++i)
+        all.push_back(pool.spawn([](eddy::sync::notify& until) -> task<void> { co_await until.notified(); }(go_on)));
+    const support::environment stalls("EDDY_STALL", "1ms");
+    testing::internal::CaptureStderr();
+    {
+        const auto page = inspect::serve("127.0.0.1:0").value();
+        // The answer takes several milliseconds. A client of eddy would be measured, too.
+        const std::string read = "import sys, urllib.request as r; r.urlopen(sys.argv[1]).read()";
+        EXPECT_EQ(support::run({EDDY_PYTHON, "-c", read, url_of(page, "/tasks.json")}).err, "");
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    go_on.notify_waiters();
+    for (auto& one : all) EXPECT_TRUE(eddy::wait(one).has_value());
 }
 
 TEST(InspectPage, ErrorsAreReturned) {
