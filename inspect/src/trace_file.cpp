@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "inspect/tree_output.hpp"
+
 namespace eddy::inspect {
 
 namespace {
@@ -134,19 +136,6 @@ trace_file::event parse_event(std::string_view message) {
         }
     });
     return made;
-}
-
-std::string json_text(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20) {
-            out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-        } else {
-            out += c;
-        }
-    }
-    return out + '"';
 }
 
 std::string duration_text(std::uint64_t ns) {
@@ -307,13 +296,14 @@ std::string summary(const trace_file& trace) {
     const std::uint64_t first = trace.events.front().time;
     const std::uint64_t length = trace.events.back().time - first;
     std::string out = fmt::format("{} events in {}\n", trace.events.size(), duration_text(length));
-    for (const auto& [category, count] : all.counts) out += fmt::format("  {:<12} {:>10}\n", category, count);
+    for (const auto& [category, count] : all.counts)
+        out += fmt::format("  {:<12} {:>10}\n", printable(category), count);
 
     out += "\nWorkers: polling\n";
     for (const trace_file::track& one : trace.tracks)
         if (one.tid != 0)
             out += fmt::format(
-                "  {:<20} {:>10}  {:5.1f} %\n", one.name, duration_text(all.busy_ns[one.uuid]),
+                "  {:<20} {:>10}  {:5.1f} %\n", printable(one.name), duration_text(all.busy_ns[one.uuid]),
                 length == 0 ? 0.0 : 100.0 * static_cast<double>(all.busy_ns[one.uuid]) / static_cast<double>(length));
 
     out += "\nBusiest tasks\n";
@@ -322,14 +312,15 @@ std::string summary(const trace_file& trace) {
         return std::pair(a.second.ns, b.first) < std::pair(b.second.ns, a.first);
     });
     for (const auto& [id, one] : tasks)
-        out += fmt::format("  task {:<10} {:>10} in {:>8} polls  {}\n", id, duration_text(one.ns), one.polls, one.name);
+        out += fmt::format("  task {:<10} {:>10} in {:>8} polls  {}\n", id, duration_text(one.ns), one.polls,
+                           printable(one.name));
 
     out += "\nLongest polls\n";
     keep_largest(all.polls,
                  [](const poll& a, const poll& b) { return std::pair(a.ns, b.begin) < std::pair(b.ns, a.begin); });
     for (const poll& one : all.polls)
         out += fmt::format("  task {:<10} {:>10} at {:>10}  {}\n", one.task, duration_text(one.ns),
-                           duration_text(one.begin - first), one.name);
+                           duration_text(one.begin - first), printable(one.name));
 
     if (!all.latencies.empty())
         out +=

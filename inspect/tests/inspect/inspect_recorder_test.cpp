@@ -175,6 +175,52 @@ TEST(InspectRecorder, FileThatCannotBeWrittenIsReported) {
         << said;
 }
 
+TEST(InspectRecorder, CrashHandlerNeedsLittleOfTheSignalStack) {
+    const folder files;
+    EXPECT_EQ(run("EDDY_TRACE=" + files / "trace", "small_stack"), "enough\n");
+    EXPECT_TRUE(has_poll_of(read(files / "trace"), "culprit"));
+}
+
+TEST(InspectRecorder, PlaceOfSpawnInClosedLibraryIsLeftOut) {
+    const folder files;
+    EXPECT_EQ(run("EDDY_TRACE=" + files / "trace", "closed_library"), "");
+    EXPECT_EQ(counts_of(read(files / "trace"))["spawn"], 2u);
+}
+
+TEST(InspectRecorder, PipeIsNotReplacedByTheFile) {
+    const folder files;
+    const std::string said = run("mkfifo " + files / "pipe" + " && EDDY_TRACE=" + files / "pipe", "loop");
+    EXPECT_NE(said.find("was not written"), std::string::npos) << said;
+    EXPECT_TRUE(std::filesystem::is_fifo(files / "pipe"));
+}
+
+TEST(InspectRecorder, FullDiskLeavesNoPartOfTheFile) {
+    const folder files;
+    // A limit of the size of files is an error as a full disk is, if the signal is ignored.
+    const std::string said = run("trap '' XFSZ; ulimit -f 1; EDDY_TRACE=" + files / "trace", "loop");
+    EXPECT_NE(said.find("was not written"), std::string::npos) << said;
+    EXPECT_TRUE(std::filesystem::is_empty(files / ""));
+}
+
+TEST(InspectRecorder, ForkedChildThatExitsDoesNotWriteTheFile) {
+    const folder files;
+    EXPECT_EQ(run("EDDY_TRACE=" + files / "trace", "fork"), "");
+    EXPECT_TRUE(std::filesystem::is_empty(files / ""));
+}
+
+TEST(InspectRecorder, LoopsInSuccessionDoNotEachWriteTheFile) {
+    const folder files;
+    const std::string said = run("EDDY_TRACE=" + files / "trace", "many " + files / "trace");
+    EXPECT_GT(number_behind(said, "written"), 0u);
+    EXPECT_LT(number_behind(said, "written"), 300u);
+}
+
+TEST(InspectRecorder, FileHasTheLastLoopAtTheEnd) {
+    const folder files;
+    EXPECT_EQ(run("EDDY_TRACE=" + files / "trace", "last " + files / "trace"), "");
+    EXPECT_TRUE(has_poll_of(read(files / "trace"), "last"));
+}
+
 TEST(InspectRecorderOwnProcess, MemoryOfManyEndedLoopsIsReused) {
     const folder files;
     eddy::recording_options options;

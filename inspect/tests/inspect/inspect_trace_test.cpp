@@ -161,4 +161,16 @@ TEST(InspectTrace, ChromeJsonIsJson) {
               std::string::npos);
 }
 
+TEST(InspectTrace, NamesAreEscapedForTerminalsAndInJson) {
+    const std::array names{task_label{2, "\x1b[31m\xff\xe2\x82\n"}};
+    auto about = facts();
+    about.labels = names;
+    const auto trace = eddy::inspect::parse_trace(file_of(whole, about));
+    ASSERT_TRUE(trace.has_value());
+    const std::string text = eddy::inspect::summary(*trace);
+    EXPECT_NE(text.find("1 polls  \\x1b[31m\\xff\\xe2\\x82\\x0a\n"), std::string::npos) << text;
+    const std::string json = eddy::inspect::to_chrome_json(*trace);
+    EXPECT_NE(json.find(R"("name":"\u001b[31m\ufffd\ufffd\ufffd\u000a")"), std::string::npos) << json;
+}
+
 }  // namespace

@@ -3,15 +3,28 @@
 //     recorded_target run      ends, and prints what the recording must contain
 //     recorded_target crash    a task named "culprit" crashes; the program's own handler of the signal prints a line
 //     recorded_target abort    the same by abort(), without a handler
+//     recorded_target small_stack   crashes on a signal stack of 16 KiB; its handler prints whether that was enough
+//     recorded_target closed_library   ends after the memory with the place of a spawn has gone
+//     recorded_target fork     forks a child that calls exit(), waits for it, and ends without exit()
+//     recorded_target last FILE   runs three loops one by one, with FILE removed before each; the last one has a task
+//     named "last" recorded_target many FILE   runs 300 loops, removes FILE after each, and prints how often it existed
 //     recorded_target wait     prints "ready", and waits
 //     recorded_target stall FILE   a task named "culprit" computes until FILE exists
 #include <eddy/prelude.hpp>
 
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,6 +94,79 @@ task<void> compute_until(std::string file) {
     static_cast<void>(co_await culprit);
 }
 
+/// Below the signal stack is memory that a handler must not change.
+void crash_on_small_stack() {
+    constexpr std::size_t below = 65'536;
+    constexpr std::size_t stack_size = 16'384;
+    static std::array<char, below + stack_size> memory;
+    memory.fill('x');
+    stack_t stack{};
+    stack.ss_sp = memory.data() + below;
+    stack.ss_size = stack_size;
+    sigaltstack(&stack, nullptr);
+    struct sigaction own{};
+    own.sa_flags = SA_ONSTACK;
+    own.sa_handler = [](int) {
+        const bool is_enough = std::ranges::all_of(std::span(memory).first(below), [](char c) { return c == 'x'; });
+        static_cast<void>(!write(1, is_enough ? "enough\n" : "too small\n", is_enough ? 7 : 10));
+        _exit(3);
+    };
+    sigaction(SIGSEGV, &own, nullptr);
+    eddy::core().run(crash());
+}
+
+/// Spawns a task at a place that the program has only meanwhile, as the place in a library that is closed afterwards.
+void spawn_in_closed_library() {
+    struct record {  // of the compiler: what a source_location points to
+        const char* file;
+        const char* function;
+        unsigned line;
+        unsigned column;
+    };
+    constexpr std::size_t size = 65'536;
+    void* const library = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char* const file = static_cast<char*>(library) + sizeof(record);
+    std::strcpy(file, "library.cpp");
+    const auto* const place = new (library) record{file, file, 1, 1};
+    eddy::core loop;
+    loop.run([](std::source_location where) -> task<void> {
+        auto one = eddy::spawn([]() -> task<void> { co_await eddy::yield_now(); }(), where);
+        static_cast<void>(co_await one);
+    }(std::bit_cast<std::source_location>(place)));
+    munmap(library, size);
+}
+
+void fork_child_that_exits() {
+    auto loop = std::make_unique<eddy::core>();
+    loop->run([]() -> task<void> { co_await eddy::yield_now(); }());
+    const pid_t child = fork();
+    if (child == 0) std::exit(0);
+    waitpid(child, nullptr, 0);
+    _exit(0);
+}
+
+void run_loops(const char* file) {
+    for (const char* const name : {"first", "second", "last"}) {
+        std::remove(file);
+        eddy::core().run([](const char* named) -> task<void> {
+            auto one = eddy::task_builder().name(named).spawn([]() -> task<void> { co_await eddy::yield_now(); }());
+            static_cast<void>(co_await one);
+        }(name));
+    }
+}
+
+/// Runs loops, each of which may write the file, and prints how many have.
+void run_many_loops(const char* file) {
+    int written = 0;
+    for (int i = 0; i < 300; ++i) {
+        eddy::core().run([]() -> task<void> {
+            for (int polls = 0; polls < 100; ++polls) co_await eddy::yield_now();
+        }());
+        if (std::remove(file) == 0) ++written;
+    }
+    std::printf("written=%d\n", written);
+}
+
 task<void> wait_for_ever() {
     co_await eddy::yield_now();
     std::puts("ready");
@@ -128,6 +214,11 @@ int main(int argc, char** argv) {
         eddy::core().run(compute_until(argv[2]));
         return 0;
     }
+    if (what == "small_stack") crash_on_small_stack();
+    if (what == "closed_library") return spawn_in_closed_library(), 0;
+    if (what == "fork") fork_child_that_exits();
+    if (what == "last" && argc > 2) return run_loops(argv[2]), 0;
+    if (what == "many" && argc > 2) return run_many_loops(argv[2]), 0;
     if (what == "abort") eddy::core().run(end_by_abort());
     if (what == "wait") eddy::core().run(wait_for_ever());
     return 1;

@@ -293,6 +293,8 @@ std::string executor_title(const executor& of) {
 
 // ---- JSON ----
 
+}  // namespace
+
 std::string json_text(std::string_view text) {
     std::string out = "\"";
     while (!text.empty()) {
@@ -312,6 +314,8 @@ std::string json_text(std::string_view text) {
     }
     return out + '"';
 }
+
+namespace {
 
 std::string json(const place* where) {
     if (where == nullptr || where->file.empty()) return "null";

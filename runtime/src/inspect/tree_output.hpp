@@ -25,6 +25,9 @@ struct output_options {
 /// Returns a text of another program for a terminal: control characters and what is no UTF-8 are shown as \xNN.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// Returns a text of another program as a string of JSON, with its quotes. What is no UTF-8 is shown as U+FFFD.
+[[nodiscard]] std::string json_text(std::string_view text);
+
 /// Returns an address as text: "0x7f00".
 [[nodiscard]] std::string hex(address value);
 /// Returns the function, file and line of a frame, printable. Null stands for an unknown place.

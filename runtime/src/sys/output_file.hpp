@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <span>
 #include <system_error>
+#include <utility>
 
 #include <eddy/result.hpp>
 
@@ -18,14 +20,20 @@ namespace eddy::sys {
 
 /// A file that is written as a whole. Until finish(), it is beside the file of its name, so that a reader never sees
 /// half of it, and an error leaves the former file.
-/// Calls only functions that signal-safety(7) allows.
-/// Errors: those of open(2), write(2) and rename(2), at finish(). A name may have 1,000 bytes.
+/// Calls only functions that signal-safety(7) allows. The object is too large for the stack of a signal handler.
+/// Errors: those of open(2), write(2) and rename(2), at finish(); invalid_argument for a name of a device or a pipe,
+/// which rename(2) would replace by a file. A name may have 1,000 bytes.
 class output_file {
 public:
     explicit output_file(const char* path) noexcept {
         const std::size_t size = std::strlen(path);
         if (size >= path_.size()) {
             error_ = ENAMETOOLONG;
+            return;
+        }
+        struct stat former{};
+        if (::stat(path, &former) == 0 && (former.st_mode & S_IFMT) != S_IFREG) {
+            error_ = EINVAL;
             return;
         }
         std::memcpy(path_.data(), path, size);
@@ -42,7 +50,7 @@ public:
     output_file(const output_file&) = delete;
     output_file& operator=(const output_file&) = delete;
     ~output_file() {
-        if (fd_ >= 0) ::close(fd_);
+        if (fd_ >= 0) remove_part();
     }
 
     void write(std::span<const std::byte> bytes) noexcept {
@@ -54,17 +62,26 @@ public:
 
     [[nodiscard]] result<void> finish() noexcept {
         flush();
-        if (fd_ >= 0 && ::close(fd_) != 0) note_error();
-        fd_ = -1;
+        if (error_ != 0) return failed();
+        if (::close(std::exchange(fd_, -1)) != 0) note_error();
 #if defined(_WIN32)
         if (error_ == 0) static_cast<void>(std::remove(path_.data()));  // rename() would fail
 #endif
         if (error_ == 0 && std::rename(part_.data(), path_.data()) != 0) note_error();
-        if (error_ != 0) return std::unexpected(std::error_code(error_, std::generic_category()));
-        return {};
+        if (error_ == 0) return {};
+        ::unlink(part_.data());
+        return failed();
     }
 
 private:
+    [[nodiscard]] result<void> failed() const noexcept {
+        return std::unexpected(std::error_code(error_, std::generic_category()));
+    }
+    /// A part of a file, on a full disk, is of no use.
+    void remove_part() noexcept {
+        ::close(fd_);
+        ::unlink(part_.data());
+    }
     void note_error() noexcept {
         if (error_ == 0) error_ = errno;
     }

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #include <cerrno>
 #include <cstdint>
@@ -19,6 +22,18 @@ namespace eddy::sys {
     return ::getprogname();
 #else
     return "program";
+#endif
+}
+
+/// Returns whether the program has more rights than the user who started it (set-user-ID and the like). Then the user
+/// must not choose files that it writes.
+[[nodiscard]] inline bool has_more_rights_than_its_user() noexcept {
+#if defined(__linux__)
+    return ::getauxval(AT_SECURE) != 0;
+#elif defined(_WIN32)
+    return false;
+#else
+    return ::issetugid() != 0;
 #endif
 }
 

@@ -13,7 +13,6 @@
 #include <mutex>
 #include <new>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,9 +26,11 @@
 #include <eddy/runtime/recording.hpp>
 
 #include "executor/task/own_tasks.hpp"
+#include "inspect/debug_table.hpp"
 #include "sys/crash.hpp"
 #include "sys/fork.hpp"
 #include "sys/output_file.hpp"
+#include "sys/own_memory.hpp"
 #include "sys/static_mutex.hpp"
 #include "sys/this_process.hpp"
 #include "sys/ticks.hpp"
@@ -78,6 +79,8 @@ struct recorder {
     std::atomic<recorded_track*> tracks{nullptr};
     std::size_t users = 0;  // executors that record
     std::uint64_t leaves = 0;
+    bool is_unwritten = false;       // the last executor has ended, and its file was left to the end of the process
+    std::uint64_t may_write_at = 0;  // when the end of an executor may write the file again: now_ns()
     std::atomic<recorded_track*> elsewhere{nullptr};  // of threads that are no workers
 };
 constinit recorder recording;
@@ -98,35 +101,65 @@ std::uint64_t now_ns() noexcept {
 
 std::string_view base_name(std::string_view path) noexcept { return path.substr(path.find_last_of("/\\") + 1); }
 
-/// Writes "file.cpp:17", without a function that may allocate.
+/// Copies the name of a file without its folders. Returns how many bytes it has; 0 if it cannot be read.
+std::size_t copy_base_name(std::uint64_t path, std::span<char> into) noexcept {
+    constexpr std::size_t most_read = 4096;
+    constexpr std::size_t piece_size = 128;  // divides the size of a page, so that each piece is in one
+    std::array<char, piece_size> piece;
+    std::size_t size = 0;
+    for (std::uint64_t at = path; at - path < most_read;) {
+        const std::size_t count = piece_size - at % piece_size;
+        // SAFETY: only the system uses the address.
+        const auto* const from = reinterpret_cast<const void*>(static_cast<std::uintptr_t>(at));  // NOLINT
+        if (!sys::copy_own_memory(from, std::as_writable_bytes(std::span(piece).first(count)))) return 0;
+        for (const char c : std::span(piece).first(count)) {
+            if (c == '\0') return size;
+            if (c == '/' || c == '\\') {
+                size = 0;
+            } else if (size < into.size()) {
+                into[size++] = c;
+            }
+        }
+        at += count;
+    }
+    return size;
+}
+
+/// Writes "file.cpp:17", without a function that may allocate. The record of the compiler is read by system calls: it
+/// is gone if it was in a shared library that has been closed. Then the text is empty.
 std::string_view text_of_place(std::uint64_t place, std::span<char> into) noexcept {
-    // SAFETY: note_spawn() has stored the address of a record of the compiler.
-    const auto where = source_location_of(reinterpret_cast<call_site>(place));  // NOLINT
-    const std::string_view file = base_name(where.file_name());
-    std::size_t size = std::min(file.size(), into.size() - 12);
-    std::memcpy(into.data(), file.data(), size);
+    // SAFETY: only the system uses the address.
+    const auto record = sys::copy_own_object<inspect::place_record>(
+        reinterpret_cast<const void*>(static_cast<std::uintptr_t>(place)));  // NOLINT(performance-no-int-to-ptr)
+    std::size_t size = record ? copy_base_name(record->file, into.first(into.size() - 12)) : 0;
+    if (size == 0) return {};
     into[size++] = ':';
     std::array<char, 10> digits;
     std::size_t count = 0;
-    std::uint32_t line = where.line();
+    std::uint32_t line = record->line;
     do digits[count++] = static_cast<char>('0' + line % 10);
     while ((line /= 10) != 0);
     while (count != 0) into[size++] = digits[--count];
     return {into.data(), size};
 }
 
-class file_sink final : public trace::byte_sink {
+/// Writes tracks into a file. It has what is too large for the stack of a signal handler.
+class tracks_file final : public trace::byte_sink {
 public:
-    explicit file_sink(const char* path) noexcept : file(path) {}
-    void write(std::span<const std::byte> bytes) override { file.write(bytes); }
+    explicit tracks_file(const char* path) noexcept : file_(path) {}
+    void write(std::span<const std::byte> bytes) override { file_.write(bytes); }
 
-    sys::output_file file;
+    /// Writes all tracks, once. Calls only functions that signal-safety(7) allows.
+    [[nodiscard]] result<void> write_all(std::span<const trace::task_label> labels) noexcept;
+
+private:
+    sys::output_file file_;
+    std::array<event, 256> piece_;
 };
 
 /// Calls `each` with the events of a track, oldest first, in pieces.
 template <class Each>
-void for_each_event(const recorded_track& track, Each each) {
-    std::array<event, 256> piece;
+void for_each_event(const recorded_track& track, std::span<event> piece, Each each) {
     const std::uint64_t end = track.ring.recorded();
     std::uint64_t next = end < track.ring.capacity() ? 0 : end - track.ring.capacity();
     while (next < end)
@@ -140,26 +173,25 @@ void for_each_track(Each each) {
         each(*one);
 }
 
-/// Writes all tracks. Calls only functions that signal-safety(7) allows.
-result<void> write_tracks(const char* path, std::span<const trace::task_label> labels) noexcept {
-    file_sink into(path);
+result<void> tracks_file::write_all(std::span<const trace::task_label> labels) noexcept {
     trace::time_scale scale = recording.began;
     const std::uint64_t ticks = sys::ticks() - scale.ticks;
     const std::uint64_t now = now_ns();
     if (ticks != 0) scale.ns_per_tick = static_cast<double>(now - scale.ns) / static_cast<double>(ticks);
     const trace::file_facts about{sys::process_id(), sys::program_name(), scale, labels, &text_of_place};
-    trace::perfetto_writer writer(about, into);
+    trace::perfetto_writer writer(about, *this);
     for_each_track([&](const recorded_track& track) {
         writer.begin_track(track.name.data());
-        for_each_event(track, [&](const event& one) { writer.add(one); });
+        for_each_event(track, piece_, [&](const event& one) { writer.add(one); });
         writer.end_track(track.left_at == 0 ? now : 0);
     });
-    return into.file.finish();
+    return file_.finish();
 }
 
 /// The names of tasks, or where they were spawned: by the events, and by the tasks that exist.
 std::unordered_map<std::uint64_t, std::string> names_of_tasks() {
     std::unordered_map<std::uint64_t, std::string> names;
+    std::array<event, 256> piece;
     for_each_track([&](const recorded_track& track) {
         std::optional<trace::spawned> last;
         const auto add = [&] {
@@ -167,12 +199,12 @@ std::unordered_map<std::uint64_t, std::string> names_of_tasks() {
             std::array<char, 200> text;
             if (const auto name = last->name(); !name.empty()) {
                 names.emplace(last->task, name);
-            } else if (last->place != 0) {
-                names.emplace(last->task, text_of_place(last->place, text));
+            } else if (const auto place = text_of_place(last->place, text); !place.empty()) {
+                names.emplace(last->task, place);
             }
             last.reset();
         };
-        for_each_event(track, [&](const event& one) {
+        for_each_event(track, piece, [&](const event& one) {
             if (last && last->add(one)) return;
             add();
             if (one.kind() == event_kind::spawn) last.emplace().task = one.task();
@@ -199,7 +231,7 @@ result<void> write_with_names(const char* path) noexcept try {
     labels.reserve(names.size());
     for (const auto& [task, name] : names) labels.push_back({task, name});
     std::ranges::sort(labels, {}, &trace::task_label::task);
-    return write_tracks(path, labels);
+    return tracks_file(path).write_all(labels);
 } catch (const std::exception&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
@@ -234,8 +266,21 @@ file_name with_process(std::string_view from) noexcept {
 }
 
 void write_at_exit() noexcept {
+    if (sys::is_forked_child()) return;  // the events and the file are those of its parent
     const std::lock_guard guard(recorder_lock);
-    if (recording.users != 0) write_own_file("");
+    if (recording.users != 0 || recording.is_unwritten) write_own_file("");
+}
+
+/// Writes the file when the last executor has ended. If a program makes executors again and again, this takes at most a
+/// tenth of its time: the other files are left to the end of the process.
+/// Preconditions: recorder_lock is held.
+void write_after_last_executor() noexcept {
+    const std::uint64_t begin = now_ns();
+    recording.is_unwritten = begin < recording.may_write_at;
+    if (recording.is_unwritten) return;
+    write_own_file("");
+    const std::uint64_t end = now_ns();
+    recording.may_write_at = end + 10 * (end - begin);
 }
 
 /// Preconditions: recorder_lock is held.
@@ -247,7 +292,9 @@ void start(std::string_view file, std::size_t events) noexcept {
     const bool was_started = recording.is_started.exchange(true, std::memory_order_relaxed);
     if (recording.file[0] == '\0') return;
     sys::on_crash([]() noexcept {
-        if (!sys::is_forked_child()) static_cast<void>(write_tracks(recording.file.data(), {}));
+        if (sys::is_forked_child()) return;
+        alignas(tracks_file) static constinit std::array<std::byte, sizeof(tracks_file)> memory{};
+        static_cast<void>((new (memory.data()) tracks_file(recording.file.data()))->write_all({}));
     });
     if (!was_started) static_cast<void>(std::atexit([] { write_at_exit(); }));
 }
@@ -259,6 +306,7 @@ void start_by_environment() noexcept {
     if (std::exchange(is_done, true)) return;
     const char* const chosen = std::getenv("EDDY_TRACE");  // NOLINT(concurrency-mt-unsafe): read only
     if (chosen == nullptr || *chosen == '\0' || recording.capacity != 0) return;
+    if (sys::has_more_rights_than_its_user()) return;
     start(chosen, recording_options().events);
 }
 
@@ -373,7 +421,7 @@ event_log::~event_log() {
     if (track_ == nullptr || sys::is_forked_child()) return;
     const std::lock_guard guard(recorder_lock);
     track_->left_at = ++recording.leaves;
-    if (--recording.users == 0) write_own_file("");
+    if (--recording.users == 0) write_after_last_executor();
 }
 
 void event_log::note(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
