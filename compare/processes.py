@@ -82,8 +82,12 @@ class Server:
     def __init__(self, command: list, processor: int | None):
         self.name = Path(command[0]).name
         self.process = start(command, processor, stdout=subprocess.PIPE)
+        self.page = ""  # the address of its page, which it may print first
         try:
             line = line_from(self.process.stdout, START_SECONDS, self.name)
+            if line.startswith("page on "):
+                self.page = line.removeprefix("page on ").strip()
+                line = self.process.stdout.readline()
             found = re.match(r"listening on .*:(\d+)$", line.strip())
             if not found:
                 raise BenchError(f"{self.name} should print 'listening on ADDRESS:PORT', but printed {line!r}")

@@ -23,6 +23,7 @@ from pathlib import Path
 import compile_time
 import counts
 import http_servers
+import inspect_costs
 import micro
 import net
 import peers
@@ -36,7 +37,7 @@ from machine import describe_machine
 from tables import Outcome, Table
 
 GROUPS = {"micro": micro.run, "rt": rt.run, "net": net.run, "http": http_servers.run, "tls": tls.run, "scale": scale.run,
-          "compile": compile_time.run, "counts": counts.run, "redis": redis.run}
+          "compile": compile_time.run, "counts": counts.run, "redis": redis.run, "inspect": inspect_costs.run}
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 

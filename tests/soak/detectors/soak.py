@@ -199,7 +199,8 @@ class Life:
         ends = [asyncio.create_task(each.wait()) for each in (process, self.process)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if process.returncode is None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)  # not process.kill(), which may take the status from asyncio
         await process.wait()
 
     async def look(self):
