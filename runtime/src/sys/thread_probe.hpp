@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 // What a thread of this process does, asked from another thread. Only Linux can tell; elsewhere, this_thread_number()
 // is 0, and the other functions know nothing.
@@ -15,15 +16,26 @@ namespace eddy::sys {
 /// Returns the number of the calling thread, or 0 on a system on which threads cannot be observed.
 [[nodiscard]] int this_thread_number() noexcept;
 
-/// The processor time that a thread has used, and whether it is blocked in the kernel now. A thread that waits for a
-/// processor, or was stopped by a signal or a debugger, is not blocked.
+/// The processor time that a thread has used, and what it does now. A thread that was stopped by a signal or a debugger
+/// is neither blocked nor ready.
 struct thread_sample {
     std::chrono::nanoseconds used;
-    bool is_blocked;
+    bool is_blocked;  ///< in the kernel
+    bool is_ready;    ///< runs, or waits for a processor
 };
 
 /// Returns nothing if the thread has ended.
 [[nodiscard]] std::optional<thread_sample> sample_thread(int number) noexcept;
+
+/// A thread that runs, or waits for a processor.
+struct ready_thread {
+    int number = 0;
+    std::chrono::nanoseconds used{0};
+};
+
+/// Stores the threads of this process that are ready, except the calling one, and returns their number. Of very many
+/// threads, only some are looked at.
+[[nodiscard]] std::size_t ready_threads(std::span<ready_thread> into) noexcept;
 
 /// Returns whether a debugger is attached to this process.
 [[nodiscard]] bool is_debugged() noexcept;

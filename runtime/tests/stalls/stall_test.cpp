@@ -466,27 +466,60 @@ TEST(NoStall, ProcessIsStopped) {
     });
 }
 
+/// While it exists, new threads share one processor with eight threads that compute.
+class busy_processor {
+public:
+    busy_processor() {
+        EXPECT_EQ(::sched_getaffinity(0, sizeof before_, &before_), 0);
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        for (std::size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++i)
+            if (CPU_ISSET(i, &before_)) CPU_SET(i, &one);
+        EXPECT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);  // threads that start now inherit it
+        for (int i = 0; i < 8; ++i)
+            others_.emplace_back([this] {
+                while (!is_over_) continue;
+            });
+    }
+    busy_processor(const busy_processor&) = delete;
+    busy_processor& operator=(const busy_processor&) = delete;
+    ~busy_processor() {
+        is_over_ = true;
+        for (auto& other : others_) other.join();
+        EXPECT_EQ(::sched_setaffinity(0, sizeof before_, &before_), 0);
+    }
+
+private:
+    cpu_set_t before_{};
+    std::atomic<bool> is_over_ = false;
+    std::vector<std::thread> others_;
+};
+
 TEST(NoStall, ThreadWaitsForProcessor) {
-    cpu_set_t before;
-    ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    for (std::size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++i)
-        if (CPU_ISSET(i, &before)) CPU_SET(i, &one);
-    std::atomic<bool> is_over = false;
-    std::vector<std::thread> others;
-    ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);  // threads that start now inherit it
-    for (int i = 0; i < 8; ++i)
-        others.emplace_back([&] {
-            while (!is_over) continue;
-        });
+    const busy_processor here;
     expect_no_stall(100ms, []() -> task<void> {
         burn(20ms);  // takes about 180 ms
         co_return;
     });
-    is_over = true;
-    for (auto& other : others) other.join();
-    ASSERT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+TEST(NoStall, HolderOfMutexWaitsForProcessor) {
+    const busy_processor here;
+    expect_no_stall(100ms, []() -> task<void> {
+        std::mutex mutex;
+        std::atomic<bool> is_locked = false;
+        std::thread holder([&] {
+            const std::lock_guard guard(mutex);
+            is_locked = true;
+            burn(30ms);  // takes about 270 ms
+        });
+        while (!is_locked) std::this_thread::yield();
+        {
+            const std::lock_guard guard(mutex);
+        }
+        holder.join();
+        co_return;
+    });
 }
 
 TEST(NoStall, LimitZeroSwitchesItOff) {

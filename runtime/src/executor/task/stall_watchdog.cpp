@@ -2,14 +2,17 @@
 #include "executor/task/stall_watch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <thread>
 
@@ -30,7 +33,9 @@
 //
 // Anything else does not count: a thread that waits for a processor on a busy machine, or that a signal or a debugger
 // has stopped, uses no time and is not blocked. If the watchdog itself runs late, for example after SIGCONT, only the
-// processor time counts. A poll is a stall when both times together reach the limit.
+// processor time counts. A blocked thread may wait for another one that waits for a processor, for example for the
+// holder of a mutex: time during which a thread of the process was ready and did not run is not blocked either. A poll
+// is a stall when both times together reach the limit.
 //
 //     state                           next
 //     not started, or asleep          begin_run() of any thread wakes or starts it
@@ -51,6 +56,7 @@ constexpr nanoseconds most_interval = std::chrono::milliseconds(50);
 // The watchdog is late if it looks twice as late as it should, and by more than this.
 constexpr nanoseconds usual_delay = std::chrono::milliseconds(10);
 constexpr int quiet_looks_before_sleep = 2;
+constexpr std::size_t most_ready = 64;  // threads that are compared with those of the last look
 
 /// Parses a duration such as "0", "250ms", "2s" or "500us".
 std::optional<nanoseconds> duration_of(std::string_view text) noexcept {
@@ -93,8 +99,10 @@ private:
     [[nodiscard]] bool any_runs() noexcept;
     [[nodiscard]] nanoseconds interval() noexcept;
     [[nodiscard]] bool look_at_all(nanoseconds passed, bool is_late) noexcept;
-    [[nodiscard]] static bool look_at(stall_watch& one, nanoseconds passed, bool is_late) noexcept;
-    static void measure(stall_watch& one, nanoseconds passed, bool is_late) noexcept;
+    [[nodiscard]] nanoseconds time_without_processor(nanoseconds passed) noexcept;
+    [[nodiscard]] bool any_is_blocked() const noexcept;
+    [[nodiscard]] static bool look_at(stall_watch& one, nanoseconds passed, nanoseconds most_blocked) noexcept;
+    static void measure(stall_watch& one, nanoseconds passed, nanoseconds most_blocked) noexcept;
     static void end_poll(stall_watch& one) noexcept;
     [[nodiscard]] static stall_watch::sight sight_of(const stall_watch& one) noexcept;
     void report_all(std::optional<endless_wait::observer_thread>& observes) noexcept;
@@ -111,6 +119,8 @@ private:
     sys::sleep_word reports_{0};                // that have ended
     std::atomic<const void*> thread_{nullptr};  // the mark of the watchdog's own thread
     // The watchdog's thread.
+    std::array<sys::ready_thread, most_ready> ready_{};  // at the last look
+    std::size_t ready_count_ = 0;
     stall_reporter* reporter_ = nullptr;  // never freed: the thread may run while the program exits
 };
 
@@ -252,15 +262,34 @@ nanoseconds stall_watchdog::interval() noexcept {
 /// Returns whether a thread runs.
 bool stall_watchdog::look_at_all(nanoseconds passed, bool is_late) noexcept {
     const lock_guard guard(lock_);
+    const nanoseconds most_blocked = is_late ? nanoseconds(0) : passed - time_without_processor(passed);
     bool any = false;
-    for (stall_watch* one = first_; one != nullptr; one = one->next_) any = look_at(*one, passed, is_late) || any;
+    for (stall_watch* one = first_; one != nullptr; one = one->next_) any = look_at(*one, passed, most_blocked) || any;
     return any;
 }
 
-bool stall_watchdog::look_at(stall_watch& one, nanoseconds passed, bool is_late) noexcept {
+/// Returns for how long, since the last look, a thread was ready and did not run. Other threads are only looked at
+/// while a poll is blocked.
+nanoseconds stall_watchdog::time_without_processor(nanoseconds passed) noexcept {
+    const auto before = std::exchange(ready_, {});
+    const auto count_before = std::exchange(ready_count_, any_is_blocked() ? sys::ready_threads(ready_) : 0);
+    nanoseconds longest{0};
+    for (const sys::ready_thread& now : std::span(ready_).first(ready_count_))
+        for (const sys::ready_thread& then : std::span(before).first(count_before))
+            if (now.number == then.number) longest = std::max(longest, passed - (now.used - then.used));
+    return std::min(longest, passed);
+}
+
+bool stall_watchdog::any_is_blocked() const noexcept {
+    for (const stall_watch* one = first_; one != nullptr; one = one->next_)
+        if (one->poll_.was_blocked) return true;
+    return false;
+}
+
+bool stall_watchdog::look_at(stall_watch& one, nanoseconds passed, nanoseconds most_blocked) noexcept {
     const stall_watch::sight seen = sight_of(one);
     if (seen.task != 0 && seen == one.poll_.is) {
-        measure(one, passed, is_late);
+        measure(one, passed, most_blocked);
     } else {
         end_poll(one);
         one.poll_.is = seen;
@@ -282,14 +311,14 @@ stall_watch::sight stall_watchdog::sight_of(const stall_watch& one) noexcept {
     return seen;
 }
 
-void stall_watchdog::measure(stall_watch& one, nanoseconds passed, bool is_late) noexcept {
+void stall_watchdog::measure(stall_watch& one, nanoseconds passed, nanoseconds most_blocked) noexcept {
     auto& poll = one.poll_;
     const auto sample = sys::sample_thread(one.thread_.load(std::memory_order_relaxed));  // relaxed: see sight_of()
     if (!sample) return;
     if (poll.used_before >= nanoseconds(0)) {
         const nanoseconds used = std::min(sample->used - poll.used_before, passed);
         poll.computed += used;
-        if (!is_late && poll.was_blocked && sample->is_blocked) poll.blocked += passed - used;
+        if (poll.was_blocked && sample->is_blocked) poll.blocked += std::min(passed - used, most_blocked);
     }
     poll.used_before = sample->used;
     poll.was_blocked = sample->is_blocked;
