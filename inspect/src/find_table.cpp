@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::size_t chunk = 65'536;
 
-/// The bytes of one range that are searched: the data of a module is much smaller.
+/// The bytes that are searched, of one range and of all: the data of a module is much smaller.
 constexpr std::uint64_t most_searched = std::uint64_t{1} << 32;
+constexpr std::uint64_t most_searched_in_all = std::uint64_t{1} << 34;
 
 /// Reads a part of a range page by page, since some pages may not exist. Missing pages are zeros.
 void read_chunk(target_memory& memory, address from, std::span<std::byte> into) {
@@ -36,8 +37,8 @@ bool is_table(target_memory& memory, address at) {
 std::optional<address> find_in(target_memory& memory, const mapping& range) {
     std::vector<std::byte> bytes(chunk);
     const std::string_view magic(table_magic.data(), table_magic.size());
-    const std::uint64_t size = range.begin < range.end ? range.end - range.begin : 0;
-    for (std::uint64_t done = 0; done < std::min(size, most_searched); done += chunk) {
+    const std::uint64_t size = range.end - range.begin;
+    for (std::uint64_t done = 0; done < size; done += chunk) {
         const address from = range.begin + done;
         const auto part = std::span(bytes).first(std::min<std::uint64_t>(chunk, size - done));
         read_chunk(memory, from, part);
@@ -61,8 +62,14 @@ std::vector<mapping> data_of_modules(std::span<const mapping> all) {
 }
 
 std::optional<address> find_table(target_memory& memory, std::span<const mapping> mappings) {
-    for (const mapping& range : data_of_modules(mappings))
+    std::uint64_t left = most_searched_in_all;
+    for (mapping range : data_of_modules(mappings)) {
+        if (range.end <= range.begin) continue;
+        const std::uint64_t size = std::min({range.end - range.begin, most_searched, left});
+        range.end = range.begin + size;
         if (const auto found = find_in(memory, range)) return found;
+        left -= size;
+    }
     return std::nullopt;
 }
 

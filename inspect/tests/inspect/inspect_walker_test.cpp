@@ -141,6 +141,19 @@ TEST(InspectWalker, ArrayWithDamagedEndIsLimited) {
     EXPECT_LE(task_of(read_here(), 1).work.leaf.branches.size(), 10'000u);
 }
 
+TEST(InspectWalker, TextsOfManyFramesAreLimited) {
+    constexpr int tasks = 34;
+    hand_made::world world;
+    const std::string text(1000, 'x');
+    const basic_place_record<const void*> long_place{text.c_str(), text.c_str(), 1, 1};
+    hand_made::frame& deep =
+        world.stack(std::vector<const void*>(16'000, &long_place), hand_made::other_shape, nullptr);
+    for (int i = 0; i < tasks; ++i) world.add(place(), &deep);
+    const task_tree tree = read_here();
+    ASSERT_EQ(tree.problems.size(), 1u);
+    EXPECT_NE(tree.problems[0].find("too many coroutines"), std::string::npos) << tree.problems[0];
+}
+
 TEST(InspectWalker, ListOfBranchesIsShown) {
     hand_made::world world;
     hand_made::list_node nodes[3];

@@ -30,7 +30,7 @@ constexpr std::uint32_t most_lines = 100'000'000;
 constexpr std::size_t most_executors = 65'536;
 constexpr std::size_t most_lists = 16'384;
 constexpr std::size_t most_tasks = 4'194'304;
-constexpr std::size_t most_parts = 16'777'216;  // frames, branches, and children of scopes
+constexpr std::size_t most_parts = 16'777'216;  // frames, branches, children of scopes, and 64 bytes of their texts
 constexpr std::size_t most_broken = 1024;       // lists that cannot be read
 constexpr std::size_t most_rereads = 262'144;   // of tasks that have changed
 constexpr std::size_t most_constants = 32'768;  // places, and texts
@@ -374,7 +374,9 @@ private:
     bool read_frames(address root, address innermost, std::vector<const place*>& frames) {
         address at = innermost;
         while (frames.size() < most_frames && parts_.spend()) {
-            frames.push_back(place_at(check_later(at + table_.frame_where)));
+            const place* const where = place_at(check_later(at + table_.frame_where));
+            if (where != nullptr) spend_text(where->file.size() + where->function.size());
+            frames.push_back(where);
             if (at == root) {
                 std::ranges::reverse(frames);
                 return true;
@@ -409,6 +411,7 @@ private:
         if (!record) return made;
         made.leaf.kind = record->kind;
         made.leaf.type = text_at(record->name);
+        spend_text(made.leaf.type.size());
         if (level >= most_levels) return made;
         if (record->kind == wait_kind::frames) {
             const address root = memory_.word(future + record->offset).value_or(0);
@@ -466,6 +469,9 @@ private:
         --branches_left_;
         return true;
     }
+
+    /// Texts are kept once, but written for each frame and branch.
+    void spend_text(std::size_t bytes) { parts_.spend(bytes / 64); }
 
     bool is_alive(const child_record& child, address in) {
         if (child.alive == child_record::always) return true;
@@ -546,8 +552,9 @@ private:
 
     /// Two co_await in one line have two places in the program, and one here.
     const place* keep(place found) {
-        const auto same = std::ranges::find(tree_.places, found);
-        return same != tree_.places.end() ? &*same : &tree_.places.emplace_back(std::move(found));
+        auto& kept = kept_[found.file + ':' + std::to_string(found.line) + ':' + found.function];
+        if (kept == nullptr) kept = &tree_.places.emplace_back(std::move(found));
+        return kept;
     }
 
     place read_place(address where) {
@@ -583,6 +590,7 @@ private:
     const debug_table table_;
     task_tree tree_;
     std::unordered_map<address, const place*> places_;
+    std::unordered_map<std::string, const place*> kept_;
     std::size_t branches_left_ = 0;
     budget lists_{most_lists};
     budget tasks_{most_tasks};
