@@ -14,7 +14,7 @@ import gdb
 
 FIELDS = ("task_next task_ops task_id task_spawned_at task_root task_started running complete notified cancelled "
           "ops_name ops_work ops_shape frame_at frame_outcome frame_where leaf_ops leaf_waiter leaf_future socket_fd "
-          "permits_word mutex_holder scope_first scope_next scope_task string_data string_size").split()
+          "permits_word scope_first scope_next scope_task string_data string_size").split()
 ABSENT = 65535
 KINDS = ("a future", "a coroutine", "a timer", "data from a descriptor", "room to write to a descriptor", "a mutex",
          "a read lock", "a write lock", "a semaphore", "room in a channel", "a message from a channel",
@@ -43,7 +43,7 @@ class program:
             version = ".".join(map(str, struct.unpack("<3H", self.read(table + 24, 6))))
             raise gdb.GdbError(f"This program uses eddy {version}, with another format. Use the commands of that version.")
         self.registry = self.number(table + 40)
-        self.offset = dict(zip(FIELDS, struct.unpack("<27H", self.read(table + 48, 54))))
+        self.offset = dict(zip(FIELDS, struct.unpack("<26H", self.read(table + 48, 52))))
 
     def read(self, at, size):
         return bytes(self.inferior.read_memory(at, size))
@@ -154,9 +154,6 @@ class program:
             return f" {self.field(at if is_inside else self.number(at), 'socket_fd', 4)}"
         if kind > 23:
             return f" {self.number(at, 4)}"
-        if kind in (5, 6, 7) and self.offset["mutex_holder"] != ABSENT:
-            holder = self.field(self.number(at), "mutex_holder")
-            return f", which task {self.field(holder, 'task_id')} holds" if holder else ""
         return f" {self.field(self.number(at), 'task_id')}" if kind == 14 else ""
 
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -27,13 +26,6 @@ void read_chunk(target_memory& memory, address from, std::span<std::byte> into) 
     memory.read(pieces);
 }
 
-bool is_table(target_memory& memory, address at) {
-    debug_table found;
-    piece whole{at, std::as_writable_bytes(std::span(&found, 1))};
-    memory.read(std::span(&whole, 1));
-    return whole.is_read && found.magic == table_magic && found.self == at;
-}
-
 std::optional<address> find_in(target_memory& memory, const mapping& range) {
     std::vector<std::byte> bytes(chunk);
     const std::string_view magic(table_magic.data(), table_magic.size());
@@ -45,13 +37,14 @@ std::optional<address> find_in(target_memory& memory, const mapping& range) {
         const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
         // The table is aligned to 128 bytes, so it is in one chunk.
         for (auto at = text.find(magic); at != std::string_view::npos; at = text.find(magic, at + 1))
-            if (at % 128 == 0 && is_table(memory, from + at)) return from + at;
+            if (at % 128 == 0 && table_at(memory, from + at)) return from + at;
     }
     return std::nullopt;
 }
 
-}  // namespace
-
+/// Returns the ranges that may contain the table: the data of the program and of its shared libraries, and what follows
+/// them without a gap, since the loader maps the end of a file's data as memory without a file. A file of data that the
+/// program has mapped is not searched: it may be large.
 std::vector<mapping> data_of_modules(std::span<const mapping> all) {
     std::vector<mapping> found;
     for (const mapping& one : all) {
@@ -60,6 +53,8 @@ std::vector<mapping> data_of_modules(std::span<const mapping> all) {
     }
     return found;
 }
+
+}  // namespace
 
 std::optional<address> find_table(target_memory& memory, std::span<const mapping> mappings) {
     std::uint64_t left = most_searched_in_all;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The program `eddy`: shows the tasks of another program, and traces.
-#include <time.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -31,12 +30,6 @@ namespace {
 using namespace eddy::inspect;
 
 constexpr const char* no_eddy = "{} contains no eddy, or one that is too old: there is no debug table in its data";
-
-std::uint64_t monotonic_now() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 struct request {
     std::string target;
@@ -82,7 +75,11 @@ int show(const request& what) {
     if (number.ec != std::errc() || number.ptr != end) return show_core(what);
     auto target = process::open(id);
     if (!target) return fail(target.error());
-    return show(*target, what, {monotonic_now(), [&](int fd) { return target->describe(fd); }});
+    const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+    return show(*target, what,
+                {.now = static_cast<std::uint64_t>(now.count()),
+                 .about = [&](int fd) { return target->describe(fd); },
+                 .about_lock = {}});
 }
 
 /// Prints a summary of a trace, or writes it as JSON to a file.

@@ -6,7 +6,7 @@ import sys
 
 FIELDS = ("task_next task_ops task_id task_spawned_at task_root task_started running complete notified cancelled "
           "ops_name ops_work ops_shape frame_at frame_outcome frame_where leaf_ops leaf_waiter leaf_future socket_fd "
-          "permits_word mutex_holder scope_first scope_next scope_task string_data string_size").split()
+          "permits_word scope_first scope_next scope_task string_data string_size").split()
 TEXTS = ["{type}", "{type}", "a timer", "data from{fd}", "room to write to{fd}", "a mutex{at}",
          "a read lock{at}", "a write lock{at}", "a semaphore{at}", "room in a channel{at}",
          "a message from a channel{at}", "the value of a oneshot{at}", "a notification{at}", "a new value of a watch{at}",
@@ -38,7 +38,7 @@ class Program:
                 if data[at:at + 16] == b"eddy.debug table" and self.number(begin + at + 32) == begin + at:
                     assert struct.unpack_from("<3H", data, at + 16)[::2] == (1, 8)
                     self.registry = self.number(begin + at + 40)
-                    return dict(zip(FIELDS, struct.unpack_from("<27H", data, at + 48)))
+                    return dict(zip(FIELDS, struct.unpack_from("<26H", data, at + 48)))
         sys.exit("this process contains no eddy")
 
     def at(self, base, field, size=8):
@@ -103,7 +103,7 @@ class Program:
     def words(self, kind, word, name, count, details):
         words = dict(type=self.text(name), count=count, at="", tasks="", fd=" a descriptor", task="a task")
         return words if not details else words | dict(
-            at=f" at {word:#x}" + (f", which task {self.id(task)} holds" if kind in (5, 6, 7) and (task := self.at(word, 'mutex_holder')) else ""),
+            at=f" at {word:#x}",
             task=f"task {self.id(word)}" if kind == 14 else "", tasks=self.children(word) if kind == 16 else "",
             fd=f" descriptor {self.at(word, 'socket_fd', 4) if kind < 5 else self.number(word, 4)}" if kind in (3, 4, 24, 25, 26) else "")
 

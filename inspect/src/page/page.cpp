@@ -155,7 +155,6 @@ function wait_text(what) {
   let text = what.kind.replaceAll("_", " ");
   if (what.fd !== undefined) text += ", descriptor " + what.fd;
   if (what.tasks) text += ", task " + what.tasks.slice(0, 8).join(", ") + (what.tasks.length > 8 ? ", ..." : "");
-  if (what.holder !== undefined) text += ", held by task " + what.holder;
   return what.type ? text + " (" + what.type + ")" : text;
 }
 

@@ -79,7 +79,6 @@ struct task {
 struct lock {
     std::uint64_t before = 0;
     std::uint64_t word = 0;
-    task* holder = nullptr;
 };
 
 /// A list as a program's: `added` and `removed` count its changes.
@@ -137,7 +136,6 @@ inline basic_registry_record<const void*> registry{};
     .leaf_future = offsetof(leaf, future),
     .socket_fd = offsetof(socket, fd),
     .permits_word = offsetof(lock, word),
-    .mutex_holder = offsetof(lock, holder),
     .scope_first = 0,
     .scope_next = 0,
     .scope_task = 8,
@@ -285,7 +283,7 @@ private:
 class example {
 public:
     example() {
-        held_.holder = &world_.add(place(), nullptr, "keeper");
+        world_.add(place(), nullptr, "keeper");
         server_ = place();
         for (int i = 0; i < 3; ++i)
             world_.add(server_, &world_.stack({in_serve(), in_read_head()}, read_shape, &world_.make(&socket_)));

@@ -27,7 +27,7 @@ task reader(std::uint64_t id, int fd) {
 
 task_tree tree_of(std::vector<task> tasks) {
     task_tree tree;
-    tree.version[1] = 1;
+    tree.version = "0.1.0";
     tree.executors.push_back({executor_kind::loop, 3, std::move(tasks)});
     return tree;
 }

@@ -51,7 +51,7 @@ TEST(InspectProgram, GdbHasCommandsForTasks) {
         EXPECT_NE(found.find("\n       5 waits    a locked one     hand_made::example::in_serve\n"), std::string::npos)
             << found;
         EXPECT_NE(found.find("\n#0   hand_made::example::in_serve\n#1   spawned\n"
-                             "waits for a mutex, which task 1 holds  (sync::lock_future)\n"),
+                             "waits for a mutex  (sync::lock_future)\n"),
                   std::string::npos)
             << found;
         EXPECT_NE(found.find("waits for the first of  (timeout_future)\n"

@@ -70,7 +70,6 @@ struct basic_debug_table {
     // ---- What tasks wait for ----
     std::uint16_t socket_fd;     ///< 32 bits
     std::uint16_t permits_word;  ///< 64 bits, in a semaphore, mutex, rwlock or channel
-    std::uint16_t mutex_holder;  ///< the address of the task that holds a lock; may be no_offset
     std::uint16_t scope_first;   ///< the address of the first scope link; the two lowest bits are a lock
     std::uint16_t scope_next;    ///< in a scope link: the next one
     std::uint16_t scope_task;    ///< in a scope link: the address of the task
@@ -80,7 +79,7 @@ struct basic_debug_table {
     std::uint16_t joined;      ///< it has a join handle
     std::uint16_t background;  ///< the program may end before it
     std::uint16_t ops_owned;   ///< 1: it is a child of a scope; may be no_offset
-    std::uint16_t more[2];     ///< 0
+    std::uint16_t more[3];     ///< 0
 };
 using debug_table = basic_debug_table<address>;
 static_assert(sizeof(debug_table) == 112);

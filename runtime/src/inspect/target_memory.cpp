@@ -21,6 +21,15 @@ constexpr std::size_t most_pages = 262'144;
 
 }  // namespace
 
+std::optional<debug_table> table_at(target_memory& memory, address at) {
+    debug_table found;
+    piece whole{at, std::as_writable_bytes(std::span(&found, 1))};
+    memory.read(std::span(&whole, 1));
+    // A copy of the table, for example of a file in memory, has another address.
+    if (!whole.is_read || found.magic != table_magic || found.self != at) return std::nullopt;
+    return found;
+}
+
 bool cached_memory::copy(address from, std::span<std::byte> into) {
     while (!into.empty()) {
         const page* const found = page_of(from / page_size);

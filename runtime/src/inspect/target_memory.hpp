@@ -38,6 +38,9 @@ public:
     [[nodiscard]] virtual bool changes() const noexcept { return true; }
 };
 
+/// Returns the debug table at an address, or nothing if there is none. Its format may be another one.
+[[nodiscard]] std::optional<debug_table> table_at(target_memory& memory, address at);
+
 /// Reads a program's memory by pages, several at a time, and keeps them. A task costs much less than a system call,
 /// since tasks and coroutine frames of one size are neighbors in memory. The copies grow old: forget() before a check
 /// of what may have changed.

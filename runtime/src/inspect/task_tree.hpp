@@ -39,7 +39,6 @@ struct waiting {
     address object = 0;                    ///< the word of its kind; a time for a timer
     std::optional<int> fd;                 ///< readable, writable
     std::vector<task_number> tasks;        ///< join, scope
-    std::optional<std::uint64_t> holder;   ///< a lock: the id of the task that holds it
     std::optional<std::uint64_t> permits;  ///< a semaphore or channel: the number that is free
     std::vector<branch> branches;          ///< the futures that it polls in turn
 };
@@ -84,7 +83,7 @@ struct executor {
 };
 
 struct task_tree {
-    std::uint16_t version[3] = {};
+    std::string version;  ///< of eddy: "0.1.0"
     std::vector<executor> executors;
     std::vector<std::string> problems;  ///< sentences about what could not be read
 

@@ -165,9 +165,9 @@ private:
         case wait_kind::writable:
         case wait_kind::room_in: return "room to write to" + descriptor_text(what);
         case wait_kind::readiness: return "the readiness of" + descriptor_text(what);
-        case wait_kind::mutex: return "a mutex" + object_text(what) + holder_text(what);
-        case wait_kind::read_lock: return "a read lock" + object_text(what) + holder_text(what);
-        case wait_kind::write_lock: return "a write lock" + object_text(what) + holder_text(what);
+        case wait_kind::mutex: return "a mutex" + lock_text(what);
+        case wait_kind::read_lock: return "a read lock" + lock_text(what);
+        case wait_kind::write_lock: return "a write lock" + lock_text(what);
         case wait_kind::semaphore: return "a semaphore" + object_text(what) + permits_text(what);
         case wait_kind::channel_send: return "room in a channel" + object_text(what);
         case wait_kind::channel_receive: return "a message from a channel" + object_text(what);
@@ -199,11 +199,10 @@ private:
         return " descriptor " + std::to_string(*what.fd) + (about.empty() ? "" : " (" + about + ")");
     }
     std::string object_text(const waiting& what) const { return has_details_ ? " at " + hex(what.object) : ""; }
-    std::string holder_text(const waiting& what) const {
+    std::string lock_text(const waiting& what) const {
         if (!has_details_) return "";
-        if (what.holder) return ", which task " + std::to_string(*what.holder) + " holds";
         const std::string about = options_.about_lock ? printable(options_.about_lock(what.object)) : std::string();
-        return about.empty() ? "" : ", last locked " + about;
+        return object_text(what) + (about.empty() ? "" : ", last locked " + about);
     }
     std::string permits_text(const waiting& what) const {
         return what.permits && has_details_ ? " with " + std::to_string(*what.permits) + " free permits" : "";
@@ -293,30 +292,6 @@ std::string executor_title(const executor& of) {
 
 // ---- JSON ----
 
-}  // namespace
-
-std::string json_text(std::string_view text) {
-    std::string out = "\"";
-    while (!text.empty()) {
-        const character first = first_of(text);
-        const std::string_view bytes = text.substr(0, first.size);
-        text.remove_prefix(first.size);
-        if (!first.is_valid) {
-            out += "\\ufffd";
-        } else if (is_control(first.value)) {
-            char escape[16];
-            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(first.value));
-            out += escape;
-        } else {
-            if (first.value == '"' || first.value == '\\') out += '\\';
-            out += bytes;
-        }
-    }
-    return out + '"';
-}
-
-namespace {
-
 std::string json(const place* where) {
     if (where == nullptr || where->file.empty()) return "null";
     return "{\"file\":" + json_text(where->file) + ",\"line\":" + std::to_string(where->line) +
@@ -344,7 +319,6 @@ std::string json(const waiting& what) {
         out += ",\"tasks\":" + json_list(what.tasks, [](const task_number& one) {
                    return one.id == 0 ? json_text(hex(one.at)) : std::to_string(one.id);
                });
-    if (what.holder) out += ",\"holder\":" + std::to_string(*what.holder);
     if (what.permits) out += ",\"permits\":" + std::to_string(*what.permits);
     if (!what.branches.empty())
         out += ",\"branches\":" + json_list(what.branches, [](const branch& one) {
@@ -401,6 +375,26 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::string json_text(std::string_view text) {
+    std::string out = "\"";
+    while (!text.empty()) {
+        const character first = first_of(text);
+        const std::string_view bytes = text.substr(0, first.size);
+        text.remove_prefix(first.size);
+        if (!first.is_valid) {
+            out += "\\ufffd";
+        } else if (is_control(first.value)) {
+            char escape[16];
+            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(first.value));
+            out += escape;
+        } else {
+            if (first.value == '"' || first.value == '\\') out += '\\';
+            out += bytes;
+        }
+    }
+    return out + '"';
+}
+
 std::string list_text(const task_tree& tree, const output_options& options) {
     std::string out = "      ID STATUS       AGE NAME             PLACE\n";
     for (const executor& each : tree.executors)
@@ -435,8 +429,7 @@ std::string tree_text(const task_tree& tree, const output_options& options) {
 }
 
 std::string tree_json(const task_tree& tree, const output_options&) {
-    std::string out = "{\"eddy\":\"" + std::to_string(tree.version[0]) + '.' + std::to_string(tree.version[1]) + '.' +
-                      std::to_string(tree.version[2]) + "\",\"executors\":[";
+    std::string out = "{\"eddy\":" + json_text(tree.version) + ",\"executors\":[";
     for (const executor& each : tree.executors) {
         if (&each != tree.executors.data()) out += ',';
         out += std::string("\n{\"kind\":\"") + kind_name(each.kind) + "\",\"id\":" + std::to_string(each.id) +

@@ -66,12 +66,17 @@ bool is_printable(const std::string& text) {
     return !text.empty() && std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
 }
 
+std::string version_of(const debug_table& table) {
+    return std::to_string(table.version[0]) + '.' + std::to_string(table.version[1]) + '.' +
+           std::to_string(table.version[2]);
+}
+
 class walker {
 public:
     walker(target_memory& memory, const debug_table& table) : memory_(memory), table_(table) {}
 
     task_tree read() {
-        std::ranges::copy_n(table_.version, 3, tree_.version);
+        tree_.version = version_of(table_);
         for (const executor_record& one : read_registry()) read_executor(one);
         note_limit(lists_, "lists of tasks");
         note_limit(broken_, "lists of tasks that cannot be read");
@@ -501,9 +506,6 @@ private:
         case wait_kind::mutex:
         case wait_kind::read_lock:
         case wait_kind::write_lock:
-            read_holder(into);
-            read_permits(into, 60);
-            return;
         case wait_kind::semaphore: return read_permits(into, 60);
         case wait_kind::channel_send: return read_permits(into, 30);
         case wait_kind::join: return read_joined(into);
@@ -517,12 +519,6 @@ private:
         const address ops = memory_.word(into.object + table_.task_ops).value_or(0);
         const auto work = memory_.get<shape_record>(memory_.word(ops + table_.ops_shape).value_or(0));
         if (work && work->kind == wait_kind::blocking) into.kind = wait_kind::blocking;
-    }
-
-    void read_holder(waiting& into) {
-        if (table_.mutex_holder == no_offset) return;
-        const auto task = memory_.word(into.object + table_.mutex_holder);
-        if (task && *task != 0) into.holder = memory_.word(*task + table_.task_id);
     }
 
     void read_permits(waiting& into, unsigned bits) {
@@ -605,21 +601,16 @@ private:
 };
 
 std::expected<debug_table, std::string> read_table(target_memory& memory, address table) {
-    debug_table found;
-    piece whole{table, std::as_writable_bytes(std::span(&found, 1))};
-    memory.read(std::span(&whole, 1));
-    if (!whole.is_read || found.magic != table_magic || found.self != table)
-        return std::unexpected("there is no eddy debug table at this address");
-    const std::string version = std::to_string(found.version[0]) + '.' + std::to_string(found.version[1]) + '.' +
-                                std::to_string(found.version[2]);
-    if (found.pointer_size != sizeof(address))
-        return std::unexpected("the program has pointers of " + std::to_string(found.pointer_size) +
+    const auto found = table_at(memory, table);
+    if (!found) return std::unexpected("there is no eddy debug table at this address");
+    if (found->pointer_size != sizeof(address))
+        return std::unexpected("the program has pointers of " + std::to_string(found->pointer_size) +
                                " bytes, and this reader supports programs of 64 bits only");
-    if (found.format != current_format || found.size < sizeof(debug_table))
-        return std::unexpected("the program uses eddy " + version + ", whose debug table has format " +
-                               std::to_string(found.format) + ", and this reader knows format " +
-                               std::to_string(current_format) + ": use the program `eddy` of eddy " + version);
-    return found;
+    if (found->format == current_format && found->size >= sizeof(debug_table)) return *found;
+    const std::string version = version_of(*found);
+    return std::unexpected("the program uses eddy " + version + ", whose debug table has format " +
+                           std::to_string(found->format) + ", and this reader knows format " +
+                           std::to_string(current_format) + ": use the program `eddy` of eddy " + version);
 }
 
 }  // namespace

@@ -90,7 +90,6 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
 
     made.socket_fd = EDDY_OFFSET(io_socket, fd_);
     made.permits_word = EDDY_OFFSET(permit_state, word_);
-    made.mutex_holder = inspect::no_offset;
     made.scope_first = EDDY_OFFSET(scope_base, children_);
     made.scope_next = EDDY_OFFSET(scope_link, next);
     made.scope_task = EDDY_OFFSET(scope_link, task);
