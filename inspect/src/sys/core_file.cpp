@@ -157,26 +157,75 @@ public:
     explicit contents(const std::string& path) : core(path) {}
 
     void read(std::span<piece> pieces) override {
-        for (piece& one : pieces) one.is_read = copy(dumped, one) || copy(of_files, one);
+        for (piece& one : pieces) one.is_read = copy(dumped_, one) || copy(of_files_, one);
     }
     [[nodiscard]] bool changes() const noexcept override { return false; }
-    /// Reads what is in the core file itself.
-    void read_dumped(piece& one) const { one.is_read = copy(dumped, one); }
 
-    /// Sorts the ranges, before the first read.
-    void sort() {
-        std::ranges::sort(dumped, {}, &segment::begin);
-        std::ranges::sort(of_files, {}, &segment::begin);
+    // ---- In this order, before the first read ----
+
+    /// Adds what a program header describes. Returns how many bytes of it the file does not have.
+    std::uint64_t add(const Elf64_Phdr& part) {
+        const std::uint64_t room = core.size() - std::min<std::uint64_t>(part.p_offset, core.size());
+        const std::uint64_t size = std::min<std::uint64_t>(part.p_filesz, room);
+        if (part.p_type == PT_LOAD && size != 0) dumped_.push_back({part.p_vaddr, &core, part.p_offset, size});
+        if (part.p_type == PT_NOTE && ranges_.empty()) {
+            std::vector<std::byte> notes(std::min<std::uint64_t>(size, most_note_bytes));
+            if (core.read(part.p_offset, notes)) ranges_ = ranges_of_notes(notes);
+        }
+        return part.p_filesz - size;
     }
-    /// Returns how many bytes exist from an address on, without a gap in its segment.
-    [[nodiscard]] std::uint64_t size_at(address from) const {
-        return std::max(size_at(dumped, from), size_at(of_files, from));
+    /// Opens the files that were mapped. `program` replaces the first one, which is the program's, if it is not empty.
+    void open_files(const std::string& program, std::vector<std::string>& problems) {
+        const std::string its = ranges_.empty() ? std::string() : ranges_.front().file;
+        for (file_range& range : ranges_) {
+            if (!program.empty() && range.file == its) range.file = program;
+            const auto [at, is_new] = files_.try_emplace(range.file, range.file);
+            const open_file& opened = at->second;
+            if (is_new && !opened.is_open())
+                problems.push_back(range.file + ": " + opened.why_not() + "; give the program's file by --program");
+            if (range.offset < opened.size())
+                of_files_.push_back({range.begin, &opened, range.offset,
+                                     std::min(range.end - range.begin, opened.size() - range.offset)});
+        }
+        std::ranges::sort(dumped_, {}, &segment::begin);
+        std::ranges::sort(of_files_, {}, &segment::begin);
+    }
+    /// Compares the first page of each program and library, which is usually in the core file, too. It has the
+    /// identification of the build.
+    void verify_files(std::vector<std::string>& problems) const {
+        for (const file_range& range : ranges_) {
+            const open_file& opened = files_.at(range.file);
+            std::array<std::byte, 1024> dumped;
+            std::array<std::byte, 1024> now;
+            if (range.offset != 0 || !opened.is_elf() || !opened.read(0, now)) continue;
+            piece one{range.begin, std::span(dumped)};
+            if (!copy(dumped_, one))
+                problems.push_back(range.file + " is not verified: the core file does not have its first page");
+            else if (now != dumped)
+                problems.push_back(range.file +
+                                   " has changed since the core file was written: what was read from it may be wrong");
+        }
+    }
+    /// gcore(1) omits what is only in files. So the ranges of files come from the note, and the others from the
+    /// segments. Each ends where its bytes end, whatever the file says.
+    [[nodiscard]] std::vector<mapping> mappings() {
+        std::ranges::sort(ranges_, {}, &file_range::begin);
+        std::vector<mapping> found;
+        for (const file_range& range : ranges_) {
+            const std::uint64_t bytes = std::max(size_at(dumped_, range.begin), size_at(of_files_, range.begin));
+            const std::uint64_t size = std::min(range.end - range.begin, bytes);
+            found.push_back({range.begin, range.begin + size, false, files_.at(range.file).is_elf(), range.file});
+        }
+        for (const segment& part : dumped_) {
+            const auto behind = std::ranges::upper_bound(ranges_, part.begin, {}, &file_range::begin);
+            const bool is_of_file = behind != ranges_.begin() && part.begin < std::prev(behind)->end;
+            if (!is_of_file) found.push_back({part.begin, part.begin + part.size, false, false, {}});
+        }
+        std::ranges::sort(found, {}, &mapping::begin);
+        return found;
     }
 
     const open_file core;
-    std::map<std::string, open_file> files;
-    std::vector<segment> dumped;
-    std::vector<segment> of_files;
 
 private:
     static const segment* find(const std::vector<segment>& segments, address from) {
@@ -194,6 +243,11 @@ private:
         if (found == nullptr || found->size - (into.from - found->begin) < into.into.size()) return false;
         return found->file->read(found->offset + (into.from - found->begin), into.into);
     }
+
+    std::vector<file_range> ranges_;
+    std::map<std::string, open_file> files_;
+    std::vector<segment> dumped_;
+    std::vector<segment> of_files_;
 };
 
 core_file::core_file() = default;
@@ -216,67 +270,14 @@ std::expected<core_file, std::string> core_file::open(const std::string& file, c
     const auto parts = parts_of(core, *head);
     if (!parts) return std::unexpected(file + " is damaged or was cut off: it does not have its program headers");
 
-    std::vector<file_range> ranges;
-    std::vector<Elf64_Phdr> loads;
+    const auto is_memory = [](const Elf64_Phdr& part) { return part.p_type == PT_LOAD; };
+    if (std::ranges::none_of(*parts, is_memory)) return std::unexpected(file + " has no memory in it: it was cut off");
     std::uint64_t missing = 0;
-    for (const Elf64_Phdr& part : *parts) {
-        const std::uint64_t room = core.size() - std::min<std::uint64_t>(part.p_offset, core.size());
-        const std::uint64_t size = std::min<std::uint64_t>(part.p_filesz, room);
-        missing = std::max(missing, part.p_filesz - size);
-        if (part.p_type == PT_LOAD) {
-            loads.push_back(part);
-            if (size != 0) in.dumped.push_back({part.p_vaddr, &core, part.p_offset, size});
-        } else if (part.p_type == PT_NOTE && ranges.empty()) {
-            std::vector<std::byte> notes(std::min<std::uint64_t>(size, most_note_bytes));
-            if (core.read(part.p_offset, notes)) ranges = ranges_of_notes(notes);
-        }
-    }
-    if (loads.empty()) return std::unexpected(file + " has no memory in it: it was cut off");
+    for (const Elf64_Phdr& part : *parts) missing = std::max(missing, in.add(part));
     if (missing != 0) made.problems_.push_back(file + " was cut off: a part of the program's memory is missing");
-    // The first range is the program's.
-    const auto file_of = [&](const file_range& range) -> const std::string& {
-        return !program.empty() && range.file == ranges.front().file ? program : range.file;
-    };
-    for (const file_range& range : ranges) {
-        const std::string& path = file_of(range);
-        const auto [at, is_new] = in.files.try_emplace(path, path);
-        const open_file& opened = at->second;
-        if (is_new && !opened.is_open())
-            made.problems_.push_back(path + ": " + opened.why_not() + "; give the program's file by --program");
-        if (range.offset < opened.size())
-            in.of_files.push_back(
-                {range.begin, &opened, range.offset, std::min(range.end - range.begin, opened.size() - range.offset)});
-    }
-    in.sort();
-    // The first page of a program or library is usually in the core file, too. It has the identification of the build.
-    for (const file_range& range : ranges) {
-        const std::string& path = file_of(range);
-        const open_file& opened = in.files.at(path);
-        std::array<std::byte, 1024> dumped;
-        std::array<std::byte, 1024> now;
-        if (range.offset != 0 || !opened.is_elf() || !opened.read(0, now)) continue;
-        piece one{range.begin, std::span(dumped)};
-        in.read_dumped(one);
-        if (!one.is_read)
-            made.problems_.push_back(path + " is not verified: the core file does not have its first page");
-        else if (now != dumped)
-            made.problems_.push_back(
-                path + " has changed since the core file was written: what was read from it may be wrong");
-    }
-    // gcore(1) omits what is only in files. So the ranges of files come from the note, and the others from the
-    // segments. Each ends where its bytes end, whatever the file says.
-    for (const file_range& range : ranges) {
-        const std::uint64_t size = std::min(range.end - range.begin, in.size_at(range.begin));
-        made.mappings_.push_back(
-            {range.begin, range.begin + size, false, in.files.at(file_of(range)).is_elf(), range.file});
-    }
-    std::ranges::sort(ranges, {}, &file_range::begin);
-    for (const segment& part : in.dumped) {
-        const auto behind = std::ranges::upper_bound(ranges, part.begin, {}, &file_range::begin);
-        const bool is_of_file = behind != ranges.begin() && part.begin < std::prev(behind)->end;
-        if (!is_of_file) made.mappings_.push_back({part.begin, part.begin + part.size, false, false, {}});
-    }
-    std::ranges::sort(made.mappings_, {}, &mapping::begin);
+    in.open_files(program, made.problems_);
+    in.verify_files(made.problems_);
+    made.mappings_ = in.mappings();
     return made;
 }
 

@@ -160,6 +160,29 @@ std::string endpoint(std::string_view text) {
     return count == 1 ? name + (":" + number) : "[" + std::string(name) + "]:" + number;
 }
 
+/// Returns what the sockets of a process's network are connected to, by inode, sorted.
+std::vector<std::pair<std::uint64_t, std::string>> read_sockets(pid_t id) {
+    std::vector<std::pair<std::uint64_t, std::string>> found;
+    for (const std::string kind : {"tcp", "tcp6", "udp", "udp6"}) {
+        std::ifstream table(path_of(id, "net/" + kind));
+        std::string line;
+        std::getline(table, line);
+        while (std::getline(table, line)) {
+            std::istringstream fields(line);
+            std::string number, local, remote, skipped;
+            std::uint64_t inode = 0;
+            fields >> number >> local >> remote;
+            for (int i = 0; i < 6; ++i) fields >> skipped;
+            fields >> inode;
+            std::string text = kind.substr(0, 3) + " " + endpoint(local);
+            if (const std::string peer = endpoint(remote); !peer.ends_with(":0")) text += " -> " + peer;
+            found.emplace_back(inode, std::move(text));
+        }
+    }
+    std::ranges::sort(found);
+    return found;
+}
+
 }  // namespace
 
 std::expected<process, std::string> process::open(pid_t id) {
@@ -191,25 +214,7 @@ std::string process::describe(int fd) {
     if (size <= 0) return {};
     const std::string_view link(target, static_cast<std::size_t>(size));
     if (!link.starts_with("socket:[")) return std::string(link);
-    if (!std::exchange(has_sockets_, true)) {
-        for (const char* const kind : {"tcp", "tcp6", "udp", "udp6"}) {
-            std::ifstream table(path_of(id_, std::string("net/") + kind));
-            std::string line;
-            std::getline(table, line);
-            while (std::getline(table, line)) {
-                std::istringstream fields(line);
-                std::string number, local, remote, skipped;
-                std::uint64_t inode = 0;
-                fields >> number >> local >> remote;
-                for (int i = 0; i < 6; ++i) fields >> skipped;
-                fields >> inode;
-                std::string text = std::string(kind).substr(0, 3) + " " + endpoint(local);
-                if (const std::string peer = endpoint(remote); !peer.ends_with(":0")) text += " -> " + peer;
-                sockets_.emplace_back(inode, std::move(text));
-            }
-        }
-        std::ranges::sort(sockets_);
-    }
+    if (!std::exchange(has_sockets_, true)) sockets_ = read_sockets(id_);
     std::uint64_t inode = 0;
     std::from_chars(link.data() + 8, link.data() + link.size(), inode);
     const auto found = std::ranges::lower_bound(sockets_, inode, {}, &std::pair<std::uint64_t, std::string>::first);
