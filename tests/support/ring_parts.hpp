@@ -7,12 +7,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <eddy/future/waker.hpp>
 
 #include <support/net.hpp>
 #include <support/repeated.hpp>
@@ -67,5 +70,30 @@ inline void drain(const connection& from, std::string& got) {
         got.append(some.data(), static_cast<std::size_t>(count));
     }
 }
+
+/// Makes the stream call `calls` when it becomes ready from now on.
+inline void call_when_ready(eddy::detail::ring_connection& stream, calling_waker& calls) {
+    const eddy::waker waker = calls.waker();
+    eddy::context cx(waker);
+    stream.clear_blocked(stream.look(eddy::io::ready::all));
+    EXPECT_FALSE(stream.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+}
+
+/// A driver with a ring on this thread, and two connected sockets. Tests are skipped where there is no io_uring.
+class ring_test : public testing::Test {
+protected:
+    void SetUp() override {
+        auto made = eddy::detail::io_handle::make(eddy::driver_kind::io_uring);
+        if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
+        io.reset(*made);
+        tick();
+        ASSERT_NE(io->ring()->own_ring(), nullptr);
+    }
+
+    void tick() const { ASSERT_TRUE(io->tick(std::chrono::nanoseconds::zero()).has_value()); }
+
+    connection pair;
+    owned_io io;
+};
 
 }  // namespace support

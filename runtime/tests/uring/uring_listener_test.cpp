@@ -7,12 +7,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstddef>
 #include <string>
 #include <utility>
-
-#include <eddy/future/waker.hpp>
 
 #include "reactor/io_handle.hpp"
 #include "reactor/ring/received_chunk.hpp"
@@ -23,43 +20,27 @@
 
 namespace {
 
-using namespace std::chrono_literals;
-using eddy::detail::io_handle;
 using eddy::detail::ring_connection;
 using support::add_to;
-using support::owned_io;
 using support::raw_socket;
 
-/// Makes the stream call `calls` when it becomes ready.
-void call_when(ring_connection& stream, eddy::detail::direction way, support::calling_waker& calls) {
-    const eddy::waker waker = calls.waker();
-    eddy::context cx(waker);
-    stream.clear_blocked(stream.look(eddy::io::ready::all));
-    EXPECT_FALSE(stream.wait(way, cx, nullptr).is_ready());
-}
-
-/// A driver with a ring on this thread, and its listener, whose accept is in flight.
-class UringListenerSource : public testing::Test {
+/// With a listener, whose accept is in flight.
+class UringListenerSource : public support::ring_test {
 protected:
     void SetUp() override {
-        auto made = io_handle::make(eddy::driver_kind::io_uring);
-        if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
-        io.reset(*made);
-        tick();
+        ring_test::SetUp();
+        if (IsSkipped()) return;
         listener = *io->ring()->add(::dup(listening.fd()), ring_connection::brings::connections);
         ASSERT_EQ(listener->take(*io->ring(), 0).what, ring_connection::received::nothing);
         tick();
     }
     void TearDown() override { close_listener(); }
 
-    void tick(std::chrono::nanoseconds limit = 0ns) const { ASSERT_TRUE(io->tick(limit).has_value()); }
     void close_listener() {
         if (listener != nullptr) io->ring()->close(*std::exchange(listener, nullptr));
     }
 
     const raw_socket listening = raw_socket::listening();
-    support::connection pair;
-    owned_io io;
     ring_connection* listener = nullptr;
 };
 
@@ -95,7 +76,7 @@ TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
         io->ring()->close(stream);
         is_destroyed = true;
     });
-    call_when(stream, eddy::detail::direction::read, ends);
+    support::call_when_ready(stream, ends);
     tick();
     EXPECT_TRUE(is_destroyed);
 }

@@ -65,12 +65,7 @@ public:
     ~call_in_turn() { owner_.ring()->close(stream_); }
 
     /// Reports data from now on. Data that arrived before is not reported.
-    void arm() {
-        const eddy::waker waker = calls_.waker();
-        eddy::context cx(waker);
-        stream_.clear_blocked(stream_.look(eddy::io::ready::all));
-        EXPECT_FALSE(stream_.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
-    }
+    void arm() { support::call_when_ready(stream_, calls_); }
     void trigger() const { pair_.peer.send("!"); }
     /// Waits until the data of trigger() has arrived.
     void wait_until_received() const { raw_socket(::dup(pair_.stream.native_handle())).wait_for(POLLIN); }
@@ -82,17 +77,8 @@ private:
     support::calling_waker calls_;
 };
 
-/// A driver with a ring on this thread.
-class UringRingConnection : public testing::Test {
+class UringRingConnection : public support::ring_test {
 protected:
-    void SetUp() override {
-        auto made = io_handle::make(eddy::driver_kind::io_uring);
-        if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
-        io.reset(*made);
-        ASSERT_TRUE(io->tick(0ms).has_value());
-        ASSERT_NE(io->ring()->own_ring(), nullptr);
-    }
-
     ring_connection& add() { return add_to(*io, pair); }
 
     /// Submits the write to the ring of the driver `by`.
@@ -120,7 +106,7 @@ protected:
     [[nodiscard]] bool arrives(const support::connection& full, std::string_view last) const {
         std::string got;
         return support::comes_true([&] {
-            EXPECT_TRUE(io->tick(0ms).has_value());
+            tick();
             support::drain(full, got);
             return got.ends_with(last);
         });
@@ -129,7 +115,7 @@ protected:
     /// Runs driver ticks until the descriptor is closed.
     [[nodiscard]] bool closes(int number) const {
         return support::comes_true([&] {
-            EXPECT_TRUE(io->tick(0ms).has_value());
+            tick();
             return ::fcntl(number, F_GETFD) < 0;
         });
     }
@@ -139,17 +125,14 @@ protected:
     void close_with_unsent_data(ring_connection& stream, bool is_received_for) const {
         if (is_received_for) {
             ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
-            ASSERT_TRUE(io->tick(0ms).has_value());
+            tick();
         }
         support::fill_socket(stream.fd());
         ASSERT_EQ(write(stream, *io, "rest"), 4u);
-        ASSERT_TRUE(io->tick(0ms).has_value());
+        tick();
         io->ring()->close(stream);
-        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
+        for (int i = 0; i < 8; ++i) tick();
     }
-
-    support::connection pair;
-    owned_io io;
 };
 
 // ---- The send buffer ----
@@ -257,12 +240,12 @@ TEST_F(UringRingConnection, EventLeftToTheRingIsRepeatedForTheReader) {
         pair.peer.send("late");
         raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
         // Here, ticks of this thread have no ring.
-        for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
+        for (int i = 0; i < 2; ++i) tick();
         EXPECT_FALSE(stream.receive_ended(-ENOBUFS).closes);
         stream.release();
         stream.clear_blocked(stream.look(eddy::io::ready::all));
         stream.request_receive(*io->ring());
-        ASSERT_TRUE(io->tick(0ms).has_value());
+        tick();
     });
     EXPECT_TRUE(stream.look(eddy::io::ready::readable).ready.is_readable()) << "the reader waits forever";
     EXPECT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::read_it_yourself);
@@ -315,7 +298,7 @@ TEST_F(UringRingConnection, StreamIsReadableWhileBytesAreLeft) {
     const auto take = [&](std::size_t room) { return stream.take(*io->ring(), room).chunk; };
     const auto is_readable = [&] { return stream.look(eddy::io::ready::readable).ready.is_readable(); };
     ASSERT_EQ(take(0), nullptr);
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     receive();
     auto* chunk = take(3);
     ASSERT_NE(chunk, nullptr);
@@ -345,7 +328,7 @@ TEST_F(UringRingConnection, WritableIsReportedOnceTheSendBufferIsFree) {
     ASSERT_EQ(write(stream, *io, "text"), 4u);
     stream.report(eddy::io::ready::writable);
     EXPECT_FALSE(is_writable());
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     EXPECT_TRUE(is_writable()) << "a task that waits for the socket waits forever";
     io->ring()->close(stream);
 }
@@ -359,13 +342,13 @@ TEST_F(UringRingConnection, ResetReportedToOtherLoopIsNotReadAsEnd) {
     ring_connection& stream = add();
     ring_connection::taken first;
     call_in_turn reads(*sender, [&] {
-        for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->tick(0ms).has_value());
+        for (int i = 0; i < 4; ++i) tick();
         first = stream.take(*io->ring(), 0);
     });
     ring_connection& spare = add_to(*sender, spare_pair);
     ASSERT_EQ(spare.take(*sender->ring(), 0).what, received::nothing);
     ASSERT_EQ(stream.take(*io->ring(), 0).what, received::nothing);
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     ASSERT_TRUE(sender->tick(0ms).has_value());
     reads.arm();
     reads.trigger();
@@ -388,7 +371,7 @@ TEST_F(UringRingConnection, DestroyedStreamKeepsDataUntilDeadline) {
     ring_connection& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "rest"), 4u);
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     ASSERT_EQ(stream.end(false), ring_connection::end_action::wait_for_send);
     io->retain();  // as ring_reactor::close() does, of which this test runs a part
     ASSERT_FALSE(stream.leave_to_driver(*io->ring()));
@@ -467,7 +450,7 @@ TEST_F(UringRingConnection, RestIsSentIfTheSocketWasDrainedDuringTheSend) {
     ring_connection& stream = add();
     ASSERT_TRUE(io->watch_more(stream, eddy::io::interest::writable).has_value());
     support::fill_socket(stream.fd());
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     bool is_drained = false;
     call_in_turn drains(*sender, [&] {
@@ -477,7 +460,7 @@ TEST_F(UringRingConnection, RestIsSentIfTheSocketWasDrainedDuringTheSend) {
             int unsent = 0;
             return ::ioctl(stream.fd(), TIOCOUTQ, &unsent) == 0 && unsent == 0;
         });
-        for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->tick(0ms).has_value());
+        for (int i = 0; i < 4; ++i) tick();
     });
     drains.arm();
     drains.trigger();
@@ -507,7 +490,7 @@ TEST_F(UringRingConnection, WritingEndsAfterTheDataThatTheSocketRefused) {
     ring_connection& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "rest"), 4u);
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     ASSERT_FALSE(stream.shut_down_when_sent());
     EXPECT_EQ(write(stream, *io, "more").error(), std::errc::broken_pipe);
     EXPECT_TRUE(arrives(pair, "rest"));
@@ -526,7 +509,7 @@ TEST_F(UringRingConnection, SenderKeepsStreamWithReceiveInFlight) {
     const int number = stream.fd();
     eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
     ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->ring()->close(stream);
@@ -561,7 +544,7 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "text"), 4u);
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     for (int i = 0; i < 2; ++i) {
         const auto again = write(stream, *io, "text");
         ASSERT_FALSE(again.has_value());
@@ -588,7 +571,7 @@ TEST_F(UringRingConnection, StopWithFullQueueServesBothPostedStreams) {
     for (auto* const each : both) {
         ASSERT_EQ(each->take(*io->ring(), 0).what, ring_connection::received::nothing);
     }
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     on_other_thread([&] {
         for (auto* const each : both) EXPECT_FALSE(each->stop_receiving(*io->ring()));
     });
@@ -596,7 +579,7 @@ TEST_F(UringRingConnection, StopWithFullQueueServesBothPostedStreams) {
     io->ring()->request_service(stream);
     for (auto* const each : both) {
         EXPECT_TRUE(support::comes_true([&] {
-            EXPECT_TRUE(io->tick(0ms).has_value());
+            tick();
             return each->stop_receiving(*io->ring());
         }));
         io->ring()->close(*each);
@@ -610,7 +593,7 @@ TEST_F(UringRingConnection, DriverTickThatWokeATaskDoesNotSleep) {
     ring_connection& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
     on_other_thread([&] {
-        for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->tick(0ms).has_value());
+        for (int i = 0; i < 2; ++i) tick();
         bool is_told = false;
         support::calling_waker calls([&] { is_told = true; });
         const eddy::waker waker = calls.waker();
@@ -644,7 +627,7 @@ TEST_F(UringRingConnection, SendBufferOwnerIsSetUnderTheLock) {
     EXPECT_EQ(write(stream, *io, "text"), 4u);
     is_written.store(true, std::memory_order_relaxed);
     ends.join();
-    ASSERT_TRUE(io->tick(0ms).has_value());
+    tick();
     EXPECT_EQ(pair.peer.receive(4), "text");
     io->ring()->close(stream);
 }
