@@ -18,6 +18,7 @@
 #include "executor/pool/run_queue.hpp"
 #include "executor/task/spawned_task.hpp"
 #include "explore/explore.hpp"
+#include "support/stress.hpp"
 
 namespace {
 
@@ -453,11 +454,20 @@ struct nobody_looks_again : as_it_is {
     static constexpr bool looks_again = false;
 };
 
-TEST(ExploreIdleWorkers, CorrectCopyPasses) {
-    EXPECT_TRUE(holds(tasks_from_outside<changed_idle<as_it_is>, 1, 2>));
-    EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<as_it_is>>));
-    EXPECT_TRUE(holds({.preemptions = 2}, worker_that_wakes_by_itself<changed_idle<as_it_is>>));
-    EXPECT_TRUE(holds({.preemptions = 3}, two_pushers_and_a_worker_that_wakes_by_itself<changed_idle<as_it_is>>));
+// One of the programs, since they take ten seconds, and run above with the library's word; all of them in a soak.
+TEST(ExploreIdleWorkersStress, CorrectCopyPasses) {
+    using copy = changed_idle<as_it_is>;
+    const std::array programs{
+        std::pair(explore::options(), &tasks_from_outside<copy, 1, 2>),
+        std::pair(explore::options{.preemptions = 1, .stale_reads = 1}, &task_that_needs_the_other_worker<copy>),
+        std::pair(explore::options{.preemptions = 2}, &worker_that_wakes_by_itself<copy>),
+        std::pair(explore::options{.preemptions = 3}, &two_pushers_and_a_worker_that_wakes_by_itself<copy>),
+    };
+    const auto count = support::rounds(programs.size());
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const auto& [bounds, program] = programs[(support::seed() + i) % programs.size()];
+        EXPECT_TRUE(holds(bounds, program));
+    }
 }
 
 TEST(ExploreIdleWorkers, WeakerMemoryOrdersFail) {
