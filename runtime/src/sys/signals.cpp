@@ -201,11 +201,20 @@ void silence(const signal_bell& bell) noexcept {
     }
 }
 
-void wait_for_ring(const signal_bell& bell) noexcept {
+bool wait_for_ring(const signal_bell& bell) noexcept {
     pollfd rung{descriptor_of(bell), POLLIN, 0};
     while (::poll(&rung, 1, -1) < 1) {
     }
+    if ((rung.revents & POLLIN) == 0) return false;
     silence(bell);
+    return true;
+}
+
+void unblock_signal(int number) noexcept {
+    sigset_t only;
+    static_cast<void>(sigemptyset(&only));  // macros on macOS
+    static_cast<void>(sigaddset(&only, number));
+    ::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
 }
 
 void close_bell(signal_bell& bell) noexcept {

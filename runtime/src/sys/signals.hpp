@@ -43,8 +43,11 @@ struct signal_bell;
 void silence(const signal_bell& bell) noexcept;
 
 /// Blocks the thread until the next signal, or until one that has arrived since open_bell() or the last call. Signals
-/// that arrive together count once.
-void wait_for_ring(const signal_bell& bell) noexcept;
+/// that arrive together count once. Returns false if there will be none: the program has closed the descriptor.
+[[nodiscard]] bool wait_for_ring(const signal_bell& bell) noexcept;
+
+/// Lets the calling thread receive this signal, which may be blocked in all other threads.
+void unblock_signal(int number) noexcept;
 
 /// Closes the bell.
 /// Thread safety: any thread, but not a signal handler.

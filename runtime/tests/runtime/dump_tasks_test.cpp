@@ -88,7 +88,7 @@ TEST(DumpTasks, ThreadOutsideOfAnExecutorMayCallIt) {
 #if GTEST_HAS_DEATH_TEST
 /// Sends the process a signal, and blocks its event loop until `printed` was read from `from`.
 task<void> block_until_printed(int number, int from, std::string_view printed) {
-    std::raise(number);
+    ::kill(::getpid(), number);
     std::string text;
     std::array<char, 4096> part;
     while (!text.contains(printed)) {
@@ -116,6 +116,33 @@ TEST(DumpOnSignalDeathTest, TasksArePrintedWhileTheLoopIsBlocked) {
     EXPECT_EXIT(be_dumped("SIGQUIT", SIGQUIT), testing::ExitedWithCode(0), "");
     EXPECT_EXIT(be_dumped("USR2", SIGUSR2), testing::ExitedWithCode(0), "");
     EXPECT_EXIT(be_dumped(std::to_string(SIGHUP).c_str(), SIGHUP), testing::ExitedWithCode(0), "");
+}
+
+/// Blocks all signals, before or after the event loop is made. Then the signal of EDDY_DUMP prints the tasks, and
+/// another one is received where the program waits for it.
+[[noreturn]] void be_dumped_while_signals_are_blocked(bool before) {
+    ::alarm(support::operation_seconds());
+    ::setenv("EDDY_DUMP", "SIGUSR1", 1);
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0 || ::dup2(ends[1], STDERR_FILENO) < 0) std::abort();
+    sigset_t most;
+    ::sigfillset(&most);
+    ::sigdelset(&most, SIGALRM);
+    if (before) ::pthread_sigmask(SIG_SETMASK, &most, nullptr);
+    eddy::core loop;
+    ::pthread_sigmask(SIG_SETMASK, &most, nullptr);
+    ::kill(::getpid(), SIGTERM);
+    loop.run(block_until_printed(SIGUSR1, ends[0], "running, spawned at "));
+    int number = 0;
+    ::sigdelset(&most, SIGUSR1);
+    ::sigwait(&most, &number);
+    std::_Exit(number == SIGTERM ? 0 : 1);
+}
+
+TEST(DumpOnSignalDeathTest, ThreadTakesNoSignalButItsOwn) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_EXIT(be_dumped_while_signals_are_blocked(true), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(be_dumped_while_signals_are_blocked(false), testing::ExitedWithCode(0), "");
 }
 
 TEST(DumpOnSignalDeathTest, WrongNameIsReportedOnce) {

@@ -18,6 +18,7 @@
 #include "executor/task/event_log.hpp"
 #include "sys/signals.hpp"
 #include "sys/thread.hpp"
+#include "sys/thread_probe.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -45,14 +46,16 @@ result<void> start(int number) noexcept {
     if (auto counted = sys::count_signal(number); !counted) return counted;
     const auto bell = sys::open_bell(number);
     if (!bell) return std::unexpected(bell.error());
-    auto thread = sys::start_thread("eddy-dump", 0, [&rings = **bell]() noexcept {
+    const auto wait_and_print = [&rings = **bell, number]() noexcept {
         const endless_wait::observer_thread here;
-        for (;;) {
-            sys::wait_for_ring(rings);
+        sys::unblock_signal(number);
+        while (sys::wait_for_ring(rings)) {
             print_tasks();
             write_recorded_file();
         }
-    });
+    };
+    result<sys::thread> thread;
+    sys::without_signals([&]() noexcept { thread = sys::start_thread("eddy-dump", 0, wait_and_print); });
     if (thread) {
         thread->detach();  // it ends with the process
         return {};

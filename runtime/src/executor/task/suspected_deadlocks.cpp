@@ -17,6 +17,7 @@
 #include "executor/task/own_tasks.hpp"
 #include "inspect/tree_output.hpp"
 #include "sys/thread.hpp"
+#include "sys/thread_probe.hpp"
 
 namespace eddy {
 namespace detail {
@@ -125,7 +126,9 @@ result<void> report_suspected_deadlocks(suspicion of) noexcept {
     detail::longer_than.store(of.longer_than.count(), std::memory_order_relaxed);
     detail::at_least.store(std::max<std::size_t>(of.at_least, 1), std::memory_order_relaxed);
     if (detail::is_started.exchange(true, std::memory_order_relaxed)) return ok();
-    auto thread = sys::start_thread("eddy-suspect", 0, [] noexcept { detail::look_for_ever(); });
+    result<sys::thread> thread;
+    sys::without_signals(
+        [&]() noexcept { thread = sys::start_thread("eddy-suspect", 0, [] noexcept { detail::look_for_ever(); }); });
     if (thread) {
         thread->detach();  // it ends with the process
         return ok();

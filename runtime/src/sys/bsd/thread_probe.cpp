@@ -9,6 +9,6 @@ std::size_t ready_threads(std::span<ready_thread>) noexcept { return 0; }
 bool is_debugged() noexcept { return false; }
 thread_snapshot interrupt_thread(int) noexcept { return {}; }
 bool is_probe_signal(int) noexcept { return false; }
-void without_signals(void (*start)()) noexcept { start(); }
+void call_without_signals(void (*start)(void*) noexcept, void* argument) noexcept { start(argument); }
 
 }  // namespace eddy::sys

@@ -223,12 +223,12 @@ bool is_probe_signal(int number) noexcept {
            now.sa_sigaction == &handle_probe;
 }
 
-void without_signals(void (*start)()) noexcept {
+void call_without_signals(void (*start)(void*) noexcept, void* argument) noexcept {
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    start();
+    start(argument);
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

@@ -162,14 +162,18 @@ void silence(const signal_bell& bell) noexcept {
     }
 }
 
-void wait_for_ring(const signal_bell& bell) noexcept {
+bool wait_for_ring(const signal_bell& bell) noexcept {
     WSAPOLLFD rung{};
     rung.fd = to_socket(descriptor_of(bell));
     rung.events = POLLRDNORM;
     while (::WSAPoll(&rung, 1, -1) < 1) {
     }
+    if ((rung.revents & POLLRDNORM) == 0) return false;
     silence(bell);
+    return true;
 }
+
+void unblock_signal(int) noexcept {}  // a console event has a thread of its own
 
 void close_bell(signal_bell& bell) noexcept {
     const std::unique_ptr<signal_bell> owned(&bell);
