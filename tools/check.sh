@@ -355,7 +355,7 @@ check_package() {
     sed 's|^|#include "|; s|$|"|' <<<"$(find http/src -name '*_off.cpp')" |
         g++ -std=c++23 -fsyntax-only -Wall -Wextra -Werror "${include_flags[@]}" -Ihttp/src -Iruntime/src -I. -x c++ -
     # The library without optimization, which takes a third less time to compile; the user's program with.
-    outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 -D EDDY_UNITY_BATCH_SIZE=32 \
+    outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 -D EDDY_UNITY_BATCH_SIZE=1000 \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
     "$out/add_subdirectory/user"
     # Warnings that the parent project turns into errors do not apply to eddy's sources.
