@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "reactor/choose.hpp"
 
-#include <cstdlib>
+#include <string_view>
 
 #include <eddy/error.hpp>
 
 #include "reactor/drivers/available.hpp"
 #include "reactor/ring/locked_memory.hpp"
+#include "sys/this_process.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -54,12 +55,6 @@ result<driver_choice> choose(driver_kind kind, const asked_by& reasons, ring_ans
     return driver_choice{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed", true};
 }
 
-/// Returns the value of EDDY_DRIVER; empty if it is not set.
-std::string_view named_driver() noexcept {
-    const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
-    return named != nullptr ? named : "";
-}
-
 }  // namespace
 
 result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::string_view named,
@@ -76,11 +71,11 @@ result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::stri
 }
 
 result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept {
-    return decide_driver(wanted, named_driver(), ring_support);
+    return decide_driver(wanted, sys::environment("EDDY_DRIVER"), ring_support);
 }
 
 driver_kind readiness_driver_here() noexcept {
-    const auto named = named_driver();
+    const std::string_view named = sys::environment("EDDY_DRIVER");
     if (has_poll && named == "poll") return driver_kind::poll;
     return has_kqueue && named == "kqueue" ? driver_kind::kqueue : usual.kind;
 }
@@ -92,7 +87,7 @@ result<driver_choice> choose_after(const driver_choice& refused, const std::erro
 
 std::string with_driver_asked_for(std::string_view maker, const std::error_code& error) {
     std::string text(maker);
-    const auto named = named_driver();
+    const std::string_view named = sys::environment("EDDY_DRIVER");
     if (!named.empty()) text.append(", with EDDY_DRIVER=").append(named);
     if (named == "io_uring" && error.category() == std::generic_category()) {
         auto why = refusal_for(error).why;

@@ -43,5 +43,16 @@ void call_in_children(void (*f)()) noexcept;
 /// Calls `lock` before each fork(2) from now on, and after it `unlock` in the parent and `unlock_in_child` in the
 /// child, so that no other thread has the lock in the child. This cannot be undone.
 void hold_during_forks(void (*lock)(), void (*unlock)(), void (*unlock_in_child)()) noexcept;
+/// Same as above, for a lock of the process; `in_child` is called with the lock in the child. Returns true, for the
+/// initializer of an object of the namespace: a local static has a guard, which another thread may hold during a fork.
+template <auto& Lock, class InChild>
+bool hold_during_forks(InChild) noexcept {
+    hold_during_forks([] { Lock.lock(); }, [] { Lock.unlock(); },
+                      [] {
+                          InChild()();
+                          Lock.unlock();
+                      });
+    return true;
+}
 
 }  // namespace eddy::sys

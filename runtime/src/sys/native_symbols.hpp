@@ -14,7 +14,7 @@ class native_symbols {
 public:
     struct place {
         std::string function;       ///< demangled; empty if it is unknown
-        std::string module;         ///< the name of the file without its folders; empty if it is unknown
+        std::string module;         ///< the path of the file; empty if it is unknown
         std::uintptr_t offset = 0;  ///< in the function if that is known, else in the module, as for addr2line(1)
     };
 

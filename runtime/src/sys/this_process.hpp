@@ -37,4 +37,10 @@ namespace eddy::sys {
 #endif
 }
 
+/// Returns the value of an environment variable; "" if it is not set.
+[[nodiscard]] inline const char* environment(const char* name) noexcept {
+    const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read only
+    return value == nullptr ? "" : value;
+}
+
 }  // namespace eddy::sys

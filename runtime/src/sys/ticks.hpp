@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+
+#include "sys/steady_ns.hpp"
 
 // A clock that is read in about 10 ns: the processor's counter, where it counts at a constant rate and equally on all
 // processors.
@@ -27,7 +28,7 @@ inline const bool has_steady_counter = [] {
 inline std::uint64_t ticks() noexcept {
     if (has_steady_counter) [[likely]]
         return __builtin_ia32_rdtsc();
-    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+    return steady_ns();
 }
 
 #elif defined(__aarch64__)
@@ -40,9 +41,7 @@ inline std::uint64_t ticks() noexcept {
 
 #else
 
-inline std::uint64_t ticks() noexcept {
-    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
+inline std::uint64_t ticks() noexcept { return steady_ns(); }
 
 #endif
 

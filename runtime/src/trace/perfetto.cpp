@@ -2,7 +2,7 @@
 #include "trace/perfetto.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <charconv>
 #include <utility>
 
 namespace eddy::trace {
@@ -236,13 +236,10 @@ void perfetto_writer::add_event(message& made) {
 std::string_view perfetto_writer::name_of(std::uint64_t task) {
     const auto found = std::ranges::lower_bound(about_.labels, task, {}, &task_label::task);
     if (found != about_.labels.end() && found->task == task) return found->text;
-    // "task 17", without a function that may allocate
-    std::size_t at = unnamed_.size();
-    do unnamed_[--at] = static_cast<char>('0' + task % 10);
-    while ((task /= 10) != 0);
-    at -= 5;
-    std::memcpy(unnamed_.data() + at, "task ", 5);
-    return std::string_view(unnamed_.data() + at, unnamed_.size() - at);
+    // Without a function that may allocate.
+    constexpr std::string_view kind = "task ";
+    char* const end = std::ranges::copy(kind, unnamed_.data()).out;
+    return {unnamed_.data(), std::to_chars(end, unnamed_.data() + unnamed_.size(), task).ptr};
 }
 
 }  // namespace eddy::trace

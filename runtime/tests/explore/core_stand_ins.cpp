@@ -63,7 +63,7 @@ void pass_on_leaks(const leak_handler&, const std::string&) noexcept {}
 endless_wait::limit endless_wait::begin(std::uint64_t) noexcept { std::abort(); }
 void endless_wait::leave() noexcept { std::abort(); }
 // Nothing is recorded.
-event_log::event_log(const char*, std::uint64_t, std::uint64_t) noexcept : track_(nullptr) {}
+event_log::event_log(const std::string&) noexcept : track_(nullptr) {}
 event_log::~event_log() = default;
 void event_log::note(trace::event_kind, std::uint64_t, std::uint64_t) noexcept { std::abort(); }
 void event_log::note_spawn(const spawned_task&) noexcept { std::abort(); }

@@ -69,7 +69,7 @@ core_shared::core_shared(settings&& chosen)
       owner_(this_thread_mark()),
       // relaxed: the numbers must only be distinct.
       id_(next_core_id.fetch_add(1, std::memory_order_relaxed)),
-      histograms_(settings_.observes != nullptr ? std::make_unique<histograms>() : nullptr),
+      durations_(settings_.observes != nullptr ? std::make_unique<poll_durations>() : nullptr),
       stalls_({settings_.stalls.limit, settings_.stalls.on_stall, 2 * id_ + 1}, &counters_.polls) {
     stalls_.watch_this_thread();
     forget_wakers_in_children();
@@ -89,21 +89,6 @@ void core_shared::release() noexcept {
     // A thread that has notified a task may not have called schedule() yet.
     await_wakers_outside();
     delete this;
-}
-
-core_metrics core_shared::metrics() const noexcept {
-    const stall_counters stalls = stalls_.counters();
-    const histograms none;
-    const histograms& durations = histograms_ != nullptr ? *histograms_ : none;
-    return {live_.size(),
-            counters_.polls,
-            counters_.turns,
-            io() != nullptr ? io()->metrics() : io_metrics(),
-            counters_.forced_yields,
-            durations.poll_times,
-            durations.schedule_latencies,
-            stalls.stalls,
-            stalls.times};
 }
 
 void core_shared::run_until(spawned_task& main, const bool& done, std::source_location where) try {

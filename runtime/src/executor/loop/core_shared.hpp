@@ -131,7 +131,7 @@ public:
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] sleeping_place& place() const noexcept { return *place_; }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
-    [[nodiscard]] core_metrics metrics() const noexcept;
+    [[nodiscard]] core_metrics metrics() const noexcept { return metrics_of(counters_, live_.size()); }
     [[nodiscard]] const observer* observed_by() const noexcept override { return settings_.observes.get(); }
     /// Thread safety: any thread. The counters are plain memory, which only the loop's thread changes. They are read as
     /// by a reader of another program's memory.
@@ -151,10 +151,6 @@ private:
         std::uint64_t forced_yields = 0;
         bool is_closed = false;
     };
-    struct histograms {
-        duration_histogram poll_times;
-        duration_histogram schedule_latencies;
-    };
 
     ~core_shared();
 
@@ -167,6 +163,7 @@ private:
     void run_to_end(std::optional<std::chrono::steady_clock::time_point> deadline);
     [[nodiscard]] bool call_before_park() noexcept;
     void call_after_unpark() noexcept;
+    [[nodiscard]] core_metrics metrics_of(const counters& counted, std::size_t alive) const noexcept;
 
     // core_tasks.cpp
     [[nodiscard]] bool send(spawned_task& task) noexcept;
@@ -214,14 +211,14 @@ private:
     static constexpr std::uint8_t are_noted = 2;
     std::uint8_t woken_ = 0;
     bool is_observed_ = false;  // hooks, a histogram or the log want to know what the loop does; updated now and then
-    event_log log_{"loop", id_};
+    event_log log_{"loop " + std::to_string(id_)};
     live_list live_;
     bool is_ending_ = false;                // cancel_all() was called
     std::optional<random_numbers> random_;  // exchanged with random_here while the loop runs; empty without a seed
     std::chrono::steady_clock::time_point last_look_{};
     counters counters_;
-    std::uint64_t forced_yield_in_ = 0;             // the number of the last poll that has used up its budget
-    const std::unique_ptr<histograms> histograms_;  // null if there is no observer
+    std::uint64_t forced_yield_in_ = 0;                // the number of the last poll that has used up its budget
+    const std::unique_ptr<poll_durations> durations_;  // null if there is no observer
     endless_wait endless_wait_{*this};
     stall_watch stalls_;
     std::optional<endless_wait::reports> deadlocks_;

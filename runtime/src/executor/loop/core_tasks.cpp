@@ -157,7 +157,9 @@ public:
 
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
         log_.note(trace::event_kind::poll_begin, number_in_log(task));
-        const poll_end ended = poll_measured(task);
+        const poll_end ended = observer::measured(
+            owner().observed_by(), task, owner().durations_.get(), [&] { return polls_.poll(task); },
+            [] { return true; });
         log_.note(trace::event_kind::poll_end, number_in_log(task), ended == poll_end::has_ended ? 1 : 0);
         return ended;
     }
@@ -169,21 +171,6 @@ public:
     [[nodiscard]] core_shared& owner() noexcept { return polls_.owner(); }
 
 private:
-    poll_end poll_measured(spawned_task& task) noexcept {
-        const observer* const by = owner().settings_.observes.get();
-        if (by == nullptr || !by->measures()) return polls_.poll(task);
-        histograms& durations = *owner().histograms_;
-        measured_poll measured(*by, task);
-        if (measured.latency()) add(durations.schedule_latencies, *measured.latency());
-        const poll_end ended = polls_.poll(task);
-        const auto taken = measured.end();
-        if (by->counts_poll_times) add(durations.poll_times, taken);
-        return ended;
-    }
-    static void add(duration_histogram& to, std::chrono::nanoseconds one) noexcept {
-        to.add(duration_histogram::bucket_of(one), 1, one);
-    }
-
     poller& polls_;
     event_log& log_;
 };

@@ -18,6 +18,7 @@
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/choose.hpp"
+#include "sys/this_process.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -38,8 +39,7 @@ atomic<std::uint64_t> next_pool_id{1};
 result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
     if (!chosen) {
         chosen = std::min(sys::processor_count(), most_workers);
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
-        if (const char* const named = std::getenv("EDDY_WORKER_THREADS"); named != nullptr && *named != '\0') {
+        if (const char* const named = sys::environment("EDDY_WORKER_THREADS"); *named != '\0') {
             char* end = nullptr;
             const unsigned long count = std::strtoul(named, &end, 10);
             if (*end != '\0' || count == 0 || count > most_workers) {

@@ -39,7 +39,7 @@ worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::ui
       place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
       statistics_(owner.observed_by() != nullptr),
-      log_("worker", index, owner.id()),
+      log_("worker " + std::to_string(index) + " of runtime " + std::to_string(owner.id())),
       polls_to_look_(owner.event_interval()),
       polls_to_injected_(owner.global_interval()),
       random_(seed + index),
@@ -145,7 +145,7 @@ void worker::schedule(spawned_task& task) noexcept {
 
 void worker::push_back(spawned_task& task) noexcept {
     if (!queue_.push(&task)) {
-        worker_counters::add(counters().overflows, 1);
+        add_to(counters().overflows, 1);
         pool_.inject(task);
         return;
     }
@@ -264,12 +264,12 @@ spawned_task* worker::steal() noexcept {
         worker& victim = pool_.at((start + i) % count);
         if (&victim == this) continue;
         if (spawned_task* const task = steal_child(victim)) {
-            worker_counters::add(counters().steals, 1);
+            add_to(counters().steals, 1);
             note_steal(*task, victim);
             return task;
         }
         if (spawned_task* const task = victim.queue_.steal_into(queue_)) {
-            worker_counters::add(counters().steals, 1 + queue_.size());
+            add_to(counters().steals, 1 + queue_.size());
             note_steal(*task, victim);
             return task;
         }
@@ -303,7 +303,7 @@ void worker::stop_searching() noexcept {
 
 // Forced inlining: see run_task.hpp.
 [[gnu::always_inline]] inline poll_end worker::poll(spawned_task& task) noexcept {
-    worker_counters::add(counters().polls, 1);
+    add_to(counters().polls, 1);
     // SAFETY: the worker holds a reference to the task during the poll, so the borrowed waker needs none.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get(), lifo_streak_ > 1 ? budget_left_ : context::default_budget);
@@ -324,7 +324,9 @@ public:
         const task_id id = task.id;
         if (hooks != nullptr && hooks->before_task_poll) hooks->before_task_poll(id);
         worker_.log_.note(trace::event_kind::poll_begin, id);
-        const poll_end ended = poll_measured(task);
+        const poll_end ended = observer::measured(
+            worker_.pool_.observed_by(), task, worker_.statistics_.durations(), [&] { return worker_.poll(task); },
+            [&] { return is_here(); });
         if (is_here()) worker_.log_.note(trace::event_kind::poll_end, id, ended == poll_end::has_ended ? 1 : 0);
         if (hooks != nullptr && hooks->after_task_poll) hooks->after_task_poll(id);
         return ended;
@@ -340,18 +342,6 @@ private:
     /// Returns whether this thread still runs the worker. If not, another thread writes its statistics and its log, and
     /// most of the time of the poll was blocking work.
     [[nodiscard]] bool is_here() const noexcept { return this_thread.worker == &worker_; }
-
-    poll_end poll_measured(spawned_task& task) noexcept {
-        const observer* const by = worker_.pool_.observed_by();
-        if (by == nullptr || !by->measures()) return worker_.poll(task);
-        auto& durations = *worker_.statistics_.durations();
-        measured_poll measured(*by, task);
-        if (measured.latency()) durations.schedule_latencies.add(*measured.latency());
-        const poll_end ended = worker_.poll(task);
-        const auto taken = measured.end();
-        if (by->counts_poll_times && is_here()) durations.poll_times.add(taken);
-        return ended;
-    }
 
     worker& worker_;
 };

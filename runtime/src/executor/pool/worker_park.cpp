@@ -124,7 +124,7 @@ worker::time_point worker::sleep_until_needed(time_point parked_at) noexcept {
             continue;
         }
         if (!has_work()) {
-            worker_counters::add(counters().parks, 1);
+            add_to(counters().parks, 1);
             if (log_.is_on()) log_.note(trace::event_kind::park);
             look_at_driver(time_to_sleep(),
                            watchdog_.has_role() ? max_wait(watchdog_.time_to_check(now)) : std::nullopt);

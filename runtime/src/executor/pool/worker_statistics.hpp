@@ -2,15 +2,15 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/runtime/duration_histogram.hpp>
+
+#include "executor/task/counted_durations.hpp"
+#include "sys/steady_ns.hpp"
 
 namespace eddy::detail {
 
@@ -23,30 +23,6 @@ struct worker_counters {
     atomic<std::uint64_t> overflows{0};  ///< tasks that did not fit into the run queue
     atomic<std::uint64_t> parks{0};
     atomic<std::uint64_t> forced_yields{0};  ///< polls whose coop budget was used up
-
-    static void add(atomic<std::uint64_t>& counter, std::uint64_t more) noexcept {
-        // relaxed: statistics. A load and a store instead of a read-modify-write: there is one writer.
-        counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
-    }
-};
-
-/// A histogram that one thread writes and any thread reads. Relaxed: see worker_counters.
-class counted_durations {
-public:
-    void add(std::chrono::nanoseconds one) noexcept {
-        worker_counters::add(counts_[duration_histogram::bucket_of(one)], 1);
-        worker_counters::add(sum_ns_, static_cast<std::uint64_t>(one.count()));
-    }
-    [[nodiscard]] duration_histogram read() const noexcept {
-        duration_histogram found;
-        for (std::size_t i = 0; i < counts_.size(); ++i) found.add(i, counts_[i].load(std::memory_order_relaxed));
-        found.add(0, 0, std::chrono::nanoseconds(sum_ns_.load(std::memory_order_relaxed)));
-        return found;
-    }
-
-private:
-    std::array<atomic<std::uint64_t>, duration_histogram::buckets> counts_{};
-    atomic<std::uint64_t> sum_ns_{0};
 };
 
 /// What a worker measures: its counters, how long polls take and are waited for, and how long it is busy.
@@ -55,25 +31,21 @@ class worker_statistics {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    /// What the histograms are for is in the observer of the pool.
+    /// `is_observed`: the pool has an observer, which may measure polls.
     explicit worker_statistics(bool is_observed)
-        : histograms_(is_observed ? std::make_unique<histograms>() : nullptr) {}
+        : durations_(is_observed ? std::make_unique<poll_durations>() : nullptr) {}
 
     [[nodiscard]] const worker_counters& counters() const noexcept { return counters_; }
     [[nodiscard]] worker_counters& counters() noexcept { return counters_; }
 
-    struct histograms {
-        counted_durations poll_times;
-        counted_durations schedule_latencies;
-    };
     /// Returns null if the pool has no observer.
-    [[nodiscard]] histograms* durations() const noexcept { return histograms_.get(); }
+    [[nodiscard]] poll_durations* durations() const noexcept { return durations_.get(); }
 
     /// Records that the coop budget of the present poll is used up.
     void note_forced_yield() noexcept {
         // relaxed: written by this thread.
         const std::uint64_t poll = counters_.polls.load(std::memory_order_relaxed);
-        if (std::exchange(forced_yield_in_, poll) != poll) worker_counters::add(counters_.forced_yields, 1);
+        if (std::exchange(forced_yield_in_, poll) != poll) add_to(counters_.forced_yields, 1);
     }
 
     /// The worker begins to run tasks.
@@ -113,14 +85,13 @@ private:
             // acquire: the clock is read after the word. It belongs to the period of the word if the word is the same
             // afterwards; two periods have different words.
             const std::int64_t word = busy_word_.load(std::memory_order_acquire);
-            const auto now = std::chrono::steady_clock::now().time_since_epoch();
-            if (busy_word_.load(std::memory_order_acquire) == word)
-                return (word >> 1) + (word % 2 != 0 ? std::chrono::nanoseconds(now).count() : 0);
+            const auto now = static_cast<std::int64_t>(sys::steady_ns());
+            if (busy_word_.load(std::memory_order_acquire) == word) return (word >> 1) + (word % 2 != 0 ? now : 0);
         }
     }
 
     worker_counters counters_;
-    const std::unique_ptr<histograms> histograms_;
+    const std::unique_ptr<poll_durations> durations_;
     std::uint64_t forced_yield_in_ = 0;  // the number of the last poll that has used up its budget
     bool is_running_ = false;
     time_point woke_at_{};

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -17,6 +16,7 @@
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/event_log.hpp"
 #include "sys/signals.hpp"
+#include "sys/this_process.hpp"
 #include "sys/thread.hpp"
 #include "sys/thread_probe.hpp"
 
@@ -70,8 +70,8 @@ void start_dumps_on_signal() noexcept {
     static constinit std::atomic<bool> is_started{false};
     // relaxed, both: nothing else depends on it. No local static, whose guard another thread may hold during a fork.
     if (is_started.load(std::memory_order_relaxed) || is_started.exchange(true, std::memory_order_relaxed)) return;
-    const char* const chosen = std::getenv("EDDY_DUMP");  // NOLINT(concurrency-mt-unsafe): read only
-    if (chosen == nullptr || *chosen == '\0') return;
+    const char* const chosen = sys::environment("EDDY_DUMP");
+    if (*chosen == '\0') return;
     const auto number = signal_of(chosen);
     if (!number) {
         std::fprintf(stderr, "eddy: EDDY_DUMP=%s is no signal: write SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP, or a number\n",

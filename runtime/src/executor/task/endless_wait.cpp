@@ -36,15 +36,10 @@ constinit bool has_reported = false;
 using list_guard = std::lock_guard<sys::static_mutex<std::mutex>>;
 
 /// A forked child has none of the threads in the list, and its own thread is in no list.
-[[maybe_unused]] const bool sleepers_held_during_forks = [] {
-    sys::hold_during_forks([] { list_lock.lock(); }, [] { list_lock.unlock(); },
-                           [] {
-                               sleepers = nullptr;
-                               sleeper_count = observer_count = 0;
-                               list_lock.unlock();
-                           });
-    return true;
-}();
+[[maybe_unused]] const bool sleepers_held_during_forks = sys::hold_during_forks<list_lock>([] {
+    sleepers = nullptr;
+    sleeper_count = observer_count = 0;
+});
 
 void print(const std::string& places) noexcept {
     try {

@@ -5,9 +5,8 @@
 #include <array>
 #include <atomic>
 #include <bit>
-#include <chrono>
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -21,29 +20,30 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/call_site.hpp>
 #include <eddy/runtime/recording.hpp>
 
 #include "executor/task/own_tasks.hpp"
+#include "executor/task/readable_name.hpp"
 #include "inspect/debug_table.hpp"
 #include "sys/crash.hpp"
 #include "sys/fork.hpp"
 #include "sys/output_file.hpp"
 #include "sys/own_memory.hpp"
 #include "sys/static_mutex.hpp"
+#include "sys/steady_ns.hpp"
 #include "sys/this_process.hpp"
 #include "sys/ticks.hpp"
 #include "trace/event_ring.hpp"
 #include "trace/perfetto.hpp"
 
-namespace eddy::trace {
+namespace eddy::sys {
 
 extern "C" {
 EDDY_PROBE_SEMAPHORE
 }
 
-}  // namespace eddy::trace
+}  // namespace eddy::sys
 
 namespace eddy::detail {
 
@@ -80,26 +80,17 @@ struct recorder {
     std::size_t users = 0;  // executors that record
     std::uint64_t leaves = 0;
     bool is_unwritten = false;       // the last executor has ended, and its file was left to the end of the process
-    std::uint64_t may_write_at = 0;  // when the end of an executor may write the file again: now_ns()
-    std::atomic<recorded_track*> elsewhere{nullptr};  // of threads that are no workers
+    std::uint64_t may_write_at = 0;  // when the end of an executor may write the file again: sys::steady_ns()
 };
 constinit recorder recording;
-constinit std::atomic_flag elsewhere_lock;  // of the writers of `elsewhere`
 
-[[maybe_unused]] const bool recorder_held_during_forks = [] {
-    sys::hold_during_forks([] { recorder_lock.lock(); }, [] { recorder_lock.unlock(); },
-                           [] { recorder_lock.unlock(); });
-    return true;
-}();
+/// The track of threads that are no workers. Its lock is taken before that of the recorder.
+constinit sys::static_mutex<std::mutex> elsewhere_lock;
+constinit recorded_track* elsewhere = nullptr;
 
-std::uint64_t now_ns() noexcept {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    return static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());
-}
+[[maybe_unused]] const bool recorder_held_during_forks = sys::hold_during_forks<recorder_lock>([] {});
 
 // ---- Writing ----
-
-std::string_view base_name(std::string_view path) noexcept { return path.substr(path.find_last_of("/\\") + 1); }
 
 /// Copies the name of a file without its folders. Returns how many bytes it has; 0 if it cannot be read.
 std::size_t copy_base_name(std::uint64_t path, std::span<char> into) noexcept {
@@ -134,13 +125,7 @@ std::string_view text_of_place(std::uint64_t place, std::span<char> into) noexce
     std::size_t size = record ? copy_base_name(record->file, into.first(into.size() - 12)) : 0;
     if (size == 0) return {};
     into[size++] = ':';
-    std::array<char, 10> digits;
-    std::size_t count = 0;
-    std::uint32_t line = record->line;
-    do digits[count++] = static_cast<char>('0' + line % 10);
-    while ((line /= 10) != 0);
-    while (count != 0) into[size++] = digits[--count];
-    return {into.data(), size};
+    return {into.data(), std::to_chars(into.data() + size, into.data() + into.size(), record->line).ptr};
 }
 
 /// Writes tracks into a file. It has what is too large for the stack of a signal handler.
@@ -176,7 +161,7 @@ void for_each_track(Each each) {
 result<void> tracks_file::write_all(std::span<const trace::task_label> labels) noexcept {
     trace::time_scale scale = recording.began;
     const std::uint64_t ticks = sys::ticks() - scale.ticks;
-    const std::uint64_t now = now_ns();
+    const std::uint64_t now = sys::steady_ns();
     if (ticks != 0) scale.ns_per_tick = static_cast<double>(now - scale.ns) / static_cast<double>(ticks);
     const trace::file_facts about{sys::process_id(), sys::program_name(), scale, labels, &text_of_place};
     trace::perfetto_writer writer(about, *this);
@@ -275,11 +260,11 @@ void write_at_exit() noexcept {
 /// tenth of its time: the other files are left to the end of the process.
 /// Preconditions: recorder_lock is held.
 void write_after_last_executor() noexcept {
-    const std::uint64_t begin = now_ns();
+    const std::uint64_t begin = sys::steady_ns();
     recording.is_unwritten = begin < recording.may_write_at;
     if (recording.is_unwritten) return;
     write_own_file("");
-    const std::uint64_t end = now_ns();
+    const std::uint64_t end = sys::steady_ns();
     recording.may_write_at = end + 10 * (end - begin);
 }
 
@@ -287,7 +272,7 @@ void write_after_last_executor() noexcept {
 void start(std::string_view file, std::size_t events) noexcept {
     recording.capacity = std::bit_ceil(std::max<std::size_t>(events, 16));
     recording.file = with_process(file);
-    if (recording.began.ns == 0) recording.began = {sys::ticks(), now_ns(), 1};
+    if (recording.began.ns == 0) recording.began = {sys::ticks(), sys::steady_ns(), 1};
     // relaxed: under the lock. Without it, only as a hint.
     const bool was_started = recording.is_started.exchange(true, std::memory_order_relaxed);
     if (recording.file[0] == '\0') return;
@@ -304,17 +289,28 @@ void start(std::string_view file, std::size_t events) noexcept {
 void start_by_environment() noexcept {
     static constinit bool is_done = false;
     if (std::exchange(is_done, true)) return;
-    const char* const chosen = std::getenv("EDDY_TRACE");  // NOLINT(concurrency-mt-unsafe): read only
-    if (chosen == nullptr || *chosen == '\0' || recording.capacity != 0) return;
-    if (sys::has_more_rights_than_its_user()) return;
+    const char* const chosen = sys::environment("EDDY_TRACE");
+    if (*chosen == '\0' || recording.capacity != 0 || sys::has_more_rights_than_its_user()) return;
     start(chosen, recording_options().events);
 }
 
 // ---- Tracks ----
 
+/// Returns a new track; null without memory.
+/// Preconditions: recorder_lock is held.
+recorded_track* add_track() noexcept try {
+    auto* const made = new recorded_track(recording.capacity);
+    made->next = recording.tracks.load(std::memory_order_relaxed);  // relaxed: changed under the lock
+    // release: pairs with the acquire in for_each_track().
+    recording.tracks.store(made, std::memory_order_release);
+    return made;
+} catch (const std::bad_alloc&) {
+    return nullptr;
+}
+
 /// Returns the track that was left first, if there are many, else a new one; null without memory.
 /// Preconditions: recorder_lock is held.
-recorded_track* take_track() noexcept {
+recorded_track* take_track(std::string_view name) noexcept {
     std::size_t left = 0;
     recorded_track* oldest = nullptr;
     for_each_track([&](recorded_track& one) {
@@ -322,37 +318,21 @@ recorded_track* take_track() noexcept {
         ++left;
         if (oldest == nullptr || one.left_at < oldest->left_at) oldest = &one;
     });
-    if (left >= most_left_tracks) return oldest;
-    try {
-        auto* const made = new recorded_track(recording.capacity);
-        made->next = recording.tracks.load(std::memory_order_relaxed);  // relaxed: changed under the lock
-        // release: pairs with the acquire in for_each_track().
-        recording.tracks.store(made, std::memory_order_release);
-        return made;
-    } catch (const std::bad_alloc&) {
-        return nullptr;
-    }
+    recorded_track* const taken = left >= most_left_tracks ? oldest : add_track();
+    if (taken == nullptr) return nullptr;
+    taken->left_at = 0;
+    taken->name = {};
+    name.copy(taken->name.data(), taken->name.size() - 1);
+    return taken;
 }
 
-recorded_track* join_recording(const char* kind, std::uint64_t number = 0, std::uint64_t runtime = 0) noexcept {
+/// Returns the track of an executor that is made; null if nothing is recorded.
+recorded_track* join_recording(const std::string& name) noexcept {
     const std::lock_guard guard(recorder_lock);
     start_by_environment();
     if (recording.capacity == 0) return nullptr;
-    recorded_track* const track = take_track();
-    if (track == nullptr) return nullptr;
-    ++recording.users;
-    track->left_at = 0;
-    const auto write = [&](const char* format, auto... numbers) {
-        static_cast<void>(std::snprintf(track->name.data(), track->name.size(), format, kind, numbers...));
-    };
-    using number_type = unsigned long long;
-    if (runtime != 0) {
-        write("%s %llu of runtime %llu", static_cast<number_type>(number), static_cast<number_type>(runtime));
-    } else if (number != 0) {
-        write("%s %llu", static_cast<number_type>(number));
-    } else {
-        write("%s");
-    }
+    recorded_track* const track = take_track(name);
+    if (track != nullptr) ++recording.users;
     return track;
 }
 
@@ -399,23 +379,17 @@ template <class Add>
 void add_elsewhere(Add add) noexcept {
     // relaxed: only a hint.
     if (!recording.is_started.load(std::memory_order_relaxed) || sys::is_forked_child()) return;
-    // acquire: pairs with the release below, and with that in join_recording() for a new track.
-    while (elsewhere_lock.test_and_set(std::memory_order_acquire)) yield_thread();
-    if (recording.elsewhere.load(std::memory_order_relaxed) == nullptr) {
-        recording.elsewhere.store(join_recording("other threads"), std::memory_order_relaxed);
-        if (recording.elsewhere.load(std::memory_order_relaxed) != nullptr) {
-            const std::lock_guard guard(recorder_lock);
-            --recording.users;  // it is used by no executor
-        }
+    const std::lock_guard guard(elsewhere_lock);
+    if (elsewhere == nullptr) {
+        const std::lock_guard recorder_guard(recorder_lock);
+        elsewhere = take_track("other threads");
     }
-    if (auto* const track = recording.elsewhere.load(std::memory_order_relaxed)) add(track->ring);
-    elsewhere_lock.clear(std::memory_order_release);
+    if (elsewhere != nullptr) add(elsewhere->ring);
 }
 
 }  // namespace
 
-event_log::event_log(const char* kind, std::uint64_t number, std::uint64_t runtime) noexcept
-    : track_(join_recording(kind, number, runtime)) {}
+event_log::event_log(const std::string& name) noexcept : track_(join_recording(name)) {}
 
 event_log::~event_log() {
     if (track_ == nullptr || sys::is_forked_child()) return;
@@ -426,29 +400,29 @@ event_log::~event_log() {
 
 void event_log::note(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
     if (track_ != nullptr) write_event(track_->ring, kind, task, detail);
-    if (trace::are_probes_used()) [[unlikely]]
+    if (sys::are_probes_used()) [[unlikely]]
         fire_probe(kind, task, detail);
 }
 
 void event_log::note_spawn(const spawned_task& task) noexcept {
     if (track_ != nullptr) record_spawn(track_->ring, task);
-    if (trace::are_probes_used()) [[unlikely]]
+    if (sys::are_probes_used()) [[unlikely]]
         fire_spawn_probe(task);
 }
 
 bool is_noted_elsewhere() noexcept {
     // relaxed: only a hint.
-    return recording.is_started.load(std::memory_order_relaxed) || trace::are_probes_used();
+    return recording.is_started.load(std::memory_order_relaxed) || sys::are_probes_used();
 }
 
 void note_elsewhere(event_kind kind, std::uint64_t task, std::uint64_t detail) noexcept {
     add_elsewhere([&](trace::event_ring& ring) { write_event(ring, kind, task, detail); });
-    if (trace::are_probes_used()) fire_probe(kind, task, detail);
+    if (sys::are_probes_used()) fire_probe(kind, task, detail);
 }
 
 void note_spawn_elsewhere(const spawned_task& task) noexcept {
     add_elsewhere([&](trace::event_ring& ring) { record_spawn(ring, task); });
-    if (trace::are_probes_used()) fire_spawn_probe(task);
+    if (sys::are_probes_used()) fire_spawn_probe(task);
 }
 
 void note_stall(std::uint64_t task, std::uint64_t ms) noexcept {

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
 
-#include "trace/probes.hpp"
+#include "sys/probes.hpp"
 #include "trace/trace_event.hpp"
 
 namespace eddy::detail {
@@ -29,14 +30,14 @@ inline constexpr std::uint64_t unnumbered = std::uint64_t{1} << 47;
 /// Thread safety: one thread at a time; a worker passes its log on with itself.
 class event_log : immovable {
 public:
-    /// Joins the recording, if there is one. `kind` and the numbers are its name: "worker 0 of runtime 1".
-    event_log(const char* kind, std::uint64_t number, std::uint64_t runtime = 0) noexcept;
+    /// Joins the recording, if there is one, as "worker 0 of runtime 1", for example.
+    explicit event_log(const std::string& name) noexcept;
     /// Leaves the recording, which keeps the events. The last one that leaves writes the recording's file.
     ~event_log();
 
     /// Returns whether events are noted at present.
     /// Cost: two loads.
-    [[nodiscard]] bool is_on() const noexcept { return track_ != nullptr || trace::are_probes_used(); }
+    [[nodiscard]] bool is_on() const noexcept { return track_ != nullptr || sys::are_probes_used(); }
 
     /// Notes an event, see trace_event.hpp.
     /// Cost: about 18 ns.

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <string_view>
 #include <unordered_set>
@@ -12,6 +11,7 @@
 #include "executor/task/hook.hpp"
 #include "executor/task/own_tasks.hpp"
 #include "sys/socket_text.hpp"
+#include "sys/this_process.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -70,8 +70,7 @@ void print_leaks(std::string_view report) {
 }
 
 leak_handler leak_handler_by_environment() {
-    const char* const chosen = std::getenv("EDDY_LEAKS");  // NOLINT(concurrency-mt-unsafe): read only
-    const std::string_view value = chosen == nullptr ? "" : chosen;
+    const std::string_view value = sys::environment("EDDY_LEAKS");
     return value.empty() || value == "0" ? nullptr : leak_handler(&print_leaks);
 }
 

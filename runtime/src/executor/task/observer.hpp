@@ -9,6 +9,7 @@
 #include <eddy/runtime/runtime_hooks.hpp>
 
 #include "executor/task/counted_allocations.hpp"
+#include "executor/task/counted_durations.hpp"
 #include "executor/task/hook.hpp"
 #include "executor/task/task_accounts.hpp"
 
@@ -32,38 +33,28 @@ struct observer {
         return made;
     }
 
-    /// Returns whether polls are measured.
-    [[nodiscard]] bool measures() const noexcept { return counts_poll_times || accounts != nullptr; }
-
     void note_woken(const spawned_task& task) const noexcept {
         if (accounts != nullptr) accounts->note_woken(task);
     }
-};
 
-/// Measures one poll.
-/// Preconditions: the task exists until end().
-class measured_poll : immovable {
-public:
-    measured_poll(const observer& by, const spawned_task& task) noexcept : by_(by), task_(task) {
-        if (by.accounts == nullptr) return;
-        latency_ = by.accounts->begin_poll(task, began_);
-        allocations_.emplace();
-    }
-    /// Ends the measurement, and returns how long the poll took.
-    std::chrono::nanoseconds end() noexcept {
+    /// Returns poll(), which polls `task`, and measures it if the builder wants that. `is_here` is called after the
+    /// poll, and returns whether this thread may write `into`. `by` may be null, and then `into`, too.
+    template <class Poll, class IsHere>
+    [[nodiscard]] static auto measured(const observer* by, const spawned_task& task, poll_durations* into, Poll poll,
+                                       IsHere is_here) noexcept {
+        if (by == nullptr || (!by->counts_poll_times && by->accounts == nullptr)) return poll();
+        const auto began = std::chrono::steady_clock::now();
+        std::optional<counted_allocations> allocations;
+        if (by->accounts != nullptr) {
+            if (const auto latency = by->accounts->begin_poll(task, began)) into->schedule_latencies.add(*latency);
+            allocations.emplace();
+        }
+        const auto ended = poll();
         const auto now = std::chrono::steady_clock::now();
-        if (by_.accounts != nullptr) by_.accounts->end_poll(task_, now, now - began_, allocations_->count());
-        return now - began_;
+        if (by->accounts != nullptr) by->accounts->end_poll(task, now, now - began, allocations->count());
+        if (by->counts_poll_times && is_here()) into->poll_times.add(now - began);
+        return ended;
     }
-    /// Returns how long the task has waited for the poll, if that is known.
-    [[nodiscard]] const std::optional<std::chrono::nanoseconds>& latency() const noexcept { return latency_; }
-
-private:
-    const observer& by_;
-    const spawned_task& task_;
-    const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-    std::optional<std::chrono::nanoseconds> latency_;
-    std::optional<counted_allocations> allocations_;
 };
 
 }  // namespace eddy::detail

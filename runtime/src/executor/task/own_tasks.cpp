@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "executor/task/own_tasks.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <source_location>
 #include <string>
@@ -11,6 +10,7 @@
 #include "executor/task/registry.hpp"
 #include "inspect/walker.hpp"
 #include "sys/socket_text.hpp"
+#include "sys/steady_ns.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -32,10 +32,7 @@ std::expected<inspect::task_tree, std::string> read_own_tasks() {
 }
 
 inspect::output_options own_output_options() {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    return {.now = static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()),
-            .about = &sys::socket_text,
-            .about_lock = &about_lock};
+    return {.now = sys::steady_ns(), .about = &sys::socket_text, .about_lock = &about_lock};
 }
 
 }  // namespace eddy::detail

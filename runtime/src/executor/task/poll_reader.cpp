@@ -8,6 +8,7 @@
 
 #include <eddy/detail/virtual_stack.hpp>
 
+#include "executor/task/registry.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/spawned_task.hpp"
 
@@ -26,15 +27,7 @@ const std::byte* at(std::uintptr_t address) noexcept {
 }
 
 EDDY_BEGIN_OFFSETS
-struct read_offsets {
-    static constexpr std::size_t task_id = EDDY_OFFSET(spawned_task, id);
-    static constexpr std::size_t task_spawned_at = EDDY_OFFSET(spawned_task, spawned_at);
-    static constexpr std::size_t task_root = sizeof(spawned_task) + sizeof(void*);  // root_word()
-    static constexpr std::size_t frame_at = EDDY_OFFSET(frame, at);
-    static constexpr std::size_t frame_outcome = EDDY_OFFSET(frame, outcome);
-    static constexpr std::size_t frame_where = EDDY_OFFSET(frame, where);
-    static constexpr std::size_t slot_fate = EDDY_OFFSET(slot_base, frame_is);
-};
+constexpr std::size_t slot_fate = EDDY_OFFSET(slot_base, frame_is);
 EDDY_END_OFFSETS
 
 /// Follows the frames from a possible one to the root. Memory is read once: the frames of a polled stack change.
@@ -47,9 +40,9 @@ public:
         int depth = 0;
         for (; frame != root_; ++depth) {
             if (depth == most_frames || frame < 4096 || frame % alignof(void*) != 0) return -1;
-            if (word(frame + read_offsets::frame_at) != root_) return -1;
-            const std::uintptr_t outcome = word(frame + read_offsets::frame_outcome);
-            const auto fate = memory_.get<slot_base::fate>(outcome + read_offsets::slot_fate);
+            if (word(frame + debug_table.frame_at) != root_) return -1;
+            const std::uintptr_t outcome = word(frame + debug_table.frame_outcome);
+            const auto fate = memory_.get<slot_base::fate>(outcome + slot_fate);
             if (fate != slot_base::fate::running) return -1;
             frame = word(outcome - sizeof(void*));  // awaiting_of()
         }
@@ -83,7 +76,7 @@ polled_now poll_reader::task_of(const runtime_context* thread) noexcept {
     for (int i = 0; i < most_tasks && next != 0; ++i) {
         const auto found = copy_own_object<mark>(at(next));
         if (!found) return {};
-        if (found->task != 0) return {found->task, word(at(found->task) + read_offsets::task_id)};
+        if (found->task != 0) return {found->task, word(at(found->task) + debug_table.task_id)};
         next = found->outer;
     }
     return {};
@@ -92,11 +85,11 @@ polled_now poll_reader::task_of(const runtime_context* thread) noexcept {
 poll_place poll_reader::place_of(std::uintptr_t task) noexcept {
     const auto site = [](const void* from) { return copy_own_object<call_site>(from).value_or(nullptr); };
     poll_place found;
-    found.spawned_at = site(at(task) + read_offsets::task_spawned_at);
-    const auto root = static_cast<std::uintptr_t>(word(at(task) + read_offsets::task_root));
+    found.spawned_at = site(at(task) + debug_table.task_spawned_at);
+    const auto root = static_cast<std::uintptr_t>(word(at(task) + debug_table.task_root));
     if (root == 0) return found;
-    found.root = site(at(root) + read_offsets::frame_where);
-    const auto position = copy_own_object<stack_position>(at(root) + read_offsets::frame_at);
+    found.root = site(at(root) + debug_table.frame_where);
+    const auto position = copy_own_object<stack_position>(at(root) + debug_table.frame_at);
     if (position && position->has_begun() && position->is_polled())
         found.last_leaf = site(context_access::call_site_in(position->polled_by()));
     return found;
@@ -113,7 +106,7 @@ std::vector<std::uintptr_t> poll_reader::stack_of(const runtime_context* thread,
 }
 
 std::uintptr_t poll_reader::innermost_frame(std::uintptr_t task, std::span<const std::uintptr_t> words) {
-    const auto root = static_cast<std::uintptr_t>(word(at(task) + read_offsets::task_root));
+    const auto root = static_cast<std::uintptr_t>(word(at(task) + debug_table.task_root));
     if (root == 0) return 0;
     std::vector<std::uintptr_t> candidates(words.begin(), words.end());
     std::ranges::sort(candidates);

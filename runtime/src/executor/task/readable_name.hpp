@@ -7,6 +7,9 @@
 
 namespace eddy::detail {
 
+/// Returns the name of a file without its folders.
+inline std::string_view base_name(std::string_view path) noexcept { return path.substr(path.find_last_of("/\\") + 1); }
+
 /// Returns the name of a coroutine without mangled names. GCC writes "void f(f(int)::_Z1fi.Frame*)" for
 /// `task<int> f(int)`: the result is "f()". For a lambda in a coroutine, this is in the middle of the name.
 inline std::string readable_name(std::string function) {

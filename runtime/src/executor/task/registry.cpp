@@ -38,16 +38,8 @@ private:
     const std::lock_guard<sys::static_mutex<std::mutex>> guard_{registry_lock};
 };
 
-/// A child process may create executors: no other thread has the lock there. Installed before main(), because the guard
-/// of a local variable could be held by another thread during a fork.
-[[maybe_unused]] const bool held_during_forks = [] {
-    sys::hold_during_forks([] { registry_lock.lock(); }, [] { registry_lock.unlock(); },
-                           [] {
-                               registry.first = nullptr;
-                               registry_lock.unlock();
-                           });
-    return true;
-}();
+/// A child process may create executors.
+[[maybe_unused]] const bool held_during_forks = sys::hold_during_forks<registry_lock>([] { registry.first = nullptr; });
 
 }  // namespace
 
@@ -120,8 +112,6 @@ static_assert(sizeof(void*) != 8 || sizeof(leaf_ops) == sizeof(inspect::leaf_rec
 #define EDDY_DEBUG_SECTION [[gnu::used]]
 #endif
 
-// Not constant: the addresses in it are relocations.
-extern constinit inspect::basic_debug_table<const void*> debug_table;
 EDDY_DEBUG_SECTION alignas(128) constinit inspect::basic_debug_table<const void*> debug_table = [] {
     auto made = debug_offsets::table();
     made.self = &debug_table;

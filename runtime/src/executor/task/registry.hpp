@@ -20,7 +20,9 @@ struct listed_ring {
     const void* removed;  // 64 bits
 };
 
-/// Returns the address of the table that readers of the program's memory look for.
+/// The table that readers of the program's memory look for. Not constant: the addresses in it are relocations.
+extern constinit inspect::basic_debug_table<const void*> debug_table;
+/// Returns its address.
 [[nodiscard]] inspect::address address_of_debug_table() noexcept;
 
 /// Shows an executor's lists of tasks to readers of the program's memory while it exists: inspect/docs/format.md.

@@ -46,8 +46,9 @@ std::string short_name(const std::string& demangled) {
 std::string native_text(const sys::native_symbols::place& of) {
     char offset[24];
     std::snprintf(offset, sizeof offset, "+0x%zx", static_cast<std::size_t>(of.offset));
-    if (of.function.empty()) return inspect::printable(of.module) + offset;
-    return short_name(of.function) + offset + " (" + inspect::printable(of.module) + ")";
+    const std::string module = inspect::printable(base_name(of.module));
+    if (of.function.empty()) return module + offset;
+    return short_name(of.function) + offset + " (" + module + ")";
 }
 
 /// Returns the functions of a thread, from the innermost to the one that the executor calls.

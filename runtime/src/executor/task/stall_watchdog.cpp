@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +20,7 @@
 #include "executor/task/stall_reporter.hpp"
 #include "sys/fork.hpp"
 #include "sys/static_mutex.hpp"
+#include "sys/this_process.hpp"
 #include "sys/thread.hpp"
 #include "sys/thread_probe.hpp"
 #include "sys/word_wait.hpp"
@@ -72,8 +72,8 @@ std::optional<nanoseconds> duration_of(std::string_view text) noexcept {
 
 /// Returns the limit of EDDY_STALL, or else that of the builder.
 nanoseconds limit_of(nanoseconds chosen) noexcept {
-    const char* const text = std::getenv("EDDY_STALL");  // NOLINT(concurrency-mt-unsafe): read only
-    if (text == nullptr || *text == '\0') return chosen;
+    const char* const text = sys::environment("EDDY_STALL");
+    if (*text == '\0') return chosen;
     if (const auto limit = duration_of(text)) return *limit;
     static constinit std::atomic<bool> is_reported{false};
     if (!is_reported.exchange(true, std::memory_order_relaxed))  // relaxed: nothing else depends on it

@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "sys/fd.hpp"
@@ -42,8 +41,6 @@ std::string demangled(const char* name) {
     const std::unique_ptr<char, freeing> text(abi::__cxa_demangle(name, nullptr, nullptr, &status));
     return text != nullptr ? text.get() : name;
 }
-
-std::string file_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 }  // namespace
 
@@ -96,9 +93,9 @@ native_symbols::place native_symbols::at(std::uintptr_t instruction) {
     auto& symbols = tables_[path];
     if (symbols == nullptr) symbols = std::make_unique<const table>(path);
     if (const auto* const one = symbols->find(in_file))
-        return {demangled(symbols->name_of(*one)), file_name(found.dli_fname), in_file - one->st_value};
-    if (found.dli_sname == nullptr) return {{}, file_name(found.dli_fname), in_file};
-    return {demangled(found.dli_sname), file_name(found.dli_fname),
+        return {demangled(symbols->name_of(*one)), found.dli_fname, in_file - one->st_value};
+    if (found.dli_sname == nullptr) return {{}, found.dli_fname, in_file};
+    return {demangled(found.dli_sname), found.dli_fname,
             instruction - reinterpret_cast<std::uintptr_t>(found.dli_saddr)};
 }
 

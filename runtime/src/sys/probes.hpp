@@ -10,7 +10,7 @@
 // All probes have one semaphore: a counter that a tracer increments while it uses a probe. The executors look at it now
 // and then, and reach the probes only if it is not 0. So the probes cost nothing while they are not used.
 
-namespace eddy::trace {
+namespace eddy::sys {
 
 #if defined(__ELF__) && defined(__linux__) && defined(__LP64__) && (defined(__x86_64__) || defined(__aarch64__))
 
@@ -57,4 +57,4 @@ inline bool are_probes_used() noexcept { return false; }
 
 #endif
 
-}  // namespace eddy::trace
+}  // namespace eddy::sys
