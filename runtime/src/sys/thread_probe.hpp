@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-// What a thread of this process does, asked from another thread. Only Linux can tell; elsewhere, this_thread_number()
+// What the threads of this process do, asked from another thread. Only Linux can tell; elsewhere, this_thread_number()
 // is 0, and the other functions know nothing.
 
 namespace eddy::sys {
@@ -36,6 +36,10 @@ struct ready_thread {
 /// Stores the threads of this process that are ready, except the calling one, and returns their number. Of very many
 /// threads, only some are looked at.
 [[nodiscard]] std::size_t ready_threads(std::span<ready_thread> into) noexcept;
+
+/// Returns how many threads the process had at one moment of the call; nothing if the system does not say it. A thread
+/// that is being started or is about to end counts.
+[[nodiscard]] std::optional<std::size_t> thread_count() noexcept;
 
 /// Returns whether a debugger is attached to this process.
 [[nodiscard]] bool is_debugged() noexcept;

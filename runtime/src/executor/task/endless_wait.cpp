@@ -14,7 +14,7 @@
 #include "sys/fork.hpp"
 #include "sys/signals.hpp"
 #include "sys/static_mutex.hpp"
-#include "sys/thread_count.hpp"
+#include "sys/thread_probe.hpp"
 
 namespace eddy::detail {
 namespace {

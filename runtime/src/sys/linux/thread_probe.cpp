@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -28,6 +29,16 @@ std::string_view read_begin(const char* path, std::array<char, Size>& into) noex
     const unique_fd file(::open(path, O_RDONLY | O_CLOEXEC));
     const ssize_t count = ::read(file.get(), into.data(), into.size());
     return {into.data(), count > 0 ? static_cast<std::size_t>(count) : 0};
+}
+
+/// Returns the number behind a title of /proc/self/status; 0 if it is unknown.
+std::size_t number_in_status(std::string_view title) noexcept {
+    std::array<char, 4096> buffer;
+    const std::string_view text = read_begin("/proc/self/status", buffer);
+    std::size_t number = 0;
+    if (const std::size_t at = text.find(title); at != std::string_view::npos)
+        std::from_chars(text.data() + at + title.size(), text.data() + text.size(), number);
+    return number;
 }
 
 // ---- The signal ----
@@ -187,13 +198,14 @@ std::size_t ready_threads(std::span<ready_thread> into) noexcept {
     return count;
 }
 
-bool is_debugged() noexcept {
-    std::array<char, 1024> buffer{};
-    const std::string_view status = read_begin("/proc/self/status", buffer);
-    constexpr std::string_view field = "\nTracerPid:\t";
-    const std::size_t at = status.find(field);
-    return at != std::string_view::npos && !status.substr(at + field.size()).starts_with("0\n");
+std::optional<std::size_t> thread_count() noexcept {
+    // The kernel writes the number while it holds a lock that the start and the end of a thread need. (The entries of
+    // the folder `task` are not of one moment.)
+    const std::size_t count = number_in_status("\nThreads:\t");
+    return count != 0 ? std::optional(count) : std::nullopt;
 }
+
+bool is_debugged() noexcept { return number_in_status("\nTracerPid:\t") != 0; }
 
 thread_snapshot interrupt_thread(int number) noexcept {
     const installed_handler handler;
