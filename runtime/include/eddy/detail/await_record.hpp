@@ -38,8 +38,6 @@
 
 namespace eddy::detail {
 
-struct frame;
-
 /// A future whose awaits are recorded. A hidden friend of the future's class, `awaited_object(future)`, returns a
 /// pointer to the object that the future refers to. If programs keep the future itself in a variable and await it
 /// there, the function returns a pointer to the future.
@@ -133,9 +131,8 @@ public:
         if (is_listed_) remove(reason::destroyed);
     }
 
-    /// Enters the record into the table, unless there is no object, for a co_await of `awaiting` at its `where`. `task`
-    /// wakes its task.
-    void begin(const awaited_ref& to, const frame& awaiting, const waker& task) noexcept;
+    /// Enters the record into the table, unless there is no object, for the co_await at `where`. `task` wakes its task.
+    void begin(const awaited_ref& to, call_site where, const waker& task) noexcept;
     /// Ends the program with a message if the await has missed a wake-up. Otherwise stores `task`.
     void poll_again(const waker& task) noexcept {
         if (is_listed_ && to_.part != nullptr) check_wakeup(task);
@@ -161,7 +158,7 @@ public:
 
 private:
     enum class reason : unsigned char { ready, destroyed };
-    void enter() noexcept;
+    void enter(const awaited_ref& to, const waker& task) noexcept;
     void link() noexcept;
     void unlink() noexcept;
     void remove(reason why) noexcept;
@@ -187,9 +184,9 @@ class await_records {
 
 public:
     /// See await_record.
-    void begin(const F& future, const frame& awaiting, const waker& task) noexcept {
+    void begin(const F& future, call_site where, const waker& task) noexcept {
         const auto to = awaited_objects_of(future);
-        for (std::size_t i = 0; i < count; ++i) records_[i].begin(to[i], awaiting, task);
+        for (std::size_t i = 0; i < count; ++i) records_[i].begin(to[i], where, task);
     }
     void end() noexcept {
         for (await_record& one : records_) one.end(!is_combinator);

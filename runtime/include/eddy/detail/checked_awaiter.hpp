@@ -67,7 +67,7 @@ public:
 
     void await_suspend(const auto& coroutine) noexcept {
         if constexpr (is_recorded)
-            records_.begin(this->awaited_future(), awaiting_here_, awaiting_here_.polled_by().waker());
+            records_.begin(this->awaited_future(), awaited_at_, awaiting_here_.polled_by().waker());
         A::await_suspend(coroutine);
     }
     decltype(auto) take() {

@@ -58,32 +58,27 @@ acquired_record& acquired_record_of(const void* object) noexcept {
 
 }  // namespace
 
-void await_record::begin(const awaited_ref& to, const frame& awaiting, const waker& task) noexcept {
+void await_record::begin(const awaited_ref& to, call_site where, const waker& task) noexcept {
     if (is_listed_) return;
-    to_ = to;
-    where_ = awaiting.where;
-    if (to_.part != nullptr) {
-        task_ = task;
-        spawned_at_ = spawn_site_here();
-    }
-    enter();
+    where_ = where;
+    enter(to, task);
 }
 
 void await_record::update(const awaited_ref& to, const waker& task) noexcept {
     is_ignored_.store(false, std::memory_order_relaxed);  // relaxed: see ignore()
     if (to == to_) return poll_again(task);
     if (is_listed_) remove(reason::destroyed);
+    enter(to, task);
+}
+
+/// Enters the record into the table, unless there is no object.
+void await_record::enter(const awaited_ref& to, const waker& task) noexcept {
     to_ = to;
+    missed_ = nullptr;
     if (to_.part != nullptr) {
         task_ = task;
         spawned_at_ = spawn_site_here();
     }
-    enter();
-}
-
-/// Enters the record into the table, unless there is no object.
-void await_record::enter() noexcept {
-    missed_ = nullptr;
     if (to_.object == nullptr) return;
     const std::lock_guard guard(records_of(to_.object).lock);
     link();
