@@ -16,18 +16,17 @@ namespace eddy::sys {
 /// Returns the number of the calling thread, or 0 on a system on which threads cannot be observed.
 [[nodiscard]] int this_thread_number() noexcept;
 
-/// The processor time that a thread has used, and what it does now. A thread that was stopped by a signal or a debugger
-/// is neither blocked nor ready.
+/// The processor time that a thread has used, and what it does now.
 struct thread_sample {
     std::chrono::nanoseconds used;
     bool is_blocked;  ///< in the kernel
-    bool is_ready;    ///< runs, or waits for a processor
+    bool is_ready;    ///< runs, waits for a processor, or was stopped by a signal or a debugger
 };
 
 /// Returns nothing if the thread has ended.
 [[nodiscard]] std::optional<thread_sample> sample_thread(int number) noexcept;
 
-/// A thread that runs, or waits for a processor.
+/// A thread that runs, or would if it had a processor and were not stopped.
 struct ready_thread {
     int number = 0;
     std::chrono::nanoseconds used{0};

@@ -5,8 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -520,6 +523,50 @@ TEST(NoStall, HolderOfMutexWaitsForProcessor) {
         holder.join();
         co_return;
     });
+}
+
+/// Stops a thread of the parent for a while, as a debugger does, and then writes to `released`. Writes to `stopped`
+/// when the thread has stopped: whether that was permitted.
+[[noreturn]] void stop_thread(pid_t number, int stopped, int released) {
+    const bool is_traced = ::ptrace(PTRACE_SEIZE, number, nullptr, nullptr) == 0 &&
+                           ::ptrace(PTRACE_INTERRUPT, number, nullptr, nullptr) == 0 &&
+                           ::waitpid(number, nullptr, __WALL) == number;
+    static_cast<void>(!::write(stopped, is_traced ? "y" : "n", 1));
+    const timespec pause{0, 400'000'000};
+    if (is_traced) ::nanosleep(&pause, nullptr);
+    static_cast<void>(!::write(released, "x", 1));
+    ::_exit(0);  // the thread continues
+}
+
+TEST(NoStall, HolderOfMutexIsStoppedByDebugger) {
+    std::array<int, 2> stopped{};
+    std::array<int, 2> released{};
+    ASSERT_EQ(::pipe(stopped.data()), 0);
+    ASSERT_EQ(::pipe2(released.data(), O_NONBLOCK), 0);
+    ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    std::mutex mutex;
+    std::atomic<pid_t> number = 0;
+    char byte = 0;
+    std::thread holder([&] {
+        const std::lock_guard guard(mutex);
+        number = ::gettid();
+        char end = 0;
+        while (::read(released[0], &end, 1) != 1) continue;
+    });
+    while (number == 0) std::this_thread::yield();
+    const pid_t debugger = ::fork();
+    if (debugger == 0) stop_thread(number, stopped[1], released[1]);
+    ASSERT_EQ(::read(stopped[0], &byte, 1), 1);
+    if (byte == 'y') {
+        expect_no_stall(100ms, [&]() -> task<void> {
+            const std::lock_guard guard(mutex);
+            co_return;
+        });
+    }
+    holder.join();
+    ::waitpid(debugger, nullptr, 0);
+    for (const int fd : {stopped[0], stopped[1], released[0], released[1]}) ::close(fd);
+    if (byte != 'y') GTEST_SKIP() << "ptrace(2) is not permitted";
 }
 
 TEST(NoStall, LimitZeroSwitchesItOff) {

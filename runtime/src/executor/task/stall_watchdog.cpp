@@ -33,9 +33,9 @@
 //
 // Anything else does not count: a thread that waits for a processor on a busy machine, or that a signal or a debugger
 // has stopped, uses no time and is not blocked. If the watchdog itself runs late, for example after SIGCONT, only the
-// processor time counts. A blocked thread may wait for another one that waits for a processor, for example for the
-// holder of a mutex: time during which a thread of the process was ready and did not run is not blocked either. A poll
-// is a stall when both times together reach the limit.
+// processor time counts. A blocked thread may wait for another one that waits for a processor or was stopped, for
+// example for the holder of a mutex: time during which a thread of the process was ready and did not run is not blocked
+// either. A poll is a stall when both times together reach the limit.
 //
 //     state                           next
 //     not started, or asleep          begin_run() of any thread wakes or starts it

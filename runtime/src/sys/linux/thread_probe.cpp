@@ -177,7 +177,7 @@ std::optional<thread_sample> sample_thread(int number) noexcept {
     const bool has_state = name_ends != std::string_view::npos && name_ends + 2 < stat.size();
     const char state = has_state ? stat[name_ends + 2] : '?';
     return thread_sample{std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec),
-                         state == 'S' || state == 'D', state == 'R'};
+                         state == 'S' || state == 'D', state == 'R' || state == 'T' || state == 't'};
 }
 
 std::size_t ready_threads(std::span<ready_thread> into) noexcept {
