@@ -9,6 +9,7 @@ may be stripped.
 """
 import re
 import struct
+import time
 
 import gdb
 
@@ -42,6 +43,8 @@ class program:
         if (number, pointer_size) != (1, 8):
             version = ".".join(map(str, struct.unpack("<3H", self.read(table + 24, 6))))
             raise gdb.GdbError(f"This program uses eddy {version}, with another format. Use the commands of that version.")
+        connection = getattr(self.inferior, "connection", None)
+        self.is_on_this_machine = connection is not None and connection.type == "native"
         self.registry = self.number(table + 40)
         self.offset = dict(zip(FIELDS, struct.unpack("<26H", self.read(table + 48, 52))))
 
@@ -85,6 +88,17 @@ class program:
         if word & self.offset["running"]:
             return "running"
         return "queued" if (word | remote) & self.offset["notified"] else "waits"
+
+    def age(self, task):
+        """Returns the time since the spawn; "-" if it is not known, for example in a core file."""
+        if not self.is_on_this_machine or self.offset["task_started"] == ABSENT:
+            return "-"
+        started = self.field(task, "task_started") >> 24 << 20
+        age = (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - started) / 1e9
+        if started == 0 or age < 0:
+            return "-"
+        return (f"{age * 1e6:.0f} us" if age < 1e-3 else f"{age * 1e3:.0f} ms" if age < 1 else
+                f"{age:.1f} s" if age < 100 else f"{age / 60:.0f} min" if age < 6000 else f"{age / 3600:.1f} h")
 
     def name(self, task):
         where = self.number(self.field(task, "task_ops") + self.offset["ops_name"], 4)
@@ -158,7 +172,7 @@ class program:
 
 
 class info_eddy_tasks(gdb.Command):
-    """Lists the tasks of a program that uses eddy: id, status, name, and where each is suspended."""
+    """Lists the tasks of a program that uses eddy: id, status, age, name, and where each is suspended."""
 
     def __init__(self):
         super().__init__("info eddy tasks", gdb.COMMAND_STATUS)
@@ -169,7 +183,7 @@ class info_eddy_tasks(gdb.Command):
             status = its.status(*words)
             places, _ = its.frames(its.field(task, "task_root")) if status != "running" else ([], None)
             function, line = places[0] if places else ("spawned", its.place(its.field(task, "task_spawned_at"))[1])
-            print(f"{its.field(task, 'task_id'):8} {status:8} {its.name(task):16} {function} at {line}")
+            print(f"{its.field(task, 'task_id'):8} {status:7} {its.age(task):>8} {its.name(task):16} {function} at {line}")
 
 
 class eddy_bt(gdb.Command):

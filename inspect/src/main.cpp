@@ -31,6 +31,11 @@ using namespace eddy::inspect;
 
 constexpr const char* no_eddy = "{} contains no eddy, or one that is too old: there is no debug table in its data";
 
+std::uint64_t monotonic_now() {
+    const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(now.count());
+}
+
 struct request {
     std::string target;
     std::string program;
@@ -45,12 +50,13 @@ int fail(const std::string& text) {
 }
 
 template <class Target>
-int show(Target& target, const request& what, const output_options& options) {
+int show(Target& target, const request& what, output_options options) {
     const std::optional<address> table = find_table(target.memory(), target.mappings());
     const auto tree =
         table ? read_tasks(target.memory(), *table) : std::unexpected(fmt::format(fmt::runtime(no_eddy), what.target));
     if (const auto why = target.why_incomplete()) return fail(*why);
     if (!tree) return fail(tree.error());
+    if (options.now) options.now = monotonic_now();  // tasks were spawned while it was read
     const auto print = what.is_json ? tree_json : what.is_list ? list_text : tree_text;
     const std::string text = print(*tree, options);
     std::fwrite(text.data(), 1, text.size(), stdout);
@@ -75,11 +81,8 @@ int show(const request& what) {
     if (number.ec != std::errc() || number.ptr != end) return show_core(what);
     auto target = process::open(id);
     if (!target) return fail(target.error());
-    const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
     return show(*target, what,
-                {.now = static_cast<std::uint64_t>(now.count()),
-                 .about = [&](int fd) { return target->describe(fd); },
-                 .about_lock = {}});
+                {.now = monotonic_now(), .about = [&](int fd) { return target->describe(fd); }, .about_lock = {}});
 }
 
 /// Prints a summary of a trace, or writes it as JSON to a file.

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Prints the tasks of the process PID as `eddy tree` does. Written from docs/format.md only, as a check of that page."""
-import re
-import struct
-import sys
+import re, struct, sys, time
 
 FIELDS = ("task_next task_ops task_id task_spawned_at task_root task_started running complete notified cancelled "
           "ops_name ops_work ops_shape frame_at frame_outcome frame_where leaf_ops leaf_waiter leaf_future socket_fd "
@@ -70,9 +68,8 @@ class Program:
         while frame != root:
             frame = self.number(self.at(frame, "frame_outcome") - 8)
             frames.insert(0, (depth, "  ".join(self.place(self.at(frame, "frame_where")))))
-        if kind == 2:
-            return frames + [(depth, "waits for any wake-up")]
-        return frames + self.wait(self.number(self.at(at, "leaf_ops") + 8), self.at(at, "leaf_future"), depth, details, "waits for ")
+        return frames + ([(depth, "waits for any wake-up")] if kind == 2 else
+                         self.wait(self.number(self.at(at, "leaf_ops") + 8), self.at(at, "leaf_future"), depth, details, "waits for "))
 
     def work(self, task, details):
         ops, root = self.at(task, "task_ops"), self.at(task, "task_root")
@@ -95,10 +92,9 @@ class Program:
         word = future + offset if is_inside or kind in (0, 19, 20, 21, 22) else self.number(future + offset)
         if kind == 14 and (work := self.at(self.at(word, "task_ops"), "ops_shape")) and self.number(work + 8, 2) == 17:
             kind = 17
-        lines = [(depth, prefix + TEXTS[kind].format(**self.words(kind, word, name, len(found), details)))]
-        for of, label, start in found:
-            lines += [(depth + 1, self.text(label) + ":")] * bool(label) + self.wait(of, start, depth + (2 if label else 1), details)
-        return lines
+        line = (depth, prefix + TEXTS[kind].format(**self.words(kind, word, name, len(found), details)))
+        return sum(([(depth + 1, self.text(label) + ":")] * bool(label) + self.wait(of, start, depth + (2 if label else 1), details)
+                    for of, label, start in found), [line])
 
     def words(self, kind, word, name, count, details):
         words = dict(type=self.text(name), count=count, at="", tasks="", fd=" a descriptor", task="a task")
@@ -122,6 +118,11 @@ class Program:
     def ids(self, status, tasks):
         return f"{len(tasks)} tasks{status}: {', '.join(map(self.id, tasks[:5]))}{', ...' if len(tasks) > 5 else ''}"
 
+    def age(self, tasks):
+        s = (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - (started := min(self.at(task, "task_started") >> 24 << 20 for task in tasks))) / 1e9
+        text = f"{s * 1e3:.0f} ms" if s < 1 else f"{s:.1f} s" if s < 100 else f"{s / 60:.0f} min" if s < 6000 else f"{s / 3600:.1f} h"
+        return f", {'the first ' * (len(tasks) > 1)}{text} ago" if started and s >= 0 else ""
+
     def print_group(self, status, spawned_at, lines, group):
         title, task = self.ids(f", {status}", group), group[0]
         if len(group) == 1:
@@ -129,7 +130,7 @@ class Program:
             text = self.read(self.at(name, "string_data"), self.at(name, "string_size")).decode() if name != task else ""
             title = f"task {self.at(task, 'task_id') or f'at {task:#x}'}{f' {chr(34)}{text}{chr(34)}' if text else ''}, {status}"
             lines = lines if status == "running" or not lines else self.work(task, True)
-        print(f"  {title}, spawned at {self.place(spawned_at)[1] if spawned_at else 'an unknown place'}",
+        print(f"  {title}, spawned at {self.place(spawned_at)[1] if spawned_at else 'an unknown place'}{self.age(group)}",
               *["  " * depth + line for depth, line in lines], sep="\n")
 
 
@@ -143,8 +144,7 @@ for executor_kind, number, tasks, state_offsets in program.executors():
             stack = [] if executor_kind == 3 else [(2, "is being polled")] if running else program.work(task, False)
             key = ("running" if running else "queued" if queued else "waits", program.at(task, "task_spawned_at"), *stack)
             groups.setdefault(key, []).append(task)
-    count = sum(map(len, groups.values()))
-    if count or executor_kind != 3:
+    if (count := sum(map(len, groups.values()))) or executor_kind != 3:
         print(f"{('pool', 'event loop', 'local set', 'blocking work of pool')[executor_kind]} {number}, {count} task{'s' * (count != 1)}")
     for key, group in sorted(groups.items(), key=lambda one: -len(one[1])):
         program.print_group(*key[:2], key[2:], group)

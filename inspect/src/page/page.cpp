@@ -83,7 +83,7 @@ function samples_in(text) {
 }
 
 function seconds(value) {
-  for (const [unit, size] of [["s", 1], ["ms", 1e-3], ["\u00b5s", 1e-6]])
+  for (const [unit, size] of [["h", 3600], ["min", 60], ["s", 1], ["ms", 1e-3], ["\u00b5s", 1e-6]])
     if (value >= size) return Number((value / size).toPrecision(3)) + " " + unit;
   return Math.round(value * 1e9) + " ns";
 }
@@ -177,6 +177,13 @@ function lines_of(stack, depth, brief, lines) {
 
 const task_name = task => "task " + (task.id || task.address) + (task.name ? " \u201c" + task.name + "\u201d" : "");
 
+// When the oldest of some tasks was spawned.
+function age_text(tasks) {
+  const oldest = tasks.reduce((least, one) => Math.min(least, one.started_ns || 0), Infinity);
+  const prefix = tasks.length > 1 ? ", the first " : ", ";
+  return oldest ? prefix + seconds(Math.max(0, found.tasks.now_ns - oldest) / 1e9) + " ago" : "";
+}
+
 function used_text(task, statistics) {
   const used = statistics.get(task.id);
   if (!used) return "";
@@ -205,7 +212,7 @@ function show_tasks() {
     for (const [key, tasks] of sorted.slice(0, most_groups)) {
       const first = tasks[0], box = node("details");
       const title = tasks.length === 1 ? task_name(first) + ", " + first.status : tasks.length + " tasks, " + first.status;
-      const summary = node("summary", title + ", spawned at " + place(first.spawned_at));
+      const summary = node("summary", title + ", spawned at " + place(first.spawned_at) + age_text(tasks));
       summary.dataset.key = key;
       const list = node("ul");
       for (const [depth, text] of lines_of(first.stack, 0, tasks.length > 1, [])) {
@@ -215,7 +222,7 @@ function show_tasks() {
       }
       for (const task of tasks.slice(0, 20))
         if (tasks.length > 1 || found.statistics.has(task.id))
-          list.append(node("li", task_name(task) + used_text(task, found.statistics), "dim"));
+          list.append(node("li", task_name(task) + age_text([task]) + used_text(task, found.statistics), "dim"));
       if (tasks.length > 20) list.append(node("li", "and " + (tasks.length - 20) + " more", "dim"));
       box.append(summary, list);
       box.open = open.has(key);

@@ -70,10 +70,12 @@ struct task {
     std::uint64_t state = 0;
     std::uint64_t id;
     const void* spawned_at;
-    std::uint64_t started = 0;
+    std::uint64_t started = 0x00ff00;  // the low bits are something else
     frame* root = nullptr;
     std::string name;
     future work;
+
+    void set_started(std::uint64_t units) { started |= units << started_first_bit; }
 };
 
 struct lock {
@@ -230,9 +232,10 @@ public:
 
     task& add(const void* spawned_at, frame* root = nullptr, std::string name = {}) {
         task& made = tasks_.emplace_back();
+        made.set_started(++last_id_);  // a task is older than the ones after it
         made.ops = name.empty() ? &unnamed : &named;
         made.name = std::move(name);
-        made.id = ++last_id_;
+        made.id = last_id_;
         made.spawned_at = spawned_at;
         made.root = root;
         lists_[made.id % lists_.size()].push(made);

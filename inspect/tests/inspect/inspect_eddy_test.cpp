@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -25,6 +26,7 @@ using namespace std::chrono_literals;
 /// Removes what differs between two runs: numbers of tasks, descriptors and ports, addresses, times.
 std::string normalized(std::string text) {
     for (const auto& [pattern, replacement] : {
+             std::pair(", (the first )?[0-9.]+ (ms|s|min) ago", ""),
              std::pair(" at [^ ]*_target.cpp:[0-9]+", ""),
              std::pair("  [^ ]*_target.cpp:[0-9]+", ""),
              std::pair("descriptor [0-9]+( \\([^)]*\\))?", "descriptor N"),
@@ -99,6 +101,27 @@ TEST_P(InspectEddy, EachTaskHasItsFramesAndReason) {
     expect(
         "  task N, waits, spawned\n"
         "    a timer\n");  // a future that is no coroutine
+}
+
+std::uint64_t monotonic_now() {
+    return static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+TEST_P(InspectEddy, TimesOfSpawnsAreThoseOfTheProgram) {
+    const auto& [kind, executor] = GetParam();
+    const std::uint64_t before = monotonic_now();
+    running_target target(EDDY_REAL + kind, ".", executor.c_str());  // all tasks exist when it is ready
+    const std::uint64_t after = monotonic_now();
+    const std::string json = output_of(EDDY_PROGRAM " ps --json " + std::to_string(target.id()));
+    const std::regex time("\"started_ns\":([0-9]+)");
+    int count = 0;
+    for (auto at = std::sregex_iterator(json.begin(), json.end(), time); at != std::sregex_iterator(); ++at, ++count) {
+        const std::uint64_t started = std::stoull((*at)[1]);
+        EXPECT_GT(started + (1 << 20), before);  // rounded down
+        EXPECT_LE(started, after);
+    }
+    EXPECT_EQ(count, 12) << json;
 }
 
 /// What is shown of a task, and what its name says must be shown of it.
@@ -198,6 +221,8 @@ std::string without_numbers(std::string text) {
              std::pair("[^ ]*/bank.cpp", "bank.cpp"),
              std::pair("descriptor [0-9]+ \\(tcp [^)]*\\)", "descriptor N"),
              std::pair("0x[0-9a-f]+", "0x"),
+             std::pair("(, (the first )?)[0-9.]+ (us|ms|s|min) ago", "$1N ago"),
+             std::pair("(waits|queued|running) +[0-9.]+ (us|ms|s|min) ", "$1 AGE "),
          })
         text = std::regex_replace(text, std::regex(pattern), replacement);
     return text;

@@ -56,6 +56,8 @@ std::string normalized(std::string text) {
              std::pair("in [0-9.]+ min", "in N min"),
              std::pair("thread for [0-9]+ ms", "thread for N ms"),
              std::pair("due [0-9.]+ (us|ms|s|min) ago", "due N ago"),
+             std::pair("(, (the first )?)[0-9.]+ (us|ms|s|min) ago", "$1N ago"),
+             std::pair("(waits|running) +[0-9.]+ (us|ms|s|min) ", "$1 AGE "),
          })
         text = std::regex_replace(text, std::regex(pattern), replacement);
     return text;

@@ -56,6 +56,24 @@ TEST(InspectOutput, EqualStacksAreCollapsed) {
               "    waits for data from descriptor 8\n");
 }
 
+TEST(InspectOutput, AgesAreThoseOfTheOldest) {
+    std::vector<task> tasks{reader(1, 1), reader(2, 2), reader(3, 3)};
+    tasks[0].started = 2'000'000'000;
+    tasks[1].started = 1'000'000'000;
+    tasks[2].started = 3'000'000'000;
+    tasks[2].is = task_status::queued;
+    const std::string text = tree_text(tree_of(tasks), {3'500'000'000, {}});
+    EXPECT_NE(text.find("  2 tasks, waits: 1, 2, spawned at server.cpp:12, the first 2.5 s ago\n"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("  task 3, queued, spawned at server.cpp:12, 500 ms ago\n"), std::string::npos) << text;
+    tasks[1].started = std::nullopt;
+    EXPECT_EQ(tree_text(tree_of(tasks), {3'500'000'000, {}}).find("the first"), std::string::npos);
+    EXPECT_EQ(tree_text(tree_of(tasks), {}).find("ago"), std::string::npos);  // a core file
+    const std::string json = tree_json(tree_of(tasks), {3'500'000'000, {}});
+    EXPECT_NE(json.find(",\"started_ns\":2000000000,"), std::string::npos) << json;
+    EXPECT_NE(json.find(",\"now_ns\":3500000000,"), std::string::npos) << json;
+}
+
 TEST(InspectOutput, BranchesAreIndented) {
     task made = reader(1, 2);
     const stack other = made.work;

@@ -216,6 +216,17 @@ TEST(InspectWalker, CompleteTaskIsOmitted) {
     EXPECT_TRUE(tree.executors[0].tasks[0].is_cancelled);
 }
 
+TEST(InspectWalker, TimeOfSpawnIsKnownIfItIsStored) {
+    hand_made::world world;
+    world.add(place());
+    world.add(place()).started = 0xffffff;  // the time is 0
+    EXPECT_EQ(task_of(read_here(), 1).started, started_unit);
+    EXPECT_EQ(task_of(read_here(), 2).started, std::nullopt);
+    const restored_table guard;
+    hand_made::table.task_started = no_offset;
+    EXPECT_EQ(task_of(read_here(), 1).started, std::nullopt);
+}
+
 TEST(InspectWalker, PolledStackHasNoFrames) {
     hand_made::world world;
     auto& root = world.stack({place(), place()}, hand_made::read_shape, &world.make(std::uint64_t{0}));

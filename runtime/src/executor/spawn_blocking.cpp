@@ -15,6 +15,7 @@
 #include "executor/pool/pool.hpp"
 #include "executor/task/no_thread.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/task/spawn_time.hpp"
 #include "executor/task/uncaught.hpp"
 
 namespace eddy::detail {
@@ -135,6 +136,7 @@ spawned_task_owner& blocking_owner(pool* runs) noexcept {
 
 void start_blocking(spawned_task& task, pool* runs) noexcept {
     number_task(task.id);
+    spawn_time::now().store_in(task);
     // The list is never closed.
     if (runs != nullptr && !runs->is_in_child()) static_cast<void>(runs->blocking_tasks().add(task));
     auto* const job = new (std::nothrow) task_job(task, runs);

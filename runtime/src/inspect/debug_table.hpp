@@ -46,7 +46,7 @@ struct basic_debug_table {
     std::uint16_t task_id;          ///< 64 bits, unique; 0 if it has none
     std::uint16_t task_spawned_at;  ///< the address of a place
     std::uint16_t task_root;        ///< the address of the outermost frame, or null; valid until the task is complete
-    std::uint16_t task_started;     ///< 64 bits: the time of its spawn, in ns of CLOCK_MONOTONIC; may be no_offset
+    std::uint16_t task_started;     ///< 64 bits, whose highest 40 are the time of its spawn; may be no_offset
     // Bits of the word at executor_record::state.
     std::uint16_t running;
     std::uint16_t complete;
@@ -91,6 +91,11 @@ static_assert(sizeof(debug_table) == 112);
 //     2   the innermost frame, which any wake-up resumes
 //     3   the stack is being polled; the address is of no use outside
 enum class position : std::uint8_t { below, waits, resumes, polled };
+
+/// The time of a spawn (debug_table::task_started): which bits it has, and its unit in ns of CLOCK_MONOTONIC. 0:
+/// unknown.
+inline constexpr unsigned started_first_bit = 24;
+inline constexpr std::uint64_t started_unit = std::uint64_t{1} << 20;
 
 /// The number of bytes from the result slot of a frame to the address of the frame that awaits it, except at the root.
 inline constexpr std::int64_t awaiting_before_slot = -8;

@@ -223,9 +223,21 @@ std::string stack_text(const stack& of, const output_options& options, bool has_
     return writer.take();
 }
 
+bool has_age(const task& one, const output_options& options) {
+    return one.started && options.now && *one.started <= *options.now;
+}
+
 std::string age_text(const task& one, const output_options& options) {
-    if (!one.started || !options.now || *one.started > *options.now) return "-";
+    if (!has_age(one, options)) return "-";
     return duration_text(*options.now - *one.started);
+}
+
+/// Returns where a group was spawned, and when the first of it: "server.cpp:12, the first 3.2 s ago".
+std::string spawn_text(const std::vector<const task*>& group, const output_options& options) {
+    const task& oldest = **std::ranges::min_element(group, {}, [](const task* one) { return one->started; });
+    const std::string text = place_text(oldest.spawned_at);
+    if (!has_age(oldest, options)) return text;
+    return text + (group.size() == 1 ? ", " : ", the first ") + age_text(oldest, options) + " ago";
 }
 
 std::string group_title(const std::vector<const task*>& group) {
@@ -421,14 +433,14 @@ std::string tree_text(const task_tree& tree, const output_options& options) {
         for (const std::vector<const task*>& group : grouped(each)) {
             const task& first = *group.front();
             const bool is_alone = group.size() == 1;
-            out += "  " + group_title(group) + ", spawned at " + place_text(first.spawned_at) + '\n';
+            out += "  " + group_title(group) + ", spawned at " + spawn_text(group, options) + '\n';
             if (!is_blocking) out += stack_text(first.work, options, is_alone);
         }
     }
     return out;
 }
 
-std::string tree_json(const task_tree& tree, const output_options&) {
+std::string tree_json(const task_tree& tree, const output_options& options) {
     std::string out = "{\"eddy\":" + json_text(tree.version) + ",\"executors\":[";
     for (const executor& each : tree.executors) {
         if (&each != tree.executors.data()) out += ',';
@@ -437,7 +449,9 @@ std::string tree_json(const task_tree& tree, const output_options&) {
         for (const task& one : each.tasks) out += (&one == each.tasks.data() ? "\n" : ",\n") + json(one);
         out += "]}";
     }
-    return out + "],\"problems\":" + json_list(tree.problems, [](const std::string& text) { return json_text(text); }) +
+    out += ']';
+    if (options.now) out += ",\"now_ns\":" + std::to_string(*options.now);
+    return out + ",\"problems\":" + json_list(tree.problems, [](const std::string& text) { return json_text(text); }) +
            "}\n";
 }
 

@@ -271,7 +271,7 @@ private:
                   : woken != 0                   ? task_status::queued
                                                  : task_status::waits;
         made.is_cancelled = (*state & table_.cancelled) != 0;
-        if (table_.task_started != no_offset) made.started = memory_.word(made.at + table_.task_started);
+        made.started = time_of_spawn(made.at);
         const address ops = read_title(made);
         made.is_detached = (remote & (table_.joined | table_.background)) == 0 && !is_owned(ops);
         made.work = {};  // of an earlier attempt
@@ -285,6 +285,12 @@ private:
         branches_left_ = most_branches;
         const address root = check_later(made.at + table_.task_root);
         made.work = root != 0 ? stack_of(root) : work_of(made.at, ops);
+    }
+
+    std::optional<std::uint64_t> time_of_spawn(address at) {
+        if (table_.task_started == no_offset) return std::nullopt;
+        const std::uint64_t units = memory_.word(at + table_.task_started).value_or(0) >> started_first_bit;
+        return units == 0 ? std::nullopt : std::optional(units * started_unit);
     }
 
     /// Reads what does not change, and returns the address of the task's operations.

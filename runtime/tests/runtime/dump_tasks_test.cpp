@@ -9,24 +9,34 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
+#include <future>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <eddy/future/yield_now.hpp>
 #include <eddy/net/unix_stream.hpp>
 #include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/mutex.hpp>
+#include <eddy/task/local_set.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/task/task_builder.hpp>
+#include <eddy/time/sleep.hpp>
 
 #include "support/limit.hpp"
 
 namespace {
 
+using namespace std::chrono_literals;
 using eddy::task;
 
 task<void> wait_for_lock(eddy::sync::mutex<int>& lock) { static_cast<void>(co_await lock.lock()); }
@@ -83,6 +93,95 @@ TEST(DumpTasks, ThreadOutsideOfAnExecutorMayCallIt) {
     EXPECT_TRUE(eddy::dump_tasks().contains("waits for a mutex")) << eddy::dump_tasks();
     held.reset();
     loop.turn();
+}
+
+// ---- Ages ----
+
+std::uint64_t now_ns() {
+    const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(now.count());
+}
+
+/// Returns what dump_tasks() says about one task, from the begin of `key`.
+std::string about_task(const std::string& key) {
+    const std::string text = eddy::dump_tasks(eddy::dump_format::json);
+    const std::size_t begin = text.find(key);
+    EXPECT_NE(begin, std::string::npos) << key << " is not in " << text;
+    return begin == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
+}
+std::string about_task(std::uint64_t id) { return about_task("\"id\":" + std::to_string(id) + ",\"address\""); }
+
+/// Expects that a task was spawned after `before`, by what is known about it.
+void expect_spawned_since(std::uint64_t before, const std::string& about) {
+    const std::string field = "\"started_ns\":";
+    ASSERT_TRUE(about.contains(field)) << about;
+    const std::uint64_t started = std::stoull(about.substr(about.find(field) + field.size()));
+    EXPECT_GT(started + (1 << 20), before) << about;  // the unit of the time, which is rounded down
+    EXPECT_LE(started, now_ns());
+}
+
+task<void> never() { co_await eddy::time::sleep(1h); }
+
+/// Spawns tasks before and after waits, for which the clock must be read again. `spawn` returns a join handle.
+task<void> expect_ages(auto spawn) {
+    for (int i = 0; i < 3; ++i) {
+        co_await eddy::time::sleep(5ms);
+        const std::uint64_t before = now_ns();
+        auto first = spawn(never());
+        auto second = spawn(never());
+        expect_spawned_since(before, about_task(first.id()));
+        expect_spawned_since(before, about_task(second.id()));
+        first.abort();
+        second.abort();
+    }
+}
+
+// covers: P106
+TEST(DumpTasks, AgeIsThatOfTheTaskOnALoop) {
+    eddy::core loop;
+    loop.run(expect_ages([](task<void> work) { return eddy::spawn(std::move(work)); }));
+    const std::uint64_t before = now_ns();
+    loop.handle().spawn(never());  // the loop does not run
+    expect_spawned_since(before, about_task(0));
+}
+
+TEST(DumpTasks, AgeIsThatOfTheTaskThatAnotherThreadSends) {
+    const eddy::core_thread loop;
+    for (int i = 0; i < 3; ++i) {
+        std::this_thread::sleep_for(5ms);  // a time from before would be wrong
+        const std::uint64_t before = now_ns();
+        const auto sent = [&]() -> task<void> {
+            expect_spawned_since(before, about_task(0));  // itself
+            co_return;
+        };
+        loop.remote().call(sent).get();
+    }
+}
+
+TEST(DumpTasks, AgeIsThatOfTheTaskOnAPool) {
+    const auto pool = eddy::runtime::builder().worker_threads(1).build().value();
+    pool.block_on(pool.spawn(expect_ages([](task<void> work) { return eddy::spawn(std::move(work)); })));
+    const std::uint64_t before = now_ns();
+    auto outside = pool.spawn(never());
+    expect_spawned_since(before, about_task(outside.id()));
+    outside.abort();
+    std::promise<void> go_on;
+    auto blocking = pool.spawn_blocking([until = go_on.get_future()] { until.wait(); });
+    expect_spawned_since(before, about_task(blocking.id()));
+    go_on.set_value();
+    EXPECT_TRUE(eddy::wait(blocking).has_value());
+}
+
+TEST(DumpTasks, AgeIsThatOfTheTaskInALocalSet) {
+    eddy::core loop;
+    eddy::local_set set;
+    const std::uint64_t before = now_ns();
+    auto outside = set.spawn_local(never());
+    loop.run(set.run_until(eddy::time::sleep(1ms)));
+    expect_spawned_since(before, about_task(outside.id()));
+    auto inside = set.spawn_local(expect_ages([](task<void> work) { return eddy::spawn_local(std::move(work)); }));
+    outside.abort();
+    loop.run(set.run_until(std::move(inside)));
 }
 
 #if GTEST_HAS_DEATH_TEST

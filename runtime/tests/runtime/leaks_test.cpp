@@ -222,7 +222,7 @@ TEST_P(Leaks, AreNamedWithFileAndLine) {
         << text;
     EXPECT_TRUE(text.contains(which == executor::loop ? "\nevent loop " : "\npool ")) << text;
     EXPECT_TRUE(text.contains(" \"planted\", waits, spawned at " + std::string(spawned_at.file_name()) + ":" +
-                              std::to_string(spawned_at.line()) + "\n"))
+                              std::to_string(spawned_at.line()) + ", "))
         << text;
     EXPECT_TRUE(text.contains(in.place())) << text;
     EXPECT_TRUE(text.contains(one.waits_for)) << text;
@@ -287,14 +287,14 @@ TEST(Leaks, BlockingWorkOfAPoolIsNamed) {
         };
         auto handle = eddy::spawn_blocking(work, where);
         co_await until_shown(", running, spawned at " + std::string(where.file_name()) + ":" +
-                             std::to_string(where.line()) + "\n");
+                             std::to_string(where.line()) + ", ");
         std::move(handle).detach();
     });
     end.count_down();
     has_ended.wait();
     EXPECT_TRUE(text.contains("\nblocking work of pool ")) << text;
     EXPECT_TRUE(text.contains(", running, spawned at " + std::string(where.file_name()) + ":" +
-                              std::to_string(where.line()) + "\n"))
+                              std::to_string(where.line()) + ", "))
         << text;
 }
 

@@ -54,6 +54,7 @@ std::size_t local_tasks::load() const noexcept {
 
 void local_tasks::adopt(spawned_task& task) noexcept {
     number_task(task.id);
+    set_spawn_time(task);
     if (this_thread.polled_local_set == this && !is_closing_) {
         enlist(task);
         return queue_.push(task);
@@ -72,6 +73,12 @@ void local_tasks::schedule(spawned_task& task) noexcept {
     if (this_thread.polled_local_set == this) return queue_.push(task);
     // A closed set refuses the task. Its tasks have been destroyed, and only the queue's reference is left.
     if (!send(task)) give_up_task(*this, task);
+}
+
+void local_tasks::set_spawn_time(spawned_task& task) noexcept {
+    if (this_thread.polled_local_set != this) return spawn_time::now().store_in(task);
+    if (std::exchange(reads_clock_, false)) spawn_time_ = spawn_time::now();
+    spawn_time_.store_in(task);
 }
 
 /// Adds a task to the inbound list and wakes the drivers. Returns false if the set is closed.
@@ -275,6 +282,7 @@ bool local_tasks::remove(spawned_task& task) noexcept { return tasks_.remove(tas
 void local_tasks::poll_some() noexcept {
     const inside_local guard(*this);
     const hidden_task_locals unbound;
+    reads_clock_ = true;
     drain();
     for (unsigned i = 0; i < polls_in_a_row; ++i) {
         spawned_task* next = queue_.pop();

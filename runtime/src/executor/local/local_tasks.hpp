@@ -14,6 +14,7 @@
 
 #include "executor/task/fifo.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/task/spawn_time.hpp"
 #include "executor/task/spawned_task.hpp"
 #include "executor/task/task_list.hpp"
 
@@ -78,6 +79,7 @@ private:
         std::unique_ptr<end_driver> next_end;
     };
 
+    void set_spawn_time(spawned_task& task) noexcept;
     [[nodiscard]] bool send(spawned_task& task) noexcept;
     [[nodiscard]] bool is_polled() const noexcept;
     [[nodiscard]] bool has_queued() noexcept;
@@ -103,6 +105,8 @@ private:
     // ---- The thread that polls the set ----
     queue queue_;
     bool is_closing_ = false;
+    bool reads_clock_ = true;  // for the next spawn
+    spawn_time spawn_time_;
     end_driver end_;  // the first of the drivers that wait until no task is left
     /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.
     atomic<const void*> polled_on_{nullptr};

@@ -44,6 +44,7 @@ public:
     }
     ~entered() {
         checked_->stalls_.end_run();
+        checked_->looks_at_spawns_ = true;
         // Submits what the tasks have written, because the thread may not run the loop again soon.
         if (checked_->io() != nullptr) checked_->io()->flush_ring();
         this_thread.running_loop = nullptr;
@@ -252,6 +253,7 @@ void core_shared::look_at_driver(max_wait limit) {
         events = io()->tick(limit);
     }
     if (may_be_endless) endless_wait_.end();
+    looks_at_spawns_ = true;
     if (!events)
         throw std::system_error(events.error(), std::string("eddy: ") + tick_failed(settings_.driver, events.error()));
     const std::size_t timers = time_->fire();

@@ -24,6 +24,7 @@
 #include "executor/task/event_log.hpp"
 #include "executor/task/observer.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/task/spawn_time.hpp"
 #include "executor/task/stall_watch.hpp"
 #include "io/buffer_pool.hpp"
 #include "reactor/io_handle.hpp"
@@ -82,9 +83,10 @@ public:
         if ((first & task_flags::join_interest) != 0) number_task(task.id);
     }
     [[nodiscard]] bool enlist(spawned_task& task) noexcept override {
-        live_.push(task);
-        if (is_ending_ || is_observed_) [[unlikely]]
+        if (looks_at_spawns_) [[unlikely]]
             look_at_spawn(task);
+        spawn_time_.store_in(task);
+        live_.push(task);
         return true;
     }
     void launch_child(spawned_task& task, bool is_listed) noexcept override;
@@ -179,6 +181,7 @@ private:
     void run_observed(spawned_task& task, poller& with) noexcept;
     void update_observed() noexcept {
         is_observed_ = settings_.observes != nullptr || log_.is_on();
+        looks_at_spawns_ = true;
         if (!is_observed_ && woken_ == 0) return;
         const bool measures_wakes = settings_.observes != nullptr && settings_.observes->accounts != nullptr;
         woken_ = log_.is_on() || measures_wakes ? woken_ | are_noted : woken_ & are_children;
@@ -211,6 +214,8 @@ private:
     static constexpr std::uint8_t are_noted = 2;
     std::uint8_t woken_ = 0;
     bool is_observed_ = false;  // hooks, a histogram or the log want to know what the loop does; updated now and then
+    bool looks_at_spawns_ = true;  // look_at_spawn() must be called: the clock may have advanced, or see there
+    spawn_time spawn_time_;
     event_log log_{"loop " + std::to_string(id_)};
     live_list live_;
     bool is_ending_ = false;                // cancel_all() was called

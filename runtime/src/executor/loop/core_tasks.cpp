@@ -17,8 +17,11 @@ constexpr unsigned core_child_fairness = 2;
 
 // ---- New tasks ----
 
-/// The part of enlist() for a loop that is observed or cancels all tasks.
+/// The part of enlist() for the first spawn after a driver tick, for all that are made while the loop does not run, and
+/// for a loop that is observed or cancels all tasks.
 [[gnu::cold]] void core_shared::look_at_spawn(spawned_task& task) noexcept {
+    spawn_time_ = spawn_time::now();
+    looks_at_spawns_ = is_observed_ || is_ending_ || !is_running();
     if (is_ending_) task.local |= task_flags::cancelled;
     if (log_.is_on()) log_.note_spawn(task);
     if (settings_.observes == nullptr) return;

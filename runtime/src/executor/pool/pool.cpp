@@ -16,6 +16,7 @@
 #include "executor/task/hook.hpp"
 #include "executor/task/leaks.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/task/spawn_time.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/choose.hpp"
 #include "sys/this_process.hpp"
@@ -211,15 +212,25 @@ void pool::prepare(spawned_task& task) noexcept {
     number_task(task.id);
     static_assert(most_workers + lists_for_others <= task_flags::most_lists);
     task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_flags::list_one);
-    if (here != nullptr ? here->is_observed() : settings_.observes != nullptr || is_noted_elsewhere()) [[unlikely]]
-        look_at_spawn(task, here);
+    if (here == nullptr) return prepare_elsewhere(task);
+    if (here->looks_at_spawns() && here->look_at_spawns()) [[unlikely]] {
+        observe_spawn(task);
+        here->log().note_spawn(task);
+    }
+    here->time_of_spawns().store_in(task);
 }
 
-/// The part of prepare() for a pool that is observed.
-[[gnu::cold]] void pool::look_at_spawn(const spawned_task& task, worker* here) noexcept {
+/// The part of prepare() for a thread that is no worker of this pool.
+void pool::prepare_elsewhere(spawned_task& task) noexcept {
+    spawn_time::now().store_in(task);
+    observe_spawn(task);
+    if (is_noted_elsewhere()) [[unlikely]]
+        note_spawn_elsewhere(task);
+}
+
+void pool::observe_spawn(const spawned_task& task) const noexcept {
     note_woken(task);
     if (hooks() != nullptr && hooks()->task_spawn) hooks()->task_spawn(task.id);
-    here != nullptr ? here->log().note_spawn(task) : note_spawn_elsewhere(task);
 }
 
 void pool::launch_child(spawned_task& task, bool is_listed) noexcept {

@@ -255,7 +255,8 @@ private:
                                                    std::size_t max_events) noexcept;
     [[nodiscard]] task_list& list_of(spawned_task& task) noexcept { return lists_[state_of(task).list()]; }
     void refuse(spawned_task& task) noexcept;
-    void look_at_spawn(const spawned_task& task, worker* here) noexcept;
+    void prepare_elsewhere(spawned_task& task) noexcept;
+    void observe_spawn(const spawned_task& task) const noexcept;
     void observe_end(spawned_task& task) const noexcept;
     void thread_has_left() noexcept;
     void after_end() noexcept;

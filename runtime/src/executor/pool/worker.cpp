@@ -351,7 +351,10 @@ private:
     run_task(with, task);
 }
 
-void worker::update_observed() noexcept { is_observed_ = pool_.observed_by() != nullptr || log_.is_on(); }
+void worker::update_observed() noexcept {
+    is_observed_ = pool_.observed_by() != nullptr || log_.is_on();
+    looks_at_spawns_ = true;
+}
 
 void worker::queue_again(spawned_task& task) noexcept {
     // The task woke itself, which is a yield. So it goes to the end of the queue and not into the LIFO slot.

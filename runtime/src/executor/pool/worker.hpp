@@ -23,6 +23,7 @@
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/event_log.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/task/spawn_time.hpp"
 #include "executor/task/stall_watch.hpp"
 #include "reactor/io_handle.hpp"
 #include "time/time_driver.hpp"
@@ -96,8 +97,16 @@ public:
         std::move(parent).wake();
         wakes_children_ = false;
     }
-    /// Returns whether hooks, a histogram or the log want to know what the worker does. May be a few polls out of date.
-    [[nodiscard]] bool is_observed() const noexcept { return is_observed_; }
+    /// Returns whether look_at_spawns() must be called.
+    [[nodiscard]] bool looks_at_spawns() const noexcept { return looks_at_spawns_; }
+    /// Reads the clock for the spawns that follow. Returns whether hooks, a histogram or the log want to know what the
+    /// worker does. May be a few polls out of date.
+    [[nodiscard]] bool look_at_spawns() noexcept {
+        spawn_time_ = spawn_time::now();
+        looks_at_spawns_ = is_observed_;
+        return is_observed_;
+    }
+    [[nodiscard]] const spawn_time& time_of_spawns() const noexcept { return spawn_time_; }
     [[nodiscard]] event_log& log() noexcept { return log_; }
     /// Counts that the coop budget of the present poll is used up.
     void note_forced_yield() noexcept { statistics_.note_forced_yield(); }
@@ -201,6 +210,8 @@ private:
     bool wakes_children_ = false;
     bool is_ending_ = false;
     bool is_observed_;
+    bool looks_at_spawns_ = true;
+    spawn_time spawn_time_;
     time_point last_look_{};
     watchdog watchdog_{*this};
     endless_wait endless_wait_{*this};

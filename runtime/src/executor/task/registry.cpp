@@ -12,6 +12,7 @@
 
 #include "executor/task/all_metrics.hpp"
 #include "executor/task/dump_on_signal.hpp"
+#include "executor/task/spawn_time.hpp"
 #include "executor/task/task_word.hpp"
 #include "sys/fork.hpp"
 #include "sys/static_mutex.hpp"
@@ -62,7 +63,7 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
     made.task_id = EDDY_OFFSET(spawned_task, id);
     made.task_spawned_at = EDDY_OFFSET(spawned_task, spawned_at);
     made.task_root = sizeof(spawned_task) + sizeof(void*);  // root_word()
-    made.task_started = inspect::no_offset;
+    made.task_started = spawn_time::is_stored ? sizeof(spawned_task) : inspect::no_offset;
     made.running = task_flags::running;
     made.complete = task_flags::complete;
     made.notified = task_flags::notified;
