@@ -588,6 +588,20 @@ TEST_F(Tls, HandshakeTimesOutOnBothSides) {
     }(world));
 }
 
+TEST_F(Tls, HandshakeShowsWhatItWaitsFor) {
+    loop.run([](tls_world& certificates) -> task<void> {
+        const auto config = certificates.server().max_handshakes(1).build();
+        auto [server_end, silent_client] = eddy::net::unix_stream::pair().value();
+        auto server = eddy::spawn(tls::accept(std::move(server_end), *config));
+        co_await eddy::yield_now();
+        const std::string text = eddy::dump_tasks();
+        EXPECT_TRUE(text.contains("\n      data from descriptor ")) << text;
+        EXPECT_TRUE(text.contains("\n        a timer, in ")) << text;
+        server.abort();
+        static_cast<void>(co_await server);
+    }(world));
+}
+
 /// Performs a handshake in memory. Returns how long it has taken.
 task<eddy::time::duration> time_of_handshake(tls::server_config server_config, tls::client_config client_config) {
     const auto start = eddy::time::clock::now();

@@ -66,6 +66,33 @@ private:
     bool is_written_ = false;
 };
 
+/// The handshake of a TLS stream `S`. With `turns`, each poll has a permit of it, and returns it at its end. So a
+/// handshake that waits for its peer does not prevent others.
+template <class S>
+class [[nodiscard("an operation does nothing until it is awaited")]] handshake_future
+    : public future_ops<handshake_future<S>> {
+public:
+    using output_type = result<void>;
+
+    explicit handshake_future(S& of, sync::semaphore* turns = nullptr) noexcept : of_(&of), turns_(turns) {}
+
+    poll_result<result<void>> poll(context& cx) {
+        if (turns_ == nullptr) return of_->poll_handshake(cx);
+        if (!turn_) turn_.emplace(turns_->acquire());
+        const auto permit = turn_->poll(cx);
+        if (!permit) return not_ready;
+        turn_.reset();
+        return of_->poll_handshake(cx);
+    }
+
+    EDDY_WAIT_SHAPE(handshake_future, adaptor_of(EDDY_CHILD(turn_), EDDY_IO_CHILD(of_, read)));
+
+private:
+    S* of_;
+    sync::semaphore* turns_;
+    std::optional<sync::semaphore::acquire_future> turn_;
+};
+
 }  // namespace eddy::detail
 
 namespace eddy::tls {
@@ -206,7 +233,7 @@ template <class S>
     auto engine = detail::tls_engine::connect(config, host);
     if (!engine) co_return std::unexpected(engine.error());
     stream<S> made(std::move(below), *std::move(engine));
-    auto handshake = poll_fn([&made](context& cx) { return made.poll_handshake(cx); });
+    detail::handshake_future handshake(made);
     auto ended = co_await time::timeout(detail::tls_access::handshake_timeout(config), std::ref(handshake));
     if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
     if (!*ended) co_return std::unexpected(ended->error());
@@ -227,15 +254,7 @@ template <class S>
     auto engine = detail::tls_engine::accept(config);
     if (!engine) co_return std::unexpected(engine.error());
     stream<S> made(std::move(below), *std::move(engine));
-    std::optional<sync::semaphore::acquire_future> turn;
-    auto handshake = poll_fn([&](context& cx) -> poll_result<result<void>> {
-        if (!turn) turn.emplace(detail::tls_access::handshakes(config).acquire());
-        // Each poll returns its permit. So a handshake that waits for its client does not prevent others.
-        const auto permit = turn->poll(cx);
-        if (!permit) return not_ready;
-        turn.reset();
-        return made.poll_handshake(cx);
-    });
+    detail::handshake_future handshake(made, &detail::tls_access::handshakes(config));
     auto ended = co_await time::timeout_at(deadline, std::ref(handshake));
     if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
     if (!*ended) co_return std::unexpected(ended->error());
