@@ -36,7 +36,7 @@ PLANTED = ("has blocked its thread", "suspected: 3 tasks have waited for a mutex
 
 
 class Client:
-    """A connection. Its methods end with ConnectionError if the server has ended."""
+    """A connection. Its methods end with an OSError if the server has ended it."""
 
     def __init__(self, reader, writer, dice):
         self.reader, self.writer, self.dice = reader, writer, dice
@@ -178,7 +178,7 @@ class Life:
     async def talk(self):
         """Conversations one after the other, until the server has ended."""
         while self.process.returncode is None:
-            with contextlib.suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError):
+            with contextlib.suppress(OSError):  # also when a connection has ended, or takes too long
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
                 self.connections += 1
                 client = Client(reader, writer, self.dice)
@@ -207,7 +207,7 @@ class Life:
         """Reads the tasks of the server, in all ways, and runs the load generators of others now and then."""
         while self.process.returncode is None:
             await asyncio.sleep(self.dice.random())
-            with contextlib.suppress(ConnectionError, ProcessLookupError):
+            with contextlib.suppress(OSError):
                 if self.eddy.exists():
                     await self.run(self.eddy, "tree", str(self.process.pid))
                 if self.dice.random() < 0.3:
