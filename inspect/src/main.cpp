@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <expected>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <new>
@@ -68,6 +69,9 @@ int show(Target& target, const request& what, output_options options) {
 }
 
 int show_core(const request& what) {
+    if (!std::filesystem::exists(what.target))
+        return fail(what.target +
+                    " is neither the number of a process nor a file; pidof(1) prints the number of a program");
     auto core = core_file::open(what.target, what.program);
     if (!core) return fail(core.error());
     for (const std::string& problem : core->problems()) fail(problem);
@@ -104,6 +108,7 @@ int convert(const std::string& file, const std::string& chrome) {
 int main(int argc, char** argv) try {
     CLI::App app("Shows the tasks of a program that uses eddy, without stopping it.");
     app.require_subcommand(1);
+    app.set_version_flag("--version", "eddy " EDDY_PROGRAM_VERSION, "print the version and exit");
     request what;
     CLI::App& list = *app.add_subcommand("ps", "one line per task: id, status, age, name, place");
     CLI::App& tree = *app.add_subcommand("tree", "what each task waits for, and where");

@@ -224,6 +224,12 @@ void keep_largest(std::vector<T>& all, Less less) {
     all.resize(count);
 }
 
+/// A task's number; or its address, as `eddy ps` shows it: the recorder sets bit 47 of that.
+std::string task_text(std::uint64_t task) {
+    constexpr auto is_address = std::uint64_t{1} << 47;
+    return (task & is_address) == 0 ? fmt::format("task {}", task) : fmt::format("{:#x}", task & ~is_address);
+}
+
 }  // namespace
 
 std::expected<trace_file, std::string> parse_trace(std::string_view bytes) {
@@ -312,14 +318,14 @@ std::string summary(const trace_file& trace) {
         return std::pair(a.second.ns, b.first) < std::pair(b.second.ns, a.first);
     });
     for (const auto& [id, one] : tasks)
-        out += fmt::format("  task {:<10} {:>10} in {:>8} polls  {}\n", id, duration_text(one.ns), one.polls,
+        out += fmt::format("  {:<15} {:>10} in {:>8} polls  {}\n", task_text(id), duration_text(one.ns), one.polls,
                            printable(one.name));
 
     out += "\nLongest polls\n";
     keep_largest(all.polls,
                  [](const poll& a, const poll& b) { return std::pair(a.ns, b.begin) < std::pair(b.ns, a.begin); });
     for (const poll& one : all.polls)
-        out += fmt::format("  task {:<10} {:>10} at {:>10}  {}\n", one.task, duration_text(one.ns),
+        out += fmt::format("  {:<15} {:>10} at {:>10}  {}\n", task_text(one.task), duration_text(one.ns),
                            duration_text(one.begin - first), printable(one.name));
 
     if (!all.latencies.empty())

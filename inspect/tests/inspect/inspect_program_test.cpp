@@ -92,6 +92,9 @@ TEST(InspectProgram, NothingIsAskedOfTheTarget) {
 TEST(InspectProgram, ErrorsSayWhatToDo) {
     EXPECT_EQ(eddy("tree 4194305"), "eddy: there is no process 4194305\n");
     EXPECT_EQ(eddy("tree /etc/passwd"), "eddy: /etc/passwd is neither the number of a process nor a core file\n");
+    EXPECT_EQ(eddy("tree server"),
+              "eddy: server is neither the number of a process nor a file; pidof(1) prints the number of a program\n");
+    EXPECT_TRUE(eddy("--version").starts_with("eddy 0."));
     EXPECT_EQ(eddy("trace /nowhere"), "eddy: /nowhere: No such file or directory\n");
     EXPECT_EQ(eddy("trace /etc/passwd"), "eddy: /etc/passwd: this is not a trace in Perfetto's format\n");
     EXPECT_NE(eddy("tree $$").find("contains no eddy, or one that is too old"), std::string::npos);

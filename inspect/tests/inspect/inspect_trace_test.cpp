@@ -119,6 +119,17 @@ TEST(InspectTrace, CutOffFileIsRefused) {
     EXPECT_FALSE(eddy::inspect::parse_trace("a text").has_value());
 }
 
+TEST(InspectTrace, SummaryHasAddressOfTaskWithoutNumber) {
+    constexpr std::uint64_t task = 0x7fb6'5ad5'0000 | std::uint64_t{1} << 47;
+    const auto trace = eddy::inspect::parse_trace(
+        file_of({{"loop 1",
+                  {event::make(event_kind::poll_begin, task, 0, 0), event::make(event_kind::poll_end, task, 0, ms)}}}));
+    ASSERT_TRUE(trace.has_value());
+    EXPECT_NE(eddy::inspect::summary(*trace).find("\n  0x7fb65ad50000   1000.0 us in        1 polls  "),
+              std::string::npos)
+        << eddy::inspect::summary(*trace);
+}
+
 TEST(InspectTrace, SummaryHasCountsTimesAndLatency) {
     const std::string text = eddy::inspect::summary(*eddy::inspect::parse_trace(file_of(whole)));
     EXPECT_EQ(text,

@@ -93,10 +93,12 @@ private:
     static void print(inspect::address lock, const queue& of) {
         std::map<std::string, std::size_t> places;
         for (const auto& [number, place] : of.tasks) ++places[place];
-        std::string text = "eddy: suspected: " + std::to_string(of.tasks.size()) + " tasks have waited for " + of.lock +
-                           " at " + inspect::hex(lock) + " for more than " +
+        const bool is_one = of.tasks.size() == 1;
+        std::string text = "eddy: suspected: " + std::to_string(of.tasks.size()) +
+                           (is_one ? " task has waited for " : " tasks have waited for ") + of.lock + " at " +
+                           inspect::hex(lock) + " for more than " +
                            std::to_string(longer_than.load(std::memory_order_relaxed)) +
-                           " ms, and none of them got it:\n";
+                           (is_one ? " ms, and has not got it:\n" : " ms, and none of them got it:\n");
         for (const auto& [place, count] : places)
             text += "  " + std::to_string(count) + (count == 1 ? " task, " : " tasks, ") + place + '\n';
         std::fputs(text.c_str(), stderr);
