@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/error.hpp>
@@ -74,6 +75,15 @@ public:
           peer_(peer),
           connection_(std::move(connection)),
           may_be_http2_(may_be_http2) {}
+
+    /// While the service works, its frames follow. Otherwise the connection waits for its client.
+    EDDY_WAIT_SHAPE(server_connection, eddy::detail::wait_shape<2>{
+                                           wait_kind::inner,
+                                           0,
+                                           {in_phase(EDDY_CHILD(exchange_), EDDY_OFFSET(Its, at_), phase::answering),
+                                            in_phase(EDDY_CHILD(exchange_), EDDY_OFFSET(Its, at_), phase::cancelling)},
+                                           false,
+                                           "an HTTP client"});
 
     /// Serves requests until the connection ends, or another protocol follows.
     poll_result<void> poll(context& cx) {
@@ -148,6 +158,10 @@ private:
     };
     using event = http::h1::engine::event;
     static constexpr bool waits = false;
+
+    static constexpr child_record in_phase(child_record child, std::uint32_t at, phase its) noexcept {
+        return child_if(child, at, static_cast<std::uint32_t>(its));
+    }
 
     bool enter(phase next) noexcept {
         at_ = next;

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/http/h1.hpp>
 #include <eddy/http/serve.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -26,6 +27,8 @@ struct server_exchange : immovable {
 
     explicit server_exchange(const http::h1::limits& limits) noexcept : engine(limits) {}
     ~server_exchange() { detach(); }
+
+    EDDY_WAITS_AS(server_exchange, call);
 
     /// Adds the fields Upgrade of the request to service_call::upgrade.
     void add_upgrade();

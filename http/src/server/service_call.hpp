@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include <eddy/detail/slot.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
@@ -67,6 +68,8 @@ public:
     ~service_call() {
         if (client && !is_answered) client->leave();
     }
+
+    EDDY_WAITS_AS(service_call, running_);
 
     /// Begins the call for the metrics. Call this before anything that may fail, since the failure has a response, too.
     void begin(const http_server& server) noexcept;

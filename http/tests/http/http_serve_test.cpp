@@ -108,6 +108,37 @@ TEST(HttpServe, IdleConnectionsAreClosedAfterTimeout) {
     EXPECT_EQ(report.aborted, 1U);
 }
 
+task<http::response> say_later(eddy::sync::notify& is_busy, eddy::sync::notify& go_on) {
+    is_busy.notify_one();
+    co_await go_on.notified();
+    co_return http::response();
+}
+
+TEST(HttpServe, TreeShowsWhereTheServiceWaits) {
+    eddy::core loop;
+    eddy::sync::notify is_busy;
+    eddy::sync::notify go_on;
+    http::router app;
+    app.get("/idle", say_path).get("/busy", [&](http::request) { return say_later(is_busy, go_on); });
+    std::string tree;
+    auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
+        auto idle = (co_await net::tcp_stream::connect(to)).value();
+        auto busy = (co_await net::tcp_stream::connect(to)).value();
+        (co_await idle.write_all(get("/idle"))).value();
+        EXPECT_TRUE((co_await receive(idle, 15)).starts_with("HTTP/1.1 200 OK"));
+        (co_await busy.write_all(get("/busy"))).value();
+        co_await is_busy.notified();
+        tree = eddy::dump_tasks();
+        go_on.notify_one();
+        EXPECT_TRUE((co_await receive(busy, 12)).starts_with("HTTP/1.1 200"));
+    };
+    loop.run(serve_http_during(app, http::serve_options(), script));
+    const auto at = tree.find("say_later  ");
+    ASSERT_NE(at, std::string::npos) << tree;
+    EXPECT_TRUE(tree.substr(tree.find('\n', at)).starts_with("\n    waits for a notification at ")) << tree;
+    EXPECT_TRUE(tree.contains("    waits for an HTTP client\n")) << tree;
+}
+
 TEST(HttpServe, ShutdownAwaitsHandlerThatDroppedAnIdleConnection) {
     eddy::core loop;
     eddy::sync::notify leave;

@@ -22,6 +22,7 @@
 #include <eddy/io.hpp>
 #include <eddy/net.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/signal.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
@@ -133,6 +134,8 @@ eddy::task<void> wait_for_sockets() {
     static std::array<std::byte, 64> buffer;
     static const std::vector<std::byte> large(64 << 20);
     expect("data from descriptor N", listener.accept());
+    expect("the connections of a server|  data from descriptor N",
+           eddy::net::serve(*co_await eddy::net::tcp_listener::bind("127.0.0.1:0"), [](tcp_stream) { return nap(); }));
     expect("data from descriptor N", eddy::io::read_exact(*peers[0], buffer));
     expect("data from descriptor N", eddy::io::read(keep(peers[1]->split().reader), buffer));
     expect("room to write to descriptor N", eddy::io::write_all(*peers[1], large));
@@ -249,6 +252,7 @@ void wait_for_objects() {
     expect("the value of a set_once", make<eddy::sync::set_once<int>>().wait());
     auto& cell = make<eddy::sync::once_cell<int>>();
     expect("nap|waits for a timer", cell.get_or_init([] { return nap().map([] { return 1; }); }));
+    expect("a signal", keep(*eddy::signal::stream(eddy::signal::kind::user_defined1())).next());
     auto& tracker = make<eddy::sync::task_tracker>();
     keep(tracker.token());
     expect("the end of a tracker's tasks", tracker.wait());

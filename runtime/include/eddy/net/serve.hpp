@@ -16,11 +16,13 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/served_state.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/unread_failure.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -286,6 +288,13 @@ public:
     ~serve_future() {
         while (auto ended = connections_.try_join_next_with_id()) count(ended->id, ended->output);
     }
+
+    /// A listener is in it until the server drains.
+    EDDY_WAIT_SHAPE(serve_future, eddy::detail::wait_shape<1>{eddy::detail::wait_kind::object,
+                                                              0,
+                                                              {EDDY_IO_CHILD(listener_, read)},
+                                                              true,
+                                                              "the connections of a server"});
 
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());

@@ -8,6 +8,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/poll_evented.hpp>
 #include <eddy/result.hpp>
@@ -57,6 +58,10 @@ public:
     signal_stream(signal_stream&&) noexcept = default;
     signal_stream& operator=(signal_stream&&) noexcept = default;
     ~signal_stream() { detail::check_not_awaited(this, "a signal_stream"); }
+
+    static constexpr auto wait_shape() noexcept {
+        return eddy::detail::wait_shape<>{.kind = eddy::detail::wait_kind::other, .name = "a signal"};
+    }
 
     /// Same as next(), by the name that the receivers of channels use.
     [[nodiscard]] next_future<signal_stream> recv() noexcept;

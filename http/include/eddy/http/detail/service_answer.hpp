@@ -11,6 +11,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/slot.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
@@ -42,6 +43,9 @@ public:
             std::destroy_at(&fallible_);
         }
     }
+
+    EDDY_WAIT_SHAPE(service_answer, adaptor_of(child_if(EDDY_CHILD(plain_), EDDY_OFFSET(Its, is_plain_), 1),
+                                               child_if(EDDY_CHILD(fallible_), EDDY_OFFSET(Its, is_plain_), 0)));
 
     /// Polls the task. Returns whether it has ended, with a response in `into` or an error in `failure`.
     [[nodiscard]] bool poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure);
