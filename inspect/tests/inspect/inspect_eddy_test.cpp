@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -18,6 +20,7 @@
 
 #include "output_of.hpp"
 #include "running_target.hpp"
+#include "support/temp_dir.hpp"
 
 namespace {
 
@@ -122,6 +125,32 @@ TEST_P(InspectEddy, TimesOfSpawnsAreThoseOfTheProgram) {
         EXPECT_LE(started, after);
     }
     EXPECT_EQ(count, 12) << json;
+}
+
+std::vector<std::string> programs_with_core_files() {
+    return EDDY_HAS_STATIC ? std::vector<std::string>{"_stripped", "_static"} : std::vector<std::string>{"_stripped"};
+}
+
+class InspectEddyCore : public testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Programs, InspectEddyCore, testing::ValuesIn(programs_with_core_files()),
+                         [](const auto& its) { return its.param.substr(1); });
+
+TEST_P(InspectEddyCore, HasTheTreeOfTheProcess) {
+    const support::temp_dir folder;
+    const std::string program = EDDY_REAL + GetParam();
+    running_target target(program, folder / "", "pool");
+    const std::string tree = normalized(settled_tree(target.id()));
+    target.end(SIGABRT);
+    std::string core;
+    for (const auto& each : std::filesystem::directory_iterator(folder / "")) core = each.path();
+    if (core.empty()) GTEST_SKIP() << "this system writes no core files to the current folder";
+    EXPECT_EQ(normalized(output_of(EDDY_PROGRAM " tree " + core)), tree);
+
+    const std::string shown =
+        output_of("gdb -nx -q -batch -x " EDDY_GDB_SCRIPT " -ex 'info eddy tasks' " + program + " " + core);
+    EXPECT_TRUE(std::regex_search(shown, std::regex(" waits  .* read_head at [^ ]*:[0-9]+\n"))) << shown;
+    EXPECT_TRUE(std::regex_search(shown, std::regex(" waits  .* sleeper .* sleep_for_an_hour at "))) << shown;
 }
 
 /// What is shown of a task, and what its name says must be shown of it.
