@@ -68,8 +68,7 @@ class Program:
         while frame != root:
             frame = self.number(self.at(frame, "frame_outcome") - 8)
             frames.insert(0, (depth, "  ".join(self.place(self.at(frame, "frame_where")))))
-        return frames + ([(depth, "waits for any wake-up")] if kind == 2 else
-                         self.wait(self.number(self.at(at, "leaf_ops") + 8), self.at(at, "leaf_future"), depth, details, "waits for "))
+        return frames + ([(depth, "waits for any wake-up")] if kind == 2 else self.wait(self.number(self.at(at, "leaf_ops") + 8), self.at(at, "leaf_future"), depth, details, "waits for "))
 
     def work(self, task, details):
         ops, root = self.at(task, "task_ops"), self.at(task, "task_root")
@@ -129,7 +128,8 @@ class Program:
             name = task + self.number(self.at(task, "task_ops") + self.table["ops_name"], 4)
             text = self.read(self.at(name, "string_data"), self.at(name, "string_size")).decode() if name != task else ""
             title = f"task {self.at(task, 'task_id') or f'at {task:#x}'}{f' {chr(34)}{text}{chr(34)}' if text else ''}, {status}"
-            lines = lines if status == "running" or not lines else self.work(task, True)
+        details = {tuple(self.work(one, True)) for one in group if lines and status != "running"}
+        lines = details.pop() if len(details) == 1 else lines
         print(f"  {title}, spawned at {self.place(spawned_at)[1] if spawned_at else 'an unknown place'}{self.age(group)}",
               *["  " * depth + line for depth, line in lines], sep="\n")
 

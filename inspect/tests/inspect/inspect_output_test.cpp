@@ -74,6 +74,19 @@ TEST(InspectOutput, AgesAreThoseOfTheOldest) {
     EXPECT_NE(json.find(",\"now_ns\":3500000000,"), std::string::npos) << json;
 }
 
+TEST(InspectOutput, ObjectOfAllTasksIsShown) {
+    std::vector<task> tasks;
+    for (int i = 1; i <= 3; ++i) {
+        tasks.push_back(reader(i, 0));
+        tasks.back().work.leaf = {};
+        tasks.back().work.leaf.kind = wait_kind::mutex;
+        tasks.back().work.leaf.object = 0x4560;
+    }
+    EXPECT_NE(tree_text(tree_of(tasks), {}).find("    waits for a mutex at 0x4560\n"), std::string::npos);
+    tasks[1].work.leaf.object = 0x1230;
+    EXPECT_NE(tree_text(tree_of(tasks), {}).find("    waits for a mutex\n"), std::string::npos);
+}
+
 TEST(InspectOutput, BranchesAreIndented) {
     task made = reader(1, 2);
     const stack other = made.work;

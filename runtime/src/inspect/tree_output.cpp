@@ -119,7 +119,7 @@ std::string tasks_text(const std::vector<task_number>& tasks) {
 
 class text_writer {
 public:
-    /// `has_details`: with what differs between tasks of equal chains: addresses, numbers and times.
+    /// `has_details`: with what may differ between tasks of equal chains: addresses, numbers and times.
     text_writer(const output_options& options, bool has_details) : options_(options), has_details_(has_details) {}
 
     [[nodiscard]] std::string take() { return std::move(out_); }
@@ -297,6 +297,26 @@ std::vector<std::vector<const task*>> grouped(const executor& of) {
     return groups;
 }
 
+/// Appends what is shown of several tasks only if they have it in common: the objects.
+void append_objects(std::string& key, const waiting& what) {
+    append_bytes(key, what.object);
+    append_bytes(key, what.fd.value_or(-1));
+    for (const task_number& one : what.tasks) append_bytes(key, one.at);
+    for (const branch& one : what.branches) append_objects(key, one.of.leaf);
+}
+
+/// Returns whether all tasks of a group wait for the same objects, for example for one mutex.
+bool have_same_objects(const std::vector<const task*>& group) {
+    std::string first;
+    append_objects(first, group.front()->work.leaf);
+    std::string other;
+    return std::ranges::all_of(group, [&](const task* one) {
+        other.clear();
+        append_objects(other, one->work.leaf);
+        return other == first;
+    });
+}
+
 std::string executor_title(const executor& of) {
     return std::string(kind_name(of.kind)) + " " + std::to_string(of.id) + ", " + std::to_string(of.tasks.size()) +
            (of.tasks.size() == 1 ? " task\n" : " tasks\n");
@@ -432,9 +452,8 @@ std::string tree_text(const task_tree& tree, const output_options& options) {
         out += executor_title(each);
         for (const std::vector<const task*>& group : grouped(each)) {
             const task& first = *group.front();
-            const bool is_alone = group.size() == 1;
             out += "  " + group_title(group) + ", spawned at " + spawn_text(group, options) + '\n';
-            if (!is_blocking) out += stack_text(first.work, options, is_alone);
+            if (!is_blocking) out += stack_text(first.work, options, have_same_objects(group));
         }
     }
     return out;
