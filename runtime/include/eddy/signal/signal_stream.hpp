@@ -59,6 +59,7 @@ public:
     signal_stream& operator=(signal_stream&&) noexcept = default;
     ~signal_stream() { detail::check_not_awaited(this, "a signal_stream"); }
 
+    /// For readers of the program's memory.
     static constexpr auto wait_shape() noexcept {
         return eddy::detail::wait_shape<>{.kind = eddy::detail::wait_kind::other, .name = "a signal"};
     }
