@@ -204,7 +204,8 @@ TEST(InspectRecorder, FullDiskLeavesNoPartOfTheFile) {
 
 TEST(InspectRecorder, ForkedChildThatExitsDoesNotWriteTheFile) {
     const folder files;
-    EXPECT_EQ(run("EDDY_TRACE=" + files / "trace", "fork"), "");
+    // LeakSanitizer looks for the parent's threads in the child, and says that it has not found them.
+    EXPECT_EQ(run("ASAN_OPTIONS=detect_leaks=0 EDDY_TRACE=" + files / "trace", "fork"), "");
     EXPECT_TRUE(std::filesystem::is_empty(files / ""));
 }
 
