@@ -483,7 +483,7 @@ check_tidy() {
             /^[a-z]+.src/ { batch = /sys.bsd/ ? "bsd" : /inspect.src.page/ ? "page" : substr($0, 1, index($0, "/") - 1) }
             { print "#include \"" top "/" $0 "\"" > "build/tidy_" batch ".cpp" }'
     printf '%s\n' build/tidy_*.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
-        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 "${include_flags[@]}" "${sources[@]/#/-I}" -Itests/support/kqueue
+        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 '-DEDDY_PROGRAM_VERSION=""' "${include_flags[@]}" "${sources[@]/#/-I}" -Itests/support/kqueue
 }
 
 # Fails if a source file names something in a using declaration or in a namespace alias, and then never again.

@@ -235,7 +235,7 @@ std::string age_text(const task& one, const output_options& options) {
 /// Returns where a group was spawned, and when the first of it: "server.cpp:12, the first 3.2 s ago".
 std::string spawn_text(const std::vector<const task*>& group, const output_options& options) {
     const task& oldest = **std::ranges::min_element(group, {}, [](const task* one) { return one->started; });
-    const std::string text = place_text(oldest.spawned_at);
+    std::string text = place_text(oldest.spawned_at);
     if (!has_age(oldest, options)) return text;
     return text + (group.size() == 1 ? ", " : ", the first ") + age_text(oldest, options) + " ago";
 }
