@@ -4,7 +4,7 @@ about itself, and to be watched for stalls.
 
 Each figure is a ratio with to without, of two processes that take turns in short slices: the processor time per
 request, the latency of requests at a given rate, and the time of cases of the group `rt`. The reader runs on the
-processor of the load generator, so the latency also contains what it costs the clients.
+processor of the load generator, after it: the latency is to contain what reading costs the server, not the clients.
 """
 
 import statistics
@@ -113,7 +113,7 @@ def repeated(work: Callable[[], None]) -> Iterator[None]:
 def reading(reader: Path, server: Server, processors: Processors):
     def read() -> None:
         with open("/dev/null", "w", encoding="utf-8") as nowhere:
-            start([reader, "tree", server.pid], processors.load, stdout=nowhere).wait()
+            start(["chrt", "--idle", "0", reader, "tree", server.pid], processors.load, stdout=nowhere).wait()
     return repeated(read)
 
 

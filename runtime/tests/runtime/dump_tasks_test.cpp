@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <future>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -87,11 +86,11 @@ TEST(DumpTasks, JsonHasTheSame) {
 TEST(DumpTasks, ThreadOutsideOfAnExecutorMayCallIt) {
     eddy::core loop;
     eddy::sync::mutex<int> lock;
-    std::optional held(lock.try_lock().value());
+    auto held = lock.try_lock().value();
     loop.handle().spawn(wait_for_lock(lock));
     loop.turn();
     EXPECT_TRUE(eddy::dump_tasks().contains("waits for a mutex")) << eddy::dump_tasks();
-    held.reset();
+    held.unlock();
     loop.turn();
 }
 
