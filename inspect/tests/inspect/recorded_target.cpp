@@ -6,8 +6,8 @@
 //     recorded_target small_stack   crashes on a signal stack of 16 KiB; its handler prints whether that was enough
 //     recorded_target closed_library   ends after the memory with the place of a spawn has gone
 //     recorded_target fork     forks a child that calls exit(), waits for it, and ends without exit()
-//     recorded_target last FILE   runs three loops one by one, with FILE removed before each; the last one has a task
-//     named "last" recorded_target many FILE   runs 300 loops, removes FILE after each, and prints how often it existed
+//     recorded_target last FILE   runs three loops one by one, and removes FILE before each; the last has a task "last"
+//     recorded_target many FILE   runs 300 loops, removes FILE after each, and prints how often it existed
 //     recorded_target wait     prints "ready", and waits
 //     recorded_target stall FILE   a task named "culprit" computes until FILE exists
 #include <eddy/prelude.hpp>

@@ -12,8 +12,8 @@ namespace eddy {
 
 /// What start_recording() records.
 struct recording_options {
-    /// The file that is written when the last executor has ended, and when the program crashes. "%p" in it becomes the
-    /// number of the process. Without a name, only write_recording() writes.
+    /// The file that is written, see start_recording(). "%p" in it becomes the number of the process. Without a name,
+    /// only write_recording() writes.
     std::string file;
     /// How many events each worker and each event loop keeps, at 16 bytes each: at least this number.
     std::size_t events = 1 << 17;
@@ -26,10 +26,11 @@ struct recording_options {
 
 /// Starts the flight recorder: from now on, each new runtime and each new event loop keeps the last events of its
 /// tasks: spawns, polls, wake-ups, steals, parks, I/O, timers, stalls. The environment variable EDDY_TRACE=FILE does
-/// the same before the first executor is made.
+/// the same before the first executor is made, but not in a set-user-ID program.
 ///
 /// The file is in Perfetto's format: open it in ui.perfetto.dev, or let `eddy trace FILE` print what is in it. It is
-/// written when the last executor that records has ended; in a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT; not on
+/// written when the last executor that records has ended, or at the end of the program, if that happens so often that
+/// writing would take more than a tenth of the time; in a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT; not on
 /// Windows), before the handlers that the program had before; when the signal of EDDY_DUMP arrives; and on a stall, as
 /// FILE.stall. Later calls replace the options. Thread safety: any thread. Cost: about 18 ns an event, and 2 MiB a
 /// worker with the default options.

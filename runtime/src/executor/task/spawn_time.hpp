@@ -2,7 +2,6 @@
 #pragma once
 
 #include <bit>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 
@@ -10,6 +9,7 @@
 #include <eddy/detail/spawned_task.hpp>
 
 #include "inspect/debug_table.hpp"
+#include "sys/steady_ns.hpp"
 
 namespace eddy::detail {
 
@@ -29,9 +29,8 @@ public:
 
     /// Reads the clock.
     [[nodiscard]] static spawn_time now() noexcept {
-        const std::chrono::nanoseconds since_boot = std::chrono::steady_clock::now().time_since_epoch();
         spawn_time made;
-        made.word_ = static_cast<std::uint64_t>(since_boot.count()) / inspect::started_unit << in_use_bits;
+        made.word_ = sys::steady_ns() / inspect::started_unit << in_use_bits;
         return made;
     }
 
