@@ -167,7 +167,8 @@ public:
     /// Sends the request of the call that was added last. If the encoder fails, only this call fails.
     template <class Sink>
     void send_last(Sink& io, Call& call) {
-        auto sent = io.start_send(proto::numbered(last_, std::move(call.request)));
+        proto::numbered request(last_, std::move(call.request));
+        auto sent = io.start_send(std::move(request));
         if (sent) return;
         const auto entry = calls_.find(last_);
         static_cast<void>(entry->second->send(std::unexpected(convert_error<std::error_code>(sent.error()))));

@@ -14,6 +14,7 @@
 
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/future/waker.hpp>
 
 namespace eddy {
@@ -45,6 +46,7 @@ public:
     /// Constructs a result without an output.
     constexpr poll_result(not_ready_t) noexcept {}
 
+    EDDY_BEGIN_FALSE_UNINITIALIZED
     /// Constructs a ready result from a value.
     template <class U = T>
         requires(!std::same_as<std::remove_cvref_t<U>, poll_result> &&
@@ -56,6 +58,7 @@ public:
     template <class... A>
         requires std::is_constructible_v<T, A...>
     constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::forward<A>(args)...), is_ready_(true) {}
+    EDDY_END_FALSE_UNINITIALIZED
 
     /// Copies or moves the output, if there is one. Each function is trivial if the same function of the output is
     /// trivial.

@@ -11,6 +11,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/ref_count.hpp>
@@ -128,7 +129,9 @@ public:
         std::swap(node_, copy.node_);
         return *this;
     }
+    EDDY_BEGIN_FALSE_UNINITIALIZED
     ~token_share() { node_->drop_handle(); }
+    EDDY_END_FALSE_UNINITIALIZED
 
     [[nodiscard]] token_node* get() const noexcept { return node_; }
     token_node* operator->() const noexcept { return node_; }
