@@ -9,8 +9,8 @@
 
 #include "executor/blocking/blocking.hpp"
 #include "executor/task/dump_on_signal.hpp"
-#include "executor/task/spawned_task.hpp"
 #include "executor/task/stall_watch.hpp"
+#include "executor/task/task_protocol.hpp"
 #include "sys/word_wait.hpp"
 
 // What the library does instead of using another thread, in a build without threads.

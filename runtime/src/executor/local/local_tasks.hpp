@@ -15,8 +15,8 @@
 #include "executor/task/fifo.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/spawn_time.hpp"
-#include "executor/task/spawned_task.hpp"
 #include "executor/task/task_list.hpp"
+#include "executor/task/task_protocol.hpp"
 
 namespace eddy::detail {
 

@@ -27,8 +27,8 @@
 #include "executor/pool/worker.hpp"
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/observer.hpp"
-#include "executor/task/spawned_task.hpp"
 #include "executor/task/task_list.hpp"
+#include "executor/task/task_protocol.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 

@@ -10,7 +10,7 @@
 
 #include "executor/task/registry.hpp"
 #include "executor/task/run_task.hpp"
-#include "executor/task/spawned_task.hpp"
+#include "executor/task/task_protocol.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -13,7 +13,7 @@
 #include <eddy/task/task_local.hpp>
 
 #include "executor/task/poll_root.hpp"
-#include "executor/task/spawned_task.hpp"
+#include "executor/task/task_protocol.hpp"
 #include "executor/task/task_state.hpp"
 
 // The functions that run, cancel, destroy and complete a task: the transitions of task_state, and the work that each

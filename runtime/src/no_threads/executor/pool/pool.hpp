@@ -13,8 +13,8 @@
 
 #include "executor/blocking/blocking.hpp"
 #include "executor/pool/worker.hpp"
-#include "executor/task/spawned_task.hpp"
 #include "executor/task/task_list.hpp"
+#include "executor/task/task_protocol.hpp"
 
 namespace eddy::detail {
 

@@ -5,7 +5,7 @@
 
 #include <eddy/future/waker.hpp>
 
-#include "executor/task/spawned_task.hpp"
+#include "executor/task/task_protocol.hpp"
 
 namespace eddy::detail {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/spawned_task.hpp"
+#include "executor/task/task_protocol.hpp"
 
 #include <array>
 #include <functional>
