@@ -46,6 +46,7 @@ std::string body_of(Engine& engine, std::string_view& input) {
     return body;
 }
 
+// covers: B27
 TEST(HttpEngine, ClientReadsWhatServerWrites) {
     std::string sent;
     h1::client_engine client;

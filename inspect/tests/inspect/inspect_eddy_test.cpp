@@ -62,6 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Programs, InspectEddy,
                          testing::Combine(testing::Values("", "_stripped"), testing::Values("pool", "loop")),
                          [](const auto& its) { return std::get<1>(its.param) + std::get<0>(its.param); });
 
+// covers: B21
 TEST_P(InspectEddy, EachTaskHasItsFramesAndReason) {
     const auto& [kind, executor] = GetParam();
     running_target target(EDDY_REAL + kind, ".", executor.c_str());
@@ -136,6 +137,7 @@ class InspectEddyCore : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Programs, InspectEddyCore, testing::ValuesIn(programs_with_core_files()),
                          [](const auto& its) { return its.param.substr(1); });
 
+// covers: B21
 TEST_P(InspectEddyCore, HasTheTreeOfTheProcess) {
     const support::temp_dir folder;
     const std::string program = EDDY_REAL + GetParam();
@@ -174,6 +176,7 @@ std::vector<shown_task> named_tasks(const std::string& tree) {
     return found;
 }
 
+// covers: B01
 TEST(InspectWaits, EachFutureSaysForWhat) {
     running_target target(EDDY_WAITS);
     const auto limit = std::chrono::steady_clock::now() + 30s;
@@ -186,6 +189,7 @@ TEST(InspectWaits, EachFutureSaysForWhat) {
     for (const shown_task& one : tasks) EXPECT_EQ(one.shown, one.expected);
 }
 
+// covers: R046
 TEST(InspectBusyEddy, TreesAreWhole) {
     running_target target(EDDY_REAL, ".", "busy");
     const auto limit = std::chrono::steady_clock::now() + 60s;

@@ -30,6 +30,7 @@ TEST(InspectProgram, TreeIsPrinted) {
         << list;
 }
 
+// covers: B21
 TEST(InspectProgram, ScriptOfFormatPagePrintsTheSame) {
     running_target target(EDDY_HAND_MADE);
     const std::string id = std::to_string(target.id());
