@@ -193,10 +193,10 @@ names_of_the_system() {
         }'
 }
 
-# All tests with GCC -O0, on both drivers, except the next stage. The groups that the stages asan and tsan run on io_uring run
-# only on epoll here. With --all, on both.
+# All tests with GCC -O0, on both drivers, except the next stage. The groups that the stage tsan runs on io_uring run only on
+# epoll here. With --all, on both.
 check_test() {
-    local omitted='explore|with_both_sanitizers|only_with_all'
+    local omitted='explore|tsan_on_io_uring|only_with_all'
     ((!all)) || omitted=explore
     if ((${#only[@]})); then build_and_test dev -LE "$omitted"; else build dev && run_tests dev -LE "$omitted"; fi
 }
@@ -299,7 +299,8 @@ check_asan() {
     fi
 }
 
-# The tests with the label `tsan`, which use threads, on one driver. With --all, all tests on both.
+# The tests with the label `tsan`, which use threads, on one driver. They do not have the label `asan`: a group has one
+# sanitizer here, and only uring both. With --all, all tests on both.
 check_tsan() { check_with_sanitizer tsan; }
 
 # Only with --all. The tests with shared libraries that hide what an installed library hides. Tests that call private
