@@ -128,8 +128,9 @@ eddy::task<eddy::result<int>> combined() {
 
 eddy::task<int> services() {
     auto pair = eddy::io::duplex(64);
-    const auto service = [](std::string t) -> eddy::task<eddy::result<std::string>> { co_return t + t; };
-    const auto limited = service | eddy::proto::concurrency_limit(4) | eddy::proto::timeout(1h);
+    const auto service = [](const std::string& t) -> eddy::task<eddy::result<std::string>> { co_return t + t; };
+    const eddy::proto::boxed_service<std::string, std::string> boxed = service;
+    const auto limited = boxed | eddy::proto::concurrency_limit(4) | eddy::proto::timeout(1h);
     auto served = eddy::spawn(
         eddy::proto::pipelined(eddy::codec::framed(std::move(pair.first), eddy::codec::lines_codec(64)), limited));
     int size = 0;

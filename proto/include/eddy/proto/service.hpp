@@ -159,10 +159,14 @@ auto call_service(const S& inner, proto::request_t<S>&& request, proto::when_ful
     }
 }
 
+// A member, because GCC warns (-Wsubobject-linkage) about a template of coroutines with a lambda expression that is
+// none.
 template <class S>
-task<call_output_t<S>> owning_call(const S& inner, proto::request_t<S> request, proto::when_full mode) {
-    co_return co_await call_service(inner, std::move(request), mode);
-}
+struct owning_call {
+    static task<call_output_t<S>> start(const S& inner, proto::request_t<S> request, proto::when_full mode) {
+        co_return co_await call_service(inner, std::move(request), mode);
+    }
+};
 
 /// Same as call_service(), but the future owns the request.
 template <class S>
@@ -172,7 +176,7 @@ auto start_call(const S& inner, proto::request_t<S>&& request, proto::when_full 
     } else if constexpr (!std::is_reference_v<service_argument_t<S>>) {
         return call_service(inner, std::move(request), mode);
     } else {
-        return owning_call(inner, std::move(request), mode);
+        return owning_call<S>::start(inner, std::move(request), mode);
     }
 }
 
@@ -301,7 +305,7 @@ class boxed_service {
             if constexpr (std::is_same_v<started, task<std::expected<Response, Error>>>) {
                 return detail::start_call_with<Error>(inner, std::move(request), mode);
             } else {
-                return detail::owning_call(inner, std::move(request), mode);
+                return detail::owning_call<S>::start(inner, std::move(request), mode);
             }
         }
         task<std::expected<Response, Error>> offer(Request& request, when_full mode) const override {

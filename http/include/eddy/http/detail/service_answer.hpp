@@ -116,14 +116,6 @@ constexpr bool fits_service() {
     }
 }
 
-/// Calls a function that takes the request by reference. The function's coroutine may refer to the request until the
-/// coroutine ends, so the task owns the request.
-template <class F>
-task<result<http::response>> call_by_reference(F& function, http::request asked) {
-    auto answer = co_await std::invoke(function, static_cast<http_argument_t<F>&&>(asked));
-    co_return std::move(answer);
-}
-
 template <class F>
 class http_service_of final : public http_service {
 public:
@@ -132,13 +124,21 @@ public:
 
     service_answer call(http::request&& asked) override {
         if constexpr (std::is_reference_v<http_parameter_t<F>>) {
-            return call_by_reference(function_, std::move(asked));
+            return call_by_reference(std::move(asked));
         } else {
             return std::invoke(function_, std::move(asked));
         }
     }
 
 private:
+    // The function's coroutine may refer to the request until the coroutine ends, so the task owns the request. A
+    // member, because GCC warns (-Wsubobject-linkage) about a template of coroutines with a lambda expression that is
+    // none.
+    task<result<http::response>> call_by_reference(http::request asked) {
+        auto answer = co_await std::invoke(function_, static_cast<http_argument_t<F>&&>(asked));
+        co_return std::move(answer);
+    }
+
     F function_;
 };
 
