@@ -142,11 +142,15 @@ class program:
             places = (range(first, self.number(future + where + 8), stride) if is_at == 2
                       else self.nodes(first, stride) if is_at == 3 else [first])
             for at in places:
+                if at == 0:
+                    continue
                 if alive != 0xffffffff and self.number((at if is_at > 1 else future) + alive, 1) != alive_is:
                     continue
                 if label:
                     yield below, self.text(label) + ":"
-                yield from self.future(of, at + in_node, below)
+                yield from self.future(of or self.number(at + stride), at + in_node, below)
+                if kind == 22:
+                    return
 
     def nodes(self, node, following):
         for _ in range(MOST_FRAMES):

@@ -85,7 +85,7 @@ class Program:
             first = future + where if is_at == 0 else self.number(future + where)
             for start in self.nodes(first, stride) if is_at == 3 else range(first, self.number(future + where + 8), stride) if is_at == 2 else [first]:
                 if start and (alive == 0xffffffff or self.number((start if is_at > 1 else future) + alive, 1) == alive_is):
-                    found.append((of, label, start + in_node))
+                    found.append((of or self.number(start + stride), label, start + in_node))
         if kind == 22 and found:
             return self.wait(found[0][0], found[0][2], depth, details, prefix)
         word = future + offset if is_inside or kind in (0, 19, 20, 21, 22) else self.number(future + offset)

@@ -17,6 +17,7 @@
 #include <eddy/time/timeout.hpp>
 
 #include "client/connect.hpp"
+#include "client/head_future.hpp"
 #include "client/http1_exchange.hpp"
 #include "h2/http2.hpp"
 #include "message/gzip.hpp"
@@ -160,10 +161,12 @@ std::shared_ptr<client_exchange> start_exchange(const std::shared_ptr<http_clien
 
 /// A body of a request whose reader's error is kept. Otherwise, an error of the reader could not be told apart from the
 /// same error of the connection.
-class watched_source final : public detail::body_source {
+class watched_source final : public detail::described_source<watched_source> {
 public:
     watched_source(http::body&& from, std::shared_ptr<std::error_code> failure) noexcept
         : from_(std::move(from)), failure_(std::move(failure)) {}
+
+    EDDY_WAITS_AS(watched_source, from_);
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         auto count = from_.poll_read(cx, into);
@@ -204,11 +207,7 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
         if (to.is_forwarded()) at.where = to.describe(at.where);
         exchange = start_exchange(shared, route, asked, to, origin);
     }
-    auto waiting = poll_fn([&](context& cx) {
-        auto head = exchange->poll_head(cx);
-        at.phase = exchange->is_sent() ? phase::receive : phase::send;
-        return head;
-    });
+    detail::head_future waiting(*exchange, at);
     const auto head = co_await waiting;
     if (head) co_return exchange->take_response();
     if (body_failure && *body_failure == head.error()) at.phase = phase::body;

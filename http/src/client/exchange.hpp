@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
 #include <eddy/http/request.hpp>
@@ -30,7 +31,11 @@ enum class repeat : unsigned char {
 /// Thread safety: one thread at a time.
 class client_exchange : public std::enable_shared_from_this<client_exchange>, immovable {
 public:
+    /// `its` is the shape of the derived class.
+    explicit client_exchange(const shape_record& its) noexcept : shape_(&its) {}
     virtual ~client_exchange() = default;
+
+    EDDY_WAIT_SHAPE(client_exchange, described_at(EDDY_OFFSET(Its, shape_)));
 
     /// Waits for the head of the response.
     virtual poll_result<result<void>> poll_head(context& cx) = 0;
@@ -56,6 +61,9 @@ protected:
     [[nodiscard]] http::body source_of(std::optional<std::uint64_t> size) {
         return body_access::from_shared(shared_from_this(), size);
     }
+
+private:
+    [[maybe_unused]] const shape_record* shape_;
 };
 
 }  // namespace eddy::detail

@@ -25,7 +25,8 @@ http::h1::limits limits_of(const http::client_options& options) noexcept {
 http1_exchange::http1_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool,
                                std::string origin, http::request asked, std::string_view authority, bool is_kept,
                                bool asks_for_upgrade)
-    : connection_(std::move(connection)),
+    : client_exchange(shape_of<http1_exchange>),
+      connection_(std::move(connection)),
       pool_(std::move(pool)),
       origin_(std::move(origin)),
       asked_(std::move(asked)),
@@ -43,6 +44,7 @@ io::boxed_stream http1_exchange::take_stream() {
 void http1_exchange::poll_send(context& cx) {
     if (!is_sending_) return;
     const auto sent = sender_.poll(cx, asked_.body, engine_, connection_->stream, *this);
+    is_reading_ = sender_.is_reading();
     if (!sent) return;
     if (!*sent) send_error_ = sent->error();
     is_sending_ = false;

@@ -48,7 +48,20 @@ public:
     poll_result<result<void>> poll_flush(context& cx) { return connection_->stream.poll_flush(cx); }
     [[nodiscard]] std::error_code poll_waiting(context&, const http::body&) const noexcept { return {}; }
 
+    EDDY_WAIT_SHAPE(http1_exchange, named_wait("the response of an HTTP server",
+                                               child_if(child_at<typename Its::request>(0, "request"),
+                                                        EDDY_OFFSET(Its, is_sending_), 1),
+                                               EDDY_IO_CHILD(connection_, read)));
+
 private:
+    /// What the request waits for while it is sent.
+    struct request {
+        EDDY_WAIT_SHAPE(http1_exchange, adaptor_of(child_if(child_at<http::body>(EDDY_OFFSET(Its, asked_) +
+                                                                                 EDDY_OFFSET(http::request, body)),
+                                                            EDDY_OFFSET(Its, is_reading_), 1),
+                                                   EDDY_IO_CHILD(connection_, write)));
+    };
+
     void poll_send(context& cx);
     poll_result<result<void>> fail_head(std::error_code why) const;
     void end();
@@ -64,6 +77,7 @@ private:
     std::error_code send_error_;
     std::error_code failure_;  // of the body of the response
     bool is_sending_ = true;
+    bool is_reading_ = false;  // waits for the reader of the request's body
     bool has_received_ = false;
     bool is_kept_;
 };

@@ -15,6 +15,7 @@
 #include "client/call_inbox.hpp"
 #include "client/exchange.hpp"
 #include "h2/http2_body.hpp"
+#include "h2/waits.hpp"
 
 namespace eddy::detail {
 
@@ -32,6 +33,13 @@ struct http2_answer {
 /// share it: see http2_link.
 struct http2_call : inbox_entry<std::shared_ptr<http2_call>> {
     http2_call() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
+
+    /// What the request waits for, until its response has a head. The numbers of a client's streams are odd, so the
+    /// lowest byte of `id` is 0 only before there is one.
+    EDDY_WAIT_SHAPE(http2_call,
+                    named_wait("the response of an HTTP/2 server",
+                               child_if(child_at<http2_stream_wait>(0), EDDY_OFFSET(Its, id), 0),
+                               child_if(child_at<http2_window_wait>(0, "request"), EDDY_OFFSET(Its, has_part), 1)));
 
     // Constant after submit():
     http::request asked;  // without its body if that is a reader
@@ -54,6 +62,7 @@ struct http2_call : inbox_entry<std::shared_ptr<http2_call>> {
     bool has_final = false;  // the final head was received
     bool has_ended = false;  // the server has sent its end
     bool was_reset = false;  // by the client
+    bool has_part = false;   // bytes of the request's body wait until the server has room for them
     time::time_point begun;  // the time at which the stream was opened
     time::time_point since;  // the last progress of the request's body
 

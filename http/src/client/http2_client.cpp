@@ -30,10 +30,12 @@ task<void> run_connection(std::unique_ptr<http2_client_connection> all) {
 }
 
 /// The body of a request of which a part was read and not sent: that part, and the rest.
-class unsent_source final : public body_source {
+class unsent_source final : public described_source<unsent_source> {
 public:
     unsent_source(http2_part&& read, http::headers&& trailers, http::body&& rest) noexcept
         : read_(std::move(read)), trailers_(std::move(trailers)), rest_(std::move(rest)) {}
+
+    EDDY_WAITS_AS(unsent_source, rest_);
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         const auto count = std::min(into.size(), read_.size());
@@ -55,8 +57,7 @@ private:
 /// One request and its response on an HTTP/2 connection.
 class http2_request_exchange final : public client_exchange {
 public:
-    http2_request_exchange(std::shared_ptr<http2_handle> on, std::shared_ptr<http2_call> call, http::body&& sent)
-        : on_(std::move(on)), call_(std::move(call)), sent_(std::move(sent)), is_sending_(call_->is_streamed) {}
+    http2_request_exchange(std::shared_ptr<http2_handle> on, std::shared_ptr<http2_call> call, http::body&& sent);
     http2_request_exchange(const http2_request_exchange&) = delete;
     http2_request_exchange& operator=(const http2_request_exchange&) = delete;
     ~http2_request_exchange() override { link().drop(call_); }
@@ -110,17 +111,29 @@ public:
     bool may_have_trailers() const noexcept override { return true; }
     http::headers trailers() override { return incoming_->trailers(); }
 
+    EDDY_WAIT_SHAPE(http2_request_exchange,
+                    adaptor_of(child_if(child_at<typename Its::body_of_request>(0), EDDY_OFFSET(Its, is_reading_), 1),
+                               EDDY_CHILD(incoming_), EDDY_CHILD(call_)));
+
 private:
+    /// A request whose body is read.
+    struct body_of_request {
+        EDDY_WAIT_SHAPE(http2_request_exchange,
+                        named_wait("the response of an HTTP/2 server", EDDY_CHILD(sent_, "request")));
+    };
+
     [[nodiscard]] http2_link& link() const noexcept { return on_->link(); }
 
     /// Reads the next part of the request's body once the previous part was sent.
     void poll_send(context& cx) {
+        is_reading_ = false;
         while (is_sending_ && link().wants_part(*call_, cx.waker())) {
             // SAFETY: the connection does not use the part while it is empty.
             auto& memory = call_->next.memory;
             if (!memory) memory = std::make_unique_for_overwrite<std::byte[]>(http2_part::capacity);
             try {
                 const auto count = sent_.poll_read(cx, {memory.get(), http2_part::capacity});
+                is_reading_ = !count;
                 if (!count) return;
                 if (!*count) return end_sending(count->error());
                 const bool is_last = **count == 0 || body_access::has_ended(sent_);
@@ -144,9 +157,19 @@ private:
     const std::shared_ptr<http2_call> call_;
     http::body sent_;  // if it is a reader
     bool is_sending_;
+    bool is_reading_ = false;  // waits for the reader of the request's body
     std::error_code send_error_;
     std::shared_ptr<http2_body> incoming_;
 };
+
+// Not in the class, where its description may be incomplete.
+http2_request_exchange::http2_request_exchange(std::shared_ptr<http2_handle> on, std::shared_ptr<http2_call> call,
+                                               http::body&& sent)
+    : client_exchange(shape_of<http2_request_exchange>),
+      on_(std::move(on)),
+      call_(std::move(call)),
+      sent_(std::move(sent)),
+      is_sending_(call_->is_streamed) {}
 
 }  // namespace
 

@@ -110,6 +110,7 @@ void http2_client_connection::take_news() {
         case call_news::filled:
             if (one.id == 0) break;  // it waits for its stream, which begins with the part
             one.since = now();
+            one.has_part = sendable(one).first != 0;
             nghttp2_session_resume_data(session(), one.id);
             break;
         }
@@ -322,6 +323,7 @@ void http2_client_connection::open_stream(const std::shared_ptr<call>& one) {
                                            fields.has_body() ? &provider : nullptr, nullptr);
     if (id >= 0) {
         one->id = id;
+        one->has_part = sendable(*one).first != 0;
         one->begun = one->since = now();
         return;
     }
@@ -531,10 +533,12 @@ int http2_client_connection::append_part(call& one, std::span<const std::uint8_t
     if (!one.is_streamed) {
         out.append(one.asked.body.in_memory()->text().substr(one.sent, count));
         one.sent += count;
+        one.has_part = sendable(one).first != 0;
         return 0;
     }
     // SAFETY: bytes may be read as char. The request's task does not change the part before it is empty.
     if (count != 0) out.append(reinterpret_cast<const char*>(one.next.memory.get() + one.next.begin), count);
+    one.has_part = one.next.size() != count;
     link_->consume(one, count);
     return 0;
 }

@@ -59,6 +59,9 @@ public:
     /// Serves requests. At the end, returns whether the connection below can still be used.
     poll_result<bool> poll(context& cx);
 
+    EDDY_WAIT_SHAPE(http2_client_connection,
+                    named_wait("the responses of an HTTP/2 connection", EDDY_IO_CHILD(stream_, read)));
+
 private:
     using call = http2_call;
     using callbacks = http2_callbacks<http2_client_connection, call>;

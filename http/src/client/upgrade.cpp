@@ -5,12 +5,12 @@
 #include <utility>
 
 #include <eddy/error.hpp>
-#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "client/connect.hpp"
+#include "client/head_future.hpp"
 #include "client/http1_exchange.hpp"
 
 namespace eddy::detail {
@@ -28,11 +28,7 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     at.where = connection->address;
     const auto exchange = std::make_shared<http1_exchange>(std::move(connection), std::move(shared), to.authority(),
                                                            std::move(asked), to.authority(), false, true);
-    auto waiting = poll_fn([&](context& cx) {
-        auto head = exchange->poll_head(cx);
-        at.phase = exchange->is_sent() ? http::phase::receive : http::phase::send;
-        return head;
-    });
+    head_future waiting(*exchange, at);
     const auto head = co_await waiting;
     if (!head) co_return std::unexpected(head.error());
     auto answer = exchange->take_response();

@@ -38,6 +38,8 @@ public:
 
     /// Returns the error of the body's reader, or no error.
     [[nodiscard]] std::error_code failure() const noexcept { return failure_; }
+    /// Returns whether the last poll waits for the body's reader. Otherwise it waits for room in the connection.
+    [[nodiscard]] bool is_reading() const noexcept { return is_reading_; }
 
 private:
     template <class Side>
@@ -47,6 +49,7 @@ private:
     std::unique_ptr<std::byte[]> scratch_;  // null until a reader is read
     std::size_t written_ = 0;               // bytes of a large body in memory
     bool is_full_ = false;                  // most_unsent bytes were collected
+    bool is_reading_ = false;               // waits for the reader of the body
     std::error_code failure_;
 };
 
@@ -74,6 +77,7 @@ poll_result<result<void>> body_sender::poll(context& cx, http::body& from, http:
         if (!scratch_) scratch_ = std::make_unique_for_overwrite<std::byte[]>(message_stream::read_size);
         const std::span piece(scratch_.get(), message_stream::read_size);
         const auto count = from.poll_read(cx, piece);  // without the lock: it may be the body that is received
+        is_reading_ = !count;
         if (!count) {
             // Sends the collected bytes while the reader waits.
             const auto flushed = side.poll_flush(cx);

@@ -11,7 +11,9 @@
 #include <string_view>
 #include <system_error>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -122,6 +124,8 @@ public:
     /// be used afterwards.
     [[nodiscard]] io::boxed_stream release();
 
+    EDDY_USES_IO(message_stream, stream_);
+
     static constexpr std::size_t read_size = 16 * 1024;
 
 private:
@@ -154,6 +158,8 @@ public:
         : of_(&of), limit_(limit) {}
 
     poll_result<void> poll(context& cx);
+
+    EDDY_WAITS_FOR_OBJECT("the end of an HTTP connection", connection_end, of_);
 
 private:
     /// Receives and discards all bytes. Returns whether the connection has ended or failed, or has sent too many bytes.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/body.hpp>
@@ -131,6 +132,8 @@ public:
     [[nodiscard]] http::headers trailers() const;
     /// Announces that there will be no more reads.
     void drop() noexcept;
+
+    EDDY_WAIT_SHAPE(http2_body, named_wait("the body of an HTTP/2 message"));
 
 private:
     [[nodiscard]] std::size_t unread() const noexcept { return data_.size() - begin_; }

@@ -53,9 +53,11 @@ public:
 ///     read ──bytes──> work ──all consumed──> read
 ///       │ waits, and bytes were consumed since the last flush ──> work (Z_SYNC_FLUSH)
 ///       └ end ──> work (Z_FINISH) ──> ended
-class compressing_source final : public body_source {
+class compressing_source final : public described_source<compressing_source> {
 public:
     compressing_source(http::body&& from, int level) : from_(std::move(from)), zlib_(level) {}
+
+    EDDY_WAITS_AS(compressing_source, from_);
 
     http::headers make_trailers() override { return from_.trailers(); }
 
@@ -129,12 +131,14 @@ private:
     bool is_unflushed_ = false;  // zlib may hold back bytes that it was given
 };
 
-class decompressing_source final : public body_source, immovable {
+class decompressing_source final : public described_source<decompressing_source>, immovable {
 public:
     decompressing_source(http::body&& from, std::uint64_t limit) : from_(std::move(from)), left_(limit) {
         check_made(::inflateInit2(&stream_, gzip_format));
     }
     ~decompressing_source() override { ::inflateEnd(&stream_); }
+
+    EDDY_WAITS_AS(decompressing_source, from_);
 
     http::headers make_trailers() override { return from_.trailers(); }
 

@@ -76,14 +76,10 @@ public:
           connection_(std::move(connection)),
           may_be_http2_(may_be_http2) {}
 
-    /// While the service works, its frames follow. Otherwise the connection waits for its client.
-    EDDY_WAIT_SHAPE(server_connection, eddy::detail::wait_shape<2>{
-                                           wait_kind::inner,
-                                           0,
-                                           {in_phase(EDDY_CHILD(exchange_), EDDY_OFFSET(Its, at_), phase::answering),
-                                            in_phase(EDDY_CHILD(exchange_), EDDY_OFFSET(Its, at_), phase::cancelling)},
-                                           false,
-                                           "an HTTP client"});
+    EDDY_WAIT_SHAPE(server_connection, adaptor_of(in_phase<phase::idle, Its>(), in_phase<phase::head, Its>(),
+                                                  in_phase<phase::answering, Its>(), in_phase<phase::cancelling, Its>(),
+                                                  in_phase<phase::sending, Its>(), in_phase<phase::discarding, Its>(),
+                                                  in_phase<phase::switching, Its>(), in_phase<phase::closing, Its>()));
 
     /// Serves requests until the connection ends, or another protocol follows.
     poll_result<void> poll(context& cx) {
@@ -159,8 +155,39 @@ private:
     using event = http::h1::engine::event;
     static constexpr bool waits = false;
 
-    static constexpr child_record in_phase(child_record child, std::uint32_t at, phase its) noexcept {
-        return child_if(child, at, static_cast<std::uint32_t>(its));
+    /// What the connection waits for in a phase. While the service works, its frames follow.
+    template <phase At, class Its>
+    struct wait_in {
+        static constexpr auto wait_shape() noexcept {
+            EDDY_BEGIN_OFFSETS
+            if constexpr (At == phase::idle) {
+                return named_wait("the next request of an HTTP client", EDDY_IO_CHILD(stream_, read));
+            } else if constexpr (At == phase::head) {
+                return named_wait("the rest of an HTTP request's head", EDDY_IO_CHILD(stream_, read));
+            } else if constexpr (At == phase::sending) {
+                constexpr auto reads = EDDY_OFFSET(Its, is_reading_body_);
+                return named_wait(
+                    "the transfer of an HTTP response",
+                    child_if(child_behind<server_exchange::body_of_response>(EDDY_OFFSET(Its, exchange_), "body"),
+                             reads, 1),
+                    child_if(EDDY_IO_CHILD(stream_, write), reads, 0));
+            } else if constexpr (At == phase::discarding) {
+                return named_wait("the rest of an HTTP request's body", EDDY_IO_CHILD(stream_, read));
+            } else if constexpr (At == phase::switching) {
+                return named_wait("the transfer of an HTTP response", EDDY_IO_CHILD(stream_, write));
+            } else if constexpr (At == phase::closing) {
+                return named_wait("the end of an HTTP connection", EDDY_IO_CHILD(stream_, read));
+            } else {
+                return adaptor_of(EDDY_CHILD(exchange_));
+            }
+            EDDY_END_OFFSETS
+        }
+    };
+    template <phase At, class Its>
+    static constexpr child_record in_phase() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return child_if(child_at<wait_in<At, Its>>(0), EDDY_OFFSET(Its, at_), static_cast<std::uint32_t>(At));
+        EDDY_END_OFFSETS
     }
 
     bool enter(phase next) noexcept {
@@ -408,6 +435,7 @@ private:
         poll_result<result<void>> sent = not_ready;
         try {
             sent = it.sender->poll(cx, it.call.answer().body, it.engine, stream_, *this);
+            is_reading_body_ = it.sender->is_reading();
         } catch (...) {
             it.call.thrown = std::current_exception();
             return cut(it);
@@ -473,7 +501,8 @@ private:
     pool_box<time::sleep_future> timer_;      // see poll_late()
     std::uint64_t requests_ = 0;              // number of requests for which the service was called
     phase at_ = phase::idle;
-    bool may_be_http2_;  // the received bytes may be the preface
+    bool is_reading_body_ = false;  // in the phase `sending`
+    bool may_be_http2_;             // the received bytes may be the preface
     bool is_http2_ = false;
 };
 

@@ -79,6 +79,11 @@ public:
 
     /// Serves requests. At the end, returns whether the connection below can still be used.
     poll_result<bool> poll(context& cx);
+
+    EDDY_WAIT_SHAPE(http2_connection,
+                    named_wait("the requests of an HTTP/2 connection", EDDY_IO_CHILD(stream_, read),
+                               children_in_vector<typename Its::on_heap>(EDDY_OFFSET(Its, exchanges_))));
+
     /// Cancels the services, and tries to send GOAWAY.
     poll_result<void> poll_cancel(context& cx);
 
@@ -94,6 +99,11 @@ private:
     static constexpr std::array<std::uint8_t, 8> window_probe = {'w', 'i', 'n', 'd', 'o', 'w', 0, 0};
 
     using exchange = http2_exchange;
+    /// The element of exchanges_.
+    struct on_heap {
+        std::unique_ptr<exchange> one;
+        EDDY_WAITS_AS(on_heap, one);
+    };
     using phase = http2_exchange::phase;
     using cancelled_future = sync::cancellation_token::owned_cancelled_future;
 

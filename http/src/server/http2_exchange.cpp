@@ -147,6 +147,7 @@ void http2_connection::respond(exchange& one) {
     if (!fields.has_body()) answer.body = http::body();
     one.is_streamed = answer.body.in_memory() == nullptr;  // a reader may be the body of the request
     one.at = one.is_streamed ? phase::sending : phase::done;
+    one.has_part = !one.is_streamed && one.sendable() != 0;
     if (!one.is_streamed) detach_body(one);
     if (one.is_streamed && one.incoming && one.incoming->ask()) submit_continue(one.id);
     one.has_answer = true;
@@ -189,6 +190,7 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
         }
         next.begin = 0;
         next.end = *count;
+        one.has_part = *count != 0;
         one.since = now();
         nghttp2_session_resume_data(session_.get(), one.id);
     }
@@ -218,6 +220,7 @@ int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> f
         out.append(one.call.answer().body.in_memory()->text().substr(one.sent, count));
         one.sent += count;
     }
+    one.has_part = one.sendable() != 0;
     one.since = now();
     return 0;
 }

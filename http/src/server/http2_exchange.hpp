@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/headers.hpp>
@@ -15,6 +16,7 @@
 
 #include "h2/heads.hpp"
 #include "h2/http2_body.hpp"
+#include "h2/waits.hpp"
 #include "server/service_call.hpp"
 
 namespace eddy::detail {
@@ -46,9 +48,27 @@ struct http2_exchange {
         return is_streamed ? next.size() : call.answer().body.in_memory()->size() - sent;
     }
 
+    EDDY_WAIT_SHAPE(http2_exchange,
+                    adaptor_of(child_if(child_at<http2_window_wait>(0), EDDY_OFFSET(Its, has_part), 1),
+                               in_phase(child_at<http2_head_wait>(0), EDDY_OFFSET(Its, at), phase::head),
+                               in_phase(EDDY_CHILD(call), EDDY_OFFSET(Its, at), phase::answering),
+                               in_phase(EDDY_CHILD(call), EDDY_OFFSET(Its, at), phase::cancelling),
+                               in_phase(child_at<typename Its::body_of_response>(0), EDDY_OFFSET(Its, at),
+                                        phase::sending),
+                               child_at<http2_end_wait>(0)));
+    /// An exchange that waits for the body of its response.
+    struct body_of_response {
+        EDDY_WAIT_SHAPE(http2_exchange, named_wait("the body of an HTTP/2 response",
+                                                   service_call::response_body_at(EDDY_OFFSET(Its, call))));
+    };
+    static constexpr child_record in_phase(child_record child, std::uint32_t offset, phase its) noexcept {
+        return child_if(child, offset, static_cast<std::uint32_t>(its));
+    }
+
     const std::int32_t id;
     std::size_t index = 0;  // in the list of the connection
     phase at = phase::head;
+    bool has_part = false;     // bytes of the response's body wait until the client has room for them
     bool is_open = true;       // nghttp2 has not closed the stream
     bool is_ended = false;     // the client has sent its end, or has reset it
     bool has_work = false;     // handlers_ contains a future for it
@@ -76,6 +96,8 @@ public:
     http2_work(http2_connection& on, http2_exchange& one) noexcept : on_(&on), one_(&one) {}
     poll_result<http2_exchange*> poll(context& cx);
     poll_result<void> poll_cancel(context& cx);
+
+    EDDY_WAITS_AS(http2_work, one_);
 
 private:
     http2_connection* on_;

@@ -8,6 +8,8 @@
 #include <system_error>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/body.hpp>
@@ -67,6 +69,8 @@ public:
     /// Returns false: a body with trailer fields has no announced size.
     [[nodiscard]] bool may_have_trailers() const noexcept { return false; }
     [[nodiscard]] http::headers trailers();
+
+    EDDY_WAIT_SHAPE(incoming_body, named_wait("the body of an HTTP request", EDDY_IO_CHILD(stream_, read)));
 
 private:
     void wake_connection();

@@ -29,6 +29,10 @@ struct server_exchange : immovable {
     ~server_exchange() { detach(); }
 
     EDDY_WAITS_AS(server_exchange, call);
+    /// An exchange whose response is sent, which waits for the body.
+    struct body_of_response {
+        EDDY_WAIT_SHAPE(server_exchange, adaptor_of(service_call::response_body_at(EDDY_OFFSET(Its, call))));
+    };
 
     /// Adds the fields Upgrade of the request to service_call::upgrade.
     void add_upgrade();

@@ -70,6 +70,15 @@ public:
     }
 
     EDDY_WAITS_AS(service_call, running_);
+    /// The body of the response, of a call at an offset of another object.
+    template <class Its = service_call>
+    static constexpr child_record response_body_at(std::uint32_t offset, const char* label = nullptr) noexcept {
+        EDDY_BEGIN_OFFSETS
+        return child_at<http::body>(offset + EDDY_OFFSET(Its, answer_) + decltype(Its::answer_)::offset_of_value() +
+                                        EDDY_OFFSET(http::response, body),
+                                    label);
+        EDDY_END_OFFSETS
+    }
 
     /// Begins the call for the metrics. Call this before anything that may fail, since the failure has a response, too.
     void begin(const http_server& server) noexcept;

@@ -64,7 +64,7 @@ result<eddy::bytes> read_piece(const sys::served_file& from, std::uint64_t posit
 
 /// Reads a part of a file while the body is read. The thread that reads a piece shares the file, so the body may be
 /// destroyed meanwhile.
-class file_source final : public body_source {
+class file_source final : public described_source<file_source> {
 public:
     file_source(open_file from, std::uint64_t begin, std::uint64_t count) noexcept
         : from_(std::move(from)), position_(begin), left_(count) {}
@@ -88,6 +88,8 @@ public:
         piece_.advance(count);
         return eddy::ok(count);
     }
+
+    EDDY_WAITS_AS(file_source, reading_);
 
 private:
     void start() {

@@ -136,7 +136,7 @@ TEST(HttpServe, TreeShowsWhereTheServiceWaits) {
     const auto at = tree.find("say_later  ");
     ASSERT_NE(at, std::string::npos) << tree;
     EXPECT_TRUE(tree.substr(tree.find('\n', at)).starts_with("\n    waits for a notification at ")) << tree;
-    EXPECT_TRUE(tree.contains("    waits for an HTTP client\n")) << tree;
+    EXPECT_TRUE(tree.contains("    waits for the next request of an HTTP client at ")) << tree;
 }
 
 TEST(HttpServe, ShutdownAwaitsHandlerThatDroppedAnIdleConnection) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A program whose tasks wait for one future of each type. The name of a task is what `eddy tree` must show of it, with
-// a `|` between lines. The program prints a line when all tasks were spawned.
+// A program whose tasks wait for one future of each type, see expected_waits.hpp.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,7 +9,6 @@
 #include <cstdio>
 #include <functional>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -28,28 +26,13 @@
 #include <eddy/task.hpp>
 #include <eddy/time.hpp>
 
+#include "expected_waits.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
 using eddy::net::tcp_stream;
 using eddy::sync::mpsc;
-
-/// Spawns work with what is to be shown of it. Each call has another place, so no two tasks are one entry.
-template <class W>
-void expect(const char* shown, W&& work, std::source_location where = std::source_location::current()) {
-    eddy::task_builder().name(shown).spawn(std::forward<W>(work), where).detach();
-}
-
-/// Keeps an object until the program ends.
-template <class T>
-T& keep(T&& object) {
-    return *new T(std::forward<T>(object));
-}
-
-template <class T, class... Args>
-T& make(Args&&... args) {
-    return *new T(std::forward<Args>(args)...);
-}
 
 auto sleep() { return eddy::time::sleep(1h); }
 eddy::task<void> nap() { co_await sleep(); }
@@ -86,6 +69,16 @@ private:
 };
 // docs: end
 
+struct never {
+    eddy::poll_result<void> operator()(eddy::context&) const { return eddy::not_ready; }
+};
+
+/// A function that says for what it waits.
+struct reply_function : reply_future {
+    using reply_future::reply_future;
+    eddy::poll_result<void> operator()(eddy::context& cx) { return poll(cx); }
+};
+
 void wait_for_combinators() {
     expect("all of 2:|  nap|  waits for a timer|  a timer", eddy::join(nap(), sleep()));
     expect("all of 1:|  a timer", eddy::join(eddy::ready(1), sleep()));
@@ -117,6 +110,8 @@ void wait_for_combinators() {
     expect("a timer", eddy::select(eddy::on(eddy::ready(1), [](int) { return sleep(); })));
     expect("a timer", [] { return sleep(); });
     expect("a reply of a server", reply_future(make<server>()));
+    expect("a reply of a server", eddy::poll_fn(reply_function(make<server>())));
+    expect("never", eddy::poll_fn(never()));
     // A coroutine that awaits adaptors: the frames of the coroutine in them follow.
     expect("wait_for_combinators::<lambda>|nap|waits for a timer",
            []() -> eddy::task<void> { co_await nap().map([] {}); });
@@ -127,7 +122,7 @@ void wait_for_combinators() {
 eddy::task<void> wait_for_sockets() {
     auto& listener = keep(*co_await eddy::net::tcp_listener::bind("127.0.0.1:0"));
     std::vector<tcp_stream*> peers;
-    for (int i = 0; i < 12; ++i) {
+    for (int i = 0; i < 16; ++i) {
         peers.push_back(&keep(*co_await tcp_stream::connect(*listener.local_addr())));
         keep(*co_await listener.accept());
     }
@@ -167,6 +162,12 @@ eddy::task<void> wait_for_sockets() {
     expect("data from descriptor N", eddy::io::read(halves.reader, buffer));
     auto& lines = keep(eddy::codec::framed(std::ref(*peers[11]), eddy::codec::lines_codec()));
     expect("room to write to descriptor N", lines.send(std::string(64 << 20, 'x')));
+    expect("data from descriptor N", eddy::io::read(make<eddy::io::boxed_reader>(std::move(*peers[12])), buffer));
+    expect("room to write to descriptor N",
+           eddy::io::write_all(make<eddy::io::boxed_writer>(std::move(*peers[13])), large));
+    expect("data from descriptor N", eddy::io::read(make<eddy::io::boxed_stream>(std::move(*peers[14])), buffer));
+    auto& box = make<eddy::io::boxed_stream>(eddy::io::buf_reader(std::move(*peers[15])));
+    expect("room to write to descriptor N", eddy::io::write_all(box, large));
 }
 
 eddy::task<void> wait_for_channels() {

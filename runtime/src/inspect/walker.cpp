@@ -470,7 +470,9 @@ private:
         } else if (spend_branch() && is_alive(child, future)) {
             address at = future + child.offset;
             if (child.is_at == child_record::pointer) at = memory_.word(at).value_or(0);
-            if (at != 0) found.push_back({child.shape, child.label, at});
+            if (at == 0) return;
+            const address shape = child.shape != 0 ? child.shape : memory_.word(at + child.stride).value_or(0);
+            found.push_back({shape, child.label, at});
         }
     }
 

@@ -13,8 +13,10 @@
 #include <utility>
 
 #include <eddy/bytes/bytes.hpp>
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/headers.hpp>
 #include <eddy/result.hpp>
@@ -25,7 +27,6 @@ namespace eddy::detail {
 /// The reader behind a body that is not in memory.
 class body_source {
 public:
-    body_source() = default;
     body_source(const body_source&) = delete;
     body_source& operator=(const body_source&) = delete;
     virtual ~body_source() = default;
@@ -41,21 +42,35 @@ public:
     /// Returns the trailer fields. They are valid until the next call.
     [[nodiscard]] const http::headers& trailers() { return trailers_ = make_trailers(); }
 
+    EDDY_WAIT_SHAPE(body_source, described_at(EDDY_OFFSET(Its, shape_)));
+
 protected:
+    /// `its` is the shape of the derived class: see described_source.
+    explicit body_source(const shape_record& its) noexcept : shape_(&its) {}
     /// Returns the trailer fields. A received body has none before its end.
     virtual http::headers make_trailers() { return {}; }
 
 private:
+    [[maybe_unused]] const shape_record* shape_;
     http::headers trailers_;
 };
 
+/// The base of the source `Its`, which describes itself to readers of the program's memory.
+template <class Its>
+class described_source : public body_source {
+protected:
+    described_source() noexcept : body_source(shape_of<Its>) {}
+};
+
 template <class R>
-class body_source_of final : public body_source {
+class body_source_of final : public described_source<body_source_of<R>> {
 public:
     explicit body_source_of(R&& reader) : reader_(std::move(reader)) {}
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         return reader_.poll_read(cx, into);
     }
+
+    EDDY_READS_FROM(body_source_of, reader_);
 
 private:
     R reader_;
@@ -63,7 +78,7 @@ private:
 
 /// A source that is an object which others use, too.
 template <class T>
-class shared_source final : public body_source {
+class shared_source final : public described_source<shared_source<T>> {
 public:
     explicit shared_source(std::shared_ptr<T> from) noexcept : from_(std::move(from)) {}
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
@@ -71,6 +86,8 @@ public:
     }
     bool may_have_trailers() const noexcept override { return from_->may_have_trailers(); }
     http::headers make_trailers() override { return from_->trailers(); }
+
+    EDDY_WAITS_AS(shared_source, from_);
 
 private:
     std::shared_ptr<T> from_;
@@ -158,6 +175,8 @@ public:
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
 
+    EDDY_WAITS_AS(body, source_);
+
     /// Reads all remaining bytes.
     /// Errors: http::errc::body_too_large if there are more than `limit` bytes; those of a received body, see above;
     /// those of the reader.
@@ -212,7 +231,7 @@ struct EDDY_API body_access {
 
 /// A body, and a function that returns its trailer fields.
 template <class F>
-class trailing_source final : public body_source {
+class trailing_source final : public described_source<trailing_source<F>> {
 public:
     trailing_source(http::body&& from, F&& make) : from_(std::move(from)), make_(std::move(make)) {}
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
@@ -221,6 +240,8 @@ public:
     bool ends_with_peer() const noexcept override { return body_access::ends_with_peer(from_); }
     std::size_t held_bytes() const noexcept override { return body_access::held_bytes(from_); }
     http::headers make_trailers() override { return make_(); }
+
+    EDDY_WAITS_AS(trailing_source, from_);
 
 private:
     http::body from_;

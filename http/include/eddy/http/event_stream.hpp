@@ -54,7 +54,7 @@ namespace eddy::detail {
 
 /// Converts a stream of events to bytes.
 template <class S>
-class event_source final : public body_source {
+class event_source final : public described_source<event_source<S>> {
 public:
     event_source(S&& events, std::chrono::nanoseconds keep_alive)
         : events_(std::move(events)), keep_alive_(keep_alive), silence_(time::sleep(keep_alive)) {}
@@ -71,6 +71,8 @@ public:
         return eddy::ok(count);
     }
     [[nodiscard]] bool ends_with_peer() const noexcept override { return true; }
+
+    EDDY_WAIT_SHAPE(event_source, first_of(EDDY_CHILD(events_), EDDY_CHILD(silence_, "keep-alive")));
 
 private:
     /// Sets text_ to the next event or comment, or to nothing at the end. Returns whether it did.

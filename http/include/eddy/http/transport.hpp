@@ -8,6 +8,8 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/boxed.hpp>
 #include <eddy/net/tcp_stream.hpp>
@@ -42,6 +44,16 @@ public:
     /// Moves the stream to a box.
     [[nodiscard]] io::boxed_stream into_box() && {
         return with([](auto& stream) { return io::boxed_stream(std::move(stream)); });
+    }
+
+    /// For readers of the program's memory.
+    template <direction Way, class Its = http_transport>
+    static constexpr auto wait_shape() noexcept {
+        EDDY_BEGIN_OFFSETS
+        constexpr auto at = EDDY_OFFSET(Its, stream_);
+        return adaptor_of(in_variant<0, net::tcp_stream, io::boxed_stream>(io_at<net::tcp_stream, Way>(at)),
+                          in_variant<1, net::tcp_stream, io::boxed_stream>(io_at<io::boxed_stream, Way>(at)));
+        EDDY_END_OFFSETS
     }
 
 private:

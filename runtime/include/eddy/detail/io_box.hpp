@@ -8,8 +8,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
@@ -20,7 +22,18 @@ namespace eddy::detail {
 
 // ---- The interfaces behind the boxes ----
 
+// A box does not know the type of its object. So an object has the address of its shape, for readers of the memory:
+// behind the pointer of the virtual functions. Not EDDY_OFFSET, which is wrong for members of a second base with
+// GCC 12.
+
 struct reader_face {
+    const void* read_shape = nullptr;
+    static constexpr std::uint32_t read_shape_at = sizeof(void*);
+    template <direction>
+    static constexpr auto wait_shape() noexcept {
+        return described_at(read_shape_at);
+    }
+
     virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
     virtual poll_result<result<std::size_t>> poll_read_vectored(context& cx,
                                                                 std::span<const std::span<std::byte>> into) = 0;
@@ -35,6 +48,13 @@ struct seeker_face : reader_face {
     virtual poll_result<result<std::uint64_t>> poll_seek_complete(context& cx) = 0;
 };
 struct writer_face {
+    const void* write_shape = nullptr;
+    static constexpr std::uint32_t write_shape_at = sizeof(void*);
+    template <direction>
+    static constexpr auto wait_shape() noexcept {
+        return described_at(write_shape_at);
+    }
+
     virtual poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) = 0;
     virtual poll_result<result<std::size_t>> poll_write_vectored(context& cx,
                                                                  std::span<const std::span<const std::byte>> from) = 0;
@@ -42,11 +62,22 @@ struct writer_face {
     virtual poll_result<result<void>> poll_shutdown(context& cx) = 0;
     virtual ~writer_face() = default;
 };
-struct stream_face : reader_face, writer_face {};
+struct stream_face : reader_face, writer_face {
+    template <direction Way>
+    static constexpr auto wait_shape() noexcept {
+        if constexpr (Way == direction::read) return reader_face::wait_shape<Way>();
+        return described_at(sizeof(reader_face) + write_shape_at);
+    }
+};
 
 template <class Face, class T>
 struct boxed_io_base : Face {
-    explicit boxed_io_base(T&& inner) : object(std::move(inner)) {}
+    explicit boxed_io_base(T&& inner) : object(std::move(inner)) {
+        using its = boxed_io_base;
+        if constexpr (std::derived_from<Face, reader_face>) this->read_shape = &io_shape_of<its, direction::read>;
+        if constexpr (std::derived_from<Face, writer_face>) this->write_shape = &io_shape_of<its, direction::write>;
+    }
+    EDDY_USES_IO(boxed_io_base, object);
     T object;
 };
 
@@ -103,6 +134,8 @@ public:
         return *this;
     }
     ~io_box() { delete inner_; }
+
+    EDDY_USES_IO(io_box, inner_);
 
     /// Returns the object.
     /// Errors: throws `misuse` if the box was moved from.

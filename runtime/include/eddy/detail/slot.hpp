@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <source_location>
@@ -12,6 +13,7 @@
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 
 namespace eddy::detail {
@@ -58,6 +60,13 @@ public:
     ~kept() { destroy(); }
 
     [[nodiscard]] stored& value() noexcept { return value_; }
+    /// For readers of the program's memory: where the value is.
+    template <class Its = kept>
+    static constexpr std::uint32_t offset_of_value() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return EDDY_OFFSET(Its, value_);
+        EDDY_END_OFFSETS
+    }
 
     /// Constructs the value.
     /// Preconditions: nothing was set before.

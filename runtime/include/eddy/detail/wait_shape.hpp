@@ -65,13 +65,13 @@ template <class Pointer>
 struct basic_child_record {
     static constexpr std::uint32_t always = 0xffff'ffff;
 
-    Pointer shape;
+    Pointer shape;  ///< null: the address of the shape is in the child at `stride`
     Pointer label;  ///< a text, for example "timer"; may be null
     std::uint32_t offset;
     std::uint32_t alive;     ///< the offset of a byte in the outer future, the array's element or the node; or `always`
     std::uint32_t alive_is;  ///< the child exists if that byte has this value
     std::uint32_t is_at;     ///< how the child is found, see below
-    std::uint32_t stride;    ///< of an array; in the nodes of a list, of the address of the next node
+    std::uint32_t stride;    ///< of an array; in the nodes of a list, of the next node's address; see also `shape`
     std::uint32_t in_node;   ///< of the child in a node of a list
 
     // Values of is_at: what is at `offset`.
@@ -110,22 +110,57 @@ struct wait_shape {
 template <class F>
 concept has_wait_shape = requires { F::wait_shape(); };
 
-/// Returns the name of a type without its template arguments, as compilers print it in the name of a function: between
-/// "F = " and the end. With arguments, the names of futures of futures would be larger than the code.
+/// Returns the name of a type, as compilers print it in the name of a function: between "F = " and the end.
 template <class F>
 constexpr std::string_view name_in_signature() {
     const std::string_view text = __PRETTY_FUNCTION__;
-    const auto begin = text.find("F = ") + 4;
-    const auto end = text.find_first_of("<(;]", begin);
-    return text.substr(begin, end - begin);
+    return text.substr(text.find("F = ") + 4);
 }
 
-/// The name of a type, with a zero at the end.
+/// Shortens the name of a type, and returns its size. `into` may be null.
+///
+/// Template arguments are omitted, since the names of futures of futures would be larger than the code. So are unnamed
+/// namespaces, and the parameters of the function in which a class is. A lambda is "function::<lambda>" with GCC, and
+/// "lambda at file:line:column" with Clang.
+constexpr std::size_t shorten_name(std::string_view from, char* into) {
+    std::size_t size = 0;
+    const auto add = [&](std::string_view text) {
+        for (const char c : text) {
+            if (into != nullptr) into[size] = c;
+            ++size;
+        }
+    };
+    while (!from.empty()) {
+        const auto skip = [&from](std::string_view text) {
+            const bool is_next = from.starts_with(text);
+            if (is_next) from.remove_prefix(text.size());
+            return is_next;
+        };
+        if (skip("{anonymous}::") || skip("(anonymous namespace)::")) continue;
+        if (from.starts_with("(lambda at ")) {
+            add(from.substr(1, from.find(')') - 1));
+            return size;
+        }
+        if (from.starts_with("<lambda")) {
+            add("<lambda>");
+            return size;
+        }
+        if (from[0] == '(') {
+            from.remove_prefix(std::min(from.size(), from.find(')') + 1));
+            continue;
+        }
+        if (from[0] == '<' || from[0] == ';' || from[0] == ']') return size;
+        add(from.substr(0, 1));
+        from.remove_prefix(1);
+    }
+    return size;
+}
+
+/// The short name of a type, with a zero at the end.
 template <class F>
 inline constexpr auto type_text = [] {
-    constexpr std::string_view name = name_in_signature<F>();
-    std::array<char, name.size() + 1> text{};
-    for (std::size_t i = 0; i < name.size(); ++i) text[i] = name[i];
+    std::array<char, shorten_name(name_in_signature<F>(), nullptr) + 1> text{};
+    shorten_name(name_in_signature<F>(), text.data());
     return text;
 }();
 
@@ -182,13 +217,18 @@ constexpr child_record child_in_optional(std::uint32_t offset, const char* label
     return child_if(child_at<F>(offset, label), offset + sizeof(F), 1);
 }
 
-/// The future `F`, which is number `I` in a std::variant of `T...`. All standard libraries have the value at the begin,
-/// and the index behind the largest one. (The lowest byte of the index is the first one on the processors of readers.)
+/// A child that is number `I` in a std::variant of `T...`. All standard libraries have the value at the begin, and the
+/// index behind the largest one. (The lowest byte of the index is the first one on the processors of readers.)
+template <std::size_t I, class... T>
+constexpr child_record in_variant(child_record child) noexcept {
+    const std::size_t most = std::max({sizeof(T)...}), unit = std::max({alignof(T)...});
+    return child_if(child, static_cast<std::uint32_t>(child.offset + (most + unit - 1) / unit * unit), I);
+}
+
+/// The future `F`, which is number `I` in a std::variant of `T...`.
 template <class F, std::size_t I, class... T>
 constexpr child_record child_in_variant(std::uint32_t offset, const char* label = nullptr) noexcept {
-    const std::size_t most = std::max({sizeof(T)...}), unit = std::max({alignof(T)...});
-    const auto index_at = static_cast<std::uint32_t>(offset + (most + unit - 1) / unit * unit);
-    return child_if(child_at<F>(offset, label), index_at, I);
+    return in_variant<I, T...>(child_at<F>(offset, label));
 }
 
 /// The futures of the type `F` in a std::vector, or in a std::optional of one. All standard libraries begin a vector
@@ -202,6 +242,17 @@ constexpr child_record children_in_vector(std::uint32_t offset) noexcept {
 template <std::same_as<child_record>... Child>
 constexpr wait_shape<sizeof...(Child)> adaptor_of(Child... children) noexcept {
     return {wait_kind::inner, 0, {children...}};
+}
+
+/// What a class with virtual functions describes: its objects have the address of their shape at `shape_at`.
+constexpr wait_shape<1> described_at(std::uint32_t shape_at) noexcept {
+    return adaptor_of(child_record{nullptr, nullptr, 0, child_record::always, 0, child_record::itself, shape_at, 0});
+}
+
+/// What an object describes that has no kind: its name, and the futures in it as branches.
+template <std::same_as<child_record>... Child>
+constexpr wait_shape<sizeof...(Child)> named_wait(const char* name, Child... children) noexcept {
+    return {wait_kind::object, 0, {children...}, true, name};
 }
 
 /// What a future describes that polls several ones: the first of them decides, or all of them.

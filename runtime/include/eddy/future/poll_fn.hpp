@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -40,6 +41,9 @@ public:
         if (result.is_ready()) f_.reset();
         return result;
     }
+
+    /// The function is shown: by what it describes itself, or by the name of its type.
+    EDDY_WAITS_AS(poll_fn_future, f_);
 
 private:
     std::optional<Fn> f_;
