@@ -26,7 +26,7 @@ namespace eddy::sys {
 }
 
 /// Returns whether the program has more rights than the user who started it (set-user-ID, set-group-ID,
-/// capabilities of a file). Then the user must not choose files that it writes.
+/// capabilities of a file).
 [[nodiscard]] inline bool has_more_rights_than_its_user() noexcept {
 #if defined(__linux__)
     return ::getauxval(AT_SECURE) != 0;
@@ -37,8 +37,10 @@ namespace eddy::sys {
 #endif
 }
 
-/// Returns the value of an environment variable; "" if it is not set.
+/// Returns the value of an environment variable; "" if it is not set, or if the program has more rights than its user,
+/// as secure_getenv(3): the user must not choose files that it writes, nor learn its addresses from reports.
 [[nodiscard]] inline const char* environment(const char* name) noexcept {
+    if (has_more_rights_than_its_user()) return "";
     const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read only
     return value == nullptr ? "" : value;
 }
