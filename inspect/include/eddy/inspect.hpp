@@ -24,7 +24,8 @@ class server;
 /// **Not for the public network.** There is no password and no encryption, and the page shows addresses, names and
 /// source files of the program. Use a loopback address, and `ssh -L 6670:localhost:6670 host` from elsewhere. A request
 /// is refused (403) unless its Host is `localhost`, a loopback address or the given address, so that no other web page
-/// can read the answers through a name of its own (DNS rebinding).
+/// can read the answers through a name of its own (DNS rebinding). Slow clients do not keep a person out: a connection
+/// ends if the head of a request takes longer than 1 s, or after 10 s without a request, and there may be 256.
 ///
 /// `address` is an IP address and a port, `127.0.0.1:6670` or `[::1]:6670`, or `localhost:6670`, which is 127.0.0.1.
 /// Port 0 is any free port: see server::address().

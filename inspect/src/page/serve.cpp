@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include <eddy/detail/blocked_signals.hpp>
 #include <eddy/http.hpp>
 #include <eddy/net.hpp>
 #include <eddy/runtime.hpp>
@@ -35,6 +36,8 @@ struct server::running {
 };
 
 namespace {
+
+using namespace std::chrono_literals;
 
 /// Returns the host of a Host field, without the port and without the brackets of an IPv6 address.
 std::string_view host_of(std::string_view field) noexcept {
@@ -127,7 +130,9 @@ task<void> run(net::socket_addr at, std::promise<result<net::socket_addr>> bound
     if (!own) co_return;
     auto app = make_service(*own, page_of(here.id()));
     // Errors of connections and of clients are not those of the program.
-    auto options = http::serve_options().http2(false).max_connections(32).on_error([](const auto&) {});
+    auto options = http::serve_options().http2(false).on_error([](const auto&) {});
+    // Half a request occupies a connection for a second, and there are many: so a person sees the page nevertheless.
+    options.max_connections(256).header_timeout(1s).io_timeout(5s).idle_timeout(10s).max_requests(1000).body_limit(0);
     static_cast<void>(co_await http::serve(std::move(*listener), std::move(app), std::move(options)));
 }
 
@@ -162,7 +167,10 @@ result<server> serve(std::string_view address) noexcept try {
     auto bound = promise.get_future();
     auto started = std::make_unique<server::running>();
     started->stop.emplace(std::move(stop));
-    started->thread = std::thread(&run_loop, *at, std::move(promise), std::move(stopped));
+    {
+        const detail::blocked_signals in_new_thread;
+        started->thread = std::thread(&run_loop, *at, std::move(promise), std::move(stopped));
+    }
     const auto own = bound.get();
     if (!own) return std::unexpected(own.error());
     return server(std::move(started), *own);

@@ -14,8 +14,14 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -136,6 +142,55 @@ TEST(InspectPage, AnswerAboutManyTasksIsNoStall) {
     go_on.notify_waiters();
     for (auto& one : all) EXPECT_TRUE(eddy::wait(one).has_value());
 }
+
+TEST(InspectPage, HalfSentRequestsDoNotKeepOthersOut) {
+    const auto page = inspect::serve("127.0.0.1:0").value();
+    eddy::core loop;
+    loop.run([&]() -> task<void> {
+        std::vector<net::tcp_stream> halves;
+        for (int i = 0; i < 200; ++i) {
+            halves.push_back((co_await net::tcp_stream::connect(page.address())).value());
+            const auto written = co_await halves.back().write_all(std::as_bytes(std::span("GET / HTTP/1.1\r\nHost")));
+            written.value();
+        }
+        http::client client;
+        auto answer = (co_await client.get(url_of(page, "/metrics"))).value();
+        EXPECT_EQ(answer.status, http::status::ok);
+        for (net::tcp_stream& half : halves) {  // each of them ends without further bytes
+            std::string text;
+            const auto read = co_await eddy::io::read_to_end(half, text);
+            read.value();
+            EXPECT_TRUE(text.starts_with("HTTP/1.1 408 ")) << text;
+        }
+    }());
+}
+
+#ifdef __linux__
+/// Returns the mask of blocked signals of each thread of this process.
+std::map<std::string, std::uint64_t> signal_masks() {
+    std::map<std::string, std::uint64_t> masks;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/task")) {
+        std::ifstream status(each.path() / "status");
+        for (std::string line; std::getline(status, line);)
+            if (line.starts_with("SigBlk:")) masks[each.path().filename()] = std::stoull(line.substr(7), nullptr, 16);
+    }
+    return masks;
+}
+
+/// A program may wait for a signal that all its threads block.
+TEST(InspectPage, ThreadTakesNoSignalOfTheProgram) {
+    const auto before = signal_masks();
+    const auto page = inspect::serve("127.0.0.1:0").value();
+    int count = 0;
+    for (const auto& [thread, mask] : signal_masks()) {
+        if (before.contains(thread)) continue;
+        ++count;
+        for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD})
+            EXPECT_NE(mask & (std::uint64_t{1} << (number - 1)), 0u) << thread << ' ' << number;
+    }
+    EXPECT_GE(count, 1);
+}
+#endif
 
 TEST(InspectPage, ErrorsAreReturned) {
     EXPECT_EQ(inspect::serve("nonsense").error(), eddy::errc::bad_address);

@@ -60,15 +60,4 @@ struct thread_snapshot {
 /// Returns whether this signal runs the handler of interrupt_thread().
 [[nodiscard]] bool is_probe_signal(int number) noexcept;
 
-/// Calls `start(argument)`, with all signals blocked meanwhile.
-void call_without_signals(void (*start)(void*) noexcept, void* argument) noexcept;
-
-/// Calls `start`, with all signals blocked meanwhile, so that a thread that it starts receives none: it must not take
-/// one for which the program waits.
-template <class Start>
-void without_signals(Start start) noexcept {
-    // SAFETY: the argument is `start`.
-    call_without_signals([](void* of) noexcept { (*static_cast<Start*>(of))(); }, &start);
-}
-
 }  // namespace eddy::sys

@@ -10,15 +10,16 @@
 #include <string>
 #include <string_view>
 
+#include <eddy/detail/blocked_signals.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/dump_tasks.hpp>
 
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/event_log.hpp"
+#include "sys/print_report.hpp"
 #include "sys/signals.hpp"
 #include "sys/this_process.hpp"
 #include "sys/thread.hpp"
-#include "sys/thread_probe.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -35,10 +36,9 @@ std::optional<int> signal_of(std::string_view text) noexcept {
 
 void print_tasks() noexcept {
     try {
-        // One call, so that other threads print before it or after it.
-        std::fputs(("eddy: all tasks, because of the signal of EDDY_DUMP:\n" + dump_tasks()).c_str(), stderr);
+        sys::print_report("eddy: all tasks, because of the signal of EDDY_DUMP:\n" + dump_tasks());
     } catch (const std::exception&) {
-        std::fputs("eddy: there is not enough memory to print the tasks\n", stderr);
+        sys::print_report("eddy: there is not enough memory to print the tasks\n");
     }
 }
 
@@ -54,8 +54,8 @@ result<void> start(int number) noexcept {
             write_recorded_file();
         }
     };
-    result<sys::thread> thread;
-    sys::without_signals([&]() noexcept { thread = sys::start_thread("eddy-dump", 0, wait_and_print); });
+    const blocked_signals in_new_thread;
+    auto thread = sys::start_thread("eddy-dump", 0, wait_and_print);
     if (thread) {
         thread->detach();  // it ends with the process
         return {};

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <string>
@@ -12,6 +11,7 @@
 #include <eddy/task/dump_tasks.hpp>
 
 #include "sys/fork.hpp"
+#include "sys/print_report.hpp"
 #include "sys/signals.hpp"
 #include "sys/static_mutex.hpp"
 #include "sys/thread_probe.hpp"
@@ -43,14 +43,12 @@ using list_guard = std::lock_guard<sys::static_mutex<std::mutex>>;
 
 void print(const std::string& places) noexcept {
     try {
-        // One call, so that other processes print before it or after it.
-        std::fputs(("eddy: this program waits for ever: all its threads sleep, and no timer, descriptor or signal can "
-                    "wake one of them.\n" +
-                    places + "All tasks:\n" + dump_tasks())
-                       .c_str(),
-                   stderr);
+        sys::print_report(
+            "eddy: this program waits for ever: all its threads sleep, and no timer, descriptor or signal can wake one "
+            "of them.\n" +
+            places + "All tasks:\n" + dump_tasks());
     } catch (const std::exception&) {
-        std::fputs("eddy: this program waits for ever, and there is not enough memory to print its tasks\n", stderr);
+        sys::print_report("eddy: this program waits for ever, and there is not enough memory to print its tasks\n");
     }
 }
 

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdio>
 #include <exception>
 #include <string_view>
 #include <unordered_set>
 
 #include "executor/task/hook.hpp"
 #include "executor/task/own_tasks.hpp"
+#include "sys/print_report.hpp"
 #include "sys/socket_text.hpp"
 #include "sys/this_process.hpp"
 
@@ -57,17 +57,14 @@ std::string text_if_memory(Make make) noexcept {
     try {
         return make();
     } catch (const std::exception&) {
-        std::fputs("eddy: there is not enough memory to report leaks\n", stderr);
+        sys::print_report("eddy: there is not enough memory to report leaks\n");
         return {};
     }
 }
 
 }  // namespace
 
-void print_leaks(std::string_view report) {
-    // One call, so that other threads print before it or after it.
-    std::fwrite(report.data(), 1, report.size(), stderr);
-}
+void print_leaks(std::string_view report) { sys::print_report(report); }
 
 leak_handler leak_handler_by_environment() {
     const std::string_view value = sys::environment("EDDY_LEAKS");

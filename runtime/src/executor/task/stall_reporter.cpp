@@ -15,6 +15,7 @@
 #include "inspect/tree_output.hpp"
 #include "inspect/walker.hpp"
 #include "sys/native_symbols.hpp"
+#include "sys/print_report.hpp"
 #include "sys/thread_probe.hpp"
 
 namespace eddy::detail {
@@ -135,7 +136,7 @@ bool stall_reporter::may_print(time_point now) noexcept {
         printed_ = 0;
     }
     if (printed_++ < most_printed) return true;
-    if (printed_ == most_printed + 1) std::fputs("eddy: there are more stalls, which are only counted\n", stderr);
+    if (printed_ == most_printed + 1) sys::print_report("eddy: there are more stalls, which are only counted\n");
     return false;
 }
 
@@ -169,8 +170,7 @@ void stall_reporter::report(const stalled_poll& poll, const stall_handler& handl
     note_stall(made.task, static_cast<std::uint64_t>(duration_cast<milliseconds>(made.lasted).count()));
     describe(made, poll.limit);
     if (handler) return call_hook("on_stall", [&] { handler(made); });
-    // One call, so that other threads print before it or after it.
-    std::fputs(made.text.c_str(), stderr);
+    sys::print_report(made.text);
 } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory; the stall is only counted
 }
 

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <thread>
 
+#include <eddy/detail/blocked_signals.hpp>
+
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/poll_reader.hpp"
 #include "executor/task/stall_reporter.hpp"
@@ -202,10 +204,9 @@ void stall_watchdog::wake() noexcept {
 
 /// Without a thread there are no reports.
 void stall_watchdog::start() noexcept {
-    sys::without_signals([]() noexcept {
-        auto thread = sys::start_thread("eddy-stalls", 0, []() noexcept { stalls_of_process.run(); });
-        if (thread) thread->detach();  // it ends with the process
-    });
+    const blocked_signals in_new_thread;
+    auto thread = sys::start_thread("eddy-stalls", 0, []() noexcept { stalls_of_process.run(); });
+    if (thread) thread->detach();  // it ends with the process
 }
 
 void stall_watchdog::run() noexcept {

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <exception>
 #include <map>
 #include <string>
@@ -13,11 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/blocked_signals.hpp>
+
 #include "executor/task/endless_wait.hpp"
 #include "executor/task/own_tasks.hpp"
 #include "inspect/tree_output.hpp"
+#include "sys/print_report.hpp"
 #include "sys/thread.hpp"
-#include "sys/thread_probe.hpp"
 
 namespace eddy {
 namespace detail {
@@ -101,7 +102,7 @@ private:
                            (is_one ? " ms, and has not got it:\n" : " ms, and none of them got it:\n");
         for (const auto& [place, count] : places)
             text += "  " + std::to_string(count) + (count == 1 ? " task, " : " tasks, ") + place + '\n';
-        std::fputs(text.c_str(), stderr);
+        sys::print_report(text);
     }
 
     std::map<inspect::address, suspect> all_;
@@ -128,9 +129,8 @@ result<void> report_suspected_deadlocks(suspicion of) noexcept {
     detail::longer_than.store(of.longer_than.count(), std::memory_order_relaxed);
     detail::at_least.store(std::max<std::size_t>(of.at_least, 1), std::memory_order_relaxed);
     if (detail::is_started.exchange(true, std::memory_order_relaxed)) return ok();
-    result<sys::thread> thread;
-    sys::without_signals(
-        [&]() noexcept { thread = sys::start_thread("eddy-suspect", 0, [] noexcept { detail::look_for_ever(); }); });
+    const detail::blocked_signals in_new_thread;
+    auto thread = sys::start_thread("eddy-suspect", 0, [] noexcept { detail::look_for_ever(); });
     if (thread) {
         thread->detach();  // it ends with the process
         return ok();

@@ -10,6 +10,5 @@ std::optional<std::size_t> thread_count() noexcept { return std::nullopt; }
 bool is_debugged() noexcept { return false; }
 thread_snapshot interrupt_thread(int) noexcept { return {}; }
 bool is_probe_signal(int) noexcept { return false; }
-void call_without_signals(void (*start)(void*) noexcept, void* argument) noexcept { start(argument); }
 
 }  // namespace eddy::sys

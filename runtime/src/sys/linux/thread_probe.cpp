@@ -235,13 +235,4 @@ bool is_probe_signal(int number) noexcept {
            now.sa_sigaction == &handle_probe;
 }
 
-void call_without_signals(void (*start)(void*) noexcept, void* argument) noexcept {
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    start(argument);
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
-
 }  // namespace eddy::sys

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/blocked_signals.hpp>
+
+#include <pthread.h>
+
+#include <csignal>
+#include <new>
+
+namespace eddy::detail {
+
+static_assert(sizeof(sigset_t) <= 128);
+
+blocked_signals::blocked_signals() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, new (before_.data()) sigset_t);
+}
+
+blocked_signals::~blocked_signals() {
+    // SAFETY: the constructor has made the object.
+    ::pthread_sigmask(SIG_SETMASK, std::launder(reinterpret_cast<const sigset_t*>(before_.data())), nullptr);
+}
+
+}  // namespace eddy::detail
