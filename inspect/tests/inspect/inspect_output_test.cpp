@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "inspect/function_name.hpp"
 #include "inspect/tree_output.hpp"
 #include "inspect/walker.hpp"
 

@@ -25,7 +25,4 @@ namespace eddy::inspect {
 [[nodiscard]] std::expected<task_tree, std::string> read_polled_task(target_memory& memory, address table, address task,
                                                                      address innermost);
 
-/// Shortens the text of a function in a std::source_location to its name: without its return type and parameters.
-[[nodiscard]] std::string function_name(const std::string& signature);
-
 }  // namespace eddy::inspect

@@ -12,6 +12,7 @@
 #include "executor/task/hook.hpp"
 #include "executor/task/readable_name.hpp"
 #include "executor/task/registry.hpp"
+#include "inspect/function_name.hpp"
 #include "inspect/tree_output.hpp"
 #include "inspect/walker.hpp"
 #include "sys/native_symbols.hpp"
