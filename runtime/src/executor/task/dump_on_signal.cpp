@@ -15,7 +15,7 @@
 #include <eddy/task/dump_tasks.hpp>
 
 #include "executor/task/endless_wait.hpp"
-#include "executor/task/event_log.hpp"
+#include "executor/task/flight_recorder.hpp"
 #include "sys/print_report.hpp"
 #include "sys/signals.hpp"
 #include "sys/this_process.hpp"

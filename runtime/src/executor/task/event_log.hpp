@@ -60,7 +60,4 @@ void note_spawn_elsewhere(const spawned_task& task) noexcept;
 /// name. For the code that has noticed the stall, on any thread, not in a signal handler.
 void note_stall(std::uint64_t task, std::uint64_t ms) noexcept;
 
-/// Writes the recording into its file, if it has one. Prints a message if that fails. Not in a signal handler.
-void write_recorded_file() noexcept;
-
 }  // namespace eddy::detail

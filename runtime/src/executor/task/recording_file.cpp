@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "executor/task/recording_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+#include "executor/task/event_log.hpp"
+#include "executor/task/own_tasks.hpp"
+#include "executor/task/readable_name.hpp"
+#include "inspect/debug_table.hpp"
+#include "sys/output_file.hpp"
+#include "sys/own_memory.hpp"
+#include "sys/steady_ns.hpp"
+#include "sys/this_process.hpp"
+#include "sys/ticks.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// Copies the name of a file without its folders. Returns how many bytes it has; 0 if it cannot be read.
+std::size_t copy_base_name(std::uint64_t path, std::span<char> into) noexcept {
+    constexpr std::size_t most_read = 4096;
+    constexpr std::size_t piece_size = 128;  // divides the size of a page, so that each piece is in one
+    std::array<char, piece_size> piece;
+    std::size_t size = 0;
+    for (std::uint64_t at = path; at - path < most_read;) {
+        const std::size_t count = piece_size - at % piece_size;
+        // SAFETY: only the system uses the address.
+        const auto* const from = reinterpret_cast<const void*>(static_cast<std::uintptr_t>(at));  // NOLINT
+        if (!sys::copy_own_memory(from, std::as_writable_bytes(std::span(piece).first(count)))) return 0;
+        for (const char c : std::span(piece).first(count)) {
+            if (c == '\0') return size;
+            if (c == '/' || c == '\\') {
+                size = 0;
+            } else if (size < into.size()) {
+                into[size++] = c;
+            }
+        }
+        at += count;
+    }
+    return size;
+}
+
+/// Writes "file.cpp:17", without a function that may allocate. The record of the compiler is read by system calls: it
+/// is gone if it was in a shared library that has been closed. Then the text is empty.
+std::string_view text_of_place(std::uint64_t place, std::span<char> into) noexcept {
+    // SAFETY: only the system uses the address.
+    const auto record = sys::copy_own_object<inspect::place_record>(
+        reinterpret_cast<const void*>(static_cast<std::uintptr_t>(place)));  // NOLINT(performance-no-int-to-ptr)
+    std::size_t size = record ? copy_base_name(record->file, into.first(into.size() - 12)) : 0;
+    if (size == 0) return {};
+    into[size++] = ':';
+    return {into.data(), std::to_chars(into.data() + size, into.data() + into.size(), record->line).ptr};
+}
+
+/// Writes tracks into a file. It has what is too large for the stack of a signal handler.
+class tracks_file final : public trace::byte_sink {
+public:
+    tracks_file(const flight_recorder& of, const char* path) noexcept : of_(of), file_(path) {}
+    void write(std::span<const std::byte> bytes) override { file_.write(bytes); }
+
+    /// Writes all tracks, once. Calls only functions that signal-safety(7) allows.
+    [[nodiscard]] result<void> write_all(std::span<const trace::task_label> labels) noexcept;
+
+private:
+    const flight_recorder& of_;
+    sys::output_file file_;
+    std::array<trace::event, 256> piece_;
+};
+
+/// Calls `each` with the events of a track, oldest first, in pieces.
+template <class Each>
+void for_each_event(const recorded_track& track, std::span<trace::event> piece, Each each) {
+    const std::uint64_t end = track.ring.recorded();
+    std::uint64_t next = end < track.ring.capacity() ? 0 : end - track.ring.capacity();
+    while (next < end)
+        for (const trace::event& one : track.ring.copy(next, end, piece)) each(one);
+}
+
+result<void> tracks_file::write_all(std::span<const trace::task_label> labels) noexcept {
+    trace::time_scale scale = of_.began;
+    const std::uint64_t ticks = sys::ticks() - scale.ticks;
+    const std::uint64_t now = sys::steady_ns();
+    if (ticks != 0) scale.ns_per_tick = static_cast<double>(now - scale.ns) / static_cast<double>(ticks);
+    const trace::file_facts about{sys::process_id(), sys::program_name(), scale, labels, &text_of_place};
+    trace::perfetto_writer writer(about, *this);
+    of_.for_each_track([&](const recorded_track& track) {
+        writer.begin_track(track.name.data());
+        for_each_event(track, piece_, [&](const trace::event& one) { writer.add(one); });
+        writer.end_track(track.left_at == 0 ? now : 0);
+    });
+    return file_.finish();
+}
+
+/// The names of tasks, or where they were spawned: by the events, and by the tasks that exist.
+std::unordered_map<std::uint64_t, std::string> names_of_tasks(const flight_recorder& of) {
+    std::unordered_map<std::uint64_t, std::string> names;
+    std::array<trace::event, 256> piece;
+    of.for_each_track([&](const recorded_track& track) {
+        std::optional<trace::spawned> last;
+        const auto add = [&] {
+            if (!last) return;
+            std::array<char, 200> text;
+            if (const auto name = last->name(); !name.empty()) {
+                names.emplace(last->task, name);
+            } else if (const auto place = text_of_place(last->place, text); !place.empty()) {
+                names.emplace(last->task, place);
+            }
+            last.reset();
+        };
+        for_each_event(track, piece, [&](const trace::event& one) {
+            if (last && last->add(one)) return;
+            add();
+            if (one.kind() == trace::event_kind::spawn) last.emplace().task = one.task();
+        });
+        add();
+    });
+    if (const auto tree = read_own_tasks()) {
+        for (const inspect::executor& each : tree->executors)
+            for (const inspect::task& one : each.tasks) {
+                std::string& name = names[one.id != 0 ? one.id : (one.at | unnumbered)];
+                if (!one.name.empty()) name = one.name;
+                if (name.empty() && one.spawned_at != nullptr)
+                    name = std::string(base_name(one.spawned_at->file)) + ":" + std::to_string(one.spawned_at->line);
+            }
+    }
+    return names;
+}
+
+}  // namespace
+
+result<void> write_with_names(const flight_recorder& of, const char* path) noexcept try {
+    const auto names = names_of_tasks(of);
+    std::vector<trace::task_label> labels;
+    labels.reserve(names.size());
+    for (const auto& [task, name] : names) labels.push_back({task, name});
+    std::ranges::sort(labels, {}, &trace::task_label::task);
+    return tracks_file(of, path).write_all(labels);
+} catch (const std::exception&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+void write_in_signal_handler(const flight_recorder& of) noexcept {
+    alignas(tracks_file) static constinit std::array<std::byte, sizeof(tracks_file)> memory{};
+    static_cast<void>((new (memory.data()) tracks_file(of, of.file.data()))->write_all({}));
+}
+
+}  // namespace eddy::detail
