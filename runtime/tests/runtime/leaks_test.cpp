@@ -400,6 +400,18 @@ TEST_P(LeaksOf, SocketsOfTasksAreNone) {
     EXPECT_EQ(text, "");
 }
 
+/// It has no join handle, like a task that was detached.
+TEST(Leaks, TaskOfACoreHandleIsNamed) {
+    const auto where = source_location::current();
+    const std::string line =
+        ", waits, spawned at " + std::string(where.file_name()) + ":" + std::to_string(where.line()) + ", ";
+    const std::string text = reports_of(executor::loop, [&]() -> task<void> {
+        eddy::core_handle::current().spawn(eddy::time::sleep(1h), where);
+        co_await until_shown(line);
+    });
+    EXPECT_TRUE(text.contains(line)) << text;
+}
+
 TEST(Leaks, QueuedTasksOfALoopAreNone) {
     const std::string text = reports_of(executor::loop, []() -> task<void> {
         eddy::spawn(eddy::time::sleep(1h)).detach();

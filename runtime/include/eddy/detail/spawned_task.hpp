@@ -66,6 +66,7 @@ struct spawned_ops {
 ///     next_inbound     a task of an event loop: the inbound list, or the thread that is about to add the task to it
 ///     join_waker       as the state's bit of that name says
 ///     root, outcome    the owner of the `running` bit; after `complete`, the join handle owns the outcome
+///     time of spawn    constant until the outcome is set, in whose padding it is: see spawn_time
 ///
 /// The outcome, a result slot, is directly behind the header (spawned_output). It is empty until the future has ended,
 /// and its second word is the root until then. The poll that fills the slot has read the root before. This saves 16

@@ -108,7 +108,7 @@ public:
     /// Returns the handle of the event loop that runs on this thread, or nullopt if there is none.
     [[nodiscard]] static std::optional<core_handle> try_current() noexcept;
 
-    /// Spawns a background task on the event loop; its first poll is in the next iteration. `work` is one of: a future
+    /// Spawns a detached task on the event loop; its first poll is in the next iteration. `work` is one of: a future
     /// with output void; a callable that returns such a future (and may take a `core_handle&`); a callable that returns
     /// nothing. The callable is called on the event loop and lives as long as its future. An exception that leaves the
     /// work is passed to the loop's uncaught handler.

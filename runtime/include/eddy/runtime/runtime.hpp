@@ -326,9 +326,9 @@ public:
     /// Sets whether the runtime reports what has leaked when it shuts down, on standard error. The default is the
     /// environment variable EDDY_LEAKS: true for any value but 0. The report has the place of the spawn, the coroutines
     /// and what the innermost one waits for, as dump_tasks(). These are leaks:
-    /// - A detached task (its join handle was dropped) that waits when the shutdown destroys the tasks. After
-    ///   shutdown_timeout(), that is one whose cancellation has not ended in time. The tasks that it waits for are
-    ///   shown, too.
+    /// - A detached task (its join handle was dropped, or core_handle::spawn() made it without one) that waits when the
+    ///   shutdown destroys the tasks. After shutdown_timeout(), that is one whose cancellation has not ended in time.
+    ///   The tasks that it waits for are shown, too.
     /// - Blocking work whose function has not returned then.
     /// - A descriptor that is registered when all tasks have been destroyed: a global object has it, for example. With
     ///   io_uring, TCP connections are not known.

@@ -77,7 +77,7 @@ void local_tasks::schedule(spawned_task& task) noexcept {
 
 void local_tasks::set_spawn_time(spawned_task& task) noexcept {
     if (this_thread.polled_local_set != this) return spawn_time::now().store_in(task);
-    if (std::exchange(reads_clock_, false)) spawn_time_ = spawn_time::now();
+    if (std::exchange(looks_at_spawns_, false)) spawn_time_ = spawn_time::now();
     spawn_time_.store_in(task);
 }
 
@@ -282,7 +282,7 @@ bool local_tasks::remove(spawned_task& task) noexcept { return tasks_.remove(tas
 void local_tasks::poll_some() noexcept {
     const inside_local guard(*this);
     const hidden_task_locals unbound;
-    reads_clock_ = true;
+    looks_at_spawns_ = true;
     drain();
     for (unsigned i = 0; i < polls_in_a_row; ++i) {
         spawned_task* next = queue_.pop();

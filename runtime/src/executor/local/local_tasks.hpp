@@ -105,7 +105,7 @@ private:
     // ---- The thread that polls the set ----
     queue queue_;
     bool is_closing_ = false;
-    bool reads_clock_ = true;  // for the next spawn
+    bool looks_at_spawns_ = true;  // the clock may have advanced
     spawn_time spawn_time_;
     end_driver end_;  // the first of the drivers that wait until no task is left
     /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.
