@@ -23,7 +23,7 @@ std::string run_as_user(const std::string& variables, const std::string& program
     const std::string id = std::to_string(user);
     return output_of("cd / && " + variables + " python3 -c 'import os, sys; os.setgroups([]); os.setgid(" + id +
                      "); os.setuid(" + id + "); os.execv(sys.argv[1], sys.argv[1:])' " + program +
-                     " loop 2>&1; echo \"status $?\"");
+                     " brief 2>&1; echo \"status $?\"");
 }
 
 /// A copy of a program that belongs to another user than the one who runs it.
