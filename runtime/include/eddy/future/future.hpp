@@ -17,6 +17,7 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/future/waker.hpp>
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
 
 /// The type of `not_ready`.
@@ -46,7 +47,6 @@ public:
     /// Constructs a result without an output.
     constexpr poll_result(not_ready_t) noexcept {}
 
-    EDDY_BEGIN_FALSE_UNINITIALIZED
     /// Constructs a ready result from a value.
     template <class U = T>
         requires(!std::same_as<std::remove_cvref_t<U>, poll_result> &&
@@ -58,7 +58,6 @@ public:
     template <class... A>
         requires std::is_constructible_v<T, A...>
     constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::forward<A>(args)...), is_ready_(true) {}
-    EDDY_END_FALSE_UNINITIALIZED
 
     /// Copies or moves the output, if there is one. Each function is trivial if the same function of the output is
     /// trivial.
@@ -338,3 +337,4 @@ using stored_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
 }  // namespace detail
 }  // namespace eddy
+EDDY_END_FALSE_UNINITIALIZED
