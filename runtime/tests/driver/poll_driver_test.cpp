@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdio>
 #include <deque>
+#include <future>
 #include <map>
 #include <thread>
 #include <utility>
@@ -21,6 +22,7 @@
 #include <gtest/gtest.h>
 
 #include "support/recorder.hpp"
+#include "support/system.hpp"
 #include "sys/syscall.hpp"
 
 using namespace std::chrono_literals;
@@ -312,6 +314,24 @@ TEST_F(PollDriver, RearmOnAnotherThreadInterruptsSleepingTick) {
     std::thread other([&] { driver->rearm(fd, &key, ready::readable); });
     EXPECT_EQ(tick(1h).size(), 1u);
     other.join();
+}
+
+// covers: S05
+TEST_F(PollDriver, PeerNoticesCloseDuringSleepingTick) {
+    auto [ours, peer] = make_connection();
+    ASSERT_TRUE(driver->watch(ours.get(), &key, interest::readable));
+    std::promise<pid_t> id;
+    std::thread ticking([&] {
+        id.set_value(::gettid());
+        EXPECT_TRUE(tick(1h).empty());
+    });
+    support::wait_until_asleep(id.get_future().get());
+    ASSERT_TRUE(driver->unwatch(ours.get()));
+    ours.reset();
+    char received = 0;
+    EXPECT_EQ(::read(peer.get(), &received, 1), 0);
+    driver->wake();
+    ticking.join();
 }
 
 TEST_F(PollDriver, AlarmEndsTickAndStaysSetUntilThen) {

@@ -132,6 +132,8 @@ result<void> poll_driver::unwatch(int fd) noexcept {
     const std::lock_guard guard(lock_);
     const std::size_t place = place_of(fd);
     if (place == 0) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    // Until a sleeping poll(2) returns, it keeps the file open, so the peer would not notice the close.
+    if (set_.fds[place].fd >= 0) interrupt();
     const int moved = set_.fds.back().fd;
     places_[static_cast<std::size_t>(moved < 0 ? ~moved : moved)] = static_cast<std::uint32_t>(place);
     places_[static_cast<std::size_t>(fd)] = 0;
