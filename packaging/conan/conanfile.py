@@ -106,6 +106,7 @@ class Eddy(ConanFile):
         component("proto", None, ["eddy"])
         if self.options.with_tls:
             component("tls", "eddy_tls", ["eddy", "openssl::ssl", "openssl::crypto"])
+        component("fs", "eddy_fs", ["eddy"])
         http_requires = ["tls" if self.options.with_tls else "eddy"]  # for https
         if self.options.with_ws:  # which adds zlib: also for compression
             http_requires.append("zlib::zlib")

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include <eddy/detail/error_access.hpp>
+#include <eddy/detail/export.hpp>
+
+EDDY_HEADERS_OF(fs)
+
+namespace eddy::fs {
+
+/// The error of an operation on files: an error code, the name of the operation, and the paths that it was given.
+/// It converts to its error code, so `try_` also works in coroutines whose output is an eddy::result.
+/// Thread safety: a plain value.
+/// Cost: an object without paths allocates nothing. A copy shares the paths.
+class EDDY_API error {
+public:
+    /// Constructs an error. `operation` is a verb: "open". Its text must have static storage duration.
+    error(std::error_code code, const char* operation) noexcept;
+    /// Same as above, of an operation on `path`.
+    error(std::error_code code, const char* operation, std::filesystem::path path);
+    /// Same as above, of an operation with two paths: "rename".
+    error(std::error_code code, const char* operation, std::filesystem::path path, std::filesystem::path other);
+
+    /// Returns the error code.
+    [[nodiscard]] const std::error_code& code() const noexcept { return code_; }
+    operator std::error_code() const noexcept { return code_; }  // NOLINT(google-explicit-constructor): for try_
+
+    /// Returns the name of the operation.
+    [[nodiscard]] const char* operation() const noexcept { return operation_; }
+    /// Returns the path of the operation; an empty path if it has none.
+    [[nodiscard]] const std::filesystem::path& path() const noexcept;
+    /// Returns the second path of an operation that has two: the new name of "rename".
+    [[nodiscard]] const std::filesystem::path& other_path() const noexcept;
+
+    /// Returns the whole text: "open /etc/x: Permission denied", "rename /a to /b: No such file or directory".
+    [[nodiscard]] std::string message() const;
+    /// Returns message(). With this name, the reports of eddy about errors that no code has taken have the text.
+    [[nodiscard]] std::string what() const { return message(); }
+
+    /// Compares the error code.
+    friend bool operator==(const error& a, const std::error_code& b) noexcept { return a.code_ == b; }
+    friend bool operator==(const error& a, const std::error_condition& b) noexcept { return a.code_ == b; }
+    friend bool operator==(const error& a, std::errc b) noexcept { return a.code_ == b; }
+
+private:
+    struct paths;
+
+    std::error_code code_;
+    const char* operation_;
+    std::shared_ptr<const paths> paths_;
+};
+
+/// The output of an operation on files: a value, or an error that names the operation and its paths.
+template <class T>
+using result = std::expected<T, error>;
+
+}  // namespace eddy::fs
+
+/// value() of a result throws an exception with the text of the error.
+template <>
+struct eddy::detail::explains_access<eddy::fs::error> : std::true_type {};
