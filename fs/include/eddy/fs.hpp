@@ -8,5 +8,7 @@
 // finishes on its thread, and its result is discarded: memory is freed, descriptors are closed. The caller's memory is
 // never accessed after the future was destroyed.
 
+#include <eddy/fs/dir.hpp>  // an open directory
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/operation.hpp>
+#include <eddy/fs/tree.hpp>  // whole trees: remove_all

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <dirent.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <eddy/result.hpp>
+
+#include "sys/fd.hpp"
+
+namespace eddy::sys {
+
+/// A name in a directory. The type is that of the entry itself: a symbolic link is not followed.
+struct named_entry {
+    std::string name;
+    std::filesystem::file_type type;
+
+    named_entry(std::string its_name, std::filesystem::file_type its_type) noexcept
+        : name(std::move(its_name)), type(its_type) {}
+};
+
+/// Reads the entries of a directory, in the order of the file system. Blocks.
+/// Thread safety: one thread at a time.
+class dir_reader {
+public:
+    /// Begins to read the directory `dir`, which the reader does not keep: it opens it once more.
+    /// Errors: permission_denied if the directory may not be read; what openat(2) reports.
+    [[nodiscard]] static result<dir_reader> open(int dir);
+
+    /// Appends up to `limit` entries, without "." and "..". Returns whether entries may be left. Omits an entry that
+    /// was removed before its type was known. Errors: what readdir(3) reports.
+    [[nodiscard]] result<bool> read(std::vector<named_entry>& into, std::size_t limit);
+
+private:
+    struct closes {
+        void operator()(DIR* stream) const noexcept { ::closedir(stream); }
+    };
+    explicit dir_reader(DIR* stream) noexcept : stream_(stream) {}
+
+    std::unique_ptr<DIR, closes> stream_;
+};
+
+/// Converts the type bits of a mode (S_IFMT).
+[[nodiscard]] std::filesystem::file_type type_of_mode(unsigned mode) noexcept;
+
+}  // namespace eddy::sys

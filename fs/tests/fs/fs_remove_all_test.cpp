@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// remove_all(): against find, in deep trees, against a process that replaces directories, and dropped.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <eddy/eddy.hpp>
+#include <eddy/fs.hpp>
+#include <support/link_swapper.hpp>
+#include <support/on_loop.hpp>
+#include <support/process_state.hpp>
+#include <support/random_tree.hpp>
+#include <support/stress.hpp>
+#include <support/temp_dir.hpp>
+
+namespace {
+
+namespace fs = eddy::fs;
+using support::on_loop;
+
+std::uint64_t count_below(const std::string& path) {
+    return std::stoull(support::output_of("find " + path + " -printf x | wc -c"));
+}
+
+TEST(FsRemoveAll, RemovesAndCountsARandomTree) {
+    const support::temp_dir temp;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        support::random_tree(support::seed() + i).make(temp / "tree", 600);
+        const auto expected = count_below(temp / "tree");
+        EXPECT_EQ(on_loop(fs::remove_all(temp / "tree")).value(), expected);
+        EXPECT_EQ(support::output_of("ls " + (temp / ".")), "");
+    }
+}
+
+TEST(FsRemoveAll, RemovesOneFileOrLink) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "kept");
+    support::put_file(temp / "kept/file", "");
+    support::put_file(temp / "file", "");
+    std::filesystem::create_directory_symlink("kept", temp / "link");
+    EXPECT_EQ(on_loop(fs::remove_all(temp / "file")).value(), 1U);
+    EXPECT_EQ(on_loop(fs::remove_all(temp / "link")).value(), 1U);
+    EXPECT_EQ(on_loop(fs::remove_all(temp / "nothing")).value(), 0U);
+    EXPECT_EQ(on_loop(fs::remove_all(temp / "no/thing")).value(), 0U);
+    EXPECT_EQ(support::output_of("find " + (temp / "kept") + " -type f | wc -l"), "1\n");
+    EXPECT_EQ(on_loop(fs::remove_all(temp / "kept/")).value(), 2U);
+    EXPECT_EQ(on_loop(fs::remove_all(temp / ".")).error(), std::errc::invalid_argument);
+    EXPECT_EQ(on_loop(fs::remove_all("/")).error(), std::errc::invalid_argument);
+}
+
+TEST(FsRemoveAll, DeepTreeNeedsFewDescriptors) {
+    const support::temp_dir temp;
+    constexpr int levels = 500;
+    int at = ::open((temp / ".").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < levels; ++i) {
+        ::mkdirat(at, "directory", 0700);
+        const int next = ::openat(at, "directory", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ::close(::openat(next, "zfile", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        ::close(std::exchange(at, next));
+    }
+    ::close(at);
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit lower{150, before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &lower);
+    EXPECT_EQ(on_loop(fs::remove_all(temp / "directory")).value(), std::uint64_t{2} * levels);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(support::output_of("ls " + (temp / ".")), "");
+}
+
+TEST(FsRemoveAllStress, DirectoriesSwappedForLinksLeadNowhere) {
+    for (auto round = support::rounds(300); round > 0; --round) {
+        const support::link_swapper swapper;
+        const auto removed =
+            on_loop(fs::remove_all(swapper.tree()));  // an error is possible: names change all the time
+        static_cast<void>(removed.has_value());
+        ASSERT_TRUE(swapper.outside_is_whole());
+    }
+}
+
+TEST(FsRemoveAllStress, DropStopsAfterAStep) {
+    const support::temp_dir temp;
+    std::mt19937_64 dice(support::seed());
+    for (auto round = support::rounds(300); round > 0; --round) {
+        support::random_tree(dice()).make(temp / "tree", 600);
+        const auto before = support::count_fds();
+        {
+            eddy::runtime runs;
+            runs.block_on([](std::string path, std::chrono::microseconds limit) -> eddy::task<void> {
+                auto removed = co_await eddy::time::timeout(limit, fs::remove_all(path));
+                static_cast<void>(removed.has_value());
+            }(temp / "tree", std::chrono::microseconds(dice() % 5000)));
+            std::move(runs).shutdown_timeout(std::chrono::seconds(30));
+        }
+        EXPECT_EQ(support::count_fds(), before);
+        EXPECT_TRUE(on_loop(fs::remove_all(temp / "tree")));
+    }
+}
+
+}  // namespace
