@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/fs/error.hpp>
 
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -10,6 +12,43 @@
 EDDY_LIBRARY(fs)
 
 namespace eddy::fs {
+namespace {
+
+const char* text_of(errc code) noexcept {
+    switch (code) {
+    case errc::fifo: return "this is a FIFO: open it with net::pipe::open_options";
+    case errc::socket: return "this is a socket: connect to it with net::unix_stream::connect()";
+    case errc::terminal: return "this is a terminal: use io::standard_input(), or io::async_fd";
+    case errc::device: return "this is a device: use io::async_fd, or spawn_blocking()";
+    case errc::closed: return "the file was closed";
+    case errc::append_only: return "the file was opened with append(true), so it cannot be written at a position";
+    case errc::file_too_large: return "the file is larger than the limit";
+    case errc::same_file: return "both paths are those of the same file";
+    }
+    return "unknown error of a file";
+}
+
+class category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "eddy.fs"; }
+    std::string message(int code) const override { return text_of(static_cast<errc>(code)); }
+    std::error_condition default_error_condition(int code) const noexcept override {
+        switch (static_cast<errc>(code)) {
+        case errc::closed: return std::errc::bad_file_descriptor;
+        case errc::file_too_large: return std::errc::file_too_large;
+        default: return std::errc::invalid_argument;
+        }
+    }
+};
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+    static const category instance;
+    return instance;
+}
+
+std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
 
 struct error::paths {
     std::filesystem::path first;
@@ -40,7 +79,7 @@ std::string error::message() const {
 }
 
 std::error_code detail::code_of(const join_error& error) {
-    return error.is_cancelled() ? make_error_code(errc::runtime_shutdown) : error.to_error_code();
+    return error.is_cancelled() ? make_error_code(eddy::errc::runtime_shutdown) : error.to_error_code();
 }
 
 }  // namespace eddy::fs

@@ -12,6 +12,8 @@
 #include <eddy/fs/operation.hpp>
 #include <eddy/result.hpp>
 
+#include "counters.hpp"
+
 namespace eddy::fs::detail {
 
 /// The operation that a job belongs to, for its errors.
@@ -46,7 +48,10 @@ class work_of final : public work<T> {
 public:
     work_of(call&& of, F&& f) : of_(std::move(of)), f_(std::move(f)) {}
 
-    result<T> run() override try { return of_.named(f_(std::as_const(of_))); } catch (const std::bad_alloc&) {
+    result<T> run() override try {
+        count(counter::jobs);
+        return of_.named(f_(std::as_const(of_)));
+    } catch (const std::bad_alloc&) {
         return result<T>(std::unexpect, of_.fail(std::make_error_code(std::errc::not_enough_memory)));
     }
     [[nodiscard]] error fail(std::error_code code) const override { return of_.fail(code); }

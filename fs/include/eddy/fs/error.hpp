@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <type_traits>
 
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
@@ -13,6 +14,24 @@
 EDDY_HEADERS_OF(fs)
 
 namespace eddy::fs {
+
+/// The errors of eddy::fs, in addition to those of the system. `error.message()` explains each of them.
+enum class errc {
+    fifo = 1,        ///< the path is that of a FIFO; equals std::errc::invalid_argument, as the next three do
+    socket,          ///< the path is that of a socket
+    terminal,        ///< the path is that of a terminal
+    device,          ///< the path is that of another device
+    closed,          ///< the file was closed; equals std::errc::bad_file_descriptor
+    append_only,     ///< a write at a position of a file that was opened with append(true)
+    file_too_large,  ///< the file is larger than the limit of the call; equals std::errc::file_too_large
+    same_file,       ///< a file cannot be copied to itself; equals std::errc::invalid_argument
+};
+
+/// Returns the error category of fs::errc. Its name is "eddy.fs".
+[[nodiscard]] EDDY_API const std::error_category& error_category() noexcept;
+
+/// Makes an error code of the category error_category(). Thus fs::errc converts to std::error_code.
+[[nodiscard]] EDDY_API std::error_code make_error_code(errc code) noexcept;
 
 /// The error of an operation on files: an error code, the name of the operation, and the paths that it was given.
 /// It converts to its error code, so `try_` also works in coroutines whose output is an eddy::result.
@@ -61,6 +80,10 @@ template <class T>
 using result = std::expected<T, error>;
 
 }  // namespace eddy::fs
+
+/// Makes fs::errc convertible to std::error_code.
+template <>
+struct std::is_error_code_enum<eddy::fs::errc> : std::true_type {};
 
 /// value() of a result throws an exception with the text of the error.
 template <>

@@ -63,9 +63,7 @@ public:
         other.job_.reset();
     }
     operation& operator=(operation&&) = delete;
-    ~operation() {
-        if (job_) job_->abort();
-    }
+    ~operation() { abort(); }
 
     poll_result<output_type> poll(context& cx) {
         if (!job_) {
@@ -78,6 +76,11 @@ public:
         const auto mine = std::exchange(work_, nullptr);
         if (*done) return std::move((*done)->output);
         return output_type(std::unexpect, mine->fail(detail::code_of(done->error())));
+    }
+
+    /// Prevents the work if no thread has begun it. The output then is errc::runtime_shutdown.
+    void abort() noexcept {
+        if (job_) job_->abort();
     }
 
     EDDY_WAITS_AS(operation, job_);

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/io_future.hpp>
+#include <eddy/fs/detail/file_body.hpp>
+#include <eddy/fs/error.hpp>
+#include <eddy/fs/operation.hpp>
+
+// The futures of fs::file.
+
+namespace eddy::fs {
+
+namespace detail {
+
+/// The buffers of a future: one, or a list that the caller owns.
+template <class Byte>
+class buffers {
+public:
+    explicit buffers(std::span<Byte> one) noexcept : one_(one) {}
+    explicit buffers(std::span<const std::span<Byte>> list) noexcept : list_(list), has_list_(true) {}
+
+    [[nodiscard]] std::span<const std::span<Byte>> parts() const noexcept {
+        return has_list_ ? list_ : std::span(&one_, 1);
+    }
+
+private:
+    std::span<Byte> one_;
+    std::span<const std::span<Byte>> list_;
+    bool has_list_ = false;
+};
+
+/// The base of the futures of fs::file. `Self` has `poll_with(cx, file_body&)`, which returns an error code on failure.
+template <class Self, class Output>
+class file_future : public eddy::detail::io_future<Self, result<Output>> {
+protected:
+    explicit file_future(file_body* file, const char* operation) noexcept : file_(file), operation_(operation) {}
+    [[nodiscard]] file_body* body() const noexcept { return file_; }
+
+private:
+    friend eddy::detail::io_future<Self, result<Output>>;
+    poll_result<result<Output>> advance(context& cx) {
+        // A file that was moved from has no error to report: fs::file checks that.
+        auto answer = static_cast<Self&>(*this).poll_with(cx, *file_);
+        if (!answer) return not_ready;
+        if (!*answer) return result<Output>(std::unexpect, file_->fail(answer->error(), operation_));
+        return result<Output>(std::in_place, **answer);
+    }
+
+    file_body* file_;
+    const char* operation_;
+};
+
+}  // namespace detail
+
+/// The future of fs::file::read() and read_vectored().
+class [[nodiscard("an operation does nothing until it is awaited")]] file_read
+    : public detail::file_future<file_read, std::size_t> {
+public:
+    file_read(detail::file_body* from, detail::buffers<std::byte> into) noexcept
+        : file_future(from, "read"), into_(into) {}
+    file_read(file_read&& other) noexcept : file_future(other), into_(other.into_) {}
+    ~file_read() {
+        if (is_waiting_) body()->drop_read();
+    }
+
+private:
+    friend file_future;
+    poll_result<eddy::result<std::size_t>> poll_with(context& cx, detail::file_body& from) {
+        auto answer = from.poll_read(cx, into_.parts());
+        is_waiting_ = !answer.is_ready();
+        return answer;
+    }
+
+    detail::buffers<std::byte> into_;
+    bool is_waiting_ = false;
+};
+
+/// The future of fs::file::write() and write_vectored().
+class [[nodiscard("an operation does nothing until it is awaited")]] file_write
+    : public detail::file_future<file_write, std::size_t> {
+public:
+    file_write(detail::file_body* to, detail::buffers<const std::byte> from) noexcept
+        : file_future(to, "write"), from_(from) {}
+    file_write(file_write&& other) noexcept : file_future(other), from_(other.from_) {}
+    ~file_write() {
+        if (ticket_ != 0) body()->drop_write(ticket_);
+    }
+
+private:
+    friend file_future;
+    poll_result<eddy::result<std::size_t>> poll_with(context& cx, detail::file_body& to) {
+        auto answer = to.poll_write(cx, from_.parts(), &ticket_);
+        if (answer) ticket_ = 0;
+        return answer;
+    }
+
+    detail::buffers<const std::byte> from_;
+    std::uint64_t ticket_ = 0;
+};
+
+/// The future of fs::file::seek().
+class [[nodiscard("an operation does nothing until it is awaited")]] file_seek
+    : public detail::file_future<file_seek, std::uint64_t> {
+public:
+    file_seek(detail::file_body* object, io::seek_from to) noexcept : file_future(object, "seek"), to_(to) {}
+
+private:
+    friend file_future;
+    poll_result<eddy::result<std::uint64_t>> poll_with(context& cx, detail::file_body& object) {
+        if (!has_begun_) {
+            const auto before = object.poll_seek_complete(cx);
+            if (!before || !*before) return before;
+            if (auto begun = object.start_seek(to_); !begun)
+                return eddy::result<std::uint64_t>(std::unexpect, begun.error());
+            has_begun_ = true;
+        }
+        return object.poll_seek_complete(cx);
+    }
+
+    io::seek_from to_;
+    bool has_begun_ = false;
+};
+
+/// The future of fs::file::read_at() and read_vectored_at().
+class [[nodiscard("an operation does nothing until it is awaited")]] file_read_at
+    : public detail::file_future<file_read_at, std::size_t> {
+public:
+    file_read_at(detail::file_body* from, detail::buffers<std::byte> into, std::uint64_t offset) noexcept
+        : file_future(from, "read"), into_(into), offset_(offset) {}
+
+private:
+    friend file_future;
+    poll_result<eddy::result<std::size_t>> poll_with(context& cx, const detail::file_body& from) {
+        return reading_.poll(from.opened(), cx, into_.parts(), offset_);
+    }
+
+    detail::buffers<std::byte> into_;
+    std::uint64_t offset_;
+    detail::reading reading_;
+};
+
+/// The future of fs::file::write_at() and write_vectored_at().
+class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API file_write_at
+    : public detail::file_future<file_write_at, std::size_t> {
+public:
+    file_write_at(detail::file_body* to, detail::buffers<const std::byte> from, std::uint64_t offset) noexcept
+        : file_future(to, "write"), from_(from), offset_(offset) {}
+
+private:
+    friend file_future;
+    poll_result<eddy::result<std::size_t>> poll_with(context& cx, const detail::file_body& to);
+
+    detail::buffers<const std::byte> from_;
+    std::uint64_t offset_;
+    detail::writing writing_;
+};
+
+/// The future of the other operations of fs::file. It begins when a write of the stream whose future was dropped has
+/// ended; the error of that write becomes its own.
+template <class T>
+class [[nodiscard("an operation does nothing until it is awaited")]] file_operation
+    : public future_ops<file_operation<T>> {
+public:
+    using output_type = result<T>;
+
+    file_operation(detail::file_body* file, operation<T> then) noexcept : file_(file), then_(std::move(then)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (!has_begun_) {
+            const auto idle = file_->poll_idle(cx);
+            if (!idle) return not_ready;
+            has_begun_ = true;
+            if (!*idle) return output_type(std::unexpect, file_->fail(idle->error(), "write"));
+        }
+        return then_.poll(cx);
+    }
+
+    EDDY_WAITS_AS(file_operation, then_);
+
+private:
+    detail::file_body* file_;
+    operation<T> then_;
+    bool has_begun_ = false;
+};
+
+}  // namespace eddy::fs

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/fs/error.hpp>
+#include <eddy/fs/file.hpp>
+#include <eddy/fs/metadata.hpp>
+#include <eddy/fs/operation.hpp>
+#include <eddy/io/buffer.hpp>
+
+// Operations on paths. Each is one job on a thread for blocking work, so a program that reads 10,000 small files needs
+// one switch of threads for each. A file of eddy::fs is a regular file: the functions that open one refuse FIFOs,
+// sockets and devices.
+
+namespace eddy::fs {
+
+/// No limit for the size of a file.
+inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+
+/// Reads a whole file.
+/// Errors: errc::file_too_large if it has more than `most` bytes, of which none are returned; those of
+/// open_options::open(); what read(2) reports.
+[[nodiscard]] EDDY_API operation<std::vector<std::byte>> read(std::filesystem::path path, std::size_t most = no_limit);
+/// Same as above, as text.
+/// Errors: those of read(); eddy::errc::invalid_utf8.
+[[nodiscard]] EDDY_API operation<std::string> read_to_string(std::filesystem::path path, std::size_t most = no_limit);
+
+/// Replaces the contents of a file, which is created if it does not exist. A reader may see a part of them, and an
+/// error leaves a part; see write_atomically().
+/// Lifetime: the bytes are copied at the call.
+/// Errors: those of open_options::open(); what write(2) and close(2) report.
+[[nodiscard]] EDDY_API operation<void> write(std::filesystem::path path, io::const_buffer bytes);
+/// Appends to a file, which is created if it does not exist.
+/// Errors, lifetime: those of write().
+[[nodiscard]] EDDY_API operation<void> append(std::filesystem::path path, io::const_buffer bytes);
+/// Replaces the contents of a file, such that readers, and also a crash of the program or of the system, see either the
+/// old or the new contents. After it, the new contents are on the disk. The bytes go to a temporary file beside the
+/// file, which then takes its name. The new file has the permissions and the owner of the old one, but not its access
+/// control list and extended attributes; other hard links keep the old contents. If the path is a symbolic link, its
+/// target is replaced. After an error, also that of a full disk, the old file is there; a temporary file is left only
+/// if the program is killed: `.NAME.` and 16 letters.
+/// Errors: those of write(); what fsync(2), fchown(2) and rename(2) report; invalid_argument if the path is that of
+/// something else than a regular file.
+/// Lifetime: the bytes are copied at the call.
+[[nodiscard]] EDDY_API operation<void> write_atomically(std::filesystem::path path, io::const_buffer bytes);
+
+/// Copies the contents and the permissions of a file, and returns the number of bytes. A file `to` is replaced. The
+/// kernel copies, where it can (copy_file_range(2)); a file system that shares blocks does not even copy.
+/// Errors: errc::same_file; those of open_options::open(); what the reads and writes report. A part may have been
+/// copied then.
+[[nodiscard]] EDDY_API operation<std::uint64_t> copy(std::filesystem::path from, std::filesystem::path to);
+
+/// Renames a file or directory. An existing file, or empty directory, `to` is replaced.
+[[nodiscard]] EDDY_API operation<void> rename(std::filesystem::path from, std::filesystem::path to);
+/// Removes a file, a symbolic link, or an empty directory.
+/// Errors: no_such_file_or_directory; directory_not_empty.
+[[nodiscard]] EDDY_API operation<void> remove(std::filesystem::path path);
+
+/// Creates a directory.
+/// Errors: file_exists; no_such_file_or_directory if its parent does not exist.
+[[nodiscard]] EDDY_API operation<void> create_dir(std::filesystem::path path,
+                                                  std::filesystem::perms mode = std::filesystem::perms::all);
+/// Creates a directory and its parents. Does nothing if it exists.
+/// Errors: not_a_directory, or file_exists, if a part of the path is something else.
+[[nodiscard]] EDDY_API operation<void> create_dirs(std::filesystem::path path);
+
+/// Returns the absolute path without symbolic links, `.` and `..`.
+[[nodiscard]] EDDY_API operation<std::filesystem::path> canonical(std::filesystem::path path);
+/// Returns the target of a symbolic link.
+[[nodiscard]] EDDY_API operation<std::filesystem::path> read_link(std::filesystem::path path);
+/// Makes `link` another name of the file `target`.
+[[nodiscard]] EDDY_API operation<void> hard_link(std::filesystem::path target, std::filesystem::path link);
+/// Makes `link` a symbolic link to `target`, which need not exist.
+[[nodiscard]] EDDY_API operation<void> symlink(std::filesystem::path target, std::filesystem::path link);
+
+/// Returns whether the path leads to something that exists. A symbolic link without a target does not.
+/// Errors: what stat(2) reports, for example permission_denied for a directory on the way: it is unknown then.
+[[nodiscard]] EDDY_API operation<bool> exists(std::filesystem::path path);
+/// Returns what the system knows about a file. The second function is about a symbolic link itself.
+[[nodiscard]] EDDY_API operation<file_metadata> metadata(std::filesystem::path path);
+[[nodiscard]] EDDY_API operation<file_metadata> symlink_metadata(std::filesystem::path path);
+/// Changes the permissions of a file, or of the target of a symbolic link.
+[[nodiscard]] EDDY_API operation<void> set_permissions(std::filesystem::path path, std::filesystem::perms permissions);
+
+/// Creates a file without a name, for reading and writing, in a directory. It vanishes when it is closed. An empty path
+/// is the directory for temporary files: $TMPDIR, or /tmp.
+/// Errors: what open(2) reports.
+[[nodiscard]] EDDY_API operation<file> temp_file(std::filesystem::path dir = {});
+/// Creates a directory with a random name, which only this user may access, in a directory, and returns its path. It is
+/// not removed. An empty path is the directory for temporary files.
+[[nodiscard]] EDDY_API operation<std::filesystem::path> temp_dir(std::filesystem::path dir = {});
+
+}  // namespace eddy::fs

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "counters.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/fs/metrics.hpp>
+
+namespace eddy::fs {
+namespace detail {
+namespace {
+
+// relaxed in this file: nothing is read through the counters, nor through the number of the next shard.
+constexpr auto relaxed = std::memory_order_relaxed;
+
+struct alignas(64) shard {
+    std::array<eddy::detail::atomic<std::uint64_t>, 3> counts{};
+};
+constinit std::array<shard, 16> shards{};
+constinit eddy::detail::atomic<unsigned> next_shard{0};
+
+shard& shard_of_this_thread() noexcept {
+    thread_local const std::size_t mine = next_shard.fetch_add(1, relaxed) % shards.size();
+    return shards[mine];
+}
+
+std::uint64_t sum_of(counter which) noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& each : shards) sum += each.counts[static_cast<std::size_t>(which)].load(relaxed);
+    return sum;
+}
+
+}  // namespace
+
+void count(counter which) noexcept {
+    shard_of_this_thread().counts[static_cast<std::size_t>(which)].fetch_add(1, relaxed);
+}
+
+}  // namespace detail
+
+file_metrics metrics() noexcept {
+    file_metrics all;
+    all.cached_reads = detail::sum_of(detail::counter::cached_reads);
+    all.cold_reads = detail::sum_of(detail::counter::cold_reads);
+    all.jobs = detail::sum_of(detail::counter::jobs);
+    return all;
+}
+
+}  // namespace eddy::fs

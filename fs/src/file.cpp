@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/fs/file.hpp>
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/time/backoff.hpp>
+#include <eddy/time/sleep.hpp>
+
+#include "job.hpp"
+#include "open_file.hpp"
+#include "opening.hpp"
+#include "sys/files.hpp"
+
+namespace eddy::fs {
+namespace {
+
+using detail::call;
+using detail::open_file;
+
+/// Makes an operation that calls `f` with the open file, on a thread for blocking work.
+template <class F>
+auto on_file(detail::file_body* body, const char* operation, F f) {
+    using output = std::invoke_result_t<F&, open_file&>;
+    auto work = [file = body->opened(), f = std::move(f)](const call&) mutable -> output {
+        const open_file::use guard(*file);
+        if (!guard) return output(std::unexpect, make_error_code(errc::closed));
+        return f(*file);
+    };
+    return file_operation<typename output::value_type>(
+        body, detail::blocking(call(operation, body->opened()->path()), std::move(work)));
+}
+
+}  // namespace
+
+// ---- Locks ----
+
+file_lock::file_lock(std::shared_ptr<detail::open_file> locked) noexcept : locked_(std::move(locked)) {}
+file_lock::file_lock(file_lock&& other) noexcept = default;
+file_lock& file_lock::operator=(file_lock other) noexcept {
+    std::swap(locked_, other.locked_);
+    return *this;
+}
+file_lock::~file_lock() {
+    if (locked_ == nullptr) return;
+    // A closed file has no lock.
+    if (const open_file::use guard(*locked_); guard) eddy::sys::unlock(locked_->fd());
+}
+
+file_operation<std::optional<file_lock>> file::try_lock(lock_kind kind) {
+    const bool is_exclusive = kind == lock_kind::exclusive;
+    auto attempt = [shared = body()->opened(),
+                    is_exclusive](open_file& file) -> eddy::result<std::optional<file_lock>> {
+        const auto locked = eddy::sys::try_lock(file.fd(), is_exclusive);
+        if (!locked) return std::unexpected(locked.error());
+        std::optional<file_lock> lock;
+        if (*locked) lock.emplace(shared);
+        return lock;
+    };
+    return on_file(body(), "lock", std::move(attempt));
+}
+
+task<result<file_lock>> file::lock(lock_kind kind) {
+    using namespace std::chrono_literals;
+    time::backoff pauses(1ms);
+    pauses.max_delay(100ms).max_retries(time::backoff::unlimited);
+    for (;;) {
+        auto lock = co_await try_(try_lock(kind));
+        if (lock) co_return *std::move(lock);
+        const auto pause = pauses.next();
+        co_await time::sleep(*pause);
+    }
+}
+
+// ---- Open and close ----
+
+file::file(std::unique_ptr<detail::file_body> body) noexcept : body_(std::move(body)) {}
+file::file(file&& other) noexcept = default;
+file& file::operator=(file&& other) noexcept = default;
+file::~file() = default;
+
+operation<file> open_options::open(std::filesystem::path path) const {
+    auto work = [options = *this](const call& of) { return detail::open(of.path, options); };
+    return detail::blocking(call("open", std::move(path)), std::move(work));
+}
+
+operation<file> file::open(std::filesystem::path path) { return open_options().read(true).open(std::move(path)); }
+operation<file> file::create(std::filesystem::path path) {
+    return open_options().write(true).create(true).truncate(true).open(std::move(path));
+}
+operation<file> file::create_new(std::filesystem::path path) {
+    return open_options().read(true).write(true).create_new(true).open(std::move(path));
+}
+
+const std::filesystem::path& file::path() const { return body()->opened()->path(); }
+int file::native_handle() const { return body()->opened()->fd(); }
+
+file_operation<void> file::close() {
+    auto work = [file = body()->opened()](const call&) { return file->close(); };
+    return {body(), detail::blocking(call("close", path()), std::move(work))};
+}
+
+// ---- The stream ----
+
+poll_result<eddy::result<std::size_t>> file::poll_read(context& cx, std::span<std::byte> into) {
+    return body()->poll_read(cx, {&into, 1});
+}
+poll_result<eddy::result<std::size_t>> file::poll_read_vectored(context& cx,
+                                                                std::span<const std::span<std::byte>> into) {
+    return body()->poll_read(cx, into);
+}
+poll_result<eddy::result<std::size_t>> file::poll_write(context& cx, std::span<const std::byte> from) {
+    return body()->poll_write(cx, {&from, 1}, nullptr);
+}
+poll_result<eddy::result<std::size_t>> file::poll_write_vectored(context& cx,
+                                                                 std::span<const std::span<const std::byte>> from) {
+    return body()->poll_write(cx, from, nullptr);
+}
+poll_result<eddy::result<void>> file::poll_flush(context& cx) { return body()->poll_idle(cx); }
+poll_result<eddy::result<void>> file::poll_shutdown(context& cx) { return body()->poll_idle(cx); }
+eddy::result<void> file::start_seek(io::seek_from to) { return body()->start_seek(to); }
+poll_result<eddy::result<std::uint64_t>> file::poll_seek_complete(context& cx) {
+    return body()->poll_seek_complete(cx);
+}
+
+// ---- The whole file ----
+
+file_operation<std::uint64_t> file::size() {
+    return on_file(body(), "stat", [](open_file& file) { return eddy::sys::size_of(file.fd()); });
+}
+file_operation<void> file::truncate(std::uint64_t size) {
+    return on_file(body(), "truncate", [size](open_file& file) { return eddy::sys::truncate(file.fd(), size); });
+}
+file_operation<void> file::allocate(std::uint64_t offset, std::uint64_t size) {
+    return on_file(body(), "allocate", [=](open_file& file) { return eddy::sys::allocate(file.fd(), offset, size); });
+}
+file_operation<void> file::advise(access_pattern pattern, std::uint64_t offset, std::uint64_t size) {
+    return on_file(body(), "advise",
+                   [=](open_file& file) { return eddy::sys::advise(file.fd(), pattern, offset, size); });
+}
+file_operation<void> file::sync_data() {
+    return on_file(body(), "sync", [](open_file& file) { return eddy::sys::sync_data(file.fd()); });
+}
+file_operation<void> file::sync_all() {
+    return on_file(body(), "sync", [](open_file& file) { return eddy::sys::sync_all(file.fd()); });
+}
+file_operation<file_metadata> file::metadata() {
+    return on_file(body(), "stat", [](open_file& file) { return eddy::sys::metadata_of(file.fd()); });
+}
+file_operation<void> file::set_permissions(std::filesystem::perms permissions) {
+    return on_file(body(), "chmod",
+                   [=](open_file& file) { return eddy::sys::set_permissions(file.fd(), permissions); });
+}
+file_operation<void> file::set_times(std::optional<file_time> accessed, std::optional<file_time> modified) {
+    return on_file(body(), "set the times of",
+                   [=](open_file& file) { return eddy::sys::set_times(file.fd(), accessed, modified); });
+}
+file_operation<file> file::try_clone() {
+    return on_file(body(), "clone", [at = position()](open_file& from) -> eddy::result<file> {
+        auto fd = eddy::sys::duplicate(from.fd());
+        if (!fd) return std::unexpected(fd.error());
+        return detail::own_file(*std::move(fd), from.path(), from.options(), at);
+    });
+}
+
+}  // namespace eddy::fs

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/fs/detail/file_body.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/error.hpp>
+#include <eddy/fs/file_futures.hpp>
+
+#include "counters.hpp"
+#include "job.hpp"
+#include "open_file.hpp"
+#include "sys/files.hpp"
+
+namespace eddy::fs::detail {
+namespace {
+
+using eddy::detail::size_of_all;
+using count_result = eddy::result<std::size_t>;
+
+/// The largest read that asks the page cache. Copying more would keep the worker for too long.
+constexpr std::size_t most_cached = 256 * 1024;
+/// The most bytes of a job: its memory, and the time for which a dropped one continues.
+constexpr std::size_t most_in_job = 1024 * 1024;
+/// The bytes that are copied on a worker for a unit of the coop budget: a poll copies about 2 MiB.
+constexpr std::size_t bytes_of_budget_unit = 16 * 1024;
+constexpr std::uint64_t last_offset = std::numeric_limits<std::int64_t>::max();
+/// Of O_DIRECT: at least the block size of all devices.
+constexpr std::size_t direct_alignment = 4096;
+
+count_result failed(std::error_code code) { return count_result(std::unexpect, code); }
+count_result failed(std::errc code) { return failed(std::make_error_code(code)); }
+
+void charge(context& cx, std::size_t bytes) noexcept {
+    const auto units = static_cast<std::uint32_t>(std::min(bytes, most_cached) / bytes_of_budget_unit);
+    cx.restore_budget(cx.budget() - std::min(cx.budget(), units));
+}
+
+/// Reads what the page cache has. Returns 0 if a job must read: nothing is there, or this may be the end of the file,
+/// or there is an error, which the job will report.
+std::size_t read_cached(open_file& from, read_parts into, std::uint64_t offset) noexcept {
+    const open_file::use guard(from);
+    if (!guard) return 0;
+    const auto count = eddy::sys::read_cached(from.fd(), into, offset);
+    if (count && *count > 0) {
+        detail::count(counter::cached_reads);
+        return *count;
+    }
+    detail::count(counter::cold_reads);
+    // EPERM, ENOSYS: a filter of system calls.
+    if (!count &&
+        (count.error() == std::errc::operation_not_supported || count.error() == std::errc::operation_not_permitted ||
+         count.error() == std::errc::function_not_supported)) {
+        from.cannot_read_cached();
+    }
+    return 0;
+}
+
+std::size_t copy_to(read_parts into, std::span<const std::byte> from) noexcept {
+    std::size_t copied = 0;
+    for (const auto& part : into) {
+        const auto count = std::min(part.size(), from.size() - copied);
+        if (count != 0) std::memcpy(part.data(), from.data() + copied, count);
+        copied += count;
+    }
+    return copied;
+}
+
+job_bytes copy_of(write_parts from, bool is_direct) {
+    job_bytes to(std::min(size_of_all(from), most_in_job), is_direct);
+    auto left = to.all();
+    for (const auto& part : from) {
+        const auto count = std::min(part.size(), left.size());
+        if (count != 0) std::memcpy(left.data(), part.data(), count);
+        left = left.subspan(count);
+    }
+    return to;
+}
+
+}  // namespace
+
+// ---- The bytes of a job ----
+
+job_bytes::job_bytes(std::size_t size, bool is_direct)
+    : bytes_(nullptr, deleter{is_direct ? direct_alignment : alignof(std::max_align_t)}), size_(size) {
+    bytes_.reset(static_cast<std::byte*>(::operator new[](size, std::align_val_t(bytes_.get_deleter().alignment))));
+}
+
+void job_bytes::deleter::operator()(std::byte* bytes) const noexcept {
+    ::operator delete[](bytes, std::align_val_t(alignment));
+}
+
+// ---- One read ----
+
+poll_result<count_result> reading::poll(const std::shared_ptr<open_file>& from, context& cx, read_parts into,
+                                        std::uint64_t offset) {
+    if (!job_) {
+        const auto size = size_of_all(into);
+        if (size == 0) return eddy::ok(std::size_t{0});
+        // The system takes an offset of -1 for the position of the descriptor.
+        if (offset > last_offset) return failed(std::errc::invalid_argument);
+        if (size <= most_cached && from->reads_cached()) {
+            if (!cx.consume_budget()) return not_ready;
+            if (const auto count = read_cached(*from, into, offset); count != 0) {
+                charge(cx, count);
+                return eddy::ok(count);
+            }
+            cx.refund_budget();
+        }
+        auto read = [from, offset, wanted = std::min(size, most_in_job)](const call&) -> eddy::result<job_output> {
+            const open_file::use guard(*from);
+            if (!guard) return std::unexpected(make_error_code(errc::closed));
+            job_bytes bytes(wanted, from->is_direct());
+            const auto count = eddy::sys::read_some(from->fd(), bytes.all(), offset);
+            if (!count) return std::unexpected(count.error());
+            return job_output(std::move(bytes), *count);
+        };
+        job_.emplace(blocking(call("read", from->path()), std::move(read)));
+    }
+    auto output = job_->poll(cx);
+    if (!output) return not_ready;
+    job_.reset();
+    if (!*output) return failed(output->error());
+    return eddy::ok(copy_to(into, (*output)->bytes.all().first((*output)->count)));
+}
+
+// ---- One write ----
+
+void writing::start(const std::shared_ptr<open_file>& to, write_parts from, std::uint64_t offset) {
+    bytes_ = std::make_shared<const job_bytes>(copy_of(from, to->is_direct()));
+    auto write = [to, offset, bytes = bytes_](const call&) -> eddy::result<done> {
+        const open_file::use guard(*to);
+        if (!guard) return std::unexpected(make_error_code(errc::closed));
+        if (to->appends()) {
+            const auto made = eddy::sys::append_some(to->fd(), bytes->all());
+            if (!made) return std::unexpected(made.error());
+            return done(made->count, made->end);
+        }
+        const auto count = eddy::sys::write_some(to->fd(), bytes->all(), offset);
+        if (!count) return std::unexpected(count.error());
+        return done(*count, offset + *count);
+    };
+    job_.emplace(blocking(call("write", to->path()), std::move(write)));
+}
+
+poll_result<result<writing::done>> writing::poll(context& cx) {
+    auto output = job_->poll(cx);
+    if (output) job_.reset();
+    return output;
+}
+
+bool writing::is_start_of(write_parts from) const noexcept {
+    auto left = std::span<const std::byte>(bytes_->all());
+    for (const auto& part : from) {
+        const auto count = std::min(part.size(), left.size());
+        if (count != 0 && std::memcmp(part.data(), left.data(), count) != 0) return false;
+        left = left.subspan(count);
+    }
+    return left.empty();
+}
+
+// ---- The stream ----
+
+file_body::file_body(std::shared_ptr<open_file> opened, std::uint64_t position) noexcept
+    : opened_(std::move(opened)), position_(position) {}
+file_body::~file_body() = default;
+
+error file_body::fail(std::error_code code, const char* operation) const {
+    return error(code, operation, opened_->path());
+}
+
+poll_result<count_result> file_body::poll_read(context& cx, read_parts into) {
+    const auto at = poll_seek_complete(cx);
+    if (!at) return not_ready;
+    if (!*at) return failed(at->error());
+    auto count = reading_.poll(opened_, cx, into, position_);
+    if (count && *count) position_ += **count;
+    return count;
+}
+
+poll_result<count_result> file_body::poll_write(context& cx, write_parts from, std::uint64_t* ticket) {
+    reading_.drop_job();
+    if (!writing_.has_started()) {
+        const auto at = poll_seek_complete(cx);
+        if (!at) return not_ready;
+        if (!*at) return failed(at->error());
+    } else if (ticket != nullptr && *ticket != ticket_) {
+        const auto idle = poll_idle(cx);
+        if (!idle) return not_ready;
+        if (!*idle) return failed(idle->error());
+    } else if (const auto count = poll_writing(cx); !count) {
+        return not_ready;
+    } else if (ticket != nullptr || writing_.is_start_of(from)) {
+        return count;
+    } else if (!*count) {
+        return count;  // of a write of other bytes, whose future was dropped
+    }
+    if (size_of_all(from) == 0) return eddy::ok(std::size_t{0});
+    if (position_ > last_offset) return failed(std::errc::file_too_large);
+    writing_.start(opened_, from, position_);
+    is_write_dropped_ = false;
+    ++ticket_;
+    if (ticket != nullptr) *ticket = ticket_;
+    return poll_writing(cx);
+}
+
+poll_result<count_result> file_body::poll_writing(context& cx) {
+    const auto output = writing_.poll(cx);
+    if (!output) return not_ready;
+    if (!*output) {
+        // Of a dropped write that was not begun, and so was not made.
+        if (is_write_dropped_ && output->error() == eddy::errc::runtime_shutdown) return eddy::ok(std::size_t{0});
+        return failed(output->error());
+    }
+    position_ = (*output)->end;
+    return eddy::ok((*output)->count);
+}
+
+void file_body::drop_write(std::uint64_t ticket) noexcept {
+    if (!writing_.has_started() || ticket != ticket_) return;
+    is_write_dropped_ = true;
+    writing_.abort();
+}
+
+poll_result<eddy::result<void>> file_body::poll_idle(context& cx) {
+    reading_.drop_job();
+    const auto at = poll_seek_complete(cx);
+    if (!at) return not_ready;
+    if (!*at) return eddy::result<void>(std::unexpect, at->error());
+    return eddy::ok();
+}
+
+eddy::result<void> file_body::start_seek(io::seek_from to) noexcept {
+    if (to.from() == io::seek_from::origin::start && to.offset() < 0)
+        return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    seek_ = to;
+    return {};
+}
+
+poll_result<eddy::result<std::uint64_t>> file_body::poll_seek_complete(context& cx) {
+    using position_result = eddy::result<std::uint64_t>;
+    if (writing_.has_started()) {
+        const auto count = poll_writing(cx);
+        if (!count) return not_ready;
+        if (!*count) return position_result(std::unexpect, count->error());
+    }
+    if (!seek_) return eddy::ok(position_);
+    reading_.drop_job();
+    std::uint64_t base = 0;
+    if (seek_->from() == io::seek_from::origin::current) base = position_;
+    if (seek_->from() == io::seek_from::origin::end) {
+        if (!seek_job_) {
+            auto size = [from = opened_](const call&) -> position_result {
+                const open_file::use guard(*from);
+                if (!guard) return std::unexpected(make_error_code(errc::closed));
+                return eddy::sys::size_of(from->fd());
+            };
+            seek_job_.emplace(blocking(call("seek", opened_->path()), std::move(size)));
+        }
+        const auto size = seek_job_->poll(cx);
+        if (!size) return not_ready;
+        seek_job_.reset();
+        if (!*size) {
+            seek_.reset();
+            return position_result(std::unexpect, size->error());
+        }
+        base = **size;
+    }
+    // Both are at most 2^63 - 1, so the sum of two's complements tells if it is before the start or too large.
+    const auto to = static_cast<std::int64_t>(base + static_cast<std::uint64_t>(seek_->offset()));
+    seek_.reset();
+    if (to < 0) return position_result(std::unexpect, std::make_error_code(std::errc::invalid_argument));
+    position_ = static_cast<std::uint64_t>(to);
+    return eddy::ok(position_);
+}
+
+}  // namespace eddy::fs::detail
+
+namespace eddy::fs {
+
+poll_result<eddy::result<std::size_t>> file_write_at::poll_with(context& cx, const detail::file_body& to) {
+    using count_result = eddy::result<std::size_t>;
+    if (!writing_.has_started()) {
+        if (to.opened()->appends()) return count_result(std::unexpect, make_error_code(errc::append_only));
+        if (offset_ > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+            return count_result(std::unexpect, std::make_error_code(std::errc::invalid_argument));
+        if (eddy::detail::size_of_all(from_.parts()) == 0) return eddy::ok(std::size_t{0});
+        writing_.start(to.opened(), from_.parts(), offset_);
+    }
+    const auto output = writing_.poll(cx);
+    if (!output) return not_ready;
+    if (!*output) return count_result(std::unexpect, output->error());
+    return eddy::ok((*output)->count);
+}
+
+}  // namespace eddy::fs

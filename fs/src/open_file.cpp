@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "open_file.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "sys/files.hpp"
+
+namespace eddy::fs::detail {
+namespace {
+
+/// The devices whose file systems cannot tell what is in the page cache.
+/// Thread safety: any thread.
+class devices_without_cache {
+public:
+    [[nodiscard]] bool has(std::uint64_t device) {
+        const std::lock_guard guard(lock_);
+        return std::ranges::find(devices_, device) != devices_.end();
+    }
+    void add(std::uint64_t device) {
+        if (has(device)) return;
+        const std::lock_guard guard(lock_);
+        devices_.push_back(device);
+    }
+
+private:
+    eddy::detail::mutex lock_;
+    std::vector<std::uint64_t> devices_;
+};
+
+devices_without_cache& known_devices() {
+    static devices_without_cache known;
+    return known;
+}
+
+}  // namespace
+
+open_file::open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const open_options& options,
+                     const file_metadata& found)
+    : fd_(std::move(fd)),
+      path_(std::move(path)),
+      options_(options),
+      device_(found.device),
+      // O_DIRECT reads no cache, and needs memory with an alignment, which a job has.
+      reads_cached_(found.is_regular() && !options.is_direct() && !known_devices().has(found.device)) {}
+
+void open_file::cannot_read_cached() noexcept {
+    reads_cached_.store(false, std::memory_order_relaxed);  // see reads_cached()
+    try {
+        known_devices().add(device_);
+    } catch (const std::bad_alloc&) {  // the next file finds out again
+    }
+}
+
+eddy::result<void> open_file::close() noexcept {
+    // acq_rel: the acquire pairs with the release of end_use(), if no call uses the descriptor; the release is for
+    // end_use(), which takes the lock only if it sees the bit.
+    if ((users_.fetch_or(closing, std::memory_order_acq_rel) & closing) != 0)
+        return std::unexpected(make_error_code(errc::closed));
+    {
+        std::unique_lock guard(lock_);
+        // acquire: pairs with the release of end_use().
+        unused_.wait(guard, [&] { return users_.load(std::memory_order_acquire) == closing; });
+    }
+    return eddy::sys::close_file(fd_.release());
+}
+
+void open_file::wake_closer() noexcept {
+    // The lock: close() has either not checked the count yet, or waits.
+    const std::lock_guard guard(lock_);
+    unused_.notify_all();
+}
+
+}  // namespace eddy::fs::detail

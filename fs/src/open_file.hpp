@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/fs/metadata.hpp>
+#include <eddy/fs/open_options.hpp>
+#include <eddy/result.hpp>
+
+#include "sys/fd.hpp"
+
+namespace eddy::fs::detail {
+
+/// An open descriptor, which an fs::file and the jobs of its operations share.
+///
+/// `users_` is a count of the calls that use the descriptor now, and the bit `closing`, which no further call passes.
+/// close() waits until the count is 0. So the number is not closed, and reused for another file, under a call.
+/// Thread safety: any thread.
+class open_file : eddy::detail::immovable {
+public:
+    open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const open_options& options,
+              const file_metadata& found);
+
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    [[nodiscard]] bool appends() const noexcept { return options_.appends(); }
+    [[nodiscard]] bool is_direct() const noexcept { return options_.is_direct(); }
+    [[nodiscard]] const open_options& options() const noexcept { return options_; }
+
+    /// Whether a read may ask the page cache.
+    // relaxed: a hint. A read that does not see a change only makes a call in vain.
+    [[nodiscard]] bool reads_cached() const noexcept { return reads_cached_.load(std::memory_order_relaxed); }
+    /// Remembers, for the whole file system, that it cannot tell what is in the page cache.
+    void cannot_read_cached() noexcept;
+
+    /// A guard of a call that uses the descriptor. It is empty if the file is closed.
+    class use : eddy::detail::immovable {
+    public:
+        explicit use(open_file& file) noexcept : file_(file), is_open_(file.begin_use()) {}
+        ~use() { file_.end_use(); }
+        explicit operator bool() const noexcept { return is_open_; }
+
+    private:
+        open_file& file_;
+        const bool is_open_;
+    };
+
+    /// Waits for the calls that use the descriptor, and closes it.
+    /// Errors: errc::closed if it was closed before; those of close(2).
+    [[nodiscard]] eddy::result<void> close() noexcept;
+
+private:
+    static constexpr std::uint32_t closing = 1;
+    static constexpr std::uint32_t one_user = 2;
+
+    // acquire: pairs with the release of end_use(), so that close() comes after the calls. The bit itself guards the
+    // descriptor, which is not changed before the count is 0.
+    bool begin_use() noexcept { return (users_.fetch_add(one_user, std::memory_order_acquire) & closing) == 0; }
+    void end_use() noexcept {
+        // release: pairs with the acquire in close().
+        if (users_.fetch_sub(one_user, std::memory_order_release) == (one_user | closing)) wake_closer();
+    }
+    void wake_closer() noexcept;
+
+    eddy::sys::unique_fd fd_;
+    const std::filesystem::path path_;
+    const open_options options_;
+    const std::uint64_t device_;
+    eddy::detail::atomic<bool> reads_cached_;
+    eddy::detail::atomic<std::uint32_t> users_{0};
+    eddy::detail::mutex lock_;
+    eddy::detail::condition_variable unused_;
+};
+
+}  // namespace eddy::fs::detail

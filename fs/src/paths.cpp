@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/fs/paths.hpp>
+
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/error.hpp>
+
+#include "job.hpp"
+#include "opening.hpp"
+#include "sys/dir_entry_calls.hpp"
+#include "sys/files.hpp"
+
+namespace eddy::fs {
+namespace {
+
+using detail::call;
+
+/// Makes an operation on a path that calls `f` with it.
+template <class F>
+auto on_path(const char* operation, std::filesystem::path path, F f) {
+    using output = std::invoke_result_t<F&, const std::filesystem::path&>;
+    auto work = [f = std::move(f)](const call& of) mutable -> output {
+        if (const auto valid = detail::check_path(of.path); !valid) return output(std::unexpect, valid.error());
+        return f(of.path);
+    };
+    return detail::blocking(call(operation, std::move(path)), std::move(work));
+}
+
+/// Makes an operation on two paths that calls `f`, a function of std::filesystem, with them.
+template <class F>
+operation<void> on_two_paths(const char* operation, std::filesystem::path from, std::filesystem::path to, F f) {
+    auto work = [f](const call& of) -> eddy::result<void> {
+        for (const auto* path : {&of.path, &of.other}) {
+            if (const auto valid = detail::check_path(*path); !valid) return valid;
+        }
+        std::error_code error;
+        f(of.path, of.other, error);
+        if (error) return std::unexpected(error);
+        return {};
+    };
+    return detail::blocking(call(operation, std::move(from), std::move(to)), std::move(work));
+}
+
+/// Calls a function of std::filesystem, whose last parameter is an error code.
+template <class F>
+auto checked(F f) -> eddy::result<std::invoke_result_t<F&, std::error_code&>> {
+    using output = std::invoke_result_t<F&, std::error_code&>;
+    std::error_code error;
+    if constexpr (std::is_void_v<output>) {
+        f(error);
+        if (error) return std::unexpected(error);
+        return {};
+    } else {
+        auto made = f(error);
+        if (error) return std::unexpected(error);
+        return made;
+    }
+}
+
+const std::filesystem::path& or_temporary(const std::filesystem::path& given, std::filesystem::path& chosen) {
+    if (!given.empty()) return given;
+    std::error_code error;  // not a directory: open(2) reports it, too
+    chosen = std::filesystem::temp_directory_path(error);
+    if (error) chosen = "/tmp";
+    return chosen;
+}
+
+}  // namespace
+
+operation<void> rename(std::filesystem::path from, std::filesystem::path to) {
+    return on_two_paths(
+        "rename", std::move(from), std::move(to),
+        [](const auto& old, const auto& now, std::error_code& error) { std::filesystem::rename(old, now, error); });
+}
+
+operation<void> remove(std::filesystem::path path) {
+    return on_path("remove", std::move(path), [](const std::filesystem::path& of) -> eddy::result<void> {
+        const auto removed = checked([&](std::error_code& error) { return std::filesystem::remove(of, error); });
+        if (!removed) return std::unexpected(removed.error());
+        if (!*removed) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+        return {};
+    });
+}
+
+operation<void> create_dir(std::filesystem::path path, std::filesystem::perms mode) {
+    return on_path("create", std::move(path), [mode](const std::filesystem::path& of) {
+        return eddy::sys::make_directory(eddy::sys::current_directory, of.native(), static_cast<unsigned>(mode));
+    });
+}
+
+operation<void> create_dirs(std::filesystem::path path) {
+    return on_path("create", std::move(path), [](const std::filesystem::path& of) -> eddy::result<void> {
+        const auto made =
+            checked([&](std::error_code& error) { return std::filesystem::create_directories(of, error); });
+        if (!made) return std::unexpected(made.error());
+        return {};
+    });
+}
+
+operation<std::filesystem::path> canonical(std::filesystem::path path) {
+    return on_path("resolve", std::move(path), [](const std::filesystem::path& of) {
+        return checked([&](std::error_code& error) { return std::filesystem::canonical(of, error); });
+    });
+}
+
+operation<std::filesystem::path> read_link(std::filesystem::path path) {
+    return on_path("read the link", std::move(path), [](const std::filesystem::path& of) {
+        return checked([&](std::error_code& error) { return std::filesystem::read_symlink(of, error); });
+    });
+}
+
+operation<void> hard_link(std::filesystem::path target, std::filesystem::path link) {
+    return on_two_paths("link", std::move(target), std::move(link),
+                        [](const auto& old, const auto& now, std::error_code& error) {
+                            std::filesystem::create_hard_link(old, now, error);
+                        });
+}
+
+operation<void> symlink(std::filesystem::path target, std::filesystem::path link) {
+    return on_two_paths("link", std::move(target), std::move(link),
+                        [](const auto& old, const auto& now, std::error_code& error) {
+                            std::filesystem::create_symlink(old, now, error);
+                        });
+}
+
+operation<bool> exists(std::filesystem::path path) {
+    return on_path("stat", std::move(path), [](const std::filesystem::path& of) -> eddy::result<bool> {
+        const auto found = eddy::sys::metadata_at(eddy::sys::current_directory, of.c_str(), true);
+        if (found) return true;
+        if (found.error() == std::errc::no_such_file_or_directory || found.error() == std::errc::not_a_directory)
+            return false;
+        return std::unexpected(found.error());
+    });
+}
+
+operation<file_metadata> metadata(std::filesystem::path path) {
+    return on_path("stat", std::move(path), [](const std::filesystem::path& of) {
+        return eddy::sys::metadata_at(eddy::sys::current_directory, of.c_str(), true);
+    });
+}
+
+operation<file_metadata> symlink_metadata(std::filesystem::path path) {
+    return on_path("stat", std::move(path), [](const std::filesystem::path& of) {
+        return eddy::sys::metadata_at(eddy::sys::current_directory, of.c_str(), false);
+    });
+}
+
+operation<void> set_permissions(std::filesystem::path path, std::filesystem::perms permissions) {
+    return on_path("chmod", std::move(path), [permissions](const std::filesystem::path& of) {
+        return checked([&](std::error_code& error) { std::filesystem::permissions(of, permissions, error); });
+    });
+}
+
+operation<file> temp_file(std::filesystem::path dir) {
+    auto work = [](const call& of) -> eddy::result<file> {
+        std::filesystem::path chosen;
+        const auto& in = or_temporary(of.path, chosen);
+        auto options = open_options().read(true).write(true).mode(std::filesystem::perms(0600));
+        auto unnamed = detail::open(in, open_options(options).temporary(true));
+        // EISDIR: a kernel without O_TMPFILE; EOPNOTSUPP: for example overlayfs.
+        if (unnamed || (unnamed.error() != std::errc::operation_not_supported &&
+                        unnamed.error() != std::errc::not_supported && unnamed.error() != std::errc::is_a_directory)) {
+            return unnamed;
+        }
+        const auto path = in / (".eddy." + eddy::sys::random_name());
+        auto named = detail::open(path, options.create_new(true));
+        if (!named) return named;
+        if (auto gone = eddy::sys::remove_entry(eddy::sys::current_directory, path.native()); !gone)
+            return std::unexpected(gone.error());
+        return named;
+    };
+    return detail::blocking(call("create a temporary file in", std::move(dir)), std::move(work));
+}
+
+operation<std::filesystem::path> temp_dir(std::filesystem::path dir) {
+    auto work = [](const call& of) -> eddy::result<std::filesystem::path> {
+        std::filesystem::path chosen;
+        auto path = or_temporary(of.path, chosen) / ("eddy." + eddy::sys::random_name());
+        if (const auto valid = detail::check_path(path); !valid) return std::unexpected(valid.error());
+        const auto made = eddy::sys::make_directory(eddy::sys::current_directory, path.native(), 0700);
+        if (!made) return std::unexpected(made.error());
+        return path;
+    };
+    return detail::blocking(call("create a temporary directory in", std::move(dir)), std::move(work));
+}
+
+}  // namespace eddy::fs
