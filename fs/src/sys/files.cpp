@@ -99,8 +99,9 @@ std::optional<int> flags_of(const fs::open_options& options) {
 
 result<fs::file_metadata> statx_of(int dir, const char* path, int flags) {
     struct statx from{};
-    if (::statx(dir, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &from) != 0)
-        return std::unexpected(last_error());
+    const auto done = checked(retry_interrupted(
+        [&] { return ::statx(dir, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &from); }));
+    if (!done) return std::unexpected(done.error());
     const auto time = [](const statx_timestamp& stamp) { return time_of(stamp.tv_sec, stamp.tv_nsec); };
     fs::file_metadata to;
     to.type = type_of(from.stx_mode);
@@ -182,7 +183,8 @@ result<fs::file_metadata> metadata_of(int fd) {
     return statx_of(fd, "", AT_EMPTY_PATH);
 #else
     struct stat from{};
-    if (::fstat(fd, &from) != 0) return std::unexpected(last_error());
+    const auto done = checked(retry_interrupted([&] { return ::fstat(fd, &from); }));
+    if (!done) return std::unexpected(done.error());
     return converted(from);
 #endif
 }
@@ -193,7 +195,8 @@ result<fs::file_metadata> metadata_at(int dir, const char* path, bool follow_lin
     return statx_of(dir, path, flags);
 #else
     struct stat from{};
-    if (::fstatat(dir, path, &from, flags) != 0) return std::unexpected(last_error());
+    const auto done = checked(retry_interrupted([&] { return ::fstatat(dir, path, &from, flags); }));
+    if (!done) return std::unexpected(done.error());
     return converted(from);
 #endif
 }
@@ -287,7 +290,8 @@ result<std::size_t> copy_range(int from, std::uint64_t& from_offset, int to, std
 
 result<std::uint64_t> size_of(int fd) noexcept {
     struct stat status{};
-    if (::fstat(fd, &status) != 0) return std::unexpected(last_error());
+    const auto done = checked(retry_interrupted([&] { return ::fstat(fd, &status); }));
+    if (!done) return std::unexpected(done.error());
     return static_cast<std::uint64_t>(status.st_size);
 }
 

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <eddy/eddy.hpp>
+#include <eddy/fs.hpp>
+
+#include <support/executors.hpp>
+#include <support/temp_dir.hpp>
+
+// Operations on paths.
+
+namespace {
+
+namespace fs = eddy::fs;
+using checked = eddy::task<fs::result<void>>;
+
+std::string contents_of(const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    return text.str();
+}
+
+void set_contents(const std::string& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
+
+/// Runs a coroutine whose errors fail the test.
+template <class F>
+void on_a_loop(F test) {
+    support::executor runs(0);
+    const auto done = runs.run(test());
+    EXPECT_TRUE(done) << done.error().message();
+}
+
+std::size_t entries_of(const std::string& dir) {
+    const std::filesystem::directory_iterator all(dir);
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+// ---- Contents ----
+
+// covers: P072
+TEST(FsPaths, ReadAndWriteWholeFiles) {
+    const support::temp_dir dir;
+    on_a_loop([&]() -> checked {
+        co_await eddy::try_(fs::write(dir / "a", "hello"));
+        co_await eddy::try_(fs::append(dir / "a", ", world"));
+        co_await eddy::try_(fs::append(dir / "b", "new"));
+        const auto text = co_await eddy::try_(fs::read_to_string(dir / "a"));
+        EXPECT_EQ(text, "hello, world");
+        const auto bytes = co_await eddy::try_(fs::read(dir / "b"));
+        EXPECT_EQ(bytes, (std::vector{std::byte{'n'}, std::byte{'e'}, std::byte{'w'}}));
+        co_await eddy::try_(fs::write(dir / "a", "x"));
+        EXPECT_EQ(contents_of(dir / "a"), "x");
+        co_await eddy::try_(fs::write(dir / "empty", ""));
+        const auto nothing = co_await eddy::try_(fs::read(dir / "empty"));
+        EXPECT_TRUE(nothing.empty());
+        co_return {};
+    });
+}
+
+TEST(FsPaths, ReadRefusesMoreThanTheLimit) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "12345");
+    on_a_loop([&]() -> checked {
+        const auto fits = co_await eddy::try_(fs::read(dir / "a", 5));
+        EXPECT_EQ(fits.size(), 5U);
+        const auto larger = co_await fs::read(dir / "a", 4);
+        EXPECT_EQ(larger.error(), fs::errc::file_too_large);
+        EXPECT_EQ(larger.error(), std::errc::file_too_large);
+        const auto proc = co_await fs::read("/proc/self/status", 10);  // its size is 0
+        EXPECT_EQ(proc.error(), fs::errc::file_too_large);
+        co_return {};
+    });
+}
+
+TEST(FsPaths, ReadToStringRefusesBytesThatAreNotUtf8) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "\xff");
+    on_a_loop([&]() -> checked {
+        const auto text = co_await fs::read_to_string(dir / "a");
+        EXPECT_EQ(text.error(), eddy::errc::invalid_utf8);
+        const auto missing = co_await fs::read(dir / "b");
+        EXPECT_EQ(missing.error().message(), "read " + (dir / "b") + ": No such file or directory");
+        const auto folder = co_await fs::read(dir / ".");
+        EXPECT_EQ(folder.error(), std::errc::is_a_directory);
+        const auto device = co_await fs::read("/dev/zero");
+        EXPECT_EQ(device.error(), fs::errc::device);
+        co_return {};
+    });
+}
+
+TEST(FsPaths, CopyKeepsContentsAndPermissions) {
+    const support::temp_dir dir;
+    const std::string text(3'000'000, 'c');
+    set_contents(dir / "a", text);
+    ASSERT_EQ(::chmod((dir / "a").c_str(), 0640), 0);
+    set_contents(dir / "b", text + "longer");
+    on_a_loop([&]() -> checked {
+        for (const auto* to : {"b", "c"}) {
+            const auto count = co_await eddy::try_(fs::copy(dir / "a", dir / to));
+            EXPECT_EQ(count, text.size());
+            EXPECT_EQ(contents_of(dir / to), text);
+            EXPECT_EQ(std::filesystem::status(dir / to).permissions(), std::filesystem::perms(0640));
+        }
+        const auto same = co_await fs::copy(dir / "a", dir / "./a");
+        EXPECT_EQ(same.error(), fs::errc::same_file);
+        EXPECT_EQ(contents_of(dir / "a"), text);
+        const auto missing = co_await fs::copy(dir / "x", dir / "y");
+        EXPECT_EQ(missing.error().message(),
+                  "copy " + (dir / "x") + " to " + (dir / "y") + ": No such file or directory");
+        EXPECT_FALSE(std::filesystem::exists(dir / "y"));
+        co_return {};
+    });
+}
+
+#ifdef __linux__
+// copy_file_range(2) returns 0 for it.
+TEST(FsPaths, CopyReadsFilesOfProc) {
+    const support::temp_dir dir;
+    on_a_loop([&]() -> checked {
+        const auto count = co_await eddy::try_(fs::copy("/proc/self/cmdline", dir / "a"));
+        const auto expected = contents_of("/proc/self/cmdline");
+        EXPECT_EQ(count, expected.size());
+        EXPECT_EQ(contents_of(dir / "a"), expected);
+        co_return {};
+    });
+}
+
+TEST(FsPaths, CopyBetweenFileSystems) {
+    if (!std::filesystem::is_directory("/dev/shm")) GTEST_SKIP() << "there is no second file system";
+    const support::temp_dir dir;
+    set_contents(dir / "a", std::string(1'000'000, 's'));
+    const std::string there = "/dev/shm/eddy-copy-" + std::to_string(::getpid());
+    on_a_loop([&]() -> checked {
+        const auto count = co_await eddy::try_(fs::copy(dir / "a", there));
+        EXPECT_EQ(count, 1'000'000U);
+        EXPECT_EQ(contents_of(there), contents_of(dir / "a"));
+        co_return {};
+    });
+    std::filesystem::remove(there);
+}
+#endif
+
+// ---- write_atomically ----
+
+TEST(FsWriteAtomically, ReplacesContentsAndKeepsPermissions) {
+    const support::temp_dir dir;
+    on_a_loop([&]() -> checked {
+        co_await eddy::try_(fs::write_atomically(dir / "a", "first"));
+        EXPECT_EQ(contents_of(dir / "a"), "first");
+        const auto mask = ::umask(0);
+        ::umask(mask);
+        EXPECT_EQ(std::filesystem::status(dir / "a").permissions(), std::filesystem::perms(0666 & ~mask));
+        EXPECT_EQ(::chmod((dir / "a").c_str(), 04751), 0);
+        EXPECT_EQ(::symlink("a", (dir / "link").c_str()), 0);
+        co_await eddy::try_(fs::write_atomically(dir / "link", "second"));
+        EXPECT_EQ(contents_of(dir / "a"), "second");
+        EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+        EXPECT_EQ(std::filesystem::status(dir / "a").permissions(), std::filesystem::perms(04751));
+        EXPECT_EQ(entries_of(dir / "."), 2U);
+        co_return {};
+    });
+}
+
+TEST(FsWriteAtomically, KeepsTheOwner) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+    const support::temp_dir dir;
+    set_contents(dir / "a", "old");
+    ASSERT_EQ(::chown((dir / "a").c_str(), 12345, 54321), 0);
+    on_a_loop([&]() -> checked {
+        co_await eddy::try_(fs::write_atomically(dir / "a", "new"));
+        const auto found = co_await eddy::try_(fs::metadata(dir / "a"));
+        EXPECT_EQ(found.user, 12345U);
+        EXPECT_EQ(found.group, 54321U);
+        co_return {};
+    });
+}
+
+TEST(FsWriteAtomically, RefusesWhatIsNotARegularFile) {
+    const support::temp_dir dir;
+    ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
+    ASSERT_EQ(::symlink("nowhere", (dir / "link").c_str()), 0);
+    on_a_loop([&]() -> checked {
+        const auto fifo = co_await fs::write_atomically(dir / "fifo", "x");
+        EXPECT_EQ(fifo.error(), std::errc::invalid_argument);
+        const auto folder = co_await fs::write_atomically(dir / ".", "x");
+        EXPECT_FALSE(folder);
+        const auto link = co_await fs::write_atomically(dir / "link", "x");
+        EXPECT_EQ(link.error(), std::errc::no_such_file_or_directory);
+        EXPECT_EQ(entries_of(dir / "."), 2U);
+        co_return {};
+    });
+}
+
+// ---- Names ----
+
+// covers: P070
+TEST(FsPaths, RenameRemoveAndDirectories) {
+    const support::temp_dir dir;
+    on_a_loop([&]() -> checked {
+        co_await eddy::try_(fs::create_dirs(dir / "x/y/z"));
+        co_await eddy::try_(fs::create_dirs(dir / "x/y/z"));
+        co_await eddy::try_(fs::create_dir(dir / "d", std::filesystem::perms(0700)));
+        const auto twice = co_await fs::create_dir(dir / "d");
+        EXPECT_EQ(twice.error(), std::errc::file_exists);
+        co_await eddy::try_(fs::write(dir / "a", "a"));
+        co_await eddy::try_(fs::rename(dir / "a", dir / "x/b"));
+        EXPECT_EQ(contents_of(dir / "x/b"), "a");
+        const auto missing = co_await fs::rename(dir / "a", dir / "c");
+        EXPECT_EQ(missing.error().message(),
+                  "rename " + (dir / "a") + " to " + (dir / "c") + ": No such file or directory");
+        const auto full = co_await fs::remove(dir / "x");
+        EXPECT_EQ(full.error(), std::errc::directory_not_empty);
+        co_await eddy::try_(fs::remove(dir / "x/b"));
+        co_await eddy::try_(fs::remove(dir / "x/y/z"));
+        const auto gone = co_await fs::remove(dir / "x/b");
+        EXPECT_EQ(gone.error(), std::errc::no_such_file_or_directory);
+        co_return {};
+    });
+}
+
+TEST(FsPaths, LinksAndCanonicalPaths) {
+    const support::temp_dir dir;
+    on_a_loop([&]() -> checked {
+        co_await eddy::try_(fs::write(dir / "a", "a"));
+        co_await eddy::try_(fs::symlink("a", dir / "s"));
+        co_await eddy::try_(fs::hard_link(dir / "a", dir / "h"));
+        const auto target = co_await eddy::try_(fs::read_link(dir / "s"));
+        EXPECT_EQ(target, "a");
+        const auto whole = co_await eddy::try_(fs::canonical(dir / "./s"));
+        EXPECT_EQ(whole, std::filesystem::canonical(dir / "a"));
+        const auto found = co_await eddy::try_(fs::metadata(dir / "s"));
+        EXPECT_TRUE(found.is_regular());
+        EXPECT_EQ(found.links, 2U);
+        const auto link = co_await eddy::try_(fs::symlink_metadata(dir / "s"));
+        EXPECT_TRUE(link.is_symlink());
+        co_await eddy::try_(fs::set_permissions(dir / "s", std::filesystem::perms(0600)));
+        EXPECT_EQ(std::filesystem::status(dir / "a").permissions(), std::filesystem::perms(0600));
+        const auto none = co_await fs::read_link(dir / "a");
+        EXPECT_EQ(none.error(), std::errc::invalid_argument);
+        co_await eddy::try_(fs::remove(dir / "s"));
+        EXPECT_TRUE(std::filesystem::exists(dir / "a")) << "the link itself is removed";
+        co_return {};
+    });
+}
+
+TEST(FsPaths, ExistsSaysFalseOnlyIfItIsKnown) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "a");
+    ASSERT_EQ(::symlink("nowhere", (dir / "s").c_str()), 0);
+    on_a_loop([&]() -> checked {
+        auto found = co_await eddy::try_(fs::exists(dir / "a"));
+        EXPECT_TRUE(found);
+        found = co_await eddy::try_(fs::exists(dir / "a/b"));
+        EXPECT_FALSE(found);
+        found = co_await eddy::try_(fs::exists(dir / "s"));
+        EXPECT_FALSE(found);
+        const auto unknown = co_await fs::exists(dir / std::string(5000, 'x'));
+        EXPECT_EQ(unknown.error(), std::errc::filename_too_long);
+        co_return {};
+    });
+}
+
+TEST(FsPaths, TemporaryFilesAndDirectories) {
+    const support::temp_dir dir;
+    on_a_loop([&]() -> checked {
+        auto file = co_await eddy::try_(fs::temp_file(dir / "."));
+        EXPECT_EQ(entries_of(dir / "."), 0U);
+        const auto written = co_await eddy::try_(file.write("x"));
+        EXPECT_EQ(written, 1U);
+        const auto found = co_await eddy::try_(file.metadata());
+        EXPECT_EQ(found.links, 0U);
+        EXPECT_EQ(found.permissions & std::filesystem::perms(077), std::filesystem::perms::none);
+        const auto first = co_await eddy::try_(fs::temp_dir(dir / "."));
+        const auto second = co_await eddy::try_(fs::temp_dir(dir / "."));
+        EXPECT_NE(first, second);
+        EXPECT_EQ(std::filesystem::status(first).permissions(), std::filesystem::perms(0700));
+        const auto missing = co_await fs::temp_file(dir / "missing");
+        EXPECT_EQ(missing.error(), std::errc::no_such_file_or_directory);
+        const auto elsewhere = co_await eddy::try_(fs::temp_file());
+        EXPECT_TRUE(elsewhere.native_handle() > 2);
+        co_return {};
+    });
+}
+
+}  // namespace

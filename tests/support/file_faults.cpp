@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#include "file_faults.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <limits>
+#include <mutex>
+#include <string_view>
+
+// The linker redirects each call of a function to wrapped_*. The functions *_for_real are the originals. The labels are
+// the names that `--wrap` of ld(1) defines.
+#define EDDY_WRAPPED(Result, name, ...)                           \
+    Result name##_for_real(__VA_ARGS__) __asm__("__real_" #name); \
+    Result wrapped_##name(__VA_ARGS__) __asm__("__wrap_" #name)
+
+extern "C" {
+EDDY_WRAPPED(int, close, int fd);
+EDDY_WRAPPED(ssize_t, copy_file_range, int from, off64_t* in, int to, off64_t* out, std::size_t size, unsigned flags);
+EDDY_WRAPPED(int, fallocate, int fd, int mode, off_t offset, off_t size);
+EDDY_WRAPPED(int, fchmod, int fd, mode_t mode);
+EDDY_WRAPPED(int, fchown, int fd, uid_t user, gid_t group);
+EDDY_WRAPPED(int, fdatasync, int fd);
+EDDY_WRAPPED(int, fstat, int fd, struct stat* to);
+EDDY_WRAPPED(int, fsync, int fd);
+EDDY_WRAPPED(int, ftruncate, int fd, off_t size);
+EDDY_WRAPPED(int, futimens, int fd, const timespec* times);
+EDDY_WRAPPED(int, mkdirat, int dir, const char* path, mode_t mode);
+EDDY_WRAPPED(int, openat, int dir, const char* path, int flags, mode_t mode);
+EDDY_WRAPPED(ssize_t, pread, int fd, void* into, std::size_t size, off_t offset);
+EDDY_WRAPPED(ssize_t, preadv2, int fd, const iovec* into, int count, off_t offset, int flags);
+EDDY_WRAPPED(ssize_t, pwrite, int fd, const void* from, std::size_t size, off_t offset);
+EDDY_WRAPPED(int, renameat, int from_dir, const char* from, int to_dir, const char* to);
+EDDY_WRAPPED(int, statx, int dir, const char* path, int flags, unsigned mask, struct statx* to);
+EDDY_WRAPPED(int, unlinkat, int dir, const char* path, int flags);
+EDDY_WRAPPED(ssize_t, write, int fd, const void* from, std::size_t size);
+}
+
+#undef EDDY_WRAPPED
+
+namespace {
+
+constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+
+struct fault_plan {
+    std::mutex lock;
+    std::condition_variable changed;
+    std::size_t calls = 0;
+    std::size_t at = never;
+    int error = 0;  // 0: SIGKILL
+    bool has_failed = false;
+    std::string_view refused;
+    int refused_error = 0;
+    std::string_view held;
+    int held_error = 0;
+    bool is_held = false;
+    std::size_t holds = 0;  // the number of the plan to hold calls
+
+    [[nodiscard]] bool is_released(std::size_t hold) const noexcept { return hold != holds || held.empty(); }
+    void begin(std::size_t n, int with) noexcept {
+        const std::lock_guard guard(lock);
+        calls = 0;
+        at = n;
+        error = with;
+        has_failed = false;
+    }
+    /// Returns the error with which this call must fail; 0 if it must be made.
+    int next(std::string_view function) noexcept {
+        std::unique_lock guard(lock);
+        if (function == held) {
+            is_held = true;
+            changed.notify_all();
+            const int with = held_error;
+            changed.wait(guard, [this, mine = holds] { return is_released(mine); });
+            return with;
+        }
+        if (function == refused) return refused_error;
+        if (calls++ != at) return 0;
+        if (error == 0) static_cast<void>(::raise(SIGKILL));
+        has_failed = true;
+        return error;
+    }
+};
+fault_plan planned;
+
+bool is_file(int fd) noexcept {
+    struct stat status{};
+    return fstat_for_real(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+}
+
+/// Makes a call, or fails.
+template <class Real, class... Args>
+auto call(std::string_view function, Real real, Args... args) noexcept -> decltype(real(args...)) {
+    if (const int error = planned.next(function); error != 0) {
+        errno = error;
+        return -1;
+    }
+    return real(args...);
+}
+/// The same, if the descriptor is that of a file.
+template <class Real, class... Args>
+auto call_on(std::string_view function, Real real, int fd, Args... args) noexcept -> decltype(real(fd, args...)) {
+    return is_file(fd) ? call(function, real, fd, args...) : real(fd, args...);
+}
+
+}  // namespace
+
+int wrapped_close(int fd) {
+    if (!is_file(fd)) return close_for_real(fd);
+    const int error = planned.next("close");
+    const int answer = close_for_real(fd);
+    if (error == 0) return answer;
+    errno = error;
+    return -1;
+}
+ssize_t wrapped_copy_file_range(int from, off64_t* in, int to, off64_t* out, std::size_t size, unsigned flags) {
+    return call("copy_file_range", copy_file_range_for_real, from, in, to, out, size, flags);
+}
+int wrapped_fallocate(int fd, int mode, off_t offset, off_t size) {
+    return call("fallocate", fallocate_for_real, fd, mode, offset, size);
+}
+int wrapped_fchmod(int fd, mode_t mode) { return call("fchmod", fchmod_for_real, fd, mode); }
+int wrapped_fchown(int fd, uid_t user, gid_t group) { return call("fchown", fchown_for_real, fd, user, group); }
+int wrapped_fdatasync(int fd) { return call("fdatasync", fdatasync_for_real, fd); }
+int wrapped_fstat(int fd, struct stat* to) { return call_on("fstat", fstat_for_real, fd, to); }
+int wrapped_fsync(int fd) { return call("fsync", fsync_for_real, fd); }
+int wrapped_ftruncate(int fd, off_t size) { return call("ftruncate", ftruncate_for_real, fd, size); }
+int wrapped_futimens(int fd, const timespec* times) { return call("futimens", futimens_for_real, fd, times); }
+int wrapped_mkdirat(int dir, const char* path, mode_t mode) {
+    return call("mkdirat", mkdirat_for_real, dir, path, mode);
+}
+int wrapped_openat(int dir, const char* path, int flags, mode_t mode) {
+    return call("openat", openat_for_real, dir, path, flags, mode);
+}
+ssize_t wrapped_pread(int fd, void* into, std::size_t size, off_t offset) {
+    return call("pread", pread_for_real, fd, into, size, offset);
+}
+ssize_t wrapped_preadv2(int fd, const iovec* into, int count, off_t offset, int flags) {
+    return call("preadv2", preadv2_for_real, fd, into, count, offset, flags);
+}
+ssize_t wrapped_pwrite(int fd, const void* from, std::size_t size, off_t offset) {
+    return call("pwrite", pwrite_for_real, fd, from, size, offset);
+}
+int wrapped_renameat(int from_dir, const char* from, int to_dir, const char* to) {
+    return call("renameat", renameat_for_real, from_dir, from, to_dir, to);
+}
+int wrapped_statx(int dir, const char* path, int flags, unsigned mask, struct statx* to) {
+    return call("statx", statx_for_real, dir, path, flags, mask, to);
+}
+int wrapped_unlinkat(int dir, const char* path, int flags) {
+    return call("unlinkat", unlinkat_for_real, dir, path, flags);
+}
+ssize_t wrapped_write(int fd, const void* from, std::size_t size) {
+    return call_on("write", write_for_real, fd, from, size);
+}
+
+namespace support {
+
+std::size_t file_calls() noexcept {
+    const std::lock_guard guard(planned.lock);
+    return planned.calls;
+}
+void fail_file_call(std::size_t n, int error) noexcept { planned.begin(n, error); }
+bool has_file_call_failed() noexcept {
+    const std::lock_guard guard(planned.lock);
+    return planned.has_failed;
+}
+void kill_at_file_call(std::size_t n) noexcept { planned.begin(n, 0); }
+void pass_file_calls() noexcept { planned.begin(never, 0); }
+
+refused_file_call::refused_file_call(std::string_view function, int error) noexcept {
+    const std::lock_guard guard(planned.lock);
+    planned.refused = function;
+    planned.refused_error = error;
+}
+refused_file_call::~refused_file_call() {
+    const std::lock_guard guard(planned.lock);
+    planned.refused = {};
+}
+
+held_file_call::held_file_call(std::string_view function, int error) noexcept {
+    const std::lock_guard guard(planned.lock);
+    ++planned.holds;
+    planned.held = function;
+    planned.held_error = error;
+    planned.is_held = false;
+}
+void held_file_call::wait_until_held() noexcept {
+    std::unique_lock guard(planned.lock);
+    planned.changed.wait(guard, [] { return planned.is_held; });
+}
+void held_file_call::release() noexcept {
+    const std::lock_guard guard(planned.lock);
+    planned.held = {};
+    planned.changed.notify_all();
+}
+
+}  // namespace support

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+// Makes system calls of eddy::fs fail, end the process, or wait. The linker redirects the calls to file_faults.cpp.
+// Calls on descriptors that are neither regular files nor directories are left alone: the runtime makes such calls,
+// too. Thread safety: the calls may be made on any thread. The functions here are for one thread.
+
+namespace support {
+
+/// Returns the number of calls since the last function here that plans a fault.
+[[nodiscard]] std::size_t file_calls() noexcept;
+
+/// Makes call number `n`, from 0, fail with `error`. A close(2) that fails closes the descriptor.
+void fail_file_call(std::size_t n, int error) noexcept;
+/// Returns whether the call was made.
+[[nodiscard]] bool has_file_call_failed() noexcept;
+/// Makes call number `n` end the process by SIGKILL, before it is made.
+void kill_at_file_call(std::size_t n) noexcept;
+/// Makes all calls work.
+void pass_file_calls() noexcept;
+
+/// Makes all calls of a function fail, until it is destroyed.
+class refused_file_call {
+public:
+    refused_file_call(std::string_view function, int error) noexcept;
+    refused_file_call(const refused_file_call&) = delete;
+    refused_file_call& operator=(const refused_file_call&) = delete;
+    ~refused_file_call();
+};
+
+/// Makes the calls of a function wait, until it is destroyed.
+class held_file_call {
+public:
+    explicit held_file_call(std::string_view function, int error = 0) noexcept;
+    held_file_call(const held_file_call&) = delete;
+    held_file_call& operator=(const held_file_call&) = delete;
+    ~held_file_call() { release(); }
+
+    /// Waits until a call waits.
+    void wait_until_held() noexcept;
+    /// Lets the calls go on: they are made, or fail with `error`.
+    void release() noexcept;
+};
+
+}  // namespace support
