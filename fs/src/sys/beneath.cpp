@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include <eddy/error.hpp>
+
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -20,14 +22,13 @@ constexpr int for_search = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
 constexpr int for_reading = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;
 
-std::unexpected<std::error_code> refusal(std::errc why) { return std::unexpected(std::make_error_code(why)); }
+std::unexpected<std::error_code> refusal(std::error_code why) { return std::unexpected(why); }
+std::unexpected<std::error_code> refusal(std::errc why) { return refusal(std::make_error_code(why)); }
 
 /// Returns what openat(2) must refuse itself: with an absolute path it ignores the directory.
-std::optional<std::errc> flaw_of(std::string_view path) {
-    if (path.empty()) return std::errc::no_such_file_or_directory;
-    if (path.contains('\0')) return std::errc::invalid_argument;
-    if (path.starts_with('/')) return std::errc::cross_device_link;
-    return std::nullopt;
+std::error_code flaw_of(std::string_view path) {
+    if (path.empty() || path.contains('\0')) return errc::bad_path;
+    return path.starts_with('/') ? std::make_error_code(std::errc::cross_device_link) : std::error_code();
 }
 
 /// Removes the first part of the path and returns it.
@@ -61,7 +62,7 @@ bool has_only_slashes(std::string_view text) { return text.find_first_not_of('/'
 }  // namespace
 
 result<unique_fd> open_step_by_step(int dir, const std::string& path, int flags, unsigned mode) {
-    if (const auto flaw = flaw_of(path)) return refusal(*flaw);
+    if (const auto flaw = flaw_of(path)) return refusal(flaw);
     unique_fd at;
     std::string_view left = path;
     for (;;) {
@@ -79,7 +80,7 @@ result<unique_fd> open_step_by_step(int dir, const std::string& path, int flags,
 }
 
 result<unique_fd> open_beneath(int dir, const std::string& path, int flags, unsigned mode, links allowed) {
-    if (const auto flaw = flaw_of(path)) return refusal(*flaw);
+    if (const auto flaw = flaw_of(path)) return refusal(flaw);
     if (auto opened = open_at_once(dir, path, flags, mode, allowed)) return *std::move(opened);
     return open_step_by_step(dir, path, flags, mode);
 }
@@ -89,16 +90,16 @@ result<unique_fd> open_folder_beneath(int dir, const std::string& path) {
 }
 
 result<unique_fd> open_folder(const std::string& path) {
-    if (path.contains('\0')) return refusal(std::errc::invalid_argument);
+    if (path.empty() || path.contains('\0')) return refusal(errc::bad_path);
     return own_or_error(retry_interrupted([&] { return ::open(path.c_str(), for_reading); }));
 }
 
-result<unique_fd> open_again(int dir) noexcept {
-    return own_or_error(retry_interrupted([&] { return ::openat(dir, ".", for_search); }));
+result<unique_fd> open_for_search(int dir, const std::string& path) {
+    return open_beneath(dir, path, for_search, 0, links::refused);
 }
 
 result<place> find_beneath(int dir, const std::string& path) {
-    if (const auto flaw = flaw_of(path)) return refusal(*flaw);
+    if (const auto flaw = flaw_of(path)) return refusal(flaw);
     auto [folder, name] = split(path);
     if (is_no_name(name)) return refusal(std::errc::invalid_argument);
     place found(dir, std::move(name));
@@ -107,8 +108,7 @@ result<place> find_beneath(int dir, const std::string& path) {
 }
 
 result<place> find_anywhere(const std::string& path) {
-    if (path.empty()) return refusal(std::errc::no_such_file_or_directory);
-    if (path.contains('\0')) return refusal(std::errc::invalid_argument);
+    if (path.empty() || path.contains('\0')) return refusal(errc::bad_path);
     auto [folder, name] = split(path);
     if (is_no_name(name)) return refusal(std::errc::invalid_argument);
     if (folder.empty()) folder = ".";

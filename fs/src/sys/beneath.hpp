@@ -11,8 +11,8 @@
 
 /// Names that are resolved below an open directory only. The functions block.
 ///
-/// A path is relative. Its resolution never leaves the directory: not by "..", not by a symbolic link, and not while
-/// another process renames directories or replaces them by symbolic links.
+/// A path is relative, and not empty (eddy::errc::bad_path). Its resolution never leaves the directory: not by "..",
+/// not by a symbolic link, and not while another process renames directories or replaces them by symbolic links.
 namespace eddy::sys {
 
 /// Whether symbolic links in a path are followed.
@@ -38,8 +38,8 @@ enum class links : bool { refused, followed };
 [[nodiscard]] result<unique_fd> open_folder_beneath(int dir, const std::string& path);
 /// Same as above, with a path of the process. Symbolic links are followed.
 [[nodiscard]] result<unique_fd> open_folder(const std::string& path);
-/// Opens the directory `dir` once more, to search it.
-[[nodiscard]] result<unique_fd> open_again(int dir) noexcept;
+/// Opens a directory to search it, which needs no permission to read it. No symbolic link is followed.
+[[nodiscard]] result<unique_fd> open_for_search(int dir, const std::string& path);
 
 /// An entry of a directory: the directory, and the name in it. The last part of a path is not followed.
 struct place {
@@ -51,7 +51,7 @@ struct place {
 };
 
 /// Finds the place that `path` names below `dir`. Slashes at the end of `path` are ignored.
-/// Errors: invalid_argument if the path is empty, or its last part is "." or ".."; those of open_beneath().
+/// Errors: bad_path; invalid_argument if the last part of the path is "." or ".."; those of open_beneath().
 /// Lifetime: `dir` must stay open while the place is used.
 [[nodiscard]] result<place> find_beneath(int dir, const std::string& path);
 

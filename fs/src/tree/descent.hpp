@@ -22,11 +22,11 @@ namespace eddy::fs::detail {
 /// A depth-first visit of a tree of directories, in steps that take a bounded time. No symbolic link is followed, and
 /// each name is resolved in an open directory: see dir_chain.
 ///
-/// A visitor has a constant `skips_missing`: whether a subdirectory that was removed meanwhile is no error. It has
-/// these functions, which return an eddy::result; an error ends the visit:
+/// A visitor has these functions. Those that return an eddy::result end the visit with an error.
 ///     file(dir, entry)     visits an entry that is no directory. Returns false if it must be called again.
-///     enter(dir, name)     begins the subdirectory `dir` with that name
+///     enter(dir, name)     begins the subdirectory `dir` with that name. Returns false if it is not to be read.
 ///     left(outer, name)    the visit is back in `outer`. Returns false if `name` must be visited again.
+///     skips(code)          returns whether a directory that cannot be opened because of `code` is left out
 template <class Visitor>
 class descent {
 public:
@@ -115,13 +115,12 @@ private:
             next_ = 0;
             return visit::goes_on;
         }
-        if (!entered && Visitor::skips_missing && entered.error() == std::errc::no_such_file_or_directory)
-            return visit::goes_on;
+        if (!entered && visitor_.skips(entered.error())) return visit::goes_on;
         if (!entered) return failure(entered.error(), name);
         const auto begun = visitor_.enter(dirs_.innermost(), name);
         if (!begun) return failure(begun.error(), name);
         levels_.emplace_back(std::move(name));
-        levels_.back().is_read = false;
+        levels_.back().is_read = !*begun;
         return visit::goes_on;
     }
 

@@ -26,8 +26,6 @@ namespace {
 /// Removes what a descent visits.
 class remover {
 public:
-    static constexpr bool skips_missing = true;
-
     eddy::result<bool> file(int dir, const sys::named_entry& entry) {
         const auto removed = sys::remove_entry(dir, entry.name);
         if (!removed && removed.error() != std::errc::no_such_file_or_directory)
@@ -36,7 +34,9 @@ public:
         return true;
     }
 
-    eddy::result<void> enter(int, const std::string&) { return eddy::ok(); }
+    eddy::result<bool> enter(int, const std::string&) { return true; }
+
+    bool skips(std::error_code why) { return why == std::errc::no_such_file_or_directory; }
 
     eddy::result<bool> left(int outer, const std::string& name) {
         const auto removed = sys::remove_subdirectory(outer, name);
@@ -68,7 +68,7 @@ public:
         if (visit_) return visit_->step();
         auto top = in_ ? sys::find_beneath(in_->fd.get(), path_) : sys::find_anywhere(path_);
         if (top && !top->opened) {
-            auto opened = sys::open_again(top->dir);
+            auto opened = sys::open_for_search(top->dir, ".");
             if (!opened) return std::unexpected(of_.fail(opened.error()));
             top->opened = *std::move(opened);
         }

@@ -44,11 +44,10 @@ struct dir_entry {
 /// as a copy exists, also after it was removed.
 ///
 /// Errors of all functions: cross_device_link for a path that is absolute or leads out of the directory;
-/// too_many_symbolic_link_levels or not_a_directory for a symbolic link that is not followed; invalid_argument for a
-/// path with a NUL; those of the system call.
-/// Thread safety: any number of threads may use it, and its copies, at the same time.
-/// Lifetime: an operation keeps the directory open.
-/// Cost: each function is one job, with one or two system calls. A copy is a reference count.
+/// too_many_symbolic_link_levels or not_a_directory for a symbolic link that is not followed; eddy::errc::bad_path for
+/// a path that is empty or contains a NUL; those of the system call. Thread safety: any number of threads may use it,
+/// and its copies, at the same time. Lifetime: an operation keeps the directory open. Cost: each function is one job,
+/// with one or two system calls. A copy is a reference count.
 class EDDY_API dir {
 public:
     // Without a move, which would leave an empty object.

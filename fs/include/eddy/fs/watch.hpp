@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <filesystem>
+#include <source_location>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/fs/error.hpp>
+#include <eddy/stream/async_generator.hpp>
+#include <eddy/task/task.hpp>
+
+namespace eddy::fs {
+
+/// What has happened to a file or directory.
+enum class change_kind : unsigned char {
+    created,   ///< it was created, or moved in from a place that is not watched
+    modified,  ///< the contents were written or truncated
+    closed,    ///< a program that had it open for writing has closed it
+    metadata,  ///< permissions, owner, times, or the number of links
+    removed,   ///< it was removed, or moved to a place that is not watched
+    renamed,   ///< it was moved from `old_path`
+    rescan,    ///< changes below the path may be missing: look for yourself. `reason` says why
+};
+
+/// A change that watch() reports.
+/// Thread safety: a plain value.
+struct change {
+    change_kind kind;
+    std::filesystem::path path;      ///< begins with a path that was given to watch()
+    std::filesystem::path old_path;  ///< of `renamed`: the path before
+    bool is_directory = false;       ///< what the path refers to
+    /// Of `rescan`: no_buffer_space if the kernel's queue was full. no_space_on_device if the limit of watches is
+    /// reached (fs.inotify.max_user_watches): directories below the path are not watched. Otherwise the reason why a
+    /// directory cannot be watched.
+    std::error_code reason;
+
+    /// Constructs a change of `its_path`.
+    change(change_kind its_kind, std::filesystem::path its_path, bool of_directory) noexcept
+        : kind(its_kind), path(std::move(its_path)), is_directory(of_directory) {}
+};
+
+/// What watch() watches.
+/// Thread safety: a plain value.
+class watch_options {
+public:
+    /// Constructs options with the defaults.
+    watch_options() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
+
+    /// Also watches all directories below, and those that appear later. On by default.
+    watch_options& recursive(bool on) noexcept {
+        recursive_ = on;
+        return *this;
+    }
+
+    /// For the library: the option.
+    [[nodiscard]] bool is_recursive() const noexcept { return recursive_; }
+
+private:
+    bool recursive_ = true;
+};
+
+/// The stream of watch().
+using change_stream = async_generator<result<change>>;
+
+/// Begins to watch files and directories, and returns a stream of their changes:
+///
+///     auto changes = co_await try_(fs::watch({"config"}));
+///     while (auto change = co_await changes.next()) reload((*change)->path);
+///
+/// Each change that begins after watch() has returned is reported. To miss nothing, read the files after that.
+///
+/// - A directory: the changes of the entries in it, and of all below it. Symbolic links below it are not followed. If
+///   the directory itself is removed or moved, the change is `removed`, and it is watched no longer. The stream ends
+///   when no directory is left.
+/// - A file, or a path that does not exist in a directory that does: the changes of that name. So a file is still
+///   watched after a program has replaced it by a rename, which is `created`.
+/// - What is in a directory that appears is reported as `created`, perhaps more than once, because it may have appeared
+///   before the directory was watched.
+/// - A directory that is renamed is still watched, with its new path. A rename shortly after the directory has appeared
+///   may be reported as `removed` and `created`.
+/// - A program that applies each change to a set of paths has those that exist: `removed` also stands for all below the
+///   path, and `renamed` moves all below it and replaces what was there.
+///
+/// Errors: not_supported on systems other than Linux: kqueue reports the changes of open files only, without names.
+/// What inotify_init1(2) reports; too_many_files_open also for the limit of queues (fs.inotify.max_user_instances). The
+/// errors of opening and watching the paths that were given; needs /proc. Throws misuse without an event loop. An error
+/// in the stream is the last item: errc::runtime_shutdown. Cancel safety: the future is safe to drop. A dropped next()
+/// loses no change. Lifetime: the stream is to be used in the event loop or runtime that it was made in. Cost: one
+/// descriptor, and one watch of the kernel (about 1 KiB) for each directory. A job for each 512 entries below a path,
+/// and for each directory that appears.
+[[nodiscard]] EDDY_API task<result<change_stream>> watch(std::vector<std::filesystem::path> paths,
+                                                         watch_options options = {});
+
+}  // namespace eddy::fs

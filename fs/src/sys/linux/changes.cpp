@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "sys/changes.hpp"
+
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "sys/syscall.hpp"
+
+namespace eddy::sys {
+namespace {
+
+constexpr std::uint32_t watched_changes = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE |
+                                          IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
+                                          IN_EXCL_UNLINK;
+
+/// An event has one of these bits.
+constexpr std::array<std::pair<std::uint32_t, change_kind>, 12> kinds = {{
+    {IN_CREATE, change_kind::created},
+    {IN_MODIFY, change_kind::modified},
+    {IN_CLOSE_WRITE, change_kind::closed},
+    {IN_ATTRIB, change_kind::metadata},
+    {IN_DELETE, change_kind::removed},
+    {IN_MOVED_FROM, change_kind::moved_from},
+    {IN_MOVED_TO, change_kind::moved_to},
+    {IN_DELETE_SELF, change_kind::gone},
+    {IN_MOVE_SELF, change_kind::gone},
+    {IN_UNMOUNT, change_kind::gone},
+    {IN_IGNORED, change_kind::ignored},
+    {IN_Q_OVERFLOW, change_kind::overflow},
+}};
+
+void append_change(std::vector<change>& to, const inotify_event& event, const char* name) {
+    for (const auto& [bit, kind] : kinds) {
+        if ((event.mask & bit) == 0) continue;
+        // The name is padded with zeros.
+        std::string text(name, ::strnlen(name, event.len));
+        to.emplace_back(kind, (event.mask & IN_ISDIR) != 0, event.wd, event.cookie, std::move(text));
+        return;
+    }
+}
+
+}  // namespace
+
+result<unique_fd> make_change_queue() noexcept { return own_or_error(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)); }
+
+result<int> add_watch(int queue, int dir) noexcept {
+    // inotify has no call with a descriptor. This path is that of the open directory, wherever it is now.
+    const std::string path = "/proc/self/fd/" + std::to_string(dir);
+    const int watch = ::inotify_add_watch(queue, path.c_str(), watched_changes);
+    if (watch < 0) return std::unexpected(last_error());
+    return watch;
+}
+
+void remove_watch(int queue, int watch) noexcept { ::inotify_rm_watch(queue, watch); }
+
+result<taken_changes> take_changes(int queue) {
+    alignas(inotify_event) std::array<char, 16 * 1024> buffer;
+    const auto count = count_or_error(retry_interrupted([&] { return ::read(queue, buffer.data(), buffer.size()); }));
+    if (!count) return std::unexpected(count.error());
+    taken_changes taken;
+    // A read that leaves room for the longest event has taken all.
+    taken.is_all = *count + sizeof(inotify_event) + NAME_MAX + 1 <= buffer.size();
+    for (std::size_t at = 0; at < *count;) {
+        inotify_event event{};
+        std::memcpy(&event, buffer.data() + at, sizeof event);
+        append_change(taken.changes, event, buffer.data() + at + sizeof event);
+        at += sizeof event + event.len;
+    }
+    return taken;
+}
+
+}  // namespace eddy::sys

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/fs/watch.hpp>
+
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/io/async_fd.hpp>
+#include <eddy/result.hpp>
+
+#include "job.hpp"
+#include "sys/beneath.hpp"
+#include "sys/changes.hpp"
+#include "sys/fd.hpp"
+#include "tree/in_steps.hpp"
+#include "watch/watch_tree.hpp"
+#include "watch/watcher.hpp"
+
+namespace eddy::fs {
+namespace {
+
+using detail::call;
+using detail::shared_fd;
+using detail::watched_root;
+
+/// The queue as a source of readiness.
+class queue_source {
+public:
+    explicit queue_source(shared_fd queue) noexcept : queue_(std::move(queue)) {}
+    [[nodiscard]] int native_handle() const noexcept { return queue_->get(); }
+
+private:
+    shared_fd queue_;
+};
+using change_queue = io::async_fd<queue_source>;
+
+eddy::result<shared_fd> make_queue() {
+    auto made = sys::make_change_queue();
+    if (!made) return std::unexpected(made.error());
+    return std::make_shared<const sys::unique_fd>(*std::move(made));
+}
+
+/// Opens a directory, or the directory that contains a file.
+eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::path& path, bool is_recursive) {
+    auto root = std::make_unique<watched_root>();
+    root->is_recursive = is_recursive;
+    root->path = path;
+    auto folder = sys::open_folder(path.native());
+    const bool is_file = !folder && (folder.error() == std::errc::not_a_directory ||
+                                     folder.error() == std::errc::no_such_file_or_directory);
+    if (is_file) {
+        auto found = sys::find_anywhere(path.native());
+        if (!found) return std::unexpected(found.error());
+        root->path = path.parent_path();
+        root->only = std::move(found->name);
+        root->is_recursive = false;
+        folder = std::move(found->opened);
+    }
+    if (!folder) return std::unexpected(folder.error());
+    const auto identity = sys::identity_of(folder->get());
+    if (!identity) return std::unexpected(identity.error());
+    root->identity = *identity;
+    return root;
+}
+
+/// Runs the next scan. Returns false if there is none.
+task<result<bool>> run_scan(detail::watcher& of) {
+    const auto asked = of.next_scan();
+    if (!asked) co_return false;
+    auto done = co_await detail::run_in_steps(call("watch", path_of(*asked->in) / asked->name), of.work_of(*asked));
+    if (!done) co_return std::unexpected(std::move(done).error());
+    const bool is_beginning = asked->why == detail::watcher::scan_request::cause::beginning;
+    if (is_beginning && (*done)->found().empty())
+        co_return std::unexpected(error((*done)->unwatched(), "watch", path_of(*asked->in)));
+    of.add(*asked, **done);
+    of.take_available();
+    co_return true;
+}
+
+change_stream report_changes(std::unique_ptr<detail::watcher> watcher, change_queue queue) {
+    for (;;) {
+        for (auto& reports = watcher->reports(); !reports.empty();) {
+            change next = std::move(reports.front());
+            reports.pop_front();
+            co_yield std::move(next);
+        }
+        auto scanned = co_await run_scan(*watcher);
+        if (!scanned) {
+            co_yield std::unexpected(std::move(scanned).error());
+            co_return;
+        }
+        if (*scanned) continue;
+        if (watcher->is_empty()) co_return;
+        if (watcher->has_half_moves()) {  // if the other half is not there now, it will not come
+            watcher->take_available();
+            continue;
+        }
+        auto changes = co_await queue.async_io(
+            io::interest::readable, [](const queue_source& from) { return sys::take_changes(from.native_handle()); });
+        if (!changes) {
+            co_yield std::unexpected(error(changes.error(), "watch"));
+            co_return;
+        }
+        watcher->take(*changes);
+    }
+}
+
+}  // namespace
+
+task<result<change_stream>> watch(std::vector<std::filesystem::path> paths, watch_options options) {
+    auto make =
+        detail::blocking(call("watch", paths.empty() ? "" : paths.front()), [](const call&) { return make_queue(); });
+    auto queue = co_await std::move(make);
+    if (!queue) co_return std::unexpected(std::move(queue).error());
+    auto watcher = std::make_unique<detail::watcher>(*queue);
+    for (const auto& path : paths) {
+        auto opening = detail::blocking(call("watch", path), [is_recursive = options.is_recursive()](const call& of) {
+            return open_root(of.path, is_recursive);
+        });
+        auto root = co_await std::move(opening);
+        if (!root) co_return std::unexpected(std::move(root).error());
+        watcher->add_root(*std::move(root));
+        auto scanned = co_await run_scan(*watcher);
+        if (!scanned) co_return std::unexpected(std::move(scanned).error());
+    }
+    auto source = change_queue::make(queue_source(*queue), io::interest::readable);
+    if (!source) co_return std::unexpected(error(source.error().to_error_code(), "watch"));
+    co_return report_changes(std::move(watcher), *std::move(source));
+}
+
+}  // namespace eddy::fs

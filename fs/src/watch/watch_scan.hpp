@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/fs/error.hpp>
+#include <eddy/result.hpp>
+
+#include "sys/beneath.hpp"
+#include "sys/changes.hpp"
+#include "sys/dir_entry_calls.hpp"
+#include "sys/dir_reader.hpp"
+#include "sys/fd.hpp"
+#include "tree/descent.hpp"
+#include "watch/watch_tree.hpp"
+
+namespace eddy::fs::detail {
+
+using shared_fd = std::shared_ptr<const sys::unique_fd>;
+
+/// Adds a directory and those below it to a queue of changes, in steps. A directory gets its watch before it is read,
+/// so each entry is found here, or its creation is reported by the queue, or both.
+class watch_scan {
+public:
+    /// An entry that was found. The first one is the directory where the scan began.
+    struct found_entry {
+        std::size_t parent;  // its number
+        std::string name;
+        bool is_directory;
+        int watch = -1;  // of a directory that is watched
+
+        found_entry(std::size_t in, std::string its_name, bool of_directory, int its_watch) noexcept
+            : parent(in), name(std::move(its_name)), is_directory(of_directory), watch(its_watch) {}
+    };
+
+    enum class extent : unsigned char { one_directory, directories, directories_and_files };
+
+    /// Scans `below`, which is below the directory `root`; an empty path is `root` itself. Nothing is found if the path
+    /// `root` has become that of another directory.
+    watch_scan(shared_fd queue, const watched_root& root, std::filesystem::path below, extent wanted)
+        : queue_(std::move(queue)),
+          root_(root.path.empty() ? "." : root.path),
+          identity_(root.identity),
+          below_(std::move(below)),
+          wanted_(wanted) {}
+    watch_scan(const watch_scan&) = delete;
+    watch_scan& operator=(const watch_scan&) = delete;
+
+    result<bool> step() {
+        if (!visit_) return begin();
+        const auto is_complete = visit_->step();
+        if (is_complete) return *is_complete;
+        unwatched_ = is_complete.error().code();
+        return true;
+    }
+
+    /// Returns what was found; nothing if the directory does not exist any more, or cannot be watched.
+    [[nodiscard]] const std::vector<found_entry>& found() const noexcept { return found_; }
+    /// Returns the first reason why a directory is not watched.
+    [[nodiscard]] std::error_code unwatched() const noexcept { return unwatched_; }
+
+private:
+    class visitor {
+    public:
+        explicit visitor(watch_scan& of) noexcept : of_(&of) {}
+
+        eddy::result<bool> file(int, const sys::named_entry& entry) {
+            if (of_->wanted_ == extent::directories_and_files) of_->found_.emplace_back(at_, entry.name, false, -1);
+            return true;
+        }
+        eddy::result<bool> enter(int dir, const std::string& name) {
+            const auto watch = of_->watch(dir);
+            of_->found_.emplace_back(at_, name, true, watch.value_or(-1));
+            at_ = of_->found_.size() - 1;
+            return watch.has_value();
+        }
+        eddy::result<bool> left(int, const std::string&) {
+            at_ = of_->found_[at_].parent;
+            return true;
+        }
+        bool skips(std::error_code why) {
+            of_->note(why);
+            return true;
+        }
+
+    private:
+        watch_scan* of_;
+        std::size_t at_ = 0;  // the number of the innermost directory
+    };
+
+    result<bool> begin() {
+        auto top = open_top();
+        if (!top) {
+            note(top.error());
+            return true;
+        }
+        const auto watch = this->watch(top->get());
+        if (!watch) return true;
+        found_.emplace_back(0, "", true, *watch);
+        if (wanted_ == extent::one_directory) return true;
+        visit_.emplace(*std::move(top), "watch", below_, visitor(*this));
+        return false;
+    }
+
+    eddy::result<sys::unique_fd> open_top() {
+        const auto root = sys::open_folder(root_.native());
+        if (!root) return std::unexpected(root.error());
+        const auto identity = sys::identity_of(root->get());
+        if (!identity) return std::unexpected(identity.error());
+        if (*identity != identity_) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+        return sys::open_for_search(root->get(), below_.empty() ? "." : below_.native());
+    }
+
+    eddy::result<int> watch(int dir) {
+        auto added = sys::add_watch(queue_->get(), dir);
+        if (!added) note(added.error());
+        return added;
+    }
+
+    void note(std::error_code why) {
+        // Removed, or replaced. The queue reports that.
+        const bool is_gone = why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory ||
+                             why == std::errc::too_many_symbolic_link_levels;
+        if (!unwatched_ && !is_gone) unwatched_ = why;
+    }
+
+    shared_fd queue_;
+    std::filesystem::path root_;
+    sys::file_identity identity_;
+    std::filesystem::path below_;
+    extent wanted_;
+    std::optional<descent<visitor>> visit_;
+    std::vector<found_entry> found_;
+    std::error_code unwatched_;
+};
+
+}  // namespace eddy::fs::detail

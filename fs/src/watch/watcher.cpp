@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "watch/watcher.hpp"
+
+#include <algorithm>
+
+namespace eddy::fs::detail {
+
+void watcher::add_root(std::unique_ptr<watched_root> root) {
+    watched_root& added = tree_.add_root(std::move(root));
+    scans_.emplace_back(scan_request::cause::beginning, &added, "");
+}
+
+void watcher::take(const sys::taken_changes& taken) {
+    const auto old = half_moves_;
+    for (const auto& each : taken.changes) take_one(each);
+    for (auto& half : half_moves_) half.is_old = std::ranges::count(old, half.cookie, &half_move::cookie) != 0;
+    settle_old_moves();
+    if (taken.is_all) ++epoch_;
+    release();
+}
+
+void watcher::take_available() {
+    constexpr int most = 64;  // so that a program that makes changes all the time does not keep it here
+    for (int i = 0; i < most; ++i) {
+        const auto taken = sys::take_changes(queue_->get());
+        take(taken.value_or(sys::taken_changes()));  // the next read repeats an error
+        if (!taken || taken->is_all) return;
+    }
+}
+
+void watcher::take_one(const sys::change& of) {
+    if (of.kind == sys::change_kind::overflow) return overflowed();
+    if (of.kind == sys::change_kind::ignored) return tree_.forget(of.watch);
+    const auto all = tree_.with(of.watch);
+    // A directory that was lost at an overflow, or a change from before its removal.
+    if (all.empty()) return sys::remove_watch(queue_->get(), of.watch);
+    for (auto* in : all) take_at(*in, of);
+}
+
+void watcher::take_at(watched_dir& in, const sys::change& of) {
+    if (in.is_removed) return;
+    if (of.kind == sys::change_kind::gone) return gone(in);
+    if (of.kind != sys::change_kind::modified && of.kind != sys::change_kind::metadata)
+        settle_moves_from(in, of.cookie);
+    const auto& only = root_of(in).only;
+    if (only && of.name != *only) return;
+    switch (of.kind) {
+    case sys::change_kind::created: return appeared(in, of);
+    case sys::change_kind::removed:
+        report(change_kind::removed, in, of.name, of.is_directory);
+        return remove_below(in, of.name);
+    case sys::change_kind::moved_from: half_moves_.emplace_back(of.cookie, &in, of.name, of.is_directory); return;
+    case sys::change_kind::moved_to: return moved_to(in, of);
+    case sys::change_kind::modified: return report(change_kind::modified, in, of.name, of.is_directory);
+    case sys::change_kind::closed: return report(change_kind::closed, in, of.name, of.is_directory);
+    case sys::change_kind::metadata:
+        // A watched directory and the one above it both report a change of it.
+        if (!of.name.empty() || in.parent == nullptr) report(change_kind::metadata, in, of.name, of.is_directory);
+        return;
+    default: return;
+    }
+}
+
+void watcher::moved_to(watched_dir& in, const sys::change& of) {
+    const auto half = take_half(in, of.cookie);
+    if (!half) return appeared(in, of);
+    const auto moved = half->in->below.find(half->name);
+    const bool is_known = moved != half->in->below.end();
+    // The name may already be that of another directory, which was created since and is reported by the queue later.
+    if (is_known && (moved->second->scanned_in == epoch_ || is_in(in, *moved->second))) {
+        report(change_kind::removed, *half->in, half->name, true);
+        remove_below(*half->in, half->name);
+        return appeared(in, of);
+    }
+    report(change_kind::renamed, in, of.name, of.is_directory);
+    reports_.back().old_path = path_of(*half->in) / half->name;
+    if (is_known && root_of(in).is_recursive) {
+        tree_.move(*moved->second, in, of.name);
+    } else {
+        remove_below(*half->in, half->name);
+        remove_below(in, of.name);
+        if (of.is_directory) ask_for_scan(in, of.name);
+    }
+}
+
+/// Takes the first half of a move. A directory may be in several roots, so there may be several: the best is one of the
+/// same directory, then one of the same root.
+std::optional<watcher::half_move> watcher::take_half(const watched_dir& in, std::uint32_t cookie) {
+    const auto fitness = [&](const half_move& each) {
+        if (each.cookie != cookie || each.in->is_removed) return 0;
+        if (each.in == &in) return 3;
+        return &root_of(*each.in) == &root_of(in) ? 2 : 1;
+    };
+    const auto best = std::ranges::max_element(half_moves_, {}, fitness);
+    if (best == half_moves_.end() || fitness(*best) == 0) return std::nullopt;
+    const half_move taken = *best;
+    half_moves_.erase(best);
+    return taken;
+}
+
+void watcher::appeared(watched_dir& in, const sys::change& of) {
+    if (in.below.contains(of.name)) {  // a scan found it, or another one of that name: what it reported may be wrong
+        report(change_kind::removed, in, of.name, true);
+        remove_below(in, of.name);
+    }
+    report(change_kind::created, in, of.name, of.is_directory);
+    if (of.is_directory) ask_for_scan(in, of.name);
+}
+
+/// A directory below a root that is gone was reported by the directory above it.
+void watcher::gone(watched_dir& which) {
+    if (which.parent != nullptr) return;
+    if (root_of(which).only) {
+        report(change_kind::removed, which, *root_of(which).only, false);
+    } else {
+        report(change_kind::removed, which, "", true);
+    }
+    tree_.remove(which);
+}
+
+void watcher::overflowed() {
+    half_moves_.clear();
+    scans_.clear();
+    for (const auto& root : tree_.roots()) {
+        tree_.remove_all_below(*root);
+        scans_.emplace_back(scan_request::cause::overflow, root.get(), "");
+    }
+}
+
+/// The kernel holds the locks of both directories until it has reported both halves of a move. So another change of
+/// names in the first one says that there is no second half.
+void watcher::settle_moves_from(const watched_dir& in, std::uint32_t other_than) {
+    for (auto& half : half_moves_)
+        if (half.in == &in && half.cookie != other_than) half.is_old = true;
+    settle_old_moves();
+}
+
+void watcher::settle_old_moves() {
+    for (const auto& half : half_moves_) {
+        if (!half.is_old || half.in->is_removed) continue;
+        report(change_kind::removed, *half.in, half.name, half.is_directory);
+        remove_below(*half.in, half.name);
+    }
+    std::erase_if(half_moves_, [](const half_move& each) { return each.is_old; });
+}
+
+std::optional<watcher::scan_request> watcher::next_scan() {
+    while (!scans_.empty()) {
+        auto asked = std::move(scans_.front());
+        scans_.pop_front();
+        if (!asked.in->is_removed) return asked;
+    }
+    return std::nullopt;
+}
+
+std::unique_ptr<watch_scan> watcher::work_of(const scan_request& asked) const {
+    const watched_root& root = root_of(*asked.in);
+    auto extent = watch_scan::extent::directories_and_files;
+    if (!root.is_recursive) {
+        extent = watch_scan::extent::one_directory;
+    } else if (asked.why != scan_request::cause::appeared) {
+        extent = watch_scan::extent::directories;
+    }
+    return std::make_unique<watch_scan>(queue_, root, path_below_root(*asked.in) / asked.name, extent);
+}
+
+void watcher::add(const scan_request& asked, const watch_scan& done) {
+    const auto& found = done.found();
+    std::vector<watched_dir*> dirs(found.size(), nullptr);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const auto& each = found[i];
+        watched_dir* const in = i == 0 ? asked.in : dirs[each.parent];
+        if (i == 0 && asked.name.empty()) {
+            tree_.set_watch(*in, each.watch);
+            dirs[i] = in;
+            continue;
+        }
+        if (i != 0 && asked.why == scan_request::cause::appeared)
+            report(change_kind::created, *in, each.name, each.is_directory);
+        if (each.watch < 0) continue;
+        dirs[i] = &tree_.add(*in, i == 0 ? asked.name : each.name, each.watch);
+        dirs[i]->scanned_in = epoch_;
+    }
+    if (asked.why == scan_request::cause::overflow)
+        report_rescan(asked, std::make_error_code(std::errc::no_buffer_space));
+    if (done.unwatched()) report_rescan(asked, done.unwatched());
+    release();
+}
+
+void watcher::report(change_kind kind, const watched_dir& in, const std::string& name, bool is_directory) {
+    auto path = path_of(in);
+    reports_.emplace_back(kind, name.empty() ? std::move(path) : path / name, is_directory || name.empty());
+}
+
+void watcher::report_rescan(const scan_request& of, std::error_code why) {
+    const auto& only = root_of(*of.in).only;
+    report(change_kind::rescan, *of.in, only ? *only : of.name, !only);
+    reports_.back().reason = why;
+}
+
+void watcher::remove_below(watched_dir& in, const std::string& name) {
+    const auto found = in.below.find(name);
+    if (found != in.below.end()) tree_.remove(*found->second);
+}
+
+void watcher::ask_for_scan(watched_dir& in, const std::string& name) {
+    if (!root_of(in).is_recursive) return;
+    std::erase_if(scans_, [&](const scan_request& each) { return each.in == &in && each.name == name; });
+    scans_.emplace_back(scan_request::cause::appeared, &in, name);
+}
+
+/// Frees removed directories, unless a half move or a request may refer to them.
+void watcher::release() {
+    if (!half_moves_.empty() || !scans_.empty()) return;
+    for (const int watch : tree_.release_removed()) sys::remove_watch(queue_->get(), watch);
+}
+
+}  // namespace eddy::fs::detail

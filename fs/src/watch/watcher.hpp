@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/fs/watch.hpp>
+
+#include "sys/changes.hpp"
+#include "watch/watch_scan.hpp"
+#include "watch/watch_tree.hpp"
+
+namespace eddy::fs::detail {
+
+/// Turns the changes that the kernel reports into those that a program sees, and keeps the tree of watched directories.
+/// Does no blocking work: next_scan() returns what is to be done on another thread.
+class watcher {
+public:
+    explicit watcher(shared_fd queue) noexcept : queue_(std::move(queue)) {}
+
+    /// Adds a root. It is watched once its scan was added.
+    void add_root(std::unique_ptr<watched_root> root);
+
+    /// Takes the changes of one read of the queue. The halves of moves that an earlier read has left alone are then
+    /// reported as removed.
+    void take(const sys::taken_changes& taken);
+    /// Takes what the queue has now. After a scan, so that later renames of what was found are known to be later.
+    void take_available();
+    /// Returns whether the second half of a move is missing.
+    [[nodiscard]] bool has_half_moves() const noexcept { return !half_moves_.empty(); }
+
+    /// A directory to scan, and why.
+    struct scan_request {
+        enum class cause : unsigned char { beginning, appeared, overflow };
+
+        cause why;
+        watched_dir* in;  // the directory above it; a root is scanned itself
+        std::string name;
+
+        scan_request(cause its_cause, watched_dir* above, std::string its_name) noexcept
+            : why(its_cause), in(above), name(std::move(its_name)) {}
+    };
+    /// Returns the next scan, if there is one. Add its result before the next call of take().
+    [[nodiscard]] std::optional<scan_request> next_scan();
+    /// Makes the work of a scan.
+    [[nodiscard]] std::unique_ptr<watch_scan> work_of(const scan_request& asked) const;
+    /// Takes the result of a scan. Call take_available() next.
+    void add(const scan_request& asked, const watch_scan& done);
+
+    [[nodiscard]] std::deque<change>& reports() noexcept { return reports_; }
+    /// Returns whether nothing is watched any more.
+    [[nodiscard]] bool is_empty() const noexcept { return tree_.roots().empty(); }
+
+private:
+    struct half_move {
+        std::uint32_t cookie;
+        watched_dir* in;
+        std::string name;
+        bool is_directory;
+        bool is_old = false;
+
+        half_move(std::uint32_t its_cookie, watched_dir* from, std::string its_name, bool of_directory) noexcept
+            : cookie(its_cookie), in(from), name(std::move(its_name)), is_directory(of_directory) {}
+    };
+
+    void take_one(const sys::change& of);
+    void take_at(watched_dir& in, const sys::change& of);
+    void appeared(watched_dir& in, const sys::change& of);
+    std::optional<half_move> take_half(const watched_dir& in, std::uint32_t cookie);
+    void moved_to(watched_dir& in, const sys::change& of);
+    void gone(watched_dir& which);
+    void overflowed();
+    void settle_moves_from(const watched_dir& in, std::uint32_t other_than);
+    void settle_old_moves();
+
+    void report(change_kind kind, const watched_dir& in, const std::string& name, bool is_directory);
+    void report_rescan(const scan_request& of, std::error_code why);
+    void remove_below(watched_dir& in, const std::string& name);
+    void ask_for_scan(watched_dir& in, const std::string& name);
+    void release();
+
+    shared_fd queue_;
+    watch_tree tree_;
+    std::deque<change> reports_;
+    std::vector<half_move> half_moves_;
+    std::deque<scan_request> scans_;
+    // Counts how often the queue was emptied. A directory that was scanned in this epoch may have been found later than
+    // what the queue still has about its name.
+    std::uint64_t epoch_ = 1;
+};
+
+}  // namespace eddy::fs::detail
