@@ -12,9 +12,11 @@
 
 #include "job.hpp"
 #include "open_dir.hpp"
+#include "opening.hpp"
 #include "sys/beneath.hpp"
 #include "sys/dir_entry_calls.hpp"
 #include "sys/dir_reader.hpp"
+#include "sys/files.hpp"
 
 namespace eddy::fs {
 namespace {
@@ -23,6 +25,12 @@ using detail::call;
 using detail::shared_dir;
 
 constexpr std::size_t entries_in_batch = 512;
+
+operation<file_metadata> find_metadata(const shared_dir& in, const std::filesystem::path& path, bool follow_link) {
+    return detail::blocking(call("stat", in->path / path), [in, path = path.native(), follow_link](const call&) {
+        return sys::metadata_beneath(in->fd.get(), path, follow_link);
+    });
+}
 
 /// Calls `f` with the place of a path below the directory.
 template <class F>
@@ -76,10 +84,24 @@ async_generator<result<dir_entry>> read_entries(shared_dir of) {
 
 }  // namespace
 
+operation<file> dir::open(std::filesystem::path path, open_options options) const {
+    call of("open", opened_->path / path);
+    return detail::blocking(std::move(of),
+                            [in = opened_, path = std::move(path), options](const call& its) -> eddy::result<file> {
+                                auto fd = sys::open_file_beneath(in->fd.get(), path.native(), options);
+                                if (!fd) return std::unexpected(fd.error());
+                                return detail::own_file(*std::move(fd), its.path, options);
+                            });
+}
+
+operation<file> dir::create(std::filesystem::path path) const {
+    return open(std::move(path), open_options().write(true).create(true).truncate(true));
+}
+
 operation<dir> dir::open_dir(std::filesystem::path path) const {
     auto full = opened_->path / path;
-    return detail::blocking(call("open", full), [in = opened_, path = std::move(path), full](const call&) {
-        return made_dir(sys::open_folder_beneath(in->fd.get(), path.native()), full);
+    return detail::blocking(call("open", std::move(full)), [in = opened_, path = std::move(path)](const call& of) {
+        return made_dir(sys::open_folder_beneath(in->fd.get(), path.native()), of.path);
     });
 }
 
@@ -110,6 +132,17 @@ operation<void> dir::rename(std::filesystem::path from, const dir& target, std::
 
 operation<void> dir::remove(std::filesystem::path path) const {
     return at_place("remove", opened_, path, [](const sys::place& at) { return sys::remove_entry(at.dir, at.name); });
+}
+
+operation<file_metadata> dir::metadata() const {
+    return detail::blocking(call("stat", opened_->path),
+                            [in = opened_](const call&) { return sys::metadata_of(in->fd.get()); });
+}
+
+operation<file_metadata> dir::metadata(std::filesystem::path path) const { return find_metadata(opened_, path, true); }
+
+operation<file_metadata> dir::symlink_metadata(std::filesystem::path path) const {
+    return find_metadata(opened_, path, false);
 }
 
 const std::filesystem::path& dir::path() const noexcept { return opened_->path; }

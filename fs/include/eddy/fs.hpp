@@ -17,6 +17,6 @@
 #include <eddy/fs/open_options.hpp>  // how a file is opened
 #include <eddy/fs/operation.hpp>     // the future of a job
 #include <eddy/fs/paths.hpp>         // operations on paths: read, write_atomically, copy
-#include <eddy/fs/tree.hpp>          // whole trees: remove_all
+#include <eddy/fs/tree.hpp>          // whole trees: remove_all, copy_tree
 #include <eddy/fs/walk.hpp>          // all entries below a directory
 #include <eddy/fs/watch.hpp>         // changes of files and directories

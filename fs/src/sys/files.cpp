@@ -21,6 +21,7 @@
 
 #include <eddy/error.hpp>
 
+#include "sys/beneath.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -153,7 +154,9 @@ fs::file_metadata converted(const struct stat& from) {
 
 // ---- Open, metadata ----
 
-result<unique_fd> open_file(int dir, const char* path, const fs::open_options& options) {
+namespace {
+
+result<int> all_flags_of(const fs::open_options& options) {
     const auto valid = flags_of(options);
     if (!valid) return std::unexpected(code_of(std::errc::invalid_argument));
     int flags = *valid;
@@ -167,15 +170,48 @@ result<unique_fd> open_file(int dir, const char* path, const fs::open_options& o
 #else
     if (options.is_temporary()) return std::unexpected(code_of(std::errc::not_supported));
 #endif
+    return flags;
+}
+
+/// Explains the error of an open with O_NONBLOCK, of a socket or of a FIFO without a reader.
+result<unique_fd> explained(result<unique_fd>&& opened, const auto& find_metadata) {
+    if (opened || opened.error() != std::errc::no_such_device_or_address) return std::move(opened);
+    const result<fs::file_metadata> found = find_metadata();
+    const auto refused = found ? check_type(-1, found->type) : result<void>();
+    if (!refused) return std::unexpected(refused.error());
+    return std::move(opened);
+}
+
+}  // namespace
+
+result<unique_fd> open_file(int dir, const char* path, const fs::open_options& options) {
+    const auto flags = all_flags_of(options);
+    if (!flags) return std::unexpected(flags.error());
     const auto mode = mode_of(options.permissions());
-    auto opened = own_or_error(retry_interrupted([&] { return ::openat(dir, path, flags, mode); }));
-    // O_NONBLOCK: a socket, or a FIFO without a reader.
-    if (!opened && opened.error() == std::errc::no_such_device_or_address) {
-        const auto found = metadata_at(dir, path, true);
-        const auto refused = found ? check_type(-1, found->type) : result<void>();
-        if (!refused) return std::unexpected(refused.error());
-    }
-    return opened;
+    return explained(own_or_error(retry_interrupted([&] { return ::openat(dir, path, *flags, mode); })),
+                     [&] { return metadata_at(dir, path, true); });
+}
+
+result<unique_fd> open_file_beneath(int dir, const std::string& path, const fs::open_options& options) {
+    const auto flags = all_flags_of(options);
+    if (!flags) return std::unexpected(flags.error());
+    return explained(open_beneath(dir, path, *flags, mode_of(options.permissions()), links::followed),
+                     [&] { return metadata_beneath(dir, path, true); });
+}
+
+result<fs::file_metadata> metadata_beneath(int dir, const std::string& path, bool follow_link) {
+#if defined(O_PATH)
+    const auto opened = open_beneath(dir, path, O_PATH | (follow_link ? 0 : O_NOFOLLOW), 0, links::followed);
+    if (!opened) return std::unexpected(opened.error());
+    return metadata_of(opened->get());
+#else
+    const auto at = find_beneath(dir, path);
+    if (!at) return std::unexpected(at.error());
+    auto found = metadata_at(at->dir, at->name.c_str(), false);
+    if (found && follow_link && found->is_symlink())
+        return std::unexpected(code_of(std::errc::too_many_symbolic_link_levels));
+    return found;
+#endif
 }
 
 result<fs::file_metadata> metadata_of(int fd) {

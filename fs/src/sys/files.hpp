@@ -25,9 +25,14 @@ extern const int current_directory;
 /// Errors: invalid_argument if options do not go together.
 [[nodiscard]] result<unique_fd> open_file(int dir, const char* path, const fs::open_options& options);
 
+/// Same as open_file(), below the directory only; see open_beneath().
+[[nodiscard]] result<unique_fd> open_file_beneath(int dir, const std::string& path, const fs::open_options& options);
+
 /// Returns what is known about an open file, or about a path.
 [[nodiscard]] result<fs::file_metadata> metadata_of(int fd);
 [[nodiscard]] result<fs::file_metadata> metadata_at(int dir, const char* path, bool follow_link);
+/// Same as above, below the directory only.
+[[nodiscard]] result<fs::file_metadata> metadata_beneath(int dir, const std::string& path, bool follow_link);
 
 /// Refuses what is neither a regular file nor a directory.
 /// Errors: fs::errc::fifo, socket, terminal, device.

@@ -24,7 +24,7 @@ namespace eddy::fs::detail {
 ///
 /// A visitor has these functions. Those that return an eddy::result end the visit with an error.
 ///     file(dir, entry)     visits an entry that is no directory. Returns false if it must be called again.
-///     enter(dir, name)     begins the subdirectory `dir` with that name. Returns false if it is not to be read.
+///     enter(dir, name)     begins the subdirectory `dir` with that name. Returns false to leave it out.
 ///     left(outer, name)    the visit is back in `outer`. Returns false if `name` must be visited again.
 ///     skips(code)          returns whether a directory that cannot be opened because of `code` is left out
 template <class Visitor>
@@ -119,8 +119,13 @@ private:
         if (!entered) return failure(entered.error(), name);
         const auto begun = visitor_.enter(dirs_.innermost(), name);
         if (!begun) return failure(begun.error(), name);
+        if (!*begun) {
+            const auto back = dirs_.leave();
+            if (!back) return failure(back.error(), name);
+            return visit::goes_on;
+        }
         levels_.emplace_back(std::move(name));
-        levels_.back().is_read = !*begun;
+        levels_.back().is_read = false;
         return visit::goes_on;
     }
 

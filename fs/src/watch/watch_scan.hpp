@@ -78,7 +78,7 @@ private:
         eddy::result<bool> enter(int dir, const std::string& name) {
             const auto watch = of_->watch(dir);
             of_->found_.emplace_back(at_, name, true, watch.value_or(-1));
-            at_ = of_->found_.size() - 1;
+            if (watch) at_ = of_->found_.size() - 1;
             return watch.has_value();
         }
         eddy::result<bool> left(int, const std::string&) {

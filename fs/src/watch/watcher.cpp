@@ -15,7 +15,10 @@ void watcher::take(const sys::taken_changes& taken) {
     for (const auto& each : taken.changes) take_one(each);
     for (auto& half : half_moves_) half.is_old = std::ranges::count(old, half.cookie, &half_move::cookie) != 0;
     settle_old_moves();
-    if (taken.is_all) ++epoch_;
+    if (taken.is_all) {
+        ++epoch_;
+        done_in_epoch_.clear();
+    }
     release();
 }
 
@@ -68,14 +71,16 @@ void watcher::moved_to(watched_dir& in, const sys::change& of) {
     const bool is_known = moved != half->in->below.end();
     // The name may already be that of another directory, which was created since and is reported by the queue later.
     if (is_known && (moved->second->scanned_in == epoch_ || is_in(in, *moved->second))) {
-        report(change_kind::removed, *half->in, half->name, true);
-        remove_below(*half->in, half->name);
-        return appeared(in, of);
+        take_back(*half->in, half->name);
+        if (!in.is_removed) appeared(in, of);
+        return;
     }
     report(change_kind::renamed, in, of.name, of.is_directory);
     reports_.back().old_path = path_of(*half->in) / half->name;
     if (is_known && root_of(in).is_recursive) {
-        tree_.move(*moved->second, in, of.name);
+        watched_dir& which = *moved->second;
+        tree_.move(which, in, of.name);
+        repeat_scans_in(which);
     } else {
         remove_below(*half->in, half->name);
         remove_below(in, of.name);
@@ -99,10 +104,8 @@ std::optional<watcher::half_move> watcher::take_half(const watched_dir& in, std:
 }
 
 void watcher::appeared(watched_dir& in, const sys::change& of) {
-    if (in.below.contains(of.name)) {  // a scan found it, or another one of that name: what it reported may be wrong
-        report(change_kind::removed, in, of.name, true);
-        remove_below(in, of.name);
-    }
+    // A scan found it, or another one of that name: what it reported may be wrong.
+    if (in.below.contains(of.name)) take_back(in, of.name);
     report(change_kind::created, in, of.name, of.is_directory);
     if (of.is_directory) ask_for_scan(in, of.name);
 }
@@ -184,7 +187,7 @@ void watcher::add(const scan_request& asked, const watch_scan& done) {
     if (asked.why == scan_request::cause::overflow)
         report_rescan(asked, std::make_error_code(std::errc::no_buffer_space));
     if (done.unwatched()) report_rescan(asked, done.unwatched());
-    release();
+    done_in_epoch_.push_back(asked);
 }
 
 void watcher::report(change_kind kind, const watched_dir& in, const std::string& name, bool is_directory) {
@@ -203,6 +206,23 @@ void watcher::remove_below(watched_dir& in, const std::string& name) {
     if (found != in.below.end()) tree_.remove(*found->second);
 }
 
+void watcher::take_back(watched_dir& in, const std::string& name) {
+    report(change_kind::removed, in, name, true);
+    remove_below(in, name);
+}
+
+/// A scan below a directory that was moved may have used its old path: it found nothing, or another directory.
+void watcher::repeat_scans_in(const watched_dir& moved) {
+    for (const auto& each : done_in_epoch_) {
+        if (each.in->is_removed || !is_in(*each.in, moved)) continue;
+        if (each.in->below.contains(each.name)) {
+            take_back(*each.in, each.name);
+            report(change_kind::created, *each.in, each.name, true);
+        }
+        ask_for_scan(*each.in, each.name);
+    }
+}
+
 void watcher::ask_for_scan(watched_dir& in, const std::string& name) {
     if (!root_of(in).is_recursive) return;
     std::erase_if(scans_, [&](const scan_request& each) { return each.in == &in && each.name == name; });
@@ -211,7 +231,7 @@ void watcher::ask_for_scan(watched_dir& in, const std::string& name) {
 
 /// Frees removed directories, unless a half move or a request may refer to them.
 void watcher::release() {
-    if (!half_moves_.empty() || !scans_.empty()) return;
+    if (!half_moves_.empty() || !scans_.empty() || !done_in_epoch_.empty()) return;
     for (const int watch : tree_.release_removed()) sys::remove_watch(queue_->get(), watch);
 }
 

@@ -82,8 +82,10 @@ private:
 
     void report(change_kind kind, const watched_dir& in, const std::string& name, bool is_directory);
     void report_rescan(const scan_request& of, std::error_code why);
+    void take_back(watched_dir& in, const std::string& name);
     void remove_below(watched_dir& in, const std::string& name);
     void ask_for_scan(watched_dir& in, const std::string& name);
+    void repeat_scans_in(const watched_dir& moved);
     void release();
 
     shared_fd queue_;
@@ -91,9 +93,10 @@ private:
     std::deque<change> reports_;
     std::vector<half_move> half_moves_;
     std::deque<scan_request> scans_;
-    // Counts how often the queue was emptied. A directory that was scanned in this epoch may have been found later than
-    // what the queue still has about its name.
+    // Counts how often the queue was emptied. What was found by a scan of this epoch may be newer than what the queue
+    // still has about its name. So in this epoch, a rename of it is not believed, see moved_to().
     std::uint64_t epoch_ = 1;
+    std::vector<scan_request> done_in_epoch_;
 };
 
 }  // namespace eddy::fs::detail

@@ -170,6 +170,45 @@ TEST(FsDir, CreateRenameAndRemove) {
               "rename " + all.inside + "/sub to " + all.outside + "/x: No such file or directory");
 }
 
+TEST(FsDir, OpensAndCreatesFiles) {
+    const fenced all;
+    const auto dir = opened(all.inside);
+    const auto text = on_loop([](fs::dir in) -> eddy::task<eddy::result<std::string>> {
+        auto created = co_await eddy::try_(in.create("sub/new"));
+        co_await eddy::try_(eddy::io::write_all(created, "text"));
+        auto again = co_await eddy::try_(in.open("stays/new"));
+        std::string all_text;
+        co_await eddy::try_(eddy::io::read_to_end(again, all_text));
+        co_return all_text;
+    }(dir));
+    EXPECT_EQ(text.value(), "text");
+    for (const std::string path : {"../outside/secret", "absolute/secret", "relative/secret"}) {
+        EXPECT_EQ(on_loop(dir.open(path)).error(), std::errc::cross_device_link) << path;
+        EXPECT_EQ(on_loop(dir.create(path)).error(), std::errc::cross_device_link) << path;
+        EXPECT_EQ(on_loop(dir.metadata(path)).error(), std::errc::cross_device_link) << path;
+    }
+    ::mkfifo((all.inside + "/fifo").c_str(), 0600);
+    EXPECT_EQ(on_loop(dir.open("fifo")).error(), fs::errc::fifo);
+    EXPECT_EQ(on_loop(dir.open("fifo", fs::open_options().write(true))).error(), fs::errc::fifo);
+    EXPECT_EQ(on_loop(dir.open("x")).error().message(), "open " + all.inside + "/x: No such file or directory");
+    EXPECT_EQ(support::output_of("cat " + all.outside + "/secret"), "secret");
+}
+
+TEST(FsDir, MetadataIsThatOfStat) {
+    const fenced all;
+    const auto dir = opened(all.inside);
+    const auto inode = [&](const std::string& options) {
+        return std::stoull(support::output_of("cd " + all.inside + " && stat -c %i " + options));
+    };
+    EXPECT_EQ(on_loop(dir.metadata()).value().inode, inode("."));
+    EXPECT_EQ(on_loop(dir.metadata(".")).value().inode, inode("."));
+    EXPECT_EQ(on_loop(dir.metadata("stays")).value().inode, inode("-L stays"));
+    EXPECT_EQ(on_loop(dir.symlink_metadata("stays")).value().inode, inode("stays"));
+    EXPECT_TRUE(on_loop(dir.symlink_metadata("stays")).value().is_symlink());
+    EXPECT_EQ(on_loop(dir.metadata("sub/file")).value().size, 4U);
+    EXPECT_EQ(on_loop(dir.metadata("x")).error().message(), "stat " + all.inside + "/x: No such file or directory");
+}
+
 TEST(FsDir, StaysTheSameDirectoryAfterARename) {
     const fenced all;
     const auto dir = opened(all.inside);

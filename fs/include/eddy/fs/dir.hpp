@@ -9,6 +9,9 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/fs/error.hpp>
+#include <eddy/fs/file.hpp>
+#include <eddy/fs/metadata.hpp>
+#include <eddy/fs/open_options.hpp>
 #include <eddy/fs/operation.hpp>
 #include <eddy/stream/async_generator.hpp>
 #include <eddy/task/task.hpp>
@@ -55,6 +58,13 @@ public:
     dir& operator=(const dir&) noexcept = default;
     ~dir() = default;
 
+    /// Opens a file for reading, or with `options`. O_TMPFILE (open_options::temporary()) takes the path of a
+    /// directory. Errors: those of open_options::open().
+    [[nodiscard]] operation<file> open(std::filesystem::path path,
+                                       open_options options = open_options().read(true)) const;
+    /// Creates a file for writing, or makes the size of an existing one 0.
+    /// Errors: those of open().
+    [[nodiscard]] operation<file> create(std::filesystem::path path) const;
     /// Opens the directory `path`.
     [[nodiscard]] operation<dir> open_dir(std::filesystem::path path) const;
 
@@ -79,6 +89,12 @@ public:
 
     /// Same as fs::remove_all(), with a path below this directory.
     [[nodiscard]] task<result<std::uint64_t>> remove_all(std::filesystem::path path) const;
+
+    /// Returns what the system knows about the directory itself, or about a file below it. The last function does not
+    /// follow a symbolic link at the end of the path.
+    [[nodiscard]] operation<file_metadata> metadata() const;
+    [[nodiscard]] operation<file_metadata> metadata(std::filesystem::path path) const;
+    [[nodiscard]] operation<file_metadata> symlink_metadata(std::filesystem::path path) const;
 
     /// Returns the path by which the directory was opened. Errors name it, and nothing else uses it.
     [[nodiscard]] const std::filesystem::path& path() const noexcept;

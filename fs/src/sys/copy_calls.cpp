@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "sys/copy_calls.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <limits>
+
+#include "sys/files.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::sys {
+namespace {
+
+/// Returns the error of a call, unless it is that of a process that may not give files away.
+result<void> ok_unless_not_owner(int answer) noexcept {
+    if (answer < 0 && errno != EPERM) return std::unexpected(last_error());
+    return ok();
+}
+
+result<struct stat> status_at(int dir, const std::string& name) noexcept {
+    struct stat found{};
+    if (::fstatat(dir, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return std::unexpected(last_error());
+    return found;
+}
+
+result<void> apply_owner_and_times(int dir, const std::string& name, const struct stat& of) noexcept {
+    const auto given = ok_unless_not_owner(::fchownat(dir, name.c_str(), of.st_uid, of.st_gid, AT_SYMLINK_NOFOLLOW));
+    if (!given) return given;
+#if defined(__APPLE__)
+    const std::array<timespec, 2> times = {of.st_atimespec, of.st_mtimespec};
+#else
+    const std::array<timespec, 2> times = {of.st_atim, of.st_mtim};
+#endif
+    if (::utimensat(dir, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) return std::unexpected(last_error());
+    return ok();
+}
+
+}  // namespace
+
+result<void> copy_symlink(int from, const std::string& name, int to) {
+    const auto found = status_at(from, name);
+    if (!found) return std::unexpected(found.error());
+    std::array<char, PATH_MAX> target{};  // one byte more than a target has
+    if (::readlinkat(from, name.c_str(), target.data(), target.size() - 1) < 0) return std::unexpected(last_error());
+    if (::symlinkat(target.data(), to, name.c_str()) != 0) return std::unexpected(last_error());
+    return apply_owner_and_times(to, name, *found);
+}
+
+result<void> copy_special(int from, const std::string& name, int to) {
+    const auto found = status_at(from, name);
+    if (!found) return std::unexpected(found.error());
+    if (::mknodat(to, name.c_str(), found->st_mode, found->st_rdev) != 0) return std::unexpected(last_error());
+    if (::fchmodat(to, name.c_str(), found->st_mode & 07777, 0) != 0) return std::unexpected(last_error());
+    return apply_owner_and_times(to, name, *found);
+}
+
+result<void> link_entry(int from, const std::string& name, int to, const std::string& to_name) noexcept {
+    if (::linkat(from, name.c_str(), to, to_name.c_str(), 0) != 0) return std::unexpected(last_error());
+    return ok();
+}
+
+result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept {
+    // The owner first: a change of it removes the bits set-user-ID and set-group-ID.
+    const auto owned = set_owner(fd, of.user, of.group);
+    if (!owned && owned.error() != std::errc::operation_not_permitted) return owned;
+    const auto permitted = set_permissions(fd, of.permissions);
+    if (!permitted) return permitted;
+    return set_times(fd, of.accessed, of.modified);
+}
+
+data_range next_data(int fd, std::uint64_t offset, std::uint64_t size) noexcept {
+    constexpr auto no_end = std::numeric_limits<std::uint64_t>::max();
+#if defined(SEEK_DATA)
+    if (offset < size) {
+        const auto begin = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
+        if (begin < 0 && errno == ENXIO) return {size, no_end};
+        const auto end = begin < 0 ? begin : ::lseek(fd, begin, SEEK_HOLE);
+        if (end > begin) return {static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end)};
+    }
+#endif
+    return {offset, no_end};
+}
+
+}  // namespace eddy::sys

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/fs/dir.hpp>
+#include <eddy/fs/metadata.hpp>
+#include <eddy/fs/tree.hpp>
+#include <eddy/result.hpp>
+
+#include "job.hpp"
+#include "open_dir.hpp"
+#include "sys/beneath.hpp"
+#include "sys/copy_calls.hpp"
+#include "sys/dir_entry_calls.hpp"
+#include "sys/dir_reader.hpp"
+#include "sys/files.hpp"
+#include "tree/descent.hpp"
+#include "tree/dir_chain.hpp"
+#include "tree/in_steps.hpp"
+
+namespace eddy::fs {
+namespace {
+
+/// A file that is being copied. The destructor removes the copy if it is not complete.
+class file_copy {
+public:
+    static eddy::result<file_copy> begin(int from, int to, const std::string& name) {
+        auto source = sys::open_file(from, name.c_str(), open_options().read(true).no_follow(true));
+        if (!source) return std::unexpected(source.error());
+        const auto found = sys::metadata_of(source->get());
+        if (!found) return std::unexpected(found.error());
+        if (!found->is_regular())  // it was one before it was opened
+            return std::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
+        const auto options = open_options().write(true).create_new(true).mode(std::filesystem::perms::owner_write);
+        auto target = sys::open_file(to, name.c_str(), options);
+        if (!target) return std::unexpected(target.error());
+        return file_copy(*std::move(source), *std::move(target), *found, to, name);
+    }
+    file_copy(file_copy&& other) noexcept
+        : from_(std::move(other.from_)),
+          to_(std::move(other.to_)),
+          found_(other.found_),
+          dir_(other.dir_),
+          name_(std::move(other.name_)),
+          offset_(other.offset_),
+          is_complete_(std::exchange(other.is_complete_, true)) {}
+    file_copy& operator=(file_copy&&) = delete;
+    ~file_copy() {
+        if (!is_complete_) static_cast<void>(sys::remove_entry(dir_, name_));
+    }
+
+    /// Copies a part. Returns whether the copy is complete.
+    eddy::result<bool> step() {
+        for (std::size_t left = bytes_in_step; left > 0;) {
+            const auto data = sys::next_data(from_.get(), offset_, found_.size);
+            offset_ = data.begin;
+            const auto count =
+                copy_some(static_cast<std::size_t>(std::min<std::uint64_t>(left, data.end - data.begin)));
+            if (!count) return std::unexpected(count.error());
+            if (*count == 0) return finish();
+            left -= *count;
+        }
+        return false;
+    }
+
+    [[nodiscard]] const file_metadata& found() const noexcept { return found_; }
+
+private:
+    static constexpr std::size_t bytes_in_step = 32 * 1024 * 1024;
+
+    file_copy(sys::unique_fd from, sys::unique_fd to, const file_metadata& found, int dir, std::string name)
+        : from_(std::move(from)), to_(std::move(to)), found_(found), dir_(dir), name_(std::move(name)) {}
+
+    eddy::result<std::size_t> copy_some(std::size_t most) {
+        auto target_offset = offset_;
+        const auto copied = sys::copy_range(from_.get(), offset_, to_.get(), target_offset, most);
+        // 0 is not necessarily the end: the files of /proc are copied so.
+        const bool is_done = copied ? *copied > 0 : copied.error() != std::errc::operation_not_supported;
+        if (is_done) return copied;
+        std::vector<std::byte> piece(std::min<std::size_t>(most, 256 * 1024));
+        const auto count = sys::read_some(from_.get(), piece, offset_);
+        if (!count || *count == 0) return count;
+        const auto written = sys::write_all(to_.get(), std::span(piece).first(*count), offset_);
+        if (!written) return std::unexpected(written.error());
+        offset_ += *count;
+        return count;
+    }
+
+    eddy::result<bool> finish() {
+        // A hole at the end has no bytes that were written.
+        const auto sized = sys::truncate(to_.get(), offset_);
+        if (!sized) return std::unexpected(sized.error());
+        const auto applied = sys::apply_metadata(to_.get(), found_);
+        if (!applied) return std::unexpected(applied.error());
+        const auto closed = sys::close_file(to_.release());
+        if (!closed) return std::unexpected(closed.error());
+        is_complete_ = true;
+        return true;
+    }
+
+    sys::unique_fd from_;
+    sys::unique_fd to_;
+    file_metadata found_;
+    int dir_;
+    std::string name_;
+    std::uint64_t offset_ = 0;
+    bool is_complete_ = false;  // true also if it was moved from
+};
+
+/// Copies what a descent visits into a directory.
+class copier {
+public:
+    static eddy::result<copier> into(sys::unique_fd target, const copy_options& options) {
+        const auto identity = sys::identity_of(target.get());
+        if (!identity) return std::unexpected(identity.error());
+        auto again = sys::open_for_search(target.get(), ".");
+        if (!again) return std::unexpected(again.error());
+        return copier(std::move(target), *std::move(again), *identity, options);
+    }
+
+    eddy::result<bool> file(int from, const sys::named_entry& entry) {
+        if (!copying_) {
+            const auto begun = begin(from, entry);
+            if (!begun) return std::unexpected(begun.error());
+            if (!copying_) return counted();
+        }
+        const auto is_complete = copying_->step();
+        if (!is_complete || !*is_complete) return is_complete;
+        remember_link(entry.name);
+        copying_.reset();
+        return counted();
+    }
+
+    eddy::result<bool> enter(int from, const std::string& name) {
+        const auto found = sys::metadata_of(from);
+        if (!found) return std::unexpected(found.error());
+        if (sys::file_identity{found->device, found->inode} == target_identity_) return false;  // not into itself
+        const auto made = sys::make_directory(to_.innermost(), name, 0700);
+        const bool is_there = !made && made.error() == std::errc::file_exists && options_.overwrites();
+        if (!made && !is_there) return std::unexpected(made.error());
+        const auto entered = to_.enter(name);
+        if (!entered) return std::unexpected(entered.error());
+        entered_.push_back(*found);
+        names_.push_back(name);
+        ++copied_;
+        return true;
+    }
+
+    eddy::result<bool> left(int, const std::string&) {
+        // Last: a new entry changes the times, and the permissions may forbid one.
+        const auto applied = sys::apply_metadata(to_.innermost(), entered_.back());
+        if (!applied) return std::unexpected(applied.error());
+        entered_.pop_back();
+        names_.pop_back();
+        const auto back = to_.leave();
+        if (!back) return std::unexpected(back.error());
+        return true;
+    }
+
+    bool skips(std::error_code) { return false; }
+
+    [[nodiscard]] std::uint64_t copied() const noexcept { return copied_; }
+
+private:
+    copier(sys::unique_fd target, sys::unique_fd again, const sys::file_identity& identity, const copy_options& options)
+        : options_(options), target_(std::move(again)), target_identity_(identity), to_(std::move(target)) {}
+
+    eddy::result<bool> counted() {
+        ++copied_;
+        return true;
+    }
+
+    /// Copies the entry, or begins to: `copying_` is set then.
+    eddy::result<void> begin(int from, const sys::named_entry& entry) {
+        const auto found = sys::metadata_at(from, entry.name.c_str(), false);
+        if (!found) return std::unexpected(found.error());
+        if (options_.overwrites()) {
+            const auto removed = sys::remove_entry(to_.innermost(), entry.name);
+            if (!removed && removed.error() != std::errc::no_such_file_or_directory) return removed;
+        }
+        if (found->is_symlink()) return sys::copy_symlink(from, entry.name, to_.innermost());
+        if (!found->is_regular()) return sys::copy_special(from, entry.name, to_.innermost());
+        const auto first = links_.find({found->device, found->inode});
+        if (found->links > 1 && first != links_.end()) {
+            const auto place = sys::find_beneath(target_.get(), first->second.native());
+            if (!place) return std::unexpected(place.error());
+            return sys::link_entry(place->dir, place->name, to_.innermost(), entry.name);
+        }
+        auto begun = file_copy::begin(from, to_.innermost(), entry.name);
+        if (!begun) return std::unexpected(begun.error());
+        copying_.emplace(*std::move(begun));
+        return eddy::ok();
+    }
+
+    void remember_link(const std::string& name) {
+        const auto& found = copying_->found();
+        if (found.links < 2) return;
+        std::filesystem::path path;
+        for (const auto& each : names_) path /= each;
+        links_.emplace(sys::file_identity{found.device, found.inode}, path / name);
+    }
+
+    copy_options options_;
+    sys::unique_fd target_;
+    sys::file_identity target_identity_;
+    detail::dir_chain to_;
+    std::vector<std::string> names_;                             // of the directories in to_
+    std::vector<file_metadata> entered_;                         // their originals
+    std::map<sys::file_identity, std::filesystem::path> links_;  // copies of files with several names
+    std::optional<file_copy> copying_;                           // in the innermost directory
+    std::uint64_t copied_ = 0;
+};
+
+/// The two directories of a copy: their paths, or open ones.
+struct copy_ends {
+    std::filesystem::path from_path;
+    std::filesystem::path to_path;
+    detail::shared_dir from;  // null for a path
+    detail::shared_dir to;    // null for a path, which is created
+
+    copy_ends(std::filesystem::path source, std::filesystem::path target)
+        : from_path(std::move(source)), to_path(std::move(target)) {}
+};
+
+/// The work of copy_tree().
+class tree_copy {
+public:
+    tree_copy(copy_ends ends, const copy_options& options) : ends_(std::move(ends)), options_(options) {}
+    tree_copy(const tree_copy&) = delete;
+    tree_copy& operator=(const tree_copy&) = delete;
+
+    result<bool> step() {
+        if (!visit_) {
+            const auto begun = begin();
+            if (!begun) return std::unexpected(failure(begun.error(), "."));
+        }
+        const auto is_complete = visit_->step();
+        if (!is_complete) return std::unexpected(failure(is_complete.error().code(), is_complete.error().path()));
+        if (!*is_complete || ends_.to) return is_complete;
+        const auto applied = sys::apply_metadata(target_.get(), root_);
+        if (!applied) return std::unexpected(failure(applied.error(), "."));
+        return true;
+    }
+
+    [[nodiscard]] std::uint64_t copied() noexcept { return visit_->visitor().copied(); }
+
+private:
+    eddy::result<void> begin() {
+        auto source = ends_.from ? sys::open_folder_beneath(ends_.from->fd.get(), ".")
+                                 : sys::open_folder(ends_.from_path.native());
+        if (!source) return std::unexpected(source.error());
+        const auto found = sys::metadata_of(source->get());
+        if (!found) return std::unexpected(found.error());
+        root_ = *found;
+        auto target = open_target();
+        if (!target) return std::unexpected(target.error());
+        auto again = sys::open_folder_beneath(target->get(), ".");
+        if (!again) return std::unexpected(again.error());
+        target_ = *std::move(again);
+        auto visitor = copier::into(*std::move(target), options_);
+        if (!visitor) return std::unexpected(visitor.error());
+        visit_.emplace(*std::move(source), "copy", std::filesystem::path(), *std::move(visitor));
+        return eddy::ok();
+    }
+
+    eddy::result<sys::unique_fd> open_target() {
+        if (ends_.to) return sys::open_folder_beneath(ends_.to->fd.get(), ".");
+        const auto place = sys::find_anywhere(ends_.to_path.native());
+        if (!place) return std::unexpected(place.error());
+        const auto made = sys::make_directory(place->dir, place->name, 0700);
+        const bool is_there = !made && made.error() == std::errc::file_exists && options_.overwrites();
+        if (!made && !is_there) return std::unexpected(made.error());
+        return sys::open_subdirectory(place->dir, place->name);
+    }
+
+    /// Makes an error about a path below both directories.
+    error failure(std::error_code code, const std::filesystem::path& below) const {
+        if (below.empty() || below == ".") return error(code, "copy", ends_.from_path, ends_.to_path);
+        return error(code, "copy", ends_.from_path / below, ends_.to_path / below);
+    }
+
+    copy_ends ends_;
+    copy_options options_;
+    file_metadata root_;
+    sys::unique_fd target_;
+    std::optional<detail::descent<copier>> visit_;
+};
+
+task<result<std::uint64_t>> run_copy(copy_ends ends, copy_options options) {
+    detail::call of("copy", ends.from_path, ends.to_path);
+    auto work = std::make_unique<tree_copy>(std::move(ends), options);
+    auto done = co_await detail::run_in_steps(std::move(of), std::move(work));
+    if (!done) co_return std::unexpected(std::move(done).error());
+    co_return (*done)->copied();
+}
+
+}  // namespace
+
+task<result<std::uint64_t>> copy_tree(std::filesystem::path from, std::filesystem::path to, copy_options options) {
+    return run_copy(copy_ends(std::move(from), std::move(to)), options);
+}
+
+task<result<std::uint64_t>> copy_tree(dir from, dir to, copy_options options) {
+    copy_ends ends(from.path(), to.path());
+    ends.from = detail::dir_access::parts(from);
+    ends.to = detail::dir_access::parts(to);
+    return run_copy(std::move(ends), options);
+}
+
+}  // namespace eddy::fs
