@@ -2,6 +2,7 @@
 #include <eddy/fs/detail/file_body.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -22,7 +23,7 @@ namespace {
 using eddy::detail::size_of_all;
 using count_result = eddy::result<std::size_t>;
 
-/// The largest read that asks the page cache. Copying more would keep the worker for too long.
+/// The most bytes that a read takes from the page cache. Copying more would keep the worker for too long.
 constexpr std::size_t most_cached = 256 * 1024;
 /// The most bytes of a job: its memory, and the time for which a dropped one continues.
 constexpr std::size_t most_in_job = 1024 * 1024;
@@ -35,6 +36,22 @@ constexpr std::size_t direct_alignment = 4096;
 count_result failed(std::error_code code) { return count_result(std::unexpect, code); }
 count_result failed(std::errc code) { return failed(std::make_error_code(code)); }
 
+/// The first buffers of a list, with at most a number of bytes.
+class parts_within {
+public:
+    parts_within(read_parts all, std::size_t most) noexcept {
+        for (const auto& part : all.first(std::min(all.size(), list_.size()))) {
+            list_[count_++] = part.first(std::min(part.size(), most));
+            most -= list_[count_ - 1].size();
+        }
+    }
+    [[nodiscard]] read_parts get() const noexcept { return std::span(list_).first(count_); }
+
+private:
+    std::array<std::span<std::byte>, 16> list_;
+    std::size_t count_ = 0;
+};
+
 void charge(context& cx, std::size_t bytes) noexcept {
     const auto units = static_cast<std::uint32_t>(std::min(bytes, most_cached) / bytes_of_budget_unit);
     cx.restore_budget(cx.budget() - std::min(cx.budget(), units));
@@ -45,7 +62,8 @@ void charge(context& cx, std::size_t bytes) noexcept {
 std::size_t read_cached(open_file& from, read_parts into, std::uint64_t offset) noexcept {
     const open_file::use guard(from);
     if (!guard) return 0;
-    const auto count = eddy::sys::read_cached(from.fd(), into, offset);
+    const parts_within within(into, most_cached);
+    const auto count = eddy::sys::read_cached(from.fd(), within.get(), offset);
     if (count && *count > 0) {
         detail::count(counter::cached_reads);
         return *count;
@@ -70,24 +88,30 @@ std::size_t copy_to(read_parts into, std::span<const std::byte> from) noexcept {
     return copied;
 }
 
-job_bytes copy_of(write_parts from, bool is_direct) {
-    job_bytes to(std::min(size_of_all(from), most_in_job), is_direct);
+/// Copies as many bytes as a job may have.
+void copy_from(write_parts from, job_bytes& to, bool is_direct) {
+    to.prepare(std::min(size_of_all(from), most_in_job), is_direct);
     auto left = to.all();
     for (const auto& part : from) {
         const auto count = std::min(part.size(), left.size());
         if (count != 0) std::memcpy(left.data(), part.data(), count);
         left = left.subspan(count);
     }
-    return to;
 }
 
 }  // namespace
 
 // ---- The bytes of a job ----
 
-job_bytes::job_bytes(std::size_t size, bool is_direct)
-    : bytes_(nullptr, deleter{is_direct ? direct_alignment : alignof(std::max_align_t)}), size_(size) {
-    bytes_.reset(static_cast<std::byte*>(::operator new[](size, std::align_val_t(bytes_.get_deleter().alignment))));
+void job_bytes::prepare(std::size_t size, bool is_direct) {
+    if (size > capacity_) {
+        const auto alignment = is_direct ? direct_alignment : alignof(std::max_align_t);
+        bytes_ = {nullptr, deleter{alignment}};
+        capacity_ = 0;
+        bytes_.reset(static_cast<std::byte*>(::operator new[](size, std::align_val_t(alignment))));
+        capacity_ = size;
+    }
+    size_ = size;
 }
 
 void job_bytes::deleter::operator()(std::byte* bytes) const noexcept {
@@ -103,7 +127,7 @@ poll_result<count_result> reading::poll(const std::shared_ptr<open_file>& from, 
         if (size == 0) return eddy::ok(std::size_t{0});
         // The system takes an offset of -1 for the position of the descriptor.
         if (offset > last_offset) return failed(std::errc::invalid_argument);
-        if (size <= most_cached && from->reads_cached()) {
+        if (from->reads_cached()) {
             if (!cx.consume_budget()) return not_ready;
             if (const auto count = read_cached(*from, into, offset); count != 0) {
                 charge(cx, count);
@@ -111,10 +135,11 @@ poll_result<count_result> reading::poll(const std::shared_ptr<open_file>& from, 
             }
             cx.refund_budget();
         }
-        auto read = [from, offset, wanted = std::min(size, most_in_job)](const call&) -> eddy::result<job_output> {
+        auto read = [from, offset, wanted = std::min(size, most_in_job),
+                     bytes = std::move(spare_)](const call&) mutable -> eddy::result<job_output> {
             const open_file::use guard(*from);
             if (!guard) return std::unexpected(make_error_code(errc::closed));
-            job_bytes bytes(wanted, from->is_direct());
+            bytes.prepare(wanted, from->is_direct());
             const auto count = eddy::sys::read_some(from->fd(), bytes.all(), offset);
             if (!count) return std::unexpected(count.error());
             return job_output(std::move(bytes), *count);
@@ -125,36 +150,40 @@ poll_result<count_result> reading::poll(const std::shared_ptr<open_file>& from, 
     if (!output) return not_ready;
     job_.reset();
     if (!*output) return failed(output->error());
-    return eddy::ok(copy_to(into, (*output)->bytes.all().first((*output)->count)));
+    const auto count = copy_to(into, (*output)->bytes.all().first((*output)->count));
+    spare_ = std::move((*output)->bytes);
+    return eddy::ok(count);
 }
 
 // ---- One write ----
 
 void writing::start(const std::shared_ptr<open_file>& to, write_parts from, std::uint64_t offset) {
-    bytes_ = std::make_shared<const job_bytes>(copy_of(from, to->is_direct()));
-    auto write = [to, offset, bytes = bytes_](const call&) -> eddy::result<done> {
+    copy_from(from, spare_, to->is_direct());
+    auto write = [to, offset, bytes = std::move(spare_)](const call&) mutable -> eddy::result<done> {
         const open_file::use guard(*to);
         if (!guard) return std::unexpected(make_error_code(errc::closed));
         if (to->appends()) {
-            const auto made = eddy::sys::append_some(to->fd(), bytes->all());
+            const auto made = eddy::sys::append_some(to->fd(), bytes.all());
             if (!made) return std::unexpected(made.error());
-            return done(made->count, made->end);
+            return done(std::move(bytes), made->count, made->end);
         }
-        const auto count = eddy::sys::write_some(to->fd(), bytes->all(), offset);
+        const auto count = eddy::sys::write_some(to->fd(), bytes.all(), offset);
         if (!count) return std::unexpected(count.error());
-        return done(*count, offset + *count);
+        return done(std::move(bytes), *count, offset + *count);
     };
     job_.emplace(blocking(call("write", to->path()), std::move(write)));
 }
 
 poll_result<result<writing::done>> writing::poll(context& cx) {
     auto output = job_->poll(cx);
-    if (output) job_.reset();
+    if (!output) return not_ready;
+    job_.reset();
+    if (*output) spare_ = std::move((*output)->bytes);
     return output;
 }
 
 bool writing::is_start_of(write_parts from) const noexcept {
-    auto left = std::span<const std::byte>(bytes_->all());
+    auto left = std::span<const std::byte>(spare_.all());
     for (const auto& part : from) {
         const auto count = std::min(part.size(), left.size());
         if (count != 0 && std::memcmp(part.data(), left.data(), count) != 0) return false;

@@ -41,6 +41,7 @@ extern const int current_directory;
 // ---- Contents ----
 
 /// Reads what is in the page cache, without waiting for the disk. Bytes that are not there may make the result short.
+/// Uses the first 16 buffers.
 /// Errors: operation_would_block if no byte is there; operation_not_supported if the file system cannot tell.
 [[nodiscard]] result<std::size_t> read_cached(int fd, std::span<const std::span<std::byte>> into,
                                               std::uint64_t offset) noexcept;

@@ -194,18 +194,6 @@ TEST(FsFile, ReadsBeyondTwoGigabytes) {
     });
 }
 
-TEST(FsFile, OneReadReturnsAtMostOneMegabyte) {
-    const support::temp_dir dir;
-    set_contents(dir / "a", std::string(3'000'000, 'x'));
-    on_each_executor([&]() -> checked {
-        auto file = co_await eddy::try_(fs::file::open(dir / "a"));
-        std::vector<std::byte> buffer(3'000'000);
-        const auto count = co_await eddy::try_(file.read(buffer));
-        EXPECT_EQ(count, 1024U * 1024U);
-        co_return {};
-    });
-}
-
 TEST(FsFile, AppendsAtTheEndOfTheFile) {
     const support::temp_dir dir;
     on_each_executor([&]() -> checked {

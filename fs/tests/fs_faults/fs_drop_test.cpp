@@ -176,6 +176,7 @@ TEST(FsDrop, DroppedReadDoesNotTouchTheBuffer) {
         auto file = co_await eddy::try_(fs::file::open(dir / "a"));
         std::vector<char> kept(600'000, '-');
         {
+            const support::refused_file_call cold("preadv2", EAGAIN);
             support::held_file_call held("pread");
             auto buffer = std::make_unique<std::vector<char>>(600'000);
             std::optional<fs::file_read> read(file.read(std::span(*buffer)));
@@ -190,11 +191,28 @@ TEST(FsDrop, DroppedReadDoesNotTouchTheBuffer) {
             buffer.reset();
         }
         EXPECT_EQ(file.position(), 0U);
-        std::vector<char> buffer(600'000);
+        std::vector<char> buffer(100'000);
         const auto count = co_await eddy::try_(file.read(std::span(buffer)));
         EXPECT_EQ(count, buffer.size());
         EXPECT_EQ(buffer.back(), 'x');
         EXPECT_EQ(kept.front(), '-');
+        co_return {};
+    });
+}
+
+TEST(FsDrop, ColdReadReturnsAtMostOneMegabyte) {
+    const support::temp_dir dir;
+    std::ofstream(dir / "a") << std::string(3'000'000, 'x');
+    one_thread runs;
+    runs.run([&]() -> checked {
+        auto file = co_await eddy::try_(fs::file::open(dir / "a"));
+        std::vector<char> buffer(3'000'000);
+        const auto cached = co_await eddy::try_(file.read(std::span(buffer)));
+        EXPECT_LE(cached, 1024U * 1024U);
+        const support::refused_file_call cold("preadv2", EAGAIN);
+        const auto count = co_await eddy::try_(file.read(std::span(buffer)));
+        EXPECT_EQ(count, 1024U * 1024U);
+        EXPECT_EQ(buffer[count - 1], 'x');
         co_return {};
     });
 }

@@ -60,9 +60,9 @@ private:
 /// poll_flush() has nothing to do. Bytes are on the disk after sync_data() or sync_all(). A program that writes small
 /// pieces puts an io::buf_writer around it, and flushes that one.
 ///
-/// Reads of at most 256 KiB that the page cache can answer are made on this thread, with preadv2(RWF_NOWAIT), and cost
-/// the task's coop budget one unit for 16 KiB. Everything else is a job on a thread for blocking work, see
-/// spawn_blocking(), which copies the bytes. See fs::metrics().
+/// A read takes up to 256 KiB from the page cache on this thread, with preadv2(RWF_NOWAIT), which costs the task's coop
+/// budget one unit for 16 KiB. If the cache has nothing, and for all other operations, there is a job on a thread for
+/// blocking work, see spawn_blocking(), which copies the bytes. See fs::metrics().
 ///
 /// Errors: those of the system call; errc::closed after close(); errc::runtime_shutdown if the runtime shuts down
 /// before a job begins. They have the path that the file was opened with. The functions poll_* report them without it.
@@ -73,7 +73,8 @@ private:
 /// same time. Of all others, one at a time.
 /// Lifetime: the file must outlive its futures. It may be moved while they are pending. The descriptor stays open until
 /// the last job has ended.
-/// Cost: one allocation for the file. A job needs a switch to another thread and back, and six allocations.
+/// Cost: two allocations for the file. A job needs a switch to another thread and back, and five allocations. A file
+/// whose stream has used jobs keeps the memory of the largest one, at most 1 MiB for each direction.
 class EDDY_API file {
 public:
     /// For the library: owns an open file.
