@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "file_faults.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <limits>
 #include <mutex>
 #include <string_view>
@@ -26,6 +30,19 @@ EDDY_WRAPPED(int, fallocate, int fd, int mode, off_t offset, off_t size);
 EDDY_WRAPPED(int, fchmod, int fd, mode_t mode);
 EDDY_WRAPPED(int, fchown, int fd, uid_t user, gid_t group);
 EDDY_WRAPPED(int, fdatasync, int fd);
+EDDY_WRAPPED(DIR*, fdopendir, int fd);
+EDDY_WRAPPED(int, fchmodat, int dir, const char* path, mode_t mode, int flags);
+EDDY_WRAPPED(int, fchownat, int dir, const char* path, uid_t user, gid_t group, int flags);
+EDDY_WRAPPED(int, fstatat, int dir, const char* path, struct stat* to, int flags);
+EDDY_WRAPPED(int, inotify_add_watch, int queue, const char* path, std::uint32_t mask);
+EDDY_WRAPPED(int, inotify_init1, int flags);
+EDDY_WRAPPED(int, linkat, int from_dir, const char* from, int to_dir, const char* to, int flags);
+EDDY_WRAPPED(int, mknodat, int dir, const char* path, mode_t mode, dev_t device);
+EDDY_WRAPPED(dirent*, readdir, DIR* from);
+EDDY_WRAPPED(ssize_t, readlinkat, int dir, const char* path, char* into, std::size_t size);
+EDDY_WRAPPED(int, symlinkat, const char* target, int dir, const char* path);
+EDDY_WRAPPED(long, syscall, long number, long a, long b, long c, long d, long e, long f);
+EDDY_WRAPPED(int, utimensat, int dir, const char* path, const timespec* times, int flags);
 EDDY_WRAPPED(int, fstat, int fd, struct stat* to);
 EDDY_WRAPPED(int, fsync, int fd);
 EDDY_WRAPPED(int, ftruncate, int fd, off_t size);
@@ -128,6 +145,52 @@ int wrapped_fchmod(int fd, mode_t mode) { return call("fchmod", fchmod_for_real,
 int wrapped_fchown(int fd, uid_t user, gid_t group) { return call("fchown", fchown_for_real, fd, user, group); }
 int wrapped_fdatasync(int fd) { return call("fdatasync", fdatasync_for_real, fd); }
 int wrapped_fstat(int fd, struct stat* to) { return call_on("fstat", fstat_for_real, fd, to); }
+DIR* wrapped_fdopendir(int fd) {
+    if (const int error = planned.next("fdopendir"); error != 0) {
+        errno = error;
+        return nullptr;
+    }
+    return fdopendir_for_real(fd);
+}
+int wrapped_fchmodat(int dir, const char* path, mode_t mode, int flags) {
+    return call("fchmodat", fchmodat_for_real, dir, path, mode, flags);
+}
+int wrapped_fchownat(int dir, const char* path, uid_t user, gid_t group, int flags) {
+    return call("fchownat", fchownat_for_real, dir, path, user, group, flags);
+}
+int wrapped_fstatat(int dir, const char* path, struct stat* to, int flags) {
+    return call("fstatat", fstatat_for_real, dir, path, to, flags);
+}
+int wrapped_inotify_add_watch(int queue, const char* path, std::uint32_t mask) {
+    return call("inotify_add_watch", inotify_add_watch_for_real, queue, path, mask);
+}
+int wrapped_inotify_init1(int flags) { return call("inotify_init1", inotify_init1_for_real, flags); }
+int wrapped_linkat(int from_dir, const char* from, int to_dir, const char* to, int flags) {
+    return call("linkat", linkat_for_real, from_dir, from, to_dir, to, flags);
+}
+int wrapped_mknodat(int dir, const char* path, mode_t mode, dev_t device) {
+    return call("mknodat", mknodat_for_real, dir, path, mode, device);
+}
+dirent* wrapped_readdir(DIR* from) {
+    if (const int error = planned.next("readdir"); error != 0) {
+        errno = error;
+        return nullptr;
+    }
+    return readdir_for_real(from);
+}
+ssize_t wrapped_readlinkat(int dir, const char* path, char* into, std::size_t size) {
+    return call("readlinkat", readlinkat_for_real, dir, path, into, size);
+}
+int wrapped_symlinkat(const char* target, int dir, const char* path) {
+    return call("symlinkat", symlinkat_for_real, target, dir, path);
+}
+long wrapped_syscall(long number, long a, long b, long c, long d, long e, long f) {
+    if (number != SYS_openat2) return syscall_for_real(number, a, b, c, d, e, f);
+    return call("openat2", syscall_for_real, number, a, b, c, d, e, f);
+}
+int wrapped_utimensat(int dir, const char* path, const timespec* times, int flags) {
+    return call("utimensat", utimensat_for_real, dir, path, times, flags);
+}
 int wrapped_fsync(int fd) { return call("fsync", fsync_for_real, fd); }
 int wrapped_ftruncate(int fd, off_t size) { return call("ftruncate", ftruncate_for_real, fd, size); }
 int wrapped_futimens(int fd, const timespec* times) { return call("futimens", futimens_for_real, fd, times); }

@@ -16,52 +16,55 @@
 namespace eddy::sys {
 namespace {
 
-/// Returns the error of a call, unless it is that of a process that may not give files away.
-result<void> ok_unless_not_owner(int answer) noexcept {
-    if (answer < 0 && errno != EPERM) return std::unexpected(last_error());
+/// Makes a call again while it is interrupted, which may happen on network file systems.
+result<void> done(auto call) noexcept {
+    if (retry_interrupted(call) < 0) return std::unexpected(last_error());
     return ok();
 }
 
-result<struct stat> status_at(int dir, const std::string& name) noexcept {
+result<struct stat> status_at(int dir, const char* name) noexcept {
     struct stat found{};
-    if (::fstatat(dir, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return std::unexpected(last_error());
+    const auto asked = done([&] { return ::fstatat(dir, name, &found, AT_SYMLINK_NOFOLLOW); });
+    if (!asked) return std::unexpected(asked.error());
     return found;
 }
 
-result<void> apply_owner_and_times(int dir, const std::string& name, const struct stat& of) noexcept {
-    const auto given = ok_unless_not_owner(::fchownat(dir, name.c_str(), of.st_uid, of.st_gid, AT_SYMLINK_NOFOLLOW));
-    if (!given) return given;
+result<void> apply_owner_and_times(int dir, const char* name, const struct stat& of) noexcept {
+    const auto owned = done([&] { return ::fchownat(dir, name, of.st_uid, of.st_gid, AT_SYMLINK_NOFOLLOW); });
+    if (!owned && owned.error() != std::errc::operation_not_permitted) return owned;
 #if defined(__APPLE__)
     const std::array<timespec, 2> times = {of.st_atimespec, of.st_mtimespec};
 #else
     const std::array<timespec, 2> times = {of.st_atim, of.st_mtim};
 #endif
-    if (::utimensat(dir, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) return std::unexpected(last_error());
-    return ok();
+    return done([&] { return ::utimensat(dir, name, times.data(), AT_SYMLINK_NOFOLLOW); });
 }
 
 }  // namespace
 
 result<void> copy_symlink(int from, const std::string& name, int to) {
-    const auto found = status_at(from, name);
+    const auto found = status_at(from, name.c_str());
     if (!found) return std::unexpected(found.error());
     std::array<char, PATH_MAX> target{};  // one byte more than a target has
-    if (::readlinkat(from, name.c_str(), target.data(), target.size() - 1) < 0) return std::unexpected(last_error());
-    if (::symlinkat(target.data(), to, name.c_str()) != 0) return std::unexpected(last_error());
-    return apply_owner_and_times(to, name, *found);
+    const auto read = done([&] { return ::readlinkat(from, name.c_str(), target.data(), target.size() - 1); });
+    if (!read) return read;
+    const auto made = done([&] { return ::symlinkat(target.data(), to, name.c_str()); });
+    if (!made) return made;
+    return apply_owner_and_times(to, name.c_str(), *found);
 }
 
 result<void> copy_special(int from, const std::string& name, int to) {
-    const auto found = status_at(from, name);
+    const auto found = status_at(from, name.c_str());
     if (!found) return std::unexpected(found.error());
-    if (::mknodat(to, name.c_str(), found->st_mode, found->st_rdev) != 0) return std::unexpected(last_error());
-    if (::fchmodat(to, name.c_str(), found->st_mode & 07777, 0) != 0) return std::unexpected(last_error());
-    return apply_owner_and_times(to, name, *found);
+    const auto made = done([&] { return ::mknodat(to, name.c_str(), found->st_mode, found->st_rdev); });
+    if (!made) return made;
+    const auto permitted = done([&] { return ::fchmodat(to, name.c_str(), found->st_mode & 07777, 0); });
+    if (!permitted) return permitted;
+    return apply_owner_and_times(to, name.c_str(), *found);
 }
 
 result<void> link_entry(int from, const std::string& name, int to, const std::string& to_name) noexcept {
-    if (::linkat(from, name.c_str(), to, to_name.c_str(), 0) != 0) return std::unexpected(last_error());
-    return ok();
+    return done([&] { return ::linkat(from, name.c_str(), to, to_name.c_str(), 0); });
 }
 
 result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept {

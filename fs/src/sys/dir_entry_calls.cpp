@@ -67,7 +67,7 @@ result<void> rename_entry(int from, const std::string& from_name, int to, const 
 
 result<file_identity> identity_of(int fd) noexcept {
     struct stat status{};
-    if (::fstat(fd, &status) != 0) return std::unexpected(last_error());
+    if (retry_interrupted([&] { return ::fstat(fd, &status); }) != 0) return std::unexpected(last_error());
     return file_identity{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
 }
 

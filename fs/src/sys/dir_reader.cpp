@@ -32,7 +32,8 @@ file_type stored_type(const dirent& entry) noexcept {
 /// Asks for the type. Returns `not_found` if the entry is gone.
 result<file_type> asked_type(int dir, const char* name) noexcept {
     struct stat status{};
-    if (::fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0) return type_of_mode(status.st_mode);
+    if (retry_interrupted([&] { return ::fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW); }) == 0)
+        return type_of_mode(status.st_mode);
     if (errno == ENOENT) return file_type::not_found;
     return std::unexpected(last_error());
 }
@@ -56,7 +57,10 @@ result<dir_reader> dir_reader::open(int dir) {
     auto again = own_or_error(
         retry_interrupted([&] { return ::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK); }));
     if (!again) return std::unexpected(again.error());
-    DIR* const stream = ::fdopendir(again->get());
+    DIR* stream = nullptr;
+    do {
+        stream = ::fdopendir(again->get());
+    } while (stream == nullptr && errno == EINTR);
     if (stream == nullptr) return std::unexpected(last_error());
     static_cast<void>(again->release());  // closedir(3) closes it
     return dir_reader(stream);
@@ -67,6 +71,7 @@ result<bool> dir_reader::read(std::vector<named_entry>& into, std::size_t limit)
     while (into.size() < end) {
         errno = 0;  // readdir(3): the only way to tell an error from the end
         const dirent* const entry = ::readdir(stream_.get());
+        if (entry == nullptr && errno == EINTR) continue;  // network file systems
         if (entry == nullptr && errno != 0) return std::unexpected(last_error());
         if (entry == nullptr) return false;
         const std::string_view name(entry->d_name);

@@ -132,4 +132,8 @@ task<result<change_stream>> watch(std::vector<std::filesystem::path> paths, watc
     co_return report_changes(std::move(watcher), *std::move(source));
 }
 
+task<result<change_stream>> watch(std::filesystem::path path, watch_options options) {
+    return watch(std::vector<std::filesystem::path>(1, std::move(path)), options);
+}
+
 }  // namespace eddy::fs

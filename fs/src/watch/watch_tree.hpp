@@ -28,6 +28,7 @@ struct watched_dir {
     watched_dir() = default;
     watched_dir(const watched_dir&) = delete;
     watched_dir& operator=(const watched_dir&) = delete;
+    virtual ~watched_dir() = default;  // a watched_root is destroyed as one
 };
 
 /// A path that was given to watch(), or the directory of a file that was.

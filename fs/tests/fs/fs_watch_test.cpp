@@ -226,8 +226,7 @@ TEST(FsWatch, OverflowIsRescanAndWatchingContinues) {
 }
 
 TEST(FsWatch, ErrorsNameThePath) {
-    EXPECT_EQ(on_loop(fs::watch({"/no/such/file"})).error().message(),
-              "watch /no/such/file: No such file or directory");
+    EXPECT_EQ(on_loop(fs::watch("/no/such/file")).error().message(), "watch /no/such/file: No such file or directory");
 }
 
 TEST(FsWatch, DropReleasesTheQueue) {
@@ -235,7 +234,7 @@ TEST(FsWatch, DropReleasesTheQueue) {
     const auto before = support::count_fds();
     for (int i = 0; i < 3; ++i) {
         eddy::core loop;
-        auto changes = loop.run(fs::watch({all.base()})).value();
+        auto changes = loop.run(fs::watch(all.base())).value();
         put_file(all / "a/file", "");
         EXPECT_EQ(loop.run(changes.next()).value()->path, all / "a/file");
     }
@@ -341,7 +340,7 @@ TEST(FsWatchStress, ReplicaIsEqualAfterBurstsOfChanges) {
         const support::temp_dir temp;
         create_directory(temp / "base");
         eddy::core loop;
-        auto changes = loop.run(fs::watch({temp / "base"})).value();
+        auto changes = loop.run(fs::watch(temp / "base")).value();
         replica seen;
         make_changes(temp / "base", support::seed() + round, 300);
         follow_to_the_end(loop, changes, seen, temp / "base");
@@ -354,7 +353,7 @@ TEST(FsWatchStress, ReplicaIsEqualAfterChangesOfAnotherThread) {
         const support::temp_dir temp;
         create_directory(temp / "base");
         eddy::core loop;
-        auto changes = loop.run(fs::watch({temp / "base"})).value();
+        auto changes = loop.run(fs::watch(temp / "base")).value();
         replica seen;
         std::thread other([&] {
             make_changes(temp / "base", support::seed() + round, 1000);

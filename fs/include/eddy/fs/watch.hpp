@@ -67,7 +67,7 @@ using change_stream = async_generator<result<change>>;
 
 /// Begins to watch files and directories, and returns a stream of their changes:
 ///
-///     auto changes = co_await try_(fs::watch({"config"}));
+///     auto changes = co_await try_(fs::watch("config"));
 ///     while (auto change = co_await changes.next()) reload((*change)->path);
 ///
 /// Each change that begins after watch() has returned is reported. To miss nothing, read the files after that.
@@ -93,5 +93,6 @@ using change_stream = async_generator<result<change>>;
 /// and for each directory that appears.
 [[nodiscard]] EDDY_API task<result<change_stream>> watch(std::vector<std::filesystem::path> paths,
                                                          watch_options options = {});
+[[nodiscard]] EDDY_API task<result<change_stream>> watch(std::filesystem::path path, watch_options options = {});
 
 }  // namespace eddy::fs

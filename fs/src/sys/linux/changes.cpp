@@ -48,12 +48,14 @@ void append_change(std::vector<change>& to, const inotify_event& event, const ch
 
 }  // namespace
 
-result<unique_fd> make_change_queue() noexcept { return own_or_error(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)); }
+result<unique_fd> make_change_queue() noexcept {
+    return own_or_error(retry_interrupted([] { return ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }));
+}
 
 result<int> add_watch(int queue, int dir) noexcept {
     // inotify has no call with a descriptor. This path is that of the open directory, wherever it is now.
     const std::string path = "/proc/self/fd/" + std::to_string(dir);
-    const int watch = ::inotify_add_watch(queue, path.c_str(), watched_changes);
+    const int watch = retry_interrupted([&] { return ::inotify_add_watch(queue, path.c_str(), watched_changes); });
     if (watch < 0) return std::unexpected(last_error());
     return watch;
 }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// Operations on directories and trees: each of their system calls fails once, and a kernel without openat2(2).
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <eddy/eddy.hpp>
+#include <eddy/fs.hpp>
+#include <support/file_faults.hpp>
+#include <support/net.hpp>
+#include <support/on_loop.hpp>
+#include <support/random_tree.hpp>
+#include <support/temp_dir.hpp>
+
+namespace {
+
+namespace fs = eddy::fs;
+using support::on_loop;
+using outcome = eddy::task<fs::result<void>>;
+
+/// A tree with an entry of each kind.
+void make_tree(const std::string& path) {
+    std::filesystem::create_directories(path + "/sub/below");
+    support::put_file(path + "/sub/file", "text");
+    support::put_file(path + "/sub/below/file", std::string(100'000, 'x'));
+    std::filesystem::create_symlink("file", path + "/sub/link");
+    std::filesystem::create_hard_link(path + "/sub/file", path + "/sub/second");
+    ::mkfifo((path + "/fifo").c_str(), 0600);
+}
+
+/// Runs `work` again and again. In run n, system call n fails. Ends when a run makes fewer calls. Checks that an error
+/// is the one of the call and names `path`, and that no descriptor is left. Calls `check` after each run.
+void fail_each_call(const std::string& path, const std::function<outcome()>& work, const std::function<void()>& check) {
+    for (const int error : {ENOSPC, EIO, EINTR, EMFILE}) {
+        for (std::size_t n = 0;; ++n) {
+            SCOPED_TRACE("call " + std::to_string(n) + ", error " + std::to_string(error));
+            eddy::core loop;
+            loop.run([]() -> eddy::task<void> { static_cast<void>(co_await fs::exists("/")); }());  // starts a thread
+            const auto before = support::fd_count();
+            support::fail_file_call(n, error);
+            const auto done = loop.run(work());
+            const bool has_failed = support::has_file_call_failed();
+            support::pass_file_calls();
+            if (!done) {
+                EXPECT_TRUE(has_failed);
+                EXPECT_EQ(done.error(), std::error_code(error, std::generic_category()));
+                EXPECT_TRUE(done.error().message().contains(path)) << done.error().message();
+                EXPECT_NE(error, EINTR) << done.error().message();
+            }
+            EXPECT_EQ(support::fd_count(), before);
+            check();
+            if (!has_failed || testing::Test::HasFailure()) break;
+        }
+    }
+}
+
+template <class T>
+fs::result<void> without_value(const fs::result<T>& from) {
+    if (!from) return std::unexpected(from.error());
+    return {};
+}
+
+TEST(FsTreeFaults, RemoveAllCanBeRepeated) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    fail_each_call(
+        temp / "tree",
+        [&]() -> outcome {
+            const auto removed = co_await fs::remove_all(temp / "tree");
+            co_return without_value(removed);
+        },
+        [&] {
+            EXPECT_TRUE(on_loop(fs::remove_all(temp / "tree")));
+            EXPECT_EQ(support::output_of("ls " + (temp / ".")), "");
+            make_tree(temp / "tree");
+        });
+}
+
+TEST(FsTreeFaults, CopyTreeLeavesNoPartOfAFile) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    const auto compare = "mkdir -p " + (temp / "copy") + " && cd " + (temp / "copy") +
+                         " && find . -type f -exec cmp {} " + (temp / "tree") + "/{} \\; 2>&1";
+    fail_each_call(
+        temp / "tree",
+        [&]() -> outcome {
+            const auto copied = co_await fs::copy_tree(temp / "tree", temp / "copy");
+            co_return without_value(copied);
+        },
+        [&] {
+            EXPECT_EQ(support::output_of(compare), "");
+            std::filesystem::remove_all(temp / "copy");
+        });
+}
+
+TEST(FsTreeFaults, OperationsBelowADirectory) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    fail_each_call(
+        temp / "tree",
+        [&]() -> outcome {
+            auto top = co_await fs::open_dir(temp / "tree");
+            if (!top) co_return without_value(top);
+            const auto created = co_await top->create_dir("sub/new");
+            if (!created) co_return created;
+            const auto opened = co_await top->open("sub/file");
+            if (!opened) co_return without_value(opened);
+            const auto found = co_await top->metadata("sub/link");
+            if (!found) co_return without_value(found);
+            auto entries = top->entries();
+            while (auto entry = co_await entries.next()) {
+                if (!*entry) co_return without_value(*entry);
+            }
+            const auto renamed = co_await top->rename("sub/new", "sub/newer");
+            if (!renamed) co_return renamed;
+            co_return co_await top->remove("sub/newer");
+        },
+        [&] {
+            std::filesystem::remove(temp / "tree/sub/new");
+            std::filesystem::remove(temp / "tree/sub/newer");
+        });
+}
+
+TEST(FsTreeFaults, WalkReturnsErrorsAndContinues) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    fail_each_call(
+        temp / "tree",
+        [&]() -> outcome {
+            fs::result<void> last;
+            auto found = fs::walk(temp / "tree", fs::walk_options().metadata(true));
+            while (auto batch = co_await found.next()) {
+                if (!*batch) last = without_value(*batch);
+            }
+            co_return last;
+        },
+        [] {});
+}
+
+TEST(FsTreeFaults, WatchReportsWhatItCannotWatch) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    fail_each_call(
+        temp / "tree",
+        [&]() -> outcome {
+            auto changes = co_await fs::watch(temp / "tree");
+            if (!changes) co_return without_value(changes);
+            std::filesystem::create_directories(temp / "tree/new/below");
+            support::put_file(temp / "tree/end", "");
+            bool is_incomplete = false;
+            while (auto change = co_await changes->next()) {
+                if (!*change) co_return without_value(*change);
+                if ((*change)->kind == fs::change_kind::rescan) is_incomplete = true;
+                if ((*change)->path == temp / "tree/end") break;
+            }
+            EXPECT_TRUE(!is_incomplete || support::has_file_call_failed());
+            co_return {};
+        },
+        [&] {
+            std::filesystem::remove_all(temp / "tree/new");
+            std::filesystem::remove(temp / "tree/end");
+        });
+}
+
+TEST(FsTreeFaults, LimitOfWatchesIsRescan) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "tree");
+    eddy::core loop;
+    auto changes = loop.run(fs::watch(temp / "tree")).value();
+    const support::refused_file_call refused("inotify_add_watch", ENOSPC);
+    std::filesystem::create_directory(temp / "tree/new");
+    EXPECT_EQ(loop.run(changes.next()).value()->kind, fs::change_kind::created);
+    const auto rescan = loop.run(changes.next()).value().value();
+    EXPECT_EQ(rescan.kind, fs::change_kind::rescan);
+    EXPECT_EQ(rescan.path, temp / "tree/new");
+    EXPECT_EQ(rescan.reason, std::errc::no_space_on_device);
+    EXPECT_EQ(loop.run(fs::watch(temp / "tree")).error().message(),
+              "watch " + (temp / "tree") + ": No space left on device");
+}
+
+// The errors of a kernel before 5.6, and of a seccomp filter.
+TEST(FsTreeFaults, WithoutOpenat2NoLinkIsFollowed) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    support::put_file(temp / "outside", "outside");
+    std::filesystem::create_symlink("../outside", temp / "tree/out");
+    for (const int error : {ENOSYS, EPERM}) {
+        const support::refused_file_call refused("openat2", error);
+        const auto top = on_loop(fs::open_dir(temp / "tree")).value();
+        EXPECT_TRUE(on_loop(top.open("sub/file")));
+        EXPECT_TRUE(on_loop(top.metadata("sub/below")).value().is_directory());
+        EXPECT_EQ(on_loop(top.open("sub/link")).error(), std::errc::too_many_symbolic_link_levels);
+        EXPECT_EQ(on_loop(top.open("out")).error(), std::errc::too_many_symbolic_link_levels);
+        EXPECT_EQ(on_loop(top.open("sub/../sub/file")).error(), std::errc::cross_device_link);
+        EXPECT_EQ(on_loop(top.create_dir("../new")).error(), std::errc::cross_device_link);
+        EXPECT_TRUE(on_loop(top.create_dir("sub/new")));
+        EXPECT_EQ(on_loop(top.remove_all("sub/new")).value(), 1U);
+        EXPECT_TRUE(on_loop(fs::watch(temp / "tree")));
+    }
+}
+
+}  // namespace
