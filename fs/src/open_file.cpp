@@ -42,6 +42,7 @@ open_file::open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const 
       path_(std::move(path)),
       options_(options),
       device_(found.device),
+      appends_(eddy::sys::is_appending(fd_.get())),
       // O_DIRECT reads no cache, and needs memory with an alignment, which a job has.
       reads_cached_(found.is_regular() && !options.is_direct() && !known_devices().has(found.device)) {}
 

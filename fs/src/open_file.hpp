@@ -28,7 +28,8 @@ public:
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    [[nodiscard]] bool appends() const noexcept { return options_.appends(); }
+    /// Whether writes go to the end, also because of a flag of open_options::custom_flags().
+    [[nodiscard]] bool appends() const noexcept { return appends_; }
     [[nodiscard]] bool is_direct() const noexcept { return options_.is_direct(); }
     [[nodiscard]] const open_options& options() const noexcept { return options_; }
 
@@ -71,6 +72,7 @@ private:
     const std::filesystem::path path_;
     const open_options options_;
     const std::uint64_t device_;
+    const bool appends_;
     eddy::detail::atomic<bool> reads_cached_;
     eddy::detail::atomic<std::uint32_t> users_{0};
     eddy::detail::mutex lock_;

@@ -16,29 +16,41 @@ eddy::result<void> check_path(const std::filesystem::path& path) noexcept {
     return std::unexpected(make_error_code(eddy::errc::bad_path));
 }
 
+namespace {
+
+/// Returns what is known about a file, and refuses what is none.
+eddy::result<file_metadata> check_file(int fd) {
+    auto found = eddy::sys::metadata_of(fd);
+    if (!found) return found;
+    if (const auto fits = eddy::sys::check_type(fd, found->type); !fits) return std::unexpected(fits.error());
+    return found;
+}
+
+eddy::result<eddy::sys::unique_fd> open_anything(const std::filesystem::path& path, const open_options& options) {
+    if (const auto valid = check_path(path); !valid) return std::unexpected(valid.error());
+    return eddy::sys::open_file(eddy::sys::current_directory, path.c_str(), options);
+}
+
+}  // namespace
+
 eddy::result<file> own_file(eddy::sys::unique_fd fd, const std::filesystem::path& path, const open_options& options,
                             std::uint64_t position) {
-    const auto found = eddy::sys::metadata_of(fd.get());
+    const auto found = check_file(fd.get());
     if (!found) return std::unexpected(found.error());
-    if (const auto fits = eddy::sys::check_type(fd.get(), found->type); !fits) return std::unexpected(fits.error());
     auto opened = std::make_shared<open_file>(std::move(fd), path, options, *found);
     return file(std::make_unique<file_body>(std::move(opened), position));
 }
 
 eddy::result<file> open(const std::filesystem::path& path, const open_options& options) {
-    if (const auto valid = check_path(path); !valid) return std::unexpected(valid.error());
-    auto fd = eddy::sys::open_file(eddy::sys::current_directory, path.c_str(), options);
+    auto fd = open_anything(path, options);
     if (!fd) return std::unexpected(fd.error());
     return own_file(*std::move(fd), path, options);
 }
 
 eddy::result<eddy::sys::unique_fd> open_fd(const std::filesystem::path& path, const open_options& options) {
-    if (const auto valid = check_path(path); !valid) return std::unexpected(valid.error());
-    auto fd = eddy::sys::open_file(eddy::sys::current_directory, path.c_str(), options);
+    auto fd = open_anything(path, options);
     if (!fd) return fd;
-    const auto found = eddy::sys::metadata_of(fd->get());
-    if (!found) return std::unexpected(found.error());
-    if (const auto fits = eddy::sys::check_type(fd->get(), found->type); !fits) return std::unexpected(fits.error());
+    if (const auto found = check_file(fd->get()); !found) return std::unexpected(found.error());
     return fd;
 }
 

@@ -289,6 +289,11 @@ result<void> write_all(int fd, std::span<const std::byte> from, std::uint64_t of
     return {};
 }
 
+bool is_appending(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_APPEND) != 0;
+}
+
 result<appended> append_some(int fd, std::span<const std::byte> from) noexcept {
     // Not pwrite(2), whose position says nothing about the end of the file. write(2) leaves the position behind its
     // bytes; only jobs of one file use it, one after the other.

@@ -210,6 +210,10 @@ TEST(FsFile, AppendsAtTheEndOfTheFile) {
         const auto at = co_await file.write_at("x", 0);
         EXPECT_EQ(at.error(), fs::errc::append_only);
         EXPECT_EQ(contents_of(dir / "a"), "one\ntwo\nthree\nfour\n");
+        auto flagged = co_await eddy::try_(fs::open_options().write(true).custom_flags(O_APPEND).open(dir / "a"));
+        count = co_await eddy::try_(flagged.write("five\n"));
+        EXPECT_EQ(flagged.position(), 24U);
+        EXPECT_EQ(contents_of(dir / "a"), "one\ntwo\nthree\nfour\nfive\n");
         co_return {};
     });
 }

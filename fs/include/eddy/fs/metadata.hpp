@@ -16,16 +16,16 @@ using file_time = std::chrono::sys_time<std::chrono::nanoseconds>;
 /// What the system knows about a file, apart from its names and its contents; see statx(2).
 /// Thread safety: a plain value.
 struct file_metadata {
-    std::filesystem::file_type type = std::filesystem::file_type::none;
-    std::filesystem::perms permissions = std::filesystem::perms::none;
-    std::uint64_t size = 0;       ///< in bytes
-    std::uint64_t allocated = 0;  ///< bytes on the disk; a sparse file has fewer than its size
-    std::uint64_t links = 0;      ///< hard links
-    std::uint64_t inode = 0;      ///< the number of the file on its device
-    std::uint64_t device = 0;     ///< the number of the device that has the file
-    std::uint32_t user = 0;       ///< the id of the owner
-    std::uint32_t group = 0;      ///< the id of the group
-    file_time accessed{};
+    std::filesystem::file_type type = std::filesystem::file_type::none;  ///< regular, directory, symlink ...
+    std::filesystem::perms permissions = std::filesystem::perms::none;   ///< without the type
+    std::uint64_t size = 0;                                              ///< in bytes
+    std::uint64_t allocated = 0;       ///< bytes on the disk; a sparse file has fewer than its size
+    std::uint64_t links = 0;           ///< hard links
+    std::uint64_t inode = 0;           ///< the number of the file on its device
+    std::uint64_t device = 0;          ///< the number of the device that has the file
+    std::uint32_t user = 0;            ///< the id of the owner
+    std::uint32_t group = 0;           ///< the id of the group
+    file_time accessed{};              ///< the last read, if the file system keeps it
     file_time modified{};              ///< the last change of the contents
     file_time changed{};               ///< the last change of the contents or of what is here
     std::optional<file_time> created;  ///< nullopt if the file system does not know it
