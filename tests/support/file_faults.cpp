@@ -25,7 +25,7 @@
 
 extern "C" {
 EDDY_WRAPPED(int, close, int fd);
-EDDY_WRAPPED(ssize_t, copy_file_range, int from, off64_t* in, int to, off64_t* out, std::size_t size, unsigned flags);
+EDDY_WRAPPED(ssize_t, copy_file_range, int from, loff_t* in, int to, loff_t* out, std::size_t size, unsigned flags);
 EDDY_WRAPPED(int, fallocate, int fd, int mode, off_t offset, off_t size);
 EDDY_WRAPPED(int, fchmod, int fd, mode_t mode);
 EDDY_WRAPPED(int, fchown, int fd, uid_t user, gid_t group);
@@ -135,7 +135,7 @@ int wrapped_close(int fd) {
     errno = error;
     return -1;
 }
-ssize_t wrapped_copy_file_range(int from, off64_t* in, int to, off64_t* out, std::size_t size, unsigned flags) {
+ssize_t wrapped_copy_file_range(int from, loff_t* in, int to, loff_t* out, std::size_t size, unsigned flags) {
     return call("copy_file_range", copy_file_range_for_real, from, in, to, out, size, flags);
 }
 int wrapped_fallocate(int fd, int mode, off_t offset, off_t size) {

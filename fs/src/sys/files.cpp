@@ -309,7 +309,7 @@ result<std::size_t> copy_range(int from, std::uint64_t& from_offset, int to, std
                                std::size_t most) noexcept {
 #if defined(__linux__)
     if (!is_offset(from_offset) || !is_offset(to_offset)) return std::unexpected(code_of(bad_offset));
-    auto in = static_cast<off64_t>(from_offset), out = static_cast<off64_t>(to_offset);
+    auto in = static_cast<loff_t>(from_offset), out = static_cast<loff_t>(to_offset);
     const auto count = retry_interrupted([&] { return ::copy_file_range(from, &in, to, &out, most_bytes(most), 0); });
     if (count >= 0) {
         from_offset = static_cast<std::uint64_t>(in);
