@@ -2,31 +2,38 @@
 #include "open_file.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <mutex>
-#include <vector>
+#include <span>
 
 #include "sys/files.hpp"
 
 namespace eddy::fs::detail {
 namespace {
 
-/// The devices whose file systems cannot tell what is in the page cache.
-/// Thread safety: any thread.
+/// The last devices whose file systems could not tell what is in the page cache. Few programs use more; a file of
+/// another one finds out again. Thread safety: any thread.
 class devices_without_cache {
 public:
-    [[nodiscard]] bool has(std::uint64_t device) {
+    [[nodiscard]] bool has(std::uint64_t device) noexcept {
         const std::lock_guard guard(lock_);
-        return std::ranges::find(devices_, device) != devices_.end();
+        return std::ranges::find(known(), device) != known().end();
     }
-    void add(std::uint64_t device) {
-        if (has(device)) return;
+    void add(std::uint64_t device) noexcept {
         const std::lock_guard guard(lock_);
-        devices_.push_back(device);
+        if (std::ranges::find(known(), device) == known().end()) devices_[count_++ % devices_.size()] = device;
     }
 
 private:
+    std::span<const std::uint64_t> known() const noexcept {
+        return std::span(devices_).first(std::min(count_, devices_.size()));
+    }
+
     eddy::detail::mutex lock_;
-    std::vector<std::uint64_t> devices_;
+    std::array<std::uint64_t, 16> devices_{};
+    std::size_t count_ = 0;
 };
 
 devices_without_cache& known_devices() {
@@ -48,10 +55,7 @@ open_file::open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const 
 
 void open_file::cannot_read_cached() noexcept {
     reads_cached_.store(false, std::memory_order_relaxed);  // see reads_cached()
-    try {
-        known_devices().add(device_);
-    } catch (const std::bad_alloc&) {  // the next file finds out again
-    }
+    known_devices().add(device_);
 }
 
 eddy::result<void> open_file::close() noexcept {

@@ -59,12 +59,12 @@ auto checked(F f) -> eddy::result<std::invoke_result_t<F&, std::error_code&>> {
     }
 }
 
-const std::filesystem::path& or_temporary(const std::filesystem::path& given, std::filesystem::path& chosen) {
-    if (!given.empty()) return given;
-    std::error_code error;  // not a directory: open(2) reports it, too
-    chosen = std::filesystem::temp_directory_path(error);
-    if (error) chosen = "/tmp";
-    return chosen;
+/// Returns `dir`, or the directory for temporary files if it is empty.
+std::filesystem::path or_temporary(const std::filesystem::path& dir) {
+    if (!dir.empty()) return dir;
+    std::error_code error;  // $TMPDIR is not a directory
+    auto chosen = std::filesystem::temp_directory_path(error);
+    return error ? "/tmp" : chosen;
 }
 
 }  // namespace
@@ -155,8 +155,7 @@ operation<void> set_permissions(std::filesystem::path path, std::filesystem::per
 
 operation<file> temp_file(std::filesystem::path dir) {
     auto work = [](const call& of) -> eddy::result<file> {
-        std::filesystem::path chosen;
-        const auto& in = or_temporary(of.path, chosen);
+        const auto in = or_temporary(of.path);
         auto options = open_options().read(true).write(true).mode(std::filesystem::perms(0600));
         auto unnamed = detail::open(in, open_options(options).temporary(true));
         // EISDIR: a kernel without O_TMPFILE; EOPNOTSUPP: for example overlayfs.
@@ -176,8 +175,7 @@ operation<file> temp_file(std::filesystem::path dir) {
 
 operation<std::filesystem::path> temp_dir(std::filesystem::path dir) {
     auto work = [](const call& of) -> eddy::result<std::filesystem::path> {
-        std::filesystem::path chosen;
-        auto path = or_temporary(of.path, chosen) / ("eddy." + eddy::sys::random_name());
+        auto path = or_temporary(of.path) / ("eddy." + eddy::sys::random_name());
         if (const auto valid = detail::check_path(path); !valid) return std::unexpected(valid.error());
         const auto made = eddy::sys::make_directory(eddy::sys::current_directory, path.native(), 0700);
         if (!made) return std::unexpected(made.error());
