@@ -212,22 +212,16 @@ poll_result<count_result> file_body::poll_read(context& cx, read_parts into) {
 }
 
 poll_result<count_result> file_body::poll_write(context& cx, write_parts from, std::uint64_t* ticket) {
-    reading_.drop_job();
-    if (!writing_.has_started()) {
-        const auto at = poll_seek_complete(cx);
-        if (!at) return not_ready;
-        if (!*at) return failed(at->error());
-    } else if (ticket != nullptr && *ticket != ticket_) {
-        const auto idle = poll_idle(cx);
-        if (!idle) return not_ready;
-        if (!*idle) return failed(idle->error());
-    } else if (const auto count = poll_writing(cx); !count) {
-        return not_ready;
-    } else if (ticket != nullptr || writing_.is_start_of(from)) {
-        return count;
-    } else if (!*count) {
-        return count;  // of a write of other bytes, whose future was dropped
+    if (writing_.has_started() && (ticket == nullptr || *ticket == ticket_)) {
+        const auto count = poll_writing(cx);
+        if (!count) return not_ready;
+        // An error may be that of a write of other bytes, whose future was dropped: it is reported here, too.
+        const bool is_mine = ticket != nullptr || !*count || (!is_write_dropped_ && writing_.is_start_of(from));
+        if (is_mine) return count;
     }
+    const auto idle = poll_idle(cx);
+    if (!idle) return not_ready;
+    if (!*idle) return failed(idle->error());
     if (size_of_all(from) == 0) return eddy::ok(std::size_t{0});
     if (position_ > last_offset) return failed(std::errc::file_too_large);
     writing_.start(opened_, from, position_);

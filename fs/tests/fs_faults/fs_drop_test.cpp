@@ -80,6 +80,14 @@ TEST(FsDrop, WriteThatHasNotBegunIsNotMade) {
         const auto count = co_await eddy::try_(file.write("made"));
         EXPECT_EQ(count, 4U);
         EXPECT_EQ(contents_of(dir / "a"), "made");
+        {
+            const busy_thread busy;
+            const auto dropped = co_await support::once(file.write("dropped"));
+            EXPECT_FALSE(dropped);
+        }
+        const auto all = co_await eddy::io::write_all(file, " too");
+        EXPECT_TRUE(all);
+        EXPECT_EQ(contents_of(dir / "a"), "made too");
         co_return {};
     });
 }
