@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
     const auto make_copy = [&] { command("rm -rf " + copy + " && cp -a " + tree + " " + copy); };
     compare(
         "walk with metadata, find", 10, nothing,
-        [&] { command("find " + tree + " -printf '%p %s %m %u %T@\\n' > /dev/null"); },
+        [&] { command("find " + tree + " -printf '%p %s %m %U %T@\\n' > /dev/null"); },
         [&] { check(run(count_entries(tree)).value() == directories * (files + 1) + directories / 10, "walk"); });
     compare(
         "copy_tree, cp -a", 3, remove_copy, [&] { command("cp -a " + tree + " " + copy); },

@@ -28,7 +28,7 @@ enum class change_kind : unsigned char {
 /// A change that watch() reports.
 /// Thread safety: a plain value.
 struct change {
-    change_kind kind;
+    change_kind kind;                ///< what has happened
     std::filesystem::path path;      ///< begins with a path that was given to watch()
     std::filesystem::path old_path;  ///< of `renamed`: the path before
     bool is_directory = false;       ///< what the path refers to
