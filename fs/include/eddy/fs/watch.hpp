@@ -82,7 +82,8 @@ using change_stream = async_generator<result<change>>;
 /// - A directory that is renamed is still watched, with its new path. A rename shortly after the directory has appeared
 ///   may be reported as `removed` and `created`.
 /// - A program that applies each change to a set of paths has those that exist: `removed` also stands for all below the
-///   path, and `renamed` moves all below it and replaces what was there.
+///   path, and `renamed` moves all below it and replaces what was there. There is one exception: if another process
+///   renames a directory in the moment in which it is added, what is below it may be missed.
 ///
 /// Errors: not_supported on systems other than Linux: kqueue reports the changes of open files only, without names.
 /// What inotify_init1(2) reports; too_many_files_open also for the limit of queues (fs.inotify.max_user_instances). The
