@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -19,10 +18,7 @@
 #include <spawn.h>
 
 #include <cerrno>
-#include <fstream>
-#include <memory>
 #include <system_error>
-#include <vector>
 
 namespace {  // here, since sync and time are also functions of the C library
 
@@ -130,26 +126,6 @@ task<result<void>> serve_datagrams(net::udp_socket socket) {
         auto sent = co_await socket.send_to(std::span(buffer).first(size), from);
         if (!sent) std::fprintf(stderr, "%s: %s\n", from.to_string().c_str(), sent.error().message().c_str());
     }
-}
-// docs: end
-
-// docs: file
-/// Sends a file. Reading a file blocks, so a thread of the pool for blocking work does it.
-task<result<void>> send_file(net::tcp_stream to, std::string path) {
-    const auto file = std::make_shared<std::ifstream>(path, std::ios::binary);
-    if (!*file) co_return std::unexpected(std::errc::no_such_file_or_directory);
-    const auto next_chunk = [file] {  // a copy of the pointer: this may run longer than the coroutine
-        std::vector<char> chunk(64 * 1024);
-        file->read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-        chunk.resize(static_cast<std::size_t>(file->gcount()));
-        return chunk;
-    };
-    for (;;) {
-        auto chunk = co_await try_(eddy::spawn_blocking(next_chunk));
-        if (chunk.empty()) break;
-        co_await try_(to.write_all(std::move(chunk)));
-    }
-    co_return co_await to.shutdown();  // shutdown(SHUT_WR); the destructor closes the socket
 }
 // docs: end
 
@@ -281,28 +257,6 @@ TEST(SocketsDocs, AnswerToEarlierRequestIsSkipped) {
     eddy::core core;
     const auto ended = core.run(answer_twice());
     EXPECT_TRUE(ended.has_value()) << ended.error().message();
-}
-
-TEST(SocketsDocs, FileArrivesComplete) {
-    const auto path =
-        (std::filesystem::temp_directory_path() / ("eddy_net_docs." + std::to_string(::getpid()))).native();
-    std::string content;
-    for (int line = 0; line < 30'000; ++line) content += std::to_string(line) + "\n";
-    std::ofstream(path, std::ios::binary) << content;
-    const auto transfer = [&]() -> task<result<std::string>> {
-        auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
-        auto receiver = co_await try_(net::tcp_stream::connect(listener.local_addr().value()));
-        auto sender = co_await try_(listener.accept());
-        auto sent = eddy::spawn(send_file(std::move(sender.stream), path));
-        auto received = co_await try_(io::read_to_string(receiver));
-        co_await try_(co_await try_(sent));
-        co_return received;
-    };
-    eddy::core loop;
-    const auto received = loop.run(transfer());
-    ::unlink(path.c_str());
-    ASSERT_TRUE(received.has_value());
-    EXPECT_TRUE(*received == content) << received->size() << " bytes";
 }
 
 TEST(SocketsDocs, OutputAndStatusOfChildProcess) {
