@@ -188,6 +188,7 @@ TEST(Chat, RoomsAreSeparateAndTooLongLineIsReported) {
         co_await try_(bob.connection().send("/join kitchen"));
         co_await try_(bob.read_until("* bob is here"));
         co_await try_(bob.say("hello kitchen"));
+        co_await try_(ann.read_until("* bob has gone to kitchen"));  // may come after the answer to a line of ann
         co_await try_(ann.connection().send(std::string(5000, 'x')));
         co_await try_(ann.say("still here"));
         co_await try_(ann.connection().send("/quit"));
