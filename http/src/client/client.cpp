@@ -17,7 +17,6 @@
 #include <eddy/time/timeout.hpp>
 
 #include "client/connect.hpp"
-#include "client/head_future.hpp"
 #include "client/http1_exchange.hpp"
 #include "h2/http2.hpp"
 #include "message/gzip.hpp"
@@ -207,7 +206,7 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
         if (to.is_forwarded()) at.where = to.describe(at.where);
         exchange = start_exchange(shared, route, asked, to, origin);
     }
-    detail::head_future waiting(*exchange, at);
+    detail::head_future waiting(*exchange, at.phase);
     const auto head = co_await waiting;
     if (head) co_return exchange->take_response();
     if (body_failure && *body_failure == head.error()) at.phase = phase::body;

@@ -9,7 +9,9 @@
 
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/http/body.hpp>
+#include <eddy/http/client.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>
@@ -64,6 +66,27 @@ protected:
 
 private:
     [[maybe_unused]] const shape_record* shape_;
+};
+
+/// Waits for the head of a response. Records meanwhile in `phase` whether the request is still sent.
+/// Lifetime: the exchange and `phase` must outlive the future.
+class head_future : public future_ops<head_future> {
+public:
+    using output_type = result<void>;
+
+    head_future(client_exchange& of, http::phase& phase) noexcept : of_(&of), phase_(&phase) {}
+
+    poll_result<result<void>> poll(context& cx) {
+        auto head = of_->poll_head(cx);
+        *phase_ = of_->is_sent() ? http::phase::receive : http::phase::send;
+        return head;
+    }
+
+    EDDY_WAITS_AS(head_future, of_);
+
+private:
+    client_exchange* of_;
+    http::phase* phase_;
 };
 
 }  // namespace eddy::detail

@@ -9,15 +9,20 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/request.hpp>
 
 #include "client/call_inbox.hpp"
 #include "client/exchange.hpp"
 #include "h2/http2_body.hpp"
-#include "h2/waits.hpp"
 
 namespace eddy::detail {
+
+/// The wait for a stream, of which the peer permits only some at a time.
+struct http2_stream_wait {
+    EDDY_WAIT_SHAPE(http2_stream_wait, named_wait("a free stream of an HTTP/2 connection"));
+};
 
 /// The head of a response, and its body.
 struct http2_answer {

@@ -10,7 +10,6 @@
 #include <eddy/time/timeout.hpp>
 
 #include "client/connect.hpp"
-#include "client/head_future.hpp"
 #include "client/http1_exchange.hpp"
 
 namespace eddy::detail {
@@ -28,7 +27,7 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     at.where = connection->address;
     const auto exchange = std::make_shared<http1_exchange>(std::move(connection), std::move(shared), to.authority(),
                                                            std::move(asked), to.authority(), false, true);
-    head_future waiting(*exchange, at);
+    head_future waiting(*exchange, at.phase);
     const auto head = co_await waiting;
     if (!head) co_return std::unexpected(head.error());
     auto answer = exchange->take_response();

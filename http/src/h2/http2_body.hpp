@@ -24,6 +24,11 @@
 
 namespace eddy::detail {
 
+/// The wait of a sent body for a larger flow-control window, or for room in the connection.
+struct http2_window_wait {
+    EDDY_WAIT_SHAPE(http2_window_wait, named_wait("room in the window of an HTTP/2 stream"));
+};
+
 /// A part of a sent body that was read and not yet sent. It is filled while it is empty; the connection empties it.
 struct http2_part {
     static constexpr std::size_t capacity = 32 * 1024;

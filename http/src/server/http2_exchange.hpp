@@ -16,12 +16,18 @@
 
 #include "h2/heads.hpp"
 #include "h2/http2_body.hpp"
-#include "h2/waits.hpp"
 #include "server/service_call.hpp"
 
 namespace eddy::detail {
 
 class http2_connection;
+
+struct http2_head_wait {
+    EDDY_WAIT_SHAPE(http2_head_wait, named_wait("the head of an HTTP/2 request"));
+};
+struct http2_end_wait {
+    EDDY_WAIT_SHAPE(http2_end_wait, named_wait("the end of an HTTP/2 stream"));
+};
 
 /// One stream: a request and its response.
 ///
