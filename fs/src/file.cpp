@@ -45,35 +45,40 @@ file_lock& file_lock::operator=(file_lock other) noexcept {
     return *this;
 }
 file_lock::~file_lock() {
-    if (locked_ == nullptr) return;
-    // A closed file has no lock.
-    if (const open_file::use guard(*locked_); guard) eddy::sys::unlock(locked_->fd());
+    if (locked_ != nullptr) locked_->unlock();
 }
 
-file_operation<std::optional<file_lock>> file::try_lock(lock_kind kind) {
+namespace {
+
+file_operation<std::optional<file_lock>> try_to_lock(detail::file_body* body, lock_kind kind) {
     const bool is_exclusive = kind == lock_kind::exclusive;
-    auto attempt = [shared = body()->opened(),
-                    is_exclusive](open_file& file) -> eddy::result<std::optional<file_lock>> {
-        const auto locked = eddy::sys::try_lock(file.fd(), is_exclusive);
+    auto attempt = [shared = body->opened(), is_exclusive](open_file& file) -> eddy::result<std::optional<file_lock>> {
+        const auto locked = file.try_lock(is_exclusive);
         if (!locked) return std::unexpected(locked.error());
         std::optional<file_lock> lock;
         if (*locked) lock.emplace(shared);
         return lock;
     };
-    return on_file(body(), "lock", std::move(attempt));
+    return on_file(body, "lock", std::move(attempt));
 }
 
-task<result<file_lock>> file::lock(lock_kind kind) {
+/// Not a member of fs::file, which may be moved meanwhile.
+task<result<file_lock>> wait_for_lock(detail::file_body* body, lock_kind kind) {
     using namespace std::chrono_literals;
     time::backoff pauses(1ms);
     pauses.max_delay(100ms).max_retries(time::backoff::unlimited);
     for (;;) {
-        auto lock = co_await try_(try_lock(kind));
+        auto lock = co_await try_(try_to_lock(body, kind));
         if (lock) co_return *std::move(lock);
         const auto pause = pauses.next();
         co_await time::sleep(*pause);
     }
 }
+
+}  // namespace
+
+file_operation<std::optional<file_lock>> file::try_lock(lock_kind kind) { return try_to_lock(body(), kind); }
+task<result<file_lock>> file::lock(lock_kind kind) { return wait_for_lock(body(), kind); }
 
 // ---- Open and close ----
 
@@ -162,7 +167,7 @@ file_operation<file> file::try_clone() {
     return on_file(body(), "clone", [at = position()](open_file& from) -> eddy::result<file> {
         auto fd = eddy::sys::duplicate(from.fd());
         if (!fd) return std::unexpected(fd.error());
-        return detail::own_file(*std::move(fd), from.path(), from.options(), at);
+        return detail::own_file(*std::move(fd), from.path(), from.options(), at, from.locks());
     });
 }
 

@@ -5,8 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <span>
+#include <utility>
 
 #include "sys/files.hpp"
 
@@ -44,12 +46,13 @@ devices_without_cache& known_devices() {
 }  // namespace
 
 open_file::open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const open_options& options,
-                     const file_metadata& found)
+                     const file_metadata& found, std::shared_ptr<lock_count> locks)
     : fd_(std::move(fd)),
       path_(std::move(path)),
       options_(options),
       device_(found.device),
       appends_(eddy::sys::is_appending(fd_.get())),
+      locks_(locks ? std::move(locks) : std::make_shared<lock_count>()),
       // O_DIRECT reads no cache, and needs memory with an alignment, which a job has.
       reads_cached_(found.is_regular() && !options.is_direct() && !known_devices().has(found.device)) {}
 
@@ -69,6 +72,21 @@ eddy::result<void> open_file::close() noexcept {
         unused_.wait(guard, [&] { return users_.load(std::memory_order_acquire) == closing; });
     }
     return eddy::sys::close_file(fd_.release());
+}
+
+eddy::result<bool> open_file::try_lock(bool is_exclusive) noexcept {
+    // Under the mutex, so that no unlock() comes between the call and the count.
+    const std::lock_guard guard(locks_->mutex);
+    const auto locked = eddy::sys::try_lock(fd(), is_exclusive);
+    if (locked && *locked) ++locks_->guards;
+    return locked;
+}
+
+void open_file::unlock() noexcept {
+    const std::lock_guard guard(locks_->mutex);
+    if (--locks_->guards != 0) return;
+    // The close of the last clone has released the lock.
+    if (const use open(*this); open) eddy::sys::unlock(fd());
 }
 
 void open_file::wake_closer() noexcept {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
@@ -16,6 +18,12 @@
 
 namespace eddy::fs::detail {
 
+/// What the clones of an open file share: the system gives all of them one lock together.
+struct lock_count {
+    eddy::detail::mutex mutex;
+    std::size_t guards = 0;
+};
+
 /// An open descriptor, which an fs::file and the jobs of its operations share.
 ///
 /// `users_` is a count of the calls that use the descriptor now, and the bit `closing`, which no further call passes.
@@ -23,8 +31,9 @@ namespace eddy::fs::detail {
 /// Thread safety: any thread.
 class open_file : eddy::detail::immovable {
 public:
+    /// `locks` is that of the file of which this one is a clone, or null.
     open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const open_options& options,
-              const file_metadata& found);
+              const file_metadata& found, std::shared_ptr<lock_count> locks);
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
@@ -55,6 +64,13 @@ public:
     /// Errors: errc::closed if it was closed before; those of close(2).
     [[nodiscard]] eddy::result<void> close() noexcept;
 
+    /// Asks for the lock. Returns whether it has it; then the caller must call unlock() once. A later call changes the
+    /// kind of the lock.
+    [[nodiscard]] eddy::result<bool> try_lock(bool is_exclusive) noexcept;
+    /// Releases the lock if no other call of try_lock() needs it.
+    void unlock() noexcept;
+    [[nodiscard]] const std::shared_ptr<lock_count>& locks() const noexcept { return locks_; }
+
 private:
     static constexpr std::uint32_t closing = 1;
     static constexpr std::uint32_t one_user = 2;
@@ -73,6 +89,7 @@ private:
     const open_options options_;
     const std::uint64_t device_;
     const bool appends_;
+    const std::shared_ptr<lock_count> locks_;
     eddy::detail::atomic<bool> reads_cached_;
     eddy::detail::atomic<std::uint32_t> users_{0};
     eddy::detail::mutex lock_;

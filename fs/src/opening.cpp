@@ -34,10 +34,10 @@ eddy::result<eddy::sys::unique_fd> open_anything(const std::filesystem::path& pa
 }  // namespace
 
 eddy::result<file> own_file(eddy::sys::unique_fd fd, const std::filesystem::path& path, const open_options& options,
-                            std::uint64_t position) {
+                            std::uint64_t position, std::shared_ptr<lock_count> locks) {
     const auto found = check_file(fd.get());
     if (!found) return std::unexpected(found.error());
-    auto opened = std::make_shared<open_file>(std::move(fd), path, options, *found);
+    auto opened = std::make_shared<open_file>(std::move(fd), path, options, *found, std::move(locks));
     return file(std::make_unique<file_body>(std::move(opened), position));
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 
 #include <eddy/fs/file.hpp>
 #include <eddy/fs/open_options.hpp>
@@ -13,14 +14,17 @@
 /// Functions for jobs: they block.
 namespace eddy::fs::detail {
 
+struct lock_count;
+
 /// Checks that a path can be passed to the system.
 /// Errors: eddy::errc::bad_path if it is empty or contains a NUL.
 [[nodiscard]] eddy::result<void> check_path(const std::filesystem::path& path) noexcept;
 
-/// Makes a file of a descriptor.
+/// Makes a file of a descriptor. `locks` is that of the file of which this one is a clone.
 /// Errors: errc::fifo and similar if it is neither a regular file nor a directory.
 [[nodiscard]] eddy::result<file> own_file(eddy::sys::unique_fd fd, const std::filesystem::path& path,
-                                          const open_options& options, std::uint64_t position = 0);
+                                          const open_options& options, std::uint64_t position = 0,
+                                          std::shared_ptr<lock_count> locks = nullptr);
 
 /// Opens a file; see open_options::open().
 [[nodiscard]] eddy::result<file> open(const std::filesystem::path& path, const open_options& options);

@@ -25,6 +25,7 @@
 #include <eddy/fs.hpp>
 
 #include <support/executors.hpp>
+#include <support/poll_once.hpp>
 #include <support/temp_dir.hpp>
 
 // fs::file, on an event loop and on a runtime.
@@ -434,6 +435,52 @@ TEST(FsLock, WaitsUntilTheLockIsReleased) {
         EXPECT_FALSE(dropped);
         lock.reset();
         auto got = co_await eddy::try_(second.lock());
+        static_cast<void>(got);
+        const auto excluded = co_await eddy::try_(first.try_lock());
+        EXPECT_FALSE(excluded);
+        co_return {};
+    });
+}
+
+TEST(FsLock, IsReleasedWithItsLastGuard) {
+    const support::temp_dir dir;
+    on_each_executor([&]() -> checked {
+        auto options = fs::open_options().read(true).write(true).create(true);
+        auto file = co_await eddy::try_(options.open(dir / "a"));
+        auto clone = co_await eddy::try_(file.try_clone());
+        auto other = co_await eddy::try_(options.open(dir / "a"));
+        std::optional<fs::file_lock> lock(co_await eddy::try_(file.lock(fs::lock_kind::shared)));
+        lock = co_await eddy::try_(file.lock());  // destroys the guard before
+        auto excluded = co_await eddy::try_(other.try_lock());
+        EXPECT_FALSE(excluded);
+        {
+            const auto again = co_await eddy::try_(file.try_lock());
+            EXPECT_TRUE(again);
+            const auto through_clone = co_await eddy::try_(clone.try_lock());
+            EXPECT_TRUE(through_clone);
+        }
+        excluded = co_await eddy::try_(other.try_lock());
+        EXPECT_FALSE(excluded);
+        lock.reset();
+        const auto free = co_await eddy::try_(other.try_lock());
+        EXPECT_TRUE(free);
+        co_return {};
+    });
+}
+
+TEST(FsLock, FileMayBeMovedWhileItWaits) {
+    const support::temp_dir dir;
+    on_each_executor([&]() -> checked {
+        auto options = fs::open_options().read(true).write(true).create(true);
+        auto first = co_await eddy::try_(options.open(dir / "a"));
+        auto second = co_await eddy::try_(options.open(dir / "a"));
+        std::optional<fs::file_lock> lock(co_await eddy::try_(first.lock()));
+        auto waits = second.lock();
+        const auto moved = std::move(second);
+        const auto is_ready = co_await support::poll_once(waits);
+        EXPECT_FALSE(is_ready);
+        lock.reset();
+        auto got = co_await eddy::try_(std::move(waits));
         static_cast<void>(got);
         const auto excluded = co_await eddy::try_(first.try_lock());
         EXPECT_FALSE(excluded);

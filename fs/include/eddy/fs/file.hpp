@@ -38,7 +38,8 @@ enum class lock_kind : unsigned char {
     shared      ///< several, but none while one has an exclusive lock; the file must be open for reading
 };
 
-/// A lock of an open file. The destructor releases it.
+/// A lock of an open file. An open file has one lock, together with its clones: while there are several objects for it,
+/// the kind is that of the last call, and the destructor of the last object releases it.
 /// Thread safety: not synchronized.
 /// Lifetime: keeps the file open, also if the fs::file is destroyed.
 class EDDY_API file_lock {
@@ -73,7 +74,7 @@ private:
 /// same time. Of all others, one at a time.
 /// Lifetime: the file must outlive its futures. It may be moved while they are pending. The descriptor stays open until
 /// the last job has ended.
-/// Cost: two allocations for the file. A job needs a switch to another thread and back, and five allocations. A file
+/// Cost: three allocations for the file. A job needs a switch to another thread and back, and five allocations. A file
 /// whose stream has used jobs keeps the memory of the largest one, at most 1 MiB for each direction.
 class EDDY_API file {
 public:
@@ -192,7 +193,7 @@ public:
     /// it; see F_OFD_SETLK in fcntl(2). It does not prevent reads and writes. On systems without such locks, see
     /// flock(2). The task asks again after pauses from 1 ms to 100 ms, so no thread waits.
     /// Errors: bad_file_descriptor if the file is not open for what the kind needs.
-    /// Cancel safety: safe. A lock that a dropped future has got is released.
+    /// Cancel safety: safe. A lock that a dropped future has got is released, unless there is a file_lock for it.
     [[nodiscard]] task<result<file_lock>> lock(lock_kind kind = lock_kind::exclusive);
     /// Returns a lock, or nullopt if another open file has one that excludes it.
     /// Errors, cancel safety: those of lock().
