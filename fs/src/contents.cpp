@@ -108,6 +108,7 @@ eddy::result<std::uint64_t> copy_regular(const std::filesystem::path& from, cons
     if (!source) return std::unexpected(source.error());
     const auto found = eddy::sys::metadata_of(source->get());
     if (!found) return std::unexpected(found.error());
+    if (!found->is_regular()) return std::unexpected(std::make_error_code(std::errc::is_a_directory));
     // Not truncated before it is known that it is another file.
     auto target = detail::open_fd(to, open_options().write(true).create(true).mode(found->permissions));
     if (!target) return std::unexpected(target.error());
@@ -115,6 +116,10 @@ eddy::result<std::uint64_t> copy_regular(const std::filesystem::path& from, cons
     if (!replaced) return std::unexpected(replaced.error());
     if (found->device == replaced->device && found->inode == replaced->inode)
         return std::unexpected(make_error_code(errc::same_file));
+    // Before the first byte, so that a file that others could read does not show it. Writes would clear the other bits.
+    const auto access = found->permissions & std::filesystem::perms::all;
+    if (const auto done = eddy::sys::set_permissions(target->get(), access); !done)
+        return std::unexpected(done.error());
     if (const auto emptied = eddy::sys::truncate(target->get(), 0); !emptied) return std::unexpected(emptied.error());
     const auto copied = copy_contents(source->get(), target->get());
     if (!copied) return copied;

@@ -117,6 +117,9 @@ TEST(FsPaths, CopyKeepsContentsAndPermissions) {
         const auto same = co_await fs::copy(dir / "a", dir / "./a");
         EXPECT_EQ(same.error(), fs::errc::same_file);
         EXPECT_EQ(contents_of(dir / "a"), text);
+        const auto directory = co_await fs::copy(dir / ".", dir / "a");
+        EXPECT_EQ(directory.error(), std::errc::is_a_directory);
+        EXPECT_EQ(contents_of(dir / "a"), text);
         const auto missing = co_await fs::copy(dir / "x", dir / "y");
         EXPECT_EQ(missing.error().message(),
                   "copy " + (dir / "x") + " to " + (dir / "y") + ": No such file or directory");

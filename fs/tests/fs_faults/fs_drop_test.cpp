@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <memory>
@@ -221,6 +222,31 @@ TEST(FsDrop, ColdReadReturnsAtMostOneMegabyte) {
         const auto count = co_await eddy::try_(file.read(std::span(buffer)));
         EXPECT_EQ(count, 1024U * 1024U);
         EXPECT_EQ(buffer[count - 1], 'x');
+        co_return {};
+    });
+}
+
+TEST(FsDrop, CopyOfASecretIsNeverReadableByOthers) {
+    const support::temp_dir dir;
+    one_thread runs;
+    const auto permissions_of = [&](const char* name) { return std::filesystem::status(dir / name).permissions(); };
+    const auto secret = std::filesystem::perms(04600);
+    for (const auto* name : {"a", "b"}) std::ofstream(dir / name) << name;
+    std::filesystem::permissions(dir / "a", secret);
+    std::filesystem::permissions(dir / "b", std::filesystem::perms(0644));
+    runs.run([&]() -> checked {
+        auto copy = fs::copy(dir / "a", dir / "b");
+        {
+            support::held_file_call held("copy_file_range");
+            const auto is_ready = co_await support::poll_once(copy);
+            EXPECT_FALSE(is_ready);
+            held.wait_until_held();
+            EXPECT_EQ(permissions_of("b"), std::filesystem::perms(0600));
+        }
+        const auto count = co_await eddy::try_(std::move(copy));
+        EXPECT_EQ(count, 1U);
+        EXPECT_EQ(contents_of(dir / "b"), "a");
+        EXPECT_EQ(permissions_of("b"), secret);
         co_return {};
     });
 }
