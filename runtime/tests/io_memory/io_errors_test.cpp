@@ -161,6 +161,19 @@ private:
     bool has_waited_ = true;
 };
 
+TEST(IoErrors, SeekReportsTheErrorOfASeekInProgress) {
+    io::buf_stream both(io::cursor(std::string("0123456789")));
+    const auto nothing = eddy::waker::noop();
+    eddy::context cx(nothing);
+    for (int i = 0; i < 2; ++i) {
+        // A buf_writer starts its seek after it has flushed, so poll_seek_complete() returns the error.
+        ASSERT_TRUE(both.start_seek(io::seek_from::current(-2)));
+        const auto reported = i == 0 ? finish(io::stream_position(both)) : finish(io::rewind(both));
+        EXPECT_EQ(reported.error(), std::errc::invalid_argument);
+    }
+    EXPECT_EQ(finish(io::seek(both, io::seek_from::start(5))), 5u);
+}
+
 TEST(IoErrors, SeekWaitsForASeekThatWasDropped) {
     slow_file file;
     const auto nothing = eddy::waker::noop();

@@ -26,7 +26,8 @@ private:
     poll_result<output_type> advance(context& cx) {
         if (!has_begun_) {
             // First completes a seek that a dropped operation has begun.
-            if (!object_->poll_seek_complete(cx)) return not_ready;
+            auto before = object_->poll_seek_complete(cx);
+            if (!before || !*before) return before;
             if (auto begun = object_->start_seek(to_); !begun) return output_type(std::unexpect, begun.error());
             has_begun_ = true;
         }
@@ -39,7 +40,8 @@ private:
 };
 
 /// Changes the position and returns it, in bytes from the start. Does not reject a position after the end.
-/// Errors: invalid_argument for a position before the start; those of the object.
+/// Errors: invalid_argument for a position before the start; those of the object; that of a seek in progress, after
+/// which the position does not change.
 /// Cancel safety: not safe. The position may have changed. The next seek first completes one that is in progress.
 /// Lifetime: the future borrows the object.
 template <class S>
