@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 #include <new>
+#include <stdexcept>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -52,11 +54,17 @@ public:
         count(counter::jobs);
         return of_.named(f_(std::as_const(of_)));
     } catch (const std::bad_alloc&) {
-        return result<T>(std::unexpect, of_.fail(std::make_error_code(std::errc::not_enough_memory)));
+        return failed(std::make_error_code(std::errc::not_enough_memory));
+    } catch (const std::length_error&) {  // of a container
+        return failed(std::make_error_code(std::errc::not_enough_memory));
+    } catch (const std::system_error& thrown) {  // of std::filesystem, for example
+        return failed(thrown.code());
     }
     [[nodiscard]] error fail(std::error_code code) const override { return of_.fail(code); }
 
 private:
+    [[nodiscard]] result<T> failed(std::error_code code) const { return result<T>(std::unexpect, fail(code)); }
+
     const call of_;
     F f_;
 };

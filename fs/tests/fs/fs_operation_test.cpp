@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <new>
 #include <semaphore>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -52,6 +54,18 @@ TEST(FsOperation, ErrorHasOperationAndPathOnEachExecutor) {
         ASSERT_FALSE(output);
         EXPECT_EQ(output.error().message(), "open /x: Input/output error");
     }
+}
+
+TEST(FsOperation, ExceptionsOfTheLibraryBecomeErrors) {
+    const auto throwing = [](auto exception) {
+        return fs::detail::blocking(fs::detail::call("read", "/x"),
+                                    [exception](const fs::detail::call&) -> eddy::result<int> { throw exception; });
+    };
+    support::executor runs(0);
+    EXPECT_EQ(runs.run(throwing(std::bad_alloc())).error(), std::errc::not_enough_memory);
+    EXPECT_EQ(runs.run(throwing(std::length_error("too long"))).error(), std::errc::not_enough_memory);
+    const auto denied = std::system_error(std::make_error_code(std::errc::permission_denied));
+    EXPECT_EQ(runs.run(throwing(denied)).error().message(), "read /x: Permission denied");
 }
 
 TEST(FsOperation, DropBeforeTheFirstPollDoesNothing) {
