@@ -7,6 +7,7 @@
 #include <array>
 #include <climits>
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -54,8 +55,9 @@ result<unique_fd> make_change_queue() noexcept {
 
 result<int> add_watch(int queue, int dir) noexcept {
     // inotify has no call with a descriptor. This path is that of the open directory, wherever it is now.
-    const std::string path = "/proc/self/fd/" + std::to_string(dir);
-    const int watch = retry_interrupted([&] { return ::inotify_add_watch(queue, path.c_str(), watched_changes); });
+    std::array<char, 32> path{};
+    std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", dir);
+    const int watch = retry_interrupted([&] { return ::inotify_add_watch(queue, path.data(), watched_changes); });
     if (watch < 0) return std::unexpected(last_error());
     return watch;
 }
