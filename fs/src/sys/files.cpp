@@ -49,8 +49,14 @@ bool is_offset(std::uint64_t offset) noexcept {
 
 constexpr auto bad_offset = std::errc::invalid_argument;  // as pread(2)
 
+constexpr std::int64_t nanoseconds_in_second = 1'000'000'000;
+
+/// Returns the nearest time that 64 bits of nanoseconds have: those of the years 1677 to 2262.
 fs::file_time time_of(std::int64_t seconds, std::int64_t nanoseconds) noexcept {
-    return fs::file_time(chrono::seconds(seconds) + chrono::nanoseconds(nanoseconds));
+    constexpr auto most = fs::file_time::max().time_since_epoch().count() / nanoseconds_in_second;
+    if (seconds >= most) return fs::file_time::max();
+    if (seconds <= -most) return fs::file_time::min();
+    return fs::file_time(chrono::nanoseconds(seconds * nanoseconds_in_second + nanoseconds));
 }
 
 std::filesystem::file_type type_of(unsigned mode) noexcept {
@@ -72,7 +78,7 @@ mode_t mode_of(std::filesystem::perms permissions) noexcept { return static_cast
 
 /// Returns the flags of open(2), or nothing if the options do not go together. The rules are Rust's.
 std::optional<int> flags_of(const fs::open_options& options) {
-    int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY | options.flags();
+    int flags = O_CLOEXEC | O_NOCTTY | (options.flags() & ~O_ACCMODE);
     if (options.writes()) {
         flags |= options.reads() ? O_RDWR : O_WRONLY;
     } else if (options.reads()) {
@@ -173,13 +179,17 @@ result<int> all_flags_of(const fs::open_options& options) {
     return flags;
 }
 
-/// Explains the error of an open with O_NONBLOCK, of a socket or of a FIFO without a reader.
-result<unique_fd> explained(result<unique_fd>&& opened, const auto& find_metadata) {
-    if (opened || opened.error() != std::errc::no_such_device_or_address) return std::move(opened);
+/// Opens with O_NONBLOCK, so that a FIFO does not wait, and looks at what is there if that fails: a socket, a FIFO
+/// without a reader, or a regular file that another process has a lease of. Only that one is then waited for.
+result<unique_fd> open_without_fifo(int flags, const auto& open, const auto& find_metadata) {
+    result<unique_fd> opened = open(flags | O_NONBLOCK);
+    if (opened) return opened;
+    const bool may_be_leased = opened.error() == std::errc::operation_would_block;
+    if (!may_be_leased && opened.error() != std::errc::no_such_device_or_address) return opened;
     const result<fs::file_metadata> found = find_metadata();
-    const auto refused = found ? check_type(-1, found->type) : result<void>();
-    if (!refused) return std::unexpected(refused.error());
-    return std::move(opened);
+    if (!found) return opened;
+    if (const auto fits = check_type(-1, found->type); !fits) return std::unexpected(fits.error());
+    return may_be_leased && found->is_regular() ? open(flags) : std::move(opened);
 }
 
 }  // namespace
@@ -188,30 +198,34 @@ result<unique_fd> open_file(int dir, const char* path, const fs::open_options& o
     const auto flags = all_flags_of(options);
     if (!flags) return std::unexpected(flags.error());
     const auto mode = mode_of(options.permissions());
-    return explained(own_or_error(retry_interrupted([&] { return ::openat(dir, path, *flags, mode); })),
-                     [&] { return metadata_at(dir, path, true); });
+    return open_without_fifo(
+        *flags,
+        [&](int all) { return own_or_error(retry_interrupted([&] { return ::openat(dir, path, all, mode); })); },
+        [&] { return metadata_at(dir, path, true); });
 }
 
 result<unique_fd> open_file_beneath(int dir, const std::string& path, const fs::open_options& options) {
     const auto flags = all_flags_of(options);
     if (!flags) return std::unexpected(flags.error());
-    return explained(open_beneath(dir, path, *flags, mode_of(options.permissions()), links::followed),
-                     [&] { return metadata_beneath(dir, path, true); });
+    return open_without_fifo(
+        *flags, [&](int all) { return open_beneath(dir, path, all, mode_of(options.permissions()), links::followed); },
+        [&] { return metadata_beneath(dir, path, true); });
 }
 
 result<fs::file_metadata> metadata_beneath(int dir, const std::string& path, bool follow_link) {
 #if defined(O_PATH)
     const auto opened = open_beneath(dir, path, O_PATH | (follow_link ? 0 : O_NOFOLLOW), 0, links::followed);
     if (!opened) return std::unexpected(opened.error());
-    return metadata_of(opened->get());
+    auto found = metadata_of(opened->get());
 #else
     const auto at = find_beneath(dir, path);
     if (!at) return std::unexpected(at.error());
     auto found = metadata_at(at->dir, at->name.c_str(), false);
+#endif
+    // A system without openat2(2) has not followed the link.
     if (found && follow_link && found->is_symlink())
         return std::unexpected(code_of(std::errc::too_many_symbolic_link_levels));
     return found;
-#endif
 }
 
 result<fs::file_metadata> metadata_of(int fd) {
@@ -401,9 +415,12 @@ result<void> set_times(int fd, std::optional<fs::file_time> accessed, std::optio
         if (!time) {
             to.tv_nsec = UTIME_OMIT;
         } else {
-            const auto seconds = chrono::floor<chrono::seconds>(*time);
-            to.tv_sec = static_cast<time_t>(seconds.time_since_epoch().count());
-            to.tv_nsec = static_cast<decltype(to.tv_nsec)>((*time - seconds).count());
+            // Not chrono::floor(): its difference overflows near the first time.
+            const auto since = time->time_since_epoch().count();
+            const auto above = (since % nanoseconds_in_second + nanoseconds_in_second) % nanoseconds_in_second;
+            to.tv_sec =
+                static_cast<time_t>(since / nanoseconds_in_second - (since % nanoseconds_in_second < 0 ? 1 : 0));
+            to.tv_nsec = static_cast<decltype(to.tv_nsec)>(above);
         }
         return to;
     };

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -251,6 +253,29 @@ TEST(FsFile, ChangesSizePermissionsAndTimes) {
     });
 }
 
+TEST(FsFile, TimesThatDoNotFitAreTheNearestOnes) {
+    const support::temp_dir dir;
+    on_each_executor([&]() -> checked {
+        auto file = co_await eddy::try_(fs::file::create(dir / "a"));
+        // The years 1653 and 2286. Not all file systems keep them.
+        for (const std::int64_t seconds : {-10'000'000'000, 10'000'000'000}) {
+            std::array<timespec, 2> times{};
+            times[0].tv_nsec = UTIME_OMIT;
+            times[1].tv_sec = seconds;
+            EXPECT_EQ(::futimens(file.native_handle(), times.data()), 0);
+            struct stat known{};
+            EXPECT_EQ(::fstat(file.native_handle(), &known), 0);
+            if (known.st_mtime != seconds) continue;
+            const auto found = co_await eddy::try_(file.metadata());
+            EXPECT_EQ(found.modified, seconds < 0 ? fs::file_time::min() : fs::file_time::max());
+            co_await eddy::try_(file.set_times(std::nullopt, found.modified));
+            EXPECT_EQ(::fstat(file.native_handle(), &known), 0);
+            EXPECT_EQ(known.st_mtime, seconds < 0 ? -9'223'372'037 : 9'223'372'036);
+        }
+        co_return {};
+    });
+}
+
 TEST(FsFile, CloneHasItsOwnPosition) {
     const support::temp_dir dir;
     set_contents(dir / "a", "0123456789");
@@ -337,6 +362,39 @@ TEST(FsOpenOptions, CombinationsAreThoseOfRust) {
         co_return {};
     });
 }
+
+TEST(FsOpenOptions, CustomFlagsDoNotChangeTheAccess) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "text");
+    on_each_executor([&]() -> checked {
+        auto file = co_await eddy::try_(fs::open_options().read(true).custom_flags(O_RDWR).open(dir / "a"));
+        EXPECT_EQ(::fcntl(file.native_handle(), F_GETFL) & O_ACCMODE, O_RDONLY);
+        co_return {};
+    });
+}
+
+#ifdef F_SETLEASE
+int leased = -1;  // a file of which this process has a lease, until another open of it
+
+// open(2) with O_NONBLOCK fails then.
+TEST(FsOpenOptions, OpenWaitsForTheEndOfALease) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "text");
+    struct sigaction gives_up{}, before{};
+    gives_up.sa_handler = [](int) { ::fcntl(leased, F_SETLEASE, F_UNLCK); };
+    ASSERT_EQ(::sigaction(SIGIO, &gives_up, &before), 0);
+    leased = ::open((dir / "a").c_str(), O_RDWR | O_CLOEXEC);
+    on_each_executor([&]() -> checked {
+        // Not all file systems have leases.
+        if (::fcntl(leased, F_SETLEASE, F_WRLCK) != 0) co_return {};
+        auto file = co_await eddy::try_(fs::file::open(dir / "a"));
+        EXPECT_EQ(::fcntl(leased, F_GETLEASE), F_UNLCK);
+        co_return {};
+    });
+    ::close(leased);
+    ::sigaction(SIGIO, &before, nullptr);
+}
+#endif
 
 TEST(FsOpenOptions, BadPathsAreRefused) {
     on_each_executor([&]() -> checked {

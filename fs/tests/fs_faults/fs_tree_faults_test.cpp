@@ -200,6 +200,8 @@ TEST(FsTreeFaults, WithoutOpenat2NoLinkIsFollowed) {
         EXPECT_TRUE(on_loop(top.metadata("sub/below")).value().is_directory());
         EXPECT_EQ(on_loop(top.open("sub/link")).error(), std::errc::too_many_symbolic_link_levels);
         EXPECT_EQ(on_loop(top.open("out")).error(), std::errc::too_many_symbolic_link_levels);
+        EXPECT_EQ(on_loop(top.metadata("out")).error(), std::errc::too_many_symbolic_link_levels);
+        EXPECT_TRUE(on_loop(top.symlink_metadata("out")).value().is_symlink());
         EXPECT_EQ(on_loop(top.open("sub/../sub/file")).error(), std::errc::cross_device_link);
         EXPECT_EQ(on_loop(top.create_dir("../new")).error(), std::errc::cross_device_link);
         EXPECT_TRUE(on_loop(top.create_dir("sub/new")));
