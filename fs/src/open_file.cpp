@@ -51,10 +51,10 @@ open_file::open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const 
       path_(std::move(path)),
       options_(options),
       device_(found.device),
-      appends_(eddy::sys::is_appending(fd_.get())),
+      flags_(eddy::sys::status_flags_of(fd_.get())),
       locks_(locks ? std::move(locks) : std::make_shared<lock_count>()),
       // O_DIRECT reads no cache, and needs memory with an alignment, which a job has.
-      reads_cached_(found.is_regular() && !options.is_direct() && !known_devices().has(found.device)) {}
+      reads_cached_(found.is_regular() && !flags_.is_direct && !known_devices().has(found.device)) {}
 
 void open_file::cannot_read_cached() noexcept {
     reads_cached_.store(false, std::memory_order_relaxed);  // see reads_cached()

@@ -15,6 +15,7 @@
 #include <eddy/result.hpp>
 
 #include "sys/fd.hpp"
+#include "sys/files.hpp"
 
 namespace eddy::fs::detail {
 
@@ -38,8 +39,8 @@ public:
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// Whether writes go to the end, also because of a flag of open_options::custom_flags().
-    [[nodiscard]] bool appends() const noexcept { return appends_; }
-    [[nodiscard]] bool is_direct() const noexcept { return options_.is_direct(); }
+    [[nodiscard]] bool appends() const noexcept { return flags_.appends; }
+    [[nodiscard]] bool is_direct() const noexcept { return flags_.is_direct; }
     [[nodiscard]] const open_options& options() const noexcept { return options_; }
 
     /// Whether a read may ask the page cache.
@@ -88,7 +89,7 @@ private:
     const std::filesystem::path path_;
     const open_options options_;
     const std::uint64_t device_;
-    const bool appends_;
+    const eddy::sys::status_flags flags_;
     const std::shared_ptr<lock_count> locks_;
     eddy::detail::atomic<bool> reads_cached_;
     eddy::detail::atomic<std::uint32_t> users_{0};

@@ -303,9 +303,14 @@ result<void> write_all(int fd, std::span<const std::byte> from, std::uint64_t of
     return {};
 }
 
-bool is_appending(int fd) noexcept {
-    const int flags = ::fcntl(fd, F_GETFL);
-    return flags >= 0 && (flags & O_APPEND) != 0;
+status_flags status_flags_of(int fd) noexcept {
+    const int flags = std::max(::fcntl(fd, F_GETFL), 0);
+#if defined(O_DIRECT)
+    const bool is_direct = (flags & O_DIRECT) != 0;
+#else
+    const bool is_direct = false;
+#endif
+    return {(flags & O_APPEND) != 0, is_direct};
 }
 
 result<appended> append_some(int fd, std::span<const std::byte> from) noexcept {

@@ -50,9 +50,13 @@ extern const int current_directory;
 [[nodiscard]] result<std::size_t> write_some(int fd, std::span<const std::byte> from, std::uint64_t offset) noexcept;
 [[nodiscard]] result<void> write_all(int fd, std::span<const std::byte> from, std::uint64_t offset) noexcept;
 
-/// Returns whether the file was opened with O_APPEND.
-[[nodiscard]] bool is_appending(int fd) noexcept;
-/// The count of an append, and the position behind it.
+/// The flags that an open file has, whichever option has set them.
+struct status_flags {
+    bool appends;    // O_APPEND
+    bool is_direct;  // O_DIRECT
+};
+[[nodiscard]] status_flags status_flags_of(int fd) noexcept;
+/// The count of a write, and the position behind it.
 struct appended {
     std::size_t count;
     std::uint64_t end;
