@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/error.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/time/backoff.hpp>
 #include <eddy/time/sleep.hpp>
 
@@ -32,6 +33,13 @@ auto on_file(detail::file_body* body, const char* operation, F f) {
     };
     return file_operation<typename output::value_type>(
         body, detail::blocking(call(operation, body->opened()->path()), std::move(work)));
+}
+
+/// The functions of the concepts report error codes.
+template <class T>
+poll_result<eddy::result<T>> without_path(const poll_result<result<T>>& from) {
+    if (!from) return not_ready;
+    return eddy::result<T>(*from);
 }
 
 }  // namespace
@@ -105,33 +113,49 @@ int file::native_handle() const { return body()->opened()->fd(); }
 
 file_operation<void> file::close() {
     auto work = [file = body()->opened()](const call&) { return file->close(); };
-    return {body(), detail::blocking(call("close", path()), std::move(work))};
+    return {body(), detail::blocking(call("close", path()), std::move(work)), detail::at_error::continues};
 }
 
 // ---- The stream ----
 
 poll_result<eddy::result<std::size_t>> file::poll_read(context& cx, std::span<std::byte> into) {
-    return body()->poll_read(cx, {&into, 1});
+    return without_path(body()->poll_read(cx, {&into, 1}));
 }
 poll_result<eddy::result<std::size_t>> file::poll_read_vectored(context& cx,
                                                                 std::span<const std::span<std::byte>> into) {
-    return body()->poll_read(cx, into);
+    return without_path(body()->poll_read(cx, into));
 }
 poll_result<eddy::result<std::size_t>> file::poll_write(context& cx, std::span<const std::byte> from) {
-    return body()->poll_write(cx, {&from, 1}, nullptr);
+    return without_path(body()->poll_write(cx, {&from, 1}, nullptr));
 }
 poll_result<eddy::result<std::size_t>> file::poll_write_vectored(context& cx,
                                                                  std::span<const std::span<const std::byte>> from) {
-    return body()->poll_write(cx, from, nullptr);
+    return without_path(body()->poll_write(cx, from, nullptr));
 }
-poll_result<eddy::result<void>> file::poll_flush(context& cx) { return body()->poll_idle(cx); }
-poll_result<eddy::result<void>> file::poll_shutdown(context& cx) { return body()->poll_idle(cx); }
+poll_result<eddy::result<void>> file::poll_flush(context& cx) { return without_path(body()->poll_idle(cx)); }
+poll_result<eddy::result<void>> file::poll_shutdown(context& cx) { return without_path(body()->poll_idle(cx)); }
 eddy::result<void> file::start_seek(io::seek_from to) { return body()->start_seek(to); }
 poll_result<eddy::result<std::uint64_t>> file::poll_seek_complete(context& cx) {
-    return body()->poll_seek_complete(cx);
+    return without_path(body()->poll_seek_complete(cx));
 }
 
 // ---- The whole file ----
+
+namespace {
+
+/// Not a member of fs::file, which may be moved meanwhile.
+task<result<file>> clone_of(detail::file_body* body) {
+    // A dropped write may still move the position.
+    co_await try_(poll_fn([body](context& cx) { return body->poll_idle(cx); }));
+    auto clone = [at = body->position()](open_file& from) -> eddy::result<file> {
+        auto fd = eddy::sys::duplicate(from.fd());
+        if (!fd) return std::unexpected(fd.error());
+        return detail::own_file(*std::move(fd), from.path(), from.options(), at, from.locks());
+    };
+    co_return co_await on_file(body, "clone", std::move(clone));
+}
+
+}  // namespace
 
 file_operation<std::uint64_t> file::size() {
     return on_file(body(), "stat", [](open_file& file) { return eddy::sys::size_of(file.fd()); });
@@ -163,12 +187,6 @@ file_operation<void> file::set_times(std::optional<file_time> accessed, std::opt
     return on_file(body(), "set the times of",
                    [=](open_file& file) { return eddy::sys::set_times(file.fd(), accessed, modified); });
 }
-file_operation<file> file::try_clone() {
-    return on_file(body(), "clone", [at = position()](open_file& from) -> eddy::result<file> {
-        auto fd = eddy::sys::duplicate(from.fd());
-        if (!fd) return std::unexpected(fd.error());
-        return detail::own_file(*std::move(fd), from.path(), from.options(), at, from.locks());
-    });
-}
+task<result<file>> file::try_clone() { return clone_of(body()); }
 
 }  // namespace eddy::fs

@@ -21,7 +21,8 @@ namespace eddy::fs::detail {
 namespace {
 
 using eddy::detail::size_of_all;
-using count_result = eddy::result<std::size_t>;
+using count_result = result<std::size_t>;
+using position_result = result<std::uint64_t>;
 
 /// The most bytes that a read takes from the page cache. Copying more would keep the worker for too long.
 constexpr std::size_t most_cached = 256 * 1024;
@@ -32,9 +33,6 @@ constexpr std::size_t bytes_of_budget_unit = 16 * 1024;
 constexpr std::uint64_t last_offset = std::numeric_limits<std::int64_t>::max();
 /// Of O_DIRECT: at least the block size of all devices.
 constexpr std::size_t direct_alignment = 4096;
-
-count_result failed(std::error_code code) { return count_result(std::unexpect, code); }
-count_result failed(std::errc code) { return failed(std::make_error_code(code)); }
 
 /// The first buffers of a list, with at most a number of bytes.
 class parts_within {
@@ -124,14 +122,15 @@ poll_result<count_result> reading::poll(const std::shared_ptr<open_file>& from, 
                                         std::uint64_t offset) {
     if (!job_) {
         const auto size = size_of_all(into);
-        if (size == 0) return eddy::ok(std::size_t{0});
+        if (size == 0) return count_result(0);
         // The system takes an offset of -1 for the position of the descriptor.
-        if (offset > last_offset) return failed(std::errc::invalid_argument);
+        if (offset > last_offset)
+            return count_result(std::unexpect, std::make_error_code(std::errc::invalid_argument), "read", from->path());
         if (from->reads_cached()) {
             if (!cx.consume_budget()) return not_ready;
             if (const auto count = read_cached(*from, into, offset); count != 0) {
                 charge(cx, count);
-                return eddy::ok(count);
+                return count_result(count);
             }
             cx.refund_budget();
         }
@@ -149,27 +148,48 @@ poll_result<count_result> reading::poll(const std::shared_ptr<open_file>& from, 
     auto output = job_->poll(cx);
     if (!output) return not_ready;
     job_.reset();
-    if (!*output) return failed(output->error());
+    if (!*output) return count_result(std::unexpect, output->error());
     const auto count = copy_to(into, (*output)->bytes.all().first((*output)->count));
     spare_ = std::move((*output)->bytes);
-    return eddy::ok(count);
+    return count_result(count);
 }
 
 // ---- One write ----
+
+namespace {
+
+eddy::result<eddy::sys::appended> write_some(open_file& to, std::span<const std::byte> from, std::uint64_t offset) {
+    if (to.appends()) return eddy::sys::append_some(to.fd(), from);
+    const auto count = eddy::sys::write_some(to.fd(), from, offset);
+    if (!count) return std::unexpected(count.error());
+    return eddy::sys::appended{*count, offset + *count};
+}
+
+/// Writes until an error: the system writes a part if the disk becomes full. Fails if no byte is written.
+eddy::result<writing::done> write_most(open_file& to, job_bytes&& bytes, std::uint64_t offset) {
+    std::size_t written = 0;
+    std::error_code missing;
+    while (written != bytes.all().size() && !missing) {
+        const auto made = write_some(to, bytes.all().subspan(written), offset);
+        if (!made || made->count == 0) {
+            missing = made ? make_error_code(eddy::errc::write_zero) : made.error();
+        } else {
+            written += made->count;
+            offset = made->end;
+        }
+    }
+    if (written == 0 && missing) return std::unexpected(missing);
+    return writing::done(std::move(bytes), written, offset, missing);
+}
+
+}  // namespace
 
 void writing::start(const std::shared_ptr<open_file>& to, write_parts from, std::uint64_t offset) {
     copy_from(from, spare_, to->is_direct());
     auto write = [to, offset, bytes = std::move(spare_)](const call&) mutable -> eddy::result<done> {
         const open_file::use guard(*to);
         if (!guard) return std::unexpected(make_error_code(errc::closed));
-        if (to->appends()) {
-            const auto made = eddy::sys::append_some(to->fd(), bytes.all());
-            if (!made) return std::unexpected(made.error());
-            return done(std::move(bytes), made->count, made->end);
-        }
-        const auto count = eddy::sys::write_some(to->fd(), bytes.all(), offset);
-        if (!count) return std::unexpected(count.error());
-        return done(std::move(bytes), *count, offset + *count);
+        return write_most(*to, std::move(bytes), offset);
     };
     job_.emplace(blocking(call("write", to->path()), std::move(write)));
 }
@@ -205,7 +225,7 @@ error file_body::fail(std::error_code code, const char* operation) const {
 poll_result<count_result> file_body::poll_read(context& cx, read_parts into) {
     const auto at = poll_seek_complete(cx);
     if (!at) return not_ready;
-    if (!*at) return failed(at->error());
+    if (!*at) return count_result(std::unexpect, at->error());
     auto count = reading_.poll(opened_, cx, into, position_);
     if (count && *count) position_ += **count;
     return count;
@@ -217,18 +237,24 @@ poll_result<count_result> file_body::poll_write(context& cx, write_parts from, s
         if (!count) return not_ready;
         // An error may be that of a write of other bytes, whose future was dropped: it is reported here, too.
         const bool is_mine = ticket != nullptr || !*count || (!is_write_dropped_ && writing_.is_start_of(from));
-        if (is_mine) return count;
+        if (is_mine) {
+            missing_.clear();
+            return count;
+        }
     }
     const auto idle = poll_idle(cx);
     if (!idle) return not_ready;
-    if (!*idle) return failed(idle->error());
-    if (size_of_all(from) == 0) return eddy::ok(std::size_t{0});
-    if (position_ > last_offset) return failed(std::errc::file_too_large);
+    if (!*idle) return count_result(std::unexpect, idle->error());
+    if (size_of_all(from) == 0) return count_result(0);
+    if (position_ > last_offset)
+        return count_result(std::unexpect, fail(std::make_error_code(std::errc::file_too_large), "write"));
     writing_.start(opened_, from, position_);
     is_write_dropped_ = false;
     ++ticket_;
     if (ticket != nullptr) *ticket = ticket_;
-    return poll_writing(cx);
+    auto count = poll_writing(cx);
+    if (count) missing_.clear();
+    return count;
 }
 
 poll_result<count_result> file_body::poll_writing(context& cx) {
@@ -236,11 +262,22 @@ poll_result<count_result> file_body::poll_writing(context& cx) {
     if (!output) return not_ready;
     if (!*output) {
         // Of a dropped write that was not begun, and so was not made.
-        if (is_write_dropped_ && output->error() == eddy::errc::runtime_shutdown) return eddy::ok(std::size_t{0});
-        return failed(output->error());
+        if (is_write_dropped_ && output->error() == eddy::errc::runtime_shutdown) return count_result(0);
+        return count_result(std::unexpect, output->error());
     }
     position_ = (*output)->end;
-    return eddy::ok((*output)->count);
+    missing_ = (*output)->missing;
+    return count_result((*output)->count);
+}
+
+poll_result<result<void>> file_body::poll_write_complete(context& cx) {
+    if (writing_.has_started()) {
+        const auto count = poll_writing(cx);
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+    }
+    if (const auto why = std::exchange(missing_, {})) return result<void>(std::unexpect, fail(why, "write"));
+    return result<void>();
 }
 
 void file_body::drop_write(std::uint64_t ticket) noexcept {
@@ -249,35 +286,41 @@ void file_body::drop_write(std::uint64_t ticket) noexcept {
     writing_.abort();
 }
 
-poll_result<eddy::result<void>> file_body::poll_idle(context& cx) {
+poll_result<result<void>> file_body::poll_idle(context& cx) {
     reading_.drop_job();
     const auto at = poll_seek_complete(cx);
     if (!at) return not_ready;
-    if (!*at) return eddy::result<void>(std::unexpect, at->error());
-    return eddy::ok();
+    if (!*at) return result<void>(std::unexpect, at->error());
+    return result<void>();
 }
 
 eddy::result<void> file_body::start_seek(io::seek_from to) noexcept {
     if (to.from() == io::seek_from::origin::start && to.offset() < 0)
         return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    forget_seek();
     seek_ = to;
     return {};
 }
 
-poll_result<eddy::result<std::uint64_t>> file_body::poll_seek_complete(context& cx) {
-    using position_result = eddy::result<std::uint64_t>;
-    if (writing_.has_started()) {
-        const auto count = poll_writing(cx);
-        if (!count) return not_ready;
-        if (!*count) return position_result(std::unexpect, count->error());
+void file_body::forget_seek() noexcept {
+    seek_.reset();
+    seek_job_.reset();
+}
+
+poll_result<position_result> file_body::poll_seek_complete(context& cx) {
+    const auto written = poll_write_complete(cx);
+    if (!written) return not_ready;
+    if (!*written) {
+        forget_seek();
+        return position_result(std::unexpect, written->error());
     }
-    if (!seek_) return eddy::ok(position_);
+    if (!seek_) return position_result(position_);
     reading_.drop_job();
     std::uint64_t base = 0;
     if (seek_->from() == io::seek_from::origin::current) base = position_;
     if (seek_->from() == io::seek_from::origin::end) {
         if (!seek_job_) {
-            auto size = [from = opened_](const call&) -> position_result {
+            auto size = [from = opened_](const call&) -> eddy::result<std::uint64_t> {
                 const open_file::use guard(*from);
                 if (!guard) return std::unexpected(make_error_code(errc::closed));
                 return eddy::sys::size_of(from->fd());
@@ -296,28 +339,29 @@ poll_result<eddy::result<std::uint64_t>> file_body::poll_seek_complete(context& 
     // Both are at most 2^63 - 1, so the sum of two's complements tells if it is before the start or too large.
     const auto to = static_cast<std::int64_t>(base + static_cast<std::uint64_t>(seek_->offset()));
     seek_.reset();
-    if (to < 0) return position_result(std::unexpect, std::make_error_code(std::errc::invalid_argument));
+    if (to < 0) return position_result(std::unexpect, fail(std::make_error_code(std::errc::invalid_argument), "seek"));
     position_ = static_cast<std::uint64_t>(to);
-    return eddy::ok(position_);
+    return position_result(position_);
 }
 
 }  // namespace eddy::fs::detail
 
 namespace eddy::fs {
 
-poll_result<eddy::result<std::size_t>> file_write_at::poll_with(context& cx, const detail::file_body& to) {
-    using count_result = eddy::result<std::size_t>;
+poll_result<result<std::size_t>> file_write_at::poll_with(context& cx, const detail::file_body& to) {
+    using count_result = result<std::size_t>;
     if (!writing_.has_started()) {
-        if (to.opened()->appends()) return count_result(std::unexpect, make_error_code(errc::append_only));
+        if (to.opened()->appends())
+            return count_result(std::unexpect, to.fail(make_error_code(errc::append_only), "write"));
         if (offset_ > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-            return count_result(std::unexpect, std::make_error_code(std::errc::invalid_argument));
-        if (eddy::detail::size_of_all(from_.parts()) == 0) return eddy::ok(std::size_t{0});
+            return count_result(std::unexpect, to.fail(std::make_error_code(std::errc::invalid_argument), "write"));
+        if (eddy::detail::size_of_all(from_.parts()) == 0) return count_result(0);
         writing_.start(to.opened(), from_.parts(), offset_);
     }
     const auto output = writing_.poll(cx);
     if (!output) return not_ready;
     if (!*output) return count_result(std::unexpect, output->error());
-    return eddy::ok((*output)->count);
+    return count_result((*output)->count);
 }
 
 }  // namespace eddy::fs

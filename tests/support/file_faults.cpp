@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
@@ -77,6 +78,7 @@ struct fault_plan {
     int held_error = 0;
     bool is_held = false;
     std::size_t holds = 0;  // the number of the plan to hold calls
+    std::size_t room = never;
 
     [[nodiscard]] bool is_released(std::size_t hold) const noexcept { return hold != holds || held.empty(); }
     void begin(std::size_t n, int with) noexcept {
@@ -104,6 +106,17 @@ struct fault_plan {
     }
 };
 fault_plan planned;
+
+/// Calls `write` with the number of bytes for which there is room.
+ssize_t write_within_room(std::size_t size, const auto& write) noexcept {
+    {
+        const std::lock_guard guard(planned.lock);
+        if (planned.room != never) planned.room -= size = std::min(size, planned.room);
+    }
+    if (size != 0) return write(size);
+    errno = ENOSPC;
+    return -1;
+}
 
 bool is_file(int fd) noexcept {
     struct stat status{};
@@ -207,7 +220,9 @@ ssize_t wrapped_preadv2(int fd, const iovec* into, int count, off_t offset, int 
     return call("preadv2", preadv2_for_real, fd, into, count, offset, flags);
 }
 ssize_t wrapped_pwrite(int fd, const void* from, std::size_t size, off_t offset) {
-    return call("pwrite", pwrite_for_real, fd, from, size, offset);
+    return call("pwrite", [=] {
+        return write_within_room(size, [=](std::size_t most) { return pwrite_for_real(fd, from, most, offset); });
+    });
 }
 int wrapped_renameat(int from_dir, const char* from, int to_dir, const char* to) {
     return call("renameat", renameat_for_real, from_dir, from, to_dir, to);
@@ -219,7 +234,10 @@ int wrapped_unlinkat(int dir, const char* path, int flags) {
     return call("unlinkat", unlinkat_for_real, dir, path, flags);
 }
 ssize_t wrapped_write(int fd, const void* from, std::size_t size) {
-    return call_on("write", write_for_real, fd, from, size);
+    if (!is_file(fd)) return write_for_real(fd, from, size);
+    return call("write", [=] {
+        return write_within_room(size, [=](std::size_t most) { return write_for_real(fd, from, most); });
+    });
 }
 
 namespace support {
@@ -244,6 +262,15 @@ refused_file_call::refused_file_call(std::string_view function, int error) noexc
 refused_file_call::~refused_file_call() {
     const std::lock_guard guard(planned.lock);
     planned.refused = {};
+}
+
+almost_full_disk::almost_full_disk(std::size_t room) noexcept {
+    const std::lock_guard guard(planned.lock);
+    planned.room = room;
+}
+almost_full_disk::~almost_full_disk() {
+    const std::lock_guard guard(planned.lock);
+    planned.room = never;
 }
 
 held_file_call::held_file_call(std::string_view function, int error) noexcept {

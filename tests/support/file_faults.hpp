@@ -31,6 +31,15 @@ public:
     ~refused_file_call();
 };
 
+/// Makes writes to files short, and then fail with ENOSPC, after `room` bytes, until it is destroyed.
+class almost_full_disk {
+public:
+    explicit almost_full_disk(std::size_t room) noexcept;
+    almost_full_disk(const almost_full_disk&) = delete;
+    almost_full_disk& operator=(const almost_full_disk&) = delete;
+    ~almost_full_disk();
+};
+
 /// Makes the calls of a function wait, until it is destroyed.
 class held_file_call {
 public:

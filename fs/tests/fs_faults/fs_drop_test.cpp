@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -116,27 +117,39 @@ TEST(FsDrop, WriteThatHasBegunIsMadeBeforeTheNextOne) {
     });
 }
 
+/// Drops a write whose job has begun, and then fails with ENOSPC.
+eddy::task<void> drop_failing_write(fs::file& to) {
+    support::held_file_call held("pwrite", ENOSPC);
+    std::optional<fs::file_write> write(to.write("lost"));
+    const auto is_ready = co_await support::poll_once(*write);
+    EXPECT_FALSE(is_ready);
+    held.wait_until_held();
+    write.reset();
+}
+
 TEST(FsDrop, ErrorOfADroppedWriteIsThatOfTheNextOperation) {
     const support::temp_dir dir;
     one_thread runs;
     runs.run([&]() -> checked {
         auto file = co_await eddy::try_(fs::file::create(dir / "a"));
-        for (int i = 0; i < 3; ++i) {
-            {
-                support::held_file_call held("pwrite", ENOSPC);
-                std::optional<fs::file_write> write(file.write("lost"));
-                const auto is_ready = co_await support::poll_once(*write);
-                EXPECT_FALSE(is_ready);
-                held.wait_until_held();
-                write.reset();
-            }
+        for (int i = 0; i < 5; ++i) {
+            co_await drop_failing_write(file);
             fs::result<void> reported;
             if (i == 0) reported = co_await file.sync_all();
             if (i == 1) {
                 const auto count = co_await file.write("next");
                 if (!count) reported = std::unexpected(count.error());
             }
-            if (i == 2) reported = co_await file.close();
+            if (i == 2) {
+                const auto position = co_await file.seek(eddy::io::seek_from::start(5));
+                if (!position) reported = std::unexpected(position.error());
+            }
+            if (i == 3) {
+                std::array<char, 4> buffer{};
+                const auto count = co_await file.read(std::span(buffer));
+                if (!count) reported = std::unexpected(count.error());
+            }
+            if (i == 4) reported = co_await file.close();
             EXPECT_FALSE(reported);
             if (!reported) {
                 EXPECT_EQ(reported.error(), std::errc::no_space_on_device);
@@ -144,7 +157,98 @@ TEST(FsDrop, ErrorOfADroppedWriteIsThatOfTheNextOperation) {
             }
         }
         EXPECT_EQ(contents_of(dir / "a"), "");
-        co_await eddy::try_(file.close());
+        EXPECT_EQ(file.position(), 0U);
+        const auto closed = co_await file.size();
+        EXPECT_EQ(closed.error(), fs::errc::closed);
+        co_return {};
+    });
+}
+
+TEST(FsDrop, RestOfADroppedShortWriteIsReported) {
+    const support::temp_dir dir;
+    one_thread runs;
+    runs.run([&]() -> checked {
+        for (const bool appends : {false, true}) {
+            auto options = fs::open_options().write(true).append(appends).create(true).truncate(!appends);
+            auto file = co_await eddy::try_(options.open(dir / (appends ? "b" : "a")));
+            {
+                const support::almost_full_disk disk(3);
+                // The caller learns it from the count.
+                auto count = co_await eddy::try_(file.write("abcdef"));
+                EXPECT_EQ(count, 3U);
+                co_await eddy::try_(file.sync_data());
+            }
+            const support::almost_full_disk disk(2);
+            {
+                support::held_file_call held(appends ? "write" : "pwrite");
+                std::optional<fs::file_write> write(file.write("defghi"));
+                const auto is_ready = co_await support::poll_once(*write);
+                EXPECT_FALSE(is_ready);
+                held.wait_until_held();
+                write.reset();
+            }
+            const auto reported = co_await file.sync_data();
+            EXPECT_FALSE(reported);
+            if (!reported) {
+                EXPECT_EQ(reported.error().message(), "write " + file.path().native() + ": No space left on device");
+            }
+            EXPECT_EQ(file.position(), 5U);
+            EXPECT_EQ(contents_of(file.path()), "abcde");
+            co_await eddy::try_(file.sync_data());  // reported once
+        }
+        co_return {};
+    });
+}
+
+TEST(FsDrop, CloneHasThePositionAfterADroppedWrite) {
+    const support::temp_dir dir;
+    one_thread runs;
+    runs.run([&]() -> checked {
+        auto file = co_await eddy::try_(fs::file::create(dir / "a"));
+        {
+            support::held_file_call held("pwrite");
+            std::optional<fs::file_write> write(file.write("first"));
+            const auto is_ready = co_await support::poll_once(*write);
+            EXPECT_FALSE(is_ready);
+            held.wait_until_held();
+            write.reset();
+        }
+        const auto clone = co_await eddy::try_(file.try_clone());
+        EXPECT_EQ(clone.position(), 5U);
+        co_return {};
+    });
+}
+
+eddy::task<eddy::result<std::uint64_t>> complete_seek(fs::file& of) {
+    co_return co_await eddy::poll_fn([&](eddy::context& cx) { return of.poll_seek_complete(cx); });
+}
+
+TEST(FsDrop, NewSeekReplacesTheOneBefore) {
+    const support::temp_dir dir;
+    std::ofstream(dir / "a") << "0123456789";
+    one_thread runs;
+    runs.run([&]() -> checked {
+        auto file = co_await eddy::try_(fs::open_options().read(true).write(true).open(dir / "a"));
+        {
+            support::held_file_call held("fstat");
+            EXPECT_TRUE(file.start_seek(eddy::io::seek_from::end(0)));
+            const auto waits = co_await support::once(complete_seek(file));
+            EXPECT_FALSE(waits);
+            held.wait_until_held();
+            EXPECT_TRUE(file.start_seek(eddy::io::seek_from::start(1)));
+            const auto position = co_await complete_seek(file);
+            EXPECT_EQ(position.value(), 1U);
+        }
+        std::filesystem::resize_file(dir / "a", 4);
+        const auto end = co_await eddy::try_(file.seek(eddy::io::seek_from::end(0)));
+        EXPECT_EQ(end, 4U);
+        // The error of a write is also that of the seek.
+        co_await drop_failing_write(file);
+        EXPECT_TRUE(file.start_seek(eddy::io::seek_from::start(2)));
+        const auto failed = co_await complete_seek(file);
+        EXPECT_EQ(failed.error(), std::errc::no_space_on_device);
+        const auto position = co_await complete_seek(file);
+        EXPECT_EQ(position.value(), 4U);
         co_return {};
     });
 }

@@ -187,7 +187,7 @@ public:
 
     /// Returns another object for the same open file. It has a position of its own, which is that of this one at first,
     /// and shares the locks.
-    [[nodiscard]] file_operation<file> try_clone();
+    [[nodiscard]] task<result<file>> try_clone();
 
     /// Waits for a lock of the whole file. The lock excludes other open files, of this process, too, that also ask for
     /// it; see F_OFD_SETLK in fcntl(2). It does not prevent reads and writes. On systems without such locks, see
@@ -200,7 +200,8 @@ public:
     [[nodiscard]] file_operation<std::optional<file_lock>> try_lock(lock_kind kind = lock_kind::exclusive);
 
     /// Closes the file, after the jobs that have begun, and returns the error of close(2): on network file systems, the
-    /// bytes of earlier writes may not have been stored. Every later operation fails with errc::closed.
+    /// bytes of earlier writes may not have been stored. After an error of a dropped write, closes the file, too, and
+    /// returns that error. Every later operation fails with errc::closed.
     /// Cancel safety: not safe. The file may be closed, and the error is lost.
     [[nodiscard]] file_operation<void> close();
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -34,26 +35,22 @@ private:
     bool has_list_ = false;
 };
 
-/// The base of the futures of fs::file. `Self` has `poll_with(cx, file_body&)`, which returns an error code on failure.
+/// The base of the futures of fs::file. `Self` has `poll_with(cx, file_body&)`.
 template <class Self, class Output>
 class file_future : public eddy::detail::io_future<Self, result<Output>> {
 protected:
-    explicit file_future(file_body* file, const char* operation) noexcept : file_(file), operation_(operation) {}
+    explicit file_future(file_body* file) noexcept : file_(file) {}
     [[nodiscard]] file_body* body() const noexcept { return file_; }
 
 private:
     friend eddy::detail::io_future<Self, result<Output>>;
-    poll_result<result<Output>> advance(context& cx) {
-        // A file that was moved from has no error to report: fs::file checks that.
-        auto answer = static_cast<Self&>(*this).poll_with(cx, *file_);
-        if (!answer) return not_ready;
-        if (!*answer) return result<Output>(std::unexpect, file_->fail(answer->error(), operation_));
-        return result<Output>(std::in_place, **answer);
-    }
+    poll_result<result<Output>> advance(context& cx) { return static_cast<Self&>(*this).poll_with(cx, *file_); }
 
     file_body* file_;
-    const char* operation_;
 };
+
+/// What an operation does after an error of a dropped write.
+enum class at_error : bool { ends, continues };
 
 }  // namespace detail
 
@@ -61,8 +58,7 @@ private:
 class [[nodiscard("an operation does nothing until it is awaited")]] file_read
     : public detail::file_future<file_read, std::size_t> {
 public:
-    file_read(detail::file_body* from, detail::buffers<std::byte> into) noexcept
-        : file_future(from, "read"), into_(into) {}
+    file_read(detail::file_body* from, detail::buffers<std::byte> into) noexcept : file_future(from), into_(into) {}
     file_read(file_read&& other) noexcept : file_future(other), into_(other.into_) {}
     ~file_read() {
         if (is_waiting_) body()->drop_read();
@@ -70,7 +66,7 @@ public:
 
 private:
     friend file_future;
-    poll_result<eddy::result<std::size_t>> poll_with(context& cx, detail::file_body& from) {
+    poll_result<result<std::size_t>> poll_with(context& cx, detail::file_body& from) {
         auto answer = from.poll_read(cx, into_.parts());
         is_waiting_ = !answer.is_ready();
         return answer;
@@ -84,8 +80,7 @@ private:
 class [[nodiscard("an operation does nothing until it is awaited")]] file_write
     : public detail::file_future<file_write, std::size_t> {
 public:
-    file_write(detail::file_body* to, detail::buffers<const std::byte> from) noexcept
-        : file_future(to, "write"), from_(from) {}
+    file_write(detail::file_body* to, detail::buffers<const std::byte> from) noexcept : file_future(to), from_(from) {}
     file_write(file_write&& other) noexcept : file_future(other), from_(other.from_) {}
     ~file_write() {
         if (ticket_ != 0) body()->drop_write(ticket_);
@@ -93,7 +88,7 @@ public:
 
 private:
     friend file_future;
-    poll_result<eddy::result<std::size_t>> poll_with(context& cx, detail::file_body& to) {
+    poll_result<result<std::size_t>> poll_with(context& cx, detail::file_body& to) {
         auto answer = to.poll_write(cx, from_.parts(), &ticket_);
         if (answer) ticket_ = 0;
         return answer;
@@ -107,16 +102,16 @@ private:
 class [[nodiscard("an operation does nothing until it is awaited")]] file_seek
     : public detail::file_future<file_seek, std::uint64_t> {
 public:
-    file_seek(detail::file_body* object, io::seek_from to) noexcept : file_future(object, "seek"), to_(to) {}
+    file_seek(detail::file_body* object, io::seek_from to) noexcept : file_future(object), to_(to) {}
 
 private:
     friend file_future;
-    poll_result<eddy::result<std::uint64_t>> poll_with(context& cx, detail::file_body& object) {
+    poll_result<result<std::uint64_t>> poll_with(context& cx, detail::file_body& object) {
         if (!has_begun_) {
             const auto before = object.poll_seek_complete(cx);
             if (!before || !*before) return before;
             if (auto begun = object.start_seek(to_); !begun)
-                return eddy::result<std::uint64_t>(std::unexpect, begun.error());
+                return result<std::uint64_t>(std::unexpect, object.fail(begun.error(), "seek"));
             has_begun_ = true;
         }
         return object.poll_seek_complete(cx);
@@ -131,11 +126,11 @@ class [[nodiscard("an operation does nothing until it is awaited")]] file_read_a
     : public detail::file_future<file_read_at, std::size_t> {
 public:
     file_read_at(detail::file_body* from, detail::buffers<std::byte> into, std::uint64_t offset) noexcept
-        : file_future(from, "read"), into_(into), offset_(offset) {}
+        : file_future(from), into_(into), offset_(offset) {}
 
 private:
     friend file_future;
-    poll_result<eddy::result<std::size_t>> poll_with(context& cx, const detail::file_body& from) {
+    poll_result<result<std::size_t>> poll_with(context& cx, const detail::file_body& from) {
         return reading_.poll(from.opened(), cx, into_.parts(), offset_);
     }
 
@@ -149,11 +144,11 @@ class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API fi
     : public detail::file_future<file_write_at, std::size_t> {
 public:
     file_write_at(detail::file_body* to, detail::buffers<const std::byte> from, std::uint64_t offset) noexcept
-        : file_future(to, "write"), from_(from), offset_(offset) {}
+        : file_future(to), from_(from), offset_(offset) {}
 
 private:
     friend file_future;
-    poll_result<eddy::result<std::size_t>> poll_with(context& cx, const detail::file_body& to);
+    poll_result<result<std::size_t>> poll_with(context& cx, const detail::file_body& to);
 
     detail::buffers<const std::byte> from_;
     std::uint64_t offset_;
@@ -161,23 +156,27 @@ private:
 };
 
 /// The future of the other operations of fs::file. It begins when a write of the stream whose future was dropped has
-/// ended; the error of that write becomes its own.
+/// ended; the error of that write becomes its own. Only `at_error::continues` then begins nevertheless.
 template <class T>
 class [[nodiscard("an operation does nothing until it is awaited")]] file_operation
     : public future_ops<file_operation<T>> {
 public:
     using output_type = result<T>;
 
-    file_operation(detail::file_body* file, operation<T> then) noexcept : file_(file), then_(std::move(then)) {}
+    file_operation(detail::file_body* file, operation<T> then, detail::at_error what = detail::at_error::ends) noexcept
+        : file_(file), then_(std::move(then)), at_error_(what) {}
 
     poll_result<output_type> poll(context& cx) {
         if (!has_begun_) {
             const auto idle = file_->poll_idle(cx);
             if (!idle) return not_ready;
             has_begun_ = true;
-            if (!*idle) return output_type(std::unexpect, file_->fail(idle->error(), "write"));
+            if (!*idle && at_error_ == detail::at_error::ends) return output_type(std::unexpect, idle->error());
+            if (!*idle) earlier_ = idle->error();
         }
-        return then_.poll(cx);
+        auto output = then_.poll(cx);
+        if (output && earlier_) return output_type(std::unexpect, *std::move(earlier_));
+        return output;
     }
 
     EDDY_WAITS_AS(file_operation, then_);
@@ -185,6 +184,8 @@ public:
 private:
     detail::file_body* file_;
     operation<T> then_;
+    std::optional<error> earlier_;
+    const detail::at_error at_error_;
     bool has_begun_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
@@ -58,8 +59,8 @@ private:
 class EDDY_API reading {
 public:
     /// Errors: those of read(2); errc::closed.
-    poll_result<eddy::result<std::size_t>> poll(const std::shared_ptr<open_file>& from, context& cx, read_parts into,
-                                                std::uint64_t offset);
+    poll_result<result<std::size_t>> poll(const std::shared_ptr<open_file>& from, context& cx, read_parts into,
+                                          std::uint64_t offset);
     [[nodiscard]] bool has_job() const noexcept { return job_.has_value(); }
     void drop_job() noexcept { job_.reset(); }
 
@@ -80,9 +81,10 @@ public:
     struct done {
         job_bytes bytes;
         std::size_t count;
-        std::uint64_t end;  ///< the position behind the bytes
-        done(job_bytes&& written, std::size_t size, std::uint64_t position) noexcept
-            : bytes(std::move(written)), count(size), end(position) {}
+        std::uint64_t end;        ///< the position behind the bytes
+        std::error_code missing;  ///< why further bytes were not written; none if all were
+        done(job_bytes&& written, std::size_t size, std::uint64_t position, std::error_code why) noexcept
+            : bytes(std::move(written)), count(size), end(position), missing(why) {}
     };
     /// Starts to write at `offset`, or at the end of a file that was opened for appending.
     void start(const std::shared_ptr<open_file>& to, write_parts from, std::uint64_t offset);
@@ -110,20 +112,22 @@ public:
     [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
     [[nodiscard]] error fail(std::error_code code, const char* operation) const;
 
-    // ---- The stream ----
-    poll_result<eddy::result<std::size_t>> poll_read(context& cx, read_parts into);
+    // ---- The stream. Errors name the operation that has failed, which may be an earlier one. ----
+    poll_result<result<std::size_t>> poll_read(context& cx, read_parts into);
     /// `ticket` is 0 at the first poll of a write, and identifies it afterwards. Null for a caller that has no place
     /// for it: then a repeated write is recognized by its bytes.
-    poll_result<eddy::result<std::size_t>> poll_write(context& cx, write_parts from, std::uint64_t* ticket);
+    poll_result<result<std::size_t>> poll_write(context& cx, write_parts from, std::uint64_t* ticket);
     eddy::result<void> start_seek(io::seek_from to) noexcept;
-    poll_result<eddy::result<std::uint64_t>> poll_seek_complete(context& cx);
+    poll_result<result<std::uint64_t>> poll_seek_complete(context& cx);
     /// Completes a write whose future was dropped, and a seek. Returns the error of the write.
-    poll_result<eddy::result<void>> poll_idle(context& cx);
+    poll_result<result<void>> poll_idle(context& cx);
     void drop_read() noexcept { reading_.drop_job(); }
     void drop_write(std::uint64_t ticket) noexcept;
 
 private:
-    poll_result<eddy::result<std::size_t>> poll_writing(context& cx);
+    poll_result<result<std::size_t>> poll_writing(context& cx);
+    poll_result<result<void>> poll_write_complete(context& cx);
+    void forget_seek() noexcept;
 
     std::shared_ptr<open_file> opened_;
     std::uint64_t position_;
@@ -131,6 +135,7 @@ private:
     writing writing_;
     std::uint64_t ticket_ = 0;  // of the last write
     bool is_write_dropped_ = false;
+    std::error_code missing_;  // of the last write, until its caller has the count, or an operation reports it
     std::optional<io::seek_from> seek_;  // to the end: needs the size
     std::optional<operation<std::uint64_t>> seek_job_;
 };
