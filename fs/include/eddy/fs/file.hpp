@@ -128,7 +128,8 @@ public:
     [[nodiscard]] std::uint64_t position() const { return body()->position(); }
 
     /// The functions of the concepts. A write that is repeated with the same bytes, after its future was dropped, is
-    /// made once. A read that is repeated so may return what the file had at the time of the first.
+    /// made once, if no other operation of the stream comes between. A read that is repeated so may return what the
+    /// file had at the time of the first.
     poll_result<eddy::result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
     poll_result<eddy::result<std::size_t>> poll_read_vectored(context& cx, std::span<const std::span<std::byte>> into);
     poll_result<eddy::result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
