@@ -42,25 +42,25 @@ result<void> apply_owner_and_times(int dir, const char* name, const struct stat&
 
 }  // namespace
 
-result<void> copy_symlink(int from, const std::string& name, int to) {
+result<void> copy_symlink(int from, const std::string& name, int to, const std::string& to_name) {
     const auto found = status_at(from, name.c_str());
     if (!found) return std::unexpected(found.error());
     std::array<char, PATH_MAX> target{};  // one byte more than a target has
     const auto read = done([&] { return ::readlinkat(from, name.c_str(), target.data(), target.size() - 1); });
     if (!read) return read;
-    const auto made = done([&] { return ::symlinkat(target.data(), to, name.c_str()); });
+    const auto made = done([&] { return ::symlinkat(target.data(), to, to_name.c_str()); });
     if (!made) return made;
-    return apply_owner_and_times(to, name.c_str(), *found);
+    return apply_owner_and_times(to, to_name.c_str(), *found);
 }
 
-result<void> copy_special(int from, const std::string& name, int to) {
+result<void> copy_special(int from, const std::string& name, int to, const std::string& to_name) {
     const auto found = status_at(from, name.c_str());
     if (!found) return std::unexpected(found.error());
-    const auto made = done([&] { return ::mknodat(to, name.c_str(), found->st_mode, found->st_rdev); });
+    const auto made = done([&] { return ::mknodat(to, to_name.c_str(), found->st_mode, found->st_rdev); });
     if (!made) return made;
-    const auto permitted = done([&] { return ::fchmodat(to, name.c_str(), found->st_mode & 07777, 0); });
+    const auto permitted = done([&] { return ::fchmodat(to, to_name.c_str(), found->st_mode & 07777, 0); });
     if (!permitted) return permitted;
-    return apply_owner_and_times(to, name.c_str(), *found);
+    return apply_owner_and_times(to, to_name.c_str(), *found);
 }
 
 result<void> link_entry(int from, const std::string& name, int to, const std::string& to_name) noexcept {

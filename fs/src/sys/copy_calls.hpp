@@ -11,9 +11,9 @@
 namespace eddy::sys {
 
 /// Copies a symbolic link, with its owner and times.
-[[nodiscard]] result<void> copy_symlink(int from, const std::string& name, int to);
+[[nodiscard]] result<void> copy_symlink(int from, const std::string& name, int to, const std::string& to_name);
 /// Copies a FIFO, a socket or a device, with its owner, permissions and times. It does not copy contents.
-[[nodiscard]] result<void> copy_special(int from, const std::string& name, int to);
+[[nodiscard]] result<void> copy_special(int from, const std::string& name, int to, const std::string& to_name);
 /// Gives the file `name` a second name.
 [[nodiscard]] result<void> link_entry(int from, const std::string& name, int to, const std::string& to_name) noexcept;
 

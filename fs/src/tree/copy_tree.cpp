@@ -32,10 +32,14 @@
 namespace eddy::fs {
 namespace {
 
+/// A name for the copy of an entry that exists, until it replaces that one.
+std::string temporary_name() { return ".copy." + sys::random_name(); }
+
 /// A file that is being copied. The destructor removes the copy if it is not complete.
 class file_copy {
 public:
-    static eddy::result<file_copy> begin(int from, int to, const std::string& name) {
+    /// Creates the copy, under a temporary name if it is to replace a file.
+    static eddy::result<file_copy> begin(int from, int to, const std::string& name, bool overwrites) {
         auto source = sys::open_file(from, name.c_str(), open_options().read(true).no_follow(true));
         if (!source) return std::unexpected(source.error());
         const auto found = sys::metadata_of(source->get());
@@ -43,9 +47,16 @@ public:
         if (!found->is_regular())  // it was one before it was opened
             return std::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
         const auto options = open_options().write(true).create_new(true).mode(std::filesystem::perms::owner_write);
+        file_copy begun(*std::move(source), *found, to, name);
         auto target = sys::open_file(to, name.c_str(), options);
+        if (!target && target.error() == std::errc::file_exists && overwrites) {
+            begun.written_as_ = temporary_name();
+            target = sys::open_file(to, begun.written_as_.c_str(), options);
+        }
         if (!target) return std::unexpected(target.error());
-        return file_copy(*std::move(source), *std::move(target), *found, to, name);
+        begun.to_ = *std::move(target);
+        begun.is_complete_ = false;
+        return begun;
     }
     file_copy(file_copy&& other) noexcept
         : from_(std::move(other.from_)),
@@ -53,11 +64,12 @@ public:
           found_(other.found_),
           dir_(other.dir_),
           name_(std::move(other.name_)),
+          written_as_(std::move(other.written_as_)),
           offset_(other.offset_),
           is_complete_(std::exchange(other.is_complete_, true)) {}
     file_copy& operator=(file_copy&&) = delete;
     ~file_copy() {
-        if (!is_complete_) static_cast<void>(sys::remove_entry(dir_, name_));
+        if (!is_complete_) static_cast<void>(sys::remove_entry(dir_, written_as_));
     }
 
     /// Copies a part. Returns whether the copy is complete.
@@ -79,8 +91,8 @@ public:
 private:
     static constexpr std::size_t bytes_in_step = 32 * 1024 * 1024;
 
-    file_copy(sys::unique_fd from, sys::unique_fd to, const file_metadata& found, int dir, std::string name)
-        : from_(std::move(from)), to_(std::move(to)), found_(found), dir_(dir), name_(std::move(name)) {}
+    file_copy(sys::unique_fd from, const file_metadata& found, int dir, const std::string& name)
+        : from_(std::move(from)), found_(found), dir_(dir), name_(name), written_as_(name) {}
 
     eddy::result<std::size_t> copy_some(std::size_t most) {
         auto target_offset = offset_;
@@ -105,6 +117,10 @@ private:
         if (!applied) return std::unexpected(applied.error());
         const auto closed = sys::close_file(to_.release());
         if (!closed) return std::unexpected(closed.error());
+        if (written_as_ != name_) {
+            const auto renamed = sys::rename_entry(dir_, written_as_, dir_, name_);
+            if (!renamed) return std::unexpected(renamed.error());
+        }
         is_complete_ = true;
         return true;
     }
@@ -114,16 +130,18 @@ private:
     file_metadata found_;
     int dir_;
     std::string name_;
+    std::string written_as_;
     std::uint64_t offset_ = 0;
-    bool is_complete_ = false;  // true also if it was moved from
+    bool is_complete_ = true;  // false from the creation of the copy
 };
 
 /// Copies what a descent visits into a directory.
 class copier {
 public:
-    static eddy::result<copier> into(sys::unique_fd target, const copy_options& options) {
+    static eddy::result<copier> into(sys::unique_fd target, const file_metadata& source, const copy_options& options) {
         const auto identity = sys::identity_of(target.get());
         if (!identity) return std::unexpected(identity.error());
+        if (*identity == identity_in(source)) return std::unexpected(make_error_code(errc::same_file));
         auto again = sys::open_for_search(target.get(), ".");
         if (!again) return std::unexpected(again.error());
         return copier(std::move(target), *std::move(again), *identity, options);
@@ -145,12 +163,15 @@ public:
     eddy::result<bool> enter(int from, const std::string& name) {
         const auto found = sys::metadata_of(from);
         if (!found) return std::unexpected(found.error());
-        if (sys::file_identity{found->device, found->inode} == target_identity_) return false;  // not into itself
-        const auto made = sys::make_directory(to_.innermost(), name, 0700);
+        if (identity_in(*found) == target_identity_) return false;  // not into itself
+        const auto made = sys::make_directory(target(), name, 0700);
         const bool is_there = !made && made.error() == std::errc::file_exists && options_.overwrites();
         if (!made && !is_there) return std::unexpected(made.error());
         const auto entered = to_.enter(name);
         if (!entered) return std::unexpected(entered.error());
+        const auto identity = sys::identity_of(target());
+        if (!identity) return std::unexpected(identity.error());
+        if (*identity == identity_in(*found)) return std::unexpected(make_error_code(errc::same_file));
         entered_.push_back(*found);
         names_.push_back(name);
         ++copied_;
@@ -159,7 +180,7 @@ public:
 
     eddy::result<bool> left(int, const std::string&) {
         // Last: a new entry changes the times, and the permissions may forbid one.
-        const auto applied = sys::apply_metadata(to_.innermost(), entered_.back());
+        const auto applied = sys::apply_metadata(target(), entered_.back());
         if (!applied) return std::unexpected(applied.error());
         entered_.pop_back();
         names_.pop_back();
@@ -176,6 +197,8 @@ private:
     copier(sys::unique_fd target, sys::unique_fd again, const sys::file_identity& identity, const copy_options& options)
         : options_(options), target_(std::move(again)), target_identity_(identity), to_(std::move(target)) {}
 
+    static sys::file_identity identity_in(const file_metadata& found) noexcept { return {found.device, found.inode}; }
+
     eddy::result<bool> counted() {
         ++copied_;
         return true;
@@ -185,30 +208,45 @@ private:
     eddy::result<void> begin(int from, const sys::named_entry& entry) {
         const auto found = sys::metadata_at(from, entry.name.c_str(), false);
         if (!found) return std::unexpected(found.error());
-        if (options_.overwrites()) {
-            const auto removed = sys::remove_entry(to_.innermost(), entry.name);
-            if (!removed && removed.error() != std::errc::no_such_file_or_directory) return removed;
-        }
-        if (found->is_symlink()) return sys::copy_symlink(from, entry.name, to_.innermost());
-        if (!found->is_regular()) return sys::copy_special(from, entry.name, to_.innermost());
-        const auto first = links_.find({found->device, found->inode});
+        if (found->is_symlink())
+            return make(entry.name, [&](const auto& as) { return sys::copy_symlink(from, entry.name, target(), as); });
+        if (!found->is_regular())
+            return make(entry.name, [&](const auto& as) { return sys::copy_special(from, entry.name, target(), as); });
+        const auto first = links_.find(identity_in(*found));
         if (found->links > 1 && first != links_.end()) {
             const auto place = sys::find_beneath(target_.get(), first->second.native());
             if (!place) return std::unexpected(place.error());
-            return sys::link_entry(place->dir, place->name, to_.innermost(), entry.name);
+            return make(entry.name,
+                        [&](const auto& as) { return sys::link_entry(place->dir, place->name, target(), as); });
         }
-        auto begun = file_copy::begin(from, to_.innermost(), entry.name);
+        auto begun = file_copy::begin(from, target(), entry.name, options_.overwrites());
         if (!begun) return std::unexpected(begun.error());
         copying_.emplace(*std::move(begun));
         return eddy::ok();
     }
+
+    /// Calls `creates` with the name of a new entry. If the name exists and is to be replaced, that is done by a
+    /// rename: without the new entry, the old one stays. A directory is not replaced.
+    eddy::result<void> make(const std::string& name, const auto& creates) {
+        auto made = creates(name);
+        if (made || made.error() != std::errc::file_exists || !options_.overwrites()) return made;
+        const auto temporary = temporary_name();
+        made = creates(temporary);
+        if (made) made = sys::rename_entry(target(), temporary, target(), name);
+        // Also after a rename: between two names of one file, rename(2) does nothing.
+        static_cast<void>(sys::remove_entry(target(), temporary));
+        return made;
+    }
+
+    /// The directory that gets the entries.
+    [[nodiscard]] int target() const noexcept { return to_.innermost(); }
 
     void remember_link(const std::string& name) {
         const auto& found = copying_->found();
         if (found.links < 2) return;
         std::filesystem::path path;
         for (const auto& each : names_) path /= each;
-        links_.emplace(sys::file_identity{found.device, found.inode}, path / name);
+        links_.emplace(identity_in(found), path / name);
     }
 
     copy_options options_;
@@ -268,7 +306,7 @@ private:
         auto again = sys::open_folder_beneath(target->get(), ".");
         if (!again) return std::unexpected(again.error());
         target_ = *std::move(again);
-        auto visitor = copier::into(*std::move(target), options_);
+        auto visitor = copier::into(*std::move(target), root_, options_);
         if (!visitor) return std::unexpected(visitor.error());
         visit_.emplace(*std::move(source), "copy", std::filesystem::path(), *std::move(visitor));
         return eddy::ok();

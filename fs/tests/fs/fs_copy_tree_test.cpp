@@ -71,6 +71,43 @@ TEST(FsCopyTree, ExistingEntriesAreErrorsOrReplaced) {
     EXPECT_EQ(output_of("cat " + (temp / "outside") + " " + (temp / "to/sub/file")), "outsidenew");
 }
 
+TEST(FsCopyTree, DirectoryIsNotCopiedToItself) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "a");
+    std::filesystem::create_directory_symlink("a", temp / "link");
+    support::put_file(temp / "a/file", "text");
+    const auto overwriting = fs::copy_options().overwrite(true);
+    EXPECT_EQ(on_loop(fs::copy_tree(temp / "a", temp / "a", overwriting)).error(), fs::errc::same_file);
+    EXPECT_EQ(on_loop(fs::copy_tree(temp / "link", temp / "a", overwriting)).error(), fs::errc::same_file);
+    const auto opened = on_loop(fs::open_dir(temp / "a")).value();
+    EXPECT_EQ(on_loop(fs::copy_tree(opened, opened)).error(), fs::errc::same_file);
+    EXPECT_EQ(output_of("cat " + (temp / "a/file")), "text");
+}
+
+TEST(FsCopyTree, OverwriteReplacesEachKindExceptDirectories) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "from");
+    std::filesystem::create_directory(temp / "to");
+    const auto overwriting = fs::copy_options().overwrite(true);
+    for (const std::string tree : {"from", "to"}) {
+        support::put_file(temp / (tree + "/file"), tree);
+        std::filesystem::create_hard_link(temp / (tree + "/file"), temp / (tree + "/second"));
+        std::filesystem::create_symlink(tree, temp / (tree + "/link"));
+        ::mkfifo((temp / (tree + "/fifo")).c_str(), tree == "from" ? 0600 : 0640);
+        support::put_file(temp / (tree + "/" + std::string(255, 'x')), tree);  // the longest name
+    }
+    EXPECT_EQ(on_loop(fs::copy_tree(temp / "from", temp / "to", overwriting)).value(), 5U);
+    EXPECT_EQ(description_of(temp / "to"), description_of(temp / "from"));
+    for (const auto* name : {"file", "link", "fifo"}) {
+        std::filesystem::remove_all(temp / "to");
+        std::filesystem::create_directories(temp / ("to/" + std::string(name)));
+        const auto copied = on_loop(fs::copy_tree(temp / "from", temp / "to", overwriting));
+        EXPECT_EQ(copied.error(), std::errc::is_a_directory) << name;
+        EXPECT_EQ(output_of("find " + (temp / "to") + " -name '.copy.*'"), "");
+        EXPECT_TRUE(std::filesystem::is_directory(temp / ("to/" + std::string(name))));
+    }
+}
+
 TEST(FsCopyTree, ErrorsNameBothPaths) {
     const support::temp_dir temp;
     support::put_file(temp / "file", "");

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <eddy/eddy.hpp>
@@ -100,6 +102,64 @@ TEST(FsTreeFaults, CopyTreeLeavesNoPartOfAFile) {
             EXPECT_EQ(support::output_of(compare), "");
             std::filesystem::remove_all(temp / "copy");
         });
+}
+
+TEST(FsTreeFaults, OverwriteLeavesTheOldOrTheNewEntry) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    const auto prepare = [&] {
+        std::filesystem::remove_all(temp / "copy");
+        std::filesystem::create_directories(temp / "copy/sub");
+        support::put_file(temp / "copy/sub/file", "old");
+        support::put_file(temp / "copy/sub/second", "old");
+        std::filesystem::create_symlink("old", temp / "copy/sub/link");
+        ::mkfifo((temp / "copy/fifo").c_str(), 0600);
+    };
+    prepare();
+    fail_each_call(
+        temp / "tree",
+        [&]() -> outcome {
+            const auto copied =
+                co_await fs::copy_tree(temp / "tree", temp / "copy", fs::copy_options().overwrite(true));
+            co_return without_value(copied);
+        },
+        [&] {
+            for (const auto* name : {"file", "second"}) {
+                const auto text = support::output_of("cat " + (temp / "copy/sub/") + name);
+                EXPECT_TRUE(text == "old" || text == "text") << name << ": " << text;
+            }
+            const auto link = std::filesystem::read_symlink(temp / "copy/sub/link");
+            EXPECT_TRUE(link == "old" || link == "file") << link;
+            EXPECT_TRUE(std::filesystem::is_fifo(temp / "copy/fifo"));
+            EXPECT_EQ(support::output_of("find " + (temp / "copy") + " -name '.copy.*'"), "");
+            prepare();
+        });
+}
+
+/// Runs `work`. Calls `meanwhile` while a call of `function` waits.
+template <class Work>
+auto run_with(const char* function, Work work, const std::function<void()>& meanwhile) {
+    support::held_file_call held(function);
+    std::thread other([&] {
+        held.wait_until_held();
+        meanwhile();
+        held.release();
+    });
+    auto done = on_loop(std::move(work));
+    other.join();
+    return done;
+}
+
+TEST(FsTreeFaults, SubdirectoryMovedToTheTargetIsNotCopiedToItself) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    std::filesystem::create_directory(temp / "copy");
+    const auto from = on_loop(fs::open_dir(temp / "tree")).value();
+    const auto to = on_loop(fs::open_dir(temp / "copy")).value();
+    const auto copied = run_with("mkdirat", fs::copy_tree(from, to, fs::copy_options().overwrite(true)),
+                                 [&] { std::filesystem::rename(temp / "tree/sub", temp / "copy/sub"); });
+    EXPECT_EQ(copied.error(), fs::errc::same_file);
+    EXPECT_EQ(support::output_of("cat " + (temp / "copy/sub/file")), "text");
 }
 
 TEST(FsTreeFaults, OperationsBelowADirectory) {

@@ -30,7 +30,8 @@ public:
     copy_options() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// Copies into directories that exist, and replaces files that exist. Off by default: an entry that exists is an
-    /// error. A symbolic link is replaced itself; nothing is written to its target.
+    /// error. A symbolic link is replaced itself; nothing is written to its target. A file that is replaced keeps its
+    /// contents until the new one is complete. A directory is not replaced by a file.
     copy_options& overwrite(bool on) noexcept {
         overwrite_ = on;
         return *this;
@@ -53,10 +54,11 @@ private:
 ///
 /// No symbolic link below the two directories is followed, also if another process replaces a directory by one
 /// meanwhile.
-/// Errors: the first error of a system call, with the two paths that it is about. not_a_directory; file_exists. What
-/// was copied before the error stays, but no part of a file. Cancel safety: safe to drop. The step that has begun
-/// finishes; a file of which only a part was copied is removed. Cost: one job for each 512 entries, and for each 32 MiB
-/// of a file. At most 140 open descriptors, at any depth.
+/// Errors: the first error of a system call, with the two paths that it is about. not_a_directory; file_exists;
+/// errc::same_file if a directory would be copied to itself. What was copied before the error stays, but no part of a
+/// file. Cancel safety: safe to drop. The step that has begun finishes; a file of which only a part was copied is
+/// removed. Cost: one job for each 512 entries, and for each 32 MiB of a file. At most 140 open descriptors, at any
+/// depth.
 [[nodiscard]] EDDY_API task<result<std::uint64_t>> copy_tree(std::filesystem::path from, std::filesystem::path to,
                                                              copy_options options = {});
 /// Copies what is in the open directory `from` into the open directory `to`, which keeps its owner, permissions and
