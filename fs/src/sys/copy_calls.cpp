@@ -8,7 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <filesystem>
 #include <limits>
+#include <string>
+#include <system_error>
 
 #include "sys/files.hpp"
 #include "sys/syscall.hpp"
@@ -29,9 +32,44 @@ result<struct stat> status_at(int dir, const char* name) noexcept {
     return found;
 }
 
-result<void> apply_owner_and_times(int dir, const char* name, const struct stat& of) noexcept {
-    const auto owned = done([&] { return ::fchownat(dir, name, of.st_uid, of.st_gid, AT_SYMLINK_NOFOLLOW); });
-    if (!owned && owned.error() != std::errc::operation_not_permitted) return owned;
+/// Returns whether a call has set the owner. False if this process may not give files away, or if its user namespace
+/// has no such owner.
+result<bool> is_given_away(const result<void>& owned) noexcept {
+    if (owned) return true;
+    if (owned.error() == std::errc::operation_not_permitted || owned.error() == std::errc::invalid_argument)
+        return false;
+    return std::unexpected(owned.error());
+}
+
+/// Returns the permissions of a copy. Programs would run with the rights of a wrong owner if those bits were kept.
+unsigned permissions_of_copy(unsigned mode, bool has_owner) noexcept { return mode & (has_owner ? 07777U : 01777U); }
+
+result<bool> apply_owner(int dir, const char* name, const struct stat& of) noexcept {
+    return is_given_away(done([&] { return ::fchownat(dir, name, of.st_uid, of.st_gid, AT_SYMLINK_NOFOLLOW); }));
+}
+
+/// Sets the permissions of an entry that is no symbolic link.
+result<void> apply_permissions(int dir, const char* name, mode_t type, mode_t permissions) noexcept {
+    auto set = done([&] { return ::fchmodat(dir, name, permissions, AT_SYMLINK_NOFOLLOW); });
+#if defined(O_PATH)
+    // glibc before 2.32 has no such flag, and a symbolic link has no permissions.
+    if (set || set.error() != std::errc::operation_not_supported) return set;
+    const auto opened =
+        own_or_error(retry_interrupted([&] { return ::openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC); }));
+    if (!opened) return std::unexpected(opened.error());
+    struct stat found{};
+    const auto asked = done([&] { return ::fstat(opened->get(), &found); });
+    if (!asked) return asked;
+    if ((found.st_mode & S_IFMT) != type) return set;
+    const auto path = "/proc/self/fd/" + std::to_string(opened->get());
+    set = done([&] { return ::chmod(path.c_str(), permissions); });
+#else
+    static_cast<void>(type);
+#endif
+    return set;
+}
+
+result<void> apply_times(int dir, const char* name, const struct stat& of) noexcept {
 #if defined(__APPLE__)
     const std::array<timespec, 2> times = {of.st_atimespec, of.st_mtimespec};
 #else
@@ -50,7 +88,9 @@ result<void> copy_symlink(int from, const std::string& name, int to, const std::
     if (!read) return read;
     const auto made = done([&] { return ::symlinkat(target.data(), to, to_name.c_str()); });
     if (!made) return made;
-    return apply_owner_and_times(to, to_name.c_str(), *found);
+    const auto owned = apply_owner(to, to_name.c_str(), *found);
+    if (!owned) return std::unexpected(owned.error());
+    return apply_times(to, to_name.c_str(), *found);
 }
 
 result<void> copy_special(int from, const std::string& name, int to, const std::string& to_name) {
@@ -58,9 +98,12 @@ result<void> copy_special(int from, const std::string& name, int to, const std::
     if (!found) return std::unexpected(found.error());
     const auto made = done([&] { return ::mknodat(to, to_name.c_str(), found->st_mode, found->st_rdev); });
     if (!made) return made;
-    const auto permitted = done([&] { return ::fchmodat(to, to_name.c_str(), found->st_mode & 07777, 0); });
+    const auto owned = apply_owner(to, to_name.c_str(), *found);
+    if (!owned) return std::unexpected(owned.error());
+    const auto permitted =
+        apply_permissions(to, to_name.c_str(), found->st_mode & S_IFMT, permissions_of_copy(found->st_mode, *owned));
     if (!permitted) return permitted;
-    return apply_owner_and_times(to, to_name.c_str(), *found);
+    return apply_times(to, to_name.c_str(), *found);
 }
 
 result<void> link_entry(int from, const std::string& name, int to, const std::string& to_name) noexcept {
@@ -69,9 +112,10 @@ result<void> link_entry(int from, const std::string& name, int to, const std::st
 
 result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept {
     // The owner first: a change of it removes the bits set-user-ID and set-group-ID.
-    const auto owned = set_owner(fd, of.user, of.group);
-    if (!owned && owned.error() != std::errc::operation_not_permitted) return owned;
-    const auto permitted = set_permissions(fd, of.permissions);
+    const auto owned = is_given_away(set_owner(fd, of.user, of.group));
+    if (!owned) return std::unexpected(owned.error());
+    const auto permissions = permissions_of_copy(static_cast<unsigned>(of.permissions), *owned);
+    const auto permitted = set_permissions(fd, std::filesystem::perms(permissions));
     if (!permitted) return permitted;
     return set_times(fd, of.accessed, of.modified);
 }

@@ -17,8 +17,8 @@ namespace eddy::sys {
 /// Gives the file `name` a second name.
 [[nodiscard]] result<void> link_entry(int from, const std::string& name, int to, const std::string& to_name) noexcept;
 
-/// Gives an open file the owner, the permissions and the times of another one. It keeps its owner if this process may
-/// not give files away.
+/// Gives an open file the owner, the permissions and the times of another one. If this process may not give it that
+/// owner, it keeps its own, without the bits set-user-ID and set-group-ID.
 [[nodiscard]] result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept;
 
 /// A part of a file without a hole.

@@ -136,10 +136,10 @@ TEST(FsTreeFaults, OverwriteLeavesTheOldOrTheNewEntry) {
         });
 }
 
-/// Runs `work`. Calls `meanwhile` while a call of `function` waits.
+/// Runs `work`. Calls `meanwhile` while a call of `function` waits, which then fails with `error` if it is not 0.
 template <class Work>
-auto run_with(const char* function, Work work, const std::function<void()>& meanwhile) {
-    support::held_file_call held(function);
+auto run_with(const char* function, int error, Work work, const std::function<void()>& meanwhile) {
+    support::held_file_call held(function, error);
     std::thread other([&] {
         held.wait_until_held();
         meanwhile();
@@ -156,10 +156,50 @@ TEST(FsTreeFaults, SubdirectoryMovedToTheTargetIsNotCopiedToItself) {
     std::filesystem::create_directory(temp / "copy");
     const auto from = on_loop(fs::open_dir(temp / "tree")).value();
     const auto to = on_loop(fs::open_dir(temp / "copy")).value();
-    const auto copied = run_with("mkdirat", fs::copy_tree(from, to, fs::copy_options().overwrite(true)),
+    const auto copied = run_with("mkdirat", 0, fs::copy_tree(from, to, fs::copy_options().overwrite(true)),
                                  [&] { std::filesystem::rename(temp / "tree/sub", temp / "copy/sub"); });
     EXPECT_EQ(copied.error(), fs::errc::same_file);
     EXPECT_EQ(support::output_of("cat " + (temp / "copy/sub/file")), "text");
+}
+
+// With the flag that refuses symbolic links, and without it as in old versions of glibc.
+TEST(FsTreeFaults, PermissionsOfASpecialFileAreNotThoseOfALinkTarget) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "tree");
+    ::mkfifo((temp / "tree/fifo").c_str(), 0600);
+    ::chmod((temp / "tree/fifo").c_str(), 0666);
+    support::put_file(temp / "outside", "");
+    ::chmod((temp / "outside").c_str(), 0600);
+    for (const int error : {0, EOPNOTSUPP}) {
+        const auto copied = run_with("fchmodat", error, fs::copy_tree(temp / "tree", temp / "copy"), [&] {
+            std::filesystem::remove(temp / "copy/fifo");
+            std::filesystem::create_symlink(temp / "outside", temp / "copy/fifo");
+        });
+        EXPECT_EQ(copied.error(), std::errc::operation_not_supported);
+        EXPECT_EQ(support::output_of("stat -c %a " + (temp / "outside")), "600\n");
+        std::filesystem::remove_all(temp / "copy");
+    }
+    const support::refused_file_call refused("fchmodat", EOPNOTSUPP);
+    EXPECT_TRUE(on_loop(fs::copy_tree(temp / "tree", temp / "copy")));
+    EXPECT_EQ(support::output_of("stat -c %a " + (temp / "copy/fifo")), "666\n");
+}
+
+// EINVAL: the owner has no number in this user namespace.
+TEST(FsTreeFaults, CopyWithAnotherOwnerHasNoSetIdBits) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "tree");
+    support::put_file(temp / "tree/program", "");
+    ::chmod((temp / "tree/program").c_str(), 06755);
+    ::mkfifo((temp / "tree/fifo").c_str(), 0600);
+    for (const int error : {EPERM, EINVAL}) {
+        for (const auto* call : {"fchown", "fchownat"}) {
+            const support::refused_file_call refused(call, error);
+            ASSERT_TRUE(on_loop(fs::copy_tree(temp / "tree", temp / "copy")));
+            const auto* const expected = call == std::string_view("fchown") ? "755\n" : "6755\n";
+            EXPECT_EQ(support::output_of("stat -c %a " + (temp / "copy/program")), expected);
+            std::filesystem::remove_all(temp / "copy");
+        }
+    }
 }
 
 TEST(FsTreeFaults, OperationsBelowADirectory) {
