@@ -107,6 +107,11 @@ result<place> find_beneath(int dir, const std::string& path) {
     return found_in(open_beneath(dir, folder, for_search, 0, links::followed), std::move(found));
 }
 
+std::filesystem::path without_end_slashes(const std::filesystem::path& path) {
+    const auto end = path.native().find_last_not_of('/');
+    return end == std::string::npos ? path : std::filesystem::path(path.native().substr(0, end + 1));
+}
+
 result<place> find_anywhere(const std::string& path) {
     if (path.empty() || path.contains('\0')) return refusal(errc::bad_path);
     auto [folder, name] = split(path);

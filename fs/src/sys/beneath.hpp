@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -58,5 +59,8 @@ struct place {
 /// Same as find_beneath(), for a path of the process, which may be absolute. Its directory may be anywhere, and
 /// symbolic links to it are followed.
 [[nodiscard]] result<place> find_anywhere(const std::string& path);
+
+/// Returns a path as the two functions above read it: without slashes at its end. "/" stays as it is.
+[[nodiscard]] std::filesystem::path without_end_slashes(const std::filesystem::path& path);
 
 }  // namespace eddy::sys

@@ -45,7 +45,8 @@ eddy::result<shared_fd> make_queue() {
 }
 
 /// Opens a directory, or the directory that contains a file.
-eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::path& path, bool is_recursive) {
+eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::path& given, bool is_recursive) {
+    const auto path = sys::without_end_slashes(given);
     auto root = std::make_unique<watched_root>();
     root->is_recursive = is_recursive;
     root->path = path;
@@ -74,8 +75,11 @@ task<result<bool>> run_scan(detail::watcher& of) {
     auto done = co_await detail::run_in_steps(call("watch", path_of(*asked->in) / asked->name), of.work_of(*asked));
     if (!done) co_return std::unexpected(std::move(done).error());
     const bool is_beginning = asked->why == detail::watcher::scan_request::cause::beginning;
-    if (is_beginning && (*done)->found().empty())
-        co_return std::unexpected(error((*done)->unwatched(), "watch", path_of(*asked->in)));
+    if (is_beginning && (*done)->found().empty()) {
+        const auto why = (*done)->unwatched();
+        co_return std::unexpected(error(why ? why : std::make_error_code(std::errc::no_such_file_or_directory), "watch",
+                                        path_of(*asked->in)));
+    }
     of.add(*asked, **done);
     of.take_available();
     co_return true;

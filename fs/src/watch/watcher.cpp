@@ -7,7 +7,7 @@ namespace eddy::fs::detail {
 
 void watcher::add_root(std::unique_ptr<watched_root> root) {
     watched_root& added = tree_.add_root(std::move(root));
-    scans_.emplace_back(scan_request::cause::beginning, &added, "");
+    scans_.emplace_front(scan_request::cause::beginning, &added, "");
 }
 
 void watcher::take(const sys::taken_changes& taken) {
@@ -169,6 +169,9 @@ std::unique_ptr<watch_scan> watcher::work_of(const scan_request& asked) const {
 
 void watcher::add(const scan_request& asked, const watch_scan& done) {
     const auto& found = done.found();
+    // The event of its removal was lost.
+    const bool is_lost = asked.why == scan_request::cause::overflow && found.empty() && !done.unwatched();
+    if (is_lost) return gone(*asked.in);
     std::vector<watched_dir*> dirs(found.size(), nullptr);
     for (std::size_t i = 0; i < found.size(); ++i) {
         const auto& each = found[i];

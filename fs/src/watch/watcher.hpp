@@ -25,7 +25,7 @@ class watcher {
 public:
     explicit watcher(shared_fd queue) noexcept : queue_(std::move(queue)) {}
 
-    /// Adds a root. It is watched once its scan was added.
+    /// Adds a root. It is watched once its scan was added, which is the next one.
     void add_root(std::unique_ptr<watched_root> root);
 
     /// Takes the changes of one read of the queue. The halves of moves that an earlier read has left alone are then

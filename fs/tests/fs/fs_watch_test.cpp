@@ -225,6 +225,37 @@ TEST(FsWatch, OverflowIsRescanAndWatchingContinues) {
     EXPECT_EQ(std::ranges::count(after, "created a/lost/file"), 1);
 }
 
+TEST(FsWatch, DirectoryRemovedDuringAnOverflowIsForgotten) {
+    const auto limit = std::stoul(support::output_of("cat /proc/sys/fs/inotify/max_queued_events"));
+    for (const bool is_moved : {false, true}) {
+        watched_folder all({"a", "a/early", "b"});
+        put_file(all / "b/file", "");
+        all.watch({"a", "b/file"});
+        for (unsigned long i = 0; i <= limit; ++i) ::chmod((all / (i % 2 == 0 ? "a" : "a/early")).c_str(), 0700);
+        for (const std::string name : {"a", "b"}) {
+            if (is_moved) rename(all / name, all / ("moved." + name));
+            if (!is_moved) remove_all(all / name);
+        }
+        EXPECT_EQ(all.until("removed a/").back(), "removed a/");
+        EXPECT_EQ(all.until("removed b/file").back(), "removed b/file");
+        EXPECT_TRUE(all.has_ended());
+    }
+}
+
+TEST(FsWatch, SlashesAtTheEndAreIgnored) {
+    watched_folder all({"a"});
+    put_file(all / "file", "");
+    all.watch({"a//", "file/"});
+    put_file(all / "file", "text");
+    EXPECT_EQ(all.until("closed file"), (texts{"modified file", "closed file"}));
+    create_directory(all / "a/new");
+    EXPECT_EQ(all.next().path, all / "a/new");
+    std::filesystem::remove(all / "a/new");
+    std::filesystem::remove(all / "a");
+    const auto seen = all.until("removed a/");
+    EXPECT_EQ(seen.back(), "removed a/");
+}
+
 TEST(FsWatch, ErrorsNameThePath) {
     EXPECT_EQ(on_loop(fs::watch("/no/such/file")).error().message(), "watch /no/such/file: No such file or directory");
 }

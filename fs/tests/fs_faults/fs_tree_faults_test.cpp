@@ -271,6 +271,40 @@ TEST(FsTreeFaults, WatchReportsWhatItCannotWatch) {
         });
 }
 
+TEST(FsTreeFaults, AllPathsAreWatchedWhenWatchReturns) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "a");
+    std::filesystem::create_directory(temp / "b");
+    eddy::core loop;
+    // The first directory is watched and not read yet: the new one in it is reported while watch() runs.
+    support::held_file_call held("fdopendir");
+    std::thread other([&] {
+        held.wait_until_held();
+        std::filesystem::create_directory(temp / "a/new");
+        held.release();
+    });
+    auto changes = loop.run(fs::watch(std::vector<std::filesystem::path>{temp / "a", temp / "b"})).value();
+    other.join();
+    support::put_file(temp / "b/file", "");
+    support::put_file(temp / "a/end", "");
+    bool is_file_reported = false;
+    for (;;) {
+        const auto change = loop.run(changes.next()).value().value();
+        if (change.path == temp / "b/file") is_file_reported = true;
+        if (change.path == temp / "a/end") break;
+    }
+    EXPECT_TRUE(is_file_reported);
+}
+
+TEST(FsTreeFaults, DirectoryRemovedDuringWatchIsAnError) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "tree");
+    const auto changes =
+        run_with("fstat", 0, fs::watch(temp / "tree/"), [&] { std::filesystem::remove(temp / "tree"); });
+    ASSERT_FALSE(changes);
+    EXPECT_EQ(changes.error().message(), "watch " + (temp / "tree") + ": No such file or directory");
+}
+
 TEST(FsTreeFaults, LimitOfWatchesIsRescan) {
     const support::temp_dir temp;
     std::filesystem::create_directory(temp / "tree");
