@@ -17,6 +17,8 @@ std::optional<result<unique_fd>> open_at_once(int dir, const std::string& path, 
     constexpr int attempts = 100;
     open_how how{};
     how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
+    // openat(3) adds it on 32-bit systems. The kernel refuses it together with O_PATH.
+    if ((flags & O_PATH) == 0) how.flags |= O_LARGEFILE;
     const bool creates = (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0;
     how.mode = creates ? mode & 07777 : 0;  // openat2(2) refuses a mode that has no use
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (allowed == links::refused ? RESOLVE_NO_SYMLINKS : 0);
