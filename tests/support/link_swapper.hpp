@@ -34,9 +34,9 @@ public:
             std::filesystem::create_directory_symlink(temp_ / "outside", temp_ / ("links/" + name));
             pairs_.push_back({temp_ / ("tree/" + name), temp_ / ("links/" + name)});
         }
-        for (int file = 0; file < files; ++file) {
-            put_file(temp_ / ("outside/" + std::to_string(file)), "outside");
-            put_file(temp_ / ("outside/below/" + std::to_string(file)), "outside");
+        for (const std::string folder : {"outside/", "outside/below/"}) {
+            for (int file = 0; file < files; ++file) put_file(temp_ / (folder + std::to_string(file)), "outside");
+            put_file(temp_ / (folder + "outside"), "outside");  // no name in the tree
         }
         pid_ = ::fork();
         if (pid_ != 0) return;
@@ -57,17 +57,19 @@ public:
 
     /// Returns whether nothing outside of the tree was removed, added or written.
     [[nodiscard]] bool outside_is_whole() const {
-        const auto command = "cd " + (temp_ / "outside") + " && find . -type f -printf x | wc -c && cat [0-9]* below/*";
-        return output_of(command) == std::to_string(2 * files) + "\n" + text_of_all();
+        const auto command =
+            "cd " + (temp_ / "outside") + " && find . -type f -printf x | wc -c && cat [0-9]* outside below/*";
+        return output_of(command) == std::to_string(files_outside) + "\n" + text_of_all();
     }
 
 private:
     static constexpr int directories = 30;
     static constexpr int files = 5;
+    static constexpr int files_outside = 2 * (files + 1);
 
     static std::string text_of_all() {
         std::string text;
-        for (int i = 0; i < 2 * files; ++i) text += "outside";
+        for (int i = 0; i < files_outside; ++i) text += "outside";
         return text;
     }
 
