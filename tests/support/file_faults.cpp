@@ -74,6 +74,8 @@ struct fault_plan {
     bool has_failed = false;
     std::string_view refused;
     int refused_error = 0;
+    std::size_t refused_every = 1;
+    std::size_t refusable = 0;  // calls of that function
     std::string_view held;
     int held_error = 0;
     bool is_held = false;
@@ -98,7 +100,7 @@ struct fault_plan {
             changed.wait(guard, [this, mine = holds] { return is_released(mine); });
             return with;
         }
-        if (function == refused) return refused_error;
+        if (function == refused) return ++refusable % refused_every == 0 ? refused_error : 0;
         if (calls++ != at) return 0;
         if (error == 0) static_cast<void>(::raise(SIGKILL));
         has_failed = true;
@@ -254,10 +256,12 @@ bool has_file_call_failed() noexcept {
 void kill_at_file_call(std::size_t n) noexcept { planned.begin(n, 0); }
 void pass_file_calls() noexcept { planned.begin(never, 0); }
 
-refused_file_call::refused_file_call(std::string_view function, int error) noexcept {
+refused_file_call::refused_file_call(std::string_view function, int error, std::size_t every) noexcept {
     const std::lock_guard guard(planned.lock);
     planned.refused = function;
     planned.refused_error = error;
+    planned.refused_every = every;
+    planned.refusable = 0;
 }
 refused_file_call::~refused_file_call() {
     const std::lock_guard guard(planned.lock);

@@ -22,10 +22,10 @@ void kill_at_file_call(std::size_t n) noexcept;
 /// Makes all calls work.
 void pass_file_calls() noexcept;
 
-/// Makes all calls of a function fail, until it is destroyed.
+/// Makes all calls of a function fail, or each `every`th one, until it is destroyed.
 class refused_file_call {
 public:
-    refused_file_call(std::string_view function, int error) noexcept;
+    refused_file_call(std::string_view function, int error, std::size_t every = 1) noexcept;
     refused_file_call(const refused_file_call&) = delete;
     refused_file_call& operator=(const refused_file_call&) = delete;
     ~refused_file_call();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <filesystem>
@@ -7,6 +8,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/fs/dir.hpp>
 #include <eddy/fs/tree.hpp>
@@ -34,17 +36,22 @@ public:
         return true;
     }
 
-    eddy::result<bool> enter(int, const std::string&) { return true; }
+    eddy::result<bool> enter(int, const std::string&) {
+        if (++depth_ > repeats_.size()) repeats_.push_back(0);
+        return true;
+    }
 
     bool skips(std::error_code why) { return why == std::errc::no_such_file_or_directory; }
 
     eddy::result<bool> left(int outer, const std::string& name) {
         const auto removed = sys::remove_subdirectory(outer, name);
+        int& repeats = repeats_[--depth_];
         // Another process creates files in it, or the file system did not return all entries while they were removed.
-        if (!removed && removed.error() == std::errc::directory_not_empty && repeats_left_ > 0) {
-            --repeats_left_;
+        if (!removed && removed.error() == std::errc::directory_not_empty && repeats < most_repeats) {
+            ++repeats;
             return false;
         }
+        repeats = 0;
         if (!removed && removed.error() != std::errc::no_such_file_or_directory)
             return std::unexpected(removed.error());
         if (removed) ++removed_;
@@ -54,8 +61,12 @@ public:
     [[nodiscard]] std::uint64_t removed() const noexcept { return removed_; }
 
 private:
+    // So that a process that creates files all the time does not keep it busy.
+    static constexpr int most_repeats = 100;
+
     std::uint64_t removed_ = 0;
-    int repeats_left_ = 100;  // so that a process that creates files all the time does not keep it busy
+    std::size_t depth_ = 0;
+    std::vector<int> repeats_;  // of the directory in each depth
 };
 
 /// The work of remove_all(). Its steps also find the entry.
@@ -74,7 +85,8 @@ public:
         }
         if (!top && top.error() == std::errc::no_such_file_or_directory) return true;
         if (!top) return std::unexpected(of_.fail(top.error()));
-        visit_.emplace(std::move(top->opened), of_.operation, of_.path.parent_path(), std::move(top->name), remover());
+        auto above = sys::without_end_slashes(of_.path).parent_path();
+        visit_.emplace(std::move(top->opened), of_.operation, std::move(above), std::move(top->name), remover());
         return visit_->step();
     }
 

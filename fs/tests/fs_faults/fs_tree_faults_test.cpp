@@ -87,6 +87,23 @@ TEST(FsTreeFaults, RemoveAllCanBeRepeated) {
         });
 }
 
+// Some file systems do not return all entries while they are removed.
+TEST(FsTreeFaults, EachDirectoryMayNeedToBeReadAgain) {
+    const support::temp_dir temp;
+    for (int i = 0; i < 150; ++i) std::filesystem::create_directories(temp / ("tree/" + std::to_string(i)));
+    const support::refused_file_call refused("unlinkat", ENOTEMPTY, 2);
+    EXPECT_EQ(on_loop(fs::remove_all(temp / "tree")).value(), 151U);
+}
+
+TEST(FsTreeFaults, DirectoryThatIsNeverEmptyIsAnError) {
+    const support::temp_dir temp;
+    std::filesystem::create_directories(temp / "tree/sub");
+    const support::refused_file_call refused("unlinkat", ENOTEMPTY);
+    const auto removed = on_loop(fs::remove_all(temp / "tree/"));
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().message(), "remove " + (temp / "tree/sub") + ": Directory not empty");
+}
+
 TEST(FsTreeFaults, CopyTreeLeavesNoPartOfAFile) {
     const support::temp_dir temp;
     make_tree(temp / "tree");
