@@ -67,7 +67,15 @@ result<dir_reader> dir_reader::open(int dir) {
 }
 
 result<bool> dir_reader::read(std::vector<named_entry>& into, std::size_t limit) {
-    const auto end = into.size() + limit;
+    if (failure_) return std::unexpected(failure_);
+    const auto begin = into.size();
+    auto may_have_more = read_until(into, begin + limit);
+    if (may_have_more || into.size() == begin) return may_have_more;
+    failure_ = may_have_more.error();
+    return true;
+}
+
+result<bool> dir_reader::read_until(std::vector<named_entry>& into, std::size_t end) {
     while (into.size() < end) {
         errno = 0;  // readdir(3): the only way to tell an error from the end
         const dirent* const entry = ::readdir(stream_.get());

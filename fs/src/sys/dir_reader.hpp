@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <eddy/result.hpp>
@@ -33,7 +35,8 @@ public:
     [[nodiscard]] static result<dir_reader> open(int dir);
 
     /// Appends up to `limit` entries, without "." and "..". Returns whether entries may be left. Omits an entry that
-    /// was removed before its type was known. Errors: what readdir(3) reports.
+    /// was removed before its type was known. Errors: what readdir(3) reports; if entries were read before it, the next
+    /// call reports it.
     [[nodiscard]] result<bool> read(std::vector<named_entry>& into, std::size_t limit);
 
 private:
@@ -42,7 +45,10 @@ private:
     };
     explicit dir_reader(DIR* stream) noexcept : stream_(stream) {}
 
+    [[nodiscard]] result<bool> read_until(std::vector<named_entry>& into, std::size_t end);
+
     std::unique_ptr<DIR, closes> stream_;
+    std::error_code failure_;  // to be reported
 };
 
 /// Converts the type bits of a mode (S_IFMT).

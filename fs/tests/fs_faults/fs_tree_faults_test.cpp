@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -261,6 +262,32 @@ TEST(FsTreeFaults, WalkReturnsErrorsAndContinues) {
             co_return last;
         },
         [] {});
+}
+
+TEST(FsTreeFaults, EntriesReadBeforeAnErrorAreReturned) {
+    const support::temp_dir temp;
+    for (const std::string name : {"a", "b", "c", "d"}) support::put_file(temp / name, "");
+    const auto top = on_loop(fs::open_dir(temp / ".")).value();
+    eddy::core loop;
+    // The first three names may include "." and "..".
+    std::optional<support::refused_file_call> refused(std::in_place, "readdir", EIO, 4);
+    auto entries = top.entries();
+    std::size_t count = 0;
+    for (;; ++count) {
+        const auto entry = loop.run(entries.next()).value();
+        if (entry) continue;
+        EXPECT_EQ(entry.error(), std::errc::io_error);
+        break;
+    }
+    EXPECT_GE(count, 1U);
+    EXPECT_FALSE(loop.run(entries.next()));
+    refused.emplace("readdir", EIO, 4);
+    auto found = fs::walk(top);
+    const auto batch = loop.run(found.next()).value();
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->entries.size(), count);
+    EXPECT_EQ(loop.run(found.next()).value().error(), std::errc::io_error);
+    EXPECT_FALSE(loop.run(found.next()));
 }
 
 TEST(FsTreeFaults, WatchReportsWhatItCannotWatch) {
