@@ -48,9 +48,9 @@ private:
 /// below `from` that were copied.
 ///
 /// Everything is copied as it is, as `cp -a` does: symbolic links as links, also FIFOs, sockets and devices, with
-/// owner, permissions and times. Several names of one file stay names of one file, and holes stay holes. Extended
-/// attributes and access control lists are not copied. Without the right to give files away, the copies belong to this
-/// user, and have no set-user-ID and set-group-ID bits. If `to` is below `from`, it is left out.
+/// owner, permissions and times. Several names of one regular file stay names of one file, and holes stay holes.
+/// Extended attributes and access control lists are not copied. Without the right to give files away, the copies belong
+/// to this user, and have no set-user-ID and set-group-ID bits. If `to` is below `from`, it is left out.
 ///
 /// No symbolic link below the two directories is followed, also if another process replaces a directory by one
 /// meanwhile.
