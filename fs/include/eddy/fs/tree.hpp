@@ -31,7 +31,8 @@ public:
 
     /// Copies into directories that exist, and replaces files that exist. Off by default: an entry that exists is an
     /// error. A symbolic link is replaced itself; nothing is written to its target. A file that is replaced keeps its
-    /// contents until the new one is complete. A directory is not replaced by a file.
+    /// contents until the new one is complete. The new one has a temporary name before, `.copy.` and 16 letters or
+    /// digits, which is left if the program is killed. A directory is not replaced by a file.
     copy_options& overwrite(bool on) noexcept {
         overwrite_ = on;
         return *this;
