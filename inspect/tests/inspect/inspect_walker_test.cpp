@@ -75,6 +75,7 @@ TEST(InspectWalker, ExampleHasAllTasksAndReasons) {
     EXPECT_EQ(tree.executors[0].id, 7u);
     EXPECT_EQ(tree.executors[0].tasks.size(), 8u);
     EXPECT_TRUE(tree.problems.empty());
+    EXPECT_TRUE(tree.has_all_tasks);
     EXPECT_EQ(tree.version, "0.1.0");
 
     const task& reads = task_of(tree, 2);
@@ -185,6 +186,7 @@ TEST(InspectWalker, TooManyListsAreNoted) {
     EXPECT_TRUE(tree.executors.at(0).tasks.empty());
     ASSERT_EQ(tree.problems.size(), 1u);
     EXPECT_NE(tree.problems[0].find("too many lists of tasks"), std::string::npos);
+    EXPECT_FALSE(tree.has_all_tasks);
 }
 
 TEST(InspectWalker, CycleOfExecutorsIsNoted) {
@@ -254,6 +256,7 @@ TEST(InspectWalker, CycleInListIsNoted) {
     EXPECT_LE(tree.executors[0].tasks.size(), 40u);
     ASSERT_EQ(tree.problems.size(), 1u);
     EXPECT_NE(tree.problems[0].find("changed each time"), std::string::npos);
+    EXPECT_FALSE(tree.has_all_tasks);
 }
 
 TEST(InspectWalker, ListWithAnotherCountIsNoted) {

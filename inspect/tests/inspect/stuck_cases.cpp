@@ -371,7 +371,7 @@ task<void> acquire_for_ever(sync::semaphore& of) {
 /// Spawns 12 tasks that wait, 4 that wait for something else, and 12 that wait for no lock.
 template <class Lock>
 task<void> make_suspects(Lock& lock, task<void> (*each)(Lock&)) {
-    static_cast<void>(eddy::report_suspected_deadlocks({.longer_than = 200ms, .at_least = 5}));
+    static_cast<void>(eddy::report_suspected_deadlocks({.longer_than = 200ms, .at_least = 12}));
     for (int i = 0; i < 12; ++i) eddy::spawn(each(lock)).detach();
     auto& other = make<sync::mutex<>>();
     const auto held = co_await other.lock();

@@ -85,6 +85,7 @@ struct executor {
 struct task_tree {
     std::string version;  ///< of eddy: "0.1.0"
     std::vector<executor> executors;
+    bool has_all_tasks = true;          ///< no list of tasks or executors was too long, damaged, or changed each time
     std::vector<std::string> problems;  ///< sentences about what could not be read
 
     std::deque<place> places;  ///< without duplicates

@@ -45,6 +45,8 @@ public:
     task_tree read() {
         tree_.version = version_of(table_);
         for (const executor_record& one : read_registry()) read_executor(one);
+        if (left_.lists.is_exceeded() || left_.broken.is_exceeded() || left_.tasks.is_exceeded())
+            tree_.has_all_tasks = false;
         note_limit(left_.lists, "lists of tasks");
         note_limit(left_.broken, "lists of tasks that cannot be read");
         note_limit(left_.tasks, "tasks");
@@ -98,6 +100,7 @@ private:
             is_whole = is_whole && at && *at == 0;
             if (is_whole && fresh_word(table_.registry) == before) return found;
         }
+        tree_.has_all_tasks = false;
         note(memory_.changes() ? "the list of executors changed each time it was read: none are shown; try again"
                                : "the list of executors is damaged, or was written while it changed: none are shown");
         return {};
@@ -132,6 +135,7 @@ private:
                 return found;
             }
         }
+        tree_.has_all_tasks = false;
         left_.tasks.spend(found.size());
         if (!left_.broken.spend()) return found;
         note("a list of " + std::to_string(found.size()) + " tasks " +
