@@ -142,7 +142,10 @@ TEST(InspectRecorder, SignalOfDumpWritesFile) {
 TEST(InspectRecorder, StallWritesFileWhileTheTaskIsPolled) {
     const folder files;
     const std::string stalled = files / "trace.stall";
-    run("EDDY_STALL=20ms EDDY_TRACE=" + files / "trace", "stall " + stalled);  // ends when the file exists
+    const auto said = run("EDDY_STALL=20ms EDDY_TRACE=" + files / "trace", "stall " + stalled);
+    const auto reported_at = said.find(" in one poll");
+    EXPECT_NE(reported_at, said.npos) << said;
+    EXPECT_LT(reported_at, said.find("file exists")) << "the report does not wait for the disk: " << said;
     const trace_file trace = read(stalled);
     EXPECT_TRUE(has_poll_of(trace, "culprit"));
     EXPECT_EQ(counts_of(trace)["stall"], 1u);

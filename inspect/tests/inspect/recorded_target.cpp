@@ -10,7 +10,7 @@
 //     recorded_target last FILE   runs three loops one by one, and removes FILE before each; the last has a task "last"
 //     recorded_target many FILE   runs 300 loops, removes FILE after each, and prints how often it existed
 //     recorded_target wait     prints "ready", and waits
-//     recorded_target stall FILE   a task named "culprit" computes until FILE exists
+//     recorded_target stall FILE   a task named "culprit" computes until FILE exists, and then prints "file exists"
 #include <eddy/prelude.hpp>
 
 #include <sys/mman.h>
@@ -90,6 +90,7 @@ task<void> compute_until(std::string file) {
     auto culprit = eddy::task_builder().name("culprit").spawn([](std::string awaited) -> task<void> {
         while (access(awaited.c_str(), F_OK) != 0) {
         }
+        static_cast<void>(!write(2, "file exists\n", 12));
         co_return;
     }(std::move(file)));
     static_cast<void>(co_await culprit);

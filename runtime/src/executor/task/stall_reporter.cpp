@@ -168,10 +168,14 @@ void stall_reporter::report(const stalled_poll& poll, const stall_handler& handl
         made.awaits = awaits_of(task.work.frames, innermost, where.last_leaf, symbols);
         made.native = native_stack_of(taken, symbols);
     }
-    note_stall(made.task, static_cast<std::uint64_t>(duration_cast<milliseconds>(made.lasted).count()));
     describe(made, poll.limit);
-    if (handler) return call_hook("on_stall", [&] { handler(made); });
-    sys::print_report(made.text);
+    if (handler) {
+        call_hook("on_stall", [&] { handler(made); });
+    } else {
+        sys::print_report(made.text);
+    }
+    // Last, because it writes a file: the disk may be what the poll waits for.
+    note_stall(made.task, static_cast<std::uint64_t>(duration_cast<milliseconds>(made.lasted).count()));
 } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory; the stall is only counted
 }
 
