@@ -187,6 +187,8 @@ TEST(InspectPage, ThreadTakesNoSignalOfTheProgram) {
         ++count;
         for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD})
             EXPECT_NE(mask & (std::uint64_t{1} << (number - 1)), 0u) << thread << ' ' << number;
+        for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT})
+            EXPECT_EQ(mask & (std::uint64_t{1} << (fault - 1)), 0u) << "a crash calls no handler: " << fault;
     }
     EXPECT_GE(count, 1);
 }

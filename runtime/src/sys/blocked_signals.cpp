@@ -6,14 +6,17 @@
 #include <csignal>
 #include <new>
 
+#include "sys/fault_signals.hpp"
+
 namespace eddy::detail {
 
 static_assert(sizeof(sigset_t) <= 128);
 
 blocked_signals::blocked_signals() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, new (before_.data()) sigset_t);
+    sigset_t most;
+    static_cast<void>(sigfillset(&most));  // macros on macOS
+    for (const int fault : sys::fault_signals) static_cast<void>(sigdelset(&most, fault));
+    ::pthread_sigmask(SIG_BLOCK, &most, new (before_.data()) sigset_t);
 }
 
 blocked_signals::~blocked_signals() {

@@ -20,6 +20,7 @@
 #include <eddy/error.hpp>
 
 #include "sys/bell_ends.hpp"
+#include "sys/fault_signals.hpp"
 #include "sys/fork.hpp"
 #include "sys/syscall.hpp"
 #include "sys/thread_probe.hpp"
@@ -99,11 +100,7 @@ void on_signal(int number, siginfo_t* info, void* place) {
     errno = saved;
 }
 
-/// Whether the kernel sends this signal for what the thread that gets it has done. A thread that sleeps does nothing.
-bool is_fault(int number) noexcept {
-    constexpr std::array faults{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
-    return std::ranges::find(faults, number) != faults.end();
-}
+bool is_fault(int number) noexcept { return std::ranges::find(fault_signals, number) != fault_signals.end(); }
 
 bool may_be_counted(int number) noexcept {
     switch (number) {

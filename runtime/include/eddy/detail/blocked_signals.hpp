@@ -9,8 +9,9 @@
 
 namespace eddy::detail {
 
-/// Blocks all signals in the calling thread for its lifetime. A thread of the library that is started meanwhile
-/// receives none: it must not take one for which the program waits. On Windows, it does nothing.
+/// Blocks signals in the calling thread for its lifetime. A thread of the library that is started meanwhile receives
+/// none: it must not take one for which the program waits. Those of faults are left as they are, so that a crash of
+/// this thread calls its handler. On Windows, it does nothing.
 class EDDY_API blocked_signals : immovable {
 public:
     blocked_signals() noexcept;
