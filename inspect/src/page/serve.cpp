@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <future>
 #include <new>
 #include <optional>
@@ -148,7 +149,7 @@ void run_loop(const net::socket_addr& at, std::promise<result<net::socket_addr>>
     if (!loop) return bound.set_value(std::unexpected(loop.error()));
     loop->handle().spawn(run(at, std::move(bound)));
     static_cast<void>(loop->run(stopped));
-} catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the promise is broken, or the server ends
+} catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory, or the driver fails; the page ends
 }
 
 }  // namespace

@@ -13,12 +13,22 @@
 
 #include <gtest/gtest.h>
 
+#ifdef __linux__
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "support/deny_io_uring.hpp"
+#endif
+
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
@@ -30,6 +40,7 @@
 #include "support/environment.hpp"
 #include "support/process.hpp"
 #include "support/prometheus.hpp"
+#include "support/system.hpp"
 
 namespace {
 
@@ -166,6 +177,28 @@ TEST(InspectPage, HalfSentRequestsDoNotKeepOthersOut) {
 }
 
 #ifdef __linux__
+TEST(InspectPage, DriverThatFailsEndsOnlyThePage) {
+    constexpr unsigned epoll_pwait2 = 441;
+    static constexpr std::initializer_list<unsigned> waits{
+#ifdef SYS_epoll_wait
+        SYS_epoll_wait, SYS_poll,
+#endif
+        SYS_epoll_pwait, epoll_pwait2, SYS_ppoll};
+    const bool is_denied = support::run_without(waits, EIO, [] {
+        const auto page = inspect::serve("127.0.0.1:0");
+        if (!page) return;
+        const support::owned_fd client(::socket(AF_INET, SOCK_STREAM, 0));
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(page->address().port());
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        if (::connect(client.native_handle(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return;
+        char byte = 0;
+        static_cast<void>(::recv(client.native_handle(), &byte, 1, 0));  // until the page has ended
+    });
+    EXPECT_TRUE(is_denied);
+}
+
 /// Returns the mask of blocked signals of each thread of this process.
 std::map<std::string, std::uint64_t> signal_masks() {
     std::map<std::string, std::uint64_t> masks;
