@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -56,9 +57,16 @@ private:
     [[nodiscard]] int fd() const noexcept { return own_ >= 0 ? own_ : STDERR_FILENO; }
 
     [[nodiscard]] bool waits_for_room(std::chrono::milliseconds patience) const noexcept {
+        using std::chrono::steady_clock;
         pollfd one{fd(), POLLOUT, 0};
-        const int ready = ::poll(&one, 1, static_cast<int>(patience.count()));
-        return ready > 0 || (ready < 0 && errno == EINTR);
+        const auto deadline = steady_clock::now() + patience;
+        for (auto left = patience;;) {
+            const int ready = ::poll(&one, 1, static_cast<int>(left.count()));
+            if (ready >= 0 || errno != EINTR) return ready > 0;
+            // Rounded up: poll(2) counts whole milliseconds.
+            left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
+            left = std::max(left, std::chrono::milliseconds(0));  // not -1, which is no limit
+        }
     }
 
     int own_ = -1;

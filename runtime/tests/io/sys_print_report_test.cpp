@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <array>
@@ -71,6 +73,48 @@ TEST(SysPrintReport, FullPipeLosesReportsAndSaysSo) {
         print_report("fourth\n", 1ms);
     }
     EXPECT_EQ(drain(ends[0]), loss + "third\nfourth\n");
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+/// Sends a signal each millisecond.
+class frequent_signal {
+public:
+    frequent_signal() {
+        struct sigaction ignored{};
+        ignored.sa_handler = [](int) {};
+        ::sigaction(SIGALRM, &ignored, &before_);
+        const itimerval often{{0, 1000}, {0, 1000}};
+        ::setitimer(ITIMER_REAL, &often, nullptr);
+    }
+    frequent_signal(const frequent_signal&) = delete;
+    frequent_signal& operator=(const frequent_signal&) = delete;
+    ~frequent_signal() {
+        const itimerval never{};
+        ::setitimer(ITIMER_REAL, &never, nullptr);
+        ::sigaction(SIGALRM, &before_, nullptr);
+    }
+
+private:
+    struct sigaction before_{};
+};
+
+/// Without the limit of the whole wait, it does not end.
+TEST(SysPrintReport, SignalsDoNotProlongTheWait) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    fill(ends[1]);
+    {
+        const standard_error full(ends[1]);
+        {
+            const frequent_signal often;
+            print_report("first\n", 50ms);
+        }
+        EXPECT_EQ(drain(ends[0]), "");
+        print_report("second\n", 1ms);
+    }
+    EXPECT_EQ(drain(ends[0]),
+              "\neddy: 1 report before this one is lost, or not whole: standard error was full\nsecond\n");
     ::close(ends[0]);
     ::close(ends[1]);
 }
