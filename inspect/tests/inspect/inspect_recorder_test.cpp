@@ -236,6 +236,18 @@ TEST(InspectRecorderOwnProcess, MemoryOfManyEndedLoopsIsReused) {
     EXPECT_FALSE(eddy::write_recording().has_value());  // no name is known
 }
 
+TEST(InspectRecorderOwnProcess, LinkAtTheTemporaryNameIsNotFollowed) {
+    const folder files;
+    std::ofstream(files / "other") << "kept";
+    std::filesystem::create_symlink(files / "other", files / "trace.part");
+    eddy::start_recording(eddy::recording_options());
+    ASSERT_TRUE(eddy::write_recording(files / "trace").has_value());
+    std::string kept;
+    std::ifstream(files / "other") >> kept;
+    EXPECT_EQ(kept, "kept");
+    EXPECT_FALSE(std::filesystem::is_symlink(files / "trace"));
+}
+
 TEST(InspectRecorderOwnProcess, RecordingIsWrittenWhileTasksRun) {
     const folder files;
     eddy::recording_options options;

@@ -44,7 +44,9 @@ public:
 #else
         constexpr int flags = O_CLOEXEC;
 #endif
-        fd_ = ::open(part_.data(), O_WRONLY | O_CREAT | O_TRUNC | flags, 0600);
+        // What is there already is not written to. O_EXCL does not follow a symbolic link either.
+        ::unlink(part_.data());
+        fd_ = ::open(part_.data(), O_WRONLY | O_CREAT | O_EXCL | flags, 0600);
         if (fd_ < 0) error_ = errno;
     }
     output_file(const output_file&) = delete;
