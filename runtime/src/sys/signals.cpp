@@ -54,7 +54,7 @@ struct signal_bell {
     detail::atomic<int> ringing{0};  // handlers that may use the descriptors
     bell_ends ends;
     int write_end = -1;    // ends.write_end()
-    process_mark process;  // the process that has opened the bell
+    process_mark process;  // the process that has opened the bell; written before `number`
     signal_bell* next = nullptr;
 };
 
@@ -68,7 +68,8 @@ void ring_bells(int number) noexcept {
         // seq_cst, here and in close_bell(): each side stores, then loads the other's word. Either close_bell() sees
         // this handler and waits, or this handler sees that the bell is closed.
         each->ringing.fetch_add(1, std::memory_order_seq_cst);
-        if (each->number.load(std::memory_order_seq_cst) == number) {
+        // A forked child shares the descriptors with its parent, which would wake up for a signal of the child.
+        if (each->number.load(std::memory_order_seq_cst) == number && !each->process.is_from_parent()) {
             const std::uint64_t one = 1;
             // A full pipe is readable, too.
             [[maybe_unused]] const auto written = ::write(each->write_end, &one, sizeof one);
@@ -87,8 +88,7 @@ void call_former(const struct sigaction& former, int number, siginfo_t* info, vo
     (former.sa_flags & SA_SIGINFO) != 0 ? former.sa_sigaction(number, info, place) : former.sa_handler(number);
 }
 
-// Calls only functions that signal-safety(7) allows. A forked child shares the descriptors with its parent, so a signal
-// of the child may cause a spurious wake-up of the parent.
+// Calls only functions that signal-safety(7) allows.
 void on_signal(int number, siginfo_t* info, void* place) {
     const int saved = errno;
     auto& mine = all[static_cast<std::size_t>(number)];

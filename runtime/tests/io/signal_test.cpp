@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,6 +107,17 @@ TEST(Signal, SignalFromAnotherProcessWakesSleepingLoop) {
     };
     EXPECT_EQ(within(core, next_of(kind::hangup(), send)), SIGHUP);
     ::waitpid(child, nullptr, 0);
+}
+
+TEST(Signal, SignalOfForkedChildDoesNotRingBellOfParent) {
+    ASSERT_TRUE(eddy::sys::count_signal(SIGUSR1).has_value());
+    auto* const bell = eddy::sys::open_bell(SIGUSR1).value();
+    pollfd rung{eddy::sys::descriptor_of(*bell), POLLIN, 0};
+    EXPECT_TRUE(support::is_true_in_child([] { return std::raise(SIGUSR1) == 0; }));
+    EXPECT_EQ(::poll(&rung, 1, 0), 0);
+    std::raise(SIGUSR1);
+    EXPECT_EQ(::poll(&rung, 1, 0), 1);
+    eddy::sys::close_bell(*bell);
 }
 
 // covers: P077
