@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,7 @@
 #include <eddy/task/scope.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/suspected_deadlocks.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
@@ -29,6 +31,7 @@
 #include "support/polling.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
+#include "sys/thread_probe.hpp"
 
 namespace {
 
@@ -169,6 +172,24 @@ TEST_F(RuntimeFork, AbortInForkedChildKeepsParentsTask) {
         return !*is_gone && !job.is_finished();
     }));
     EXPECT_FALSE(job.is_finished());
+}
+
+#ifdef __linux__
+TEST(SuspectedDeadlocksFork, ForkedChildStartsItsOwnThread) {
+    if (support::under_thread_sanitizer) GTEST_SKIP() << "ThreadSanitizer ends a forked child that starts threads";
+    const auto starts_thread = [] {
+        const auto before = eddy::sys::thread_count();
+        const bool is_on = eddy::report_suspected_deadlocks({.longer_than = 1h}).has_value();
+        return is_on && before && eddy::sys::thread_count() == *before + 1;
+    };
+    EXPECT_TRUE(
+        is_true_in_child([&] { return starts_thread() && !starts_thread() && is_true_in_child(starts_thread); }));
+}
+#endif
+
+TEST(SuspectedDeadlocks, LimitThatIsNotPositiveIsRefused) {
+    EXPECT_EQ(eddy::report_suspected_deadlocks({.longer_than = 0ms}).error(), std::errc::invalid_argument);
+    EXPECT_EQ(eddy::report_suspected_deadlocks({.longer_than = -1ms}).error(), std::errc::invalid_argument);
 }
 
 // covers: R020

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <map>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "executor/task/lock_suspects.hpp"
 #include "executor/task/own_tasks.hpp"
 #include "inspect/tree_output.hpp"
+#include "sys/fork.hpp"
 #include "sys/print_report.hpp"
 #include "sys/thread.hpp"
 
@@ -26,7 +28,8 @@ namespace eddy {
 namespace detail {
 namespace {
 
-constinit std::atomic<bool> is_started{false};
+/// 1 more than the fork_generation() of the process that has the thread, which a forked child has not; 0 at first.
+constinit std::atomic<std::uint64_t> started_in{0};
 constinit std::atomic<std::chrono::milliseconds::rep> longer_than{0};
 constinit std::atomic<std::size_t> at_least{0};
 
@@ -102,14 +105,16 @@ result<void> report_suspected_deadlocks(suspicion of) noexcept {
         return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     detail::longer_than.store(of.longer_than.count(), std::memory_order_relaxed);
     detail::at_least.store(std::max<std::size_t>(of.at_least, 1), std::memory_order_relaxed);
-    if (detail::is_started.exchange(true, std::memory_order_relaxed)) return ok();
+    const std::uint64_t here = sys::fork_generation() + 1;
+    // relaxed, also below: nothing else depends on it.
+    if (detail::started_in.exchange(here, std::memory_order_relaxed) == here) return ok();
     const detail::blocked_signals in_new_thread;
     auto thread = sys::start_thread("eddy-suspect", 0, [] noexcept { detail::look_for_ever(); });
     if (thread) {
         thread->detach();  // it ends with the process
         return ok();
     }
-    detail::is_started.store(false, std::memory_order_relaxed);
+    detail::started_in.store(0, std::memory_order_relaxed);
     return std::unexpected(thread.error());
 }
 
