@@ -165,7 +165,9 @@ TEST(InspectWalker, ListOfBranchesIsShown) {
     world.add(place(), &world.stack({place()}, hand_made::chained_shape, &all));
     EXPECT_EQ(task_of(read_here(), 1).work.leaf.branches.size(), 2u);
     nodes[2].next = nodes;  // a cycle
-    EXPECT_LE(task_of(read_here(), 1).work.leaf.branches.size(), 10'000u);
+    const task_tree cut = read_here();
+    EXPECT_LE(task_of(cut, 1).work.leaf.branches.size(), 10'000u);
+    EXPECT_EQ(cut.problems.size(), 1u);
     all.first = nullptr;
     EXPECT_EQ(task_of(read_here(), 1).work.leaf.branches.size(), 0u);
 }
@@ -204,8 +206,13 @@ TEST(InspectWalker, ChildrenOfScopeAreNamed) {
     hand_made::scope scope{reinterpret_cast<std::uintptr_t>(&first) + 1};  // locked
     world.add(place(), &world.stack({place()}, hand_made::scope_shape, &world.make(&scope)));
     EXPECT_EQ(ids_of(task_of(read_here(), 3).work.leaf), (std::vector<std::uint64_t>{2, 1}));
+    EXPECT_TRUE(read_here().problems.empty());
     second.next = &first;  // a cycle
-    EXPECT_GT(task_of(read_here(), 3).work.leaf.tasks.size(), 2u);
+    const task_tree cut = read_here();
+    EXPECT_GT(task_of(cut, 3).work.leaf.tasks.size(), 2u);
+    ASSERT_EQ(cut.problems.size(), 1u);
+    EXPECT_TRUE(cut.problems[0].starts_with("a task waits for more than 10,000 futures")) << cut.problems[0];
+    EXPECT_TRUE(cut.has_all_tasks);
 }
 
 TEST(InspectWalker, CompleteTaskIsOmitted) {

@@ -20,6 +20,7 @@ constexpr std::size_t most_branches = 10'000;  // of one task
 
 stack wait_reader::read(address task, address ops, address root) {
     branches_left_ = most_branches;
+    was_cut_ = false;
     return root != 0 ? stack_of(root) : work_of(task, ops);
 }
 
@@ -128,10 +129,12 @@ stack wait_reader::future_at(address shape, address future, int level) {
 /// Returns the children that exist.
 std::vector<wait_reader::found_child> wait_reader::children_of(const shape_record& shape, address future) {
     std::vector<found_child> found;
-    for (std::size_t i = 0; i < shape.child_count && branches_left_ != 0; ++i) {
+    std::size_t i = 0;
+    for (; i < shape.child_count && branches_left_ != 0; ++i) {
         const auto child = memory_.get<child_record>(shape.children + i * sizeof(child_record));
         if (child) find_children(found, *child, future);
     }
+    was_cut_ = was_cut_ || i < shape.child_count;
     return found;
 }
 
@@ -157,7 +160,11 @@ void wait_reader::find_children(std::vector<found_child>& found, const child_rec
 
 /// Returns false if the task has too many. Also those that have ended count, since a damaged array has no others.
 bool wait_reader::spend_branch() {
-    if (branches_left_ == 0 || !left_.parts.spend()) return false;
+    if (branches_left_ == 0) {
+        was_cut_ = true;
+        return false;
+    }
+    if (!left_.parts.spend()) return false;
     --branches_left_;
     return true;
 }
@@ -220,6 +227,7 @@ void wait_reader::read_scope(waiting& into) {
         into.tasks.push_back({*id, *task});
         link = memory_.word(*link + table_.scope_next);
     }
+    if (link && *link != 0 && into.tasks.size() == most_children) was_cut_ = true;
 }
 
 }  // namespace eddy::inspect

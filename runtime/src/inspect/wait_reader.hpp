@@ -26,6 +26,8 @@ public:
     [[nodiscard]] stack read(address task, address ops, address root);
     /// Follows the frames outwards, from the innermost one. Returns false if they do not end at the root.
     [[nodiscard]] bool read_frames(address root, address innermost, std::vector<const place*>& frames);
+    /// Whether the last task that was read waits for more futures, or for a scope with more tasks, than are shown.
+    [[nodiscard]] bool was_cut() const noexcept { return was_cut_; }
 
 private:
     /// A future in a future.
@@ -53,7 +55,9 @@ private:
     program_texts& texts_;
     checked_words& words_;
     walk_budget& left_;
-    std::size_t branches_left_ = 0;  // of the task
+    // Of the task:
+    std::size_t branches_left_ = 0;
+    bool was_cut_ = false;
 };
 
 }  // namespace eddy::inspect

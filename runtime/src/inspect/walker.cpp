@@ -54,6 +54,10 @@ public:
         note_limit(left_.rereads, "tasks that changed while they were read");
         note_limit(left_.places, "places");
         note_limit(left_.texts, "names of types");
+        if (has_cut_task_)
+            note(
+                "a task waits for more than 10,000 futures, or for a scope of more than 1,024 tasks: the others are "
+                "not shown");
         return std::move(tree_);
     }
 
@@ -78,7 +82,8 @@ private:
         address remote_state_at = 0;
         bool was_read = false;
         bool is_gone = false;
-        bool has_changed = false;   // while it was read
+        bool has_changed = false;  // while it was read
+        bool was_cut = false;
         std::size_t words_end = 0;  // of its words in words_; they begin where those of the task before end
     };
 
@@ -187,8 +192,11 @@ private:
         }
         std::vector<task> tasks;
         tasks.reserve(all.size());
-        for (found_task& one : all)
-            if (!one.is_gone) tasks.push_back(std::move(one.it));
+        for (found_task& one : all) {
+            if (one.is_gone) continue;
+            tasks.push_back(std::move(one.it));
+            has_cut_task_ = has_cut_task_ || one.was_cut;
+        }
         return tasks;
     }
 
@@ -210,6 +218,7 @@ private:
         one.it.is = task_status::running;
         one.it.work = {};
         one.it.work.is = stack::status::polled;
+        one.was_cut = false;
     }
 
     /// Reads the pages with the headers, the roots and the leaves of tasks, a few system calls for all.
@@ -246,6 +255,7 @@ private:
         const address ops = read_title(made);
         made.is_detached = (remote & (table_.joined | table_.background)) == 0 && !is_owned(ops);
         made.work = {};  // of an earlier attempt
+        into.was_cut = false;
         if (made.is == task_status::running) {
             made.work.is = stack::status::polled;
             return;
@@ -254,6 +264,7 @@ private:
         static_cast<void>(words_.read(into.state_at));
         static_cast<void>(words_.read(made.at + table_.task_id));
         made.work = waits_.read(made.at, ops, words_.read(made.at + table_.task_root).value_or(0));
+        into.was_cut = waits_.was_cut();
     }
 
     std::optional<std::uint64_t> time_of_spawn(address at) {
@@ -311,6 +322,7 @@ private:
     const debug_table table_;
     task_tree tree_;
     walk_budget left_;
+    bool has_cut_task_ = false;  // see wait_reader::was_cut()
     program_texts texts_{memory_, left_, tree_};
     checked_words words_{memory_};
     wait_reader waits_{memory_, table_, texts_, words_, left_};
