@@ -27,6 +27,9 @@ class server;
 /// can read the answers through a name of its own (DNS rebinding). Slow clients do not keep a person out: a connection
 /// ends if the head of a request takes longer than 1 s, or after 10 s without a request, and there may be 256.
 ///
+/// While the server exists, a program that waits for ever is not reported (runtime_builder::report_deadlocks()): its
+/// thread waits for connections, so not all threads sleep without an end.
+///
 /// `address` is an IP address and a port, `127.0.0.1:6670` or `[::1]:6670`, or `localhost:6670`, which is 127.0.0.1.
 /// Port 0 is any free port: see server::address().
 /// Errors: errc::bad_address; address_in_use, permission_denied and the other errors of bind(2); errors of the driver

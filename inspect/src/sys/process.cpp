@@ -133,7 +133,12 @@ std::string why_not_readable(pid_t id, int error) {
         std::ifstream scope("/proc/sys/kernel/yama/ptrace_scope");
         int value = 0;
         scope >> value;
-        std::string text = "the memory of " + who + " may not be read: run this as the same user, or as root";
+        const std::string failure = "the memory of " + who + " may not be read: ";
+        if (value == 3)  // see ptrace(2)
+            return failure +
+                   "kernel.yama.ptrace_scope is 3, which forbids it to all programs until the next boot, so read a "
+                   "core file, or start the program with EDDY_DUMP=SIGQUIT and send it this signal";
+        std::string text = failure + "run this as the same user, or as root";
         if (value != 0)
             text += "; and kernel.yama.ptrace_scope is " + std::to_string(value) +
                     ", so run `sysctl kernel.yama.ptrace_scope=0` as root, or use sudo";
