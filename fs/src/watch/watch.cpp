@@ -137,7 +137,9 @@ task<result<change_stream>> watch(std::vector<std::filesystem::path> paths, watc
 }
 
 task<result<change_stream>> watch(std::filesystem::path path, watch_options options) {
-    return watch(std::vector<std::filesystem::path>(1, std::move(path)), options);
+    std::vector<std::filesystem::path> paths;
+    paths.push_back(std::move(path));
+    return watch(std::move(paths), options);
 }
 
 }  // namespace eddy::fs

@@ -98,7 +98,7 @@ std::optional<watcher::half_move> watcher::take_half(const watched_dir& in, std:
     };
     const auto best = std::ranges::max_element(half_moves_, {}, fitness);
     if (best == half_moves_.end() || fitness(*best) == 0) return std::nullopt;
-    const half_move taken = *best;
+    half_move taken = std::move(*best);
     half_moves_.erase(best);
     return taken;
 }

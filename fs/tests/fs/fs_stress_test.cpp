@@ -128,7 +128,8 @@ TEST(FsStress, DropsLeaveNeitherDescriptorsNorMemory) {
         ASSERT_EQ(support::fd_count(), fds);
     }
     if (!support::is_sanitized) {
-        EXPECT_LT(allocated_bytes(), memory + 500'000);
+        // The frames of coroutines are in regions of 1 MiB, then 2 MiB, which are kept; see frame_pool.cpp.
+        EXPECT_LT(allocated_bytes(), memory + 4 * 1024 * 1024);
     }
     for (const auto& entry : std::filesystem::directory_iterator(dir / "."))
         EXPECT_NE(entry.path().filename().native().front(), '.') << entry.path();

@@ -35,7 +35,7 @@ struct walk_batch {
     std::vector<walk_entry> entries;  ///< 512 at most
 
     /// Constructs a batch without entries.
-    walk_batch(dir of, std::size_t its_depth) noexcept : directory(std::move(of)), depth(its_depth) {}
+    walk_batch(const dir& of, std::size_t its_depth) noexcept : directory(of), depth(its_depth) {}
 };
 
 /// What walk() visits and returns.
