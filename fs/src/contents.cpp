@@ -67,6 +67,7 @@ eddy::result<void> append_all(int fd, std::span<const std::byte> from) {
     while (!from.empty()) {
         const auto made = eddy::sys::append_some(fd, from);
         if (!made) return std::unexpected(made.error());
+        if (made->count == 0) return std::unexpected(make_error_code(eddy::errc::write_zero));
         from = from.subspan(made->count);
     }
     return {};

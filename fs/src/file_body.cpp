@@ -353,7 +353,7 @@ poll_result<result<std::size_t>> file_write_at::poll_with(context& cx, const det
     if (!writing_.has_started()) {
         if (to.opened()->appends())
             return count_result(std::unexpect, to.fail(make_error_code(errc::append_only), "write"));
-        if (offset_ > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        if (offset_ > detail::last_offset)
             return count_result(std::unexpect, to.fail(std::make_error_code(std::errc::invalid_argument), "write"));
         if (eddy::detail::size_of_all(from_.parts()) == 0) return count_result(0);
         writing_.start(to.opened(), from_.parts(), offset_);

@@ -7,13 +7,14 @@
 #include <eddy/error.hpp>
 
 #include "open_file.hpp"
+#include "sys/beneath.hpp"
 #include "sys/files.hpp"
 
 namespace eddy::fs::detail {
 
 eddy::result<void> check_path(const std::filesystem::path& path) noexcept {
-    if (!path.empty() && path.native().find('\0') == std::filesystem::path::string_type::npos) return {};
-    return std::unexpected(make_error_code(eddy::errc::bad_path));
+    if (eddy::sys::is_bad_path(path.native())) return std::unexpected(make_error_code(eddy::errc::bad_path));
+    return {};
 }
 
 namespace {

@@ -27,7 +27,7 @@ std::unexpected<std::error_code> refusal(std::errc why) { return refusal(std::ma
 
 /// Returns what openat(2) must refuse itself: with an absolute path it ignores the directory.
 std::error_code flaw_of(std::string_view path) {
-    if (path.empty() || path.contains('\0')) return errc::bad_path;
+    if (is_bad_path(path)) return errc::bad_path;
     return path.starts_with('/') ? std::make_error_code(std::errc::cross_device_link) : std::error_code();
 }
 
@@ -61,6 +61,8 @@ bool has_only_slashes(std::string_view text) { return text.find_first_not_of('/'
 
 }  // namespace
 
+bool is_bad_path(std::string_view path) noexcept { return path.empty() || path.contains('\0'); }
+
 result<unique_fd> open_step_by_step(int dir, const std::string& path, int flags, unsigned mode) {
     if (const auto flaw = flaw_of(path)) return refusal(flaw);
     unique_fd at;
@@ -90,7 +92,7 @@ result<unique_fd> open_folder_beneath(int dir, const std::string& path) {
 }
 
 result<unique_fd> open_folder(const std::string& path) {
-    if (path.empty() || path.contains('\0')) return refusal(errc::bad_path);
+    if (is_bad_path(path)) return refusal(errc::bad_path);
     return own_or_error(retry_interrupted([&] { return ::open(path.c_str(), for_reading); }));
 }
 
@@ -113,7 +115,7 @@ std::filesystem::path without_end_slashes(const std::filesystem::path& path) {
 }
 
 result<place> find_anywhere(const std::string& path) {
-    if (path.empty() || path.contains('\0')) return refusal(errc::bad_path);
+    if (is_bad_path(path)) return refusal(errc::bad_path);
     auto [folder, name] = split(path);
     if (is_no_name(name)) return refusal(std::errc::invalid_argument);
     if (folder.empty()) folder = ".";

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <eddy/result.hpp>
@@ -15,6 +16,9 @@
 /// A path is relative, and not empty (eddy::errc::bad_path). Its resolution never leaves the directory: not by "..",
 /// not by a symbolic link, and not while another process renames directories or replaces them by symbolic links.
 namespace eddy::sys {
+
+/// Returns whether `path` is no path: empty, or with a NUL.
+[[nodiscard]] bool is_bad_path(std::string_view path) noexcept;
 
 /// Whether symbolic links in a path are followed.
 enum class links : bool { refused, followed };

@@ -20,10 +20,7 @@ namespace eddy::sys {
 namespace {
 
 /// Makes a call again while it is interrupted, which may happen on network file systems.
-result<void> done(auto call) noexcept {
-    if (retry_interrupted(call) < 0) return std::unexpected(last_error());
-    return ok();
-}
+result<void> done(auto call) noexcept { return done_or_error(static_cast<int>(retry_interrupted(call))); }
 
 result<struct stat> status_at(int dir, const char* name) noexcept {
     struct stat found{};

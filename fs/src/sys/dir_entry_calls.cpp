@@ -13,13 +13,8 @@
 namespace eddy::sys {
 namespace {
 
-result<void> ok_or_error(int answer) noexcept {
-    if (answer < 0) return std::unexpected(last_error());
-    return ok();
-}
-
 result<void> unlink_at(int dir, const std::string& name, int flags) noexcept {
-    return ok_or_error(retry_interrupted([&] { return ::unlinkat(dir, name.c_str(), flags); }));
+    return done_or_error(retry_interrupted([&] { return ::unlinkat(dir, name.c_str(), flags); }));
 }
 
 result<unique_fd> open_unfollowed(int dir, const char* name) noexcept {
@@ -41,7 +36,7 @@ result<unique_fd> open_subdirectory(int dir, const std::string& name) noexcept {
 result<unique_fd> open_parent(int dir) noexcept { return open_unfollowed(dir, ".."); }
 
 result<void> make_directory(int dir, const std::string& name, unsigned mode) noexcept {
-    return ok_or_error(retry_interrupted([&] { return ::mkdirat(dir, name.c_str(), static_cast<mode_t>(mode)); }));
+    return done_or_error(retry_interrupted([&] { return ::mkdirat(dir, name.c_str(), static_cast<mode_t>(mode)); }));
 }
 
 result<void> remove_entry(int dir, const std::string& name) noexcept {
@@ -62,7 +57,7 @@ result<void> remove_subdirectory(int dir, const std::string& name) noexcept {
 }
 
 result<void> rename_entry(int from, const std::string& from_name, int to, const std::string& to_name) noexcept {
-    return ok_or_error(retry_interrupted([&] { return ::renameat(from, from_name.c_str(), to, to_name.c_str()); }));
+    return done_or_error(retry_interrupted([&] { return ::renameat(from, from_name.c_str(), to, to_name.c_str()); }));
 }
 
 result<file_identity> identity_of(int fd) noexcept {

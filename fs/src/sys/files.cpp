@@ -22,6 +22,7 @@
 #include <eddy/error.hpp>
 
 #include "sys/beneath.hpp"
+#include "sys/dir_reader.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -33,12 +34,6 @@ namespace {
 namespace chrono = std::chrono;
 
 std::error_code code_of(std::errc error) { return std::make_error_code(error); }
-
-/// Converts the result of a call to an error.
-result<void> checked(int answer) noexcept {
-    if (answer < 0) return std::unexpected(last_error());
-    return {};
-}
 
 /// A size that the system accepts. Linux transfers at most this number of bytes in a call; macOS refuses more.
 std::size_t most_bytes(std::size_t size) noexcept { return std::min<std::size_t>(size, 0x7fff'f000); }
@@ -57,20 +52,6 @@ fs::file_time time_of(std::int64_t seconds, std::int64_t nanoseconds) noexcept {
     if (seconds >= most) return fs::file_time::max();
     if (seconds <= -most) return fs::file_time::min();
     return fs::file_time(chrono::nanoseconds(seconds * nanoseconds_in_second + nanoseconds));
-}
-
-std::filesystem::file_type type_of(unsigned mode) noexcept {
-    using std::filesystem::file_type;
-    switch (mode & S_IFMT) {
-    case S_IFREG: return file_type::regular;
-    case S_IFDIR: return file_type::directory;
-    case S_IFLNK: return file_type::symlink;
-    case S_IFIFO: return file_type::fifo;
-    case S_IFSOCK: return file_type::socket;
-    case S_IFCHR: return file_type::character;
-    case S_IFBLK: return file_type::block;
-    default: return file_type::unknown;
-    }
 }
 
 std::filesystem::perms perms_of(unsigned mode) noexcept { return std::filesystem::perms(mode & 07777); }
@@ -106,12 +87,12 @@ std::optional<int> flags_of(const fs::open_options& options) {
 
 result<fs::file_metadata> statx_of(int dir, const char* path, int flags) {
     struct statx from{};
-    const auto done = checked(retry_interrupted(
+    const auto done = done_or_error(retry_interrupted(
         [&] { return ::statx(dir, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &from); }));
     if (!done) return std::unexpected(done.error());
     const auto time = [](const statx_timestamp& stamp) { return time_of(stamp.tv_sec, stamp.tv_nsec); };
     fs::file_metadata to;
-    to.type = type_of(from.stx_mode);
+    to.type = type_of_mode(from.stx_mode);
     to.permissions = perms_of(from.stx_mode);
     to.size = from.stx_size;
     to.allocated = from.stx_blocks * 512;
@@ -132,7 +113,7 @@ result<fs::file_metadata> statx_of(int dir, const char* path, int flags) {
 
 fs::file_metadata converted(const struct stat& from) {
     fs::file_metadata to;
-    to.type = type_of(from.st_mode);
+    to.type = type_of_mode(from.st_mode);
     to.permissions = perms_of(from.st_mode);
     to.size = static_cast<std::uint64_t>(from.st_size);
     to.allocated = static_cast<std::uint64_t>(from.st_blocks) * 512;
@@ -233,7 +214,7 @@ result<fs::file_metadata> metadata_of(int fd) {
     return statx_of(fd, "", AT_EMPTY_PATH);
 #else
     struct stat from{};
-    const auto done = checked(retry_interrupted([&] { return ::fstat(fd, &from); }));
+    const auto done = done_or_error(retry_interrupted([&] { return ::fstat(fd, &from); }));
     if (!done) return std::unexpected(done.error());
     return converted(from);
 #endif
@@ -245,7 +226,7 @@ result<fs::file_metadata> metadata_at(int dir, const char* path, bool follow_lin
     return statx_of(dir, path, flags);
 #else
     struct stat from{};
-    const auto done = checked(retry_interrupted([&] { return ::fstatat(dir, path, &from, flags); }));
+    const auto done = done_or_error(retry_interrupted([&] { return ::fstatat(dir, path, &from, flags); }));
     if (!done) return std::unexpected(done.error());
     return converted(from);
 #endif
@@ -350,21 +331,21 @@ result<std::size_t> copy_range(int from, std::uint64_t& from_offset, int to, std
 
 result<std::uint64_t> size_of(int fd) noexcept {
     struct stat status{};
-    const auto done = checked(retry_interrupted([&] { return ::fstat(fd, &status); }));
+    const auto done = done_or_error(retry_interrupted([&] { return ::fstat(fd, &status); }));
     if (!done) return std::unexpected(done.error());
     return static_cast<std::uint64_t>(status.st_size);
 }
 
 result<void> truncate(int fd, std::uint64_t size) noexcept {
     if (!is_offset(size)) return std::unexpected(code_of(std::errc::file_too_large));
-    return checked(retry_interrupted([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }));
+    return done_or_error(retry_interrupted([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }));
 }
 
 result<void> allocate(int fd, std::uint64_t offset, std::uint64_t size) noexcept {
     if (!is_offset(offset) || !is_offset(size)) return std::unexpected(code_of(std::errc::file_too_large));
 #if defined(__linux__)
     // Not posix_fallocate(3), which writes to each block where the file system cannot allocate.
-    return checked(
+    return done_or_error(
         retry_interrupted([&] { return ::fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); }));
 #elif defined(__FreeBSD__) || defined(__NetBSD__)
     const int error = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(size));
@@ -394,7 +375,7 @@ result<void> sync_data(int fd) noexcept {
 #if defined(__APPLE__)
     return sync_all(fd);
 #else
-    return checked(retry_interrupted([&] { return ::fdatasync(fd); }));
+    return done_or_error(retry_interrupted([&] { return ::fdatasync(fd); }));
 #endif
 }
 
@@ -403,15 +384,15 @@ result<void> sync_all(int fd) noexcept {
     // fsync(2) leaves the bytes in the cache of the disk there.
     if (retry_interrupted([&] { return ::fcntl(fd, F_FULLFSYNC); }) == 0) return {};
 #endif
-    return checked(retry_interrupted([&] { return ::fsync(fd); }));
+    return done_or_error(retry_interrupted([&] { return ::fsync(fd); }));
 }
 
 result<void> set_permissions(int fd, std::filesystem::perms permissions) noexcept {
-    return checked(retry_interrupted([&] { return ::fchmod(fd, mode_of(permissions)); }));
+    return done_or_error(retry_interrupted([&] { return ::fchmod(fd, mode_of(permissions)); }));
 }
 
 result<void> set_owner(int fd, std::uint32_t user, std::uint32_t group) noexcept {
-    return checked(retry_interrupted([&] { return ::fchown(fd, user, group); }));
+    return done_or_error(retry_interrupted([&] { return ::fchown(fd, user, group); }));
 }
 
 result<void> set_times(int fd, std::optional<fs::file_time> accessed, std::optional<fs::file_time> modified) noexcept {
@@ -430,7 +411,7 @@ result<void> set_times(int fd, std::optional<fs::file_time> accessed, std::optio
         return to;
     };
     const std::array times{converted(accessed), converted(modified)};
-    return checked(retry_interrupted([&] { return ::futimens(fd, times.data()); }));
+    return done_or_error(retry_interrupted([&] { return ::futimens(fd, times.data()); }));
 }
 
 result<unique_fd> duplicate(int fd) noexcept { return own_or_error(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }

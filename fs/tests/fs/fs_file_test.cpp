@@ -17,7 +17,6 @@
 #include <fstream>
 #include <limits>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -28,6 +27,7 @@
 #include <eddy/fs.hpp>
 
 #include <support/executors.hpp>
+#include <support/file_contents.hpp>
 #include <support/poll_once.hpp>
 #include <support/temp_dir.hpp>
 
@@ -36,18 +36,12 @@
 namespace {
 
 namespace fs = eddy::fs;
+using support::contents_of;
+using support::set_contents;
 
 static_assert(eddy::io::vectored_read<fs::file>);
 static_assert(eddy::io::vectored_write<fs::file>);
 static_assert(eddy::io::async_seek<fs::file>);
-
-std::string contents_of(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
-    return text.str();
-}
-
-void set_contents(const std::string& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
 /// Runs a coroutine, whose errors fail the test, on an event loop and on a runtime.
 template <class F>

@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -18,6 +16,7 @@
 #include <eddy/fs.hpp>
 
 #include <support/executors.hpp>
+#include <support/file_contents.hpp>
 #include <support/temp_dir.hpp>
 
 // Operations on paths.
@@ -25,15 +24,9 @@
 namespace {
 
 namespace fs = eddy::fs;
+using support::contents_of;
+using support::set_contents;
 using checked = eddy::task<fs::result<void>>;
-
-std::string contents_of(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
-    return text.str();
-}
-
-void set_contents(const std::string& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
 /// Runs a coroutine whose errors fail the test.
 template <class F>

@@ -11,7 +11,6 @@
 #include <future>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,6 +19,7 @@
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
 
+#include <support/file_contents.hpp>
 #include <support/file_faults.hpp>
 #include <support/gate.hpp>
 #include <support/net.hpp>
@@ -31,13 +31,8 @@
 namespace {
 
 namespace fs = eddy::fs;
+using support::contents_of;
 using checked = eddy::task<fs::result<void>>;
-
-std::string contents_of(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
-    return text.str();
-}
 
 /// A runtime with one thread for blocking work.
 class one_thread {

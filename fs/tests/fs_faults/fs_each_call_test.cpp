@@ -12,7 +12,6 @@
 #include <fstream>
 #include <functional>
 #include <span>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -22,6 +21,7 @@
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
 
+#include <support/file_contents.hpp>
 #include <support/file_faults.hpp>
 #include <support/net.hpp>
 #include <support/temp_dir.hpp>
@@ -34,13 +34,8 @@
 namespace {
 
 namespace fs = eddy::fs;
+using support::contents_of;
 using checked = eddy::task<fs::result<void>>;
-
-std::string contents_of(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
-    return text.str();
-}
 
 std::size_t entries_of(const std::string& dir) {
     const std::filesystem::directory_iterator all(dir);
@@ -97,7 +92,12 @@ protected:
 TEST_F(FsEachCall, WriteAtomicallyLeavesTheOldFile) {
     const auto prepare = [&] { set_old(); };
     fail_each_call(
-        dir / "a", [&]() -> checked { co_return co_await fs::write_atomically(dir / "a", "new"); }, prepare,
+        dir / "a",
+        [&]() -> checked {
+            auto done = co_await fs::write_atomically(dir / "a", "new");
+            co_return done;
+        },
+        prepare,
         [&](bool failed) {
             const auto now = contents_of(dir / "a");
             // The last calls are those of the directory, after the rename.
@@ -134,7 +134,12 @@ TEST_F(FsEachCall, CopyFallsBackOrFails) {
     std::ofstream(dir / "a", std::ios::binary) << text;
     const auto prepare = [&] { std::filesystem::remove(dir / "b"); };
     fail_each_call(
-        dir / "a", [&]() -> checked { co_return without_value(co_await fs::copy(dir / "a", dir / "b")); }, prepare,
+        dir / "a",
+        [&]() -> checked {
+            const auto done = co_await fs::copy(dir / "a", dir / "b");
+            co_return without_value(done);
+        },
+        prepare,
         [&](bool failed) {
             if (!failed) {
                 EXPECT_TRUE(contents_of(dir / "b") == text);
@@ -180,7 +185,10 @@ TEST_F(FsEachCall, OpenFile) {
                 if (step == 2) done = co_await file->sync_all();
                 if (step == 3) done = co_await file->set_permissions(std::filesystem::perms(0600));
                 if (step == 4) done = co_await file->set_times(fs::file_time(), std::nullopt);
-                if (step == 5) done = without_value(co_await file->metadata());
+                if (step == 5) {
+                    const auto found = co_await file->metadata();
+                    done = without_value(found);
+                }
                 if (!done) co_return done;
             }
             co_return co_await file->close();
@@ -195,8 +203,12 @@ TEST_F(FsEachCall, OpenFile) {
 
 TEST_F(FsEachCall, TemporaryFile) {
     fail_each_call(
-        dir / ".", [&]() -> checked { co_return without_value(co_await fs::temp_file(dir / ".")); }, [] {},
-        [&](bool) { EXPECT_EQ(entries_of(dir / "."), 0U); });
+        dir / ".",
+        [&]() -> checked {
+            const auto done = co_await fs::temp_file(dir / ".");
+            co_return without_value(done);
+        },
+        [] {}, [&](bool) { EXPECT_EQ(entries_of(dir / "."), 0U); });
 }
 
 TEST_F(FsEachCall, TemporaryFileWithoutTheFlagHasNoName) {

@@ -26,7 +26,7 @@ std::string run_as_user(const std::string& variables, const std::string& program
                      " brief 2>&1; echo \"status $?\"");
 }
 
-/// A copy of a program that belongs to another user than the one who runs it.
+/// A copy of a program. Its owner is not the user that runs it.
 class owned_copy {
 public:
     owned_copy() {

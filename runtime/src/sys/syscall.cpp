@@ -13,11 +13,6 @@
 namespace eddy::sys {
 namespace {
 
-result<void> done_or_error(int answer) noexcept {
-    if (answer < 0) return std::unexpected(last_error());
-    return ok();
-}
-
 result<std::pair<unique_fd, unique_fd>> own_both(const std::array<int, 2>& fds) noexcept {
     unique_fd first(fds[0]);
     unique_fd second(fds[1]);

@@ -45,6 +45,12 @@ template <class Call>
     return static_cast<std::size_t>(count);
 }
 
+/// Converts the result of a call that returns nothing else to success or an error.
+[[nodiscard]] inline result<void> done_or_error(int answer) noexcept {
+    if (answer < 0) return std::unexpected(last_error());
+    return {};
+}
+
 // ---- Descriptors ----
 
 /// Takes ownership of a new descriptor, and replaces one of 0 to 2. If `fd` is -1, returns the error in errno.

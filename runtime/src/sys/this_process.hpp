@@ -25,8 +25,8 @@ namespace eddy::sys {
 #endif
 }
 
-/// Returns whether the program has more rights than the user who started it (set-user-ID, set-group-ID,
-/// capabilities of a file).
+/// Returns whether the program has rights that the user that started it does not have: set-user-ID, set-group-ID,
+/// capabilities of a file.
 [[nodiscard]] inline bool has_more_rights_than_its_user() noexcept {
 #if defined(__linux__)
     return ::getauxval(AT_SECURE) != 0;

@@ -15,11 +15,6 @@
 namespace eddy::sys {
 namespace {
 
-result<void> done_or_error(int answer) noexcept {
-    if (answer != 0) return std::unexpected(last_error());
-    return ok();
-}
-
 std::unexpected<std::error_code> not_on_windows() noexcept {
     return std::unexpected(std::make_error_code(std::errc::not_supported));
 }
