@@ -12,7 +12,10 @@
 #include "job.hpp"
 #include "opening.hpp"
 #include "replace_file.hpp"
-#include "sys/files.hpp"
+#include "sys/content_calls.hpp"
+#include "sys/metadata_calls.hpp"
+#include "sys/open_calls.hpp"
+#include "sys/storage_calls.hpp"
 
 namespace eddy::fs {
 namespace {

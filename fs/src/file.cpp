@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/time/backoff.hpp>
@@ -14,7 +15,9 @@
 #include "job.hpp"
 #include "open_file.hpp"
 #include "opening.hpp"
-#include "sys/files.hpp"
+#include "sys/metadata_calls.hpp"
+#include "sys/open_calls.hpp"
+#include "sys/storage_calls.hpp"
 
 namespace eddy::fs {
 namespace {
@@ -137,6 +140,24 @@ poll_result<eddy::result<void>> file::poll_shutdown(context& cx) { return withou
 eddy::result<void> file::start_seek(io::seek_from to) { return body()->start_seek(to); }
 poll_result<eddy::result<std::uint64_t>> file::poll_seek_complete(context& cx) {
     return without_path(body()->poll_seek_complete(cx));
+}
+
+// ---- A write at an offset ----
+
+poll_result<result<std::size_t>> file_write_at::poll_with(context& cx, const detail::file_body& to) {
+    using count_result = result<std::size_t>;
+    if (!writing_.has_started()) {
+        if (to.opened()->appends())
+            return count_result(std::unexpect, to.fail(make_error_code(errc::append_only), "write"));
+        if (offset_ > detail::last_offset)
+            return count_result(std::unexpect, to.fail(std::make_error_code(std::errc::invalid_argument), "write"));
+        if (eddy::detail::size_of_all(from_.parts()) == 0) return count_result(0);
+        writing_.start(to.opened(), from_.parts(), offset_);
+    }
+    const auto output = writing_.poll(cx);
+    if (!output) return not_ready;
+    if (!*output) return count_result(std::unexpect, output->error());
+    return count_result((*output)->count);
 }
 
 // ---- The whole file ----

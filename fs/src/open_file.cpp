@@ -10,7 +10,7 @@
 #include <span>
 #include <utility>
 
-#include "sys/files.hpp"
+#include "sys/lock_calls.hpp"
 
 namespace eddy::fs::detail {
 namespace {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -15,9 +16,12 @@
 #include <eddy/result.hpp>
 
 #include "sys/fd.hpp"
-#include "sys/files.hpp"
+#include "sys/open_calls.hpp"
 
 namespace eddy::fs::detail {
+
+/// The largest offset of a file.
+inline constexpr std::uint64_t last_offset = std::numeric_limits<std::int64_t>::max();
 
 /// What the clones of an open file share: the system gives all of them one lock together.
 struct lock_count {

@@ -8,7 +8,8 @@
 
 #include "open_file.hpp"
 #include "sys/beneath.hpp"
-#include "sys/files.hpp"
+#include "sys/metadata_calls.hpp"
+#include "sys/open_calls.hpp"
 
 namespace eddy::fs::detail {
 

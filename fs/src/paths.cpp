@@ -10,7 +10,8 @@
 #include "job.hpp"
 #include "opening.hpp"
 #include "sys/dir_entry_calls.hpp"
-#include "sys/files.hpp"
+#include "sys/metadata_calls.hpp"
+#include "sys/open_calls.hpp"
 
 namespace eddy::fs {
 namespace {

@@ -10,9 +10,12 @@
 
 #include "opening.hpp"
 #include "sys/beneath.hpp"
+#include "sys/content_calls.hpp"
 #include "sys/dir_entry_calls.hpp"
 #include "sys/fd.hpp"
-#include "sys/files.hpp"
+#include "sys/metadata_calls.hpp"
+#include "sys/open_calls.hpp"
+#include "sys/storage_calls.hpp"
 
 namespace eddy::fs::detail {
 namespace {

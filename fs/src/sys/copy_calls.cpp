@@ -13,7 +13,7 @@
 #include <string>
 #include <system_error>
 
-#include "sys/files.hpp"
+#include "sys/metadata_calls.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {

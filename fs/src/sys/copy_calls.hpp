@@ -7,7 +7,7 @@
 #include <eddy/fs/metadata.hpp>
 #include <eddy/result.hpp>
 
-/// What a copy of a tree needs beside sys/files.hpp. No function follows a symbolic link. They block.
+/// What a copy of a tree needs beside the calls for all files. No function follows a symbolic link. They block.
 namespace eddy::sys {
 
 /// Copies a symbolic link, with its owner and times.

@@ -41,4 +41,7 @@ struct file_identity {
 };
 [[nodiscard]] result<file_identity> identity_of(int fd) noexcept;
 
+/// Returns a name that no other process guesses.
+[[nodiscard]] std::string random_name();
+
 }  // namespace eddy::sys

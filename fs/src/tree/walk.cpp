@@ -20,7 +20,7 @@
 #include "sys/beneath.hpp"
 #include "sys/dir_entry_calls.hpp"
 #include "sys/dir_reader.hpp"
-#include "sys/files.hpp"
+#include "sys/metadata_calls.hpp"
 
 namespace eddy::fs {
 namespace {

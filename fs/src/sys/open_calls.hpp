@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include <eddy/fs/open_options.hpp>
+#include <eddy/result.hpp>
+
+#include "sys/fd.hpp"
+
+/// Opening and closing files. All functions may block. EINTR is retried. Errors are those of the system call.
+namespace eddy::sys {
+
+/// Stands for the current directory where a function takes a directory. Paths that are absolute ignore it.
+extern const int current_directory;
+
+/// Opens a file, relative to the directory `dir`. Does not wait for the other end of a FIFO.
+/// Errors: invalid_argument if options do not go together.
+[[nodiscard]] result<unique_fd> open_file(int dir, const char* path, const fs::open_options& options);
+
+/// Same as open_file(), below the directory only; see open_beneath().
+[[nodiscard]] result<unique_fd> open_file_beneath(int dir, const std::string& path, const fs::open_options& options);
+
+/// The flags that an open file has, whichever option has set them.
+struct status_flags {
+    bool appends;    // O_APPEND
+    bool is_direct;  // O_DIRECT
+};
+[[nodiscard]] status_flags status_flags_of(int fd) noexcept;
+
+[[nodiscard]] result<unique_fd> duplicate(int fd) noexcept;
+/// Closes the descriptor, which is invalid afterwards, also after an error.
+[[nodiscard]] result<void> close_file(int fd) noexcept;
+
+}  // namespace eddy::sys

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <eddy/fs/file.hpp>
+#include <eddy/result.hpp>
+
+/// The size of open files, their space, and when they are on the disk. All functions may block. EINTR is retried.
+/// Errors are those of the system call.
+namespace eddy::sys {
+
+[[nodiscard]] result<std::uint64_t> size_of(int fd) noexcept;
+[[nodiscard]] result<void> truncate(int fd, std::uint64_t size) noexcept;
+[[nodiscard]] result<void> allocate(int fd, std::uint64_t offset, std::uint64_t size) noexcept;
+[[nodiscard]] result<void> advise(int fd, fs::access_pattern pattern, std::uint64_t offset,
+                                  std::uint64_t size) noexcept;
+[[nodiscard]] result<void> sync_data(int fd) noexcept;
+[[nodiscard]] result<void> sync_all(int fd) noexcept;
+
+}  // namespace eddy::sys
