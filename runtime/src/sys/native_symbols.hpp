@@ -5,11 +5,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace eddy::sys {
 
-/// Finds the functions of instructions of this process. A program's own functions are in the symbol table of its file,
-/// which is read when it is needed, and freed with this object. On other systems than Linux, none are found.
+/// Finds the functions of instructions of this process, of the files that were mapped when the object was made. Their
+/// symbol tables are read when they are needed, and freed with this object. The locks of the dynamic linker are not
+/// used: the constructor of a library that a thread loads may be what is looked at. On other systems than Linux, none
+/// are found.
 class native_symbols {
 public:
     struct place {
@@ -27,6 +30,8 @@ public:
 
 private:
     class table;
+    struct mapping;
+    std::vector<mapping> mappings_;                               // of code, by address
     std::map<std::string, std::unique_ptr<const table>> tables_;  // by the path of the file
 };
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -92,6 +93,12 @@ public:
         char byte = 0;
         EXPECT_EQ(::read(pipe_[0], &byte, 1), 1);  // restarts after the signal
     }
+    void load_library() const {
+        const support::environment pipe("EDDY_TEST_SLOW_CONSTRUCTOR", std::to_string(pipe_[0]).c_str());
+        void* const library = ::dlopen(EDDY_SLOW_CONSTRUCTOR, RTLD_NOW);  // its constructor reads the pipe
+        EXPECT_NE(library, nullptr) << ::dlerror();
+        EXPECT_TRUE(library != nullptr && ::dlclose(library) == 0);
+    }
     void wait_for_condition() {
         std::unique_lock guard(lock_);
         changed_.wait(guard, [&] { return is_reported_.load(); });
@@ -137,6 +144,10 @@ task<void> sleep_a_while(stalls& with) {
 }
 task<void> read_pipe(stalls& with) {
     with.read();
+    co_return;
+}
+task<void> load_library(stalls& with) {
+    with.load_library();
     co_return;
 }
 task<void> wait_for_condition(stalls& with) {
@@ -342,6 +353,20 @@ TEST(Stalls, ReportSaysWhetherThreadComputesOrBlocks) {
         EXPECT_EQ(reports[0].is_blocked, blocks) << reports[0].text;
         EXPECT_TRUE(support::is_sanitized || !reports[0].native.empty()) << reports[0].text;
     }
+}
+
+// The thread has the lock of the dynamic linker, which dladdr(3) takes.
+TEST(Stalls, ConstructorOfLibraryIsReported) {
+    stalls with;
+    run_on(0, with.handler(), limit, load_library(with));
+    const auto reports = with.reports();
+    ASSERT_EQ(reports.size(), 1u);
+    EXPECT_TRUE(reports[0].is_blocked) << reports[0].text;
+    if (support::is_sanitized) GTEST_SKIP() << "signals arrive late, and stacks differ";
+    const auto is_constructor = [](const std::string& one) {
+        return one.starts_with("wait_for_report+") && one.ends_with(" (slow_constructor.so)");
+    };
+    EXPECT_EQ(std::ranges::count_if(reports[0].native, is_constructor), 1) << reports[0].text;
 }
 
 /// Waits until the watchdog has seen something.

@@ -4,6 +4,7 @@
 namespace eddy::sys {
 
 class native_symbols::table {};
+struct native_symbols::mapping {};
 
 native_symbols::native_symbols() = default;
 native_symbols::~native_symbols() = default;

@@ -2,18 +2,20 @@
 #include "sys/native_symbols.hpp"
 
 #include <cxxabi.h>
-#include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cinttypes>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <span>
-#include <vector>
+#include <iterator>
+#include <utility>
 
 #include "sys/fd.hpp"
 
@@ -21,6 +23,7 @@ namespace eddy::sys {
 namespace {
 
 constexpr std::size_t most_symbol_bytes = 256U << 20U;  // of a damaged file
+constexpr std::size_t most_mapping_bytes = 16U << 20U;
 
 /// Copies `count` objects from a position of a file. Returns none if they are not there.
 template <class T>
@@ -42,25 +45,67 @@ std::string demangled(const char* name) {
     return text != nullptr ? text.get() : name;
 }
 
+/// Reads /proc/self/maps.
+std::string read_maps() {
+    const unique_fd file(::open("/proc/self/maps", O_RDONLY | O_CLOEXEC));
+    std::string text;
+    std::array<char, 16 * 1024> piece;
+    while (text.size() < most_mapping_bytes) {
+        const ssize_t count = ::read(file.get(), piece.data(), piece.size());
+        if (count <= 0) break;
+        text.append(piece.data(), static_cast<std::size_t>(count));
+    }
+    return text;
+}
+
+/// Returns the path of the program's file, as it is in /proc/self/maps.
+std::string path_of_program() {
+    std::array<char, 4096> path;
+    const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
+    return {path.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
+}
+
 }  // namespace
 
-/// The functions in the symbol table of a file, which strip(1) removes.
+/// A mapped range of code.
+struct native_symbols::mapping {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    std::uint64_t offset = 0;  ///< in the file
+    std::string path;
+};
+
+/// The functions of a file. Those that strip(1) leaves are the ones that other files use.
 class native_symbols::table {
 public:
-    explicit table(const char* path) {
+    /// The file is the part of `path` that begins at `begin`.
+    table(const char* path, std::uint64_t begin) {
         const unique_fd file(::open(path, O_RDONLY | O_CLOEXEC));
-        const auto header = read_from<ElfW(Ehdr)>(file, 0, 1);
+        const auto header = read_from<ElfW(Ehdr)>(file, begin, 1);
         if (header.empty() || std::memcmp(header[0].e_ident, ELFMAG, SELFMAG) != 0) return;
+        if (header[0].e_phentsize == sizeof(ElfW(Phdr)))
+            segments_ = read_from<ElfW(Phdr)>(file, begin + header[0].e_phoff, header[0].e_phnum);
         if (header[0].e_shentsize != sizeof(ElfW(Shdr))) return;
-        const auto sections = read_from<ElfW(Shdr)>(file, header[0].e_shoff, header[0].e_shnum);
-        for (const ElfW(Shdr) & one : sections) {
-            if (one.sh_type != SHT_SYMTAB || one.sh_link >= sections.size()) continue;
-            symbols_ = read_from<ElfW(Sym)>(file, one.sh_offset, one.sh_size / sizeof(ElfW(Sym)));
-            names_ = read_from<char>(file, sections[one.sh_link].sh_offset, sections[one.sh_link].sh_size);
-            if (!names_.empty()) names_.back() = '\0';
-        }
+        const auto sections = read_from<ElfW(Shdr)>(file, begin + header[0].e_shoff, header[0].e_shnum);
+        for (const unsigned type : {SHT_SYMTAB, SHT_DYNSYM})
+            for (const ElfW(Shdr) & one : sections) {
+                if (one.sh_type != type || one.sh_link >= sections.size() || !symbols_.empty()) continue;
+                symbols_ = read_from<ElfW(Sym)>(file, begin + one.sh_offset, one.sh_size / sizeof(ElfW(Sym)));
+                const ElfW(Shdr)& names = sections[one.sh_link];
+                names_ = read_from<char>(file, begin + names.sh_offset, names.sh_size);
+                if (!names_.empty()) names_.back() = '\0';
+            }
     }
 
+    /// Returns the address of what is at an offset of the file, as the file numbers addresses.
+    [[nodiscard]] std::uintptr_t address_of(std::uint64_t offset) const noexcept {
+        const auto has_it = [&](const ElfW(Phdr) & one) {
+            return one.p_type == PT_LOAD && offset >= one.p_offset && offset - one.p_offset < one.p_filesz;
+        };
+        const auto found = std::ranges::find_if(segments_, has_it);
+        return static_cast<std::uintptr_t>(found == segments_.end() ? offset
+                                                                    : offset - found->p_offset + found->p_vaddr);
+    }
     /// Returns the function that contains an address of the file. Null if there is none.
     [[nodiscard]] const ElfW(Sym) * find(std::uintptr_t at) const noexcept {
         const auto found = std::ranges::find_if(symbols_, [&](const ElfW(Sym) & one) {
@@ -72,31 +117,47 @@ public:
     [[nodiscard]] const char* name_of(const ElfW(Sym) & one) const noexcept { return names_.data() + one.st_name; }
 
 private:
+    std::vector<ElfW(Phdr)> segments_;
     std::vector<ElfW(Sym)> symbols_;
     std::vector<char> names_;
 };
 
-native_symbols::native_symbols() = default;
+native_symbols::native_symbols() {
+    const std::string text = read_maps();
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t ends = std::min(text.find('\n', at), text.size());
+        const std::string line = text.substr(at, ends - at);
+        at = ends + 1;
+        mapping made;
+        std::array<char, 5> may{};
+        int path_begins = 0;
+        // begin-end permissions offset device inode path
+        const int count = std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %" SCNx64 " %*s %*s %n", &made.begin,
+                                      &made.end, may.data(), &made.offset, &path_begins);
+        if (count != 4 || may[2] != 'x' || path_begins == 0) continue;
+        made.path = line.substr(static_cast<std::size_t>(path_begins));
+        mappings_.push_back(std::move(made));
+    }
+}
 native_symbols::~native_symbols() = default;
 
 native_symbols::place native_symbols::at(std::uintptr_t instruction) {
-    // SAFETY: dladdr(3) only compares the address.
-    const auto* const address = reinterpret_cast<const void*>(instruction);  // NOLINT(performance-no-int-to-ptr)
-    Dl_info found{};
-    void* extra = nullptr;
-    if (::dladdr1(address, &found, &extra, RTLD_DL_LINKMAP) == 0 || found.dli_fname == nullptr)
+    const auto behind = std::ranges::upper_bound(mappings_, instruction, {}, &mapping::begin);
+    if (behind == mappings_.begin() || instruction >= std::prev(behind)->end)
         return {.function = {}, .module = {}, .offset = instruction};
-    const auto& module = *static_cast<const link_map*>(extra);
-    const std::uintptr_t in_file = instruction - module.l_addr;
-    // The name of the program itself may be relative to another folder.
-    const char* const path = *module.l_name != '\0' ? module.l_name : "/proc/self/exe";
-    auto& symbols = tables_[path];
-    if (symbols == nullptr) symbols = std::make_unique<const table>(path);
-    if (const auto* const one = symbols->find(in_file))
-        return {demangled(symbols->name_of(*one)), found.dli_fname, in_file - one->st_value};
-    if (found.dli_sname == nullptr) return {{}, found.dli_fname, in_file};
-    return {demangled(found.dli_sname), found.dli_fname,
-            instruction - reinterpret_cast<std::uintptr_t>(found.dli_saddr)};
+    const mapping& in = *std::prev(behind);
+    auto& symbols = tables_[in.path];
+    if (symbols == nullptr) {
+        // The kernel's code for clock_gettime(2) and others is a file in memory only. A program's file may be removed.
+        const bool is_of_kernel = in.path == "[vdso]";
+        const bool is_program = in.path == path_of_program();
+        const char* const path = is_of_kernel ? "/proc/self/mem" : is_program ? "/proc/self/exe" : in.path.c_str();
+        symbols = std::make_unique<const table>(path, is_of_kernel ? in.begin : 0);
+    }
+    const std::uintptr_t in_file = symbols->address_of(instruction - in.begin + in.offset);
+    const auto* const one = symbols->find(in_file);
+    if (one == nullptr) return {{}, in.path, in_file};
+    return {demangled(symbols->name_of(*one)), in.path, in_file - one->st_value};
 }
 
 }  // namespace eddy::sys
