@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <exception>
 #include <future>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -20,6 +22,7 @@
 #include <eddy/task.hpp>
 
 #include "page/page.hpp"
+#include "page/shared_text.hpp"
 
 EDDY_LIBRARY(inspect)
 
@@ -84,18 +87,40 @@ std::string statistics_json() {
     return text + "]\n";
 }
 
-http::response answer_to(const http::request& asked, const std::string& first_page) {
-    if (asked.path() == "/") return http::response::of_type("text/html; charset=utf-8", first_page);
-    if (asked.path() == "/tasks.json") return http::response::json(dump_tasks(dump_format::json));
-    if (asked.path() == "/statistics.json") return http::response::json(statistics_json());
-    if (asked.path() == "/metrics")
-        return http::response::of_type("text/plain; version=0.0.4; charset=utf-8", metrics_text());
-    return http::response::text("not found\n", http::status::not_found);
-}
+/// What the server sends. It only reads, so other methods than GET and HEAD are refused.
+class answers {
+public:
+    explicit answers(std::string first_page) : page_(bytes(std::move(first_page))) {}
 
-/// The service. It only reads, so other methods than GET and HEAD are refused.
+    http::response to(const http::request& asked) {
+        if (asked.path() == "/") return http::response::of_type("text/html; charset=utf-8", page_);
+        if (asked.path() == "/tasks.json")
+            return shared("application/json", tasks_, [] { return dump_tasks(dump_format::json); });
+        if (asked.path() == "/statistics.json") return shared("application/json", statistics_, &statistics_json);
+        if (asked.path() == "/metrics")
+            return shared("text/plain; version=0.0.4; charset=utf-8", metrics_, [] { return metrics_text(); });
+        return http::response::text("not found\n", http::status::not_found);
+    }
+
+private:
+    template <class F>
+    static http::response shared(std::string_view type, shared_text<>& text, F make) {
+        if (auto found = text.get(make)) return http::response::of_type(type, *std::move(found));
+        auto refused = http::response::text("Too many clients read older answers slowly. Try again.\n",
+                                            http::status::service_unavailable);
+        refused.headers.set("Retry-After", "1");
+        return refused;
+    }
+
+    bytes page_;
+    shared_text<> tasks_;
+    shared_text<> statistics_;
+    shared_text<> metrics_;
+};
+
 http::service make_service(const net::socket_addr& own, std::string first_page) {
-    return [own = own.ip(), first_page = std::move(first_page)](http::request asked) -> task<http::response> {
+    auto all = std::make_shared<answers>(std::move(first_page));
+    return [own = own.ip(), all = std::move(all)](http::request asked) -> task<http::response> {
         const auto host = asked.headers.get("Host");
         if (!host || !is_expected(host_of(*host), own)) {
             co_return guarded(http::response::text(
@@ -107,7 +132,7 @@ http::service make_service(const net::socket_addr& own, std::string first_page) 
             refused.headers.set("Allow", "GET, HEAD");
             co_return guarded(std::move(refused));
         }
-        co_return guarded(answer_to(asked, first_page));
+        co_return guarded(all->to(asked));
     };
 }
 

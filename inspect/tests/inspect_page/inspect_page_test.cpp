@@ -37,6 +37,7 @@
 #include <utility>
 #include <vector>
 
+#include "page/shared_text.hpp"
 #include "support/environment.hpp"
 #include "support/process.hpp"
 #include "support/prometheus.hpp"
@@ -107,6 +108,45 @@ TEST(InspectPage, OnlyLoopbackNamesAndTheGivenAddressAreAnswered) {
          {"example.com", "localhost.example.com", "127.0.0.1.example.com:6670", "10.0.0.1", "[::2]", "[", "localhost."})
         EXPECT_NE(ask(url, host).first, 200) << host;
     EXPECT_EQ(ask(url, "attacker.example").first, 403);
+}
+
+struct clock_by_hand {
+    using time_point = std::chrono::steady_clock::time_point;
+    static time_point now() { return time; }
+    static inline time_point time;
+};
+
+TEST(InspectPage, ClientsOfOneSecondShareALargeAnswer) {
+    using shared_text = inspect::shared_text<clock_by_hand>;
+    unsigned made = 0;
+    const auto large = [&] {
+        clock_by_hand::time += 5s;  // it takes long
+        return std::string(shared_text::large, static_cast<char>('a' + made++));
+    };
+    shared_text text;
+    std::vector<eddy::bytes> kept;
+    for (unsigned i = 0; i < shared_text::most_texts; ++i)
+        for (const auto later : {999ms, 1000ms}) {
+            kept.push_back(text.get(large).value());
+            clock_by_hand::time += later;
+        }
+    EXPECT_EQ(made, shared_text::most_texts);
+    EXPECT_EQ(kept[0].data(), kept[1].data());
+    EXPECT_EQ(kept[2].text().front(), 'b');
+    clock_by_hand::time += 10s;
+    EXPECT_EQ(text.get(large), std::nullopt) << "all of them are still being read";
+    EXPECT_EQ(made, shared_text::most_texts);
+    kept.resize(2);  // the others have been read
+    EXPECT_EQ(text.get(large).value().text().front(), 'e');
+}
+
+TEST(InspectPage, SmallAnswersAreNotShared) {
+    unsigned made = 0;
+    inspect::shared_text<clock_by_hand> text;
+    const auto small = [&] { return std::to_string(made++); };
+    const auto first = text.get(small).value();
+    EXPECT_EQ(first.text(), "0");
+    EXPECT_EQ(text.get(small).value().text(), "1");
 }
 
 TEST(InspectPage, IsNoLeak) {
