@@ -164,12 +164,17 @@ std::uint64_t percentile(const std::vector<std::uint64_t>& sorted, std::size_t h
     return sorted[std::min(sorted.size() - 1, sorted.size() * hundredths / 10'000)];
 }
 
-/// Names the tasks whose polls have no name: a crash handler writes names at the spawns only.
+// The recorder sets it in the number of a task without an id, which is its address.
+constexpr auto is_address = std::uint64_t{1} << 47;
+
+/// Names the tasks whose polls have no name: a crash handler writes names at the spawns only. A number that is an
+/// address is that of the task that was spawned there last.
 void name_tasks(std::vector<trace_file::event>& events) {
     std::unordered_map<std::uint64_t, std::string_view> names;
     for (const trace_file::event& one : events)
-        if (!one.task_name.empty()) names[one.task] = one.task_name;
+        if (!one.task_name.empty() && (one.task & is_address) == 0) names[one.task] = one.task_name;
     for (trace_file::event& one : events) {
+        if (!one.task_name.empty()) names[one.task] = one.task_name;
         if (one.category != "poll" || one.name != fmt::format("task {}", one.task)) continue;
         if (const auto found = names.find(one.task); found != names.end()) one.name = found->second;
     }
@@ -224,9 +229,8 @@ void keep_largest(std::vector<T>& all, Less less) {
     all.resize(count);
 }
 
-/// A task's number; or its address, as `eddy ps` shows it: the recorder sets bit 47 of that.
+/// A task's number; or its address, as `eddy ps` shows it.
 std::string task_text(std::uint64_t task) {
-    constexpr auto is_address = std::uint64_t{1} << 47;
     return (task & is_address) == 0 ? fmt::format("task {}", task) : fmt::format("{:#x}", task & ~is_address);
 }
 

@@ -236,6 +236,27 @@ TEST(InspectRecorderOwnProcess, MemoryOfManyEndedLoopsIsReused) {
     EXPECT_FALSE(eddy::write_recording().has_value());  // no name is known
 }
 
+// They have no ids, but the same address.
+TEST(InspectRecorderOwnProcess, MainFuturesOfALoopHaveTheirPlaces) {
+    const folder files;
+    eddy::start_recording(eddy::recording_options());
+    eddy::core loop;
+    const auto nothing = []() -> eddy::task<void> { co_return; };
+    constexpr int rounds = 3;
+    const unsigned line = __LINE__;
+    for (int i = 0; i < rounds; ++i) {
+        loop.run(nothing());
+        loop.run(nothing());
+    }
+    ASSERT_TRUE(eddy::write_recording(files / "trace").has_value());
+    std::map<std::string, int> polls;
+    for (const trace_file::event& one : read(files / "trace").events)
+        if (one.category == "poll") ++polls[one.name];
+    const std::string file = "inspect_recorder_test.cpp:";
+    EXPECT_EQ(polls[file + std::to_string(line + 2)], rounds);
+    EXPECT_EQ(polls[file + std::to_string(line + 3)], rounds);
+}
+
 TEST(InspectRecorderOwnProcess, LinkAtTheTemporaryNameIsNotFollowed) {
     const folder files;
     std::ofstream(files / "other") << "kept";

@@ -99,6 +99,33 @@ TEST(InspectTrace, PollThatHasLeftItsWorkerEndsWithTheNextSlice) {
     EXPECT_EQ(points, "()()()");
 }
 
+TEST(InspectTrace, AddressIsThatOfTheTaskSpawnedThereLast) {
+    constexpr std::uint64_t at = 1000 | std::uint64_t{1} << 47;
+    const auto spawn_and_poll = [](std::string_view name, std::uint64_t ticks) {
+        return std::vector{event::make(event_kind::spawn, at, 0, ticks), event::name(name),
+                           event::make(event_kind::poll_begin, at, 0, ticks + 1),
+                           event::make(event_kind::poll_end, at, 1, ticks + 2)};
+    };
+    std::vector<event> events{event::make(event_kind::poll_begin, at, 0, 1),
+                              event::make(event_kind::poll_end, at, 1, 2)};
+    for (const auto& one : {spawn_and_poll("first", 10), spawn_and_poll("second", 20)})
+        events.insert(events.end(), one.begin(), one.end());
+    const std::array labels{task_label{at, "FIRST", 10}, task_label{at, "SECOND", 20}};
+    const std::string unknown = "task " + std::to_string(at);
+    for (const bool has_labels : {false, true}) {  // a crash handler writes none
+        auto about = facts();
+        about.labels = {};
+        if (has_labels) about.labels = labels;
+        const auto trace = eddy::inspect::parse_trace(file_of({{"loop 1", events}}, about));
+        ASSERT_TRUE(trace.has_value());
+        std::vector<std::string> polls;
+        for (const auto& one : trace->events)
+            if (one.category == "poll") polls.push_back(one.name);
+        EXPECT_EQ(polls, has_labels ? (std::vector<std::string>{unknown, "FIRST", "SECOND"})
+                                    : (std::vector<std::string>{unknown, "first", "second"}));
+    }
+}
+
 TEST(InspectTrace, LongNamesAreCutOff) {
     const std::string name(5'000, 'x');
     const std::array long_labels{task_label{2, name}};

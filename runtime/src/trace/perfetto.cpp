@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 namespace eddy::trace {
@@ -189,7 +190,7 @@ void perfetto_writer::begin_poll(const event& one, bool ends_flow) {
     end_slice();  // a poll that has handed its worker over ends elsewhere
     open_ = slice::poll;
     message made;
-    begin(made, track_event::begin, "poll", name_of(one.task()));
+    begin(made, track_event::begin, "poll", name_in(one));
     annotate(made, "task", one.task());
     if (ends_flow && one.task() != 0) made.fixed(track_event::end_of_flow, one.task());
     add_event(made);
@@ -233,13 +234,16 @@ void perfetto_writer::add_event(message& made) {
     add_packet(packet);
 }
 
-std::string_view perfetto_writer::name_of(std::uint64_t task) {
-    const auto found = std::ranges::lower_bound(about_.labels, task, {}, &task_label::task);
-    if (found != about_.labels.end() && found->task == task) return found->text;
+/// Returns the name of the task that has the event's number at that time.
+std::string_view perfetto_writer::name_in(const event& one) {
+    const auto when = std::pair(one.task(), about_.scale.ticks_until(one));
+    const auto begin = [](const task_label& label) { return std::pair(label.task, label.since); };
+    const auto behind = std::ranges::upper_bound(about_.labels, when, {}, begin);
+    if (behind != about_.labels.begin() && std::prev(behind)->task == one.task()) return std::prev(behind)->text;
     // Without a function that may allocate.
     constexpr std::string_view kind = "task ";
     char* const end = std::ranges::copy(kind, unnamed_.data()).out;
-    return {unnamed_.data(), std::to_chars(end, unnamed_.data() + unnamed_.size(), task).ptr};
+    return {unnamed_.data(), std::to_chars(end, unnamed_.data() + unnamed_.size(), one.task()).ptr};
 }
 
 }  // namespace eddy::trace

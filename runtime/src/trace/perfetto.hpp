@@ -26,7 +26,7 @@ struct file_facts {
     std::uint32_t process_id = 0;
     std::string_view process_name;
     time_scale scale;
-    std::span<const task_label> labels;  ///< sorted by task
+    std::span<const task_label> labels;  ///< sorted by task, then by the time of the spawn
     /// Writes the text of a call site. May be null.
     std::string_view (*text_of_place)(std::uint64_t place, std::span<char> into) noexcept = nullptr;
 };
@@ -60,7 +60,7 @@ private:
     void add_wake(const event& one);
     void add_instant(const event& one, std::string_view what, std::string_view detail, bool has_task);
     void add_event(message& made);
-    [[nodiscard]] std::string_view name_of(std::uint64_t task);
+    [[nodiscard]] std::string_view name_in(const event& one);
 
     enum class slice : std::uint8_t { none, poll, park };
 

@@ -107,9 +107,12 @@ struct time_scale {
     std::uint64_t ns = 0;     ///< of the first reading
     double ns_per_tick = 1;
 
+    /// Returns the ticks from the first reading to the event.
+    [[nodiscard]] std::uint64_t ticks_until(const event& one) const noexcept {
+        return (one.ticks() - ticks) << 8 >> 8;  // an event has the low 56 bits
+    }
     [[nodiscard]] std::uint64_t time_of(const event& one) const noexcept {
-        const std::uint64_t since = (one.ticks() - ticks) << 8 >> 8;  // an event has the low 56 bits
-        return ns + static_cast<std::uint64_t>(static_cast<double>(since) * ns_per_tick);
+        return ns + static_cast<std::uint64_t>(static_cast<double>(ticks_until(one)) * ns_per_tick);
     }
 };
 
@@ -117,6 +120,8 @@ struct time_scale {
 struct task_label {
     std::uint64_t task;
     std::string_view text;
+    /// time_scale::ticks_until() the spawn, if tasks have had this number one after the other.
+    std::uint64_t since = 0;
 };
 
 }  // namespace eddy::trace

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "executor/task/recording_file.hpp"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <iterator>
+#include <map>
 #include <new>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "executor/task/event_log.hpp"
@@ -104,50 +105,69 @@ result<void> tracks_file::write_all(std::span<const trace::task_label> labels) n
     return file_.finish();
 }
 
-/// The names of tasks, or where they were spawned: by the events, and by the tasks that exist.
-std::unordered_map<std::uint64_t, std::string> names_of_tasks(const flight_recorder& of) {
-    std::unordered_map<std::uint64_t, std::string> names;
-    std::array<trace::event, 256> piece;
-    of.for_each_track([&](const recorded_track& track) {
+/// The names of tasks, or where they were spawned, by their numbers and the times of their spawns. The number of a task
+/// without an id is its address, which other tasks have had before.
+class task_names {
+public:
+    /// Takes them from the events, and from the tasks that exist.
+    explicit task_names(const flight_recorder& of) {
+        of.for_each_track([&](const recorded_track& track) { add_spawns(track, of.began); });
+        const auto tree = read_own_tasks();
+        if (!tree) return;
+        for (const inspect::executor& each : tree->executors)
+            for (const inspect::task& one : each.tasks) add_existing(one);
+    }
+
+    [[nodiscard]] std::vector<trace::task_label> labels() const {
+        std::vector<trace::task_label> made;
+        made.reserve(names_.size());
+        for (const auto& [spawn, name] : names_) made.push_back({spawn.first, name, spawn.second});
+        return made;
+    }
+
+private:
+    void add_spawns(const recorded_track& track, const trace::time_scale& scale) {
+        std::array<trace::event, 256> piece;
         std::optional<trace::spawned> last;
+        std::uint64_t since = 0;
         const auto add = [&] {
             if (!last) return;
             std::array<char, 200> text;
             if (const auto name = last->name(); !name.empty()) {
-                names.emplace(last->task, name);
+                names_.emplace(std::pair(last->task, since), name);
             } else if (const auto place = text_of_place(last->place, text); !place.empty()) {
-                names.emplace(last->task, place);
+                names_.emplace(std::pair(last->task, since), place);
             }
             last.reset();
         };
         for_each_event(track, piece, [&](const trace::event& one) {
             if (last && last->add(one)) return;
             add();
-            if (one.kind() == trace::event_kind::spawn) last.emplace().task = one.task();
+            if (one.kind() != trace::event_kind::spawn) return;
+            last.emplace().task = one.task();
+            since = (one.task() & unnumbered) != 0 ? scale.ticks_until(one) : 0;
         });
         add();
-    });
-    if (const auto tree = read_own_tasks()) {
-        for (const inspect::executor& each : tree->executors)
-            for (const inspect::task& one : each.tasks) {
-                std::string& name = names[one.id != 0 ? one.id : (one.at | unnumbered)];
-                if (!one.name.empty()) name = one.name;
-                if (name.empty() && one.spawned_at != nullptr)
-                    name = std::string(base_name(one.spawned_at->file)) + ":" + std::to_string(one.spawned_at->line);
-            }
     }
-    return names;
-}
+    /// Its spawn is the last one with its number, if the events still have it.
+    void add_existing(const inspect::task& one) {
+        const std::uint64_t number = one.id != 0 ? one.id : (one.at | unnumbered);
+        const auto behind = names_.upper_bound(std::pair(number, ~std::uint64_t{0}));
+        const bool is_known = behind != names_.begin() && std::prev(behind)->first.first == number;
+        std::string& name = is_known ? std::prev(behind)->second : names_[std::pair(number, std::uint64_t{0})];
+        if (!one.name.empty()) name = one.name;
+        if (name.empty() && one.spawned_at != nullptr)
+            name = std::string(base_name(one.spawned_at->file)) + ":" + std::to_string(one.spawned_at->line);
+    }
+
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> names_;
+};
 
 }  // namespace
 
 result<void> write_with_names(const flight_recorder& of, const char* path) noexcept try {
-    const auto names = names_of_tasks(of);
-    std::vector<trace::task_label> labels;
-    labels.reserve(names.size());
-    for (const auto& [task, name] : names) labels.push_back({task, name});
-    std::ranges::sort(labels, {}, &trace::task_label::task);
-    return tracks_file(of, path).write_all(labels);
+    const task_names names(of);
+    return tracks_file(of, path).write_all(names.labels());
 } catch (const std::exception&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
