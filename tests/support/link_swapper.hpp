@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#ifdef __linux__  // exchanges two names
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,3 +80,4 @@ private:
 };
 
 }  // namespace support
+#endif

@@ -56,7 +56,7 @@ public:
                 make_entry(name, path);
             }
         }
-        ::chmod(path.c_str(), 0700 | number(0100));
+        ::chmod(path.c_str(), static_cast<mode_t>(0700 | number(0100)));
         set_time(path);
     }
 
@@ -74,7 +74,7 @@ private:
         default: break;
         }
         put_file(name, content());
-        ::chmod(name.c_str(), 0400 | number(0400));
+        ::chmod(name.c_str(), static_cast<mode_t>(0400 | number(0400)));
         set_time(name);
         last_file_ = name;
     }

@@ -97,8 +97,8 @@ result<void> copy_special(int from, const std::string& name, int to, const std::
     if (!made) return made;
     const auto owned = apply_owner(to, to_name.c_str(), *found);
     if (!owned) return std::unexpected(owned.error());
-    const auto permitted =
-        apply_permissions(to, to_name.c_str(), found->st_mode & S_IFMT, permissions_of_copy(found->st_mode, *owned));
+    const auto permissions = static_cast<mode_t>(permissions_of_copy(found->st_mode, *owned));
+    const auto permitted = apply_permissions(to, to_name.c_str(), found->st_mode & S_IFMT, permissions);
     if (!permitted) return permitted;
     return apply_times(to, to_name.c_str(), *found);
 }

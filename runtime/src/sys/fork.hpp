@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <type_traits>
 
 namespace eddy::sys {
 
@@ -47,10 +49,13 @@ void hold_during_forks(void (*lock)(), void (*unlock)(), void (*unlock_in_child)
 /// initializer of an object of the namespace: a local static has a guard, which another thread may hold during a fork.
 template <auto& Lock, class InChild>
 bool hold_during_forks(InChild) noexcept {
-    hold_during_forks([] { Lock.lock(); }, [] { Lock.unlock(); },
+    // By unique_lock, which Clang's analysis of locks does not follow from one function to another.
+    using held = std::unique_lock<std::remove_reference_t<decltype(Lock)>>;
+    hold_during_forks([] { static_cast<void>(held(Lock).release()); },
+                      [] { const held released(Lock, std::adopt_lock); },
                       [] {
+                          const held released(Lock, std::adopt_lock);
                           InChild()();
-                          Lock.unlock();
                       });
     return true;
 }

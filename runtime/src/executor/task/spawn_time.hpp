@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <span>
 
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/spawned_task.hpp>
@@ -38,8 +40,10 @@ public:
     /// Preconditions: no other thread, and no reader, has access to the task yet.
     void store_in(spawned_task& task) const noexcept {
         // SAFETY: the outcome is directly behind the header. Its fields are 0, and have the same value afterwards. The
-        // rest of its first word is padding, or the whole word is padding before it (see spawned_output).
-        if constexpr (is_stored) std::memcpy(static_cast<void*>(&task + 1), &word_, sizeof word_);
+        // rest of its first word is padding, or the whole word is padding before it (see spawned_output). Clang warns
+        // about a memcpy() there.
+        if constexpr (is_stored)
+            std::ranges::copy(std::as_bytes(std::span(&word_, 1)), reinterpret_cast<std::byte*>(&task + 1));
     }
 
 private:
