@@ -76,6 +76,11 @@ void io_socket::register_first(const context& cx) {
     if (io != nullptr && transport_of(*io, kind_).registers_first()) static_cast<void>(ensure_registered(cx));
 }
 
+bool io_socket::uses_system_calls(const context& cx) {
+    register_first(cx);
+    return &transport() == &by_system_calls;
+}
+
 int io_socket::release() noexcept {
     if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr)));
     if (io_ != nullptr) std::exchange(io_, nullptr)->release();

@@ -10,9 +10,12 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/io_future.hpp>
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/splicing.hpp>
 #include <eddy/error.hpp>
 
 // The state of a copy: see eddy/io/copy.hpp.
@@ -36,6 +39,18 @@ public:
     /// Copies. Returns the number of bytes when the reader has ended, and all bytes were written and flushed.
     template <class R, class W>
     poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
+        if constexpr (reads_socket<R> && writes_socket<W>) {
+            io_socket& reader = socket_access::get(from);
+            io_socket& writer = socket_access::get(to);
+            if (way_ == way::undecided) way_ = can_splice(cx, reader, writer) ? way::spliced : way::copied;
+            if (way_ == way::spliced) {
+                const auto spliced = poll_spliced(cx, reader, writer);
+                if (!spliced) return not_ready;
+                if (*spliced) return poll_end(cx, to);
+                if (spliced->error() != std::errc::operation_not_supported) return failure(spliced->error());
+                way_ = way::copied;
+            }
+        }
         for (;;) {
             budget_guard cost(cx);
             if (begin_ == end_) {
@@ -65,7 +80,21 @@ public:
     }
 
 private:
+    enum class way : unsigned char { undecided, spliced, copied };
+
     static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
+
+    /// Moves bytes until the reader ends.
+    poll_result<result<void>> poll_spliced(context& cx, io_socket& from, io_socket& to) {
+        while (!has_ended_) {
+            const auto count = poll_splice(cx, from, to, waits_for_writer_);
+            if (!count) return not_ready;
+            if (!*count) return result<void>(std::unexpect, count->error());
+            written_ += **count;
+            has_ended_ = **count == 0;
+        }
+        return ok();
+    }
 
     /// Reads into the free end of the buffer. Returns false if the reader is not ready. Keeps an error until all bytes
     /// before it are written.
@@ -118,6 +147,7 @@ private:
     std::size_t end_ = 0;
     std::uint64_t written_ = 0;
     std::error_code error_;  // of the reader
+    way way_ = way::undecided;
     bool has_ended_ = false;
     bool is_unflushed_ = false;
     bool waits_for_writer_ = false;  // for readers of the program's memory

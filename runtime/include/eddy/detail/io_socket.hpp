@@ -131,6 +131,10 @@ public:
     /// Preconditions: the socket is registered.
     [[nodiscard]] io_handle& registered_with() const noexcept { return *io_; }
 
+    /// Returns whether its bytes are moved by system calls on its descriptor, and not by a ring. Registers the socket if
+    /// its first operation would.
+    [[nodiscard]] bool uses_system_calls(const context& cx);
+
     /// Starts to watch a socket for writability that was assumed to be writable until now.
     [[nodiscard]] result<void> watch_writing() const;
     /// Removes the waker that a future has left here.
