@@ -11,12 +11,14 @@
 #include <cstring>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <iterator>
 #include <random>
 #include <set>
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "hand_made.hpp"
@@ -436,6 +438,59 @@ TEST(InspectWalker, ListIsReadWhileItChanges) {
     stop = true;
     writer.join();
     EXPECT_GT(whole, 0);
+}
+
+/// The memory of this process, which changes after a number of reads.
+class changing_memory final : public target_memory {
+public:
+    changing_memory(int reads, std::function<void()> change) : reads_(reads), change_(std::move(change)) {}
+    void read(std::span<piece> pieces) override {
+        self_.value().memory().read(pieces);
+        if (--reads_ == 0) change_();
+    }
+    [[nodiscard]] bool has_changed() const noexcept { return reads_ <= 0; }
+
+private:
+    std::expected<process, std::string> self_ = process::open(getpid());
+    int reads_;
+    std::function<void()> change_;
+};
+
+/// A child of a scope, in memory that is read alone.
+struct alignas(65'536) distant_child {
+    hand_made::task it;
+    hand_made::scope_link link;
+};
+
+TEST(InspectWalker, ChildrenOfScopeAreThoseOfOneMoment) {
+    using children = std::vector<distant_child>;
+    const auto set_ids = [](children& all, std::uint64_t id) {
+        for (auto& one : all) one.it.id = id;
+    };
+    bool has_changed = true;
+    for (int reads = 1; has_changed; ++reads) {
+        children before(3);
+        children after(3);
+        for (children* all : {&before, &after})
+            for (std::size_t i = 0; i < all->size(); ++i)
+                (*all)[i].link = {i + 1 == all->size() ? nullptr : &(*all)[i + 1].link, &(*all)[i].it};
+        set_ids(before, 1);
+        set_ids(after, 2);
+        hand_made::world world;
+        hand_made::scope scope{reinterpret_cast<std::uintptr_t>(&before[0].link)};
+        hand_made::task& parent =
+            world.add(place(), &world.stack({place()}, hand_made::scope_shape, &world.make(&scope)));
+        parent.id = 9;
+        changing_memory memory(reads, [&] {
+            scope.first = reinterpret_cast<std::uintptr_t>(&after[0].link);
+            set_ids(before, 3);  // the memory is that of others now
+        });
+        const auto tree = read_tasks(memory, table_here());
+        ASSERT_TRUE(tree.has_value());
+        has_changed = memory.has_changed();
+        const auto ids = ids_of(task_of(*tree, 9).work.leaf);
+        EXPECT_TRUE(ids == std::vector<std::uint64_t>(3, 1) || ids == std::vector<std::uint64_t>(3, 2)) << reads;
+    }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace eddy::inspect {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 // The limits of one stack or future.
 constexpr std::size_t most_frames = 16'384;
 constexpr std::size_t most_children = 1024;
+constexpr int most_scope_attempts = 8;         // of the children of a scope
 constexpr int most_levels = 32;                // of branches in branches
 constexpr std::size_t most_branches = 10'000;  // of one task
 
@@ -217,17 +219,33 @@ void wait_reader::read_permits(waiting& into, unsigned bits) {
         into.permits = (*word >> 3) & ((std::uint64_t{1} << bits) - 1);
 }
 
+/// Children end on other threads, and that does not wake the task that waits for them. So they are checked here, and
+/// not together with the words of the task, which would be read again and again.
 void wait_reader::read_scope(waiting& into) {
-    auto link = memory_.word(into.object + table_.scope_first);
-    if (link) *link &= ~address{3};
-    while (link && *link != 0 && into.tasks.size() < most_children && left_.parts.spend()) {
-        const auto task = memory_.word(*link + table_.scope_task);
-        const auto id = task ? memory_.word(*task + table_.task_id) : std::nullopt;
-        if (!id) return;
-        into.tasks.push_back({*id, *task});
-        link = memory_.word(*link + table_.scope_next);
+    for (int attempt = 0; attempt < most_scope_attempts; ++attempt) {
+        if (attempt != 0) memory_.forget();
+        checked_words words(memory_);
+        into.tasks = children_of_scope(into.object, words);
+        words.compare();
+        if (words.is_unchanged(0, words.size())) return;
     }
-    if (link && *link != 0 && into.tasks.size() == most_children) was_cut_ = true;
+    into.tasks.clear();
+    was_cut_ = true;
+}
+
+std::vector<task_number> wait_reader::children_of_scope(address scope, checked_words& words) {
+    std::vector<task_number> found;
+    auto link = words.read(scope + table_.scope_first);
+    if (link) *link &= ~address{3};
+    while (link && *link != 0 && found.size() < most_children && left_.parts.spend()) {
+        const auto task = words.read(*link + table_.scope_task);
+        const auto id = task ? words.read(*task + table_.task_id) : std::nullopt;
+        if (!id) return found;
+        found.push_back({*id, *task});
+        link = words.read(*link + table_.scope_next);
+    }
+    if (link && *link != 0 && found.size() == most_children) was_cut_ = true;
+    return found;
 }
 
 }  // namespace eddy::inspect

@@ -26,7 +26,8 @@ public:
     [[nodiscard]] stack read(address task, address ops, address root);
     /// Follows the frames outwards, from the innermost one. Returns false if they do not end at the root.
     [[nodiscard]] bool read_frames(address root, address innermost, std::vector<const place*>& frames);
-    /// Whether the last task that was read waits for more futures, or for a scope with more tasks, than are shown.
+    /// Whether the last task that was read waits for more futures, or for a scope with more tasks, than are shown, or
+    /// for a scope whose tasks have changed each time they were read.
     [[nodiscard]] bool was_cut() const noexcept { return was_cut_; }
 
 private:
@@ -49,6 +50,7 @@ private:
     void read_joined(waiting& into);
     void read_permits(waiting& into, unsigned bits);
     void read_scope(waiting& into);
+    [[nodiscard]] std::vector<task_number> children_of_scope(address scope, checked_words& words);
 
     cached_memory& memory_;
     const debug_table& table_;

@@ -56,8 +56,8 @@ public:
         note_limit(left_.texts, "names of types");
         if (has_cut_task_)
             note(
-                "a task waits for more than 10,000 futures, or for a scope of more than 1,024 tasks: the others are "
-                "not shown");
+                "a task waits for more than 10,000 futures, or for a scope of more than 1,024 tasks or whose tasks "
+                "change all the time: the others are not shown");
         return std::move(tree_);
     }
 
