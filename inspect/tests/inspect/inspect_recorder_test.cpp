@@ -219,6 +219,13 @@ TEST(InspectRecorder, LoopsInSuccessionDoNotEachWriteTheFile) {
     EXPECT_LT(number_behind(said, "written"), 300u);
 }
 
+TEST(InspectRecorder, SlowDiskDelaysNeitherLoopsNorForks) {
+    const folder files;
+    EXPECT_EQ(run("", "slow " + files / "trace"), "child=0\nwritten=1\n");
+    EXPECT_TRUE(std::filesystem::exists(files / "trace"));
+    EXPECT_TRUE(std::filesystem::exists(files / "trace.child"));
+}
+
 TEST(InspectRecorder, FileHasTheLastLoopAtTheEnd) {
     const folder files;
     EXPECT_EQ(run("EDDY_TRACE=" + files / "trace", "last " + files / "trace"), "");

@@ -9,15 +9,18 @@
 //     recorded_target fork     forks a child that calls exit(), waits for it, and ends without exit()
 //     recorded_target last FILE   runs three loops one by one, and removes FILE before each; the last has a task "last"
 //     recorded_target many FILE   runs 300 loops, removes FILE after each, and prints how often it existed
-//     recorded_target wait     prints "ready", and waits
-//     recorded_target stall FILE   a task named "culprit" computes until FILE exists, and then prints "file exists"
+//     recorded_target slow FILE   runs a loop and forks, while another thread writes FILE into a disk that waits for
+//     that recorded_target wait     prints "ready", and waits recorded_target stall FILE   a task named "culprit"
+//     computes until FILE exists, and then prints "file exists"
 #include <eddy/prelude.hpp>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <csignal>
 #include <cstdio>
@@ -28,6 +31,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -169,6 +173,25 @@ void run_many_loops(const char* file) {
     std::printf("written=%d\n", written);
 }
 
+std::atomic<bool> disk_is_slow = false;
+std::atomic<bool> file_is_written = false;  // but for the wait
+
+void write_to_slow_disk(const char* file) {
+    eddy::start_recording(eddy::recording_options());
+    disk_is_slow = true;
+    std::thread writer([&] { std::printf("written=%d\n", eddy::write_recording(file).has_value() ? 1 : 0); });
+    file_is_written.wait(false);
+    eddy::core().run([]() -> task<void> { co_await eddy::yield_now(); }());
+    const pid_t child = fork();
+    if (child == 0) _exit(eddy::write_recording(std::string(file) + ".child").has_value() ? 0 : 1);
+    int status = 0;
+    waitpid(child, &status, 0);
+    std::printf("child=%d\n", WEXITSTATUS(status));
+    disk_is_slow = false;
+    disk_is_slow.notify_all();
+    writer.join();
+}
+
 task<void> wait_for_ever() {
     co_await eddy::yield_now();
     std::puts("ready");
@@ -194,6 +217,16 @@ int run() {
 }
 
 }  // namespace
+
+// Replaces that of the C library: the last call for a file. A child inherits a slow disk, but it has its own file.
+extern "C" int rename(const char* from, const char* to) noexcept {
+    if (disk_is_slow && !std::string_view(to).ends_with(".child")) {
+        file_is_written = true;
+        file_is_written.notify_all();
+        disk_is_slow.wait(true);
+    }
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
 
 int main(int argc, char** argv) {
     const std::string_view what = argc > 1 ? argv[1] : "";
@@ -225,6 +258,7 @@ int main(int argc, char** argv) {
     if (what == "fork") fork_child_that_exits();
     if (what == "last" && argc > 2) return run_loops(argv[2]), 0;
     if (what == "many" && argc > 2) return run_many_loops(argv[2]), 0;
+    if (what == "slow" && argc > 2) return write_to_slow_disk(argv[2]), 0;
     if (what == "abort") eddy::core().run(end_by_abort());
     if (what == "wait") eddy::core().run(wait_for_ever());
     return 1;

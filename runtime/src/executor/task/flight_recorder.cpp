@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <mutex>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -33,16 +35,41 @@ constinit flight_recorder recording;
 constinit sys::static_mutex<std::mutex> elsewhere_lock;
 constinit recorded_track* elsewhere = nullptr;
 
-[[maybe_unused]] const bool recorder_held_during_forks = sys::hold_during_forks<recorder_lock>([] {});
+/// Held while a file is written, which may take long. It is taken before the recorder's lock.
+constinit sys::static_mutex<std::mutex> file_lock;
 
-/// Writes into the recording's file, with `ending` behind its name.
+[[maybe_unused]] const bool recorder_held_during_forks = sys::hold_during_forks<recorder_lock>([] {});
+[[maybe_unused]] const bool file_lock_free_in_children = [] {
+    sys::call_in_children([] { std::construct_at(&file_lock); });  // the thread that has it is not in the child
+    return true;
+}();
+
+/// Writes what is recorded now.
+/// Preconditions: file_lock is held.
+result<void> write_file(const char* path) noexcept try {
+    const auto now = [] {
+        const std::lock_guard guard(recorder_lock);
+        return recording_state(recording);
+    };
+    return write_with_names(now(), path);
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+/// Returns the recording's file, with `ending` behind its name; "" if it has none.
 /// Preconditions: recorder_lock is held.
-void write_own_file(std::string_view ending) noexcept {
+flight_recorder::file_name own_file(std::string_view ending) noexcept {
     flight_recorder::file_name path = recording.file;
     const std::size_t size = std::strlen(path.data());
-    if (size == 0 || size + ending.size() >= path.size()) return;
+    if (size == 0 || size + ending.size() >= path.size()) return {};
     std::memcpy(path.data() + size, ending.data(), ending.size());
-    const auto written = write_with_names(recording, path.data());
+    return path;
+}
+
+/// Writes into a file of own_file().
+/// Preconditions: file_lock is held.
+void write_own_file(const flight_recorder::file_name& path) noexcept {
+    const auto written = write_file(path.data());
     if (written) return;
     std::array<char, 1400> text;
     const int length = std::snprintf(text.data(), text.size(), "eddy: the recording was not written to %s: %s\n",
@@ -69,19 +96,35 @@ flight_recorder::file_name with_process(std::string_view from) noexcept {
 
 void write_at_exit() noexcept {
     if (sys::is_forked_child()) return;  // the events and the file are those of its parent
-    const std::lock_guard guard(recorder_lock);
-    if (recording.users != 0 || recording.is_unwritten) write_own_file("");
+    const std::lock_guard writing(file_lock);
+    flight_recorder::file_name path{};
+    {
+        const std::lock_guard guard(recorder_lock);
+        if (recording.users != 0 || recording.written_leaves != recording.leaves) path = own_file("");
+    }
+    if (path[0] != '\0') write_own_file(path);
 }
 
 /// Writes the file when the last executor has ended. If a program makes executors again and again, this takes at most a
 /// tenth of its time: the other files are left to the end of the process.
-/// Preconditions: recorder_lock is held.
 void write_after_last_executor() noexcept {
     const std::uint64_t begin = sys::steady_ns();
-    recording.is_unwritten = begin < recording.may_write_at;
-    if (recording.is_unwritten) return;
-    write_own_file("");
+    flight_recorder::file_name path{};
+    {
+        const std::lock_guard guard(recorder_lock);
+        if (begin >= recording.may_write_at) path = own_file("");
+    }
+    if (path[0] == '\0') return;
+    const std::lock_guard writing(file_lock);
+    const auto leaves = [] {
+        const std::lock_guard guard(recorder_lock);
+        return recording.leaves;
+    };
+    const std::uint64_t before = leaves();
+    write_own_file(path);
     const std::uint64_t end = sys::steady_ns();
+    const std::lock_guard guard(recorder_lock);
+    recording.written_leaves = before;
     recording.may_write_at = end + 10 * (end - begin);
 }
 
@@ -155,9 +198,12 @@ recorded_track* join_recording(const std::string& name) noexcept {
 
 void leave_recording(recorded_track& track) noexcept {
     if (sys::is_forked_child()) return;
-    const std::lock_guard guard(recorder_lock);
-    track.left_at = ++recording.leaves;
-    if (--recording.users == 0) write_after_last_executor();
+    {
+        const std::lock_guard guard(recorder_lock);
+        track.left_at = ++recording.leaves;
+        if (--recording.users != 0) return;
+    }
+    write_after_last_executor();
 }
 
 bool is_recording() noexcept {
@@ -176,8 +222,14 @@ shared_ring::shared_ring() noexcept {
 }
 
 void write_recorded_file(std::string_view ending) noexcept {
-    const std::lock_guard guard(recorder_lock);
-    if (recording.capacity != 0) write_own_file(ending);
+    flight_recorder::file_name path{};
+    {
+        const std::lock_guard guard(recorder_lock);
+        if (recording.capacity != 0) path = own_file(ending);
+    }
+    if (path[0] == '\0') return;
+    const std::lock_guard writing(file_lock);
+    write_own_file(path);
 }
 
 }  // namespace eddy::detail
@@ -190,10 +242,15 @@ void start_recording(const recording_options& options) {
 }
 
 result<void> write_recording(const std::string& file) noexcept {
-    const std::lock_guard guard(detail::recorder_lock);
-    const char* const path = file.empty() ? detail::recording.file.data() : file.c_str();
+    detail::flight_recorder::file_name own{};
+    {
+        const std::lock_guard guard(detail::recorder_lock);
+        own = detail::recording.file;
+    }
+    const char* const path = file.empty() ? own.data() : file.c_str();
     if (*path == '\0') return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
-    return detail::write_with_names(detail::recording, path);
+    const std::lock_guard writing(detail::file_lock);
+    return detail::write_file(path);
 }
 
 }  // namespace eddy

@@ -39,8 +39,8 @@ struct flight_recorder {
     std::atomic<recorded_track*> tracks{nullptr};
     std::size_t users = 0;  // executors that record
     std::uint64_t leaves = 0;
-    bool is_unwritten = false;       // the last executor has ended, and its file was left to the end of the process
-    std::uint64_t may_write_at = 0;  // when the end of an executor may write the file again: sys::steady_ns()
+    std::uint64_t written_leaves = 0;  // those that the file has
+    std::uint64_t may_write_at = 0;    // when the end of an executor may write the file again: sys::steady_ns()
 
     template <class Each>
     void for_each_track(Each each) const {

@@ -69,38 +69,42 @@ std::string_view text_of_place(std::uint64_t place, std::span<char> into) noexce
 /// Writes tracks into a file. It has what is too large for the stack of a signal handler.
 class tracks_file final : public trace::byte_sink {
 public:
-    tracks_file(const flight_recorder& of, const char* path) noexcept : of_(of), file_(path) {}
+    explicit tracks_file(const char* path) noexcept : file_(path) {}
     void write(std::span<const std::byte> bytes) override { file_.write(bytes); }
 
-    /// Writes all tracks, once. Calls only functions that signal-safety(7) allows.
-    [[nodiscard]] result<void> write_all(std::span<const trace::task_label> labels) noexcept;
+    /// Writes all tracks, once. `for_each_track(f)` calls `f` with the state of each. Calls only functions that
+    /// signal-safety(7) allows.
+    template <class ForEachTrack>
+    [[nodiscard]] result<void> write_all(const trace::time_scale& began, std::span<const trace::task_label> labels,
+                                         ForEachTrack for_each_track) noexcept;
 
 private:
-    const flight_recorder& of_;
     sys::output_file file_;
     std::array<trace::event, 256> piece_;
 };
 
 /// Calls `each` with the events of a track, oldest first, in pieces.
 template <class Each>
-void for_each_event(const recorded_track& track, std::span<trace::event> piece, Each each) {
-    const std::uint64_t end = track.ring.recorded();
-    std::uint64_t next = end < track.ring.capacity() ? 0 : end - track.ring.capacity();
-    while (next < end)
-        for (const trace::event& one : track.ring.copy(next, end, piece)) each(one);
+void for_each_event(const track_state& of, std::span<trace::event> piece, Each each) {
+    const auto& ring = of.track->ring;
+    std::uint64_t next = of.events < ring.capacity() ? 0 : of.events - ring.capacity();
+    while (next < of.events)
+        for (const trace::event& one : ring.copy(next, of.events, piece)) each(one);
 }
 
-result<void> tracks_file::write_all(std::span<const trace::task_label> labels) noexcept {
-    trace::time_scale scale = of_.began;
+template <class ForEachTrack>
+result<void> tracks_file::write_all(const trace::time_scale& began, std::span<const trace::task_label> labels,
+                                    ForEachTrack for_each_track) noexcept {
+    trace::time_scale scale = began;
     const std::uint64_t ticks = sys::ticks() - scale.ticks;
     const std::uint64_t now = sys::steady_ns();
     if (ticks != 0) scale.ns_per_tick = static_cast<double>(now - scale.ns) / static_cast<double>(ticks);
     const trace::file_facts about{sys::process_id(), sys::program_name(), scale, labels, &text_of_place};
     trace::perfetto_writer writer(about, *this);
-    of_.for_each_track([&](const recorded_track& track) {
-        writer.begin_track(track.name.data());
-        for_each_event(track, piece_, [&](const trace::event& one) { writer.add(one); });
-        writer.end_track(track.left_at == 0 ? now : 0);
+    for_each_track([&](const track_state& one) {
+        writer.begin_track(one.name.data());
+        for_each_event(one, piece_, [&](const trace::event& each) { writer.add(each); });
+        writer.end_track(one.is_in_use ? now : 0);
     });
     return file_.finish();
 }
@@ -110,8 +114,8 @@ result<void> tracks_file::write_all(std::span<const trace::task_label> labels) n
 class task_names {
 public:
     /// Takes them from the events, and from the tasks that exist.
-    explicit task_names(const flight_recorder& of) {
-        of.for_each_track([&](const recorded_track& track) { add_spawns(track, of.began); });
+    explicit task_names(const recording_state& of) {
+        for (const track_state& one : of.tracks) add_spawns(one, of.began);
         const auto tree = read_own_tasks();
         if (!tree) return;
         for (const inspect::executor& each : tree->executors)
@@ -126,7 +130,7 @@ public:
     }
 
 private:
-    void add_spawns(const recorded_track& track, const trace::time_scale& scale) {
+    void add_spawns(const track_state& track, const trace::time_scale& scale) {
         std::array<trace::event, 256> piece;
         std::optional<trace::spawned> last;
         std::uint64_t since = 0;
@@ -165,16 +169,20 @@ private:
 
 }  // namespace
 
-result<void> write_with_names(const flight_recorder& of, const char* path) noexcept try {
+result<void> write_with_names(const recording_state& of, const char* path) noexcept try {
     const task_names names(of);
-    return tracks_file(of, path).write_all(names.labels());
+    return tracks_file(path).write_all(of.began, names.labels(), [&](const auto& f) {
+        for (const track_state& one : of.tracks) f(one);
+    });
 } catch (const std::exception&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
 void write_in_signal_handler(const flight_recorder& of) noexcept {
     alignas(tracks_file) static constinit std::array<std::byte, sizeof(tracks_file)> memory{};
-    static_cast<void>((new (memory.data()) tracks_file(of, of.file.data()))->write_all({}));
+    static_cast<void>((new (memory.data()) tracks_file(of.file.data()))->write_all(of.began, {}, [&](const auto& f) {
+        of.for_each_track([&](const recorded_track& one) { f(track_state(one)); });
+    }));
 }
 
 }  // namespace eddy::detail
