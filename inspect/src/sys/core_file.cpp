@@ -11,11 +11,12 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <iterator>
 #include <map>
 #include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 #include <utility>
 
 namespace eddy::inspect {
@@ -28,30 +29,43 @@ constexpr std::size_t most_file_ranges = 262'144;
 constexpr std::size_t most_parts = 1 << 20;
 
 /// A regular file. It is read, not mapped: another process may shorten it meanwhile.
-class open_file {
+class regular_file {
 public:
-    explicit open_file(const std::string& path) {
-        struct stat about{};
-        // A pipe or a device is not opened at all; O_NONBLOCK, since the path may be another file by now.
-        if (stat(path.c_str(), &about) == 0 && is_regular(about))
-            fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (error_ == 0 && (fd_ < 0 || fstat(fd_, &about) != 0)) error_ = errno;
-        if (error_ == 0 && is_regular(about)) size_ = static_cast<std::uint64_t>(about.st_size);
-    }
-    open_file(open_file&& other) noexcept
-        : fd_(std::exchange(other.fd_, -1)), size_(other.size_), error_(other.error_) {}
-    open_file& operator=(open_file&&) = delete;
-    ~open_file() {
-        if (fd_ >= 0) close(fd_);
-    }
+    /// The files that have a descriptor. Those that were opened first are closed, and opened again when they are
+    /// needed: a core file may refer to more files than a process may open.
+    using open_files = std::deque<regular_file*>;
 
-    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    /// Without `open_ones`, the file stays open.
+    explicit regular_file(std::string path, open_files* open_ones = nullptr)
+        : path_(std::move(path)), open_ones_(open_ones) {
+        // A pipe or a device is not opened at all.
+        if (stat(path_.c_str(), &first_) != 0) {
+            error_ = errno;
+        } else if (!S_ISREG(first_.st_mode)) {
+            is_other_ = true;
+            error_ = EINVAL;
+        } else if (!open()) {
+            error_ = errno;
+        } else {
+            std::array<char, SELFMAG> magic;
+            is_elf_ =
+                read(0, std::as_writable_bytes(std::span(magic))) && std::memcmp(magic.data(), ELFMAG, SELFMAG) == 0;
+        }
+    }
+    regular_file(const regular_file&) = delete;
+    regular_file& operator=(const regular_file&) = delete;
+    ~regular_file() { close(); }
+
+    [[nodiscard]] std::uint64_t size() const noexcept {
+        return error_ == 0 ? static_cast<std::uint64_t>(first_.st_size) : 0;
+    }
     [[nodiscard]] std::string why_not() const { return is_other_ ? "is no regular file" : std::strerror(error_); }
-    [[nodiscard]] bool is_open() const noexcept { return error_ == 0; }
+    [[nodiscard]] bool is_readable() const noexcept { return error_ == 0; }
+    [[nodiscard]] bool is_elf() const noexcept { return is_elf_; }
 
-    /// Copies bytes. Returns false if some of them are behind the end of the file.
-    [[nodiscard]] bool read(std::uint64_t offset, std::span<std::byte> into) const noexcept {
-        if (offset > size_ || size_ - offset < into.size()) return false;
+    /// Copies bytes. Returns false if some of them are behind the end of the file, or if it is another one now.
+    [[nodiscard]] bool read(std::uint64_t offset, std::span<std::byte> into) {
+        if (offset > size() || size() - offset < into.size() || !open()) return false;
         while (!into.empty()) {
             const ssize_t count = pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
             if (count < 0 && errno == EINTR) continue;
@@ -63,34 +77,51 @@ public:
     }
     /// Copies an object. Returns nothing behind the end of the file.
     template <class T>
-    [[nodiscard]] std::optional<T> get(std::uint64_t offset) const noexcept {
+    [[nodiscard]] std::optional<T> get(std::uint64_t offset) {
         T found;
         if (!read(offset, std::as_writable_bytes(std::span(&found, 1)))) return std::nullopt;
         return found;
     }
-    [[nodiscard]] bool is_elf() const noexcept {
-        const auto magic = get<std::array<char, SELFMAG>>(0);
-        return magic && std::memcmp(magic->data(), ELFMAG, SELFMAG) == 0;
-    }
 
 private:
-    bool is_regular(const struct stat& about) noexcept {
-        if (S_ISREG(about.st_mode)) return true;
-        is_other_ = true;
-        error_ = EINVAL;
-        return false;
+    static constexpr std::size_t most_open = 64;
+
+    bool open() {
+        if (fd_ >= 0) return true;
+        if (error_ != 0) return false;
+        // O_NONBLOCK, since the path may be that of a pipe by now.
+        fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        struct stat now{};
+        if (fd_ < 0 || fstat(fd_, &now) != 0) return false;
+        if (now.st_dev != first_.st_dev || now.st_ino != first_.st_ino || now.st_size != first_.st_size) {
+            close();
+            errno = ESTALE;
+            return false;
+        }
+        if (open_ones_ == nullptr) return true;
+        open_ones_->push_back(this);
+        if (open_ones_->size() <= most_open) return true;
+        open_ones_->front()->close();
+        open_ones_->pop_front();
+        return true;
+    }
+    void close() noexcept {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
     }
 
+    const std::string path_;
+    open_files* const open_ones_;
+    struct stat first_{};
     int fd_ = -1;
-    std::uint64_t size_ = 0;
     int error_ = 0;
     bool is_other_ = false;
+    bool is_elf_ = false;
 };
 
 /// A range of memory, and where its bytes are.
 struct segment {
     address begin;
-    const open_file* file;
+    regular_file* file;
     std::uint64_t offset;
     std::uint64_t size;
 };
@@ -136,7 +167,7 @@ std::vector<file_range> ranges_of_notes(std::span<const std::byte> notes) {
 }
 
 /// Returns the program headers, or nothing if the file does not have all of them.
-std::optional<std::vector<Elf64_Phdr>> parts_of(const open_file& core, const Elf64_Ehdr& head) {
+std::optional<std::vector<Elf64_Phdr>> parts_of(regular_file& core, const Elf64_Ehdr& head) {
     std::size_t count = head.e_phnum;
     if (count == PN_XNUM) {  // there are more than the field can say: see elf(5)
         const auto section = core.get<Elf64_Shdr>(head.e_shoff);
@@ -174,14 +205,15 @@ public:
         }
         return part.p_filesz - size;
     }
-    /// Opens the files that were mapped. `program` replaces the first one, which is the program's, if it is not empty.
-    void open_files(const std::string& program, std::vector<std::string>& problems) {
+    /// Looks at the files that were mapped. `program` replaces the first one, which is the program's, if it is not
+    /// empty.
+    void add_files(const std::string& program, std::vector<std::string>& problems) {
         const std::string its = ranges_.empty() ? std::string() : ranges_.front().file;
         for (file_range& range : ranges_) {
             if (!program.empty() && range.file == its) range.file = program;
-            const auto [at, is_new] = files_.try_emplace(range.file, range.file);
-            const open_file& opened = at->second;
-            if (is_new && !opened.is_open())
+            const auto [at, is_new] = files_.try_emplace(range.file, range.file, &open_ones_);
+            regular_file& opened = at->second;
+            if (is_new && !opened.is_readable())
                 problems.push_back(range.file + ": " + opened.why_not() + "; give the program's file by --program");
             if (range.offset < opened.size())
                 of_files_.push_back({range.begin, &opened, range.offset,
@@ -192,9 +224,9 @@ public:
     }
     /// Compares the first page of each program and library, which is usually in the core file, too. It has the
     /// identification of the build.
-    void verify_files(std::vector<std::string>& problems) const {
+    void verify_files(std::vector<std::string>& problems) {
         for (const file_range& range : ranges_) {
-            const open_file& opened = files_.at(range.file);
+            regular_file& opened = files_.at(range.file);
             std::array<std::byte, 1024> dumped;
             std::array<std::byte, 1024> now;
             if (range.offset != 0 || !opened.is_elf() || !opened.read(0, now)) continue;
@@ -225,7 +257,7 @@ public:
         return found;
     }
 
-    const open_file core;
+    regular_file core;
 
 private:
     static const segment* find(const std::vector<segment>& segments, address from) {
@@ -245,7 +277,8 @@ private:
     }
 
     std::vector<file_range> ranges_;
-    std::map<std::string, open_file> files_;
+    regular_file::open_files open_ones_;
+    std::map<std::string, regular_file> files_;
     std::vector<segment> dumped_;
     std::vector<segment> of_files_;
 };
@@ -259,8 +292,8 @@ std::expected<core_file, std::string> core_file::open(const std::string& file, c
     core_file made;
     made.contents_ = std::make_unique<contents>(file);
     contents& in = *made.contents_;
-    const open_file& core = in.core;
-    if (!core.is_open()) return std::unexpected(file + ": " + core.why_not());
+    regular_file& core = in.core;
+    if (!core.is_readable()) return std::unexpected(file + ": " + core.why_not());
     const auto head = core.get<Elf64_Ehdr>(0);
     if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_type != ET_CORE)
         return std::unexpected(file + " is neither the number of a process nor a core file");
@@ -275,7 +308,7 @@ std::expected<core_file, std::string> core_file::open(const std::string& file, c
     std::uint64_t missing = 0;
     for (const Elf64_Phdr& part : *parts) missing = std::max(missing, in.add(part));
     if (missing != 0) made.problems_.push_back(file + " was cut off: a part of the program's memory is missing");
-    in.open_files(program, made.problems_);
+    in.add_files(program, made.problems_);
     in.verify_files(made.problems_);
     made.mappings_ = in.mappings();
     return made;

@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <elf.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -16,7 +17,9 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "find_table.hpp"
 #include "inspect/tree_output.hpp"
@@ -124,8 +127,8 @@ struct made_core {
     }
 
     void write(const std::filesystem::path& to) {
-        std::string note(reinterpret_cast<const char*>(files.data()), sizeof files);
-        note.append("/bin/sh", 8);
+        std::string note(reinterpret_cast<const char*>(files.data()), files.size() * sizeof files[0]);
+        note += names;
         const Elf64_Nhdr about{5, static_cast<Elf64_Word>(note.size()), NT_FILE};
         note = std::string(reinterpret_cast<const char*>(&about), sizeof about) + std::string("CORE\0\0\0\0", 8) + note;
         head.e_shoff = sizeof head + sizeof parts;
@@ -145,8 +148,9 @@ struct made_core {
     Elf64_Phdr parts[2]{};
     Elf64_Shdr section{};
     debug_table table{};
-    // count, page size, begin, end, offset in pages
-    std::array<std::uint64_t, 5> files{1, 4096, memory_at, memory_at + 4096, 1};
+    // count, page size, and for each range: begin, end, offset in pages
+    std::vector<std::uint64_t> files{1, 4096, memory_at, memory_at + 4096, 1};
+    std::string names{"/bin/sh", 8};
 };
 
 class InspectMadeCore : public testing::Test {
@@ -242,6 +246,50 @@ TEST_F(InspectMadeCore, FirstPageThatIsNotDumpedIsNotVerified) {
     ASSERT_TRUE(core.has_value()) << core.error();
     ASSERT_EQ(core->problems().size(), 1u);
     EXPECT_NE(core->problems()[0].find("/bin/sh is not verified"), std::string::npos);
+}
+
+/// Sets the number of descriptors that this process may have.
+class descriptor_limit {
+public:
+    explicit descriptor_limit(rlim_t most) {
+        getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit now{most, before_.rlim_max};
+        EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &now), 0);
+    }
+    descriptor_limit(const descriptor_limit&) = delete;
+    descriptor_limit& operator=(const descriptor_limit&) = delete;
+    ~descriptor_limit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+TEST_F(InspectMadeCore, MayReferToMoreFilesThanAProcessMayOpen) {
+    constexpr std::size_t count = 300;
+    constexpr address first = 0x100000;
+    const auto name = [&](std::size_t i) { return (folder_.path() / ("file" + std::to_string(i))).string(); };
+    made_.files = {count, 4096};
+    made_.names.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+        std::ofstream(name(i)) << std::string(4096, static_cast<char>(i));
+        made_.files.insert(made_.files.end(), {first + i * 4096, first + (i + 1) * 4096, 0});
+        made_.names += name(i) + '\0';
+    }
+    const descriptor_limit few(150);
+    auto core = open();
+    ASSERT_TRUE(core.has_value()) << core.error();
+    EXPECT_TRUE(core->problems().empty()) << core->problems()[0];
+    const auto byte_of = [&](std::size_t i) {
+        std::byte read{};
+        piece one{first + i * 4096 + 7, std::span(&read, 1)};
+        core->memory().read(std::span(&one, 1));
+        return one.is_read ? std::optional(read) : std::nullopt;
+    };
+    for (int round = 0; round < 2; ++round)
+        for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(byte_of(i), static_cast<std::byte>(i)) << i;
+    std::filesystem::remove(name(0));
+    std::ofstream(name(0)) << "another file";
+    EXPECT_EQ(byte_of(0), std::nullopt);
 }
 
 TEST_F(InspectMadeCore, PipeIsNotOpened) {
