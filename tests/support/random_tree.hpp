@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 // Trees of directories, and programs that say what is in them.
 
@@ -36,15 +38,16 @@ inline void put_file(const std::string& path, const std::string& content) {
     if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
-/// Creates random trees: directories, files of several sizes, symbolic links (also to nothing, and out of the tree),
-/// hard links and FIFOs, with random modes and times.
+/// Creates random trees: directories (also empty ones), files of several sizes (also with holes), symbolic links (also
+/// to nothing, and out of the tree), FIFOs, sockets and second names of all of these, with odd names, random modes and
+/// times. Only root gets directories and files that their owner may not read.
 class random_tree {
 public:
     explicit random_tree(std::uint64_t seed) : dice_(seed) {}
 
     /// Creates the directory `path` with about `count` entries, in up to `levels` levels.
     void make(const std::string& path, int count, int levels = 4) {
-        ::mkdir(path.c_str(), 0700);
+        check(::mkdir(path.c_str(), 0700));
         for (int left = count; left > 0;) {
             const std::string name = path + "/" + name_of(left);
             --left;
@@ -53,30 +56,29 @@ public:
                 make(name, below, levels - 1);
                 left -= below;
             } else {
-                make_entry(name, path);
+                make_entry(name);
             }
         }
-        ::chmod(path.c_str(), static_cast<mode_t>(0700 | number(0100)));
+        check(::chmod(path.c_str(), random_mode(0700)));
         set_time(path);
     }
 
 private:
-    void make_entry(const std::string& name, const std::string& folder) {
+    void make_entry(const std::string& name) {
+        if (number(8) == 0 && !last_.empty())
+            return check(::linkat(AT_FDCWD, last_.c_str(), AT_FDCWD, name.c_str(), 0));
+        last_ = name;
         switch (number(8)) {
-        case 0: check(::symlink(number(2) == 0 ? "nothing" : "/etc", name.c_str())); return;
-        case 1: check(::mkfifo(name.c_str(), 0600)); return;
-        case 2:
-            if (!last_file_.empty() && last_file_.starts_with(folder + "/")) {
-                check(::link(last_file_.c_str(), name.c_str()));
-                return;
-            }
-            [[fallthrough]];
-        default: break;
+        case 0: check(::symlink(number(2) == 0 ? "nothing" : "/etc", name.c_str())); break;
+        case 1:
+            check(::mknod(name.c_str(), static_cast<mode_t>((number(2) == 0 ? S_IFIFO : S_IFSOCK) | 0600), 0));
+            break;
+        default:
+            put_file(name, content());
+            if (number(4) == 0) check(::truncate(name.c_str(), 200'000 + number(200'000)));  // a hole at the end
+            check(::chmod(name.c_str(), random_mode(0400)));
         }
-        put_file(name, content());
-        ::chmod(name.c_str(), static_cast<mode_t>(0400 | number(0400)));
         set_time(name);
-        last_file_ = name;
     }
 
     std::string content() {
@@ -87,26 +89,34 @@ private:
     }
 
     std::string name_of(int number_in_folder) {
-        static constexpr std::array<const char*, 5> kinds = {"file", "with space", "\xc3\xa9t\xc3\xa9", ".hidden",
-                                                             "x\ny"};
-        return kinds[static_cast<std::size_t>(number(5))] + std::to_string(number_in_folder);
+        static const std::array<std::string, 8> kinds = {"file", "with space", "\xc3\xa9t\xc3\xa9",  ".hidden", "x\ny",
+                                                         "-rf",  "\xff\xfe",   std::string(255, 'l')};
+        const auto end = std::to_string(number_in_folder);
+        return kinds[static_cast<std::size_t>(number(8))].substr(0, longest_name - end.size()) + end;
+    }
+
+    mode_t random_mode(int of_owner) {
+        const int least = ::geteuid() == 0 && number(8) == 0 ? 0 : of_owner;
+        return static_cast<mode_t>(least | number(010000));
     }
 
     void set_time(const std::string& path) {
         const timespec when{1'000'000'000 + number(500'000'000), number(1'000'000'000)};
         const std::array<timespec, 2> both = {when, when};
-        check(::utimensat(AT_FDCWD, path.c_str(), both.data(), 0));
+        check(::utimensat(AT_FDCWD, path.c_str(), both.data(), AT_SYMLINK_NOFOLLOW));
     }
 
     /// Returns a number below `limit`.
     int number(int limit) { return std::uniform_int_distribution<int>(0, limit - 1)(dice_); }
 
     static void check(int answer) {
-        if (answer != 0) throw std::runtime_error("cannot make a random tree");
+        if (answer != 0) throw std::system_error(errno, std::generic_category(), "cannot make a random tree");
     }
 
+    static constexpr std::size_t longest_name = 255;
+
     std::mt19937_64 dice_;
-    std::string last_file_;
+    std::string last_;  // the entry that may get a second name
 };
 
 }  // namespace support

@@ -158,7 +158,7 @@ public:
         }
         const auto is_complete = copying_->step();
         if (!is_complete || !*is_complete) return is_complete;
-        remember_link(entry.name);
+        remember_link(copying_->found(), entry.name);
         copying_.reset();
         return counted();
     }
@@ -211,16 +211,20 @@ private:
     eddy::result<void> begin(int from, const sys::named_entry& entry) {
         const auto found = sys::metadata_at(from, entry.name.c_str(), false);
         if (!found) return std::unexpected(found.error());
-        if (found->is_symlink())
-            return make(entry.name, [&](const auto& as) { return sys::copy_symlink(from, entry.name, target(), as); });
-        if (!found->is_regular())
-            return make(entry.name, [&](const auto& as) { return sys::copy_special(from, entry.name, target(), as); });
-        const auto first = links_.find(identity_in(*found));
-        if (found->links > 1 && first != links_.end()) {
+        const auto first = found->links > 1 ? links_.find(identity_in(*found)) : links_.end();
+        if (first != links_.end()) {
             const auto place = sys::find_beneath(target_.get(), first->second.native());
             if (!place) return std::unexpected(place.error());
             return make(entry.name,
                         [&](const auto& as) { return sys::link_entry(place->dir, place->name, target(), as); });
+        }
+        if (!found->is_regular()) {
+            const auto made = make(entry.name, [&](const auto& as) {
+                return found->is_symlink() ? sys::copy_symlink(from, entry.name, target(), as)
+                                           : sys::copy_special(from, entry.name, target(), as);
+            });
+            if (made) remember_link(*found, entry.name);
+            return made;
         }
         auto begun = file_copy::begin(from, target(), entry.name, options_.overwrites());
         if (!begun) return std::unexpected(begun.error());
@@ -244,8 +248,7 @@ private:
     /// The directory that gets the entries.
     [[nodiscard]] int target() const noexcept { return to_.innermost(); }
 
-    void remember_link(const std::string& name) {
-        const auto& found = copying_->found();
+    void remember_link(const file_metadata& found, const std::string& name) {
         if (found.links < 2) return;
         std::filesystem::path path;
         for (const auto& each : names_) path /= each;

@@ -49,7 +49,7 @@ private:
 /// below `from` that were copied.
 ///
 /// Everything is copied as it is, as `cp -a` does: symbolic links as links, also FIFOs, sockets and devices, with
-/// owner, permissions and times. Several names of one regular file stay names of one file, and holes stay holes.
+/// owner, permissions and times. Several names of one file stay names of one file, and holes stay holes.
 /// Extended attributes and access control lists are not copied. Without the right to give files away, the copies belong
 /// to this user, and have no set-user-ID and set-group-ID bits. If `to` is below `from`, it is left out.
 ///
