@@ -27,7 +27,7 @@ namespace sys = eddy::sys;
 /// that one's name.
 class replacement : eddy::detail::immovable {
 public:
-    replacement(int dir, const std::string& name) : dir_(dir), name_("." + name + "." + sys::random_name()) {}
+    explicit replacement(int dir) : dir_(dir), name_(".write." + sys::random_name()) {}
     ~replacement() {
         if (fd_ || is_complete_) static_cast<void>(sys::remove_entry(dir_, name_));
     }
@@ -91,7 +91,7 @@ eddy::result<void> replace_file(const std::filesystem::path& path, std::span<con
     auto dir = sys::open_folder(parent.empty() ? "." : parent.native());
     if (!dir) return std::unexpected(dir.error());
     const std::string name = target.filename().native();
-    replacement made(dir->get(), name);
+    replacement made(dir->get());
     auto done = made.write(bytes, old ? std::optional(*old) : std::nullopt);
     if (done) done = made.take_name(name);
     // The directory, or the disk could still have the old name after a crash.

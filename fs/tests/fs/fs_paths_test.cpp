@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -17,6 +18,8 @@
 
 #include <support/executors.hpp>
 #include <support/file_contents.hpp>
+#include <support/random_tree.hpp>
+#include <support/stress.hpp>
 #include <support/temp_dir.hpp>
 
 // Operations on paths.
@@ -149,6 +152,49 @@ TEST(FsPaths, CopyBetweenFileSystems) {
 }
 #endif
 
+#ifdef __linux__
+std::string time_text(fs::file_time time) {
+    const auto count = time.time_since_epoch().count();
+    const auto nanoseconds = std::to_string(1'000'000'000 + count % 1'000'000'000).substr(1);
+    return std::to_string(count / 1'000'000'000) + "." + nanoseconds + "0";
+}
+
+/// Returns the same line as `find -printf '%i %m %n %U %G %s %b %A@ %T@ %C@'`.
+std::string line_of(const fs::file_metadata& its) {
+    std::ostringstream text;
+    text << its.inode << ' ' << std::oct << static_cast<unsigned>(its.permissions) << std::dec << ' ' << its.links
+         << ' ' << its.user << ' ' << its.group << ' ' << its.size << ' ' << its.allocated / 512 << ' '
+         << time_text(its.accessed) << ' ' << time_text(its.modified) << ' ' << time_text(its.changed);
+    return text.str();
+}
+
+TEST(FsPathsStress, MetadataAndContentsAreThoseOfFindAndSha256sum) {
+    for (auto round = support::rounds(300); round > 0; --round) {
+        const support::temp_dir dir;
+        support::random_tree(support::seed() + round).make(dir / "tree", 100);
+        // First, because a read may change the time of access.
+        const auto sums = support::output_of("cd " + (dir / "tree") + " && find . -type f -exec sha256sum -z {} +");
+        const auto found = support::output_of("cd " + (dir / "tree") +
+                                              " && find . -printf '%p\\0%i %m %n %U %G %s %b %A@ %T@ %C@\\0'");
+        std::istringstream lines(found);
+        on_a_loop([&]() -> checked {
+            int files = 0;
+            for (std::string name, line; std::getline(lines, name, '\0') && std::getline(lines, line, '\0');) {
+                const auto its = co_await eddy::try_(fs::symlink_metadata(dir / ("tree/" + name)));
+                EXPECT_EQ(line_of(its), line) << name;
+                if (!its.is_regular()) continue;
+                const auto bytes = co_await eddy::try_(fs::read(dir / ("tree/" + name)));
+                const auto read = dir / ("read" + std::to_string(++files));
+                co_await eddy::try_(fs::write_atomically(read, bytes));
+                const auto sum = support::output_of("sha256sum < " + read).substr(0, 64);
+                EXPECT_TRUE(sums.contains(sum + "  " + name + '\0')) << name;
+            }
+            co_return {};
+        });
+    }
+}
+#endif
+
 // ---- write_atomically ----
 
 TEST(FsWriteAtomically, ReplacesContentsAndKeepsPermissions) {
@@ -166,6 +212,17 @@ TEST(FsWriteAtomically, ReplacesContentsAndKeepsPermissions) {
         EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
         EXPECT_EQ(std::filesystem::status(dir / "a").permissions(), std::filesystem::perms(04751));
         EXPECT_EQ(entries_of(dir / "."), 2U);
+        co_return {};
+    });
+}
+
+TEST(FsWriteAtomically, NameMayHaveTheGreatestLength) {
+    const support::temp_dir dir;
+    const auto path = dir / std::string(255, 'x');
+    on_a_loop([&]() -> checked {
+        co_await eddy::try_(fs::write_atomically(path, "first"));
+        co_await eddy::try_(fs::write_atomically(path, "second"));
+        EXPECT_EQ(contents_of(path), "second");
         co_return {};
     });
 }

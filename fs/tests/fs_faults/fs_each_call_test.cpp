@@ -221,12 +221,13 @@ TEST_F(FsEachCall, TemporaryFileWithoutTheFlagHasNoName) {
     EXPECT_EQ(entries_of(dir / "."), 0U);
 }
 
-// A child is killed at each system call. The file then has the old or the new contents.
+// A child is killed at each system call. The file then has the old or the new contents, and the old permissions.
 TEST_F(FsEachCall, KilledWriteAtomicallyLeavesOldOrNewContents) {
     const std::string old_text(100'000, 'o'), new_text(150'000, 'n');
     bool was_old = false, was_new = false;
     for (std::size_t n = 0;; ++n) {
         std::ofstream(dir / "a", std::ios::binary) << old_text;
+        std::filesystem::permissions(dir / "a", std::filesystem::perms(0640));
         const auto child = ::fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
@@ -238,6 +239,7 @@ TEST_F(FsEachCall, KilledWriteAtomicallyLeavesOldOrNewContents) {
         ASSERT_EQ(::waitpid(child, &status, 0), child);
         const auto now = contents_of(dir / "a");
         EXPECT_TRUE(now == old_text || now == new_text) << "killed at call " << n;
+        EXPECT_EQ(std::filesystem::status(dir / "a").permissions(), std::filesystem::perms(0640)) << n;
         (now == old_text ? was_old : was_new) = true;
         if (WIFEXITED(status)) {
             EXPECT_EQ(WEXITSTATUS(status), 0);

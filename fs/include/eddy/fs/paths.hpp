@@ -45,8 +45,8 @@ inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 /// file, which then takes its name. The new file has the permissions and the owner of the old one, but not its access
 /// control list and extended attributes; other hard links keep the old contents. If the path is a symbolic link, its
 /// target is replaced. After an error, also that of a full disk, the old file is there, unless the error is that of the
-/// last step: to get the new name onto the disk. A temporary file is left only if the program is killed: `.NAME.` and
-/// 16 letters.
+/// last step: to get the new name onto the disk. A temporary file is left only if the program is killed: `.write.`
+/// and 16 letters or digits.
 /// Errors: those of write(); what fsync(2), fchown(2) and rename(2) report; invalid_argument if the path is that of
 /// something else than a regular file.
 /// Lifetime: the bytes are copied at the call.
