@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -38,6 +39,20 @@ result<file_type> asked_type(int dir, const char* name) noexcept {
     return std::unexpected(last_error());
 }
 
+/// Opens a directory another time, so that the readers have a position each.
+result<unique_fd> open_again(int dir) {
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
+    auto opened = own_or_error(retry_interrupted([&] { return ::openat(dir, ".", flags); }));
+#if defined(__linux__)
+    // With the right to read it, but not to search it, the name "." cannot be used.
+    if (!opened && opened.error() == std::errc::permission_denied) {
+        const auto path = "/proc/self/fd/" + std::to_string(dir);
+        opened = own_or_error(retry_interrupted([&] { return ::open(path.c_str(), flags); }));
+    }
+#endif
+    return opened;
+}
+
 }  // namespace
 
 file_type type_of_mode(unsigned mode) noexcept {
@@ -54,8 +69,7 @@ file_type type_of_mode(unsigned mode) noexcept {
 }
 
 result<dir_reader> dir_reader::open(int dir) {
-    auto again = own_or_error(
-        retry_interrupted([&] { return ::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK); }));
+    auto again = open_again(dir);
     if (!again) return std::unexpected(again.error());
     DIR* stream = nullptr;
     do {

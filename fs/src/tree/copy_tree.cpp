@@ -192,7 +192,7 @@ public:
         return true;
     }
 
-    bool skips(std::error_code) { return false; }
+    bool skips(int, const std::string&, std::error_code) { return false; }
 
     [[nodiscard]] std::uint64_t copied() const noexcept { return copied_; }
 

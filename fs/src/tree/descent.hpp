@@ -26,7 +26,7 @@ namespace eddy::fs::detail {
 ///     file(dir, entry)     visits an entry that is no directory. Returns false if it must be called again.
 ///     enter(dir, name)     begins the subdirectory `dir` with that name. Returns false to leave it out.
 ///     left(outer, name)    the visit is back in `outer`. Returns false if `name` must be visited again.
-///     skips(code)          returns whether a directory that cannot be opened because of `code` is left out
+///     skips(dir, name, code)   returns whether a directory that cannot be opened because of `code` is left out
 template <class Visitor>
 class descent {
 public:
@@ -115,7 +115,7 @@ private:
             next_ = 0;
             return visit::goes_on;
         }
-        if (!entered && visitor_.skips(entered.error())) return visit::goes_on;
+        if (!entered && visitor_.skips(dirs_.innermost(), name, entered.error())) return visit::goes_on;
         if (!entered) return failure(entered.error(), name);
         const auto begun = visitor_.enter(dirs_.innermost(), name);
         if (!begun) return failure(begun.error(), name);

@@ -41,7 +41,12 @@ public:
         return true;
     }
 
-    bool skips(std::error_code why) { return why == std::errc::no_such_file_or_directory; }
+    bool skips(int dir, const std::string& name, std::error_code why) {
+        // An empty directory can be removed without the right to read it.
+        const bool is_removed = why == std::errc::permission_denied && sys::remove_subdirectory(dir, name).has_value();
+        if (is_removed) ++removed_;
+        return is_removed || why == std::errc::no_such_file_or_directory;
+    }
 
     eddy::result<bool> left(int outer, const std::string& name) {
         const auto removed = sys::remove_subdirectory(outer, name);

@@ -85,7 +85,7 @@ private:
             at_ = of_->found_[at_].parent;
             return true;
         }
-        bool skips(std::error_code why) {
+        bool skips(int, const std::string&, std::error_code why) {
             of_->note(why);
             return true;
         }

@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <random>
+#include <set>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -19,6 +22,9 @@
 #include <eddy/fs.hpp>
 #include <support/link_swapper.hpp>
 #include <support/on_loop.hpp>
+#ifdef __linux__
+#include <support/other_user.hpp>
+#endif
 #include <support/process_state.hpp>
 #include <support/random_tree.hpp>
 #include <support/stress.hpp>
@@ -33,10 +39,10 @@ std::uint64_t count_below(const std::string& path) {
     return std::stoull(support::output_of("find " + path + " -printf x | wc -c"));
 }
 
-TEST(FsRemoveAll, RemovesAndCountsARandomTree) {
+TEST(FsRemoveAllStress, RemovesAndCountsARandomTree) {
     const support::temp_dir temp;
-    for (std::uint64_t i = 0; i < 3; ++i) {
-        support::random_tree(support::seed() + i).make(temp / "tree", 600);
+    for (auto round = support::rounds(300); round > 0; --round) {
+        support::random_tree(support::seed() + round).make(temp / "tree", 600);
         const auto expected = count_below(temp / "tree");
         EXPECT_EQ(on_loop(fs::remove_all(temp / "tree")).value(), expected);
         EXPECT_EQ(support::output_of("ls " + (temp / ".")), "");
@@ -80,6 +86,42 @@ TEST(FsRemoveAll, DeepTreeNeedsFewDescriptors) {
 }
 
 #ifdef __linux__
+std::set<std::string> names_below(const std::string& path) {
+    std::set<std::string> names;
+    std::istringstream text(support::output_of("find " + path + " -mindepth 1 -printf '%P\\0' 2>&1"));
+    for (std::string name; std::getline(text, name, '\0');) names.insert(name);
+    return names;
+}
+
+// The owner may not read or change some of the directories. rm goes on after an error, remove_all() ends.
+TEST(FsRemoveAllStress, RemovesWhatRmRemoves) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
+    for (auto round = support::rounds(1000); round > 0; --round) {
+        const support::temp_dir temp;
+        for (const auto* folder : {"eddy", "rm"}) {
+            std::filesystem::create_directory(temp / folder);
+            support::random_tree(support::seed() + round)
+                .make(temp / (std::string(folder) + "/tree"), static_cast<int>(1 + round % 30));
+        }
+        support::output_of("chmod 755 " + (temp / ".") + " && chown -hR 65534:65534 " + (temp / "eddy") + " " +
+                           (temp / "rm"));
+        support::as_other_user([&] {
+            support::output_of("rm -rf " + (temp / "rm/tree") + " 2>&1");
+            eddy::runtime runs;
+            const auto removed = runs.block_on(fs::remove_all(temp / "eddy/tree"));
+            const auto left = names_below(temp / "eddy");
+            EXPECT_EQ(removed.has_value(), left.empty());
+            if (!removed) {
+                EXPECT_EQ(removed.error(), std::errc::permission_denied);
+                EXPECT_TRUE(removed.error().path().native().starts_with(temp / "eddy/tree"));
+            }
+        });
+        const auto left_by_rm = names_below(temp / "rm"), left = names_below(temp / "eddy");
+        EXPECT_TRUE(std::ranges::includes(left, left_by_rm));
+        ASSERT_EQ(left.empty(), left_by_rm.empty()) << support::output_of("find " + (temp / "eddy") + " -ls");
+    }
+}
+
 TEST(FsRemoveAllStress, DirectoriesSwappedForLinksLeadNowhere) {
     for (auto round = support::rounds(300); round > 0; --round) {
         const support::link_swapper swapper;
