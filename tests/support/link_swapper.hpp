@@ -3,6 +3,7 @@
 
 #ifdef __linux__  // exchanges two names
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,8 +40,11 @@ public:
             for (int file = 0; file < files; ++file) put_file(temp_ / (folder + std::to_string(file)), "outside");
             put_file(temp_ / (folder + "outside"), "outside");  // no name in the tree
         }
+        const pid_t parent = ::getpid();
         pid_ = ::fork();
         if (pid_ != 0) return;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // the parent may be killed, too
+        if (::getppid() != parent) ::_exit(1);
         for (;;) {  // only functions that are async-signal-safe
             for (const auto& pair : pairs_)
                 ::renameat2(AT_FDCWD, pair[0].c_str(), AT_FDCWD, pair[1].c_str(), RENAME_EXCHANGE);
