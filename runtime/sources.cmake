@@ -37,7 +37,7 @@ set(common accept_error bound_device datagram_size native_symbols own_memory pee
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_parts(reactor/drivers/epoll.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)
   set(system linux)
-  list(APPEND common bell_ends event_fds stack thread_name)
+  list(APPEND common bell_ends cpu_quota event_fds stack thread_name)
 elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD)$")
   add_parts(reactor/drivers/kqueue.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)
   set(system bsd)

@@ -6,6 +6,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -29,6 +30,9 @@
 #include "support/polling.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
+#ifdef __linux__
+#include "sys/linux/cpu_quota.hpp"
+#endif
 
 namespace {
 
@@ -80,7 +84,11 @@ TEST(RuntimeBuilder, EnvironmentVariableSetsDefaultWorkerCount) {
 #if defined(__linux__) || defined(__FreeBSD__) || defined(_WIN32)
         cpu_set_t usable;
         ASSERT_EQ(::sched_getaffinity(0, sizeof usable, &usable), 0);
-        EXPECT_EQ(eddy::runtime().metrics().workers(), static_cast<unsigned>(CPU_COUNT(&usable)));
+        auto processors = static_cast<unsigned>(CPU_COUNT(&usable));
+#ifdef __linux__
+        if (const unsigned quota = eddy::sys::cpu_quota(); quota != 0) processors = std::min(processors, quota);
+#endif
+        EXPECT_EQ(eddy::runtime().metrics().workers(), processors);
 #else
         EXPECT_EQ(eddy::runtime().metrics().workers(), std::thread::hardware_concurrency());
 #endif

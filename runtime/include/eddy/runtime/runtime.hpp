@@ -217,8 +217,9 @@ public:
     runtime_builder() = default;
 
     /// Sets the number of workers, from 1 to 32,767. The default is the value of the environment variable
-    /// EDDY_WORKER_THREADS or, if that is unset, the number of processors that this process may use. A value that is
-    /// set here overrides EDDY_WORKER_THREADS.
+    /// EDDY_WORKER_THREADS or, if that is unset, the number of processors that this process may use: those of its
+    /// affinity, but on Linux not more than its control groups allow (a container with 2.5 processors has 3 workers). A
+    /// value that is set here overrides EDDY_WORKER_THREADS.
     /// Errors: throws `misuse` for other values.
     runtime_builder& worker_threads(unsigned count, std::source_location where = std::source_location::current()) {
         if (count == 0 || count > most_workers) {
