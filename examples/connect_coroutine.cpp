@@ -10,7 +10,7 @@
 
 // docs: async_main
 eddy::task<eddy::result<void>> async_main(const char* addr) {
-    // Names are resolved on another thread. Each address is tried in order, and the last error is returned.
+    // Names are resolved on another thread. Their addresses compete; if all fail, the last error is returned.
     auto stream = co_await eddy::try_(eddy::net::tcp_stream::connect(addr));
     std::puts("created stream");
     co_return {};

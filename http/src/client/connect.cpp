@@ -12,8 +12,8 @@
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/time/try_timeout.hpp>
 
-#include "client/connect_to_any.hpp"
 #include "h2/http2.hpp"
+#include "net/connect_to_any.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -147,10 +147,10 @@ task<result<net::tcp_stream>> connect_tcp(const std::string& host, std::uint16_t
     at.where = host;
     auto addresses = co_await try_(net::lookup_host(host, port));
     at.phase = connecting;
-    const auto connect = [limit = options.connect_timeout()](const net::socket_addr& address) {
-        return time::try_timeout(limit, net::tcp_stream::connect(address));
-    };
-    auto tcp = co_await try_(connect_to_any<net::tcp_stream>(std::move(addresses), connect, at.where));
+    const auto connect = [](const net::socket_addr& address) { return net::tcp_stream::connect(address); };
+    const auto note = [&at](const net::socket_addr& address) { at.where = address.to_string(); };
+    auto racing = connect_to_any<net::tcp_stream>(in_turns(std::move(addresses)), connect_stagger, connect, note);
+    auto tcp = co_await try_(time::try_timeout(options.connect_timeout(), std::move(racing)));
     static_cast<void>(tcp.set_nodelay(true));
     co_return std::move(tcp);
 }

@@ -78,8 +78,8 @@ private:
 [[nodiscard]] task<result<client_route>> connect_client(const http_client& client, client_destination to,
                                                         client_protocols allowed, client_progress& at);
 
-/// Looks up a host and connects to it: see connect_to_any(). Stores the phase in `at`: phase::resolve, and then
-/// `connecting`; with phase::proxy, only that.
+/// Looks up a host and connects to it: see connect_to_any() of the runtime. Stores the phase in `at`: phase::resolve,
+/// and then `connecting`; with phase::proxy, only that.
 [[nodiscard]] task<result<net::tcp_stream>> connect_tcp(const std::string& host, std::uint16_t port,
                                                         http::phase connecting, const http::client_options& options,
                                                         client_progress& at);

@@ -4,6 +4,7 @@
 #include <eddy/future/poll_fn.hpp>
 
 #include "net/adopt.hpp"
+#include "net/connect_to_any.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "net/tcp_connect.hpp"
@@ -31,37 +32,34 @@ task<result<detail::io_socket>> connect_socket(detail::io_socket socket, socket_
 
 namespace {
 
-/// Tries the addresses in order. If all fail, returns the last error.
-task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, std::optional<reactor_handle> reactor,
-                                             std::source_location where) {
-    std::error_code last = make_error_code(errc::no_address);
-    for (const socket_addr& addr : to) {
-        auto fd = sys::tcp_socket(sys::version_of(addr));
-        if (!fd) {
-            last = fd.error();
-            continue;
-        }
-        detail::io_socket socket(fd->release());
-        if (reactor) socket.bind_to(*reactor);
-        auto connected = co_await connect_socket(std::move(socket), addr, where);
-        if (connected) co_return std::move(*connected);
-        last = connected.error();
-    }
-    co_return std::unexpected(last);
+task<result<detail::io_socket>> connect_to_addr(socket_addr to, std::optional<reactor_handle> reactor,
+                                                std::source_location where) {
+    auto fd = co_await try_(sys::tcp_socket(sys::version_of(to)));
+    detail::io_socket socket(fd.release());
+    if (reactor) socket.bind_to(*reactor);
+    co_return co_await connect_socket(std::move(socket), to, where);
 }
 
 }  // namespace
 
 task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
                                                 std::source_location where) {
-    auto loop = co_await try_(std::move(reactor));
+    const auto loop = co_await try_(std::move(reactor));
+    // The addresses of a list are tried in the order of the caller; those of a name compete.
+    auto stagger = std::chrono::nanoseconds::max();
     if (to.is_name()) {
         auto found = co_await try_(resolve_here(std::move(to), where));
         to = std::move(found);
+        stagger = detail::connect_stagger;
     }
     const auto addrs = co_await try_(to.addrs());
-    auto socket = co_await try_(connect_each(addrs, std::move(loop), where));
-    co_return tcp_stream(std::move(socket));
+    if (addrs.size() == 1) co_return tcp_stream(co_await try_(connect_to_addr(addrs.front(), loop, where)));
+    std::vector<socket_addr> all(addrs.begin(), addrs.end());
+    if (stagger == detail::connect_stagger) all = detail::in_turns(std::move(all));
+    const auto connect = [&loop, where](const socket_addr& addr) { return connect_to_addr(addr, loop, where); };
+    auto racing =
+        detail::connect_to_any<detail::io_socket>(std::move(all), stagger, connect, [](const socket_addr&) {});
+    co_return tcp_stream(co_await try_(std::move(racing)));
 }
 
 task<result<tcp_stream>> tcp_stream::connect(lookup_request to, std::source_location where) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -299,6 +300,38 @@ TEST(TcpConnect, ConnectToNameReportsLastError) {
     EXPECT_NE(error_of({closed, multicast}), std::errc::connection_refused);
     EXPECT_EQ(error_of({}), eddy::errc::no_address);
     EXPECT_EQ(support::fd_count(), fds);
+}
+
+// covers: P064
+TEST(TcpConnect, AddressesOfANameCompete) {
+    const support::watchdog limit("a connect to a name whose first address does not answer");
+    eddy::core core;
+    const support::full_listener silent;
+    const auto listener = raw_socket::listening();
+    const support::stub_resolver stub({silent.addr(), listener.addr()});
+    const auto fds = support::fd_count();
+    {
+        const auto stream = within(core, tcp_stream::connect("name", 1)).value();
+        EXPECT_EQ(stream.peer_addr().value(), listener.addr());
+        EXPECT_EQ(support::fd_count(), fds + 1) << "the other attempt is abandoned";
+    }
+    // Dropped while both attempts wait.
+    const support::stub_resolver both({silent.addr(), silent.addr()});
+    auto dropped = eddy::time::timeout(300ms, tcp_stream::connect("name", 1));
+    EXPECT_FALSE(core.run(std::move(dropped)));
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpConnect, GivenAddressesAreTriedOnlyAfterAFailure) {
+    const support::watchdog limit("a connect whose first address answers late");
+    eddy::core core;
+    support::full_listener late;
+    const auto listener = raw_socket::listening();
+    auto connecting = connect_any({support::closed_addr(), late.addr(), listener.addr()});
+    auto limited = eddy::time::timeout(400ms, std::ref(connecting));
+    EXPECT_FALSE(core.run(std::move(limited))) << "the address that does not answer was skipped";
+    late.drain();
+    EXPECT_EQ(within(core, std::move(connecting)).value().peer_addr().value(), late.addr());
 }
 
 TEST(TcpConnect, ConnectToNameWithoutLoopSkipsResolver) {

@@ -37,12 +37,15 @@ namespace eddy::net {
 class EDDY_API tcp_stream : public detail::basic_stream<tcp_stream>, public tcp_options<tcp_stream> {
 public:
     /// Connects to a peer. `to` is any `to_socket_addrs` (an address, text such as "127.0.0.1:80" or "localhost:80", or
-    /// several addresses), or a host and a port. Tries each address in order. Does nothing before the future is polled.
-    /// Looks up names as lookup_host() does, without blocking the event loop.
+    /// several addresses), or a host and a port. Does nothing before the future is polled.
+    /// Looks up names as lookup_host() does, without blocking the event loop. The addresses of a name compete ("Happy
+    /// Eyeballs", RFC 8305): IPv6 and IPv4 take turns, the next address is tried 250 ms after the previous one or when that
+    /// has failed, and the first one that answers is taken. Several given addresses are tried in order, each when the
+    /// previous one has failed. time::timeout() limits the whole.
     /// Errors: connection_refused, timed_out and the other errors of connect(2); errc::no_address for an empty list;
     /// those of lookup_host(). If no address can be connected to, returns the error of the last one. No descriptor
     /// stays open after an error.
-    /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
+    /// Cancel safety: safe. The attempts are abandoned, and their sockets are closed.
     [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to,
                                                           std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,

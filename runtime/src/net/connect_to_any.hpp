@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
-#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -16,8 +15,8 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
 
-// Connects to the first address that answers ("Happy Eyeballs", RFC 8305), so that an address without an answer, for
-// example of IPv6 in a network that does not forward it, delays a request only by 250 ms.
+// Connects to the first address of a name that answers ("Happy Eyeballs", RFC 8305), so that an address without an
+// answer, for example of IPv6 in a network that does not forward it, delays a program only by 250 ms.
 
 namespace eddy::detail {
 
@@ -54,23 +53,24 @@ task<connect_attempt<T>> attempt_to_connect(Connect connect, net::socket_addr to
     co_return connect_attempt<T>(to, std::move(outcome));
 }
 
-/// Connects to one of several addresses. `connect(address)` returns a future of a result<T>. Stores in `where` the
-/// address that was tried last, or that of the connection.
-/// Errors: that of the attempt that has failed last; errc::no_address.
-template <class T, class Connect>
-task<result<T>> connect_to_any(std::vector<net::socket_addr> all, Connect connect, std::string& where) {
-    all = in_turns(std::move(all));
+/// Connects to the first address that answers. Tries the next address when an attempt has failed, or `stagger` after
+/// its begin. `connect(address)` returns a future of a result<T>. Calls `note(address)` at the begin of each attempt
+/// and with the address of its outcome, so that the caller knows the last one if it gives up. Errors: that of the
+/// attempt that has failed last; errc::no_address.
+template <class T, class Connect, class Note>
+task<result<T>> connect_to_any(std::vector<net::socket_addr> all, std::chrono::nanoseconds stagger, Connect connect,
+                               Note note) {
     auto last = make_error_code(errc::no_address);
     futures_unordered<task<connect_attempt<T>>> attempts;
     for (std::size_t begun = 0;;) {
         std::optional<connect_attempt<T>> ended;
         if (begun != all.size()) {
-            where = all[begun].to_string();
+            note(all[begun]);
             attempts.push(attempt_to_connect<T>(connect, all[begun]));
             ++begun;
         }
         if (begun != all.size()) {
-            auto waiting = time::timeout(connect_stagger, attempts.next());
+            auto waiting = time::timeout(stagger, attempts.next());
             auto next = co_await waiting;
             if (!next) continue;
             ended = *std::move(next);
@@ -79,7 +79,7 @@ task<result<T>> connect_to_any(std::vector<net::socket_addr> all, Connect connec
             if (!next) co_return std::unexpected(last);
             ended = std::move(next);
         }
-        where = ended->to.to_string();
+        note(ended->to);
         if (ended->outcome) co_return std::move(ended->outcome);
         last = ended->outcome.error();
     }

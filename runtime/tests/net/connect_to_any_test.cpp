@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <eddy/future.hpp>
@@ -13,7 +14,7 @@
 #include <eddy/test.hpp>
 #include <eddy/time.hpp>
 
-#include "client/connect_to_any.hpp"
+#include "net/connect_to_any.hpp"
 
 namespace {
 
@@ -41,13 +42,16 @@ std::string attempts_of(std::vector<std::string> addresses) {
         std::vector<eddy::net::socket_addr> all;
         for (const auto& each : addresses) all.push_back(eddy::net::socket_addr::parse(each).value());
         std::string where = "none";
-        const auto connected = co_await eddy::detail::connect_to_any<std::string>(all, connect, where);
+        const auto note = [&where](const eddy::net::socket_addr& to) { where = to.to_string(); };
+        auto racing = eddy::detail::connect_to_any<std::string>(eddy::detail::in_turns(std::move(all)),
+                                                                eddy::detail::connect_stagger, connect, note);
+        const auto connected = co_await racing;
         const std::string outcome = connected ? *connected : connected.error().message();
         co_return log + elapsed() + where + " " + outcome;
     });
 }
 
-TEST(HttpConnect, NextAddressIsTriedAfterFailureOrQuarterSecond) {
+TEST(ConnectToAny, NextAddressIsTriedAfterFailureOrQuarterSecond) {
     EXPECT_EQ(attempts_of({"[::1]:80", "127.0.0.1:80"}), "0 [::1]:80, 0 [::1]:80 connected");
     EXPECT_EQ(attempts_of({"[::1]:1", "127.0.0.1:80"}), "0 [::1]:1, 250 127.0.0.1:80, 250 127.0.0.1:80 connected");
     EXPECT_EQ(attempts_of({"[::1]:2", "127.0.0.1:80"}), "0 [::1]:2, 0 127.0.0.1:80, 0 127.0.0.1:80 connected");
@@ -59,7 +63,7 @@ TEST(HttpConnect, NextAddressIsTriedAfterFailureOrQuarterSecond) {
     EXPECT_EQ(attempts_of({}), "0 none " + make_error_code(eddy::errc::no_address).message());
 }
 
-TEST(HttpConnect, FamiliesTakeTurns) {
+TEST(ConnectToAny, FamiliesTakeTurns) {
     EXPECT_EQ(attempts_of({"[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1", "127.0.0.2:80"}),
               "0 [::1]:1, 250 127.0.0.1:1, 500 [::2]:1, 750 127.0.0.2:80, 750 127.0.0.2:80 connected");
 }
