@@ -9,10 +9,13 @@
 
 #include <eddy/net/close_gracefully.hpp>
 #include <eddy/net/halves.hpp>    // split, into_split, reunite
+#include <eddy/net/inherited_listeners.hpp>
 #include <eddy/net/listener.hpp>  // the concept
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/net/pipe.hpp>
+#include <eddy/net/proxy_listener.hpp>
 #include <eddy/net/serve.hpp>
+#include <eddy/net/service_manager.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_socket.hpp>

@@ -91,6 +91,12 @@ result<bool> is_nonblocking(int fd) noexcept {
     return (flags & O_NONBLOCK) != 0;
 }
 
+result<void> prepare_inherited(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return std::unexpected(last_error());
+    return done_or_error(::fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
 result<int> access_mode(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) return std::unexpected(last_error());

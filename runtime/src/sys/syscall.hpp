@@ -65,6 +65,10 @@ template <class Call>
 /// Returns whether O_NONBLOCK is set for `fd`.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
+/// Makes a descriptor that the process has inherited like those that this library opens: non-blocking, close-on-exec.
+/// Errors: bad_file_descriptor.
+[[nodiscard]] result<void> prepare_inherited(int fd) noexcept;
+
 /// The values of access_mode().
 inline constexpr int read_only = O_RDONLY;
 inline constexpr int write_only = O_WRONLY;

@@ -7,8 +7,12 @@
 #endif
 
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <system_error>
 
 namespace eddy::sys {
 
@@ -43,6 +47,16 @@ namespace eddy::sys {
     if (has_more_rights_than_its_user()) return "";
     const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read only
     return value == nullptr ? "" : value;
+}
+
+/// Returns the value of an environment variable, which may be any text, as a number; nullopt if it is none, or too
+/// large.
+[[nodiscard]] inline std::optional<std::uint64_t> number_in_environment(const char* name) noexcept {
+    const std::string_view text = environment(name);
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
 }
 
 }  // namespace eddy::sys

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::net {
+
+class inherited_listener;
+EDDY_API result<std::vector<inherited_listener>> inherited_listeners();
+
+/// A socket that the process got from the one that started it.
+///     for (auto& inherited : co_await try_(net::inherited_listeners())) {
+///         if (inherited.name() == "web") web = co_await try_(std::move(inherited).into<net::tcp_listener>());
+///     }
+/// Lifetime: the destructor closes the socket.
+class EDDY_API inherited_listener {
+public:
+    inherited_listener(inherited_listener&& other) noexcept
+        : name_(std::move(other.name_)), fd_(std::exchange(other.fd_, -1)) {}
+    inherited_listener& operator=(inherited_listener&& other) noexcept {
+        std::swap(name_, other.name_);
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~inherited_listener();
+
+    /// Returns the name in LISTEN_FDNAMES (`FileDescriptorName=`; by default the name of the .socket unit), or
+    /// "unknown".
+    [[nodiscard]] std::string_view name() const noexcept { return name_; }
+    /// Returns the descriptor, which this object owns; -1 after into().
+    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+
+    /// Makes a tcp_listener, unix_listener, udp_socket or unix_datagram of it, and closes it after an error.
+    /// Errors: wrong_protocol_type and the others of Socket::from_native().
+    template <class Socket>
+    [[nodiscard]] result<Socket> into() && {
+        return Socket::from_native(std::exchange(fd_, -1));
+    }
+
+private:
+    friend result<std::vector<inherited_listener>> inherited_listeners();
+    inherited_listener(std::string_view name, int fd) : name_(name), fd_(fd) {}
+
+    std::string name_;
+    int fd_;
+};
+
+/// Returns the sockets that the service manager opened for this process (socket activation: sd_listen_fds(3), the
+/// variables LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID). Since the manager keeps them, no connection is refused while
+/// the service restarts. Makes them non-blocking and close-on-exec. Without such a manager, and at each further call,
+/// the list is empty: bind the listeners then. Errors: invalid_argument if LISTEN_FDS is no number of descriptors;
+/// bad_file_descriptor if one of them is not open. Thread safety: any thread.
+[[nodiscard]] result<std::vector<inherited_listener>> inherited_listeners();
+
+}  // namespace eddy::net

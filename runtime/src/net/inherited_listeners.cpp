@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/inherited_listeners.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <system_error>
+
+#include "sys/fd.hpp"
+#include "sys/syscall.hpp"
+#include "sys/this_process.hpp"
+
+namespace eddy::net {
+namespace {
+
+constexpr int first_inherited = 3;
+constexpr std::uint64_t most_inherited = 1U << 20;  // more than the system gives a process
+
+/// Takes the first name off a list with colons.
+std::string_view take_name(std::string_view& names) noexcept {
+    const std::string_view first = names.substr(0, names.find(':'));
+    names.remove_prefix(std::min(first.size() + 1, names.size()));
+    return first.empty() ? "unknown" : first;
+}
+
+}  // namespace
+
+inherited_listener::~inherited_listener() { sys::unique_fd(fd_).reset(); }
+
+result<std::vector<inherited_listener>> inherited_listeners() {
+    // A child inherits the variables, but they are meant for the process whose number they have.
+    std::vector<inherited_listener> found;
+    if (sys::number_in_environment("LISTEN_PID") != sys::process_id()) return found;
+    const auto count = sys::number_in_environment("LISTEN_FDS");
+    if (!count || *count > most_inherited) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    static std::atomic<bool> taken{false};
+    if (taken.exchange(true, std::memory_order_relaxed)) return found;  // relaxed: the flag publishes nothing
+    std::string_view names = sys::environment("LISTEN_FDNAMES");
+    for (int fd = first_inherited; found.size() != *count; ++fd) {
+        if (const auto prepared = sys::prepare_inherited(fd); !prepared) return std::unexpected(prepared.error());
+        found.push_back(inherited_listener(take_name(names), fd));
+    }
+    return found;
+}
+
+}  // namespace eddy::net
