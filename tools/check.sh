@@ -516,10 +516,10 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
 # HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
 # with other servers. eddy::tls with other implementations of TLS, and with scanners. The flight recorder's file with Perfetto.
-# fs::watch() with inotifywait.
+# fs::watch() with inotifywait. The example service with systemd-socket-activate and HAProxy.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer example_trace recorded_target
+    local programs=(fetch mini_redis_server reverse_proxy service web_chat web_server web_socket https_server tls_peer example_trace recorded_target
         print_changes)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
@@ -527,12 +527,13 @@ check_clients() {
     command -v gnutls-serv >/dev/null || need gnutls-bin
     command -v tinyproxy >/dev/null || need tinyproxy-bin
     check_tls_scanners
-    need wrk apache2-utils prometheus chromium haproxy nginx-light squid inotify-tools
+    need wrk apache2-utils prometheus chromium haproxy nginx-light squid inotify-tools systemd
     python3 tests/clients/watch_inotifywait.py build/release/tests/clients/print_changes ||
         die "fs::watch() and inotifywait report different changes; see above"
     local driver status=0
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
+    python3 tests/clients/service_life.py build/release/examples
     status=0
     tests/clients/run_perfetto.sh build/release/tests/clients/example_trace build/release/tests/recorded_target || status=$?
     ((status == 0 || status == 77)) || die "Perfetto reads something else from a trace than it contains; see above"

@@ -24,6 +24,7 @@
 #include <eddy/http/compress.hpp>      // a layer that compresses responses
 #include <eddy/http/event_stream.hpp>  // server-sent events
 #include <eddy/http/files.hpp>         // a service of the files of a folder
+#include <eddy/http/health.hpp>        // a service for health checks
 #include <eddy/http/metrics.hpp>       // counters of a server, for Prometheus
 #include <eddy/http/router.hpp>        // selects a service by path and method
 #include <eddy/http/serve.hpp>         // serve(), serve_connection()

@@ -266,6 +266,25 @@ TEST(HttpServe, RequestHasAddressOfClient) {
     loop.run(serve_http_during(app, http::serve_options(), script));
 }
 
+TEST(HttpServe, HealthIsFalseBeforeTheServerEnds) {
+    eddy::core loop;
+    const cancellation_token ending;
+    const auto status_at = [](net::socket_addr to) -> task<std::string> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(get("/health", "Connection: close\r\n"))).value();
+        const auto answer = co_await receive_all(client);
+        co_return answer.substr(0, answer.find("\r\n"));
+    };
+    auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
+        const auto before = co_await status_at(to);
+        ending.cancel();
+        const auto after = co_await status_at(to);
+        EXPECT_EQ(before, "HTTP/1.1 200 OK");
+        EXPECT_EQ(after, "HTTP/1.1 503 Service Unavailable");
+    };
+    loop.run(serve_http_during(http::health(ending), http::serve_options(), script));
+}
+
 TEST(HttpServe, AbortClosesConnectionsInMiddleOfRequest) {
     eddy::core loop;
     loop.run([]() -> task<void> {
@@ -319,6 +338,38 @@ TEST(HttpPeers, WebServerWorksWithCurl) {
     const auto ended = server.wait();
     EXPECT_EQ(ended.code, 0);
     EXPECT_EQ(ended.err, "");
+}
+
+TEST(HttpPeers, ServiceTellsItsManagerThatItIsReadyAndThatItEnds) {
+    NEEDS_CURL;
+    eddy::core loop;
+    const support::temp_dir folder;
+    const std::string path = folder / "notify";
+    auto manager = support::within(loop, net::unix_datagram::bind(path)).value();
+    const auto next = [&] {
+        std::array<std::byte, 64> buffer{};
+        const auto count = support::within(loop, manager.recv(buffer)).value();
+        return support::text_of(std::span(buffer).first(count));
+    };
+    process service({"service", "127.0.0.1:0"}, {}, {"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=600000000"});
+    const std::string url = "http://" + addr_in(service.line()).to_string();
+    EXPECT_EQ(next(), "READY=1");
+    EXPECT_EQ(next(), "WATCHDOG=1");
+    EXPECT_TRUE(curl({url + "/"}).out.starts_with("you are 127.0.0.1:"));
+    EXPECT_EQ(curl({url + "/health"}).out, "ok\n");
+    service.signal(SIGTERM);
+    EXPECT_EQ(next(), "STOPPING=1");
+    const auto ended = service.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.err, "");
+}
+
+TEST(HttpPeers, ServiceKnowsItsClientsBehindAProxy) {
+    process service({"service", "--behind-proxy", "127.0.0.1:0"});
+    const auto proxy = support::raw_socket::connected(addr_in(service.line()));
+    proxy.send("PROXY TCP4 192.0.2.1 198.51.100.1 56324 80\r\n" + get("/", "Connection: close\r\n"));
+    const std::string answer = proxy.receive(1000);
+    EXPECT_TRUE(answer.ends_with("\r\n\r\nyou are 192.0.2.1:56324\n")) << answer;
 }
 
 TEST(HttpPeers, CurlUploadsLargeFilesInBothFramings) {

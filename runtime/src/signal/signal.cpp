@@ -8,6 +8,7 @@
 #include <eddy/io/interest.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
+#include <eddy/time/sleep.hpp>
 
 #include "sys/signals.hpp"
 
@@ -29,6 +30,12 @@ task<void> cancel_at(signal_stream signals, sync::cancellation_token token) {
         if (token.is_cancelled()) std::_Exit(128 + next->number());
         token.cancel();
     }
+}
+
+task<void> cancel_later(sync::cancellation_token ending, std::chrono::nanoseconds delay, sync::cancellation_token end) {
+    co_await ending.cancelled();
+    co_await time::sleep(delay);
+    end.cancel();
 }
 
 }  // namespace
@@ -73,6 +80,13 @@ result<sync::cancellation_token> shutdown_token(std::source_location where) {
     spawn_background(cancel_at(*std::move(interrupts), token), where).detach();
     spawn_background(cancel_at(*std::move(terminations), token), where).detach();
     return token;
+}
+
+sync::cancellation_token shutdown_delayed(const sync::cancellation_token& ending, std::chrono::nanoseconds delay,
+                                          std::source_location where) {
+    sync::cancellation_token end;
+    spawn_background(cancel_later(ending, delay, end), where).detach();
+    return end;
 }
 
 poll_result<result<void>> ctrl_c_future::poll(context& cx) {

@@ -34,9 +34,11 @@
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/runtime.hpp>
+#include <eddy/sync/cancellation_token.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
 #include "support/net.hpp"
@@ -251,6 +253,23 @@ TEST(Signal, FirstSignalCancelsShutdownToken) {
         };
         EXPECT_TRUE(within(core, work())) << number;
     }
+}
+
+// covers: P077
+TEST(Signal, DelayedShutdownFollowsItsTokenByTheDelay) {
+    using namespace std::chrono_literals;
+    auto core = eddy::core::builder().start_paused(true).build().value();
+    const auto work = []() -> eddy::task<eddy::time::duration> {
+        const eddy::sync::cancellation_token ending;
+        const auto end = signal::shutdown_delayed(ending, 5s);
+        co_await eddy::time::sleep(1s);
+        EXPECT_FALSE(end.is_cancelled());
+        const auto begin = eddy::time::clock::now();
+        ending.cancel();
+        co_await end.cancelled();
+        co_return eddy::time::clock::now() - begin;
+    };
+    EXPECT_EQ(within(core, work()), 5s);
 }
 
 void exit_at_second_signal() {

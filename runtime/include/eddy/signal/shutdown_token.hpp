@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <source_location>
 
 #include <eddy/detail/export.hpp>
@@ -21,6 +22,19 @@ namespace eddy::signal {
 /// Thread safety: any thread.
 /// Cost: two tasks and two descriptors, until the runtime or event loop ends.
 [[nodiscard]] EDDY_API result<sync::cancellation_token> shutdown_token(
+    std::source_location where = std::source_location::current());
+
+/// Returns a token that is cancelled `delay` after `ending`. Between the two, a server says that it is about to end,
+/// and still accepts connections, so that a load balancer sends it no more of them before it refuses any:
+///     const auto ending = co_await try_(signal::shutdown_token());
+///     app.get("/health", http::health(ending));
+///     const auto end = signal::shutdown_delayed(ending, 5s);
+///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(end)));
+/// Errors: throws misuse without an event loop.
+/// Thread safety: any thread.
+/// Cost: a background task until the runtime or event loop ends.
+[[nodiscard]] EDDY_API sync::cancellation_token shutdown_delayed(
+    const sync::cancellation_token& ending, std::chrono::nanoseconds delay,
     std::source_location where = std::source_location::current());
 
 }  // namespace eddy::signal
