@@ -17,7 +17,7 @@ namespace {
 constexpr auto relaxed = std::memory_order_relaxed;
 
 struct alignas(64) shard {
-    std::array<eddy::detail::atomic<std::uint64_t>, 3> counts{};
+    std::array<eddy::detail::atomic<std::uint64_t>, 5> counts{};
 };
 constinit std::array<shard, 16> shards{};
 constinit eddy::detail::atomic<unsigned> next_shard{0};
@@ -35,8 +35,8 @@ std::uint64_t sum_of(counter which) noexcept {
 
 }  // namespace
 
-void count(counter which) noexcept {
-    shard_of_this_thread().counts[static_cast<std::size_t>(which)].fetch_add(1, relaxed);
+void count(counter which, std::uint64_t more) noexcept {
+    shard_of_this_thread().counts[static_cast<std::size_t>(which)].fetch_add(more, relaxed);
 }
 
 }  // namespace detail
@@ -46,6 +46,8 @@ file_metrics metrics() noexcept {
     all.cached_reads = detail::sum_of(detail::counter::cached_reads);
     all.cold_reads = detail::sum_of(detail::counter::cold_reads);
     all.jobs = detail::sum_of(detail::counter::jobs);
+    all.sent_bytes = detail::sum_of(detail::counter::sent_bytes);
+    all.copied_bytes = detail::sum_of(detail::counter::copied_bytes);
     return all;
 }
 

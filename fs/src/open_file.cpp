@@ -51,6 +51,7 @@ open_file::open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const 
       path_(std::move(path)),
       options_(options),
       device_(found.device),
+      first_size_(found.size),
       flags_(eddy::sys::status_flags_of(fd_.get())),
       locks_(locks ? std::move(locks) : std::make_shared<lock_count>()),
       // O_DIRECT reads no cache, and needs memory with an alignment, which a job has.

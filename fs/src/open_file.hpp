@@ -46,6 +46,8 @@ public:
     [[nodiscard]] bool appends() const noexcept { return flags_.appends; }
     [[nodiscard]] bool is_direct() const noexcept { return flags_.is_direct; }
     [[nodiscard]] const open_options& options() const noexcept { return options_; }
+    /// The size when the file was opened.
+    [[nodiscard]] std::uint64_t first_size() const noexcept { return first_size_; }
 
     /// Whether a read may ask the page cache.
     // relaxed: a hint. A read that does not see a change only makes a call in vain.
@@ -93,6 +95,7 @@ private:
     const std::filesystem::path path_;
     const open_options options_;
     const std::uint64_t device_;
+    const std::uint64_t first_size_;
     const eddy::sys::status_flags flags_;
     const std::shared_ptr<lock_count> locks_;
     eddy::detail::atomic<bool> reads_cached_;

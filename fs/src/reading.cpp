@@ -11,6 +11,7 @@
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
 
+#include "budget.hpp"
 #include "counters.hpp"
 #include "job.hpp"
 #include "open_file.hpp"
@@ -21,8 +22,6 @@ namespace {
 
 /// The most bytes that a read takes from the page cache. Copying more would keep the worker for too long.
 constexpr std::size_t most_cached = 256 * 1024;
-/// The bytes that are copied on a worker for a unit of the coop budget: a poll copies about 2 MiB.
-constexpr std::size_t bytes_of_budget_unit = 16 * 1024;
 
 /// The first buffers of a list, with at most a number of bytes.
 class parts_within {
@@ -39,11 +38,6 @@ private:
     std::array<std::span<std::byte>, 16> list_;
     std::size_t count_ = 0;
 };
-
-void charge(context& cx, std::size_t bytes) noexcept {
-    const auto units = static_cast<std::uint32_t>(std::min(bytes, most_cached) / bytes_of_budget_unit);
-    cx.restore_budget(cx.budget() - std::min(cx.budget(), units));
-}
 
 /// Reads what the page cache has. Returns 0 if a job must read: nothing is there, or this may be the end of the file,
 /// or there is an error, which the job will report.

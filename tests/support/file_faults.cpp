@@ -54,6 +54,7 @@ EDDY_WRAPPED(ssize_t, pread, int fd, void* into, std::size_t size, off_t offset)
 EDDY_WRAPPED(ssize_t, preadv2, int fd, const iovec* into, int count, off_t offset, int flags);
 EDDY_WRAPPED(ssize_t, pwrite, int fd, const void* from, std::size_t size, off_t offset);
 EDDY_WRAPPED(int, renameat, int from_dir, const char* from, int to_dir, const char* to);
+EDDY_WRAPPED(ssize_t, sendfile, int to, int from, off_t* offset, std::size_t size);
 EDDY_WRAPPED(int, statx, int dir, const char* path, int flags, unsigned mask, struct statx* to);
 EDDY_WRAPPED(int, unlinkat, int dir, const char* path, int flags);
 EDDY_WRAPPED(ssize_t, write, int fd, const void* from, std::size_t size);
@@ -228,6 +229,9 @@ ssize_t wrapped_pwrite(int fd, const void* from, std::size_t size, off_t offset)
 }
 int wrapped_renameat(int from_dir, const char* from, int to_dir, const char* to) {
     return call("renameat", renameat_for_real, from_dir, from, to_dir, to);
+}
+ssize_t wrapped_sendfile(int to, int from, off_t* offset, std::size_t size) {
+    return call("sendfile", sendfile_for_real, to, from, offset, size);
 }
 int wrapped_statx(int dir, const char* path, int flags, unsigned mask, struct statx* to) {
     return call("statx", statx_for_real, dir, path, flags, mask, to);

@@ -17,6 +17,7 @@
 #include <eddy/fs/open_options.hpp>  // how a file is opened
 #include <eddy/fs/operation.hpp>     // the future of a job
 #include <eddy/fs/paths.hpp>         // operations on paths: read, write_atomically, copy
+#include <eddy/fs/send_file.hpp>     // a file to a stream, inside the kernel
 #include <eddy/fs/tree.hpp>          // whole trees: remove_all, copy_tree
 #include <eddy/fs/walk.hpp>          // all entries below a directory
 #include <eddy/fs/watch.hpp>         // changes of files and directories

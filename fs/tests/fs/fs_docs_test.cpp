@@ -26,7 +26,7 @@ using eddy::try_;
 /// Sends a file.
 task<result<void>> send_file(net::tcp_stream to, std::filesystem::path path) {
     auto file = co_await try_(fs::file::open(std::move(path)));
-    co_await try_(io::copy(file, to));
+    co_await try_(fs::send_file(to, file));
     co_return co_await to.shutdown();  // shutdown(SHUT_WR); the destructor closes the socket
 }
 // docs: end

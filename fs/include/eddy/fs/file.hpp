@@ -23,6 +23,10 @@
 
 namespace eddy::fs {
 
+namespace detail {
+class file_sender;
+}  // namespace detail
+
 /// How a part of a file will be used; see file::advise().
 enum class access_pattern : unsigned char {
     normal,        ///< no particular order
@@ -207,6 +211,7 @@ public:
     [[nodiscard]] file_operation<void> close();
 
 private:
+    friend detail::file_sender;
     [[nodiscard]] detail::file_body* body(std::source_location where = std::source_location::current()) const {
         if (body_ == nullptr) eddy::detail::throw_empty("an operation", "fs::file", "moved from", where);
         return body_.get();

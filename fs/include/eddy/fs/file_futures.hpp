@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <utility>
 
@@ -177,6 +178,12 @@ public:
         auto output = then_.poll(cx);
         if (output && earlier_) return output_type(std::unexpect, *std::move(earlier_));
         return output;
+    }
+
+    /// Same as operation::run_here().
+    /// Preconditions: the future was not polled, and no write of the stream was dropped.
+    output_type run_here(const std::source_location& where = std::source_location::current()) && {
+        return std::move(then_).run_here(where);
     }
 
     EDDY_WAITS_AS(file_operation, then_);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -76,6 +77,13 @@ public:
         const auto mine = std::exchange(work_, nullptr);
         if (*done) return std::move((*done)->output);
         return output_type(std::unexpect, mine->fail(detail::code_of(done->error())));
+    }
+
+    /// Does the work on this thread, which it blocks: for code that is on a thread for blocking work already.
+    /// Preconditions: the future was not polled.
+    output_type run_here(const std::source_location& where = std::source_location::current()) && {
+        if (!work_) eddy::detail::throw_has_ended("an operation on files", where);
+        return std::exchange(work_, nullptr)->run();
     }
 
     /// Prevents the work if no thread has begun it. The output then is errc::runtime_shutdown.

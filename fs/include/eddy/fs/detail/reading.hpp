@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/fs/detail/job_bytes.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/operation.hpp>
@@ -25,6 +26,8 @@ public:
                                           std::uint64_t offset);
     [[nodiscard]] bool has_job() const noexcept { return job_.has_value(); }
     void drop_job() noexcept { job_.reset(); }
+
+    EDDY_WAITS_AS(reading, job_);
 
 private:
     struct job_output {
