@@ -1,6 +1,6 @@
 # `cmake --install`: installs the libraries, their headers, and packages for find_package(eddy) and pkg-config. Components
-# can be installed separately: eddy_core, eddy_tls, eddy_fs, eddy_http, eddy_ws and eddy_inspect have one shared library each, and
-# eddy_dev has everything that a program needs to be built, also the static libraries.
+# can be installed separately: eddy_core, eddy_tls, eddy_fs, eddy_process, eddy_http, eddy_ws and eddy_inspect have one shared
+# library each, and eddy_dev has everything that a program needs to be built, also the static libraries.
 #
 # The libraries, and what each of them links, are known from their own CMakeLists.txt: see eddy_library().
 include(GNUInstallDirs)

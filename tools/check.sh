@@ -184,7 +184,7 @@ include_flags=("${include_flags[@]/%//include}")
 # Prints the lines of the libraries, except in the folders sys, reactor/drivers and reactor/ring, that
 # include a header of the operating system or use one of its constants.
 names_of_the_system() {
-    find */include */src -name '*.[ch]pp' ! -path 'runtime/src/sys/*' ! -path 'fs/src/sys/*' ! -path 'http/src/sys/*' ! -path 'inspect/src/sys/*' \
+    find */include */src -name '*.[ch]pp' ! -path 'runtime/src/sys/*' ! -path 'fs/src/sys/*' ! -path 'process/src/sys/*' ! -path 'http/src/sys/*' ! -path 'inspect/src/sys/*' \
         ! -path 'runtime/src/reactor/drivers/*' ! -path 'runtime/src/reactor/ring/*' | sort | xargs awk '
         { code = $0; gsub(/"[^"]*"/, "", code); sub(/\/\/.*/, "", code) }
         code ~ /^ *# *include <((arpa|linux|net|netinet|sys)\/|(fcntl|netdb|poll|pthread|sched|signal|termios|unistd)[.]h)/ ||

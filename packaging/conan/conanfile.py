@@ -107,6 +107,8 @@ class Eddy(ConanFile):
         if self.options.with_tls:
             component("tls", "eddy_tls", ["eddy", "openssl::ssl", "openssl::crypto"])
         component("fs", "eddy_fs", ["eddy"])
+        if self.settings.os == "Linux":
+            component("process", "eddy_process", ["eddy"])
         http_requires = ["tls" if self.options.with_tls else "eddy"]  # for https
         if self.options.with_ws:  # which adds zlib: also for compression
             http_requires.append("zlib::zlib")

@@ -20,8 +20,8 @@ configure() { # configure [CMAKE...]
         -U SOURCES -U COMPONENTS -U 'CMAKE_DISABLE_*' "$@"
 }
 
-configure -D COMPONENTS='proto;tls;fs;http;ws' >/dev/null
-is_refused 'eddy has no component htp; the components are proto, tls, fs, http, ws,' configure -D COMPONENTS='tls;htp'
+configure -D COMPONENTS='proto;tls;fs;process;http;ws' >/dev/null
+is_refused 'eddy has no component htp; the components are proto, tls, fs, process, http, ws,' configure -D COMPONENTS='tls;htp'
 is_refused 'eddy::tls needs OpenSSL 3 (Debian: libssl-dev), which CMake does not find' \
     configure -D COMPONENTS=tls -D CMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON
 is_refused 'eddy::ws needs nghttp2 1.50 (Debian: libnghttp2-dev), zlib (Debian: zlib1g-dev), which' \

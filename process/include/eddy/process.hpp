@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Child processes. See process/docs/processes.md.
+//
+// Thread safety: objects are not synchronized, if their class does not say otherwise.
+// Cancel safety: dropping a future that starts a process kills the process if it has started. Dropping one that waits
+// for a process changes nothing.
+
+#include <eddy/process/child.hpp>        // a process that was started
+#include <eddy/process/command.hpp>      // what to start, and how
+#include <eddy/process/error.hpp>        // errors that name the program
+#include <eddy/process/exit_status.hpp>  // how a process has ended
+#include <eddy/process/pipeline.hpp>     // several commands, connected by pipes
+#include <eddy/process/run.hpp>          // a process with its whole input and output
+#include <eddy/process/stdio.hpp>        // standard input, output and error of a process

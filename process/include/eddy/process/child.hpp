@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <source_location>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/net/pipe.hpp>
+#include <eddy/process/error.hpp>
+#include <eddy/process/exit_status.hpp>
+#include <eddy/task/task.hpp>
+
+namespace eddy::process {
+
+namespace detail {
+
+class running_process;
+
+}  // namespace detail
+
+/// A process that command::spawn() has started.
+///
+/// The destructor kills the process by SIGKILL, and with command::group() or session() the whole group, also if the
+/// process itself has ended. It does not wait: a thread of the library takes the exit status, so that no zombie is
+/// left. See detach() for a process that goes on. The page process/docs/processes.md has a table of what a drop does.
+///
+/// A process with a group stays a zombie from its end until the child object is destroyed, or stop() has ended: the
+/// kernel does not give its number to another group before.
+///
+/// In a process that was forked from this one, the functions of a child object do nothing.
+/// Thread safety: wait(), try_wait(), signal(), signal_group() and kill() may be called from several threads.
+class EDDY_API child {
+public:
+    /// For the library: owns a process, and its ends of pipes.
+    child(std::shared_ptr<detail::running_process> process, std::optional<net::pipe::sender> in,
+          std::optional<net::pipe::receiver> out, std::optional<net::pipe::receiver> error) noexcept;
+    child(child&& other) noexcept = default;
+    child& operator=(child&& other) noexcept;
+    ~child();
+
+    /// Returns the process id. After the end, another process may have it.
+    [[nodiscard]] int id() const;
+
+    /// The other ends of pipes, if the command has stdio::pipe(). They may be moved out: `std::move(*child.in())`, or
+    /// destroyed: `child.in().reset()` lets the process see the end of its input.
+    [[nodiscard]] std::optional<net::pipe::sender>& in() noexcept { return in_; }
+    [[nodiscard]] std::optional<net::pipe::receiver>& out() noexcept { return out_; }
+    [[nodiscard]] std::optional<net::pipe::receiver>& error() noexcept { return error_; }
+
+    /// Waits until the process has ended, and returns how. Does not read from the pipes: a process that writes more
+    /// than a pipe holds waits for a reader. See run().
+    /// Errors: errc::status_lost.
+    /// Cancel safety: safe. All calls return the same status.
+    /// Lifetime: the child object may be moved or destroyed meanwhile.
+    [[nodiscard]] task<result<exit_status>> wait() const;
+    /// Returns how the process has ended; nullopt if that is not known yet. Never waits.
+    /// Errors: errc::status_lost.
+    [[nodiscard]] result<std::optional<exit_status>> try_wait() const;
+
+    /// Sends a signal to the process.
+    /// Errors: errc::has_ended; what kill(2) reports. Never reaches another process with the same id.
+    result<void> signal(int number) const;
+    /// Sends a signal to all processes of the group, also if the process itself has ended.
+    /// Errors: errc::no_group without command::group() or session(); those of signal().
+    result<void> signal_group(int number) const;
+
+    /// Sends SIGKILL to the process, or to all processes of its group. Does nothing if they have ended. Does not wait.
+    void kill() const;
+    /// Sends SIGTERM to the process or its group, waits up to `grace` until the process has ended, then sends SIGKILL.
+    /// The rest of a group is killed when the process itself has ended.
+    /// Errors: errc::status_lost.
+    /// Cancel safety: safe. The signals that were sent stay sent. Call it again to go on.
+    [[nodiscard]] task<result<exit_status>> stop(std::chrono::nanoseconds grace);
+
+    /// Lets the process, and its group, go on after this object. Its end is still waited for in the background while
+    /// this program runs. Closes the pipes.
+    void detach() &&;
+
+private:
+    [[nodiscard]] detail::running_process& running(std::source_location where = std::source_location::current()) const;
+
+    std::shared_ptr<detail::running_process> process_;
+    std::optional<net::pipe::sender> in_;
+    std::optional<net::pipe::receiver> out_;
+    std::optional<net::pipe::receiver> error_;
+};
+
+}  // namespace eddy::process

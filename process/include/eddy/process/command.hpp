@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/process/error.hpp>
+#include <eddy/process/stdio.hpp>
+#include <eddy/task/task.hpp>
+
+namespace eddy::process {
+
+class child;
+
+/// A program to start, and how:
+///
+///     auto child = co_await try_(process::command("gzip", "-c", path).out(process::stdio::pipe()).spawn());
+///
+/// A program without a slash is searched for in the directories of PATH, of the environment that it will have. One with
+/// a slash is relative to directory(). Nothing is passed to a shell.
+///
+/// The process has descriptors 0 to 2 only, no blocked signals, and the default action for each signal.
+/// Thread safety: a plain value. A command may be started more than once.
+class EDDY_API command {
+public:
+    /// Constructs a command with arguments, which follow the name of the program.
+    template <class... Args>
+        requires(std::convertible_to<Args, std::string> && ...)
+    explicit command(std::string program, Args&&... args) : program_(std::move(program)) {
+        (arg(std::forward<Args>(args)), ...);
+    }
+
+    /// Adds an argument.
+    command& arg(std::string value);
+    /// Adds arguments.
+    command& args(std::vector<std::string> values);
+    /// Sets argument 0, which is the name of the program by default.
+    command& arg0(std::string value);
+    /// Sets an environment variable. The others are those of this process.
+    command& env(std::string name, std::string value);
+    /// Removes an environment variable.
+    command& env_remove(std::string name);
+    /// Removes all environment variables. Those that are set afterwards are the only ones.
+    command& clear_env();
+    /// Sets the working directory, which is that of this process by default.
+    command& directory(std::filesystem::path path);
+    /// Sets standard input, output or error. The default is inherit(); run() has other defaults.
+    command& in(stdio what);
+    command& out(stdio what);
+    command& error(stdio what);
+    /// Puts the process into a new process group. The child object then signals and kills the whole group, with the
+    /// processes that this one starts.
+    ///
+    /// Without a group, only the process itself is killed, and it is in the group of this process: signals of the
+    /// terminal (Ctrl-C) reach it, and it may read from the terminal.
+    command& group();
+    /// Makes the process the leader of a new session, without a terminal, and of a new group.
+    command& session();
+
+    /// Starts the process.
+    /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream; what pipe2(2), clone(2), chdir(2) and
+    /// execve(2) report. They name the program: "prog: No such file or directory".
+    /// Cancel safety: a process that no thread has begun to start does not exist. One that has started is killed.
+    /// Lifetime: the future owns a copy of the command.
+    /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
+    /// switch to that thread and back. It does not depend on the memory that this process uses.
+    [[nodiscard]] task<result<child>> spawn() const;
+
+    // ---- For the library ----
+
+    /// The parts of the command.
+    [[nodiscard]] const std::string& program() const noexcept { return program_; }
+    [[nodiscard]] const std::optional<stdio>& in() const noexcept { return in_; }
+    [[nodiscard]] const std::optional<stdio>& out() const noexcept { return out_; }
+    [[nodiscard]] const std::optional<stdio>& error() const noexcept { return error_; }
+    [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
+    [[nodiscard]] bool has_group() const noexcept { return has_group_ || has_session_; }
+    [[nodiscard]] bool has_session() const noexcept { return has_session_; }
+    /// The arguments, with that of number 0.
+    [[nodiscard]] std::vector<std::string> argument_list() const;
+    /// The variables, with those of this process: "NAME=value".
+    [[nodiscard]] std::vector<std::string> environment() const;
+    /// Returns the error of a part that the system would not take.
+    [[nodiscard]] std::optional<process::error> find_mistake() const;
+
+private:
+    std::string program_;
+    std::optional<std::string> arg0_;
+    std::vector<std::string> args_;
+    std::map<std::string, std::optional<std::string>> changed_;  // nullopt: removed
+    bool clears_ = false;
+    std::string directory_;
+    std::optional<stdio> in_;
+    std::optional<stdio> out_;
+    std::optional<stdio> error_;
+    bool has_group_ = false;
+    bool has_session_ = false;
+};
+
+}  // namespace eddy::process

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include <eddy/net/pipe.hpp>
+#include <eddy/process/child.hpp>
+#include <eddy/process/run.hpp>
+#include <eddy/task/task.hpp>
+
+namespace eddy::process::detail {
+
+/// Processes whose streams run() moves.
+struct captured_processes {
+    std::vector<child> all;
+    std::optional<net::pipe::sender> in;
+    std::optional<net::pipe::receiver> out;
+    std::optional<net::pipe::receiver> error;
+};
+
+/// Moves the streams until all processes have ended, and the output, too, or the time for that has passed.
+[[nodiscard]] task<captured> capture(captured_processes& from, const run_options& options);
+
+}  // namespace eddy::process::detail

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/process/command.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <eddy/process/child.hpp>
+#include <eddy/sync/oneshot.hpp>
+
+#include "spawner.hpp"
+#include "sys/processes.hpp"
+
+namespace eddy::process {
+
+command& command::arg(std::string value) {
+    args_.push_back(std::move(value));
+    return *this;
+}
+
+command& command::args(std::vector<std::string> values) {
+    std::ranges::move(values, std::back_inserter(args_));
+    return *this;
+}
+
+command& command::arg0(std::string value) {
+    arg0_ = std::move(value);
+    return *this;
+}
+
+command& command::env(std::string name, std::string value) {
+    changed_.insert_or_assign(std::move(name), std::move(value));
+    return *this;
+}
+
+command& command::env_remove(std::string name) {
+    changed_.insert_or_assign(std::move(name), std::nullopt);
+    return *this;
+}
+
+command& command::clear_env() {
+    changed_.clear();
+    clears_ = true;
+    return *this;
+}
+
+command& command::directory(std::filesystem::path path) {
+    directory_ = std::move(path).native();
+    return *this;
+}
+
+command& command::in(stdio what) {
+    in_ = std::move(what);
+    return *this;
+}
+
+command& command::out(stdio what) {
+    out_ = std::move(what);
+    return *this;
+}
+
+command& command::error(stdio what) {
+    error_ = std::move(what);
+    return *this;
+}
+
+command& command::group() {
+    has_group_ = true;
+    return *this;
+}
+
+command& command::session() {
+    has_session_ = true;
+    return *this;
+}
+
+std::vector<std::string> command::argument_list() const {
+    std::vector<std::string> all;
+    all.reserve(args_.size() + 1);
+    all.push_back(arg0_.value_or(program_));
+    all.insert(all.end(), args_.begin(), args_.end());
+    return all;
+}
+
+std::vector<std::string> command::environment() const {
+    std::vector<std::string> all;
+    if (!clears_) all = eddy::sys::environment_of_this_process();
+    std::erase_if(all, [&](const std::string& each) { return changed_.contains(each.substr(0, each.find('='))); });
+    for (const auto& [name, value] : changed_) {
+        if (value) all.push_back(name + "=" + *value);
+    }
+    return all;
+}
+
+std::optional<process::error> command::find_mistake() const {
+    const auto failed = [&](errc code, std::string note) { return process::error(code, program_, std::move(note)); };
+    const auto has_nul = [](std::string_view text) { return text.contains('\0'); };
+    if (has_nul(program_)) return process::error(errc::nul_character, program_.substr(0, program_.find('\0')));
+    if (has_nul(directory_)) return failed(errc::nul_character, "the directory");
+    if (arg0_ && has_nul(*arg0_)) return failed(errc::nul_character, "argument 0");
+    const auto bad = std::ranges::find_if(args_, has_nul);
+    if (bad != args_.end()) {
+        return failed(errc::nul_character, "argument " + std::to_string(bad - args_.begin() + 1));
+    }
+    for (const auto& [name, value] : changed_) {
+        if (has_nul(name) || has_nul(value.value_or(""))) return failed(errc::nul_character, "environment");
+        if (name.empty() || name.contains('=')) return failed(errc::bad_variable, "\"" + name + "\"");
+    }
+    const auto is_as_out = [](const std::optional<stdio>& each) {
+        return each && each->what() == stdio::kind::same_as_out;
+    };
+    if (is_as_out(in_)) return failed(errc::bad_stream, "standard input");
+    if (is_as_out(out_)) return failed(errc::bad_stream, "standard output");
+    return std::nullopt;
+}
+
+namespace {
+
+task<result<child>> start(command what) {
+    if (auto mistake = what.find_mistake()) co_return std::unexpected(*std::move(mistake));
+    std::string program = what.program();
+    auto [sender, receiver] = sync::oneshot<result<child>>::channel();
+    auto failed = detail::start_on_spawn_thread(std::move(what), std::move(sender));
+    if (failed) co_return std::unexpected(*std::move(failed));
+    auto started = co_await std::move(receiver);
+    // The spawn thread always sends. It does not exist in a process that was forked meanwhile.
+    if (!started) co_return std::unexpected(error(make_error_code(eddy::errc::runtime_shutdown), std::move(program)));
+    co_return *std::move(started);
+}
+
+}  // namespace
+
+task<result<child>> command::spawn() const { return start(*this); }
+
+}  // namespace eddy::process

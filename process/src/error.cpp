@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/process/error.hpp>
+
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+
+EDDY_LIBRARY(process)
+
+namespace eddy::process {
+namespace {
+
+const char* text_of(errc code) noexcept {
+    switch (code) {
+    case errc::nul_character: return "an argument, a name or a path contains a NUL character";
+    case errc::bad_variable: return "the name of an environment variable is empty or contains '='";
+    case errc::bad_stream: return "stdio::same_as_out() is for command::error() only";
+    case errc::no_group: return "the process has no group of its own: call command::group()";
+    case errc::has_ended: return "the process has ended";
+    case errc::status_lost:
+        return "the exit status is lost: the program ignores SIGCHLD, or other code waits for all child processes";
+    }
+    return "unknown error of a process";
+}
+
+class category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "eddy.process"; }
+    std::string message(int code) const override { return text_of(static_cast<errc>(code)); }
+    std::error_condition default_error_condition(int code) const noexcept override {
+        switch (static_cast<errc>(code)) {
+        case errc::no_group: return std::errc::operation_not_permitted;
+        case errc::has_ended: return std::errc::no_such_process;
+        case errc::status_lost: return std::errc::no_child_process;
+        default: return std::errc::invalid_argument;
+        }
+    }
+};
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+    static const category instance;
+    return instance;
+}
+
+std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
+
+struct error::texts {
+    std::string program;
+    std::string note;
+};
+
+error::error(std::error_code code, std::string program, std::string note)
+    : code_(code), texts_(std::make_shared<const texts>(std::move(program), std::move(note))) {}
+
+const std::string& error::program() const noexcept { return texts_->program; }
+const std::string& error::note() const noexcept { return texts_->note; }
+
+std::string error::message() const {
+    std::string text = program() + ": " + code_.message();
+    if (!note().empty()) text.append(" (").append(note()).append(")");
+    return text;
+}
+
+}  // namespace eddy::process

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/process/pipeline.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/process/stdio.hpp>
+
+#include "capture.hpp"
+#include "sys/processes.hpp"
+
+namespace eddy::process {
+namespace {
+
+task<result<std::vector<child>>> spawn_all(std::vector<command> commands) {
+    std::vector<child> started;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        command now = std::move(commands[i]);  // closes its ends of pipes when it has started
+        if (i + 1 < commands.size()) {
+            auto ends = eddy::sys::make_blocking_pipe();
+            if (!ends) co_return std::unexpected(error(ends.error(), now.program(), "standard output"));
+            now.out(stdio::from_native(ends->second.release()));
+            commands[i + 1].in(stdio::from_native(ends->first.release()));
+        }
+        auto next = co_await now.spawn();
+        if (!next) co_return std::unexpected(std::move(next).error());
+        started.push_back(*std::move(next));
+    }
+    co_return started;
+}
+
+/// Makes a pipe for the errors of all commands that do not set theirs.
+std::optional<error> share_errors(std::vector<command>& commands, std::optional<net::pipe::receiver>& ours) {
+    const auto fail = [&](std::error_code code) { return error(code, commands.front().program(), "standard error"); };
+    auto ends = eddy::sys::make_blocking_pipe();
+    if (!ends) return fail(ends.error());
+    if (const auto set = eddy::sys::set_nonblocking(ends->first.get()); !set) return fail(set.error());
+    auto receiver = net::pipe::receiver::from_native(ends->first.release());
+    if (!receiver) return fail(receiver.error());
+    ours = *std::move(receiver);
+    const auto theirs = stdio::from_native(ends->second.release());
+    for (auto& each : commands) {
+        if (!each.error()) each.error(theirs);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+pipeline& pipeline::add(command next) {
+    commands_.push_back(std::move(next));
+    return *this;
+}
+
+task<result<std::vector<child>>> pipeline::spawn() const { return spawn_all(commands_); }
+
+bool pipeline_result::is_success() const noexcept { return std::ranges::all_of(statuses, &exit_status::is_success); }
+
+task<result<pipeline_result>> run(pipeline what, run_options options) {
+    auto commands = what.commands();
+    detail::captured_processes processes;
+    if (auto failed = share_errors(commands, processes.error)) co_return std::unexpected(*std::move(failed));
+    if (options.input()) {
+        commands.front().in(stdio::pipe());
+    } else if (!commands.front().in()) {
+        commands.front().in(stdio::null());
+    }
+    if (!commands.back().out()) commands.back().out(stdio::pipe());
+    auto started = co_await spawn_all(std::move(commands));
+    if (!started) co_return std::unexpected(std::move(started).error());
+
+    processes.all = *std::move(started);
+    processes.in = std::move(processes.all.front().in());
+    processes.out = std::move(processes.all.back().out());
+    auto written = co_await detail::capture(processes, options);
+    std::vector<exit_status> statuses;
+    for (const auto& each : processes.all) {
+        auto status = co_await each.wait();
+        if (!status) co_return std::unexpected(std::move(status).error());
+        statuses.push_back(*status);
+    }
+    co_return pipeline_result(std::move(written), std::move(statuses));
+}
+
+}  // namespace eddy::process

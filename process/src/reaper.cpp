@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "reaper.hpp"
+
+#include <memory>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+
+#include "own_thread.hpp"
+#include "sys/exit_queue.hpp"
+
+namespace eddy::process::detail {
+namespace {
+
+/// The thread that waits for all processes with a pidfd.
+class reaper : eddy::detail::immovable {
+public:
+    static eddy::result<std::unique_ptr<reaper>> make() {
+        auto queue = eddy::sys::exit_queue::make();
+        if (!queue) return std::unexpected(queue.error());
+        return std::make_unique<reaper>(std::move(*queue));
+    }
+    explicit reaper(eddy::sys::exit_queue&& queue) noexcept : queue_(std::move(queue)) {}
+
+    [[nodiscard]] int process() const noexcept { return process_; }
+
+    eddy::result<void> watch(const std::shared_ptr<running_process>& process) {
+        if (auto started = start(); !started) return started;
+        process->watched_by_reaper = process;
+        auto added = queue_.add(process->watched_fd(), process.get());
+        if (!added) process->watched_by_reaper.reset();
+        return added;
+    }
+
+private:
+    eddy::result<void> start() {
+        const std::lock_guard guard(lock_);
+        if (has_thread_) return {};
+        auto started = start_own_thread([this]() noexcept { run(); });
+        has_thread_ = started.has_value();
+        return started;
+    }
+
+    [[noreturn]] void run() noexcept {
+        for (eddy::sys::exit_queue::keys ready{};;) {
+            for (void* const key : queue_.wait(ready)) {
+                // SAFETY: the key is that of watch(). watched_by_reaper keeps the object until this thread drops it.
+                auto& process = *static_cast<running_process*>(key);
+                if (!process.collect()) continue;
+                queue_.remove(process.watched_fd());
+                const auto last = std::move(process.watched_by_reaper);
+            }
+        }
+    }
+
+    const int process_ = eddy::sys::this_process();
+    eddy::sys::exit_queue queue_;
+    eddy::detail::mutex lock_;
+    bool has_thread_ = false;
+};
+
+constinit of_this_process<reaper> the_reaper;
+
+}  // namespace
+
+eddy::result<void> watch_until_end(const std::shared_ptr<running_process>& process) noexcept try {
+    if (process->watched_fd() >= 0) {
+        if (const auto found = the_reaper.get(); found && (*found)->watch(process)) return {};
+    }
+    return start_own_thread([process]() noexcept {
+        do {
+            eddy::sys::wait_for_end(process->id());
+        } while (!process->collect());
+    });
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+}  // namespace eddy::process::detail

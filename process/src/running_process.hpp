@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/process/error.hpp>
+#include <eddy/process/exit_status.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sync/set_once.hpp>
+
+#include "sys/processes.hpp"
+
+namespace eddy::process::detail {
+
+/// A process that this library has started, which the child object, its futures, and the reaper share.
+///
+///     spawn thread                       reaper (a thread)                        child object
+///     ------------                       -----------------                        ------------
+///                           running ── the process ends ──> collect():
+///     start, watch() ────>     │         no group, or released ──> reaped <──┐
+///                              │         a group ────────────────> ended ────┤    release(): kill, or leave alone
+///                              │                                             └─── (of `ended`: also take the status)
+///                              └── release(): kill, or leave alone; stays running
+///
+/// - running: the number of the process, and of its group, is that of this process.
+/// - ended: a zombie. The status is known. The number still belongs to it, so the group can be killed.
+/// - reaped: the kernel may have given the number to another process. No signal is sent any more.
+///
+/// `lock_` guards the state. Signals are sent, and the status is taken, while it is held, so no signal reaches another
+/// process with the same number. `exit_` is set after the lock is released, because that wakes tasks.
+/// Thread safety: any thread.
+class running_process : eddy::detail::immovable {
+public:
+    running_process(eddy::sys::started_process started, std::string program, bool has_group);
+
+    [[nodiscard]] int id() const noexcept { return process_.id; }
+    /// The pidfd; -1 if there is none.
+    [[nodiscard]] int watched_fd() const noexcept { return process_.watched.get(); }
+    [[nodiscard]] bool has_group() const noexcept { return has_group_; }
+    /// How the process has ended. It is set once.
+    [[nodiscard]] sync::set_once<result<exit_status>>& exit() noexcept { return exit_; }
+
+    [[nodiscard]] result<void> signal(int number) noexcept;
+    [[nodiscard]] result<void> signal_group(int number) noexcept;
+    /// Sends a signal to the group, if there is one, else to the process. It may have ended.
+    void signal_all(int number) noexcept;
+
+    /// Takes the status if the process has ended, and publishes it. Returns whether it has ended. For the reaper.
+    [[nodiscard]] bool collect() noexcept;
+    /// The child object does not need the process any more. Later calls do nothing.
+    void release(bool kill) noexcept;
+
+    /// For the reaper: keeps this object while the process runs.
+    std::shared_ptr<running_process> watched_by_reaper;
+
+private:
+    enum class state : unsigned char { running, ended, reaped };
+
+    [[nodiscard]] class error fail(std::error_code code) const { return {code, program_}; }
+    [[nodiscard]] result<void> named(eddy::result<void> sent) const;
+    void send_to_all(int number) noexcept;
+    /// Whether this is a process that was forked from the one that has started this process.
+    [[nodiscard]] bool is_in_forked_child() const noexcept { return eddy::sys::this_process() != parent_; }
+
+    const eddy::sys::started_process process_;
+    const std::string program_;
+    const bool has_group_;
+    const int parent_ = eddy::sys::this_process();
+    eddy::detail::mutex lock_;
+    state state_ = state::running;
+    bool is_released_ = false;
+    sync::set_once<result<exit_status>> exit_;
+};
+
+}  // namespace eddy::process::detail

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include "spawner.hpp"
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/net/pipe.hpp>
+
+#include "own_thread.hpp"
+#include "reaper.hpp"
+#include "running_process.hpp"
+#include "sys/processes.hpp"
+
+namespace eddy::process::detail {
+namespace {
+
+using eddy::sys::start_request;
+using eddy::sys::unique_fd;
+
+constexpr std::array names{"standard input", "standard output", "standard error"};
+
+/// The descriptors of a process that starts: those that are only needed for the start, and this program's ends of
+/// pipes.
+class standard_streams {
+public:
+    /// Fills `into.standard`.
+    std::optional<error> open(const command& of, start_request& into) {
+        const std::array all{of.in(), of.out(), of.error()};
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const auto opened = open_one(all[i].value_or(stdio::inherit()), i);
+            if (!opened) return error(opened.error(), of.program(), names[i]);
+            into.standard[i] = *opened;
+        }
+        return std::nullopt;
+    }
+
+    template <class End>
+    eddy::result<std::optional<End>> take_end(std::size_t of) {
+        if (!ours_[of]) return std::nullopt;
+        return End::from_native(ours_[of].release());
+    }
+
+private:
+    eddy::result<int> open_one(const stdio& what, std::size_t index) {
+        switch (what.what()) {
+        case stdio::kind::inherit: return start_request::inherited;
+        case stdio::kind::null: return start_request::null_device;
+        case stdio::kind::same_as_out: return start_request::same_as_out;
+        case stdio::kind::descriptor: return use(what, index);
+        case stdio::kind::pipe: break;
+        }
+        auto ends = eddy::sys::make_blocking_pipe();
+        if (!ends) return std::unexpected(ends.error());
+        theirs_[index] = std::move(index == 0 ? ends->first : ends->second);
+        ours_[index] = std::move(index == 0 ? ends->second : ends->first);
+        if (const auto set = eddy::sys::set_nonblocking(ours_[index].get()); !set) return std::unexpected(set.error());
+        return theirs_[index].get();
+    }
+    /// A descriptor of the caller. A number below 3 is duplicated: the order of dup2(2) would matter.
+    eddy::result<int> use(const stdio& what, std::size_t index) {
+        if (what.failed()) return std::unexpected(what.failed());
+        auto copy = eddy::sys::duplicate(what.fd());
+        if (!copy) return std::unexpected(copy.error());
+        theirs_[index] = std::move(*copy);
+        return theirs_[index].get();
+    }
+
+    std::array<unique_fd, 3> theirs_;
+    std::array<unique_fd, 3> ours_;
+};
+
+std::string note_about(const command& what) {
+    return what.directory().empty() ? std::string() : "directory " + what.directory();
+}
+
+result<child> start_child(const command& what) {
+    const auto fail = [&](std::error_code code) { return error(code, what.program(), note_about(what)); };
+    start_request request;
+    request.program = what.program();
+    request.arguments = what.argument_list();
+    request.environment = what.environment();
+    request.directory = what.directory();
+    request.has_group = what.has_group();
+    request.has_session = what.has_session();
+    standard_streams streams;
+    if (auto failed = streams.open(what, request)) return std::unexpected(*std::move(failed));
+
+    auto started = eddy::sys::start_process(request);
+    if (!started) return std::unexpected(fail(started.error()));
+    auto process = std::make_shared<running_process>(std::move(*started), what.program(), what.has_group());
+    if (const auto watched = watch_until_end(process); !watched) {
+        process->signal_all(eddy::sys::sigkill);
+        eddy::sys::wait_for_end(process->id());
+        static_cast<void>(process->collect());
+        process->release(false);
+        return std::unexpected(fail(watched.error()));
+    }
+    child made(process, {}, {}, {});  // from here on, an error kills the process
+    auto in = streams.take_end<net::pipe::sender>(0);
+    if (!in) return std::unexpected(fail(in.error()));
+    auto out = streams.take_end<net::pipe::receiver>(1);
+    if (!out) return std::unexpected(fail(out.error()));
+    auto err = streams.take_end<net::pipe::receiver>(2);
+    if (!err) return std::unexpected(fail(err.error()));
+    made.in() = std::move(*in);
+    made.out() = std::move(*out);
+    made.error() = std::move(*err);
+    return made;
+}
+
+result<child> start_child_or_fail(const command& what) try { return start_child(what); } catch (const std::bad_alloc&) {
+    return std::unexpected(error(std::make_error_code(std::errc::not_enough_memory), what.program()));
+}
+
+class spawner : eddy::detail::immovable {
+public:
+    static eddy::result<std::unique_ptr<spawner>> make() { return std::make_unique<spawner>(); }
+
+    [[nodiscard]] int process() const noexcept { return process_; }
+
+    eddy::result<void> submit(command what, started_sender to) {
+        const std::lock_guard guard(lock_);
+        if (!has_thread_) {
+            if (auto started = start_own_thread([this]() noexcept { run(); }); !started) return started;
+            has_thread_ = true;
+        }
+        jobs_.push_back({std::move(what), std::move(to)});
+        added_.notify_one();
+        return {};
+    }
+
+private:
+    struct job {
+        command what;
+        started_sender to;
+    };
+
+    job next() {
+        std::unique_lock guard(lock_);
+        while (jobs_.empty()) added_.wait(guard);
+        job first = std::move(jobs_.front());
+        jobs_.pop_front();
+        return first;
+    }
+
+    [[noreturn]] void run() noexcept {
+        for (;;) {
+            job now = next();
+            if (now.to.is_closed()) continue;
+            // A child that is not received is destroyed here.
+            static_cast<void>(now.to.send(start_child_or_fail(now.what)));
+        }
+    }
+
+    const int process_ = eddy::sys::this_process();
+    eddy::detail::mutex lock_;
+    eddy::detail::condition_variable added_;
+    std::deque<job> jobs_;
+    bool has_thread_ = false;
+};
+
+constinit of_this_process<spawner> the_spawner;
+
+}  // namespace
+
+std::optional<error> start_on_spawn_thread(command what, started_sender to) {
+    std::string program = what.program();
+    const auto found = the_spawner.get();
+    if (!found) return error(found.error(), std::move(program));
+    const auto submitted = (*found)->submit(std::move(what), std::move(to));
+    if (!submitted) return error(submitted.error(), std::move(program));
+    return std::nullopt;
+}
+
+}  // namespace eddy::process::detail

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "sys/exit_queue.hpp"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include "sys/processes.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::sys {
+
+result<exit_queue> exit_queue::make() noexcept {
+    unique_fd queue(::epoll_create1(EPOLL_CLOEXEC));
+    if (!queue) return std::unexpected(last_error());
+    if (queue.get() > STDERR_FILENO) return exit_queue(std::move(queue));
+    auto moved = duplicate(queue.get());
+    if (!moved) return std::unexpected(moved.error());
+    return exit_queue(std::move(*moved));
+}
+
+result<void> exit_queue::add(int pidfd, void* key) noexcept {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = key;
+    return done_or_error(::epoll_ctl(queue_.get(), EPOLL_CTL_ADD, pidfd, &event));
+}
+
+void exit_queue::remove(int pidfd) noexcept { ::epoll_ctl(queue_.get(), EPOLL_CTL_DEL, pidfd, nullptr); }
+
+std::span<void* const> exit_queue::wait(keys& into) noexcept {
+    std::array<epoll_event, std::tuple_size_v<keys>> events{};
+    const int count = retry_interrupted(
+        [&] { return ::epoll_wait(queue_.get(), events.data(), static_cast<int>(events.size()), -1); });
+    const auto ready = static_cast<std::size_t>(count < 0 ? 0 : count);
+    for (std::size_t i = 0; i < ready; ++i) into[i] = events[i].data.ptr;
+    return std::span(into).first(ready);
+}
+
+}  // namespace eddy::sys

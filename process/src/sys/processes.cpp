@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+#include "sys/processes.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <thread>
+
+#include "sys/syscall.hpp"
+
+namespace eddy::sys {
+
+const int sigterm = SIGTERM;
+const int sigkill = SIGKILL;
+const int no_child_process = ECHILD;
+
+result<unique_fd> duplicate(int fd) noexcept {
+    unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!copy) return std::unexpected(last_error());
+    return copy;
+}
+
+namespace {
+
+/// Replaces a descriptor by one above 2: a source of dup2(2) must not be a target, too.
+result<void> move_above_standard(unique_fd& fd) noexcept {
+    if (fd.get() > STDERR_FILENO) return {};
+    auto moved = duplicate(fd.get());
+    if (!moved) return std::unexpected(moved.error());
+    fd = std::move(*moved);
+    return {};
+}
+
+}  // namespace
+
+result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept {
+    std::array<int, 2> fds{};
+    if (::pipe2(fds.data(), O_CLOEXEC) != 0) return std::unexpected(last_error());
+    auto ends = std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
+    if (const auto moved = move_above_standard(ends.first); !moved) return std::unexpected(moved.error());
+    if (const auto moved = move_above_standard(ends.second); !moved) return std::unexpected(moved.error());
+    return ends;
+}
+
+result<void> set_nonblocking(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return done_or_error(flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+result<std::size_t> read_now(int fd, std::span<std::byte> into) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::read(fd, into.data(), into.size()); }));
+}
+
+std::string signal_name(int number) {
+    const char* const name = ::sigabbrev_np(number);
+    return name == nullptr ? std::string() : std::string("SIG") + name;
+}
+
+std::vector<std::string> environment_of_this_process() {
+    std::vector<std::string> all;
+    for (char** each = environ; each != nullptr && *each != nullptr; ++each) all.emplace_back(*each);
+    return all;
+}
+
+int this_process() noexcept { return ::getpid(); }
+
+namespace {
+
+std::error_code error_of(int number) noexcept { return {number, std::generic_category()}; }
+
+/// Pointers to the strings, and a null pointer.
+std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+    std::vector<char*> all;
+    all.reserve(strings.size() + 1);
+    for (auto& each : strings) all.push_back(each.data());
+    all.push_back(nullptr);
+    return all;
+}
+
+/// The attributes and file actions of posix_spawn(3). Most calls only fail for lack of memory.
+class spawn_options {
+public:
+    spawn_options() noexcept {
+        note(::posix_spawnattr_init(&attributes_));
+        note(::posix_spawn_file_actions_init(&actions_));
+    }
+    spawn_options(const spawn_options&) = delete;
+    spawn_options& operator=(const spawn_options&) = delete;
+    ~spawn_options() {
+        ::posix_spawn_file_actions_destroy(&actions_);
+        ::posix_spawnattr_destroy(&attributes_);
+    }
+
+    /// Returns the first error, or 0.
+    int apply(const start_request& what) noexcept {
+        sigset_t none;
+        sigset_t all;
+        ::sigemptyset(&none);
+        ::sigfillset(&all);
+        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        if (what.has_session) {
+            flags |= POSIX_SPAWN_SETSID;  // a leader of a session is the leader of a group
+        } else if (what.has_group) {
+            flags |= POSIX_SPAWN_SETPGROUP;  // 0, which is the default, stands for its own id
+        }
+        note(::posix_spawnattr_setsigmask(&attributes_, &none));
+        note(::posix_spawnattr_setsigdefault(&attributes_, &all));
+        note(::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags)));
+        for (int fd = 0; fd < 3; ++fd) redirect(fd, what.standard[static_cast<std::size_t>(fd)]);
+        note(::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1));
+        if (!what.directory.empty()) {
+            note(::posix_spawn_file_actions_addchdir_np(&actions_, what.directory.c_str()));
+        }
+        return error_;
+    }
+
+    /// Returns an error number, or 0.
+    int start(pid_t& id, const char* path, char* const* arguments, char* const* environment) noexcept {
+        constexpr int most_retries = 3;
+        auto pause = std::chrono::milliseconds(1);
+        for (int retries = 0;; ++retries, pause *= 4) {
+            const int error = ::posix_spawn(&id, path, &actions_, &attributes_, arguments, environment);
+            if (error != ETXTBSY || retries == most_retries) return error;
+            std::this_thread::sleep_for(pause);
+        }
+    }
+
+private:
+    void note(int error) noexcept {
+        if (error_ == 0) error_ = error;
+    }
+    void redirect(int fd, int to) noexcept {
+        switch (to) {
+        case start_request::inherited: break;
+        case start_request::null_device:
+            note(::posix_spawn_file_actions_addopen(&actions_, fd, "/dev/null", O_RDWR, 0));
+            break;
+        case start_request::same_as_out: note(::posix_spawn_file_actions_adddup2(&actions_, STDOUT_FILENO, fd)); break;
+        default: note(::posix_spawn_file_actions_adddup2(&actions_, to, fd));
+        }
+    }
+
+    posix_spawnattr_t attributes_;
+    posix_spawn_file_actions_t actions_;
+    int error_ = 0;
+};
+
+/// Returns the value of PATH in an environment, or the default of execvp(3).
+std::string_view path_in(const std::vector<std::string>& environment) {
+    constexpr std::string_view name = "PATH=";
+    const auto found = std::ranges::find_if(environment, [&](const auto& each) { return each.starts_with(name); });
+    return found == environment.end() ? std::string_view("/bin:/usr/bin")
+                                      : std::string_view(*found).substr(name.size());
+}
+
+/// Whether execvp(3) looks in the next directory after this error.
+bool means_elsewhere(int error) noexcept {
+    return error == ENOENT || error == ENOTDIR || error == EACCES || error == ESTALE || error == ENODEV ||
+           error == ETIMEDOUT;
+}
+
+/// Starts the program that is in one of the directories of PATH. posix_spawnp(3) would use the PATH of this process.
+/// Returns an error number, or 0.
+int start_from_path(spawn_options& options, pid_t& id, const start_request& what, char* const* arguments,
+                    char* const* environment) {
+    bool was_denied = false;
+    for (std::string_view rest = path_in(what.environment);;) {
+        const auto end = rest.find(':');
+        std::string candidate(rest.substr(0, end));
+        if (!candidate.empty()) candidate += '/';  // an empty entry stands for the working directory
+        candidate += what.program;
+        // Without a new process for each directory. A relative name is looked up in the directory of the process.
+        const bool is_known = candidate.starts_with('/') && ::access(candidate.c_str(), X_OK) != 0;
+        const int error = is_known ? errno : options.start(id, candidate.c_str(), arguments, environment);
+        if (!means_elsewhere(error)) return error;
+        if (error == EACCES) was_denied = true;
+        if (end == std::string_view::npos) return was_denied ? EACCES : ENOENT;
+        rest.remove_prefix(end + 1);
+    }
+}
+
+int start_program(spawn_options& options, pid_t& id, const start_request& what, char* const* arguments,
+                  char* const* environment) {
+    if (what.program.empty()) return ENOENT;
+    if (!what.program.contains('/')) return start_from_path(options, id, what, arguments, environment);
+    return options.start(id, what.program.c_str(), arguments, environment);
+}
+
+/// Returns an empty object if there is no pidfd.
+unique_fd open_pidfd(pid_t id) noexcept {
+    unique_fd fd(static_cast<int>(::syscall(SYS_pidfd_open, id, 0)));
+    if (fd && !move_above_standard(fd)) fd.reset();
+    return fd;
+}
+
+}  // namespace
+
+result<started_process> start_process(start_request& what) {
+    spawn_options options;
+    if (const int error = options.apply(what); error != 0) return std::unexpected(error_of(error));
+    const auto arguments = pointers_to(what.arguments);
+    const auto environment = pointers_to(what.environment);
+    pid_t id = 0;
+    const int error = start_program(options, id, what, arguments.data(), environment.data());
+    if (error != 0) return std::unexpected(error_of(error));
+    // Safe after the start: only this library waits for the process, so its number is not used again before. If the
+    // program ignores SIGCHLD, the process may be gone, and take_exit_status() says so. Other errors (ENOSYS, EMFILE)
+    // leave a process without a pidfd.
+    return started_process{id, open_pidfd(id)};
+}
+
+namespace {
+
+/// Passes the pidfd, if there is one: a number could belong to another child if other code has waited for all.
+struct wait_target {
+    idtype_t type;
+    id_t id;
+
+    explicit wait_target(const started_process& of) noexcept
+        : type(of.watched ? P_PIDFD : P_PID), id(static_cast<id_t>(of.watched ? of.watched.get() : of.id)) {}
+};
+
+/// What waitid(2) writes: the kernel's struct rusage, which may differ from that of the C library on 32-bit systems.
+struct kernel_usage {
+    long user_s;
+    long user_us;
+    long system_s;
+    long system_us;
+    long max_kib;
+    long rest[13];  // NOLINT(modernize-avoid-c-arrays): the layout of the kernel
+};
+
+process::exit_status::usage converted(const kernel_usage& from) noexcept {
+    using std::chrono::microseconds;
+    using std::chrono::seconds;
+    return {seconds(from.user_s) + microseconds(from.user_us), seconds(from.system_s) + microseconds(from.system_us),
+            static_cast<std::uint64_t>(from.max_kib) * 1024};
+}
+
+}  // namespace
+
+result<std::optional<process::exit_status>> take_exit_status(const started_process& of, bool keep) noexcept {
+    const wait_target target(of);
+    siginfo_t info{};
+    kernel_usage usage{};
+    const int options = WEXITED | WNOHANG | (keep ? WNOWAIT : 0);
+    // waitid(3) of the C library does not pass the usage.
+    const auto answer =
+        retry_interrupted([&] { return ::syscall(SYS_waitid, target.type, target.id, &info, options, &usage); });
+    if (answer < 0) return std::unexpected(last_error());
+    if (info.si_pid == 0) return std::nullopt;
+    if (info.si_code == CLD_EXITED) return process::exit_status::of_code(info.si_status, converted(usage));
+    return process::exit_status::of_signal(info.si_status, info.si_code == CLD_DUMPED, converted(usage));
+}
+
+void wait_for_end(int id) noexcept {
+    siginfo_t info{};
+    retry_interrupted([&] { return ::waitid(P_PID, static_cast<id_t>(id), &info, WEXITED | WNOWAIT); });
+}
+
+result<void> send_signal(const started_process& to, int number) noexcept {
+    if (!to.watched) return done_or_error(::kill(to.id, number));
+    return done_or_error(static_cast<int>(::syscall(SYS_pidfd_send_signal, to.watched.get(), number, nullptr, 0)));
+}
+
+result<void> send_signal_to_group(const started_process& to, int number) noexcept {
+    return done_or_error(::kill(-to.id, number));
+}
+
+}  // namespace eddy::sys

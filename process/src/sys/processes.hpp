@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/process/exit_status.hpp>
+#include <eddy/result.hpp>
+
+#include "sys/fd.hpp"
+
+/// Child processes. Only start_process() and wait_for_end() block. Errors are those of the system call.
+namespace eddy::sys {
+
+extern const int sigterm;
+extern const int sigkill;
+extern const int no_child_process;  // ECHILD
+
+/// Duplicates a descriptor. The copy has a number above 2, and is closed by execve(2).
+[[nodiscard]] result<unique_fd> duplicate(int fd) noexcept;
+/// Creates a pipe whose ends block, have numbers above 2, and are closed by execve(2). Returns the read end first.
+[[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept;
+[[nodiscard]] result<void> set_nonblocking(int fd) noexcept;
+/// Reads what is in a pipe that does not block. Returns 0 at its end.
+[[nodiscard]] result<std::size_t> read_now(int fd, std::span<std::byte> into) noexcept;
+
+/// Returns "SIGKILL" for 9; "" for a number without a name.
+[[nodiscard]] std::string signal_name(int number);
+/// Returns the environment of this process: "NAME=value".
+[[nodiscard]] std::vector<std::string> environment_of_this_process();
+[[nodiscard]] int this_process() noexcept;
+
+/// A process to start.
+struct start_request {
+    /// Values of `standard` that are not descriptors.
+    static constexpr int inherited = -1;
+    static constexpr int null_device = -2;
+    static constexpr int same_as_out = -3;
+
+    std::string program;
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    std::string directory;                                         // "": that of this process
+    std::array<int, 3> standard{inherited, inherited, inherited};  // descriptors are above 2
+    bool has_group = false;
+    bool has_session = false;
+};
+
+/// A process that has started. `watched` is a pidfd: it becomes readable when the process ends. It is empty if the
+/// system has none.
+struct started_process {
+    int id = 0;
+    unique_fd watched;
+};
+
+/// Starts a process. Returns when it executes its program.
+///
+/// A file that was just written may be busy (ETXTBSY) while a process that another thread has forked has not executed
+/// its program. That is retried three times.
+[[nodiscard]] result<started_process> start_process(start_request& what);
+
+/// Returns how the process has ended; nullopt if it has not. The process stays a zombie if `keep` is true.
+/// Errors: no_child_process if the system has no status.
+[[nodiscard]] result<std::optional<process::exit_status>> take_exit_status(const started_process& of,
+                                                                           bool keep) noexcept;
+/// Waits until the process has ended, and leaves it a zombie.
+void wait_for_end(int id) noexcept;
+
+/// Sends a signal to the process, or to the group whose leader it is.
+[[nodiscard]] result<void> send_signal(const started_process& to, int number) noexcept;
+[[nodiscard]] result<void> send_signal_to_group(const started_process& to, int number) noexcept;
+
+}  // namespace eddy::sys

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+// What a process is started with.
+// covers: P074
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/eddy.hpp>
+#include <eddy/process.hpp>
+
+#include <support/children.hpp>
+#include <support/environment.hpp>
+#include <support/executors.hpp>
+#include <support/gate.hpp>
+#include <support/net.hpp>
+#include <support/system.hpp>
+#include <support/temp_dir.hpp>
+
+namespace {
+
+namespace process = eddy::process;
+using process::command;
+using process::stdio;
+using support::output_of;
+
+std::string run_output(command what) {
+    support::executor runs(0);
+    return runs.run(output_of(std::move(what)));
+}
+
+process::result<process::child> spawn(const command& what) {
+    support::executor runs(0);
+    return runs.run(what.spawn());
+}
+
+std::string error_of(const command& what) {
+    const auto started = spawn(what);
+    return started ? "it started" : started.error().message();
+}
+
+std::string text_in(const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+TEST(ProcessCommand, ArgumentsArriveUnchanged) {
+    const command what("printf", "[%s]", "a b", "", "*", "$HOME", "\xff\n");
+    EXPECT_EQ(run_output(what), "[a b][][*][$HOME][\xff\n]");
+    EXPECT_EQ(run_output(command("printf", "%s%s").args({"1", "2"}).arg("3").arg("4")), "1234");
+}
+
+TEST(ProcessCommand, Arg0ReplacesNameOfProgram) {
+    EXPECT_EQ(run_output(command("cat", "/proc/self/cmdline").arg0("other")),
+              std::string("other\0/proc/self/cmdline\0", 25));
+}
+
+TEST(ProcessCommand, EnvironmentIsThatOfProgramWithChanges) {
+    const support::environment kept("EDDY_KEPT", "1");
+    const support::environment removed("EDDY_REMOVED", "1");
+    const std::string print = "echo \"$EDDY_KEPT-$EDDY_REMOVED-$EDDY_NEW\"";
+    EXPECT_EQ(run_output(command("sh", "-c", print).env_remove("EDDY_REMOVED").env("EDDY_NEW", "a=b c")), "1--a=b c\n");
+    EXPECT_EQ(run_output(command("/usr/bin/env").env("GONE", "1").clear_env().env("B", "2").env("A", "1")),
+              "A=1\nB=2\n");
+    EXPECT_EQ(run_output(command("/usr/bin/env").clear_env()), "");
+}
+
+TEST(ProcessCommand, DirectoryIsThatOfRelativeProgram) {
+    const support::temp_dir dir;
+    std::filesystem::create_symlink("/bin/pwd", dir / "here");
+    EXPECT_EQ(run_output(command("pwd").directory(dir / ".").env_remove("PWD")),
+              std::filesystem::canonical(dir / ".").string() + "\n");
+    EXPECT_EQ(run_output(command("./here").directory(dir / ".").env_remove("PWD")),
+              std::filesystem::canonical(dir / ".").string() + "\n");
+    EXPECT_EQ(error_of(command("./here")), "./here: No such file or directory");
+}
+
+TEST(ProcessCommand, ProgramIsSearchedInPathOfItsEnvironment) {
+    const support::temp_dir dir;
+    std::filesystem::create_symlink("/bin/echo", dir / "eddy-only-here");
+    EXPECT_EQ(run_output(command("eddy-only-here", "found").env("PATH", "/nowhere:" + (dir / "."))), "found\n");
+    EXPECT_EQ(run_output(command("eddy-only-here", "found").env("PATH", "").directory(dir / ".")), "found\n");
+    EXPECT_EQ(error_of(command("eddy-only-here")), "eddy-only-here: No such file or directory");
+    EXPECT_EQ(run_output(command("echo", "default path").clear_env()), "default path\n");
+}
+
+TEST(ProcessCommand, ErrorsNameProgramAndDirectory) {
+    const support::temp_dir dir;
+    std::ofstream(dir / "data") << "no program";
+    std::ofstream(dir / "text") << "no program";
+    std::filesystem::permissions(dir / "text", std::filesystem::perms::owner_all);
+    EXPECT_EQ(error_of(command("no-such-program")), "no-such-program: No such file or directory");
+    EXPECT_EQ(error_of(command("")), ": No such file or directory");
+    EXPECT_EQ(error_of(command("true").directory("/no/where")),
+              "true: No such file or directory (directory /no/where)");
+    EXPECT_EQ(error_of(command(dir / "data")), (dir / "data") + ": Permission denied");
+    EXPECT_EQ(error_of(command("data").env("PATH", dir / ".")), "data: Permission denied");
+    EXPECT_EQ(error_of(command(dir / ".")), (dir / ".") + ": Permission denied");
+    EXPECT_EQ(error_of(command(dir / "data/x")), (dir / "data/x") + ": Not a directory");
+    EXPECT_EQ(error_of(command(dir / "text")), (dir / "text") + ": Exec format error");
+    EXPECT_EQ(error_of(command("true", std::string(300'000, 'x'))), "true: Argument list too long");
+}
+
+TEST(ProcessCommand, MistakesAreErrors) {
+    const std::string nul("a\0b", 3);
+    EXPECT_EQ(error_of(command(nul)), "a: an argument, a name or a path contains a NUL character");
+    EXPECT_EQ(error_of(command("true", "x", nul)),
+              "true: an argument, a name or a path contains a NUL character (argument 2)");
+    EXPECT_EQ(error_of(command("true").arg0(nul)),
+              "true: an argument, a name or a path contains a NUL character (argument 0)");
+    EXPECT_EQ(error_of(command("true").directory(nul)),
+              "true: an argument, a name or a path contains a NUL character (the directory)");
+    EXPECT_EQ(error_of(command("true").env("A", nul)),
+              "true: an argument, a name or a path contains a NUL character (environment)");
+    EXPECT_EQ(error_of(command("true").env("A=B", "")),
+              "true: the name of an environment variable is empty or contains '=' (\"A=B\")");
+    EXPECT_EQ(error_of(command("true").out(stdio::same_as_out())),
+              "true: stdio::same_as_out() is for command::error() only (standard output)");
+    EXPECT_EQ(error_of(command("true").in(stdio::copy_of(99'999))), "true: Bad file descriptor (standard input)");
+    const auto failed = spawn(command("true", nul));
+    EXPECT_EQ(failed.error(), std::errc::invalid_argument);
+    EXPECT_EQ(failed.error().code(), process::errc::nul_character);
+    EXPECT_EQ(failed.error().program(), "true");
+}
+
+TEST(ProcessCommand, TooManyDescriptorsIsAnErrorOfTheProgram) {
+    static_cast<void>(run_output(command("true")));  // the library has its own descriptors now
+    ASSERT_TRUE(support::all_are_reaped());
+    support::executor runs(0);
+    const support::leaves_no_descriptor unchanged;
+    const support::descriptor_limit limit(1);
+    const auto started = runs.run(command("true").in(stdio::pipe()).out(stdio::pipe()).spawn());
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().message(), "true: Too many open files (standard input)");
+}
+
+TEST(ProcessCommand, StreamsAreFilesNullAndEachOther) {
+    ASSERT_TRUE(support::all_are_reaped());
+    support::executor runs(0);
+    const support::leaves_no_descriptor unchanged;
+    const support::temp_dir dir;
+    const command both("sh", "-c", "cat; echo out; echo err >&2");
+    const auto file = ::open((dir / "both").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    std::ofstream(dir / "in") << "from a file\n";
+    const auto in = ::open((dir / "in").c_str(), O_RDONLY | O_CLOEXEC);
+    {
+        auto started = runs.run(
+            command(both).in(stdio::copy_of(in)).out(stdio::copy_of(file)).error(stdio::same_as_out()).spawn());
+        ASSERT_TRUE(started) << started.error().message();
+        EXPECT_TRUE(runs.run(started->wait())->is_success());
+    }
+    EXPECT_EQ(text_in(dir / "both"), "from a file\nout\nerr\n");
+    ::close(file);
+    ::close(in);
+    EXPECT_EQ(runs.run(output_of(command("cat").in(stdio::null()))), "");
+    EXPECT_EQ(runs.run(output_of(command("sh", "-c", "echo x >&2").error(stdio::same_as_out()))), "x\n");
+    EXPECT_EQ(runs.run(output_of(command("readlink", "/proc/self/fd/2").error(stdio::null()))), "/dev/null\n");
+}
+
+TEST(ProcessCommand, OwnedDescriptorIsClosedWithTheCommand) {
+    ASSERT_TRUE(support::all_are_reaped());
+    const support::leaves_no_descriptor unchanged;
+    const auto fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    {
+        const command what = command("true").in(stdio::from_native(fd));
+        const command copy = what;
+        EXPECT_TRUE(spawn(what));
+        EXPECT_TRUE(spawn(copy));
+        EXPECT_GE(::fcntl(fd, F_GETFD), 0);
+    }
+    EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
+}
+
+// covers: R119
+TEST(ProcessCommand, ProcessHasThreeDescriptorsAndDefaultSignals) {
+    const auto inherited = ::open("/dev/null", O_RDONLY);  // not O_CLOEXEC
+    const auto far = ::fcntl(inherited, F_DUPFD, 200);
+    const auto sigpipe = std::signal(SIGPIPE, SIG_IGN);
+    const auto sigusr1 = std::signal(SIGUSR1, SIG_IGN);
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, &before);
+    {
+        support::executor runs(0);
+        const auto started = runs.run(command("sleep", "1000").in(stdio::pipe()).out(stdio::pipe()).spawn());
+        ASSERT_TRUE(started) << started.error().message();
+        std::vector<std::string> fds;
+        const std::string folder = "/proc/" + std::to_string(started->id()) + "/fd";
+        for (const auto& each : std::filesystem::directory_iterator(folder)) fds.push_back(each.path().filename());
+        std::ranges::sort(fds);
+        EXPECT_EQ(fds, (std::vector<std::string>{"0", "1", "2"}));
+        EXPECT_EQ(support::status_line(started->id(), "SigBlk"), "0000000000000000");
+        // posix_spawn(3) of glibc ignores 32 and 33, which it uses for threads.
+        const auto ignored = std::stoull(support::status_line(started->id(), "SigIgn"), nullptr, 16);
+        EXPECT_EQ(ignored & ~0x1'8000'0000ULL, 0U);
+    }
+    sigset_t after;
+    ::pthread_sigmask(SIG_SETMASK, &before, &after);
+    EXPECT_EQ(sigismember(&after, SIGTERM), 1);
+    EXPECT_EQ(std::signal(SIGPIPE, sigpipe), SIG_IGN);
+    EXPECT_EQ(std::signal(SIGUSR1, sigusr1), SIG_IGN);
+    ::close(inherited);
+    ::close(far);
+}
+
+TEST(ProcessCommand, GroupAndSessionAreNew) {
+    const auto group_and_session = [](const command& what) {
+        const auto started = spawn(what);
+        const int id = started.value().id();
+        return std::pair(::getpgid(id) == id, ::getsid(id) == id);
+    };
+    EXPECT_EQ(group_and_session(command("sleep", "1000")), std::pair(false, false));
+    EXPECT_EQ(group_and_session(command("sleep", "1000").group()), std::pair(true, false));
+    EXPECT_EQ(group_and_session(command("sleep", "1000").session()), std::pair(true, true));
+    EXPECT_EQ(group_and_session(command("sleep", "1000").group().session()), std::pair(true, true));
+}
+
+/// Puts other descriptors in the place of 1 and 2, and back.
+class replaced_output {
+public:
+    replaced_output(const std::string& one, const std::string& two) {
+        replace(1, one);
+        replace(2, two);
+    }
+    replaced_output(const replaced_output&) = delete;
+    replaced_output& operator=(const replaced_output&) = delete;
+    ~replaced_output() {
+        for (const int fd : {1, 2}) {
+            ::dup2(kept_[fd], fd);
+            ::close(kept_[fd]);
+        }
+    }
+
+private:
+    void replace(int fd, const std::string& path) {
+        kept_[fd] = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        const int opened = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        ::dup2(opened, fd);
+        ::close(opened);
+    }
+
+    int kept_[3] = {};
+};
+
+TEST(ProcessCommandOwnProcess, OutputAndErrorMayBeSwapped) {
+    const support::temp_dir dir;
+    support::executor runs(0);
+    bool is_started = false;
+    {
+        const replaced_output files(dir / "one", dir / "two");
+        const auto started = runs.run(
+            command("sh", "-c", "echo out; echo err >&2").out(stdio::copy_of(2)).error(stdio::copy_of(1)).spawn());
+        is_started = started.has_value();
+        if (is_started) static_cast<void>(runs.run(started->wait()));
+    }
+    ASSERT_TRUE(is_started);
+    EXPECT_EQ(text_in(dir / "one"), "err\n");
+    EXPECT_EQ(text_in(dir / "two"), "out\n");
+}
+
+TEST(ProcessCommandOwnProcess, PipesWorkWithoutStandardDescriptors) {
+    int kept[3];
+    for (int fd = 0; fd < 3; ++fd) {
+        kept[fd] = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        ::close(fd);
+    }
+    std::string out;
+    bool stays_closed = false;
+    {
+        support::executor runs(0);
+        out = runs.run([]() -> eddy::task<std::string> {
+            auto child = co_await command("cat").in(stdio::pipe()).out(stdio::pipe()).error(stdio::pipe()).spawn();
+            if (!child) co_return child.error().message();
+            static_cast<void>(co_await eddy::io::write_all(*child->in(), std::string_view("through")));
+            child->in().reset();
+            std::string text = co_await support::contents_of(*child->out());
+            co_return text;
+        }());
+        stays_closed = ::fcntl(0, F_GETFD) == -1 && ::fcntl(1, F_GETFD) == -1 && ::fcntl(2, F_GETFD) == -1;
+    }
+    for (int fd = 0; fd < 3; ++fd) {
+        ::dup2(kept[fd], fd);
+        ::close(kept[fd]);
+    }
+    EXPECT_EQ(out, "through");
+    EXPECT_TRUE(stays_closed);
+}
+
+}  // namespace

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// The code of process/docs/processes.md.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include <eddy/prelude.hpp>
+#include <eddy/process.hpp>
+
+#include <support/temp_dir.hpp>
+
+namespace {
+
+namespace io = eddy::io;
+namespace process = eddy::process;
+using namespace std::chrono_literals;
+using eddy::task;
+using eddy::try_;
+
+// docs: run
+/// Returns the names of the branches of a repository.
+task<process::result<std::string>> branches(std::string repository) {
+    auto git = process::command("git", "branch", "--format=%(refname:short)").directory(repository);
+    auto done = co_await try_(process::run(git, process::run_options().timeout(10s).max_output(1'000'000)));
+    if (!done.status.is_success())
+        std::fprintf(stderr, "git: %s\n%s", done.status.to_string().c_str(), done.error.c_str());
+    co_return std::move(done.out);
+}
+// docs: end
+
+// docs: pipeline
+/// Returns the most frequent lines of a file, with their numbers.
+task<process::result<std::string>> most_frequent(std::string path) {
+    const auto sorted = process::pipeline(process::command("sort", path), process::command("uniq", "-c"),
+                                          process::command("sort", "-rn"), process::command("head", "-n", "3"));
+    auto done = co_await try_(process::run(sorted));
+    co_return std::move(done.out);
+}
+// docs: end
+
+// docs: start
+/// Returns the names in a directory, one a line.
+task<eddy::result<std::string>> list(std::string directory) {
+    auto ls = co_await try_(process::command("ls", "-A").directory(directory).out(process::stdio::pipe()).spawn());
+    auto names = co_await try_(io::read_to_string(*ls.out()));
+    const auto status = co_await try_(ls.wait());
+    std::printf("ls: %s\n", status.to_string().c_str());
+    co_return names;
+}
+// docs: end
+
+// docs: stop
+task<process::result<process::exit_status>> run_for(process::command service, std::chrono::seconds time) {
+    auto child = co_await try_(service.group().spawn());
+    co_await eddy::time::sleep(time);
+    co_return co_await child.stop(10s);  // SIGTERM, and SIGKILL after 10 s
+}
+// docs: end
+
+TEST(ProcessDocs, RunReturnsOutput) {
+    eddy::core loop;
+    const auto none = loop.run(branches("/no/where"));
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().note(), "directory /no/where");
+}
+
+TEST(ProcessDocs, PipelineCountsLines) {
+    const support::temp_dir dir;
+    std::ofstream(dir / "lines") << "a\nb\na\n";
+    eddy::core loop;
+    EXPECT_EQ(loop.run(most_frequent(dir / "lines")).value(), "      2 a\n      1 b\n");
+}
+
+TEST(ProcessDocs, StartListsDirectory) {
+    eddy::core loop;
+    EXPECT_NE(loop.run(list("/proc/self")).value().find("\nfd\n"), std::string::npos);
+    EXPECT_EQ(loop.run(list("/no/where")).error(), std::errc::no_such_file_or_directory);
+}
+
+TEST(ProcessDocs, StopEndsService) {
+    eddy::core loop;
+    EXPECT_EQ(loop.run(run_for(process::command("sleep", "1000"), 0s))->to_string(), "signal 15 (SIGTERM)");
+}
+
+}  // namespace
