@@ -23,9 +23,30 @@ KINDS = ("a future", "a coroutine", "a timer", "data from a descriptor", "room t
          "the children of a scope", "blocking work", "the tasks of a local set", "any wake-up", "the first of",
          "all of", "an adaptor", "an object", "data from descriptor", "room to write to descriptor",
          "the readiness of descriptor")
-MOST_TASKS = 16_777_216
+# The limits of walks over memory that may be damaged, as those of `eddy tree`.
+MOST_EXECUTORS = 65_536
+MOST_LISTS = 16_384
+MOST_TASKS = 4_194_304
 MOST_FRAMES = 16_384
 MOST_LEVELS = 32
+MOST_BRANCHES = 10_000
+
+
+def printable(text):
+    """Escapes what a terminal may take for a command."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def followed(first, following, most, end=0):
+    """Yields addresses up to `end`, and at most so many. A cycle is found by a mark at each 2^n-th (Brent, 1980)."""
+    at, mark = first, None
+    for count in range(1, most + 1):
+        if at in (end, mark):
+            return
+        yield at
+        if count & (count - 1) == 0:
+            mark = at
+        at = following(at)
 
 
 class program:
@@ -58,7 +79,11 @@ class program:
         return self.number(of + self.offset[name], size)
 
     def text(self, at):
-        return self.inferior.read_memory(at, 256).tobytes().split(b"\0")[0].decode(errors="replace") if at else ""
+        found = b""
+        while at and len(found) < 256 and b"\0" not in found:
+            size = 128 - at % 128  # in one page
+            found, at = found + self.read(at, size), at + size
+        return printable(found.split(b"\0")[0][:256].decode(errors="replace"))
 
     def place(self, at):
         """Returns the name of the function and the line of a place."""
@@ -71,18 +96,18 @@ class program:
 
     def tasks(self):
         """Yields the address of each task, its state word, and the one that other threads change."""
-        executor = self.number(self.registry + 8)
-        while executor:
-            executor_next, _, lists, _, ring, _, _, stride, state, remote = struct.unpack(
-                "<QIIQQQQQII", self.read(executor, 64))
-            for head in (ring + i * stride for i in range(lists)):
-                task, count = self.field(head, "task_next"), 0
-                while task != head and count < MOST_TASKS:
+        def following(link):
+            return self.field(link, "task_next")
+
+        lists_left = MOST_LISTS
+        for executor in followed(self.number(self.registry + 8), self.number, MOST_EXECUTORS):
+            _, _, lists, _, ring, _, _, stride, state, remote = struct.unpack("<QIIQQQQQII", self.read(executor, 64))
+            for head in (ring + i * stride for i in range(min(lists, lists_left))):
+                for task in followed(following(head), following, MOST_TASKS, head):
                     word = self.number(task + state)
                     if not word & self.offset["complete"]:
                         yield task, word, self.number(task + remote)
-                    task, count = self.field(task, "task_next"), count + 1
-            executor = executor_next
+            lists_left -= min(lists, lists_left)
 
     def status(self, word, remote):
         if word & self.offset["running"]:
@@ -105,16 +130,16 @@ class program:
         if where == 0 or self.offset["string_data"] == ABSENT:
             return ""
         size = min(self.field(task + where, "string_size"), 256)
-        return self.read(self.field(task + where, "string_data"), size).decode(errors="replace")
+        return printable(self.read(self.field(task + where, "string_data"), size).decode(errors="replace"))
 
-    def frames(self, root):
+    def frames(self, root, most=MOST_FRAMES):
         """Returns the places of the frames, the innermost first, and the leaf or None."""
         at = self.field(root, "frame_at") if root else 0
         kind, to = at & 3, at & ~3
         if to == 0 or kind in (0, 3):
             return [], None
         frame, places = self.field(to, "leaf_waiter") if kind == 1 else to, []
-        while len(places) < MOST_FRAMES:
+        while len(places) < most:
             places.append(self.place(self.field(frame, "frame_where")))
             if frame == root:
                 break
@@ -123,49 +148,58 @@ class program:
 
     def waits_for(self, leaf):
         """Yields lines with their depth."""
+        self.branches_left = MOST_BRANCHES
+        yield from self.leaf(leaf, 0, 0)
+
+    def leaf(self, leaf, depth, levels):
         ops = self.field(leaf, "leaf_ops")
         shape, future = self.number(ops + 8), self.field(leaf, "leaf_future")
         if shape and future:
-            yield from self.future(shape, future, 0)
+            yield from self.future(shape, future, depth, levels)
 
-    def future(self, shape, future, level):
+    def future(self, shape, future, depth, levels):
         name, kind, count, is_inside, offset, children = struct.unpack("<QHBBIQ", self.read(shape, 24))
         kind_text = KINDS[kind] if kind < len(KINDS) else "a future of an unknown kind"
-        below = level if kind == 22 else level + 1  # an adaptor is what the future in it is
+        below = depth if kind == 22 else depth + 1  # an adaptor is what the future in it is
         if kind != 22:
-            yield level, f"{kind_text}{self.details(kind, future + offset, is_inside)}  ({self.text(name)})"
+            yield depth, f"{kind_text}{self.details(kind, future + offset, is_inside)}  ({self.text(name)})"
+        if levels == MOST_LEVELS:
+            return
         if kind == 1:
-            yield from self.coroutine(self.number(future + offset), below)
-        for i in range(count if level < MOST_LEVELS else 0):
-            of, label, where, alive, alive_is, is_at, stride, in_node = struct.unpack("<QQ6I", self.read(children + 40 * i, 40))
-            first = future + where if is_at == 0 else self.number(future + where)
-            places = (range(first, self.number(future + where + 8), stride) if is_at == 2
-                      else self.nodes(first, stride) if is_at == 3 else [first])
-            for at in places:
-                if at == 0:
-                    continue
-                if alive != 0xffffffff and self.number((at if is_at > 1 else future) + alive, 1) != alive_is:
+            yield from self.coroutine(self.number(future + offset), below, levels + 1)
+        for i in range(count):
+            child = struct.unpack("<QQ6I", self.read(children + 40 * i, 40))
+            for at in self.places(child, future):
+                self.branches_left -= 1
+                if self.branches_left < 0:
+                    yield below, "others, which are not shown"
+                    return
+                of, label, _, alive, alive_is, is_at, shape_at, in_node = child
+                if at == 0 or alive != 0xffffffff and self.number((at if is_at > 1 else future) + alive, 1) != alive_is:
                     continue
                 if label:
                     yield below, self.text(label) + ":"
-                yield from self.future(of or self.number(at + stride), at + in_node, below)
+                yield from self.future(of or self.number(at + shape_at), at + in_node, below, levels + 1)
                 if kind == 22:
                     return
 
-    def nodes(self, node, following):
-        for _ in range(MOST_FRAMES):
-            if node == 0:
-                return
-            yield node
-            node = self.number(node + following)
+    def places(self, child, future):
+        """Returns the addresses of a child, or of the elements of an array or a list."""
+        where, is_at, stride = future + child[2], child[5], child[6]
+        first = where if is_at == 0 else self.number(where)
+        if is_at == 2:
+            return range(first, self.number(where + 8), stride or 1)
+        if is_at == 3:
+            return followed(first, lambda node: self.number(node + stride), MOST_BRANCHES)
+        return [first]
 
-    def coroutine(self, root, level):
+    def coroutine(self, root, depth, levels):
         places, leaf = self.frames(root)
+        self.branches_left -= len(places)
         for function, line in places:
-            yield level, f"{function} at {line}"
+            yield depth, f"{function} at {line}"
         if leaf is not None:
-            for depth, text in self.waits_for(leaf):
-                yield level + depth, text
+            yield from self.leaf(leaf, depth, levels)
 
     def details(self, kind, at, is_inside):
         if kind in (3, 4):
@@ -185,7 +219,7 @@ class info_eddy_tasks(gdb.Command):
         its = program()
         for task, *words in its.tasks():
             status = its.status(*words)
-            places, _ = its.frames(its.field(task, "task_root")) if status != "running" else ([], None)
+            places, _ = its.frames(its.field(task, "task_root"), 1) if status != "running" else ([], None)
             function, line = places[0] if places else ("spawned", its.place(its.field(task, "task_spawned_at"))[1])
             print(f"{its.field(task, 'task_id'):8} {status:7} {its.age(task):>8} {its.name(task):16} {function} at {line}")
 

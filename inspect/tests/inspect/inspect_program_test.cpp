@@ -82,6 +82,24 @@ TEST(InspectProgram, GdbHasCommandsForTasks) {
     }
 }
 
+TEST(InspectProgram, GdbEndsWalksOverDamagedMemory) {
+    running_target target(EDDY_HAND_MADE, ".", "damaged");
+    const std::string text = output_of("gdb -nx -q -batch -x " EDDY_GDB_SCRIPT
+                                       " -ex 'info eddy tasks' -ex 'eddy bt 10' -ex 'eddy bt 11' "
+                                       "-ex 'eddy bt 12' -ex 'eddy bt 13' -ex 'eddy bt 99' -p " +
+                                       std::to_string(target.id()));
+    if (text.find("ptrace: Operation not permitted") != std::string::npos) GTEST_SKIP() << "gdb may not attach here";
+    EXPECT_NE(text.find(" \\x1b[31mred "), std::string::npos) << text;
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_NE(text.find("waits for all of  (join_all_future)\n    a timer"), std::string::npos) << text;
+    EXPECT_NE(text.find("Cannot access memory"), std::string::npos) << text;  // behind the end of the array
+    EXPECT_NE(text.find("waits for the first of  (futures_unordered)\n    a timer  (time::sleep_future)\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("waits for a coroutine  (task)\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("There is no task 99."), std::string::npos) << text;
+}
+
 TEST(InspectProgram, NothingIsAskedOfTheTarget) {
     running_target target(EDDY_HAND_MADE);
     const std::string calls = output_of("strace -f " EDDY_PROGRAM " tree " + std::to_string(target.id()));
