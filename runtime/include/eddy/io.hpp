@@ -60,6 +60,7 @@
 #include <eddy/io/event_source.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
+#include <eddy/io/owned_fd.hpp>
 #include <eddy/io/poll_evented.hpp>
 #include <eddy/io/readiness.hpp>
 #include <eddy/io/registration.hpp>

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <system_error>
 
-#include "sys/fd.hpp"
 #include "sys/syscall.hpp"
 #include "sys/this_process.hpp"
 
@@ -24,8 +23,6 @@ std::string_view take_name(std::string_view& names) noexcept {
 }
 
 }  // namespace
-
-inherited_listener::~inherited_listener() { sys::unique_fd(fd_).reset(); }
 
 result<std::vector<inherited_listener>> inherited_listeners() {
     // A child inherits the variables, but they are meant for the process whose number they have.

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
+#include <utility>
 
+#include <eddy/future/try.hpp>
 #include <eddy/time/sleep.hpp>
 
 #include "net/adopt.hpp"
@@ -65,5 +68,22 @@ result<unix_addr> unix_stream::local_addr() const { return unix_local_addr(socke
 result<unix_addr> unix_stream::peer_addr() const { return unix_peer_addr(socket_.open_fd()); }
 
 result<peer_credentials> unix_stream::peer_cred() const { return sys::peer_credentials(socket_.open_fd()); }
+
+task<result<std::size_t>> unix_stream::send_fds(io::const_buffer from, std::vector<int> fds) {
+    if (from.bytes().empty()) co_return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    auto sending =
+        async_io(io::interest::writable, [&] { return sys::send_with_fds(socket_.fd(), from.bytes(), fds); });
+    co_return co_await sending;
+}
+
+task<result<received_fds>> unix_stream::recv_fds(io::mutable_buffer into) {
+    received_fds received;
+    std::vector<sys::unique_fd> fds;
+    auto receiving =
+        async_io(io::interest::readable, [&] { return sys::recv_with_fds(socket_.fd(), into.bytes(), fds); });
+    received.bytes = co_await try_(receiving);
+    for (auto& fd : fds) received.fds.emplace_back(fd.release());
+    co_return received;
+}
 
 }  // namespace eddy::net

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "sys/iovec_list.hpp"
 #include "sys/new_fd.hpp"
@@ -242,6 +244,67 @@ result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept 
 result<std::size_t> send_vectored(int fd, std::span<const iovec> from) noexcept {
     const msghdr message = message_of(from);
     return count_or_error(retry_interrupted([&] { return ::sendmsg(fd, &message, without_sigpipe); }));
+}
+
+// ---- Descriptors in messages ----
+
+namespace {
+
+#ifdef MSG_CMSG_CLOEXEC
+constexpr int recv_close_on_exec = MSG_CMSG_CLOEXEC;
+#else
+constexpr int recv_close_on_exec = 0;  // macOS has no such flag
+#endif
+
+/// Room for the descriptors of a message.
+struct alignas(cmsghdr) fds_room {
+    std::array<std::byte, CMSG_SPACE(most_sent_fds * sizeof(int))> bytes;
+};
+
+}  // namespace
+
+result<std::size_t> send_with_fds(int fd, std::span<const std::byte> from, std::span<const int> fds) noexcept {
+    if (fds.size() > most_sent_fds) return std::unexpected(std::make_error_code(std::errc::argument_list_too_long));
+    // SAFETY: sendmsg(2) only reads the bytes.
+    const iovec bytes{const_cast<std::byte*>(from.data()), from.size()};
+    msghdr message = message_of(std::span(&bytes, 1));
+    fds_room room{};
+    if (!fds.empty()) {
+        message.msg_control = room.bytes.data();
+        message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fds.size_bytes());
+        std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+    }
+    return count_or_error(retry_interrupted([&] { return ::sendmsg(fd, &message, without_sigpipe); }));
+}
+
+result<std::size_t> recv_with_fds(int fd, std::span<std::byte> into, std::vector<unique_fd>& fds) {
+    const iovec bytes{into.data(), into.size()};
+    msghdr message = message_of(std::span(&bytes, 1));
+    fds_room room{};
+    message.msg_control = room.bytes.data();
+    message.msg_controllen = room.bytes.size();
+    fds.reserve(most_sent_fds);  // after the call, no descriptor may be lost for a lack of memory
+    const auto count = count_or_error(retry_interrupted([&] { return ::recvmsg(fd, &message, recv_close_on_exec); }));
+    if (!count) return count;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        for (std::size_t at = 0; at + sizeof(int) <= header->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int received = -1;
+            std::memcpy(&received, CMSG_DATA(header) + at, sizeof received);
+            if constexpr (recv_close_on_exec == 0) ::fcntl(received, F_SETFD, FD_CLOEXEC);
+            fds.emplace_back(above_standard(received));
+        }
+    }
+    const bool has_all = std::ranges::all_of(fds, [](const unique_fd& one) { return static_cast<bool>(one); });
+    if ((message.msg_flags & MSG_CTRUNC) != 0 || !has_all) {
+        fds.clear();
+        return std::unexpected(std::make_error_code(std::errc::too_many_files_open));
+    }
+    return count;
 }
 
 }  // namespace eddy::sys

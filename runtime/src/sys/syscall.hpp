@@ -10,6 +10,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
@@ -220,5 +221,16 @@ struct received {
 
 /// Sends the buffers in order, as far as the socket accepts them. Ignores the buffers after the first IOV_MAX.
 [[nodiscard]] result<std::size_t> send_vectored(int fd, std::span<const iovec> from) noexcept;
+
+/// Sends bytes, and with the first of them copies of the descriptors `fds`, on a Unix socket. At most most_sent_fds.
+[[nodiscard]] result<std::size_t> send_with_fds(int fd, std::span<const std::byte> from,
+                                                std::span<const int> fds) noexcept;
+/// Receives bytes and the descriptors that were sent with them. These are close-on-exec.
+/// Errors: too_many_files_open if the process cannot have all of the descriptors: none is kept then, and the bytes are
+/// lost.
+[[nodiscard]] result<std::size_t> recv_with_fds(int fd, std::span<std::byte> into, std::vector<unique_fd>& fds);
+
+/// How many descriptors a message may have: the limit of Linux (SCM_MAX_FD).
+inline constexpr std::size_t most_sent_fds = 253;
 
 }  // namespace eddy::sys

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/io/owned_fd.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::net {
@@ -22,26 +21,17 @@ EDDY_API result<std::vector<inherited_listener>> inherited_listeners();
 /// Lifetime: the destructor closes the socket.
 class EDDY_API inherited_listener {
 public:
-    inherited_listener(inherited_listener&& other) noexcept
-        : name_(std::move(other.name_)), fd_(std::exchange(other.fd_, -1)) {}
-    inherited_listener& operator=(inherited_listener&& other) noexcept {
-        std::swap(name_, other.name_);
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~inherited_listener();
-
     /// Returns the name in LISTEN_FDNAMES (`FileDescriptorName=`; by default the name of the .socket unit), or
     /// "unknown".
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
     /// Returns the descriptor, which this object owns; -1 after into().
-    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+    [[nodiscard]] int native_handle() const noexcept { return fd_.native_handle(); }
 
     /// Makes a tcp_listener, unix_listener, udp_socket or unix_datagram of it, and closes it after an error.
     /// Errors: wrong_protocol_type and the others of Socket::from_native().
     template <class Socket>
     [[nodiscard]] result<Socket> into() && {
-        return Socket::from_native(std::exchange(fd_, -1));
+        return Socket::from_native(fd_.release());
     }
 
 private:
@@ -49,7 +39,7 @@ private:
     inherited_listener(std::string_view name, int fd) : name_(name), fd_(fd) {}
 
     std::string name_;
-    int fd_;
+    io::owned_fd fd_;
 };
 
 /// Returns the sockets that the service manager opened for this process (socket activation: sd_listen_fds(3), the

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <source_location>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/io/buffer.hpp>
+#include <eddy/io/owned_fd.hpp>
 #include <eddy/net/basic_stream.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
@@ -30,6 +34,16 @@ struct peer_credentials {
     /// Constructs the credentials from their parts.
     peer_credentials(std::optional<std::int32_t> process, std::uint32_t user, std::uint32_t group) noexcept
         : pid(process), uid(user), gid(group) {}
+};
+
+/// What unix_stream::recv_fds() received.
+/// Lifetime: closes the descriptors that were not moved out.
+struct received_fds {
+    std::size_t bytes = 0;          ///< how many bytes
+    std::vector<io::owned_fd> fds;  ///< the descriptors, in the order of the sender; they are close-on-exec
+
+    /// Constructs an empty result.
+    received_fds() noexcept = default;
 };
 
 /// A Unix stream connection. Otherwise same as tcp_stream. Its bytes are not received or sent through io_uring.
@@ -62,6 +76,18 @@ public:
     /// Returns the credentials of the peer (SO_PEERCRED; getpeereid(3) except on Linux).
     /// Errors: those of getsockopt(2) or getpeereid(3).
     [[nodiscard]] result<peer_credentials> peer_cred() const;
+
+    /// Sends bytes, at least one, and with the first of them copies of descriptors (SCM_RIGHTS), which the peer gets by
+    /// recv_fds(); a peer that reads the bytes in another way closes them. Returns the number of bytes.
+    /// Errors: argument_list_too_long for more than 253 descriptors; bad_file_descriptor; invalid_argument without a
+    /// byte. Cancel safety: safe. Nothing was sent if the future is destroyed before it is ready. Lifetime: borrows the
+    /// bytes.
+    [[nodiscard]] task<result<std::size_t>> send_fds(io::const_buffer from, std::vector<int> fds);
+    /// Receives bytes, and the descriptors that were sent with them. 0 bytes are the end of the stream.
+    /// Errors: too_many_files_open if this process cannot have all of the descriptors: none is kept, and the bytes are
+    /// lost. Cancel safety: safe. Nothing is lost if the future is destroyed before it is ready. Lifetime: borrows the
+    /// room for the bytes.
+    [[nodiscard]] task<result<received_fds>> recv_fds(io::mutable_buffer into);
 
 private:
     friend class unix_listener;

@@ -263,6 +263,11 @@ result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept 
     return std::unexpected(last_error());
 }
 
+result<std::size_t> send_with_fds(int, std::span<const std::byte>, std::span<const int>) noexcept {
+    return not_on_windows();
+}
+result<std::size_t> recv_with_fds(int, std::span<std::byte>, std::vector<unique_fd>&) { return not_on_windows(); }
+
 result<std::size_t> send_vectored(int fd, std::span<const iovec> from) noexcept {
     buffer_list list(from);
     DWORD count = 0;
