@@ -60,7 +60,7 @@ public:
             }
         }
         check(::chmod(path.c_str(), random_mode(0700)));
-        set_time(path);
+        set_times(path);
     }
 
 private:
@@ -78,7 +78,7 @@ private:
             if (number(4) == 0) check(::truncate(name.c_str(), 200'000 + number(200'000)));  // a hole at the end
             check(::chmod(name.c_str(), random_mode(0400)));
         }
-        set_time(name);
+        set_times(name);
     }
 
     std::string content() {
@@ -100,9 +100,11 @@ private:
         return static_cast<mode_t>(least | number(010000));
     }
 
-    void set_time(const std::string& path) {
-        const timespec when{1'000'000'000 + number(500'000'000), number(1'000'000'000)};
-        const std::array<timespec, 2> both = {when, when};
+    /// Sets a time of access that is in the future, so that a read does not change it (see relatime in mount(8)).
+    void set_times(const std::string& path) {
+        const timespec accessed{4'000'000'000 + number(100'000'000), number(1'000'000'000)};
+        const timespec modified{1'000'000'000 + number(500'000'000), number(1'000'000'000)};
+        const std::array<timespec, 2> both = {accessed, modified};
         check(::utimensat(AT_FDCWD, path.c_str(), both.data(), AT_SYMLINK_NOFOLLOW));
     }
 

@@ -53,7 +53,6 @@ TEST(FsCopyTreeStress, CopyIsThatOfCp) {
     for (auto round = support::rounds(300); round > 0; --round) {
         const support::temp_dir temp;
         support::random_tree(support::seed() + round).make(temp / "tree", 200);
-        description_of(temp / "tree");  // the first time
         output_of("cp -a " + (temp / "tree") + " " + (temp / "expected"));
         const auto copied = on_loop(fs::copy_tree(temp / "tree", temp / "copy"));
         ASSERT_TRUE(copied) << copied.error().message();
