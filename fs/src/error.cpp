@@ -24,6 +24,7 @@ const char* text_of(errc code) noexcept {
     case errc::append_only: return "the file was opened with append(true), so it cannot be written at a position";
     case errc::file_too_large: return "the file is larger than the limit";
     case errc::same_file: return "both paths are those of the same file";
+    case errc::unwatchable: return "this system reports changes of open files only, without names: see kqueue(2)";
     }
     return "unknown error of a file";
 }
@@ -36,6 +37,7 @@ public:
         switch (static_cast<errc>(code)) {
         case errc::closed: return std::errc::bad_file_descriptor;
         case errc::file_too_large: return std::errc::file_too_large;
+        case errc::unwatchable: return std::errc::not_supported;
         default: return std::errc::invalid_argument;
         }
     }

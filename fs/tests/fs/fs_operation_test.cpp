@@ -32,6 +32,12 @@ TEST(FsError, MessageNamesOperationAndPaths) {
     EXPECT_EQ(fs::error(denied, "read"), std::errc::permission_denied);
 }
 
+TEST(FsError, SystemsThatCannotWatchSayWhy) {
+    const fs::error made(fs::errc::unwatchable, "watch", "/x");
+    EXPECT_EQ(made, std::errc::not_supported);
+    EXPECT_EQ(made.message(), "watch /x: this system reports changes of open files only, without names: see kqueue(2)");
+}
+
 fs::operation<int> fails() {
     return fs::detail::blocking(fs::detail::call("open", "/x"), [](const fs::detail::call&) -> eddy::result<int> {
         return std::unexpected(std::make_error_code(std::errc::io_error));

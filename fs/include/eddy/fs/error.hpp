@@ -25,6 +25,7 @@ enum class errc {
     append_only,     ///< a write at a position of a file that was opened with append(true)
     file_too_large,  ///< the file is larger than the limit of the call; equals std::errc::file_too_large
     same_file,       ///< a file cannot be copied to itself; equals std::errc::invalid_argument
+    unwatchable,     ///< the system reports no changes in directories; equals std::errc::not_supported
 };
 
 /// Returns the error category of fs::errc. Its name is "eddy.fs".

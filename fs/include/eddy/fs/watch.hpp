@@ -85,7 +85,7 @@ using change_stream = async_generator<result<change>>;
 ///   path, and `renamed` moves all below it and replaces what was there. There is one exception: if another process
 ///   renames a directory in the moment in which it is added, what is below it may be missed.
 ///
-/// Errors: not_supported on systems other than Linux: kqueue reports the changes of open files only, without names.
+/// Errors: errc::unwatchable on systems other than Linux: kqueue reports the changes of open files only, without names.
 /// What inotify_init1(2) reports; too_many_files_open also for the limit of queues (fs.inotify.max_user_instances). The
 /// errors of opening and watching the paths that were given; needs /proc. Throws misuse without an event loop. An error
 /// in the stream is the last item: errc::runtime_shutdown. Cancel safety: the future is safe to drop. A dropped next()

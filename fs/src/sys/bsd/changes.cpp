@@ -2,12 +2,15 @@
 // kqueue(2) reports changes of open files only: it would take a descriptor for each file, and has no names.
 #include "sys/changes.hpp"
 
+#include <expected>
+#include <system_error>
+
+#include <eddy/fs/error.hpp>
+
 namespace eddy::sys {
 namespace {
 
-std::unexpected<std::error_code> unsupported() {
-    return std::unexpected(std::make_error_code(std::errc::not_supported));
-}
+std::unexpected<std::error_code> unsupported() { return std::unexpected(make_error_code(fs::errc::unwatchable)); }
 
 }  // namespace
 
