@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#ifdef EDDY_TEST_PROCESS_EXAMPLES
+#include <gtest/gtest.h>
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <fstream>
+#include <string>
+
+#include <support/children.hpp>
+#include <support/process.hpp>
+#include <support/temp_dir.hpp>
+
+// The examples of eddy::process.
+
+namespace {
+
+TEST(ProcessExamples, PipelinePrintsOutputAndStatuses) {
+    const support::temp_dir dir;
+    std::ofstream(dir / "lines") << "b\na\nb\n";
+    const auto done = support::run({"run_pipeline", "sort", dir / "lines", "|", "uniq", "-c", "|", "sort", "-rn"});
+    EXPECT_EQ(done.out, "      2 b\n      1 a\n");
+    EXPECT_EQ(done.err, "sort: exit code 0\nuniq: exit code 0\nsort: exit code 0\n");
+    EXPECT_EQ(done.code, 0);
+    const auto failed = support::run({"run_pipeline", "sh", "-c", "echo why >&2; exit 4", "|", "cat"});
+    EXPECT_EQ(failed.err, "why\nsh: exit code 4\ncat: exit code 0\n");
+    EXPECT_EQ(failed.code, 1);
+    const auto missing = support::run({"run_pipeline", "true", "|", "no-such-program"});
+    EXPECT_EQ(missing.err, "no-such-program: No such file or directory\n");
+    EXPECT_EQ(missing.code, 1);
+}
+
+/// Returns the number of the process in a line of the supervisor.
+pid_t started_in(const std::string& line, int service) {
+    const auto begin = std::to_string(service) + ": started, process ";
+    EXPECT_TRUE(line.starts_with(begin)) << line;
+    return line.starts_with(begin) ? std::stoi(line.substr(begin.size())) : 0;
+}
+
+TEST(ProcessExamples, SupervisorRestartsAndStopsInOrder) {
+    support::process supervisor({"supervisor", "exec sleep 1000", "exec sleep 1001", "exec sleep 1002"});
+    pid_t ids[3] = {};
+    for (int i = 0; i < 3; ++i) {
+        const auto line = supervisor.line();
+        const int service = line.empty() ? 0 : line.front() - '0';
+        ASSERT_TRUE(service >= 1 && service <= 3) << line;
+        ids[service - 1] = started_in(line, service);
+    }
+    ASSERT_EQ(::kill(ids[1], SIGKILL), 0);
+    EXPECT_TRUE(supervisor.line().starts_with("2: signal 9 (SIGKILL), again in "));
+    const auto again = started_in(supervisor.line(), 2);
+    EXPECT_NE(again, ids[1]);
+    supervisor.signal(SIGTERM);
+    EXPECT_EQ(supervisor.line(), "3: stopped, signal 15 (SIGTERM)");
+    EXPECT_EQ(supervisor.line(), "2: stopped, signal 15 (SIGTERM)");
+    EXPECT_EQ(supervisor.line(), "1: stopped, signal 15 (SIGTERM)");
+    EXPECT_EQ(supervisor.wait().code, 0);
+    for (const auto id : {ids[0], again, ids[2]}) EXPECT_EQ(support::state_of(id), '-');
+}
+
+}  // namespace
+#endif
