@@ -109,7 +109,7 @@ class Eddy(ConanFile):
         component("fs", "eddy_fs", ["eddy"])
         if self.settings.os == "Linux":
             component("process", "eddy_process", ["eddy"])
-        http_requires = ["tls" if self.options.with_tls else "eddy"]  # for https
+        http_requires = ["fs", *(["tls"] if self.options.with_tls else [])]  # tls for https
         if self.options.with_ws:  # which adds zlib: also for compression
             http_requires.append("zlib::zlib")
         component("http", "eddy_http", http_requires)

@@ -45,6 +45,9 @@ private:
     template <class Side>
     poll_result<result<void>> poll_large(context& cx, std::span<const std::byte> content, message_stream& to,
                                          Side& side);
+    template <class Side>
+    poll_result<result<void>> poll_file(context& cx, http::body& from, fs::detail::file_sender& file,
+                                        message_stream& to, Side& side);
 
     std::unique_ptr<std::byte[]> scratch_;  // null until a reader is read
     std::size_t written_ = 0;               // bytes of a large body in memory
@@ -67,6 +70,13 @@ poll_result<result<void>> body_sender::poll(context& cx, http::body& from, http:
         } else {
             by.write_data(to.out(), content->text());
         }
+        by.write_end(to.out());
+    }
+    // A peer that gets the bytes in chunks needs their sizes between them.
+    if (auto* const file = body_access::file(from);
+        file != nullptr && by.sends_body() && !by.sends_trailers() && to.sends_files()) {
+        const auto sent = poll_file(cx, from, *file, to, side);
+        if (!sent || !*sent) return sent;
         by.write_end(to.out());
     }
     while (by.sends_body()) {
@@ -115,6 +125,27 @@ poll_result<result<void>> body_sender::poll_large(context& cx, std::span<const s
         if (!count) return not_ready;
         if (!*count) return result<void>(std::unexpect, count->error());
         written_ += **count;
+    }
+    return eddy::ok();
+}
+
+/// Sends a body that is a part of a file, by sendfile(2) where that is possible.
+template <class Side>
+poll_result<result<void>> body_sender::poll_file(context& cx, http::body& from, fs::detail::file_sender& file,
+                                                 message_stream& to, Side& side) {
+    const auto flushed = side.poll_flush(cx);
+    if (!flushed || !*flushed) return flushed;
+    while (file.left() != 0) {
+        const auto count = to.poll_send_file(cx, file);
+        is_reading_ = !count && file.is_reading();
+        if (is_reading_) {
+            if (const auto failed = side.poll_waiting(cx, from)) return result<void>(std::unexpect, failed);
+        }
+        if (!count) return not_ready;
+        if (!*count && !file.has_failed_to_read()) return result<void>(std::unexpect, count->error());
+        if (!*count) failure_ = count->error();
+        if (*count && **count == 0) failure_ = make_error_code(http::errc::body_too_short);
+        if (failure_) return result<void>(std::unexpect, failure_);
     }
     return eddy::ok();
 }

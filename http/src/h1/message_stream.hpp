@@ -15,6 +15,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/fs/detail/file_sender.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/http/error.hpp>
@@ -107,6 +108,13 @@ public:
         needs_flush_ = true;
         return eddy::ok(**count);
     }
+    /// Returns whether poll_send_file() is possible.
+    [[nodiscard]] bool sends_files() noexcept { return stream_.inner().tcp() != nullptr; }
+    /// Sends some of a file, and returns how much; 0 at its end.
+    /// Errors: those of the connection, and of reading the file; see file_sender::has_failed_to_read().
+    /// Cancel safety: safe.
+    /// Preconditions: sends_files(), and out() is empty.
+    poll_result<result<std::size_t>> poll_send_file(context& cx, fs::detail::file_sender& file);
     /// Ends the writing direction.
     /// Cancel safety: safe.
     poll_result<result<void>> poll_shutdown(context& cx) { return stream_.poll_shutdown(cx); }

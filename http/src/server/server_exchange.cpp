@@ -62,7 +62,8 @@ void server_exchange::write(std::string& out) {
 /// the request.
 bool server_exchange::may_be_read() noexcept {
     const auto& answer = call.answer();
-    if (answer.body.in_memory() != nullptr || has_no_body(http::to_int(answer.status), call.name.method()))
+    if (answer.body.in_memory() != nullptr || body_access::file(answer.body) != nullptr ||
+        has_no_body(http::to_int(answer.status), call.name.method()))
         return false;
     return incoming.use_count() != 1;  // the only other owner is the body that the service has got
 }

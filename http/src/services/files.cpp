@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,91 +17,52 @@
 
 #include <eddy/bytes/bytes.hpp>
 #include <eddy/detail/outcome.hpp>
+#include <eddy/fs/detail/file_sender.hpp>
+#include <eddy/fs/dir.hpp>
+#include <eddy/fs/file.hpp>
+#include <eddy/fs/metadata.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 
 #include "message/syntax.hpp"
 #include "services/conditions.hpp"
-#include "sys/served_file.hpp"
 
 namespace eddy::detail {
 namespace {
 
 using http::method;
 using http::status;
-using open_file = std::shared_ptr<const sys::served_file>;
 
-constexpr std::size_t piece_size = 64 * 1024;
+/// The largest part that is read into memory, and sent together with the head.
+constexpr std::size_t most_in_memory = 64 * 1024;
 constexpr std::string_view index_name = "index.html";
 
-/// Returns the result of blocking work, or the reason why it has none.
-template <class T>
-result<T> joined(std::expected<result<T>, join_error>&& from) {
-    if (!from) return std::unexpected(convert_error<std::error_code>(std::move(from.error())));
-    return *std::move(from);
-}
+/// A file that was opened, and what is known about it.
+struct found_file {
+    fs::file file;
+    fs::file_metadata about;
+};
 
-/// Reads `count` bytes, or up to the end of the file. Blocks.
-result<eddy::bytes> read_piece(const sys::served_file& from, std::uint64_t position, std::size_t count) {
-    std::string text;
-    std::error_code failure;
-    text.resize_and_overwrite(count, [&](char* to, std::size_t size) {
-        std::size_t done = 0;
-        while (done != size) {
-            const auto room = std::as_writable_bytes(std::span(to + done, size - done));
-            const auto read = sys::read_at(from.fd.get(), position + done, room);
-            if (!read) failure = read.error();
-            if (!read || *read == 0) break;
-            done += *read;
-        }
-        return done;
-    });
-    if (failure) return std::unexpected(failure);
-    return eddy::bytes(std::move(text));
-}
-
-/// Reads a part of a file while the body is read. The thread that reads a piece shares the file, so the body may be
-/// destroyed meanwhile.
+/// Reads a part of a file, as the body of a response.
 class file_source final : public described_source<file_source> {
 public:
-    file_source(open_file from, std::uint64_t begin, std::uint64_t count) noexcept
-        : from_(std::move(from)), position_(begin), left_(count) {}
+    file_source(const fs::file& from, std::uint64_t begin, std::uint64_t count) : sender_(from, begin, count) {}
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         if (into.empty()) return eddy::ok(std::size_t{0});
-        if (piece_.empty() && left_ != 0) {
-            if (!reading_) start();
-            auto ended = reading_->poll(cx);
-            if (!ended) return not_ready;
-            reading_.reset();
-            auto piece = joined(*std::move(ended));
-            if (!piece) return result<std::size_t>(std::unexpect, piece.error());
-            if (piece->empty()) return eddy::ok(std::size_t{0});  // the file has become shorter
-            piece_ = *std::move(piece);
-            position_ += piece_.size();
-            left_ -= piece_.size();
-        }
-        const auto count = std::min(into.size(), piece_.size());
-        if (count != 0) std::memcpy(into.data(), piece_.data(), count);
-        piece_.advance(count);
-        return eddy::ok(count);
+        const auto count = sender_.poll_read(cx, into);
+        if (!count) return not_ready;
+        if (!*count) return result<std::size_t>(std::unexpect, count->error());
+        return eddy::ok(**count);
     }
+    fs::detail::file_sender* file() noexcept override { return &sender_; }
 
-    EDDY_WAITS_AS(file_source, reading_);
+    EDDY_WAITS_AS(file_source, sender_);
 
 private:
-    void start() {
-        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, piece_size));
-        reading_.emplace(
-            spawn_blocking([from = from_, at = position_, count] { return read_piece(*from, at, count); }));
-    }
-
-    open_file from_;
-    std::uint64_t position_;
-    std::uint64_t left_;
-    eddy::bytes piece_;
-    std::optional<join_handle<result<eddy::bytes>>> reading_;
+    fs::detail::file_sender sender_;
 };
 
 std::string_view type_of(std::string_view path) noexcept {
@@ -183,12 +143,13 @@ http::response file_refusal(status why) { return http::response::text(std::strin
 
 /// Returns the ETag of a file. Two files with the same name and ETag have the same bytes, unless the clock of the file
 /// system is coarse.
-std::string etag_of(const sys::served_file& file) {
+std::string etag_of(const fs::file_metadata& about) {
     std::array<char, 64> text{};
     char* at = text.data();
     *at++ = '"';
-    for (const auto number :
-         {static_cast<std::uint64_t>(file.seconds), static_cast<std::uint64_t>(file.nanoseconds), file.size}) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(about.modified);
+    for (const auto number : {static_cast<std::uint64_t>(seconds.time_since_epoch().count()),
+                              static_cast<std::uint64_t>((about.modified - seconds).count()), about.size}) {
         if (at != text.data() + 1) *at++ = '-';
         at = std::to_chars(at, text.data() + text.size(), number, 16).ptr;
     }
@@ -196,18 +157,16 @@ std::string etag_of(const sys::served_file& file) {
     return {text.data(), at};
 }
 
-/// Makes the response for an open file. Blocks.
-result<http::response> answer_with(const http::request& asked, const open_file& file, std::string_view path) {
-    const representation now(etag_of(*file), file->seconds, file->size);
-    const auto part = select_part(asked, now);
-    http::response answer(part.status);
+/// Makes the response for a file, without its body.
+http::response head_for(const representation& now, const selected_part& part, std::string_view path) {
     if (part.status == status::precondition_failed) return file_refusal(part.status);
     const auto unit = [&](std::string range) { return "bytes " + std::move(range) + "/" + std::to_string(now.size); };
     if (part.status == status::range_not_satisfiable) {
-        answer = file_refusal(part.status);
+        auto answer = file_refusal(part.status);
         answer.headers.add("Content-Range", unit("*"));
         return answer;
     }
+    http::response answer(part.status);
     const auto date = format_date(now.modified);
     answer.headers.add("Last-Modified", std::string_view(date.data(), date.size()));
     answer.headers.add("ETag", now.etag);
@@ -220,36 +179,50 @@ result<http::response> answer_with(const http::request& asked, const open_file& 
     if (part.status == status::partial_content)
         answer.headers.add("Content-Range",
                            unit(std::to_string(part.begin) + '-' + std::to_string(part.begin + part.count - 1)));
-    if (part.count > piece_size || asked.method == method::head) {
-        answer.body = body_access::from_source(std::make_unique<file_source>(file, part.begin, part.count), part.count);
-        return answer;
-    }
-    auto content = read_piece(*file, part.begin, static_cast<std::size_t>(part.count));
-    if (!content) return std::unexpected(content.error());
-    if (content->size() != part.count) return std::unexpected(make_error_code(http::errc::body_too_short));
-    answer.body = http::body(*std::move(content));
     return answer;
 }
 
-/// Answers a request. Blocks.
-result<http::response> answer_request(const std::string& root, const http::request& asked, std::string path) {
-    const bool names_folder = path.empty() || path.ends_with('/');
-    if (names_folder) path.append(index_name);
-    auto opened = sys::open_below(root, path);
-    if (!opened) {
-        // A missing root is a mistake of the program. Other errors concern one path.
-        const auto folder = sys::open_below(root, "");
-        if (!folder) return std::unexpected(folder.error());
-        return file_refusal(status::not_found);
+/// Reads a part of a file into memory.
+task<result<eddy::bytes>> read_part(const fs::file& from, selected_part part) {
+    std::string text(static_cast<std::size_t>(part.count), '\0');
+    for (std::size_t done = 0; done != text.size();) {
+        const auto room = std::as_writable_bytes(std::span(text).subspan(done));
+        const auto count = co_await from.read_at(room, part.begin + done);
+        if (!count) co_return std::unexpected(count.error());
+        if (*count == 0) co_return std::unexpected(make_error_code(http::errc::body_too_short));
+        done += *count;
     }
-    if (opened->is_folder && !names_folder) {
-        std::string to(asked.path());
-        to += '/';
-        if (!asked.query().empty()) to.append("?").append(asked.query());
-        return http::response::redirect(to, status::moved_permanently);
+    co_return eddy::bytes(std::move(text));
+}
+
+/// Opens the file `path` below the folder `root`. Returns nullopt if it cannot be opened. Blocks.
+/// Errors: the folder cannot be opened, which is a mistake of the program.
+result<std::optional<found_file>> open_below(const std::string& root, const std::string& path) {
+    const auto folder = fs::open_dir(root).run_here();
+    if (!folder) return std::unexpected(folder.error());
+    auto file = folder->open(path).run_here();
+    if (!file) return std::nullopt;
+    const auto about = file->metadata().run_here();
+    if (!about) return std::unexpected(about.error());
+    return found_file{*std::move(file), *about};
+}
+
+/// Makes the response for a file.
+task<result<http::response>> answer_with(http::request asked, found_file found, std::string path) {
+    const auto modified = std::chrono::floor<std::chrono::seconds>(found.about.modified);
+    const representation now(etag_of(found.about), modified.time_since_epoch().count(), found.about.size);
+    const auto part = select_part(asked, now);
+    auto answer = head_for(now, part, path);
+    if (part.status != status::ok && part.status != status::partial_content) co_return answer;
+    if (part.count > most_in_memory || asked.method == method::head) {
+        auto source = std::make_unique<file_source>(found.file, part.begin, part.count);
+        answer.body = body_access::from_source(std::move(source), part.count);
+        co_return answer;
     }
-    if (!opened->is_regular) return file_refusal(status::not_found);
-    return answer_with(asked, std::make_shared<const sys::served_file>(*std::move(opened)), path);
+    auto content = co_await read_part(found.file, part);
+    if (!content) co_return std::unexpected(content.error());
+    answer.body = http::body(*std::move(content));
+    co_return answer;
 }
 
 task<result<http::response>> answer_file(std::shared_ptr<const std::string> root, http::request asked) {
@@ -260,11 +233,23 @@ task<result<http::response>> answer_file(std::shared_ptr<const std::string> root
     }
     auto path = path_of(asked);
     if (!path) co_return file_refusal(status::not_found);
-    auto work = spawn_blocking([root = std::move(root), asked = std::move(asked), path = *std::move(path)]() mutable {
-        return answer_request(*root, asked, std::move(path));
-    });
-    auto answer = co_await work;
-    co_return joined(std::move(answer));
+    const bool names_folder = path->empty() || path->ends_with('/');
+    if (names_folder) path->append(index_name);
+    auto work = spawn_blocking([root = std::move(root), path = *path] { return open_below(*root, path); });
+    auto ended = co_await work;
+    if (!ended) co_return std::unexpected(convert_error<std::error_code>(std::move(ended.error())));
+    auto found = *std::move(ended);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found) co_return file_refusal(status::not_found);
+    if ((*found)->about.is_directory() && !names_folder) {
+        std::string to(asked.path());
+        to += '/';
+        if (!asked.query().empty()) to.append("?").append(asked.query());
+        co_return http::response::redirect(to, status::moved_permanently);
+    }
+    if (!(*found)->about.is_regular()) co_return file_refusal(status::not_found);
+    auto answer = co_await answer_with(std::move(asked), **std::move(found), *std::move(path));
+    co_return answer;
 }
 
 }  // namespace

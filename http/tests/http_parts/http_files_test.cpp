@@ -23,8 +23,8 @@
 #include "message/syntax.hpp"
 #include "services/conditions.hpp"
 #include "support/emulated.hpp"
+#include "support/executors.hpp"
 #include "support/temp_dir.hpp"
-#include "sys/served_file.hpp"
 #ifdef __linux__
 #include <sys/syscall.h>
 
@@ -94,57 +94,23 @@ TEST(HttpFiles, LinksInsideTheRootAreFollowed) {
 
 #ifdef __linux__
 
-/// Calls open_below() for each path, while openat2(2) fails with `error`. Returns what it found.
-std::vector<std::string> open_without_openat2(const std::string& root, const std::vector<std::string>& paths,
-                                              int error) {
-    std::vector<std::string> found;
-    EXPECT_TRUE(support::run_without({SYS_openat2}, error, [&] {
-        for (const auto& path : paths) {
-            const auto opened = eddy::sys::open_below(root, path);
-            found.push_back(!opened ? std::generic_category().message(opened.error().value())
-                                    : (opened->is_folder ? "folder" : std::to_string(opened->size) + " bytes"));
-        }
-    }));
-    return found;
-}
-
 TEST(HttpFiles, NoLinkIsFollowedWithoutOpenat2) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
     const site made;
-    const auto links = std::make_error_code(std::errc::too_many_symbolic_link_levels).message();
-    const auto no_folder = std::make_error_code(std::errc::not_a_directory).message();
-    const auto missing = std::make_error_code(std::errc::no_such_file_or_directory).message();
     for (const int error : {ENOSYS, EPERM}) {
-        const auto found = open_without_openat2(made.root(),
-                                                {"a.txt", "docs/index.html", "docs/.well-known/x", "docs", "", "inside",
-                                                 "absolute", "above/secret.txt", "a.txt/b", "docs/missing", "no/a.txt"},
-                                                error);
-        EXPECT_EQ(found, (std::vector<std::string>{"10 bytes", "3 bytes", "5 bytes", "folder", "folder", links, links,
-                                                   no_folder, no_folder, missing, missing}));
-    }
-}
-
-TEST(HttpFiles, FileOfUnknownSizeIsNotOpened) {
-    if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
-    const site made;
-    EXPECT_TRUE(support::run_without({SYS_fstat, SYS_newfstatat}, EIO, [&] {
-        EXPECT_EQ(eddy::sys::open_below(made.root(), "a.txt").error(), std::errc::io_error);
-    }));
-}
-
-TEST(HttpFiles, OtherErrorsOfOpenat2AreReported) {
-    if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
-    const site made;
-    const auto found = open_without_openat2(made.root(), {"a.txt"}, ENFILE);
-    EXPECT_EQ(found, std::vector{std::make_error_code(std::errc::too_many_files_open_in_system).message()});
-}
-
-// The kernel could not prove that the path stays below the folder, because a folder was renamed at the same time.
-TEST(HttpFiles, FileIsOpenedIfOpenat2AlwaysFails) {
-    if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
-    const site made;
-    for (const int error : {EAGAIN, EINTR}) {
-        EXPECT_EQ(open_without_openat2(made.root(), {"docs/index.html"}, error), std::vector<std::string>{"3 bytes"});
+        EXPECT_TRUE(support::run_without({SYS_openat2}, error, [&] {
+            support::executor with_its_threads(1);
+            with_its_threads.run([&]() -> task<void> {
+                const auto app = http::files(made.root());
+                EXPECT_EQ(co_await text_of(app, asking("/a.txt")), "200 0123456789");
+                EXPECT_EQ(co_await text_of(app, asking("/docs/")), "200 <p>");
+                EXPECT_EQ(co_await text_of(app, asking("/docs/.well-known/x")), "200 known");
+                for (const auto* const target :
+                     {"/inside", "/absolute", "/above/secret.txt", "/a.txt/b", "/docs/missing", "/no/a.txt"}) {
+                    EXPECT_EQ(co_await text_of(app, asking(target)), "404 Not Found\n") << target;
+                }
+            }());
+        }));
     }
 }
 

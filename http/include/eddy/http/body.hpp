@@ -22,6 +22,10 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
+namespace eddy::fs::detail {
+class file_sender;
+}  // namespace eddy::fs::detail
+
 namespace eddy::detail {
 
 /// The reader behind a body that is not in memory.
@@ -39,6 +43,8 @@ public:
     [[nodiscard]] virtual bool may_have_trailers() const noexcept { return false; }
     /// Returns the memory that the source needs until its end, in bytes, if that is more than a small buffer.
     [[nodiscard]] virtual std::size_t held_bytes() const noexcept { return 0; }
+    /// Returns the part of a file that the source reads, or null. A sender may send it without reading the source.
+    [[nodiscard]] virtual fs::detail::file_sender* file() noexcept { return nullptr; }
     /// Returns the trailer fields. They are valid until the next call.
     [[nodiscard]] const http::headers& trailers() { return trailers_ = make_trailers(); }
 
@@ -222,6 +228,10 @@ struct EDDY_API body_access {
     [[nodiscard]] static std::size_t held_bytes(const http::body& of) noexcept {
         if (of.source_) return of.source_->held_bytes();
         return of.content_.is_unique() ? of.content_.size() : 0;
+    }
+    /// See body_source::file().
+    [[nodiscard]] static fs::detail::file_sender* file(const http::body& of) noexcept {
+        return of.source_ ? of.source_->file() : nullptr;
     }
     /// Returns whether the last byte was read and no trailer fields can follow.
     [[nodiscard]] static bool has_ended(const http::body& of) noexcept {

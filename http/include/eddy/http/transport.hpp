@@ -41,6 +41,9 @@ public:
     /// Returns whether the destructor ends the connection in order, because it is a plain TCP connection.
     [[nodiscard]] bool ends_by_destructor() const noexcept { return std::holds_alternative<net::tcp_stream>(stream_); }
 
+    /// Returns the TCP connection, or null if the stream is in a box.
+    [[nodiscard]] net::tcp_stream* tcp() noexcept { return std::get_if<net::tcp_stream>(&stream_); }
+
     /// Moves the stream to a box.
     [[nodiscard]] io::boxed_stream into_box() && {
         return with([](auto& stream) { return io::boxed_stream(std::move(stream)); });

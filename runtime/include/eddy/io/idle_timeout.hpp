@@ -83,6 +83,14 @@ public:
         return answer;
     }
 
+    /// Limits another operation of the inner object that writes: takes the answer of its poll, and returns it, or
+    /// errc::timed_out.
+    template <class T>
+    poll_result<result<T>> limit_write(context& cx, poll_result<result<T>> answer) {
+        limit(cx, direction::write, answer);
+        return answer;
+    }
+
     /// Returns the inner object.
     [[nodiscard]] S& inner() noexcept { return inner_; }
     /// Moves the inner object out.
