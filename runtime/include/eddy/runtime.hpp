@@ -12,9 +12,10 @@
 #include <eddy/runtime/run.hpp>           // eddy::run for main()
 #include <eddy/runtime/runtime_metrics.hpp>
 
-#include <eddy/runtime/core.hpp>         // an event loop on this thread
-#include <eddy/runtime/core_answer.hpp>  // what core_remote::call() returns
-#include <eddy/runtime/core_handle.hpp>  // core_handle on its thread, core_remote on others
+#include <eddy/runtime/core.hpp>              // an event loop on this thread
+#include <eddy/runtime/core_answer.hpp>       // what core_remote::call() returns
+#include <eddy/runtime/core_handle.hpp>       // core_handle on its thread, core_remote on others
+#include <eddy/runtime/executor_builder.hpp>  // what the builders of both have in common
 
 #include <eddy/runtime/reactor.hpp>  // the reactor without an executor
 #include <eddy/runtime/wait.hpp>     // blocks this thread until a future is ready

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <optional>
 #include <source_location>
@@ -21,10 +19,8 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/core_handle.hpp>
+#include <eddy/runtime/executor_builder.hpp>
 #include <eddy/runtime/reactor.hpp>
-#include <eddy/runtime/runtime_hooks.hpp>
-#include <eddy/runtime/stall_report.hpp>
-#include <eddy/task/unobserved_error.hpp>
 
 namespace eddy {
 
@@ -183,30 +179,13 @@ private:
 
 /// The settings of a core.
 /// Thread safety: not synchronized; use one object from one thread at a time.
-class EDDY_API core_builder {
+class EDDY_API core_builder : public executor_builder<core_builder> {
 public:
-    /// A function that receives each exception that leaves a spawned task, and the source location of its spawn. It
-    /// must not throw.
-    using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;
-
     /// Constructs a builder with the default settings.
     core_builder() noexcept = default;
-
-    /// Enables or disables I/O. The default is enabled. Without I/O, the event loop opens no descriptors and parks its
-    /// thread instead; socket operations fail with errc::io_disabled.
-    core_builder& enable_io(bool enabled) noexcept {
-        enable_io_ = enabled;
-        return *this;
-    }
     /// Starts with the clock paused; see eddy::test::pause(). The default is a running clock.
     core_builder& start_paused(bool paused) noexcept {
         start_paused_ = paused;
-        return *this;
-    }
-    /// Selects the driver; see driver_kind. The default is the driver that the environment variable EDDY_DRIVER names,
-    /// or epoll if it is unset.
-    core_builder& driver(driver_kind kind) noexcept {
-        driver_ = kind;
         return *this;
     }
     /// Makes an idle event loop poll its driver without waiting for up to `limit` before its thread sleeps. The default
@@ -223,107 +202,6 @@ public:
         spin_ = limit;
         return *this;
     }
-    /// Sets the handler for exceptions that leave spawned tasks and that no code reads; see
-    /// runtime_builder::on_uncaught(). By default, each exception is printed as one line on standard error.
-    core_builder& on_uncaught(uncaught_handler handler) {
-        on_uncaught_ = std::move(handler);
-        return *this;
-    }
-
-    /// Sets the handler for errors that spawned tasks return and that no code reads, because the join handle was
-    /// dropped. By default, each error is printed as one line on standard error.
-    core_builder& on_unobserved_error(unobserved_error_handler handler) {
-        on_unobserved_error_ = std::move(handler);
-        return *this;
-    }
-    /// Sets whether the event loop reports what has leaked when it is destroyed; see runtime_builder::report_leaks().
-    /// Blocking work continues after the event loop, so it is no leak.
-    core_builder& report_leaks(bool enabled) {
-        return on_leaks(enabled ? leak_handler(&detail::print_leaks) : nullptr);
-    }
-    /// Same as report_leaks(true), and `handler` receives the reports, on the thread of the event loop.
-    core_builder& on_leaks(leak_handler handler) {
-        on_leaks_ = std::move(handler);
-        return *this;
-    }
-    /// Sets the maximum number of I/O events that a driver tick fetches from the system; see
-    /// runtime_builder::max_io_events_per_tick().
-    /// Errors: throws `misuse` for 0.
-    core_builder& max_io_events_per_tick(std::size_t count,
-                                         std::source_location where = std::source_location::current()) {
-        if (count == 0) throw misuse("max_io_events_per_tick(0) would fetch no event: pass at least 1", where);
-        max_io_events_ = count;
-        return *this;
-    }
-    /// Sets the seed of the random numbers of the loop's tasks: the branch with which a select begins. By default these
-    /// come from the thread's generator.
-    core_builder& rng_seed(std::uint64_t seed) noexcept {
-        seed_ = seed;
-        return *this;
-    }
-    /// Sets whether a wait that cannot end is printed on standard error; see runtime_builder::report_deadlocks(). The
-    /// default is false.
-    core_builder& report_deadlocks(bool enabled) noexcept {
-        report_deadlocks_ = enabled;
-        return *this;
-    }
-    /// Sets whether the event loop measures how long each poll takes; see core_metrics::poll_times(). The default is
-    /// false.
-    /// Cost: two readings of the clock for each poll.
-    core_builder& poll_time_histogram(bool enabled) noexcept {
-        poll_time_histogram_ = enabled;
-        return *this;
-    }
-    /// Sets whether each task is measured: its polls, their duration, and the memory blocks that they allocate
-    /// (all_task_statistics()), and how long tasks wait for their polls (core_metrics::schedule_latencies()). The
-    /// default is false.
-    /// Cost: about 150 ns for each poll and 50 ns for each wake-up, and 100 bytes for each task.
-    core_builder& task_statistics(bool enabled) noexcept {
-        task_statistics_ = enabled;
-        return *this;
-    }
-
-    /// Sets how long one poll of a task may last before it is reported as a stall; see
-    /// runtime_builder::stall_limit(). The default is 250 ms; 0 switches it off.
-    /// Errors: throws `misuse` for a negative duration.
-    core_builder& stall_limit(std::chrono::nanoseconds limit,
-                              std::source_location where = std::source_location::current()) {
-        if (limit < limit.zero())
-            throw misuse("stall_limit() takes no negative duration: pass 0 to switch it off", where);
-        stall_limit_ = limit;
-        return *this;
-    }
-    /// Sets the function that receives reports of stalls instead of standard error; see runtime_builder::on_stall().
-    core_builder& on_stall(stall_handler handler) {
-        on_stall_ = std::move(handler);
-        return *this;
-    }
-
-    /// Each of the following functions sets one callback; see the members of runtime_hooks.
-    core_builder& on_thread_park(std::function<void()> f) {
-        hooks_.before_park = std::move(f);
-        return *this;
-    }
-    core_builder& on_thread_unpark(std::function<void()> f) {
-        hooks_.after_unpark = std::move(f);
-        return *this;
-    }
-    core_builder& on_task_spawn(std::function<void(task_id)> f) {
-        hooks_.task_spawn = std::move(f);
-        return *this;
-    }
-    core_builder& on_task_terminate(std::function<void(task_id)> f) {
-        hooks_.task_terminate = std::move(f);
-        return *this;
-    }
-    core_builder& on_before_task_poll(std::function<void(task_id)> f) {
-        hooks_.before_task_poll = std::move(f);
-        return *this;
-    }
-    core_builder& on_after_task_poll(std::function<void(task_id)> f) {
-        hooks_.after_task_poll = std::move(f);
-        return *this;
-    }
 
     /// Makes the event loop, which belongs to this thread.
     /// Errors: system errors such as std::errc::too_many_files_open; errc::unknown_driver if EDDY_DRIVER names no
@@ -334,21 +212,8 @@ public:
     [[nodiscard]] result<core> build(std::source_location where = std::source_location::current()) const noexcept;
 
 private:
-    bool enable_io_ = true;
     bool start_paused_ = false;
-    std::optional<driver_kind> driver_;
     std::chrono::nanoseconds spin_{0};
-    std::size_t max_io_events_ = 1024;
-    std::optional<std::uint64_t> seed_;
-    bool poll_time_histogram_ = false;
-    bool report_deadlocks_ = false;
-    std::chrono::nanoseconds stall_limit_ = default_stall_limit;
-    stall_handler on_stall_;
-    bool task_statistics_ = false;
-    runtime_hooks hooks_;
-    uncaught_handler on_uncaught_;
-    unobserved_error_handler on_unobserved_error_;
-    std::optional<leak_handler> on_leaks_;
 };
 
 }  // namespace eddy

@@ -7,8 +7,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <exception>
 #include <functional>
 #include <optional>
 #include <source_location>
@@ -21,12 +19,10 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/executor_builder.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/reactor.hpp>
-#include <eddy/runtime/runtime_hooks.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
-#include <eddy/runtime/stall_report.hpp>
-#include <eddy/task/unobserved_error.hpp>
 
 namespace eddy {
 
@@ -207,12 +203,8 @@ private:
 
 /// The settings of a runtime.
 /// Thread safety: not synchronized; use one object from one thread at a time.
-class EDDY_API runtime_builder {
+class EDDY_API runtime_builder : public executor_builder<runtime_builder> {
 public:
-    /// A function that receives each exception that left a task and that no join handle can take, and the source
-    /// location of the task's spawn. It must not throw.
-    using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;
-
     /// Constructs a builder with the default settings.
     runtime_builder() = default;
 
@@ -283,15 +275,6 @@ public:
         event_interval_ = polls;
         return *this;
     }
-    /// Sets the maximum number of I/O events that a driver tick fetches from the system. Further events stay there
-    /// until the next tick. The default is 1,024.
-    /// Errors: throws `misuse` for 0.
-    runtime_builder& max_io_events_per_tick(std::size_t count,
-                                            std::source_location where = std::source_location::current()) {
-        if (count == 0) throw misuse("max_io_events_per_tick(0) would fetch no event: pass at least 1", where);
-        max_io_events_ = count;
-        return *this;
-    }
     /// Disables the LIFO slot. A task that is woken or spawned on a worker then goes to the end of the worker's queue.
     /// Other workers can steal it from there, and it does not run next on the same worker. Use this if tasks compute
     /// for a long time after they have woken other tasks.
@@ -299,112 +282,10 @@ public:
         has_lifo_slot_ = false;
         return *this;
     }
-    /// Enables or disables I/O. The default is enabled. Without I/O the workers open no descriptors, and socket
-    /// operations fail with errc::io_disabled.
-    runtime_builder& enable_io(bool enabled) noexcept {
-        enable_io_ = enabled;
-        return *this;
-    }
-    /// Selects the driver; see driver_kind. The default is the driver that the environment variable EDDY_DRIVER names,
-    /// or epoll if it is unset.
-    runtime_builder& driver(driver_kind kind) noexcept {
-        driver_ = kind;
-        return *this;
-    }
-    /// Sets the handler for exceptions that left a task and that no code reads: the join handle was dropped, or the
-    /// `join_error` was destroyed unread. By default, each exception is printed as one line on standard error.
-    runtime_builder& on_uncaught(uncaught_handler handler) {
-        on_uncaught_ = std::move(handler);
-        return *this;
-    }
-    /// Sets the handler for errors that tasks return and that no code reads, because the join handle was dropped. By
-    /// default, each error is printed as one line on standard error. `[](const auto&) {}` ignores them. A handle that
-    /// is dropped outside of the runtime's tasks, after its task has ended, prints the error.
-    runtime_builder& on_unobserved_error(unobserved_error_handler handler) {
-        on_unobserved_error_ = std::move(handler);
-        return *this;
-    }
-    /// Sets whether the runtime reports what has leaked when it shuts down, on standard error. The default is the
-    /// environment variable EDDY_LEAKS: true for any value but 0. The report has the place of the spawn, the coroutines
-    /// and what the innermost one waits for, as dump_tasks(). These are leaks:
-    /// - A detached task (its join handle was dropped, or core_handle::spawn() made it without one) that waits when the
-    ///   shutdown destroys the tasks. After shutdown_timeout(), that is one whose cancellation has not ended in time.
-    ///   The tasks that it waits for are shown, too.
-    /// - Blocking work whose function has not returned then.
-    /// - A descriptor that is registered when all tasks have been destroyed: a global object has it, for example. With
-    ///   io_uring, TCP connections are not known.
-    /// These are none: tasks that are queued or run, children of a scope or task_owner, tasks of a join_set or
-    /// local_set, others that have a join handle, and spawn_background().
-    /// Cost: none until the shutdown, which then reads the tasks of the process as dump_tasks() does.
-    runtime_builder& report_leaks(bool enabled) {
-        return on_leaks(enabled ? leak_handler(&detail::print_leaks) : nullptr);
-    }
-    /// Same as report_leaks(true), and `handler` receives the reports, with a line break at the end: at most one about
-    /// tasks and blocking work, on the thread that begins the shutdown, then at most one about descriptors, on the last
-    /// worker.
-    runtime_builder& on_leaks(leak_handler handler) {
-        on_leaks_ = std::move(handler);
-        return *this;
-    }
     /// Sets whether an uncaught exception shuts the runtime down, after the handler of on_uncaught() was called. The
     /// default is false.
     runtime_builder& shutdown_on_uncaught(bool enabled) noexcept {
         shutdown_on_uncaught_ = enabled;
-        return *this;
-    }
-    /// Sets whether the workers measure how long each poll of a task takes; see worker_metrics::poll_times. The default
-    /// is false.
-    /// Cost: two readings of the clock for each poll.
-    runtime_builder& poll_time_histogram(bool enabled) noexcept {
-        poll_time_histogram_ = enabled;
-        return *this;
-    }
-    /// Sets whether a wait that cannot end is printed on standard error, with all tasks: all threads of the process
-    /// sleep in a runtime, an event loop or eddy::wait, and have done so for 1 s, and no timer, descriptor, signal
-    /// handler or other thread exists that could wake one of them. It is printed once, and the program keeps waiting.
-    /// Waits of the whole process are found while the runtime exists. The default is false; eddy::run() does it. Linux
-    /// only.
-    /// Cost: a reading of the clock each time a thread parks.
-    runtime_builder& report_deadlocks(bool enabled) noexcept {
-        report_deadlocks_ = enabled;
-        return *this;
-    }
-    /// Sets how long one poll of a task may last before it is reported as a stall. Tasks that compute or block without
-    /// a co_await make the other tasks of their thread wait. The report names the task, its coroutines and the
-    /// functions that run. It is printed on standard error, or passed to on_stall(), once for each place, then at most
-    /// once a minute. All stalls are counted: see worker_metrics::stalls. The default is 250 ms; 0 switches it off. The
-    /// environment variable EDDY_STALL overrides the limit: `0`, `100ms`, `2s`.
-    ///
-    /// The watchdog is a thread of the process. It starts with the first runtime or event loop that runs, and sleeps
-    /// while none runs. It interrupts a stalled thread once for each report, by SIGURG, unless the program handles that
-    /// signal: calls that do not restart, such as sleep(3), return EINTR. Nothing is reported while a debugger is
-    /// attached, in a forked child, and on other systems than Linux. Errors: throws `misuse` for a negative duration.
-    /// Cost: none for a poll. While threads run, the watchdog looks at them 32 times a second.
-    runtime_builder& stall_limit(std::chrono::nanoseconds limit,
-                                 std::source_location where = std::source_location::current()) {
-        if (limit < limit.zero())
-            throw misuse("stall_limit() takes no negative duration: pass 0 to switch it off", where);
-        stall_limit_ = limit;
-        return *this;
-    }
-    /// Sets the function that receives reports of stalls instead of standard error. It is called on the thread of the
-    /// watchdog; see stall_handler.
-    runtime_builder& on_stall(stall_handler handler) {
-        on_stall_ = std::move(handler);
-        return *this;
-    }
-    /// Sets whether each task is measured: its polls, their duration, and the memory blocks that they allocate
-    /// (all_task_statistics()), and how long tasks wait for their polls (worker_metrics::schedule_latencies). The
-    /// default is false.
-    /// Cost: about 150 ns for each poll and 50 ns for each wake-up, and 100 bytes for each task.
-    runtime_builder& task_statistics(bool enabled) noexcept {
-        task_statistics_ = enabled;
-        return *this;
-    }
-    /// Sets the seed of the workers' random numbers: the order in which they steal from each other, and the branch with
-    /// which a select begins.
-    runtime_builder& rng_seed(std::uint64_t seed) noexcept {
-        seed_ = seed;
         return *this;
     }
 
@@ -415,30 +296,6 @@ public:
     }
     runtime_builder& on_thread_stop(std::function<void()> f) {
         hooks_.thread_stop = std::move(f);
-        return *this;
-    }
-    runtime_builder& on_thread_park(std::function<void()> f) {
-        hooks_.before_park = std::move(f);
-        return *this;
-    }
-    runtime_builder& on_thread_unpark(std::function<void()> f) {
-        hooks_.after_unpark = std::move(f);
-        return *this;
-    }
-    runtime_builder& on_task_spawn(std::function<void(task_id)> f) {
-        hooks_.task_spawn = std::move(f);
-        return *this;
-    }
-    runtime_builder& on_task_terminate(std::function<void(task_id)> f) {
-        hooks_.task_terminate = std::move(f);
-        return *this;
-    }
-    runtime_builder& on_before_task_poll(std::function<void(task_id)> f) {
-        hooks_.before_task_poll = std::move(f);
-        return *this;
-    }
-    runtime_builder& on_after_task_poll(std::function<void(task_id)> f) {
-        hooks_.after_task_poll = std::move(f);
         return *this;
     }
 
@@ -461,21 +318,8 @@ private:
     std::chrono::nanoseconds keep_alive_ = std::chrono::seconds(10);
     unsigned global_interval_ = 31;
     unsigned event_interval_ = 61;
-    std::size_t max_io_events_ = 1024;
     bool has_lifo_slot_ = true;
-    bool enable_io_ = true;
-    std::optional<driver_kind> driver_;
-    uncaught_handler on_uncaught_;
-    unobserved_error_handler on_unobserved_error_;
-    std::optional<leak_handler> on_leaks_;
     bool shutdown_on_uncaught_ = false;
-    bool poll_time_histogram_ = false;
-    bool report_deadlocks_ = false;
-    std::chrono::nanoseconds stall_limit_ = default_stall_limit;
-    stall_handler on_stall_;
-    bool task_statistics_ = false;
-    std::uint64_t seed_ = 0x9e3779b97f4a7c15u;
-    runtime_hooks hooks_;
 };
 
 inline runtime_builder runtime::builder() { return {}; }

@@ -121,9 +121,10 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
               sizeof(task_list)) {
     const bool shares_io = drivers.size() > 1 && drivers[0] != nullptr && drivers[0] == drivers[1];
     const stall_settings stalls{chosen.stall_limit_, chosen.on_stall_, 2 * id_};
+    const std::uint64_t seed = chosen.seed_.value_or(0x9e3779b97f4a7c15U);
     for (auto& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
-        workers_.push_back(std::make_unique<worker>(*this, index, std::move(driver), shares_io, chosen.seed_, stalls));
+        workers_.push_back(std::make_unique<worker>(*this, index, std::move(driver), shares_io, seed, stalls));
     }
     forget_wakers_in_children();
     if (chosen.report_deadlocks_) deadlocks_.emplace();
