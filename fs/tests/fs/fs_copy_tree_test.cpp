@@ -34,7 +34,7 @@ using support::output_of;
 /// Returns all that cp -a keeps, with some of the times. File systems set the time of access when a file or link is
 /// read for the first time.
 std::string description_of(const std::string& tree, const std::string& times = "%T@") {
-    return output_of("cd " + tree + " && find . -printf '%P %y %m %n %U %G %s " + times +
+    return output_of("cd " + tree + " && find . -printf '%P %y %m %n %U %G " + times +
                      "\\n' | sort; find . -type l -printf '%P %l\\n' | sort; "
                      "find . -type f -print0 | sort -z | xargs -0r sha256sum");
 }
