@@ -38,7 +38,10 @@ class Inotifywait:
         self.program.communicate()
 
     def next(self):
-        events, path = self.program.stdout.readline().rstrip("\n").split("\t")
+        line = self.program.stdout.readline()
+        if not line:
+            sys.exit(f"inotifywait has ended: {self.program.stderr.read()}")
+        events, path = line.rstrip("\n").split("\t")
         return {(path.rstrip("/"), KINDS[event]) for event in events.split(",") if event in KINDS}
 
 
@@ -135,9 +138,10 @@ class Folder:
 
 
 def is_found_in_new_directory(path, expected, found):
-    """Whether fs::watch() found what a directory had when it appeared, perhaps twice, with a removal between."""
+    """Whether fs::watch() found what a directory had when it appeared, perhaps twice, with a removal between. The directory
+    may have replaced an empty one, which was removed."""
     appeared = [above for above, kind in expected if kind == "here"]
-    return (path, "here") in found and any(path.startswith(above + "/") for above in appeared)
+    return (path, "here") in found and any((path + "/").startswith(above + "/") for above in appeared)
 
 
 def pass_marks(base, step, reporters):
