@@ -221,6 +221,9 @@ check_docs() {
 
 check_format() {
     sources | xargs -P "$jobs" -n 40 clang-format-19 --dry-run -Werror || die "to fix it: ./dev format"
+    # A line that is too long makes clang-format join the lines of its paragraph.
+    local sections='(Errors|Thread safety|Cancel safety|Lifetime|Cost|Preconditions): '
+    ! sources | xargs grep -nE "^ */// ([^ ].*)?[.)] $sections" || die "a section of a docstring begins in the middle of a line"
 }
 
 # Compiles the public headers together, with both compilers. Compiles the recently changed ones also separately, with

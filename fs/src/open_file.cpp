@@ -16,7 +16,8 @@ namespace eddy::fs::detail {
 namespace {
 
 /// The last devices whose file systems could not tell what is in the page cache. Few programs use more; a file of
-/// another one finds out again. Thread safety: any thread.
+/// another one finds out again.
+/// Thread safety: any thread.
 class devices_without_cache {
 public:
     [[nodiscard]] bool has(std::uint64_t device) noexcept {

@@ -6,7 +6,8 @@
 
 // Makes system calls of eddy::fs fail, end the process, or wait. The linker redirects the calls to file_faults.cpp.
 // Calls on descriptors that are neither regular files nor directories are left alone: the runtime makes such calls,
-// too. Thread safety: the calls may be made on any thread. The functions here are for one thread.
+// too.
+// Thread safety: the calls may be made on any thread. The functions here are for one thread.
 
 namespace support {
 

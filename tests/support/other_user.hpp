@@ -12,7 +12,8 @@ namespace support {
 inline constexpr unsigned other_user = 65'534;
 
 /// Runs a function on a thread that has the rights of `other_user`. The threads and processes that it starts have them,
-/// too. Preconditions: the user is root.
+/// too.
+/// Preconditions: the user is root.
 template <class F>
 void as_other_user(F f) {
     std::thread([&] {

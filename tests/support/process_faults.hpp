@@ -9,8 +9,8 @@ namespace support {
 
 /// Makes the next calls of a function fail with `error`, until it is destroyed: `count` of them, after `skipped` ones
 /// that work. The functions: epoll_create1, epoll_ctl (for pidfds), fcntl (F_SETFL), pipe2, posix_spawn, pidfd_open,
-/// waitid. A waitid "fails" with error 0: it reports that the process has not ended. Thread safety: the calls may be
-/// made on any thread. One object at a time.
+/// waitid. A waitid "fails" with error 0: it reports that the process has not ended.
+/// Thread safety: the calls may be made on any thread. One object at a time.
 class refused_process_call {
 public:
     refused_process_call(std::string_view function, int error, int count = 1'000'000, int skipped = 0) noexcept;

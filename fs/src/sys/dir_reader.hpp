@@ -35,8 +35,8 @@ public:
     [[nodiscard]] static result<dir_reader> open(int dir);
 
     /// Appends up to `limit` entries, without "." and "..". Returns whether entries may be left. Omits an entry that
-    /// was removed before its type was known. Errors: what readdir(3) reports; if entries were read before it, the next
-    /// call reports it.
+    /// was removed before its type was known.
+    /// Errors: what readdir(3) reports; if entries were read before it, the next call reports it.
     [[nodiscard]] result<bool> read(std::vector<named_entry>& into, std::size_t limit);
 
 private:

@@ -11,7 +11,8 @@
 
 namespace eddy::sys {
 
-/// A set of pidfds (epoll). Thread safety: any thread may add one while another thread waits.
+/// A set of pidfds (epoll).
+/// Thread safety: any thread may add one while another thread waits.
 class exit_queue {
 public:
     [[nodiscard]] static result<exit_queue> make() noexcept;

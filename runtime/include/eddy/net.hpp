@@ -8,7 +8,7 @@
 // Cancel safety: safe. A future can be dropped at any time, and nothing is lost.
 
 #include <eddy/net/close_gracefully.hpp>
-#include <eddy/net/halves.hpp>    // split, into_split, reunite
+#include <eddy/net/halves.hpp>  // split, into_split, reunite
 #include <eddy/net/inherited_listeners.hpp>
 #include <eddy/net/listener.hpp>  // the concept
 #include <eddy/net/lookup_host.hpp>

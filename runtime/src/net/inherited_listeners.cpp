@@ -32,7 +32,7 @@ result<std::vector<inherited_listener>> inherited_listeners() {
     if (!count || *count > most_inherited) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     static std::atomic<bool> taken{false};
     if (taken.exchange(true, std::memory_order_relaxed)) return found;  // relaxed: the flag publishes nothing
-    std::string_view names = sys::environment("LISTEN_FDNAMES");
+    std::string_view names = sys::unchecked_environment("LISTEN_FDNAMES");
     for (int fd = first_inherited; found.size() != *count; ++fd) {
         if (const auto prepared = sys::prepare_inherited(fd); !prepared) return std::unexpected(prepared.error());
         found.push_back(inherited_listener(take_name(names), fd));

@@ -21,8 +21,9 @@ struct proxy_header {
 };
 
 /// Returns how many bytes must still be read before more can be known; 0 if the header is whole. The header has at
-/// least as many more, so that a reader who asks for them takes no byte of what follows. Errors: bad_message if `begin`
-/// is not the begin of a header; message_size if the header would have more than 4,112 bytes.
+/// least as many more, so that a reader that asks for them takes no byte of what follows.
+/// Errors: bad_message if `begin` is not the begin of a header; message_size if the header would have more than 4,112
+/// bytes.
 [[nodiscard]] result<std::size_t> missing_of_proxy_header(std::span<const std::byte> begin) noexcept;
 
 /// Reads a whole header.

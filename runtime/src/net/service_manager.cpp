@@ -21,19 +21,27 @@ constexpr std::uint64_t most_microseconds = std::uint64_t{1} << 50;  // 35 years
 
 /// Returns the address of the manager's socket; nullopt if there is no manager.
 result<std::optional<unix_addr>> manager_addr() {
-    const std::string_view text = sys::environment("NOTIFY_SOCKET");
+    const std::string_view text = sys::unchecked_environment("NOTIFY_SOCKET");
     if (text.empty()) return std::nullopt;
     if (text.front() == '@') return unix_addr::abstract(text.substr(1));
     if (text.front() == '/') return unix_addr::path(text);
     return std::unexpected(std::make_error_code(std::errc::address_family_not_supported));
 }
 
+/// Returns a socket that sends to the manager; nullopt if there is no manager.
+result<std::optional<unix_datagram>> connect_to_manager() {
+    const auto manager = manager_addr();
+    if (!manager) return std::unexpected(manager.error());
+    if (!*manager) return std::nullopt;
+    auto socket = unix_datagram::unbound();
+    if (!socket) return std::unexpected(socket.error());
+    if (const auto connected = socket->connect(**manager); !connected) return std::unexpected(connected.error());
+    return std::move(*socket);
+}
+
 task<result<void>> notify(std::string message) {
-    const auto manager = co_await try_(manager_addr());
-    if (!manager) co_return ok();
-    auto socket = co_await try_(unix_datagram::unbound());
-    co_await try_(socket.connect(*manager));
-    co_await try_(socket.send(message));
+    auto manager = co_await try_(connect_to_manager());
+    if (manager) co_await try_(manager->send(message));
     co_return ok();
 }
 
@@ -59,7 +67,7 @@ task<result<void>> notify_status(std::string_view text) {
 std::optional<std::chrono::microseconds> watchdog_interval() noexcept {
     // A child inherits the variables; they are meant for the process whose number they have.
     const auto watched = sys::number_in_environment("WATCHDOG_PID");
-    if (*sys::environment("WATCHDOG_PID") != '\0' && watched != sys::process_id()) return std::nullopt;
+    if (*sys::unchecked_environment("WATCHDOG_PID") != '\0' && watched != sys::process_id()) return std::nullopt;
     const auto interval = sys::number_in_environment("WATCHDOG_USEC");
     if (!interval || *interval == 0 || *interval > most_microseconds) return std::nullopt;
     return std::chrono::microseconds(*interval);
@@ -67,8 +75,11 @@ std::optional<std::chrono::microseconds> watchdog_interval() noexcept {
 
 task<result<void>> feed_watchdog() {
     const auto interval = watchdog_interval();
-    while (interval) {
-        co_await try_(notify("WATCHDOG=1"));
+    if (!interval) co_return ok();
+    // One socket for all messages: a lack of descriptors must not look like a stuck service.
+    auto manager = co_await try_(connect_to_manager());
+    while (manager) {
+        co_await try_(manager->send("WATCHDOG=1"));
         co_await time::sleep(*interval / 2);
     }
     co_return ok();

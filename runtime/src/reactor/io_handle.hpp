@@ -55,9 +55,10 @@ public:
 
     /// Runs one tick, on the owner: polls once, passes each event to its source, and wakes the waiters. Returns the
     /// number of events. Sets `alarm` first if it has a value, see readiness_driver::set_alarm(). Waits briefly if
-    /// another thread runs a tick for the owner. Errors: runtime_shutdown; resource_deadlock_would_occur inside a tick
-    /// of this thread; device_or_resource_busy while another thread is in tick(). Cost: one uncontended
-    /// compare-exchange in addition to the system call.
+    /// another thread runs a tick for the owner.
+    /// Errors: runtime_shutdown; resource_deadlock_would_occur inside a tick of this thread; device_or_resource_busy
+    /// while another thread is in tick().
+    /// Cost: one uncontended compare-exchange in addition to the system call.
     result<std::size_t> tick(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
     /// Runs one tick for an owner that is busy, without waiting for anything. Callable on any thread. Returns nothing
     /// if another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still

@@ -26,7 +26,8 @@ result<void> count_signal(int number);
 [[nodiscard]] std::uint64_t signals_counted(int number) noexcept;
 
 /// Returns whether a signal could run a function of the program. Handlers that only count signals, and those of faults,
-/// do not count. Thread safety: any thread.
+/// do not count.
+/// Thread safety: any thread.
 [[nodiscard]] bool program_handles_signals() noexcept;
 
 struct signal_bell;

@@ -41,18 +41,22 @@ namespace eddy::sys {
 #endif
 }
 
-/// Returns the value of an environment variable; "" if it is not set, or if the program has more rights than its user,
-/// as secure_getenv(3): the user must not choose files that it writes, nor learn its addresses from reports.
-[[nodiscard]] inline const char* environment(const char* name) noexcept {
-    if (has_more_rights_than_its_user()) return "";
+/// Returns the value of an environment variable; "" if it is not set. For what a service manager says, also to programs
+/// with capabilities of a file.
+[[nodiscard]] inline const char* unchecked_environment(const char* name) noexcept {
     const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read only
     return value == nullptr ? "" : value;
 }
 
-/// Returns the value of an environment variable, which may be any text, as a number; nullopt if it is none, or too
-/// large.
+/// Returns the value of an environment variable; "" if it is not set, or if the program has more rights than its user,
+/// as secure_getenv(3): the user must not choose files that it writes, nor learn its addresses from reports.
+[[nodiscard]] inline const char* environment(const char* name) noexcept {
+    return has_more_rights_than_its_user() ? "" : unchecked_environment(name);
+}
+
+/// Returns unchecked_environment() as a number; nullopt if it is none, or too large.
 [[nodiscard]] inline std::optional<std::uint64_t> number_in_environment(const char* name) noexcept {
-    const std::string_view text = environment(name);
+    const std::string_view text = unchecked_environment(name);
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;

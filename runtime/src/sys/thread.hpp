@@ -57,8 +57,8 @@ private:
     process_mark process_;
 };
 
-/// Returns the number of processors that this process may use, at least 1: the least of its affinity and, on Linux, of the
-/// time that its control groups allow, rounded up.
+/// Returns the number of processors that this process may use, at least 1: the least of its affinity and, on Linux, of
+/// the time that its control groups allow, rounded up.
 [[nodiscard]] unsigned processor_count() noexcept;
 
 /// Names the calling thread for debuggers and system tools. Linux keeps the first 15 bytes.

@@ -48,9 +48,10 @@ struct dir_entry {
 ///
 /// Errors of all functions: cross_device_link for a path that is absolute or leads out of the directory;
 /// too_many_symbolic_link_levels or not_a_directory for a symbolic link that is not followed; eddy::errc::bad_path for
-/// a path that is empty or contains a NUL; those of the system call. Thread safety: any number of threads may use it,
-/// and its copies, at the same time. Lifetime: an operation keeps the directory open. Cost: each function is one job,
-/// with one or two system calls. A copy is a reference count.
+/// a path that is empty or contains a NUL; those of the system call.
+/// Thread safety: any number of threads may use it, and its copies, at the same time.
+/// Lifetime: an operation keeps the directory open.
+/// Cost: each function is one job, with one or two system calls. A copy is a reference count.
 class EDDY_API dir {
 public:
     // Without a move, which would leave an empty object.
@@ -59,7 +60,8 @@ public:
     ~dir() = default;
 
     /// Opens a file for reading, or with `options`. O_TMPFILE (open_options::temporary()) takes the path of a
-    /// directory. Errors: those of open_options::open().
+    /// directory.
+    /// Errors: those of open_options::open().
     [[nodiscard]] operation<file> open(std::filesystem::path path,
                                        open_options options = open_options().read(true)) const;
     /// Creates a file for writing, or makes the size of an existing one 0.

@@ -20,7 +20,7 @@ namespace eddy::fs {
 /// A part of a file: `size` bytes from `offset`.
 /// Thread safety: a plain value.
 struct file_range {
-    std::uint64_t offset = 0;
+    std::uint64_t offset = 0;                                        ///< where it begins
     std::uint64_t size = std::numeric_limits<std::uint64_t>::max();  ///< may be after the end of the file
 
     /// Constructs the range of a whole file.
@@ -88,12 +88,13 @@ private:
 /// was sent may change bytes that the peer has not received yet.
 ///
 /// Errors: those of the writer and of reading the file, with the path of the file. sent() tells how many bytes were
-/// sent before. Cancel safety: not safe. If the future is destroyed, the writer has got the first bytes of the part. To
-/// continue from there, await the future by reference, and then read sent():
+/// sent before.
+/// Cancel safety: not safe. If the future is destroyed, the writer has got the first bytes of the part. To continue
+/// from there, await the future by reference, and then read sent():
 ///
 ///     auto sending = fs::send_file(stream, file, part);
-///     auto done = co_await eddy::time::timeout(std::ref(sending), 1s);
-///     if (!done) part = fs::file_range(part.offset + sending.sent());
+///     auto done = co_await eddy::time::timeout(1s, std::ref(sending));
+///     if (!done) part = fs::file_range(part.offset + sending.sent(), part.size - sending.sent());
 ///
 /// Lifetime: the writer must outlive the future. The future keeps the file open, except after file::close().
 /// Cost: for each MiB one call of sendfile(2), nine reads of one byte from the cache, and four calls for the signal

@@ -118,8 +118,9 @@ private:
 ///
 /// Symbolic links are returned and not followed, also if another process replaces a directory by one meanwhile. Each
 /// directory is opened by its name in the open directory above it. The order of the directories is not specified,
-/// except that one is found before its entries. Errors: an item that is an error is about one directory, which its path
-/// names. Cancel safety: safe. Destroying the stream lets the jobs finish that have begun, and no further one begins.
+/// except that one is found before its entries.
+/// Errors: an item that is an error is about one directory, which its path names.
+/// Cancel safety: safe. Destroying the stream lets the jobs finish that have begun, and no further one begins.
 /// Cost: one job for each directory, and for each 512 entries of a larger one. Directories are read ahead until each of
 /// the concurrent jobs has a batch, and then when the next batch is awaited. A directory stays open until all
 /// directories in it were opened.

@@ -89,8 +89,8 @@ public:
         timeout_ = limit;
         return *this;
     }
-    /// Limits the time to connect to a server, all of its addresses together, and that of a proxy's response to CONNECT.
-    /// 10 seconds by default.
+    /// Limits the time to connect to a server, all of its addresses together, and that of a proxy's response to
+    /// CONNECT. 10 seconds by default.
     client_options& connect_timeout(std::chrono::nanoseconds limit) noexcept {
         connect_timeout_ = limit;
         return *this;

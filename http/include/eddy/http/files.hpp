@@ -30,9 +30,9 @@ namespace eddy::http {
 /// A part of a file of more than 64 KiB is sent as by fs::send_file(), without copies of bytes in the kernel's cache,
 /// if the connection is HTTP/1.1 without TLS, and no layer changes the body. Otherwise, the service reads what the
 /// cache has, or lets a thread for blocking work read it, in pieces of 64 KiB. Do not shorten a file while it is sent:
-/// write a new file and rename it. Otherwise the connection is closed before the response is complete. Errors: the
-/// service returns an error if the folder `root` cannot be opened, or if a file cannot be read. Cost: one call of
-/// spawn_blocking for each request, and one for each piece that is not in the cache.
+/// write a new file and rename it. Otherwise the connection is closed before the response is complete.
+/// Errors: the service returns an error if the folder `root` cannot be opened, or if a file cannot be read.
+/// Cost: one call of spawn_blocking for each request, and one for each piece that is not in the cache.
 [[nodiscard]] EDDY_API service files(std::string_view root);
 // For std::filesystem::path. This header does not include <filesystem>, which is slow to compile.
 template <class Path>

@@ -34,8 +34,9 @@ public:
     pipeline& add(command next);
 
     /// Starts all commands, and connects them. What command::out() and in() have set between them is replaced. The
-    /// first child has in(), the last one out(), as their commands say. Errors: those of command::spawn(), of the first
-    /// command that does not start. The others are killed. Cancel safety: those that have started are killed.
+    /// first child has in(), the last one out(), as their commands say.
+    /// Errors: those of command::spawn(), of the first command that does not start. The others are killed.
+    /// Cancel safety: those that have started are killed.
     [[nodiscard]] task<result<std::vector<child>>> spawn() const;
 
     /// For the library: the commands.

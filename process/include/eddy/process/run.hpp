@@ -96,9 +96,10 @@ struct run_result : captured {
 ///     if (done.status.is_success()) use(done.out);
 ///
 /// Input and output move at the same time, so neither of them can block the other. Streams that the command does not
-/// set are pipes; without run_options::input(), the input is stdio::null(). Errors: those of command::spawn();
-/// errc::status_lost. An exit code, a signal and a time-out are no errors. Cancel safety: not safe. The process is
-/// killed, and what it has written is lost. Cost: reads 64 KiB at a time.
+/// set are pipes; without run_options::input(), the input is stdio::null().
+/// Errors: those of command::spawn(); errc::status_lost. An exit code, a signal and a time-out are no errors.
+/// Cancel safety: not safe. The process is killed, and what it has written is lost.
+/// Cost: reads 64 KiB at a time.
 [[nodiscard]] EDDY_API task<result<run_result>> run(command what, run_options options = {});
 
 }  // namespace eddy::process

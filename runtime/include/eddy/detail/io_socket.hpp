@@ -40,8 +40,9 @@ enum class descriptor_kind : unsigned char {
 
 /// A descriptor and its registration with a driver. An operation is tried first, by the socket's transport; if it would
 /// block, the socket is registered and the operation waits. With io_uring, a TCP socket is registered by its first
-/// operation. Thread safety: one operation per direction at a time; the two directions may be used on different
-/// threads. Lifetime: owns the descriptor. It must not be moved or destroyed while an operation waits.
+/// operation.
+/// Thread safety: one operation per direction at a time; the two directions may be used on different threads.
+/// Lifetime: owns the descriptor. It must not be moved or destroyed while an operation waits.
 class EDDY_API io_socket {
 public:
     io_socket() noexcept = default;
@@ -131,8 +132,8 @@ public:
     /// Preconditions: the socket is registered.
     [[nodiscard]] io_handle& registered_with() const noexcept { return *io_; }
 
-    /// Returns whether its bytes are moved by system calls on its descriptor, and not by a ring. Registers the socket if
-    /// its first operation would.
+    /// Returns whether its bytes are moved by system calls on its descriptor, and not by a ring. Registers the socket
+    /// if its first operation would.
     [[nodiscard]] bool uses_system_calls(const context& cx);
 
     /// Starts to watch a socket for writability that was assumed to be writable until now.

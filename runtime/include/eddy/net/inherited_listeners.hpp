@@ -12,7 +12,14 @@
 namespace eddy::net {
 
 class inherited_listener;
-EDDY_API result<std::vector<inherited_listener>> inherited_listeners();
+
+/// Returns the sockets that the service manager opened for this process (socket activation: sd_listen_fds(3), the
+/// variables LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID). Since the manager keeps them, no connection is refused while
+/// the service restarts. Makes them non-blocking and close-on-exec. Without such a manager, and at each further call,
+/// the list is empty: bind the listeners then.
+/// Errors: invalid_argument if LISTEN_FDS is no number of descriptors; bad_file_descriptor if one of them is not open.
+/// Thread safety: any thread.
+[[nodiscard]] EDDY_API result<std::vector<inherited_listener>> inherited_listeners();
 
 /// A socket that the process got from the one that started it.
 ///     for (auto& inherited : co_await try_(net::inherited_listeners())) {
@@ -41,12 +48,5 @@ private:
     std::string name_;
     io::owned_fd fd_;
 };
-
-/// Returns the sockets that the service manager opened for this process (socket activation: sd_listen_fds(3), the
-/// variables LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID). Since the manager keeps them, no connection is refused while
-/// the service restarts. Makes them non-blocking and close-on-exec. Without such a manager, and at each further call,
-/// the list is empty: bind the listeners then. Errors: invalid_argument if LISTEN_FDS is no number of descriptors;
-/// bad_file_descriptor if one of them is not open. Thread safety: any thread.
-[[nodiscard]] result<std::vector<inherited_listener>> inherited_listeners();
 
 }  // namespace eddy::net

@@ -17,8 +17,8 @@ namespace eddy::net {
 /// Tells the manager that the service accepts requests, or, after notify_reloading(), that the new configuration is in
 /// use. With `Type=notify`, the manager starts the services that depend on this one now.
 /// Errors: those of the socket; errc::bad_path, errc::unix_name_too_long, or address_family_not_supported for an
-/// address in NOTIFY_SOCKET that is none of a Unix socket. Cancel safety: safe. The message is sent as a whole or not
-/// at all.
+/// address in NOTIFY_SOCKET that is none of a Unix socket.
+/// Cancel safety: safe. The message is sent as a whole or not at all.
 [[nodiscard]] EDDY_API task<result<void>> notify_ready();
 /// Tells the manager that the service has begun to end. Errors, cancel safety: same as above.
 [[nodiscard]] EDDY_API task<result<void>> notify_stopping();
@@ -30,17 +30,17 @@ namespace eddy::net {
 /// same as above.
 [[nodiscard]] EDDY_API task<result<void>> notify_status(std::string_view text);
 
-/// Returns the time after which the manager restarts a service that does not say that it is alive (`WatchdogSec=`), or
+/// Returns the time after which the manager kills a service that does not say that it is alive (`WatchdogSec=`), or
 /// nullopt if it does not watch this process.
 [[nodiscard]] EDDY_API std::optional<std::chrono::microseconds> watchdog_interval() noexcept;
 
 /// Says that the service is alive, twice in each watchdog_interval(), and never ends; ends at once with success if no
 /// manager watches this process. It runs on the event loop like any task, so a loop that is stuck says nothing, and the
-/// manager restarts the service. On a runtime, it notices only that all workers are stuck.
+/// manager kills the service; with `Restart=on-failure` or `on-watchdog`, it starts it again. On a runtime, it notices
+/// only that all workers are stuck.
 ///     auto alive = net::feed_watchdog();
 ///     handle.spawn(std::move(alive));
 /// Errors: those of notify_ready(), at the first message that cannot be sent.
-/// Cancel safety: safe.
 [[nodiscard]] EDDY_API task<result<void>> feed_watchdog();
 
 }  // namespace eddy::net

@@ -39,9 +39,9 @@ public:
     /// Connects to a peer. `to` is any `to_socket_addrs` (an address, text such as "127.0.0.1:80" or "localhost:80", or
     /// several addresses), or a host and a port. Does nothing before the future is polled.
     /// Looks up names as lookup_host() does, without blocking the event loop. The addresses of a name compete ("Happy
-    /// Eyeballs", RFC 8305): IPv6 and IPv4 take turns, the next address is tried 250 ms after the previous one or when that
-    /// has failed, and the first one that answers is taken. Several given addresses are tried in order, each when the
-    /// previous one has failed. time::timeout() limits the whole.
+    /// Eyeballs", RFC 8305): IPv6 and IPv4 take turns, the next address is tried 250 ms after the previous one or when
+    /// that has failed, and the first one that answers is taken. Several given addresses are tried in order, each when
+    /// the previous one has failed. time::timeout() limits the whole.
     /// Errors: connection_refused, timed_out and the other errors of connect(2); errc::no_address for an empty list;
     /// those of lookup_host(). If no address can be connected to, returns the error of the last one. No descriptor
     /// stays open after an error.

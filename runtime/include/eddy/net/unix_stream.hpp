@@ -80,13 +80,15 @@ public:
     /// Sends bytes, at least one, and with the first of them copies of descriptors (SCM_RIGHTS), which the peer gets by
     /// recv_fds(); a peer that reads the bytes in another way closes them. Returns the number of bytes.
     /// Errors: argument_list_too_long for more than 253 descriptors; bad_file_descriptor; invalid_argument without a
-    /// byte. Cancel safety: safe. Nothing was sent if the future is destroyed before it is ready. Lifetime: borrows the
-    /// bytes.
+    /// byte.
+    /// Cancel safety: safe. Nothing was sent if the future is destroyed before it is ready.
+    /// Lifetime: borrows the bytes.
     [[nodiscard]] task<result<std::size_t>> send_fds(io::const_buffer from, std::vector<int> fds);
     /// Receives bytes, and the descriptors that were sent with them. 0 bytes are the end of the stream.
     /// Errors: too_many_files_open if this process cannot have all of the descriptors: none is kept, and the bytes are
-    /// lost. Cancel safety: safe. Nothing is lost if the future is destroyed before it is ready. Lifetime: borrows the
-    /// room for the bytes.
+    /// lost.
+    /// Cancel safety: safe. Nothing is lost if the future is destroyed before it is ready.
+    /// Lifetime: borrows the room for the bytes.
     [[nodiscard]] task<result<received_fds>> recv_fds(io::mutable_buffer into);
 
 private:

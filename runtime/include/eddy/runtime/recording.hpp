@@ -32,14 +32,16 @@ struct recording_options {
 /// written when the last executor that records has ended, or at the end of the program, if that happens so often that
 /// writing would take more than a tenth of the time; in a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT; not on
 /// Windows), before the handlers that the program had before; when the signal of EDDY_DUMP arrives; and on a stall, as
-/// FILE.stall. Later calls replace the options. Thread safety: any thread. Cost: about 18 ns an event, and 2 MiB a
-/// worker with the default options.
+/// FILE.stall. Later calls replace the options.
+/// Thread safety: any thread.
+/// Cost: about 18 ns an event, and 2 MiB a worker with the default options.
 EDDY_API void start_recording(const recording_options& options = {});
 
 /// Writes the events that are in memory now, without stopping the tasks. An empty name is the file of start_recording()
-/// or EDDY_TRACE. Without a recording, the file has no events. Errors: what open(2), write(2) and rename(2) report;
-/// no_such_file_or_directory if no name is known; not_enough_memory. Thread safety: any thread, but not in a signal
-/// handler.
+/// or EDDY_TRACE. Without a recording, the file has no events.
+/// Errors: what open(2), write(2) and rename(2) report; no_such_file_or_directory if no name is known;
+/// not_enough_memory.
+/// Thread safety: any thread, but not in a signal handler.
 EDDY_API result<void> write_recording(const std::string& file = {}) noexcept;
 
 }  // namespace eddy

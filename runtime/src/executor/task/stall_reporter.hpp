@@ -24,7 +24,8 @@ struct stalled_poll {
 };
 
 /// Reports stalls: each place of an executor once, and then at most once a minute, with the number of stalls since the
-/// start. Thread safety: one thread.
+/// start.
+/// Thread safety: one thread.
 class stall_reporter {
 public:
     using time_point = std::chrono::steady_clock::time_point;

@@ -28,7 +28,8 @@ namespace eddy::detail {
 /// was woken during its previous poll, so it has been ready since the end of that poll.
 ///
 /// Without memory for an account, the task is not measured. Nothing is measured in a forked child: another thread of
-/// the parent may have had a lock. Thread safety: any thread.
+/// the parent may have had a lock.
+/// Thread safety: any thread.
 class task_accounts {
 public:
     using time_point = std::chrono::steady_clock::time_point;

@@ -63,7 +63,8 @@ protected:
     ~ring_partner() = default;
 };
 
-/// A readiness driver. Thread safety: each comment names the threads that may call the function.
+/// A readiness driver.
+/// Thread safety: each comment names the threads that may call the function.
 class readiness_driver : immovable {
 public:
     /// Creates the driver for `kind`: io_uring runs beside an epoll. One tick reports about `events_per_tick` events.

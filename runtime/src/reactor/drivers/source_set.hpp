@@ -67,7 +67,8 @@ public:
     void watch_writing_only(scheduled_io& source) noexcept;
 
     // For composite_io. The caller of the first three holds the lock.
-    /// Watches one descriptor of the source. Errors: as add_source().
+    /// Watches one descriptor of the source.
+    /// Errors: as add_source().
     [[nodiscard]] result<void> watch_part(scheduled_io& source, int fd, io::interest wanted) noexcept;
     [[nodiscard]] result<void> change_part(scheduled_io& source, int fd, io::interest wanted) noexcept;
     result<void> unwatch_part(int fd) noexcept;

@@ -18,7 +18,8 @@ namespace eddy::detail {
 class chunk_queue {
 public:
     [[nodiscard]] bool is_empty() const noexcept { return newest_ == nullptr; }
-    /// Returns whether there are at least `count` chunks. Cost: O(count).
+    /// Returns whether there are at least `count` chunks.
+    /// Cost: O(count).
     [[nodiscard]] bool has_at_least(unsigned count) const noexcept {
         if (newest_ == nullptr) return count == 0;
         const received_chunk* each = newest_;
