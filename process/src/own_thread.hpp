@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -14,6 +15,10 @@
 #include "sys/processes.hpp"
 
 namespace eddy::process::detail {
+
+/// How long a thread of the library waits for more work before it ends. While it exists, eddy cannot report that a
+/// program waits for ever: this thread could wake it.
+inline constexpr auto idle_time = std::chrono::seconds(1);
 
 /// Starts a thread that takes no signals of the program, and that ends with the program at the latest.
 template <class F>

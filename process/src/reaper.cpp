@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "reaper.hpp"
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -28,38 +30,56 @@ public:
     [[nodiscard]] int process() const noexcept { return process_; }
 
     eddy::result<void> watch(const std::shared_ptr<running_process>& process) {
-        if (auto started = start(); !started) return started;
+        const std::lock_guard guard(lock_);
+        if (!has_thread_) {
+            if (auto started = start_own_thread([this]() noexcept { run(); }); !started) return started;
+            has_thread_ = true;
+        }
         process->watched_by_reaper = process;
         auto added = queue_.add(process->watched_fd(), process.get());
-        if (!added) process->watched_by_reaper.reset();
+        if (added) {
+            ++watched_;
+        } else {
+            process->watched_by_reaper.reset();
+        }
         return added;
     }
 
 private:
-    eddy::result<void> start() {
-        const std::lock_guard guard(lock_);
-        if (has_thread_) return {};
-        auto started = start_own_thread([this]() noexcept { run(); });
-        has_thread_ = started.has_value();
-        return started;
-    }
-
-    [[noreturn]] void run() noexcept {
+    /// Waits for ends until there is nothing to watch, and has not been for a while.
+    void run() noexcept {
         for (eddy::sys::exit_queue::keys ready{};;) {
-            for (void* const key : queue_.wait(ready)) {
+            const bool was_idle = is_idle();
+            const auto ended = was_idle ? queue_.wait(ready, idle_time) : queue_.wait(ready, std::nullopt);
+            if (was_idle && ended.empty() && has_given_up()) return;
+            for (void* const key : ended) {
                 // SAFETY: the key is that of watch(). watched_by_reaper keeps the object until this thread drops it.
                 auto& process = *static_cast<running_process*>(key);
                 if (!process.collect()) continue;
                 queue_.remove(process.watched_fd());
                 const auto last = std::move(process.watched_by_reaper);
+                const std::lock_guard guard(lock_);
+                --watched_;
             }
         }
+    }
+
+    bool is_idle() noexcept {
+        const std::lock_guard guard(lock_);
+        return watched_ == 0;
+    }
+    /// Lets the next watch() start another thread, unless there is something to watch now.
+    bool has_given_up() noexcept {
+        const std::lock_guard guard(lock_);
+        has_thread_ = watched_ != 0;
+        return !has_thread_;
     }
 
     const int process_ = eddy::sys::this_process();
     eddy::sys::exit_queue queue_;
     eddy::detail::mutex lock_;
-    bool has_thread_ = false;
+    bool has_thread_ = false;  // guarded by lock_, as the next one
+    std::size_t watched_ = 0;
 };
 
 constinit of_this_process<reaper> the_reaper;

@@ -143,20 +143,23 @@ private:
         started_sender to;
     };
 
-    job next() {
+    /// Returns the next job; nullopt if there has been none for a while. The next submit() then starts another thread.
+    std::optional<job> next() {
         std::unique_lock guard(lock_);
-        while (jobs_.empty()) added_.wait(guard);
-        job first = std::move(jobs_.front());
+        if (!added_.wait_for(guard, idle_time, [&] { return !jobs_.empty(); })) {
+            has_thread_ = false;
+            return std::nullopt;
+        }
+        std::optional first(std::move(jobs_.front()));
         jobs_.pop_front();
         return first;
     }
 
-    [[noreturn]] void run() noexcept {
-        for (;;) {
-            job now = next();
-            if (now.to.is_closed()) continue;
+    void run() noexcept {
+        while (auto now = next()) {
+            if (now->to.is_closed()) continue;
             // A child that is not received is destroyed here.
-            static_cast<void>(now.to.send(start_child_or_fail(now.what)));
+            static_cast<void>(now->to.send(start_child_or_fail(now->what)));
         }
     }
 

@@ -4,7 +4,9 @@
 #include <sys/epoll.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -32,10 +34,11 @@ result<void> exit_queue::add(int pidfd, void* key) noexcept {
 
 void exit_queue::remove(int pidfd) noexcept { ::epoll_ctl(queue_.get(), EPOLL_CTL_DEL, pidfd, nullptr); }
 
-std::span<void* const> exit_queue::wait(keys& into) noexcept {
+std::span<void* const> exit_queue::wait(keys& into, std::optional<std::chrono::milliseconds> most) noexcept {
+    const int timeout = most ? static_cast<int>(most->count()) : -1;
     std::array<epoll_event, std::tuple_size_v<keys>> events{};
     const int count = retry_interrupted(
-        [&] { return ::epoll_wait(queue_.get(), events.data(), static_cast<int>(events.size()), -1); });
+        [&] { return ::epoll_wait(queue_.get(), events.data(), static_cast<int>(events.size()), timeout); });
     const auto ready = static_cast<std::size_t>(count < 0 ? 0 : count);
     for (std::size_t i = 0; i < ready; ++i) into[i] = events[i].data.ptr;
     return std::span(into).first(ready);

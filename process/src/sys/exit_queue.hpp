@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <chrono>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -23,8 +25,9 @@ public:
 
     /// The keys that wait() returns at once.
     using keys = std::array<void*, 64>;
-    /// Waits until a process has ended, and returns the keys of those that have.
-    [[nodiscard]] std::span<void* const> wait(keys& into) noexcept;
+    /// Waits until a process has ended, or until the time has passed, if there is one. Returns the keys of those that
+    /// have.
+    [[nodiscard]] std::span<void* const> wait(keys& into, std::optional<std::chrono::milliseconds> most) noexcept;
 
 private:
     explicit exit_queue(unique_fd queue) noexcept : queue_(std::move(queue)) {}

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -343,6 +345,28 @@ TEST(ProcessSignals, IgnoredSigchldLosesStatusWithAClearError) {
         }
     }
     std::signal(SIGCHLD, before);
+}
+
+TEST(ProcessThreadsOwnProcess, EndWhenThereIsNothingToDo) {
+    const auto threads = [] {  // without that of eddy that looks for stalls
+        int count = 0;
+        for (const auto& each : std::filesystem::directory_iterator("/proc/self/task")) {
+            std::string name;
+            std::getline(std::ifstream(each.path() / "comm"), name);
+            if (name != "eddy-stalls") ++count;
+        }
+        return count;
+    };
+    support::executor runs(0);
+    const auto before = threads();
+    for (int round = 0; round < 2; ++round) {  // the second time with new threads
+        {
+            const auto started = runs.run(command("sleep", "1000").spawn());
+            ASSERT_TRUE(started);
+            EXPECT_GT(threads(), before);
+        }
+        EXPECT_TRUE(comes_true([&] { return threads() == before; }));
+    }
 }
 
 // A child object in a process that was forked: its destructor must not kill the process of the parent.
