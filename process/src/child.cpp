@@ -4,7 +4,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <source_location>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -18,18 +17,33 @@ namespace {
 
 using process_share = std::shared_ptr<detail::running_process>;
 
+/// Returns how the process has ended, if that is known.
+result<std::optional<exit_status>> known_end_of(detail::running_process& process) {
+    if (const auto* const status = process.exit().get()) return *status;
+    if (auto forked = process.find_fork()) return std::unexpected(*std::move(forked));
+    return std::nullopt;
+}
+
 task<result<exit_status>> end_of(process_share process) {
+    auto known = known_end_of(*process);
+    if (!known) co_return std::unexpected(std::move(known).error());
+    if (*known) co_return **known;
     const auto* const status = co_await process->exit().wait();
     co_return *status;
 }
 
 task<result<exit_status>> stop_all(process_share process, std::chrono::nanoseconds grace) {
-    process->signal_all(eddy::sys::sigterm);
-    const auto ended = co_await time::timeout(grace, process->exit().wait());
-    if (!ended || process->has_group()) process->signal_all(eddy::sys::sigkill);
-    const auto* const status = co_await process->exit().wait();
+    // A process that cannot be signaled may never end.
+    if (auto sent = process->signal_all(eddy::sys::sigterm); !sent) co_return std::unexpected(std::move(sent).error());
+    const auto ended = co_await time::timeout(grace, end_of(process));
+    if (!ended || process->has_group()) {
+        if (auto sent = process->signal_all(eddy::sys::sigkill); !sent) {
+            co_return std::unexpected(std::move(sent).error());
+        }
+    }
+    auto status = co_await end_of(process);
     process->release(true);
-    co_return *status;
+    co_return status;
 }
 
 }  // namespace
@@ -43,16 +57,16 @@ child::~child() {
 }
 
 child& child::operator=(child&& other) noexcept {
-    const child before(std::move(*this));
-    process_ = std::move(other.process_);
-    in_ = std::move(other.in_);
-    out_ = std::move(other.out_);
-    error_ = std::move(other.error_);
+    child before(std::move(other));  // destroys what this object has had; keeps it if that is `other`
+    std::swap(process_, before.process_);
+    std::swap(in_, before.in_);
+    std::swap(out_, before.out_);
+    std::swap(error_, before.error_);
     return *this;
 }
 
-detail::running_process& child::running(std::source_location where) const {
-    if (!process_) throw misuse("the child was moved from or detached: use the object that has the process", where);
+detail::running_process& child::running() const {
+    if (!process_) throw misuse("the child was moved from or detached: use the object that has the process");
     return *process_;
 }
 
@@ -63,16 +77,12 @@ task<result<exit_status>> child::wait() const {
     return end_of(process_);
 }
 
-result<std::optional<exit_status>> child::try_wait() const {
-    const auto* const status = running().exit().get();
-    if (status == nullptr) return std::nullopt;
-    return *status;
-}
+result<std::optional<exit_status>> child::try_wait() const { return known_end_of(running()); }
 
 result<void> child::signal(int number) const { return running().signal(number); }
 result<void> child::signal_group(int number) const { return running().signal_group(number); }
 
-void child::kill() const { running().signal_all(eddy::sys::sigkill); }
+result<void> child::kill() const { return running().signal_all(eddy::sys::sigkill); }
 
 task<result<exit_status>> child::stop(std::chrono::nanoseconds grace) {
     static_cast<void>(running());

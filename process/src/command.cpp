@@ -123,13 +123,13 @@ namespace {
 
 task<result<child>> start(command what) {
     if (auto mistake = what.find_mistake()) co_return std::unexpected(*std::move(mistake));
-    std::string program = what.program();
+    // Here and not on the spawn thread: a program with one thread may change its environment.
+    auto environment = what.environment();
     auto [sender, receiver] = sync::oneshot<result<child>>::channel();
-    auto failed = detail::start_on_spawn_thread(std::move(what), std::move(sender));
+    auto failed = detail::start_on_spawn_thread(std::move(what), std::move(environment), std::move(sender));
     if (failed) co_return std::unexpected(*std::move(failed));
+    // The spawn thread always sends. A process that was forked meanwhile does not have it: there, this does not end.
     auto started = co_await std::move(receiver);
-    // The spawn thread always sends. It does not exist in a process that was forked meanwhile.
-    if (!started) co_return std::unexpected(error(make_error_code(eddy::errc::runtime_shutdown), std::move(program)));
     co_return *std::move(started);
 }
 

@@ -19,7 +19,9 @@ const char* text_of(errc code) noexcept {
     case errc::no_group: return "the process has no group of its own: call command::group()";
     case errc::has_ended: return "the process has ended";
     case errc::status_lost:
-        return "the exit status is lost: the program ignores SIGCHLD, or other code waits for all child processes";
+        return "the exit status is lost: the program ignores SIGCHLD, other code waits for all child processes, or "
+               "this "
+               "process was forked from the parent";
     }
     return "unknown error of a process";
 }

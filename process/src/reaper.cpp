@@ -17,6 +17,15 @@
 namespace eddy::process::detail {
 namespace {
 
+/// Starts a thread that waits for one process.
+eddy::result<void> watch_on_own_thread(const std::shared_ptr<running_process>& process) noexcept {
+    return start_own_thread([process]() noexcept {
+        do {
+            eddy::sys::wait_for_end(process->id());
+        } while (!process->collect());
+    });
+}
+
 /// The thread that waits for all processes with a pidfd.
 class reaper : eddy::detail::immovable {
 public:
@@ -55,7 +64,8 @@ private:
             for (void* const key : ended) {
                 // SAFETY: the key is that of watch(). watched_by_reaper keeps the object until this thread drops it.
                 auto& process = *static_cast<running_process*>(key);
-                if (!process.collect()) continue;
+                // A zombie with a tracer has no status until the tracer lets it go, but its pidfd is readable.
+                if (!process.collect() && !watch_on_own_thread(process.watched_by_reaper)) continue;
                 queue_.remove(process.watched_fd());
                 const auto last = std::move(process.watched_by_reaper);
                 const std::lock_guard guard(lock_);
@@ -90,11 +100,7 @@ eddy::result<void> watch_until_end(const std::shared_ptr<running_process>& proce
     if (process->watched_fd() >= 0) {
         if (const auto found = the_reaper.get(); found && (*found)->watch(process)) return {};
     }
-    return start_own_thread([process]() noexcept {
-        do {
-            eddy::sys::wait_for_end(process->id());
-        } while (!process->collect());
-    });
+    return watch_on_own_thread(process);
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
@@ -32,23 +34,30 @@ namespace eddy::process::detail {
 /// - reaped: the kernel may have given the number to another process. No signal is sent any more.
 ///
 /// `lock_` guards the state. Signals are sent, and the status is taken, while it is held, so no signal reaches another
-/// process with the same number. `exit_` is set after the lock is released, because that wakes tasks.
-/// Thread safety: any thread.
+/// process with the same number, unless other code waits for the process and there is no pidfd. `exit_` is set after
+/// the lock is released, because that wakes tasks. Thread safety: any thread.
 class running_process : eddy::detail::immovable {
 public:
-    running_process(eddy::sys::started_process started, std::string program, bool has_group);
+    running_process(const std::string& program, bool has_group);
+    /// Stores the process, which has started. Called once, before the object is shared. The object exists before, so
+    /// that no memory is needed afterwards.
+    void begin(eddy::sys::started_process&& started) noexcept { process_ = std::move(started); }
 
     [[nodiscard]] int id() const noexcept { return process_.id; }
     /// The pidfd; -1 if there is none.
     [[nodiscard]] int watched_fd() const noexcept { return process_.watched.get(); }
     [[nodiscard]] bool has_group() const noexcept { return has_group_; }
-    /// How the process has ended. It is set once.
+    /// How the process has ended. It is set once. In a process that was forked from this one, only read it: another
+    /// thread may have had its lock.
     [[nodiscard]] sync::set_once<result<exit_status>>& exit() noexcept { return exit_; }
+    /// Returns errc::status_lost in a process that was forked from the one that has started this process.
+    [[nodiscard]] std::optional<class error> find_fork() const noexcept;
 
     [[nodiscard]] result<void> signal(int number) noexcept;
     [[nodiscard]] result<void> signal_group(int number) noexcept;
-    /// Sends a signal to the group, if there is one, else to the process. It may have ended.
-    void signal_all(int number) noexcept;
+    /// Sends a signal to the group, if there is one, and to the process. They may have ended.
+    /// Errors: what kill(2) reports if the process still runs, and does not get the signal.
+    [[nodiscard]] result<void> signal_all(int number) noexcept;
 
     /// Takes the status if the process has ended, and publishes it. Returns whether it has ended. For the reaper.
     [[nodiscard]] bool collect() noexcept;
@@ -61,14 +70,15 @@ public:
 private:
     enum class state : unsigned char { running, ended, reaped };
 
-    [[nodiscard]] class error fail(std::error_code code) const { return {code, program_}; }
-    [[nodiscard]] result<void> named(eddy::result<void> sent) const;
-    void send_to_all(int number) noexcept;
-    /// Whether this is a process that was forked from the one that has started this process.
+    [[nodiscard]] class error fail(std::error_code code) const noexcept { return {code, about_}; }
+    [[nodiscard]] result<void> named(eddy::result<void> sent) const noexcept;
+    [[nodiscard]] eddy::result<void> send_to_all(int number) noexcept;
+    /// Whether this is a process that was forked from the one that has started this process. Check it before the lock,
+    /// which another thread may have had during the fork.
     [[nodiscard]] bool is_in_forked_child() const noexcept { return eddy::sys::this_process() != parent_; }
 
-    const eddy::sys::started_process process_;
-    const std::string program_;
+    eddy::sys::started_process process_;
+    const class error about_;  // the texts of all errors
     const bool has_group_;
     const int parent_ = eddy::sys::this_process();
     eddy::detail::mutex lock_;

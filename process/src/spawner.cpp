@@ -7,9 +7,11 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/net/pipe.hpp>
@@ -54,7 +56,7 @@ private:
         case stdio::kind::inherit: return start_request::inherited;
         case stdio::kind::null: return start_request::null_device;
         case stdio::kind::same_as_out: return start_request::same_as_out;
-        case stdio::kind::descriptor: return use(what, index);
+        case stdio::kind::descriptor: return use(what, theirs_[index]);
         case stdio::kind::pipe: break;
         }
         auto ends = eddy::sys::make_blocking_pipe();
@@ -64,13 +66,14 @@ private:
         if (const auto set = eddy::sys::set_nonblocking(ours_[index].get()); !set) return std::unexpected(set.error());
         return theirs_[index].get();
     }
-    /// A descriptor of the caller. A number below 3 is duplicated: the order of dup2(2) would matter.
-    eddy::result<int> use(const stdio& what, std::size_t index) {
+    /// A descriptor of the command. A number below 3 is duplicated: the order of dup2(2) would matter.
+    static eddy::result<int> use(const stdio& what, unique_fd& copy) {
         if (what.failed()) return std::unexpected(what.failed());
-        auto copy = eddy::sys::duplicate(what.fd());
-        if (!copy) return std::unexpected(copy.error());
-        theirs_[index] = std::move(*copy);
-        return theirs_[index].get();
+        if (what.fd() >= 3) return what.fd();
+        auto made = eddy::sys::duplicate(what.fd());
+        if (!made) return std::unexpected(made.error());
+        copy = std::move(*made);
+        return copy.get();
     }
 
     std::array<unique_fd, 3> theirs_;
@@ -81,26 +84,34 @@ std::string note_about(const command& what) {
     return what.directory().empty() ? std::string() : "directory " + what.directory();
 }
 
-result<child> start_child(const command& what) {
+/// Kills a process that no thread waits for, and waits for it here. One that cannot be killed is left: it must not stop
+/// all other starts.
+void end_unwatched(running_process& process) noexcept {
+    if (process.signal_all(eddy::sys::sigkill)) {
+        eddy::sys::wait_for_end(process.id());
+        static_cast<void>(process.collect());
+    }
+    process.release(false);
+}
+
+result<child> start_child(const command& what, std::vector<std::string>&& environment) {
     const auto fail = [&](std::error_code code) { return error(code, what.program(), note_about(what)); };
     start_request request;
     request.program = what.program();
     request.arguments = what.argument_list();
-    request.environment = what.environment();
+    request.environment = std::move(environment);
     request.directory = what.directory();
     request.has_group = what.has_group();
     request.has_session = what.has_session();
     standard_streams streams;
     if (auto failed = streams.open(what, request)) return std::unexpected(*std::move(failed));
 
+    const auto process = std::make_shared<running_process>(what.program(), what.has_group());
     auto started = eddy::sys::start_process(request);
     if (!started) return std::unexpected(fail(started.error()));
-    auto process = std::make_shared<running_process>(std::move(*started), what.program(), what.has_group());
+    process->begin(std::move(*started));
     if (const auto watched = watch_until_end(process); !watched) {
-        process->signal_all(eddy::sys::sigkill);
-        eddy::sys::wait_for_end(process->id());
-        static_cast<void>(process->collect());
-        process->release(false);
+        end_unwatched(*process);
         return std::unexpected(fail(watched.error()));
     }
     child made(process, {}, {}, {});  // from here on, an error kills the process
@@ -116,23 +127,20 @@ result<child> start_child(const command& what) {
     return made;
 }
 
-result<child> start_child_or_fail(const command& what) try { return start_child(what); } catch (const std::bad_alloc&) {
-    return std::unexpected(error(std::make_error_code(std::errc::not_enough_memory), what.program()));
-}
-
 class spawner : eddy::detail::immovable {
 public:
     static eddy::result<std::unique_ptr<spawner>> make() { return std::make_unique<spawner>(); }
 
     [[nodiscard]] int process() const noexcept { return process_; }
 
-    eddy::result<void> submit(command what, started_sender to) {
+    eddy::result<void> submit(command what, std::vector<std::string> environment, started_sender to) {
         const std::lock_guard guard(lock_);
         if (!has_thread_) {
             if (auto started = start_own_thread([this]() noexcept { run(); }); !started) return started;
             has_thread_ = true;
         }
-        jobs_.push_back({std::move(what), std::move(to)});
+        error no_memory(std::make_error_code(std::errc::not_enough_memory), what.program());
+        jobs_.push_back({std::move(what), std::move(environment), std::move(to), std::move(no_memory)});
         added_.notify_one();
         return {};
     }
@@ -140,7 +148,9 @@ public:
 private:
     struct job {
         command what;
+        std::vector<std::string> environment;
         started_sender to;
+        error no_memory;  // made before, since it needs memory
     };
 
     /// Returns the next job; nullopt if there has been none for a while. The next submit() then starts another thread.
@@ -155,11 +165,21 @@ private:
         return first;
     }
 
+    /// Destroys the command: its descriptors are closed before the task knows that the process has started.
+    static result<child> start(job& now) noexcept try {
+        const command what = std::move(now.what);
+        eddy::sys::take_affinity_of_main_thread();
+        return start_child(what, std::move(now.environment));
+    } catch (const std::bad_alloc&) {
+        return std::unexpected(now.no_memory);
+    }
+
     void run() noexcept {
         while (auto now = next()) {
             if (now->to.is_closed()) continue;
+            auto started = start(*now);
             // A child that is not received is destroyed here.
-            static_cast<void>(now->to.send(start_child_or_fail(now->what)));
+            static_cast<void>(now->to.send(std::move(started)));
         }
     }
 
@@ -174,11 +194,11 @@ constinit of_this_process<spawner> the_spawner;
 
 }  // namespace
 
-std::optional<error> start_on_spawn_thread(command what, started_sender to) {
+std::optional<error> start_on_spawn_thread(command what, std::vector<std::string> environment, started_sender to) {
     std::string program = what.program();
     const auto found = the_spawner.get();
     if (!found) return error(found.error(), std::move(program));
-    const auto submitted = (*found)->submit(std::move(what), std::move(to));
+    const auto submitted = (*found)->submit(std::move(what), std::move(environment), std::move(to));
     if (!submitted) return error(submitted.error(), std::move(program));
     return std::nullopt;
 }

@@ -2,17 +2,17 @@
 #include <eddy/process/stdio.hpp>
 
 #include <memory>
+#include <utility>
 
 #include "sys/processes.hpp"
 
 namespace eddy::process {
 
 stdio stdio::from_native(int fd) {
+    eddy::sys::unique_fd owned(fd);  // closes it if there is no memory for a share
+    const auto shared = std::make_shared<std::pair<eddy::sys::unique_fd, const int>>(std::move(owned), fd);
     stdio made(kind::descriptor);
-    made.fd_ = std::shared_ptr<const int>(new int(fd), [](const int* owned) {
-        eddy::sys::close(*owned);
-        delete owned;
-    });
+    made.fd_ = std::shared_ptr<const int>(shared, &shared->second);
     return made;
 }
 

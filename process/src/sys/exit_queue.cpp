@@ -19,10 +19,8 @@ namespace eddy::sys {
 result<exit_queue> exit_queue::make() noexcept {
     unique_fd queue(::epoll_create1(EPOLL_CLOEXEC));
     if (!queue) return std::unexpected(last_error());
-    if (queue.get() > STDERR_FILENO) return exit_queue(std::move(queue));
-    auto moved = duplicate(queue.get());
-    if (!moved) return std::unexpected(moved.error());
-    return exit_queue(std::move(*moved));
+    if (const auto moved = move_above_standard(queue); !moved) return std::unexpected(moved.error());
+    return exit_queue(std::move(queue));
 }
 
 result<void> exit_queue::add(int pidfd, void* key) noexcept {

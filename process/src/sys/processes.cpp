@@ -2,6 +2,7 @@
 #include "sys/processes.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,9 +31,6 @@ result<unique_fd> duplicate(int fd) noexcept {
     return copy;
 }
 
-namespace {
-
-/// Replaces a descriptor by one above 2: a source of dup2(2) must not be a target, too.
 result<void> move_above_standard(unique_fd& fd) noexcept {
     if (fd.get() > STDERR_FILENO) return {};
     auto moved = duplicate(fd.get());
@@ -40,8 +38,6 @@ result<void> move_above_standard(unique_fd& fd) noexcept {
     fd = std::move(*moved);
     return {};
 }
-
-}  // namespace
 
 result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept {
     std::array<int, 2> fds{};
@@ -56,6 +52,8 @@ result<void> set_nonblocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     return done_or_error(flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
 }
+
+result<std::size_t> pipe_size(int fd) noexcept { return count_or_error(::fcntl(fd, F_GETPIPE_SZ)); }
 
 result<std::size_t> read_now(int fd, std::span<std::byte> into) noexcept {
     return count_or_error(retry_interrupted([&] { return ::read(fd, into.data(), into.size()); }));
@@ -73,6 +71,13 @@ std::vector<std::string> environment_of_this_process() {
 }
 
 int this_process() noexcept { return ::getpid(); }
+
+void take_affinity_of_main_thread() noexcept {
+    cpu_set_t of_main;
+    if (::sched_getaffinity(::getpid(), sizeof of_main, &of_main) == 0) {
+        static_cast<void>(::sched_setaffinity(0, sizeof of_main, &of_main));
+    }
+}
 
 namespace {
 
@@ -221,15 +226,6 @@ result<started_process> start_process(start_request& what) {
 
 namespace {
 
-/// Passes the pidfd, if there is one: a number could belong to another child if other code has waited for all.
-struct wait_target {
-    idtype_t type;
-    id_t id;
-
-    explicit wait_target(const started_process& of) noexcept
-        : type(of.watched ? P_PIDFD : P_PID), id(static_cast<id_t>(of.watched ? of.watched.get() : of.id)) {}
-};
-
 /// What waitid(2) writes: the kernel's struct rusage, which may differ from that of the C library on 32-bit systems.
 struct kernel_usage {
     long user_s;
@@ -239,6 +235,13 @@ struct kernel_usage {
     long max_kib;
     long rest[13];  // NOLINT(modernize-avoid-c-arrays): the layout of the kernel
 };
+
+/// waitid(3) of the C library does not pass the usage. Returns an error number, or 0.
+int wait_without_blocking(idtype_t type, int id, int options, siginfo_t& info, kernel_usage& usage) noexcept {
+    const auto answer =
+        retry_interrupted([&] { return ::syscall(SYS_waitid, type, id, &info, options | WNOHANG, &usage); });
+    return answer < 0 ? errno : 0;
+}
 
 process::exit_status::usage converted(const kernel_usage& from) noexcept {
     using std::chrono::microseconds;
@@ -250,14 +253,14 @@ process::exit_status::usage converted(const kernel_usage& from) noexcept {
 }  // namespace
 
 result<std::optional<process::exit_status>> take_exit_status(const started_process& of, bool keep) noexcept {
-    const wait_target target(of);
     siginfo_t info{};
     kernel_usage usage{};
-    const int options = WEXITED | WNOHANG | (keep ? WNOWAIT : 0);
-    // waitid(3) of the C library does not pass the usage.
-    const auto answer =
-        retry_interrupted([&] { return ::syscall(SYS_waitid, target.type, target.id, &info, options, &usage); });
-    if (answer < 0) return std::unexpected(last_error());
+    const int options = WEXITED | (keep ? WNOWAIT : 0);
+    // By the pidfd, if there is one: the number could belong to another child if other code has waited for all. Linux
+    // 5.3 has pidfds, but no P_PIDFD (EINVAL).
+    int error = of.watched ? wait_without_blocking(P_PIDFD, of.watched.get(), options, info, usage) : EINVAL;
+    if (error != 0 && error != ECHILD) error = wait_without_blocking(P_PID, of.id, options, info, usage);
+    if (error != 0) return std::unexpected(error_of(error));
     if (info.si_pid == 0) return std::nullopt;
     if (info.si_code == CLD_EXITED) return process::exit_status::of_code(info.si_status, converted(usage));
     return process::exit_status::of_signal(info.si_status, info.si_code == CLD_DUMPED, converted(usage));
@@ -276,5 +279,7 @@ result<void> send_signal(const started_process& to, int number) noexcept {
 result<void> send_signal_to_group(const started_process& to, int number) noexcept {
     return done_or_error(::kill(-to.id, number));
 }
+
+bool is_in_own_group(const started_process& of) noexcept { return ::getpgid(of.id) == of.id; }
 
 }  // namespace eddy::sys

@@ -21,11 +21,15 @@ extern const int sigterm;
 extern const int sigkill;
 extern const int no_child_process;  // ECHILD
 
+/// Replaces a descriptor by one above 2: a source of dup2(2) must not be a target, too.
+[[nodiscard]] result<void> move_above_standard(unique_fd& fd) noexcept;
 /// Duplicates a descriptor. The copy has a number above 2, and is closed by execve(2).
 [[nodiscard]] result<unique_fd> duplicate(int fd) noexcept;
 /// Creates a pipe whose ends block, have numbers above 2, and are closed by execve(2). Returns the read end first.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept;
 [[nodiscard]] result<void> set_nonblocking(int fd) noexcept;
+/// Returns how many bytes a pipe holds at most.
+[[nodiscard]] result<std::size_t> pipe_size(int fd) noexcept;
 /// Reads what is in a pipe that does not block. Returns 0 at its end.
 [[nodiscard]] result<std::size_t> read_now(int fd, std::span<std::byte> into) noexcept;
 
@@ -34,6 +38,8 @@ extern const int no_child_process;  // ECHILD
 /// Returns the environment of this process: "NAME=value".
 [[nodiscard]] std::vector<std::string> environment_of_this_process();
 [[nodiscard]] int this_process() noexcept;
+/// Lets the calling thread run where the main thread may, if the system permits it.
+void take_affinity_of_main_thread() noexcept;
 
 /// A process to start.
 struct start_request {
@@ -71,8 +77,10 @@ struct started_process {
 /// Waits until the process has ended, and leaves it a zombie.
 void wait_for_end(int id) noexcept;
 
-/// Sends a signal to the process, or to the group whose leader it is.
+/// Sends a signal to the process, or to the group whose leader it was at its start.
 [[nodiscard]] result<void> send_signal(const started_process& to, int number) noexcept;
 [[nodiscard]] result<void> send_signal_to_group(const started_process& to, int number) noexcept;
+/// Returns whether the process is in that group: a process may move to another one.
+[[nodiscard]] bool is_in_own_group(const started_process& of) noexcept;
 
 }  // namespace eddy::sys

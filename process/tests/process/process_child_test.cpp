@@ -27,6 +27,7 @@
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
 #include <support/polling.hpp>
+#include <support/self_assignment.hpp>
 #include <support/system.hpp>
 
 namespace {
@@ -167,6 +168,17 @@ TEST_P(ProcessChild, StopOfGroupKillsWhatIgnoresIt) {
     EXPECT_TRUE(is_gone(started.id()));
 }
 
+TEST_P(ProcessChild, StopReachesProcessThatHasLeftItsGroup) {
+    auto started =
+        start(command("python3", "-c",
+                      "import os, time; os.setpgid(0, os.getpgid(os.getppid())); print('ready', flush=True); "
+                      "time.sleep(1000)")
+                  .group()
+                  .out(stdio::pipe()));
+    ASSERT_EQ(line_of(started), "ready");
+    EXPECT_EQ(runs.run(started.stop(1h))->signal(), SIGTERM);
+}
+
 TEST_P(ProcessChild, DropKillsAndReapsProcess) {
     const int id = start(command("sleep", "1000")).id();
     EXPECT_TRUE(is_gone(id));
@@ -223,6 +235,14 @@ TEST_P(ProcessChild, AssignmentKillsTheProcessBefore) {
     started = start(command("sleep", "1001"));
     EXPECT_TRUE(is_gone(first));
     EXPECT_NE(state_of(started.id()), '-');
+}
+
+TEST_P(ProcessChild, AssignmentToItselfKeepsTheProcess) {
+    auto started = start(command("cat").in(stdio::pipe()));
+    support::assign_to_itself(started);
+    ASSERT_TRUE(started.in());
+    started.in().reset();
+    EXPECT_EQ(end_of(started).code(), 0);
 }
 
 // covers: R118
@@ -338,8 +358,8 @@ TEST(ProcessSignals, IgnoredSigchldLosesStatusWithAClearError) {
             const auto status = runs.run(started->wait());
             ASSERT_FALSE(status);
             EXPECT_EQ(status.error().message(),
-                      "sh: the exit status is lost: the program ignores SIGCHLD, or other code waits for all child "
-                      "processes");
+                      "sh: the exit status is lost: the program ignores SIGCHLD, other code waits for all child "
+                      "processes, or this process was forked from the parent");
             EXPECT_EQ(status.error(), std::errc::no_child_process);
             EXPECT_EQ(started->signal(SIGTERM).error(), process::errc::has_ended);
         }
@@ -377,11 +397,15 @@ TEST(ProcessForkOwnProcess, CopyOfChildObjectKillsNothing) {
     const auto forked = ::fork();
     if (forked == 0) {
         const auto signaled = started->signal(SIGKILL);
-        started.reset();
         eddy::core own;
+        const auto waited = own.run(started->wait());
+        const auto stopped = own.run(started->stop(1h));
+        const bool is_lost = !waited && waited.error() == process::errc::status_lost && !stopped &&
+                             stopped.error() == process::errc::status_lost && !started->try_wait();
+        started.reset();
         const auto again = own.run(command("sh", "-c", "exit 6").spawn());
         const bool works = again && own.run(again->wait())->code() == 6;
-        ::_exit(!signaled && works ? 0 : 1);
+        ::_exit(!signaled && is_lost && works ? 0 : 1);
     }
     int status = 0;
     ::waitpid(forked, &status, 0);

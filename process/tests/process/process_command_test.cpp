@@ -4,14 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -73,6 +76,31 @@ TEST(ProcessCommand, EnvironmentIsThatOfProgramWithChanges) {
     EXPECT_EQ(run_output(command("/usr/bin/env").env("GONE", "1").clear_env().env("B", "2").env("A", "1")),
               "A=1\nB=2\n");
     EXPECT_EQ(run_output(command("/usr/bin/env").clear_env()), "");
+}
+
+TEST(ProcessCommand, EnvironmentIsReadByTheCaller) {
+    support::executor runs(0);
+    const support::environment before("EDDY_CHANGED", "before");
+    auto prints = output_of(command("sh", "-c", "echo $EDDY_CHANGED"));
+    const auto text = runs.run(eddy::poll_fn([&](eddy::context& cx) {
+        auto answer = prints.poll(cx);
+        ::setenv("EDDY_CHANGED", "after", 1);
+        return answer;
+    }));
+    EXPECT_EQ(text, "before\n");
+}
+
+TEST(ProcessCommandOwnProcess, AffinityIsThatOfTheMainThread) {
+    const auto allowed = support::status_line(::getpid(), "Cpus_allowed_list");
+    std::string of_process;
+    std::thread([&] {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(::sched_getcpu(), &one);
+        EXPECT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+        of_process = run_output(command("grep", "Cpus_allowed_list", "/proc/self/status"));
+    }).join();
+    EXPECT_EQ(of_process, "Cpus_allowed_list:\t" + allowed + "\n");
 }
 
 TEST(ProcessCommand, DirectoryIsThatOfRelativeProgram) {
@@ -178,7 +206,7 @@ TEST(ProcessCommand, OwnedDescriptorIsClosedWithTheCommand) {
         EXPECT_TRUE(spawn(copy));
         EXPECT_GE(::fcntl(fd, F_GETFD), 0);
     }
-    EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
+    EXPECT_EQ(::fcntl(fd, F_GETFD), -1);  // the spawn thread has no copy
 }
 
 // covers: R119

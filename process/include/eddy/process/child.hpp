@@ -4,7 +4,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <source_location>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/net/pipe.hpp>
@@ -23,13 +22,18 @@ class running_process;
 /// A process that command::spawn() has started.
 ///
 /// The destructor kills the process by SIGKILL, and with command::group() or session() the whole group, also if the
-/// process itself has ended. It does not wait: a thread of the library takes the exit status, so that no zombie is
-/// left. See detach() for a process that goes on. The page process/docs/processes.md has a table of what a drop does.
+/// process itself has ended (not if its status is lost: the number of the group may be that of another one). It does
+/// not wait: a thread of the library takes the exit status, so that no zombie is left. See detach() for a process that
+/// goes on. The page process/docs/processes.md has a table of what a drop does.
 ///
 /// A process with a group stays a zombie from its end until the child object is destroyed, or stop() has ended: the
 /// kernel does not give its number to another group before.
 ///
-/// In a process that was forked from this one, the functions of a child object do nothing.
+/// A program with the rights of another user, for example `sudo`, cannot be signaled: kill() and stop() return an
+/// error, and the destructor leaves it running.
+///
+/// In a process that was forked from this one, a child object sends no signals, and the status of a process that has
+/// not ended before is errc::status_lost.
 /// Thread safety: wait(), try_wait(), signal(), signal_group() and kill() may be called from several threads.
 class EDDY_API child {
 public:
@@ -60,17 +64,20 @@ public:
     [[nodiscard]] result<std::optional<exit_status>> try_wait() const;
 
     /// Sends a signal to the process.
-    /// Errors: errc::has_ended; what kill(2) reports. Never reaches another process with the same id.
+    /// Errors: errc::has_ended; what kill(2) reports. Never reaches another process with the same id. Without pidfds
+    /// (before Linux 5.3), that holds if no other code waits for the process, and the program does not ignore SIGCHLD.
     result<void> signal(int number) const;
     /// Sends a signal to all processes of the group, also if the process itself has ended.
     /// Errors: errc::no_group without command::group() or session(); those of signal().
     result<void> signal_group(int number) const;
 
-    /// Sends SIGKILL to the process, or to all processes of its group. Does nothing if they have ended. Does not wait.
-    void kill() const;
+    /// Sends SIGKILL to the process, and to all processes of its group. Does nothing if they have ended. Does not wait.
+    /// Errors: what kill(2) reports for the process itself: operation_not_permitted if it has the rights of another
+    /// user.
+    result<void> kill() const;
     /// Sends SIGTERM to the process or its group, waits up to `grace` until the process has ended, then sends SIGKILL.
     /// The rest of a group is killed when the process itself has ended.
-    /// Errors: errc::status_lost.
+    /// Errors: errc::status_lost; those of kill(), without waiting.
     /// Cancel safety: safe. The signals that were sent stay sent. Call it again to go on.
     [[nodiscard]] task<result<exit_status>> stop(std::chrono::nanoseconds grace);
 
@@ -79,7 +86,7 @@ public:
     void detach() &&;
 
 private:
-    [[nodiscard]] detail::running_process& running(std::source_location where = std::source_location::current()) const;
+    [[nodiscard]] detail::running_process& running() const;
 
     std::shared_ptr<detail::running_process> process_;
     std::optional<net::pipe::sender> in_;

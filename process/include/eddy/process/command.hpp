@@ -25,7 +25,8 @@ class child;
 /// A program without a slash is searched for in the directories of PATH, of the environment that it will have. One with
 /// a slash is relative to directory(). Nothing is passed to a shell.
 ///
-/// The process has descriptors 0 to 2 only, no blocked signals, and the default action for each signal.
+/// The process has descriptors 0 to 2 only, no blocked signals, the default action for each signal, and the processors
+/// that the main thread may use. Its nice value is that of a thread that has started a process.
 /// Thread safety: a plain value. A command may be started more than once.
 class EDDY_API command {
 public:
@@ -67,6 +68,8 @@ public:
     /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream; what pipe2(2), clone(2), chdir(2) and
     /// execve(2) report. They name the program: "prog: No such file or directory".
     /// Cancel safety: a process that no thread has begun to start does not exist. One that has started is killed.
+    /// Thread safety: reads the environment of this program at the first poll, on that thread. In a process that is
+    /// forked during the start, the future does not end.
     /// Lifetime: the future owns a copy of the command.
     /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
     /// switch to that thread and back. It does not depend on the memory that this process uses.

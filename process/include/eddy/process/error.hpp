@@ -21,7 +21,7 @@ enum class errc {
     bad_stream,         ///< same_as_out() for another stream than error; equals invalid_argument
     no_group,           ///< the process has no group of its own; equals std::errc::operation_not_permitted
     has_ended,          ///< a signal for a process that has ended; equals std::errc::no_such_process
-    status_lost,        ///< the system has no exit status; equals std::errc::no_child_process
+    status_lost,        ///< the system has no exit status for this program; equals std::errc::no_child_process
 };
 
 /// Returns the error category of process::errc. Its name is "eddy.process".
@@ -38,6 +38,8 @@ class EDDY_API error {
 public:
     /// Constructs an error. `note` may be empty.
     error(std::error_code code, std::string program, std::string note = {});
+    /// Constructs an error with the texts of another one. Does not allocate.
+    error(std::error_code code, const error& with_texts) noexcept : code_(code), texts_(with_texts.texts_) {}
 
     /// Returns the error code.
     [[nodiscard]] const std::error_code& code() const noexcept { return code_; }

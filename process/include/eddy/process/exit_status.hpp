@@ -19,7 +19,9 @@ public:
     struct usage {
         std::chrono::microseconds user_time{};    ///< processor time outside of the kernel
         std::chrono::microseconds system_time{};  ///< processor time in the kernel
-        std::uint64_t max_memory = 0;             ///< the largest number of bytes that were in memory at the same time
+        /// The largest number of bytes that were in memory at the same time, or that number of this program, if it is
+        /// larger: between its start and execve(2), the process has the memory of this program.
+        std::uint64_t max_memory = 0;
     };
 
     /// For the library: a process that ended by itself.

@@ -31,7 +31,8 @@ public:
     [[nodiscard]] static stdio pipe() noexcept { return stdio(kind::pipe); }
     /// Returns what standard output is, for command::error().
     [[nodiscard]] static stdio same_as_out() noexcept { return stdio(kind::same_as_out); }
-    /// Takes ownership of a descriptor: of a file, a terminal, one end of a pipe or of a socket pair.
+    /// Takes ownership of a descriptor: of a file, a terminal, one end of a pipe or of a socket pair. It is closed with
+    /// the last copy of the command: the reader of a pipe does not see its end before.
     ///
     /// If O_NONBLOCK is set for it, it is set for the process, too, which most programs do not expect.
     [[nodiscard]] static stdio from_native(int fd);
