@@ -7,7 +7,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <eddy/future/join.hpp>
@@ -23,10 +25,11 @@ namespace {
 
 using optional_receiver = std::optional<net::pipe::receiver>;
 
-/// The begin of a stream.
+/// The first bytes of a stream, and its name in errors.
 class kept_text {
 public:
-    kept_text(std::string& text, std::size_t most, bool& is_cut) noexcept : text_(text), most_(most), is_cut_(is_cut) {}
+    kept_text(std::string& text, std::size_t most, bool& is_cut, const std::string& program, const char* name) noexcept
+        : text_(text), most_(most), is_cut_(is_cut), program_(program), name_(name) {}
 
     void add(std::span<const std::byte> bytes) {
         const auto kept = std::min(bytes.size(), most_ - text_.size());
@@ -34,57 +37,80 @@ public:
         text_.append(reinterpret_cast<const char*>(bytes.data()), kept);
         if (kept < bytes.size()) is_cut_ = true;
     }
+    [[nodiscard]] error fail(std::error_code code) const { return {code, program_, name_}; }
 
 private:
     std::string& text_;
     const std::size_t most_;
     bool& is_cut_;
+    const std::string& program_;
+    const char* const name_;
 };
 
 constexpr std::size_t read_size = 64 * 1024;
 
-task<void> read_all(optional_receiver& from, kept_text& into) {
-    if (!from) co_return;
+task<result<void>> read_all(optional_receiver& from, kept_text& into) {
+    if (!from) co_return {};
     std::vector<std::byte> buffer(read_size);
     for (;;) {
         const auto count = co_await from->read(buffer);
-        if (!count || *count == 0) break;
+        if (!count) co_return std::unexpected(into.fail(count.error()));
+        if (*count == 0) break;
         into.add(std::span(buffer).first(*count));
     }
     from.reset();
+    co_return {};
 }
 
 /// Reads what is in the pipe now: all that a process has written that has ended. The reactor may not know it yet.
-void read_rest(optional_receiver& from, kept_text& into) {
-    constexpr std::size_t largest_pipe = 1024 * 1024;  // of an unprivileged process
+/// Returns whether this is the end of the stream.
+result<bool> read_rest(optional_receiver& from, kept_text& into) {
+    if (!from) return true;
+    const auto size = eddy::sys::pipe_size(from->native_handle());
+    if (!size) return std::unexpected(into.fail(size.error()));
     std::vector<std::byte> buffer(read_size);
-    for (std::size_t sum = 0; from && sum < largest_pipe;) {
+    // More than the size of the pipe was written after the end of the process.
+    for (std::size_t sum = 0; sum < *size;) {
         const auto count = eddy::sys::read_now(from->native_handle(), buffer);
-        if (!count || *count == 0) break;
+        if (!count && count.error() == std::errc::operation_would_block) return false;
+        if (!count) return std::unexpected(into.fail(count.error()));
+        if (*count == 0) return true;
         into.add(std::span(buffer).first(*count));
         sum += *count;
     }
+    return false;
 }
 
-/// Writes the input, and closes the pipe. The only error is that the process has closed its end.
-task<void> write_input(std::optional<net::pipe::sender>& to, const std::optional<std::string>& input) {
-    if (to && input) static_cast<void>(co_await io::write_all(*to, *input));
-    to.reset();
+/// Writes the input, and closes the pipe.
+task<result<void>> write_input(captured_processes& of, const std::optional<std::string>& input) {
+    if (of.in && input) {
+        const auto written = co_await io::write_all(*of.in, *input);
+        // The process may close its end before it has read all.
+        if (!written && written.error() != std::errc::broken_pipe) {
+            co_return std::unexpected(error(written.error(), of.first_program, "standard input"));
+        }
+    }
+    of.in.reset();
+    co_return {};
 }
 
 task<void> wait_for_all(const std::vector<child>& all) {
     for (const auto& each : all) static_cast<void>(co_await each.wait());
 }
 
-task<void> wait_or_kill(captured_processes& of, const std::optional<std::chrono::nanoseconds>& limit,
-                        bool& has_timed_out) {
+task<result<void>> wait_or_kill(const std::vector<child>& all, const std::optional<std::chrono::nanoseconds>& limit,
+                                bool& has_timed_out) {
     if (limit) {
-        const auto ended = co_await time::timeout(*limit, wait_for_all(of.all));
-        if (ended) co_return;
+        const auto ended = co_await time::timeout(*limit, wait_for_all(all));
+        if (ended) co_return {};
         has_timed_out = true;
-        for (auto& each : of.all) each.kill();
+        for (const auto& each : all) {
+            // A process that cannot be killed may never end.
+            if (auto killed = each.kill(); !killed) co_return killed;
+        }
     }
-    co_await wait_for_all(of.all);
+    co_await wait_for_all(all);
+    co_return {};
 }
 
 task<void> give_up(const std::vector<child>& all, std::chrono::nanoseconds delay) {
@@ -94,17 +120,23 @@ task<void> give_up(const std::vector<child>& all, std::chrono::nanoseconds delay
 
 }  // namespace
 
-task<captured> capture(captured_processes& from, const run_options& options) {
+task<result<captured>> capture(captured_processes& from, const run_options& options) {
     captured written;
-    kept_text out(written.out, options.max_output(), written.is_out_cut);
-    kept_text error(written.error, options.max_error(), written.is_error_cut);
-    const auto first = co_await eddy::select_biased(
-        eddy::join(write_input(from.in, options.input()), read_all(from.out, out), read_all(from.error, error),
-                   wait_or_kill(from, options.timeout(), written.has_timed_out)),
+    kept_text out(written.out, options.max_output(), written.is_out_cut, from.last_program, "standard output");
+    kept_text err(written.error, options.max_error(), written.is_error_cut, from.first_program, "standard error");
+    auto first = co_await eddy::select_biased(
+        eddy::try_join(write_input(from, options.input()), read_all(from.out, out), read_all(from.err, err),
+                       wait_or_kill(from.all, options.timeout(), written.has_timed_out)),
         give_up(from.all, options.wait_delay()));
-    written.has_open_output = first.index() == 1;
-    read_rest(from.out, out);
-    read_rest(from.error, error);
+    if (first.index() == 0) {
+        auto& moved = std::get<0>(first);
+        if (!moved) co_return std::unexpected(std::move(moved).error());
+    }
+    auto is_out_complete = read_rest(from.out, out);
+    if (!is_out_complete) co_return std::unexpected(std::move(is_out_complete).error());
+    auto is_err_complete = read_rest(from.err, err);
+    if (!is_err_complete) co_return std::unexpected(std::move(is_err_complete).error());
+    written.has_open_output = !*is_out_complete || !*is_err_complete;
     co_return written;
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <eddy/net/pipe.hpp>
 #include <eddy/process/child.hpp>
+#include <eddy/process/error.hpp>
 #include <eddy/process/run.hpp>
 #include <eddy/task/task.hpp>
 
@@ -16,10 +18,14 @@ struct captured_processes {
     std::vector<child> all;
     std::optional<net::pipe::sender> in;
     std::optional<net::pipe::receiver> out;
-    std::optional<net::pipe::receiver> error;
+    std::optional<net::pipe::receiver> err;
+    std::string first_program;  // for errors
+    std::string last_program;
 };
 
 /// Moves the streams until all processes have ended, and the output, too, or the time for that has passed.
-[[nodiscard]] task<captured> capture(captured_processes& from, const run_options& options);
+/// Errors: those of a stream, except that the process does not read its input; that of a kill after the time-out. The
+/// processes may run then: destroy them.
+[[nodiscard]] task<result<captured>> capture(captured_processes& from, const run_options& options);
 
 }  // namespace eddy::process::detail

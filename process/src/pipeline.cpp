@@ -33,7 +33,7 @@ task<result<std::vector<child>>> spawn_all(std::vector<command> commands) {
     co_return started;
 }
 
-/// Makes a pipe for the errors of all commands that do not set theirs.
+/// Makes a pipe for the errors of all commands that do not set theirs. One pipe, so stdio::pipe() is that, too.
 std::optional<error> share_errors(std::vector<command>& commands, std::optional<net::pipe::receiver>& ours) {
     const auto fail = [&](std::error_code code) { return error(code, commands.front().program(), "standard error"); };
     auto ends = eddy::sys::make_blocking_pipe();
@@ -44,7 +44,7 @@ std::optional<error> share_errors(std::vector<command>& commands, std::optional<
     ours = *std::move(receiver);
     const auto theirs = stdio::from_native(ends->second.release());
     for (auto& each : commands) {
-        if (!each.error()) each.error(theirs);
+        if (!each.error() || each.error()->what() == stdio::kind::pipe) each.error(theirs);
     }
     return std::nullopt;
 }
@@ -61,9 +61,11 @@ task<result<std::vector<child>>> pipeline::spawn() const { return spawn_all(comm
 bool pipeline_result::is_success() const noexcept { return std::ranges::all_of(statuses, &exit_status::is_success); }
 
 task<result<pipeline_result>> run(pipeline what, run_options options) {
-    auto commands = what.commands();
+    auto commands = std::move(what).commands();
     detail::captured_processes processes;
-    if (auto failed = share_errors(commands, processes.error)) co_return std::unexpected(*std::move(failed));
+    processes.first_program = commands.front().program();
+    processes.last_program = commands.back().program();
+    if (auto failed = share_errors(commands, processes.err)) co_return std::unexpected(*std::move(failed));
     if (options.input()) {
         commands.front().in(stdio::pipe());
     } else if (!commands.front().in()) {
@@ -77,13 +79,14 @@ task<result<pipeline_result>> run(pipeline what, run_options options) {
     processes.in = std::move(processes.all.front().in());
     processes.out = std::move(processes.all.back().out());
     auto written = co_await detail::capture(processes, options);
+    if (!written) co_return std::unexpected(std::move(written).error());
     std::vector<exit_status> statuses;
     for (const auto& each : processes.all) {
         auto status = co_await each.wait();
         if (!status) co_return std::unexpected(std::move(status).error());
         statuses.push_back(*status);
     }
-    co_return pipeline_result(std::move(written), std::move(statuses));
+    co_return pipeline_result(*std::move(written), std::move(statuses));
 }
 
 }  // namespace eddy::process

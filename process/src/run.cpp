@@ -22,14 +22,17 @@ task<result<run_result>> run(command what, run_options options) {
     if (!started) co_return std::unexpected(std::move(started).error());
 
     detail::captured_processes processes;
+    processes.first_program = what.program();
+    processes.last_program = what.program();
     processes.in = std::move(started->in());
     processes.out = std::move(started->out());
-    processes.error = std::move(started->error());
+    processes.err = std::move(started->error());
     processes.all.push_back(*std::move(started));
     auto written = co_await detail::capture(processes, options);
+    if (!written) co_return std::unexpected(std::move(written).error());
     auto status = co_await processes.all.front().wait();
     if (!status) co_return std::unexpected(std::move(status).error());
-    co_return run_result(std::move(written), *status);
+    co_return run_result(*std::move(written), *status);
 }
 
 }  // namespace eddy::process

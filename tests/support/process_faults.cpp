@@ -61,8 +61,11 @@ int failed() noexcept {
 int wrapped_epoll_create1(int flags) { return fails("epoll_create1") ? failed() : epoll_create1_for_real(flags); }
 
 int wrapped_epoll_ctl(int queue, int operation, int fd, epoll_event* event) {
-    const bool is_of_reaper = operation == EPOLL_CTL_ADD && event->events == EPOLLIN;
-    return is_of_reaper && fails("epoll_ctl") ? failed() : epoll_ctl_for_real(queue, operation, fd, event);
+    if (operation == EPOLL_CTL_ADD) {
+        const bool is_of_reaper = event->events == EPOLLIN;
+        if (fails(is_of_reaper ? "epoll_ctl" : "epoll_ctl_of_driver")) return failed();
+    }
+    return epoll_ctl_for_real(queue, operation, fd, event);
 }
 
 int wrapped_fcntl(int fd, int command, long argument) {
@@ -80,6 +83,7 @@ int wrapped_posix_spawn(pid_t* id, const char* path, const posix_spawn_file_acti
 
 long wrapped_syscall(long number, long a, long b, long c, long d, long e, long f) {
     if (number == SYS_pidfd_open && fails("pidfd_open")) return failed();
+    if (number == SYS_pidfd_send_signal && fails("pidfd_send_signal")) return failed();
     if (number == SYS_waitid && fails("waitid")) {
         if (failed() != 0 && errno != 0) return -1;
         return 0;  // and leaves si_pid as it is: 0

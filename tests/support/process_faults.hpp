@@ -8,8 +8,8 @@
 namespace support {
 
 /// Makes the next calls of a function fail with `error`, until it is destroyed: `count` of them, after `skipped` ones
-/// that work. The functions: epoll_create1, epoll_ctl (for pidfds), fcntl (F_SETFL), pipe2, posix_spawn, pidfd_open,
-/// waitid. A waitid "fails" with error 0: it reports that the process has not ended.
+/// that work. The functions: epoll_create1, epoll_ctl (for pidfds), epoll_ctl_of_driver, fcntl (F_SETFL), pipe2,
+/// posix_spawn, pidfd_open, pidfd_send_signal, waitid. A waitid "fails" with error 0: it reports no end.
 /// Thread safety: the calls may be made on any thread. One object at a time.
 class refused_process_call {
 public:

@@ -122,6 +122,14 @@ TEST_P(ProcessRun, GrandchildWithOpenOutputIsNotWaitedFor) {
     EXPECT_EQ(done.out, "begun\n");
 }
 
+TEST_P(ProcessRun, OutputThatHasEndedIsNotOpen) {
+    // Another process has the input open, and does not read it.
+    const auto done = run(shell("exec 3<&0; sleep 1000 <&3 3<&- >/dev/null 2>&1 & echo begun").group(),
+                          run_options().input(std::string(10'000'000, 'x')).wait_delay(1ms));
+    EXPECT_FALSE(done.has_open_output);
+    EXPECT_EQ(done.out, "begun\n");
+}
+
 // The time for the rest passes at once: what was written is in the pipes, and is read.
 TEST_P(ProcessRun, OutputBeforeTheEndIsNeverLost) {
     for (int round = 0; round < 20; ++round) {
@@ -178,6 +186,13 @@ TEST_P(ProcessRun, PipelineHasAllStatusesAndErrors) {
     EXPECT_EQ(done->statuses[1].code(), 2);
     EXPECT_EQ(done->statuses[2].code(), 0);
     EXPECT_EQ(done->error.size(), 8U);
+}
+
+TEST_P(ProcessRun, PipelineReadsErrorsOfCommandsWithPipes) {
+    const auto writes = shell("cat; head -c 200000 /dev/zero >&2").error(stdio::pipe());
+    const auto done = runs.run(process::run(process::pipeline(writes, writes)));
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(done->error.size(), 400'000U);
 }
 
 TEST_P(ProcessRun, PipelineWhoseReaderEndsStopsTheWriter) {

@@ -12,6 +12,7 @@
 #include <eddy/process.hpp>
 
 #include <support/children.hpp>
+#include <support/environment.hpp>
 #include <support/executors.hpp>
 #include <support/net.hpp>
 #include <support/process_faults.hpp>
@@ -124,6 +125,52 @@ TEST_F(ProcessFaults, WakeUpWithoutStatusIsNoEnd) {
     const refused_process_call early("waitid", 0, 3);
     EXPECT_EQ(runs.run(runs.run(with_pipes.spawn())->wait())->code(), 3);
     EXPECT_EQ(early.calls(), 4);
+}
+
+TEST_F(ProcessFaults, SystemWithoutWaitForPidfdsWaitsForNumbers) {
+    const refused_process_call no_p_pidfd("waitid", EINVAL, 1);
+    EXPECT_EQ(runs.run(runs.run(with_pipes.spawn())->wait())->code(), 3);
+    EXPECT_EQ(no_p_pidfd.calls(), 2);
+}
+
+TEST_F(ProcessFaults, TimeoutThatCannotKillIsAnError) {
+    const refused_process_call other_user("pidfd_send_signal", EPERM, 1);
+    const auto done = runs.run(process::run(command("sleep", "1000"), process::run_options().timeout(1ms)));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().message(), "sleep: Operation not permitted");
+    EXPECT_TRUE(all_are_reaped());  // by the second try, when the child object was destroyed
+}
+
+TEST_F(ProcessFaults, StopThatCannotSignalIsAnError) {
+    for (const bool has_group : {false, true}) {
+        command what("sleep", "1000");
+        if (has_group) what.group();
+        auto started = runs.run(what.spawn());
+        const refused_process_call other_user("pidfd_send_signal", EPERM, 1);
+        const auto stopped = runs.run(started->stop(1h));
+        ASSERT_FALSE(stopped);
+        EXPECT_EQ(stopped.error(), std::errc::operation_not_permitted);
+    }
+    EXPECT_TRUE(all_are_reaped());
+}
+
+TEST_F(ProcessFaults, ErrorsOfStreamsAreReturned) {
+    const support::environment driver("EDDY_DRIVER", "epoll");
+    support::executor on_epoll(0);
+    const auto error_of_run = [&](const command& what, process::run_options options) {
+        const refused_process_call full("epoll_ctl_of_driver", ENOSPC, 1);
+        const auto done = on_epoll.run(process::run(what, std::move(options)));
+        return done ? "no error" : done.error().message();
+    };
+    const support::leaves_no_descriptor unchanged;
+    const command sleeps("sleep", "1000");
+    EXPECT_EQ(error_of_run(command(sleeps).error(stdio::null()), {}),
+              "sleep: No space left on device (standard output)");
+    EXPECT_EQ(error_of_run(command(sleeps).out(stdio::null()), {}), "sleep: No space left on device (standard error)");
+    EXPECT_EQ(error_of_run(command(sleeps).out(stdio::null()).error(stdio::null()),
+                           process::run_options().input(std::string(10'000'000, 'x'))),
+              "sleep: No space left on device (standard input)");
+    EXPECT_TRUE(all_are_reaped());
 }
 
 }  // namespace

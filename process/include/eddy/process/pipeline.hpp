@@ -40,7 +40,8 @@ public:
     [[nodiscard]] task<result<std::vector<child>>> spawn() const;
 
     /// For the library: the commands.
-    [[nodiscard]] const std::vector<command>& commands() const noexcept { return commands_; }
+    [[nodiscard]] const std::vector<command>& commands() const& noexcept { return commands_; }
+    [[nodiscard]] std::vector<command> commands() && noexcept { return std::move(commands_); }
 
 private:
     std::vector<command> commands_;

@@ -23,8 +23,8 @@ public:
     /// Constructs options without input and without limits.
     run_options() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
-    /// Writes these bytes to standard input. A process that ends, or closes its input, without reading all of them is
-    /// no error.
+    /// Writes these bytes to standard input, which replaces command::in(). A process that ends, or closes its input,
+    /// without reading all of them is no error.
     run_options& input(std::string bytes) {
         input_ = std::move(bytes);
         return *this;
@@ -39,7 +39,8 @@ public:
         max_error_ = bytes;
         return *this;
     }
-    /// Kills the processes after this time, as a child object does that is destroyed; see captured::has_timed_out.
+    /// Kills the processes after this time, as a child object does that is destroyed; see captured::has_timed_out. The
+    /// time begins when all have started: it does not limit the start.
     run_options& timeout(std::chrono::nanoseconds time) noexcept {
         timeout_ = time;
         return *this;
@@ -97,7 +98,8 @@ struct run_result : captured {
 ///
 /// Input and output move at the same time, so neither of them can block the other. Streams that the command does not
 /// set are pipes; without run_options::input(), the input is stdio::null().
-/// Errors: those of command::spawn(); errc::status_lost. An exit code, a signal and a time-out are no errors.
+/// Errors: those of command::spawn(), and of reads and writes; errc::status_lost; operation_not_permitted if a process
+/// with the rights of another user must be killed, for example `sudo`. An exit code, a signal and a time-out are none.
 /// Cancel safety: not safe. The process is killed, and what it has written is lost.
 /// Cost: reads 64 KiB at a time.
 [[nodiscard]] EDDY_API task<result<run_result>> run(command what, run_options options = {});
