@@ -14,8 +14,9 @@
 
 namespace eddy::sys {
 
-/// Blocks SIGPIPE for this thread during the lifetime of the object. run() discards a SIGPIPE that its call has raised,
-/// unless one was already pending.
+/// Blocks SIGPIPE for this thread during the lifetime of the object. run() makes a call that writes up to `wanted` bytes,
+/// and discards a SIGPIPE that it has raised, unless one was already pending. A call that has written less may have
+/// raised it, too: sendfile(2) and splice(2) return what they wrote before they met the error.
 class no_sigpipe {
 public:
     no_sigpipe() noexcept {
@@ -30,9 +31,9 @@ public:
     ~no_sigpipe() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
     template <class Write>
-    result<std::size_t> run(Write write) noexcept {
+    result<std::size_t> run(std::size_t wanted, Write write) noexcept {
         auto count = count_or_error(retry_interrupted(write));
-        if (!count && count.error() == std::errc::broken_pipe) take_back();
+        if (count ? *count < wanted : count.error() == std::errc::broken_pipe) take_back();
         return count;
     }
 

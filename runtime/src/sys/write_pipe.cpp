@@ -11,11 +11,13 @@
 namespace eddy::sys {
 
 result<std::size_t> write_pipe(int fd, std::span<const std::byte> from) noexcept {
-    return no_sigpipe().run([&] { return ::write(fd, from.data(), from.size()); });
+    return no_sigpipe().run(from.size(), [&] { return ::write(fd, from.data(), from.size()); });
 }
 
 result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept {
-    return no_sigpipe().run([&] { return ::writev(fd, from.data(), iovec_count(from)); });
+    std::size_t total = 0;
+    for (const iovec& one : from) total += one.iov_len;
+    return no_sigpipe().run(total, [&] { return ::writev(fd, from.data(), iovec_count(from)); });
 }
 
 }  // namespace eddy::sys

@@ -10,7 +10,7 @@ namespace eddy::sys {
 
 result<std::size_t> send_file(int socket, int file, std::uint64_t offset, std::size_t most) noexcept {
     // sendfile(2) has no MSG_NOSIGNAL.
-    return no_sigpipe().run([&] {
+    return no_sigpipe().run(most, [&] {
         auto at = static_cast<off_t>(offset);
         return ::sendfile(socket, file, &at, most);
     });
