@@ -53,6 +53,10 @@ function(eddy_library target name description)
     # functions. A static library hides nothing: its user decides.
     if(BUILD_SHARED_LIBS AND (EDDY_TEST_EXPORTS OR NOT EDDY_BUILD_TESTS))
       set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+      # Otherwise a library that calls a hidden function of another one links, and ends the program at the call.
+      if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        target_link_options(${target} PRIVATE LINKER:-z,defs)
+      endif()
     endif()
   endif()
   eddy_files(headers include/*.hpp)

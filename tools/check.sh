@@ -198,7 +198,15 @@ names_of_the_system() {
 check_test() {
     local omitted='explore|tsan_on_io_uring|only_with_all'
     ((!all)) || omitted=explore
-    if ((${#only[@]})); then build_and_test dev -LE "$omitted"; else build dev && run_tests dev -LE "$omitted"; fi
+    if ((${#only[@]})); then build_and_test dev -LE "$omitted"; else build dev && check_definitions dev && run_tests dev -LE "$omitted"; fi
+}
+
+# A program may link all libraries, so no two of them may define the same function.
+check_definitions() {
+    local twice
+    twice=$(for library in "build/$1"/lib/*.a; do nm --defined-only "$library" 2>/dev/null | awk '$2 ~ /^[TDB]$/ {print $3}' | sort -u; done |
+        sort | uniq -d | c++filt)
+    [[ -z $twice ]] || die "two libraries define: $twice"
 }
 
 # The interleavings of the lock-free code (runtime/tests/explore).

@@ -18,6 +18,7 @@
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
 #include "sys/storage_calls.hpp"
+#include "sys/syscall.hpp"
 
 namespace eddy::fs {
 namespace {

@@ -35,7 +35,8 @@ namespace eddy::process::detail {
 ///
 /// `lock_` guards the state. Signals are sent, and the status is taken, while it is held, so no signal reaches another
 /// process with the same number, unless other code waits for the process and there is no pidfd. `exit_` is set after
-/// the lock is released, because that wakes tasks. Thread safety: any thread.
+/// the lock is released, because that wakes tasks.
+/// Thread safety: any thread.
 class running_process : eddy::detail::immovable {
 public:
     running_process(const std::string& program, bool has_group);

@@ -20,6 +20,7 @@
 #include "reaper.hpp"
 #include "running_process.hpp"
 #include "sys/processes.hpp"
+#include "sys/syscall.hpp"
 
 namespace eddy::process::detail {
 namespace {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sys/processes.hpp"
+#include "sys/syscall.hpp"
 
 namespace eddy::process {
 

@@ -108,8 +108,6 @@ status_flags status_flags_of(int fd) noexcept {
     return {(flags & O_APPEND) != 0, is_direct};
 }
 
-result<unique_fd> duplicate(int fd) noexcept { return own_or_error(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
-
 result<void> close_file(int fd) noexcept {
     // Not repeated after EINTR: the number may belong to another file already.
     if (::close(fd) == 0 || errno == EINTR) return {};

@@ -28,7 +28,6 @@ struct status_flags {
 };
 [[nodiscard]] status_flags status_flags_of(int fd) noexcept;
 
-[[nodiscard]] result<unique_fd> duplicate(int fd) noexcept;
 /// Closes the descriptor, which is invalid afterwards, also after an error.
 [[nodiscard]] result<void> close_file(int fd) noexcept;
 

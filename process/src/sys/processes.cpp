@@ -25,12 +25,6 @@ const int sigterm = SIGTERM;
 const int sigkill = SIGKILL;
 const int no_child_process = ECHILD;
 
-result<unique_fd> duplicate(int fd) noexcept {
-    unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (!copy) return std::unexpected(last_error());
-    return copy;
-}
-
 result<void> move_above_standard(unique_fd& fd) noexcept {
     if (fd.get() > STDERR_FILENO) return {};
     auto moved = duplicate(fd.get());

@@ -23,8 +23,6 @@ extern const int no_child_process;  // ECHILD
 
 /// Replaces a descriptor by one above 2: a source of dup2(2) must not be a target, too.
 [[nodiscard]] result<void> move_above_standard(unique_fd& fd) noexcept;
-/// Duplicates a descriptor. The copy has a number above 2, and is closed by execve(2).
-[[nodiscard]] result<unique_fd> duplicate(int fd) noexcept;
 /// Creates a pipe whose ends block, have numbers above 2, and are closed by execve(2). Returns the read end first.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept;
 [[nodiscard]] result<void> set_nonblocking(int fd) noexcept;

@@ -27,7 +27,7 @@ result<void> check_ready(const io_socket& socket, io::interest wanted) noexcept 
 
 /// Returns whether the stream has ended after a splice(2) that moved no bytes. In front of an urgent byte of TCP, which
 /// it does not pass, splice(2) may also return 0.
-bool has_ended(const io_socket& from) noexcept {
+bool is_at_end(const io_socket& from) noexcept {
     if (from.kind() != descriptor_kind::tcp) return true;
     std::byte next{};
     const auto count = sys::peek(from.fd(), {&next, 1});
@@ -40,7 +40,7 @@ result<std::size_t> splice_once(const io_socket& from, const io_socket& to, bool
     // The second attempt: `to` may have become ready after the first one.
     for (int attempt = 0; attempt != 2; ++attempt) {
         auto count = sys::splice(from.fd(), to.fd(), most_at_once);
-        if (count && *count == 0 && !has_ended(from)) break;
+        if (count && *count == 0 && !is_at_end(from)) break;
         if (count || !would_block(count.error())) return count;
         const auto room = check_ready(to, io::interest::writable);
         is_full = !room && would_block(room.error());

@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy::sys {
 
 /// Closes a descriptor. Does nothing if `fd` is -1.
@@ -49,6 +51,6 @@ private:
 /// Returns `fd`, or a copy with a number above 2 that replaces it. If a program has closed standard input, output, or
 /// error, the kernel reuses that number for the next descriptor, and the program would print into an event queue or a
 /// socket. Returns -1, and leaves errno, if `fd` is -1 or if no descriptor is available.
-[[nodiscard]] int above_standard(int fd) noexcept;
+[[nodiscard]] EDDY_API int above_standard(int fd) noexcept;  // also for the other libraries of eddy
 
 }  // namespace eddy::sys

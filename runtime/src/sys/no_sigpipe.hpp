@@ -14,9 +14,9 @@
 
 namespace eddy::sys {
 
-/// Blocks SIGPIPE for this thread during the lifetime of the object. run() makes a call that writes up to `wanted` bytes,
-/// and discards a SIGPIPE that it has raised, unless one was already pending. A call that has written less may have
-/// raised it, too: sendfile(2) and splice(2) return what they wrote before they met the error.
+/// Blocks SIGPIPE for this thread during the lifetime of the object. run() makes a call that writes up to `wanted`
+/// bytes, and discards a SIGPIPE that it has raised, unless one was already pending. A call that has written less may
+/// have raised it, too: sendfile(2) and splice(2) return what they wrote before they met the error.
 class no_sigpipe {
 public:
     no_sigpipe() noexcept {

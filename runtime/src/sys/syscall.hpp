@@ -61,6 +61,13 @@ template <class Call>
     return owned;
 }
 
+#if !defined(_WIN32)
+/// Duplicates a descriptor. The copy is close-on-exec, and not one of 0 to 2.
+[[nodiscard]] inline result<unique_fd> duplicate(int fd) noexcept {
+    return own_or_error(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+#endif
+
 /// Returns whether `fd` is a regular file or a directory.
 [[nodiscard]] bool is_file(int fd) noexcept;
 /// Returns whether O_NONBLOCK is set for `fd`.
