@@ -401,6 +401,26 @@ TEST(FsOpenOptions, BadPathsAreRefused) {
     });
 }
 
+TEST(FsFile, ReadIntoAnEmptyContainerIsMisuse) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "text");
+    on_each_executor([&]() -> checked {
+        auto file = co_await eddy::try_(fs::file::open(dir / "a"));
+        std::vector<char> none;
+        std::string empty;
+        EXPECT_THROW(static_cast<void>(file.read(none)), eddy::misuse);
+        EXPECT_THROW(static_cast<void>(file.read_at(empty, 0)), eddy::misuse);
+        none.resize(4);
+        const auto count = co_await eddy::try_(file.read(none));
+        EXPECT_EQ(count, 4U);
+        empty.resize(2);
+        const auto rest = co_await eddy::try_(file.read_at(empty, 2));
+        EXPECT_EQ(rest, 2U);
+        EXPECT_EQ(empty, "xt");
+        co_return {};
+    });
+}
+
 TEST(FsOpenOptions, SpecialFilesAreRefusedWithTheRightType) {
     const support::temp_dir dir;
     ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);

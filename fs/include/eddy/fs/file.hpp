@@ -107,9 +107,14 @@ public:
 
     /// Reads at least one byte at the position, and returns the count. Returns 0 at the end of the file, or if `into`
     /// is empty. At most 1 MiB is read at once.
+    /// Errors: throws `misuse` for an empty std::string or std::vector, which has no room: resize() it first.
     /// Cancel safety: safe. The position does not change.
     /// Lifetime: `into` must outlive the future.
     [[nodiscard]] file_read read(io::mutable_buffer into) { return {body(), detail::buffers(into.bytes())}; }
+    template <eddy::detail::growing_bytes C>
+    [[nodiscard]] file_read read(C& into, std::source_location where = std::source_location::current()) {
+        return {body(where), detail::buffers(eddy::detail::room_of(into, eddy::detail::no_room_to_read, where))};
+    }
     /// Same as read(), into several buffers in order.
     [[nodiscard]] file_read read_vectored(std::span<const std::span<std::byte>> into) {
         return {body(), detail::buffers<std::byte>(into)};
@@ -150,6 +155,12 @@ public:
     /// Errors: invalid_argument if `offset` is above 2^63 - 1.
     [[nodiscard]] file_read_at read_at(io::mutable_buffer into, std::uint64_t offset) const {
         return {body(), detail::buffers(into.bytes()), offset};
+    }
+    template <eddy::detail::growing_bytes C>
+    [[nodiscard]] file_read_at read_at(C& into, std::uint64_t offset,
+                                       std::source_location where = std::source_location::current()) const {
+        const auto room = eddy::detail::room_of(into, eddy::detail::no_room_to_read, where);
+        return {body(where), detail::buffers(room), offset};
     }
     [[nodiscard]] file_read_at read_vectored_at(std::span<const std::span<std::byte>> into,
                                                 std::uint64_t offset) const {
