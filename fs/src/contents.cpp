@@ -112,7 +112,6 @@ eddy::result<std::uint64_t> copy_regular(const std::filesystem::path& from, cons
     if (!source) return std::unexpected(source.error());
     const auto found = eddy::sys::metadata_of(source->get());
     if (!found) return std::unexpected(found.error());
-    if (!found->is_regular()) return std::unexpected(std::make_error_code(std::errc::is_a_directory));
     // Not truncated before it is known that it is another file.
     auto target = detail::open_fd(to, open_options().write(true).create(true).mode(found->permissions));
     if (!target) return std::unexpected(target.error());

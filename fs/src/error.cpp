@@ -25,6 +25,12 @@ const char* text_of(errc code) noexcept {
     case errc::file_too_large: return "the file is larger than the limit";
     case errc::same_file: return "both paths are those of the same file";
     case errc::unwatchable: return "this system reports changes of open files only, without names: see kqueue(2)";
+    case errc::directory: return "this is a directory: use fs::open_dir()";
+    case errc::outside: return "the path leads out of the directory";
+    case errc::no_name: return "the path does not end with the name of a file or directory";
+    case errc::no_access: return "choose read(true), write(true) or append(true)";
+    case errc::needs_write: return "create, create_new, truncate and temporary need write(true) or append(true)";
+    case errc::append_truncate: return "append(true) and truncate(true) exclude each other";
     }
     return "unknown error of a file";
 }
@@ -38,6 +44,8 @@ public:
         case errc::closed: return std::errc::bad_file_descriptor;
         case errc::file_too_large: return std::errc::file_too_large;
         case errc::unwatchable: return std::errc::not_supported;
+        case errc::directory: return std::errc::is_a_directory;
+        case errc::outside: return std::errc::cross_device_link;
         default: return std::errc::invalid_argument;
         }
     }

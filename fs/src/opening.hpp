@@ -21,7 +21,7 @@ struct lock_count;
 [[nodiscard]] eddy::result<void> check_path(const std::filesystem::path& path) noexcept;
 
 /// Makes a file of a descriptor. `locks` is that of the file of which this one is a clone.
-/// Errors: errc::fifo and similar if it is neither a regular file nor a directory.
+/// Errors: errc::directory, errc::fifo and similar if it is not a regular file.
 [[nodiscard]] eddy::result<file> own_file(eddy::sys::unique_fd fd, const std::filesystem::path& path,
                                           const open_options& options, std::uint64_t position = 0,
                                           std::shared_ptr<lock_count> locks = nullptr);

@@ -85,7 +85,9 @@ eddy::result<void> replace_file(const std::filesystem::path& path, std::span<con
         old = sys::metadata_at(sys::current_directory, target.c_str(), false);
     }
     if (!old && old.error() != std::errc::no_such_file_or_directory) return std::unexpected(old.error());
-    if (old && !old->is_regular()) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (old) {
+        if (const auto fits = sys::check_type(-1, old->type); !fits) return fits;
+    }
 
     const auto parent = target.parent_path();
     auto dir = sys::open_folder(parent.empty() ? "." : parent.native());

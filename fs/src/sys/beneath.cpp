@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/error.hpp>
+#include <eddy/fs/error.hpp>
 
 #include "sys/syscall.hpp"
 
@@ -23,12 +24,11 @@ constexpr int for_search = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr int for_reading = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;
 
 std::unexpected<std::error_code> refusal(std::error_code why) { return std::unexpected(why); }
-std::unexpected<std::error_code> refusal(std::errc why) { return refusal(std::make_error_code(why)); }
 
 /// Returns what openat(2) must refuse itself: with an absolute path it ignores the directory.
 std::error_code flaw_of(std::string_view path) {
     if (is_bad_path(path)) return errc::bad_path;
-    return path.starts_with('/') ? std::make_error_code(std::errc::cross_device_link) : std::error_code();
+    return path.starts_with('/') ? fs::errc::outside : std::error_code();
 }
 
 /// Removes the first part of the path and returns it.
@@ -70,7 +70,7 @@ result<unique_fd> open_step_by_step(int dir, const std::string& path, int flags,
     for (;;) {
         const std::string part = take_part(left);
         const bool is_last = has_only_slashes(left);
-        if (part == "..") return refusal(std::errc::cross_device_link);
+        if (part == "..") return refusal(fs::errc::outside);
         const char* const name = part.empty() ? "." : part.c_str();
         const bool must_be_directory = is_last && path.ends_with('/');
         const int how = is_last ? flags | O_CLOEXEC | (must_be_directory ? O_DIRECTORY : 0) : for_search;
@@ -83,7 +83,10 @@ result<unique_fd> open_step_by_step(int dir, const std::string& path, int flags,
 
 result<unique_fd> open_beneath(int dir, const std::string& path, int flags, unsigned mode, links allowed) {
     if (const auto flaw = flaw_of(path)) return refusal(flaw);
-    if (auto opened = open_at_once(dir, path, flags, mode, allowed)) return *std::move(opened);
+    if (auto opened = open_at_once(dir, path, flags, mode, allowed)) {
+        if (!*opened && opened->error() == std::errc::cross_device_link) return refusal(fs::errc::outside);
+        return *std::move(opened);
+    }
     return open_step_by_step(dir, path, flags, mode);
 }
 
@@ -103,7 +106,7 @@ result<unique_fd> open_for_search(int dir, const std::string& path) {
 result<place> find_beneath(int dir, const std::string& path) {
     if (const auto flaw = flaw_of(path)) return refusal(flaw);
     auto [folder, name] = split(path);
-    if (is_no_name(name)) return refusal(std::errc::invalid_argument);
+    if (is_no_name(name)) return refusal(fs::errc::no_name);
     place found(dir, std::move(name));
     if (folder.empty()) return found;
     return found_in(open_beneath(dir, folder, for_search, 0, links::followed), std::move(found));
@@ -117,7 +120,7 @@ std::filesystem::path without_end_slashes(const std::filesystem::path& path) {
 result<place> find_anywhere(const std::string& path) {
     if (is_bad_path(path)) return refusal(errc::bad_path);
     auto [folder, name] = split(path);
-    if (is_no_name(name)) return refusal(std::errc::invalid_argument);
+    if (is_no_name(name)) return refusal(fs::errc::no_name);
     if (folder.empty()) folder = ".";
     return found_in(own_or_error(retry_interrupted([&] { return ::open(folder.c_str(), for_search); })),
                     place(-1, std::move(name)));

@@ -27,7 +27,7 @@ enum class links : bool { refused, followed };
 ///
 /// Linux 5.6 and later, openat2(2): symbolic links and ".." may be followed if they stay below `dir`.
 /// Elsewhere: one openat(2) with O_NOFOLLOW for each part, so that no symbolic link is followed. ".." is refused.
-/// Errors: cross_device_link if the path leads out of the directory; too_many_symbolic_link_levels or not_a_directory
+/// Errors: fs::errc::outside if the path leads out of the directory; too_many_symbolic_link_levels or not_a_directory
 /// for a symbolic link that is not followed; resource_unavailable_try_again if other processes renamed directories in
 /// each attempt; what openat(2) reports.
 [[nodiscard]] result<unique_fd> open_beneath(int dir, const std::string& path, int flags, unsigned mode, links allowed);
@@ -56,7 +56,7 @@ struct place {
 };
 
 /// Finds the place that `path` names below `dir`. Slashes at the end of `path` are ignored.
-/// Errors: bad_path; invalid_argument if the last part of the path is "." or ".."; those of open_beneath().
+/// Errors: bad_path; fs::errc::no_name if the last part of the path is "." or ".."; those of open_beneath().
 /// Lifetime: `dir` must stay open while the place is used.
 [[nodiscard]] result<place> find_beneath(int dir, const std::string& path);
 

@@ -139,6 +139,7 @@ result<void> check_type(int fd, std::filesystem::file_type type) {
     case file_type::character:
         return std::unexpected(make_error_code(::isatty(fd) == 1 ? fs::errc::terminal : fs::errc::device));
     case file_type::block: return std::unexpected(make_error_code(fs::errc::device));
+    case file_type::directory: return std::unexpected(make_error_code(fs::errc::directory));
     default: return {};
     }
 }

@@ -20,8 +20,8 @@ namespace eddy::sys {
 /// Same as above, below the directory only.
 [[nodiscard]] result<fs::file_metadata> metadata_beneath(int dir, const std::string& path, bool follow_link);
 
-/// Refuses what is neither a regular file nor a directory.
-/// Errors: fs::errc::fifo, socket, terminal, device.
+/// Refuses what is not a regular file.
+/// Errors: fs::errc::directory, fifo, socket, terminal, device.
 [[nodiscard]] result<void> check_type(int fd, std::filesystem::file_type type);
 
 [[nodiscard]] constexpr mode_t mode_of(std::filesystem::perms permissions) noexcept {

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <optional>
 #include <system_error>
 #include <utility>
 
+#include <eddy/fs/error.hpp>
 #include <eddy/fs/metadata.hpp>
 
 #include "sys/beneath.hpp"
@@ -22,20 +22,22 @@ const int current_directory = AT_FDCWD;
 
 namespace {
 
-/// Returns the flags of open(2), or nothing if the options do not go together. The rules are Rust's.
-std::optional<int> flags_of(const fs::open_options& options) {
+std::unexpected<std::error_code> refusal(fs::errc why) { return std::unexpected(make_error_code(why)); }
+
+/// Returns the flags of open(2), or an error if the options do not go together. The rules are Rust's.
+result<int> flags_of(const fs::open_options& options) {
     int flags = O_CLOEXEC | O_NOCTTY | (options.flags() & ~O_ACCMODE);
     if (options.writes()) {
         flags |= options.reads() ? O_RDWR : O_WRONLY;
     } else if (options.reads()) {
         flags |= O_RDONLY;
     } else {
-        return std::nullopt;
+        return refusal(fs::errc::no_access);
     }
     const bool changes = options.truncates() || options.creates() || options.creates_new() || options.is_temporary();
-    if (changes && !options.writes()) return std::nullopt;
+    if (changes && !options.writes()) return refusal(fs::errc::needs_write);
     if (options.appends()) {
-        if (options.truncates() && !options.creates_new()) return std::nullopt;
+        if (options.truncates() && !options.creates_new()) return refusal(fs::errc::append_truncate);
         flags |= O_APPEND;
     }
     if (options.creates_new()) {
@@ -50,7 +52,7 @@ std::optional<int> flags_of(const fs::open_options& options) {
 
 result<int> all_flags_of(const fs::open_options& options) {
     const auto valid = flags_of(options);
-    if (!valid) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (!valid) return valid;
     int flags = *valid;
 #if defined(O_DIRECT)
     if (options.is_direct()) flags |= O_DIRECT;
@@ -65,11 +67,21 @@ result<int> all_flags_of(const fs::open_options& options) {
     return flags;
 }
 
+/// Returns whether the path is that of the directory for a file without a name.
+bool is_temporary([[maybe_unused]] int flags) noexcept {
+#if defined(O_TMPFILE)
+    return (flags & O_TMPFILE) == O_TMPFILE;
+#else
+    return false;
+#endif
+}
+
 /// Opens with O_NONBLOCK, so that a FIFO does not wait, and looks at what is there if that fails: a socket, a FIFO
 /// without a reader, or a regular file that another process has a lease of. Only that one is then waited for.
 result<unique_fd> open_without_fifo(int flags, const auto& open, const auto& find_metadata) {
     result<unique_fd> opened = open(flags | O_NONBLOCK);
     if (opened) return opened;
+    if (opened.error() == std::errc::is_a_directory && !is_temporary(flags)) return refusal(fs::errc::directory);
     const bool may_be_leased = opened.error() == std::errc::operation_would_block;
     if (!may_be_leased && opened.error() != std::errc::no_such_device_or_address) return opened;
     const result<fs::file_metadata> found = find_metadata();

@@ -15,7 +15,8 @@ namespace eddy::sys {
 extern const int current_directory;
 
 /// Opens a file, relative to the directory `dir`. Does not wait for the other end of a FIFO.
-/// Errors: invalid_argument if options do not go together.
+/// Errors: fs::errc::no_access, needs_write or append_truncate if options do not go together; fs::errc::directory if it
+/// is one, and the options change the file.
 [[nodiscard]] result<unique_fd> open_file(int dir, const char* path, const fs::open_options& options);
 
 /// Same as open_file(), below the directory only; see open_beneath().

@@ -103,15 +103,26 @@ TEST(FsDir, NamesDoNotLeaveTheDirectory) {
     const auto dir = opened(all.inside);
     for (const std::string path :
          {"..", "../outside", "sub/../../outside", "absolute", "relative", all.outside.c_str()})
-        EXPECT_EQ(on_loop(dir.open_dir(path)).error(), std::errc::cross_device_link) << path;
+        EXPECT_EQ(on_loop(dir.open_dir(path)).error(), fs::errc::outside) << path;
     for (const std::string path : {"../outside/secret", "absolute/secret", "relative/secret"}) {
-        EXPECT_EQ(on_loop(dir.remove(path)).error(), std::errc::cross_device_link) << path;
-        EXPECT_EQ(on_loop(dir.remove_all(path)).error(), std::errc::cross_device_link) << path;
-        EXPECT_EQ(on_loop(dir.rename(path, "stolen")).error(), std::errc::cross_device_link) << path;
-        EXPECT_EQ(on_loop(dir.rename("sub/file", path)).error(), std::errc::cross_device_link) << path;
-        EXPECT_EQ(on_loop(dir.create_dir(path + "2")).error(), std::errc::cross_device_link) << path;
+        EXPECT_EQ(on_loop(dir.remove(path)).error(), fs::errc::outside) << path;
+        EXPECT_EQ(on_loop(dir.remove_all(path)).error(), fs::errc::outside) << path;
+        EXPECT_EQ(on_loop(dir.rename(path, "stolen")).error(), fs::errc::outside) << path;
+        EXPECT_EQ(on_loop(dir.rename("sub/file", path)).error(), fs::errc::outside) << path;
+        EXPECT_EQ(on_loop(dir.create_dir(path + "2")).error(), fs::errc::outside) << path;
     }
     EXPECT_EQ(support::output_of("ls " + all.outside), "secret\n");
+}
+
+TEST(FsDir, EntriesNeedAName) {
+    const fenced all;
+    const auto dir = opened(all.inside);
+    for (const std::string path : {".", "..", "sub/.."}) {
+        const auto refused = on_loop(dir.remove(path));
+        EXPECT_EQ(refused.error(), fs::errc::no_name) << path;
+        EXPECT_EQ(refused.error(), std::errc::invalid_argument) << path;
+        EXPECT_EQ(on_loop(dir.create_dir(path)).error(), fs::errc::no_name) << path;
+    }
 }
 
 TEST(FsDir, LinksThatStayBelowAreFollowed) {
@@ -136,8 +147,8 @@ TEST(FsDir, StepByStepFollowsNoLink) {
     EXPECT_EQ(open("sub/file/").error(), std::errc::not_a_directory);
     EXPECT_EQ(open("stays/file").error(), std::errc::not_a_directory);
     EXPECT_EQ(open("absolute").error(), std::errc::too_many_symbolic_link_levels);
-    EXPECT_EQ(open("sub/..").error(), std::errc::cross_device_link);
-    EXPECT_EQ(open("/etc").error(), std::errc::cross_device_link);
+    EXPECT_EQ(open("sub/..").error(), fs::errc::outside);
+    EXPECT_EQ(open("/etc").error(), fs::errc::outside);
     EXPECT_EQ(open("").error(), eddy::errc::bad_path);
     EXPECT_EQ(open(std::string("sub\0/..", 7)).error(), eddy::errc::bad_path);
 }
@@ -183,9 +194,13 @@ TEST(FsDir, OpensAndCreatesFiles) {
     }(dir));
     EXPECT_EQ(text.value(), "text");
     for (const std::string path : {"../outside/secret", "absolute/secret", "relative/secret"}) {
-        EXPECT_EQ(on_loop(dir.open(path)).error(), std::errc::cross_device_link) << path;
-        EXPECT_EQ(on_loop(dir.create(path)).error(), std::errc::cross_device_link) << path;
-        EXPECT_EQ(on_loop(dir.metadata(path)).error(), std::errc::cross_device_link) << path;
+        const auto refused = on_loop(dir.open(path));
+        EXPECT_EQ(refused.error(), fs::errc::outside) << path;
+        EXPECT_EQ(refused.error(), std::errc::cross_device_link) << path;
+        EXPECT_EQ(refused.error().message(),
+                  "open " + all.inside + "/" + path + ": the path leads out of the directory");
+        EXPECT_EQ(on_loop(dir.create(path)).error(), fs::errc::outside) << path;
+        EXPECT_EQ(on_loop(dir.metadata(path)).error(), fs::errc::outside) << path;
     }
     ::mkfifo((all.inside + "/fifo").c_str(), 0600);
     EXPECT_EQ(on_loop(dir.open("fifo")).error(), fs::errc::fifo);

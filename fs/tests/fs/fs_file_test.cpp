@@ -330,10 +330,14 @@ TEST(FsOpenOptions, CombinationsAreThoseOfRust) {
     const support::temp_dir dir;
     on_each_executor([&]() -> checked {
         const auto none = co_await fs::open_options().open(dir / "a");
+        EXPECT_EQ(none.error(), fs::errc::no_access);
         EXPECT_EQ(none.error(), std::errc::invalid_argument);
+        EXPECT_EQ(none.error().message(), "open " + (dir / "a") + ": choose read(true), write(true) or append(true)");
         const auto created = co_await fs::open_options().read(true).create(true).open(dir / "a");
+        EXPECT_EQ(created.error(), fs::errc::needs_write);
         EXPECT_EQ(created.error(), std::errc::invalid_argument);
         const auto cut = co_await fs::open_options().append(true).truncate(true).open(dir / "a");
+        EXPECT_EQ(cut.error(), fs::errc::append_truncate);
         EXPECT_EQ(cut.error(), std::errc::invalid_argument);
         const auto missing = co_await fs::open_options().write(true).open(dir / "a");
         EXPECT_EQ(missing.error().message(), "open " + (dir / "a") + ": No such file or directory");
@@ -397,6 +401,21 @@ TEST(FsOpenOptions, BadPathsAreRefused) {
         EXPECT_EQ(empty.error(), eddy::errc::bad_path);
         const auto nul = co_await fs::file::open(std::string("/tmp/a\0b", 8));
         EXPECT_EQ(nul.error(), eddy::errc::bad_path);
+        co_return {};
+    });
+}
+
+TEST(FsOpenOptions, DirectoriesAreRefused) {
+    const support::temp_dir dir;
+    on_each_executor([&]() -> checked {
+        const auto reader = co_await fs::file::open(dir / ".");
+        EXPECT_EQ(reader.error(), fs::errc::directory);
+        EXPECT_EQ(reader.error(), std::errc::is_a_directory);
+        EXPECT_EQ(reader.error().message(), "open " + (dir / ".") + ": this is a directory: use fs::open_dir()");
+        const auto writer = co_await fs::open_options().write(true).open(dir / ".");
+        EXPECT_EQ(writer.error(), fs::errc::directory);
+        const auto temporary = co_await fs::open_options().write(true).create(true).open(dir / ".");
+        EXPECT_EQ(temporary.error(), fs::errc::directory);
         co_return {};
     });
 }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,6 +45,9 @@ struct found_file {
     fs::file file;
     fs::file_metadata about;
 };
+
+/// A file, or the status of a response without one.
+using found_or_status = std::expected<found_file, status>;
 
 /// Reads a part of a file, as the body of a response.
 class file_source final : public described_source<file_source> {
@@ -195,13 +199,16 @@ task<result<eddy::bytes>> read_part(const fs::file& from, selected_part part) {
     co_return eddy::bytes(std::move(text));
 }
 
-/// Opens the file `path` below the folder `root`. Returns nullopt if it cannot be opened. Blocks.
-/// Errors: the folder cannot be opened, which is a mistake of the program.
-result<std::optional<found_file>> open_below(const std::string& root, const std::string& path) {
+/// Opens the file `path` below the folder `root`. Returns a status if it cannot be opened: that of a redirection for a
+/// folder. Blocks.
+/// Errors: the folder cannot be opened, which is a mistake of the program; the file cannot be read.
+fs::result<found_or_status> open_below(const std::string& root, const std::string& path) {
     const auto folder = fs::open_dir(root).run_here();
     if (!folder) return std::unexpected(folder.error());
     auto file = folder->open(path).run_here();
-    if (!file) return std::nullopt;
+    if (!file)
+        return found_or_status(
+            std::unexpect, file.error() == std::errc::is_a_directory ? status::moved_permanently : status::not_found);
     const auto about = file->metadata().run_here();
     if (!about) return std::unexpected(about.error());
     return found_file{*std::move(file), *about};
@@ -238,17 +245,20 @@ task<result<http::response>> answer_file(std::shared_ptr<const std::string> root
     auto work = spawn_blocking([root = std::move(root), path = *path] { return open_below(*root, path); });
     auto ended = co_await work;
     if (!ended) co_return std::unexpected(convert_error<std::error_code>(std::move(ended.error())));
-    auto found = *std::move(ended);
-    if (!found) co_return std::unexpected(found.error());
-    if (!*found) co_return file_refusal(status::not_found);
-    if ((*found)->about.is_directory() && !names_folder) {
+    auto opened = *std::move(ended);
+    if (!opened) {  // an exception, because its text has the path
+        const auto& why = opened.error();
+        throw std::system_error(why.code(), why.operation() + (" " + why.path().native()));
+    }
+    auto found = *std::move(opened);
+    if (!found && found.error() == status::moved_permanently && !names_folder) {
         std::string to(asked.path());
         to += '/';
         if (!asked.query().empty()) to.append("?").append(asked.query());
         co_return http::response::redirect(to, status::moved_permanently);
     }
-    if (!(*found)->about.is_regular()) co_return file_refusal(status::not_found);
-    auto answer = co_await answer_with(std::move(asked), **std::move(found), *std::move(path));
+    if (!found) co_return file_refusal(status::not_found);
+    auto answer = co_await answer_with(std::move(asked), *std::move(found), *std::move(path));
     co_return answer;
 }
 

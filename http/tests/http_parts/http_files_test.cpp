@@ -170,7 +170,23 @@ TEST(HttpFiles, NothingOutsideOfTheFolderIsSent) {
             const auto routed = co_await text_of(routes, asking(target));
             EXPECT_TRUE(routed.starts_with("40")) << target << " " << routed;
         }
-        EXPECT_EQ(co_await text_of(http::files(made.root() + "/nowhere"), asking("/a.txt")), "error");
+    });
+}
+
+TEST(HttpFiles, MissingFolderIsNamed) {
+    const site made;
+    const auto folder = made.root() + "/nowhere";
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto app = http::files(folder);
+        std::string thrown;
+        try {
+            const auto answer = co_await app(asking("/a.txt"));
+            EXPECT_TRUE(answer);
+        } catch (const std::system_error& failure) {
+            EXPECT_EQ(failure.code(), std::errc::no_such_file_or_directory);
+            thrown = failure.what();
+        }
+        EXPECT_EQ(thrown, "open " + folder + ": No such file or directory");
     });
 }
 

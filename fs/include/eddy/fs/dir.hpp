@@ -46,9 +46,10 @@ struct dir_entry {
 /// A copy refers to the same open directory. It stays the same directory if it is renamed. It can be used for as long
 /// as a copy exists, also after it was removed.
 ///
-/// Errors of all functions: cross_device_link for a path that is absolute or leads out of the directory;
+/// Errors of all functions: errc::outside for a path that is absolute or leads out of the directory;
 /// too_many_symbolic_link_levels or not_a_directory for a symbolic link that is not followed; eddy::errc::bad_path for
-/// a path that is empty or contains a NUL; those of the system call.
+/// a path that is empty or contains a NUL; errc::no_name for an entry "." or ".." to create, rename or remove; those of
+/// the system call.
 /// Thread safety: any number of threads may use it, and its copies, at the same time.
 /// Lifetime: an operation keeps the directory open.
 /// Cost: each function is one job, with one or two system calls. A copy is a reference count.

@@ -17,15 +17,21 @@ namespace eddy::fs {
 
 /// The errors of eddy::fs, in addition to those of the system. `error.message()` explains each of them.
 enum class errc {
-    fifo = 1,        ///< the path is that of a FIFO; equals std::errc::invalid_argument, as the next three do
-    socket,          ///< the path is that of a socket
-    terminal,        ///< the path is that of a terminal
-    device,          ///< the path is that of another device
-    closed,          ///< the file was closed; equals std::errc::bad_file_descriptor
-    append_only,     ///< a write at a position of a file that was opened with append(true)
-    file_too_large,  ///< the file is larger than the limit of the call; equals std::errc::file_too_large
-    same_file,       ///< a file cannot be copied to itself; equals std::errc::invalid_argument
-    unwatchable,     ///< the system reports no changes in directories; equals std::errc::not_supported
+    fifo = 1,         ///< the path is that of a FIFO; equals std::errc::invalid_argument, as the next three do
+    socket,           ///< the path is that of a socket
+    terminal,         ///< the path is that of a terminal
+    device,           ///< the path is that of another device
+    closed,           ///< the file was closed; equals std::errc::bad_file_descriptor
+    append_only,      ///< a write at a position of a file that was opened with append(true)
+    file_too_large,   ///< the file is larger than the limit of the call; equals std::errc::file_too_large
+    same_file,        ///< a file cannot be copied to itself; equals std::errc::invalid_argument
+    unwatchable,      ///< the system reports no changes in directories; equals std::errc::not_supported
+    directory,        ///< the path is that of a directory; equals std::errc::is_a_directory
+    outside,          ///< the path leads out of an fs::dir; equals std::errc::cross_device_link
+    no_name,          ///< the path ends with "." or ".."; equals std::errc::invalid_argument, as the next three do
+    no_access,        ///< open_options without read, write and append
+    needs_write,      ///< open_options that change the file, without write and append
+    append_truncate,  ///< open_options with append and truncate
 };
 
 /// Returns the error category of fs::errc. Its name is "eddy.fs".

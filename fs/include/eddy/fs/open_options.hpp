@@ -48,9 +48,9 @@ public:
     open_options& custom_flags(int flags) noexcept { return set(custom_flags_, flags); }
 
     /// Opens the file.
-    /// Errors: errc::fifo, errc::socket, errc::terminal or errc::device if it is neither a regular file nor a
-    /// directory; invalid_argument if options do not go together; eddy::errc::bad_path for a path that is empty or
-    /// contains a NUL; what open(2) reports.
+    /// Errors: errc::directory, errc::fifo, errc::socket, errc::terminal or errc::device if it is not a regular file;
+    /// errc::no_access, errc::needs_write or errc::append_truncate if options do not go together; eddy::errc::bad_path
+    /// for a path that is empty or contains a NUL; what open(2) reports.
     [[nodiscard]] operation<file> open(std::filesystem::path path) const;
 
     /// For the library: the options.

@@ -47,8 +47,7 @@ inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 /// target is replaced. After an error, also that of a full disk, the old file is there, unless the error is that of the
 /// last step: to get the new name onto the disk. A temporary file is left only if the program is killed: `.write.`
 /// and 16 letters or digits.
-/// Errors: those of write(); what fsync(2), fchown(2) and rename(2) report; invalid_argument if the path is that of
-/// something else than a regular file.
+/// Errors: those of write(); what fsync(2), fchown(2) and rename(2) report.
 /// Lifetime: the bytes are copied at the call.
 [[nodiscard]] EDDY_API operation<void> write_atomically(std::filesystem::path path, io::const_buffer bytes);
 

@@ -31,7 +31,8 @@ namespace eddy::http {
 /// if the connection is HTTP/1.1 without TLS, and no layer changes the body. Otherwise, the service reads what the
 /// cache has, or lets a thread for blocking work read it, in pieces of 64 KiB. Do not shorten a file while it is sent:
 /// write a new file and rename it. Otherwise the connection is closed before the response is complete.
-/// Errors: the service returns an error if the folder `root` cannot be opened, or if a file cannot be read.
+/// Errors: the service throws std::system_error if the folder `root` cannot be opened, so that serve reports
+/// "open public: No such file or directory". It returns an error if a file cannot be read.
 /// Cost: one call of spawn_blocking for each request, and one for each piece that is not in the cache.
 [[nodiscard]] EDDY_API service files(std::string_view root);
 // For std::filesystem::path. This header does not include <filesystem>, which is slow to compile.
