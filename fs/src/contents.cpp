@@ -107,29 +107,30 @@ eddy::result<std::uint64_t> copy_contents(int from, int to) {
     }
 }
 
-eddy::result<std::uint64_t> copy_regular(const std::filesystem::path& from, const std::filesystem::path& to) {
-    const auto source = detail::open_fd(from, open_options().read(true));
-    if (!source) return std::unexpected(source.error());
+result<std::uint64_t> copy_regular(const call& of) {
+    const auto source = detail::open_fd(of.path, open_options().read(true));
+    if (!source) return of.fail_at(side::first, source.error());
     const auto found = eddy::sys::metadata_of(source->get());
-    if (!found) return std::unexpected(found.error());
+    if (!found) return of.fail_at(side::first, found.error());
     // Not truncated before it is known that it is another file.
-    auto target = detail::open_fd(to, open_options().write(true).create(true).mode(found->permissions));
-    if (!target) return std::unexpected(target.error());
+    auto target = detail::open_fd(of.other, open_options().write(true).create(true).mode(found->permissions));
+    if (!target) return of.fail_at(side::second, target.error());
     const auto replaced = eddy::sys::metadata_of(target->get());
-    if (!replaced) return std::unexpected(replaced.error());
+    if (!replaced) return of.fail_at(side::second, replaced.error());
     if (found->device == replaced->device && found->inode == replaced->inode)
-        return std::unexpected(make_error_code(errc::same_file));
+        return std::unexpected(of.fail(make_error_code(errc::same_file)));
     // Before the first byte, so that a file that others could read does not show it. Writes would clear the other bits.
     const auto access = found->permissions & std::filesystem::perms::all;
     if (const auto done = eddy::sys::set_permissions(target->get(), access); !done)
-        return std::unexpected(done.error());
-    if (const auto emptied = eddy::sys::truncate(target->get(), 0); !emptied) return std::unexpected(emptied.error());
+        return of.fail_at(side::second, done.error());
+    if (const auto emptied = eddy::sys::truncate(target->get(), 0); !emptied)
+        return of.fail_at(side::second, emptied.error());
     const auto copied = copy_contents(source->get(), target->get());
-    if (!copied) return copied;
+    if (!copied) return std::unexpected(of.fail(copied.error()));
     if (const auto done = eddy::sys::set_permissions(target->get(), found->permissions); !done)
-        return std::unexpected(done.error());
-    if (const auto done = finish(*target); !done) return std::unexpected(done.error());
-    return copied;
+        return of.fail_at(side::second, done.error());
+    if (const auto done = finish(*target); !done) return of.fail_at(side::second, done.error());
+    return *copied;
 }
 
 }  // namespace
@@ -176,7 +177,7 @@ operation<void> write_atomically(std::filesystem::path path, io::const_buffer by
 
 operation<std::uint64_t> copy(std::filesystem::path from, std::filesystem::path to) {
     return detail::blocking(call("copy", std::move(from), std::move(to)),
-                            [](const call& of) { return copy_regular(of.path, of.other); });
+                            [](const call& of) { return copy_regular(of); });
 }
 
 }  // namespace eddy::fs

@@ -10,6 +10,7 @@
 
 #include <eddy/result.hpp>
 
+#include "failed_side.hpp"
 #include "job.hpp"
 #include "open_dir.hpp"
 #include "opening.hpp"
@@ -119,16 +120,18 @@ operation<void> dir::rename(std::filesystem::path from, std::filesystem::path to
 
 operation<void> dir::rename(std::filesystem::path from, const dir& target, std::filesystem::path to) const {
     call name("rename", opened_->path / from, target.opened_->path / to);
-    return detail::blocking(std::move(name),
-                            [in = opened_, from = std::move(from), into = target.opened_,
-                             to = std::move(to)](const call&) -> eddy::result<void> {
-                                const auto old_place = sys::find_beneath(in->fd.get(), from.native());
-                                if (!old_place) return std::unexpected(old_place.error());
-                                const auto new_place = sys::find_beneath(into->fd.get(), to.native());
-                                if (!new_place) return std::unexpected(new_place.error());
-                                return sys::rename_entry(old_place->dir, old_place->name, new_place->dir,
-                                                         new_place->name);
-                            });
+    return detail::blocking(
+        std::move(name),
+        [in = opened_, from = std::move(from), into = target.opened_,
+         to = std::move(to)](const call& of) -> result<void> {
+            const auto old_place = sys::find_beneath(in->fd.get(), from.native());
+            if (!old_place) return of.fail_at(side::first, old_place.error());
+            const auto new_place = sys::find_beneath(into->fd.get(), to.native());
+            if (!new_place) return of.fail_at(side::second, new_place.error());
+            const auto done = sys::rename_entry(old_place->dir, old_place->name, new_place->dir, new_place->name);
+            if (done) return {};
+            return of.fail_at(detail::failed_side(old_place->dir, old_place->name, done.error()), done.error());
+        });
 }
 
 operation<void> dir::remove(std::filesystem::path path) const {

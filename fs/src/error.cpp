@@ -30,6 +30,7 @@ const char* text_of(errc code) noexcept {
     case errc::no_name: return "the path does not end with the name of a file or directory";
     case errc::no_access: return "choose read(true), write(true) or append(true)";
     case errc::needs_write: return "create, create_new, truncate and temporary need write(true) or append(true)";
+    case errc::target_exists: return "the target exists: use fs::copy_options().overwrite(true) to replace it";
     case errc::append_truncate: return "append(true) and truncate(true) exclude each other";
     }
     return "unknown error of a file";
@@ -46,6 +47,7 @@ public:
         case errc::unwatchable: return std::errc::not_supported;
         case errc::directory: return std::errc::is_a_directory;
         case errc::outside: return std::errc::cross_device_link;
+        case errc::target_exists: return std::errc::file_exists;
         default: return std::errc::invalid_argument;
         }
     }
@@ -63,6 +65,7 @@ std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(c
 struct error::paths {
     std::filesystem::path first;
     std::filesystem::path second;
+    side failed = side::unknown;
 
     static const paths& none() {
         static const paths empty;
@@ -75,16 +78,21 @@ error::error(std::error_code code, const char* operation) noexcept : code_(code)
 error::error(std::error_code code, const char* operation, std::filesystem::path path)
     : error(code, operation, std::move(path), {}) {}
 
-error::error(std::error_code code, const char* operation, std::filesystem::path path, std::filesystem::path other)
-    : code_(code), operation_(operation), paths_(std::make_shared<const paths>(std::move(path), std::move(other))) {}
+error::error(std::error_code code, const char* operation, std::filesystem::path path, std::filesystem::path other,
+             side failed)
+    : code_(code),
+      operation_(operation),
+      paths_(std::make_shared<const paths>(std::move(path), std::move(other), failed)) {}
 
 const std::filesystem::path& error::path() const noexcept { return (paths_ ? *paths_ : paths::none()).first; }
 const std::filesystem::path& error::other_path() const noexcept { return (paths_ ? *paths_ : paths::none()).second; }
+side error::failed() const noexcept { return paths_ ? paths_->failed : side::unknown; }
 
 std::string error::message() const {
     std::string text = operation_;
     if (!path().empty()) text.append(" ").append(path().native());
     if (!other_path().empty()) text.append(" to ").append(other_path().native());
+    if (failed() != side::unknown) text.append(": ").append((failed() == side::first ? path() : other_path()).native());
     return text.append(": ").append(code_.message());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <expected>
 #include <filesystem>
 #include <memory>
 #include <new>
@@ -28,6 +29,10 @@ struct call {
         : operation(name), path(std::move(first)), other(std::move(second)) {}
 
     [[nodiscard]] error fail(std::error_code code) const { return error(code, operation, path, other); }
+    /// Makes an error that is about one of the two paths.
+    [[nodiscard]] std::unexpected<error> fail_at(side failed, std::error_code code) const {
+        return std::unexpected(error(code, operation, path, other, failed));
+    }
 
     /// Gives an error code the name of the operation and its paths.
     template <class T>

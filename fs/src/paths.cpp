@@ -7,6 +7,7 @@
 
 #include <eddy/error.hpp>
 
+#include "failed_side.hpp"
 #include "job.hpp"
 #include "opening.hpp"
 #include "sys/dir_entry_calls.hpp"
@@ -32,14 +33,14 @@ auto on_path(const char* operation, std::filesystem::path path, F f) {
 /// Makes an operation on two paths that calls `f`, a function of std::filesystem, with them.
 template <class F>
 operation<void> on_two_paths(const char* operation, std::filesystem::path from, std::filesystem::path to, F f) {
-    auto work = [f](const call& of) -> eddy::result<void> {
-        for (const auto* path : {&of.path, &of.other}) {
-            if (const auto valid = detail::check_path(*path); !valid) return valid;
-        }
+    auto work = [f](const call& of) -> result<void> {
+        if (const auto valid = detail::check_path(of.path); !valid) return of.fail_at(side::first, valid.error());
+        if (const auto valid = detail::check_path(of.other); !valid) return of.fail_at(side::second, valid.error());
         std::error_code error;
         f(of.path, of.other, error);
-        if (error) return std::unexpected(error);
-        return {};
+        if (!error) return {};
+        const auto failed = detail::failed_side(eddy::sys::current_directory, of.path.native(), error);
+        return of.fail_at(failed, error);
     };
     return detail::blocking(call(operation, std::move(from), std::move(to)), std::move(work));
 }
@@ -120,10 +121,15 @@ operation<void> hard_link(std::filesystem::path target, std::filesystem::path li
 }
 
 operation<void> symlink(std::filesystem::path target, std::filesystem::path link) {
-    return on_two_paths("link", std::move(target), std::move(link),
-                        [](const auto& old, const auto& now, std::error_code& error) {
-                            std::filesystem::create_symlink(old, now, error);
-                        });
+    auto work = [](const call& of) -> result<void> {
+        if (const auto valid = detail::check_path(of.path); !valid) return of.fail_at(side::first, valid.error());
+        if (const auto valid = detail::check_path(of.other); !valid) return of.fail_at(side::second, valid.error());
+        std::error_code error;
+        std::filesystem::create_symlink(of.path, of.other, error);
+        if (error) return of.fail_at(side::second, error);  // the target is not looked at
+        return {};
+    };
+    return detail::blocking(call("link", std::move(target), std::move(link)), std::move(work));
 }
 
 operation<bool> exists(std::filesystem::path path) {

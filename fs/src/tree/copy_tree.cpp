@@ -286,36 +286,35 @@ public:
 
     result<bool> step() {
         if (!visit_) {
-            const auto begun = begin();
-            if (!begun) return std::unexpected(failure(begun.error(), "."));
+            if (const auto begun = begin(); !begun) return std::unexpected(begun.error());
         }
         const auto is_complete = visit_->step();
         if (!is_complete) return std::unexpected(failure(is_complete.error().code(), is_complete.error().path()));
         if (!*is_complete || ends_.to) return is_complete;
         const auto applied = sys::apply_metadata(target_.get(), root_);
-        if (!applied) return std::unexpected(failure(applied.error(), "."));
+        if (!applied) return failed_at(side::second, applied.error());
         return true;
     }
 
     [[nodiscard]] std::uint64_t copied() noexcept { return visit_->visitor().copied(); }
 
 private:
-    eddy::result<void> begin() {
+    result<void> begin() {
         auto source = ends_.from ? sys::open_folder_beneath(ends_.from->fd.get(), ".")
                                  : sys::open_folder(ends_.from_path.native());
-        if (!source) return std::unexpected(source.error());
+        if (!source) return failed_at(side::first, source.error());
         const auto found = sys::metadata_of(source->get());
-        if (!found) return std::unexpected(found.error());
+        if (!found) return failed_at(side::first, found.error());
         root_ = *found;
         auto target = open_target();
-        if (!target) return std::unexpected(target.error());
+        if (!target) return failed_at(side::second, target.error());
         auto again = sys::open_folder_beneath(target->get(), ".");
-        if (!again) return std::unexpected(again.error());
+        if (!again) return failed_at(side::second, again.error());
         target_ = *std::move(again);
         auto visitor = copier::into(*std::move(target), root_, options_);
-        if (!visitor) return std::unexpected(visitor.error());
+        if (!visitor) return failed_at(side::unknown, visitor.error());
         visit_.emplace(*std::move(source), "copy", std::filesystem::path(), *std::move(visitor));
-        return eddy::ok();
+        return {};
     }
 
     eddy::result<sys::unique_fd> open_target() {
@@ -328,10 +327,18 @@ private:
         return sys::open_subdirectory(place->dir, place->name);
     }
 
+    /// Makes an error about one of the directories themselves.
+    std::unexpected<error> failed_at(side failed, std::error_code code) const {
+        return std::unexpected(failure(code, {}, failed));
+    }
     /// Makes an error about a path below both directories.
-    error failure(std::error_code code, const std::filesystem::path& below) const {
-        if (below.empty() || below == ".") return error(code, "copy", ends_.from_path, ends_.to_path);
-        return error(code, "copy", ends_.from_path / below, ends_.to_path / below);
+    error failure(std::error_code code, const std::filesystem::path& below, side failed = side::unknown) const {
+        if (code == std::errc::file_exists) {
+            code = errc::target_exists;
+            failed = side::second;
+        }
+        if (below.empty() || below == ".") return error(code, "copy", ends_.from_path, ends_.to_path, failed);
+        return error(code, "copy", ends_.from_path / below, ends_.to_path / below, failed);
     }
 
     copy_ends ends_;

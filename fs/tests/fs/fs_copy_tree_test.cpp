@@ -72,10 +72,14 @@ TEST(FsCopyTree, ExistingEntriesAreErrorsOrReplaced) {
     support::put_file(temp / "to/sub/other", "other");
     support::put_file(temp / "outside", "outside");
     EXPECT_EQ(on_loop(fs::copy_tree(temp / "from", temp / "to")).error().message(),
-              "copy " + (temp / "from") + " to " + (temp / "to") + ": File exists");
+              "copy " + (temp / "from") + " to " + (temp / "to") + ": " + (temp / "to") +
+                  ": the target exists: use fs::copy_options().overwrite(true) to replace it");
     const auto into = on_loop(
         fs::copy_tree(on_loop(fs::open_dir(temp / "from")).value(), on_loop(fs::open_dir(temp / "to")).value()));
-    EXPECT_EQ(into.error().message(), "copy " + (temp / "from/sub") + " to " + (temp / "to/sub") + ": File exists");
+    EXPECT_EQ(into.error(), fs::errc::target_exists);
+    EXPECT_EQ(into.error(), std::errc::file_exists);
+    EXPECT_EQ(into.error().path(), temp / "from/sub");
+    EXPECT_EQ(into.error().failed(), fs::side::second);
     const auto overwriting = fs::copy_options().overwrite(true);
     EXPECT_EQ(on_loop(fs::copy_tree(temp / "from", temp / "to", overwriting)).value(), 2U);
     EXPECT_EQ(output_of("cat " + (temp / "to/sub/file") + " " + (temp / "to/sub/other")), "newother");
@@ -125,9 +129,14 @@ TEST(FsCopyTree, OverwriteReplacesEachKindExceptDirectories) {
 TEST(FsCopyTree, ErrorsNameBothPaths) {
     const support::temp_dir temp;
     support::put_file(temp / "file", "");
-    EXPECT_EQ(on_loop(fs::copy_tree(temp / "none", temp / "to")).error().message(),
-              "copy " + (temp / "none") + " to " + (temp / "to") + ": No such file or directory");
+    EXPECT_EQ(
+        on_loop(fs::copy_tree(temp / "none", temp / "to")).error().message(),
+        "copy " + (temp / "none") + " to " + (temp / "to") + ": " + (temp / "none") + ": No such file or directory");
     EXPECT_EQ(on_loop(fs::copy_tree(temp / "file", temp / "to")).error(), std::errc::not_a_directory);
+    std::filesystem::create_directory(temp / "from");
+    const auto nowhere = temp / "none/to";
+    EXPECT_EQ(on_loop(fs::copy_tree(temp / "from", nowhere)).error().message(),
+              "copy " + (temp / "from") + " to " + nowhere + ": " + nowhere + ": No such file or directory");
     EXPECT_FALSE(std::filesystem::exists(temp / "to"));
 }
 

@@ -169,10 +169,10 @@ TEST_F(FsFullDiskOwnProcess, FileSystemHasNoMoreFiles) {
         disk.fails(fs::file::create(path), "open " + path);
         disk.fails(fs::create_dir(path), "create " + path);
         disk.fails(fs::create_dirs(path), "create " + path);
-        disk.fails(fs::symlink("old", path), "link old to " + path);
+        disk.fails(fs::symlink("old", path), "link old to " + path + ": " + path);
         disk.fails(fs::temp_file(temp / "disk"), "create a temporary file in " + (temp / "disk"));
         disk.fails(fs::temp_dir(temp / "disk"), "create a temporary directory in " + (temp / "disk"));
-        disk.fails(fs::copy_tree(temp / "source", path), "copy " + (temp / "source") + " to " + path);
+        disk.fails(fs::copy_tree(temp / "source", path), "copy " + (temp / "source") + " to " + path + ": " + path);
         EXPECT_EQ(names_in(temp / "disk"), names{"old"});
         EXPECT_EQ(contents_of(temp / "disk/old"), "old");
     });

@@ -120,7 +120,11 @@ TEST(FsPaths, CopyKeepsContentsAndPermissions) {
         EXPECT_EQ(contents_of(dir / "a"), text);
         const auto missing = co_await fs::copy(dir / "x", dir / "y");
         EXPECT_EQ(missing.error().message(),
-                  "copy " + (dir / "x") + " to " + (dir / "y") + ": No such file or directory");
+                  "copy " + (dir / "x") + " to " + (dir / "y") + ": " + (dir / "x") + ": No such file or directory");
+        const auto nowhere = co_await fs::copy(dir / "a", dir / "no/y");
+        EXPECT_EQ(nowhere.error().failed(), fs::side::second);
+        EXPECT_EQ(nowhere.error().message(), "copy " + (dir / "a") + " to " + (dir / "no/y") + ": " + (dir / "no/y") +
+                                                 ": No such file or directory");
         EXPECT_FALSE(std::filesystem::exists(dir / "y"));
         co_return {};
     });
@@ -271,7 +275,14 @@ TEST(FsPaths, RenameRemoveAndDirectories) {
         EXPECT_EQ(contents_of(dir / "x/b"), "a");
         const auto missing = co_await fs::rename(dir / "a", dir / "c");
         EXPECT_EQ(missing.error().message(),
-                  "rename " + (dir / "a") + " to " + (dir / "c") + ": No such file or directory");
+                  "rename " + (dir / "a") + " to " + (dir / "c") + ": " + (dir / "a") + ": No such file or directory");
+        set_contents(dir / "there", "");
+        const auto nowhere = co_await fs::rename(dir / "there", dir / "no/y");
+        EXPECT_EQ(nowhere.error().message(), "rename " + (dir / "there") + " to " + (dir / "no/y") + ": " +
+                                                 (dir / "no/y") + ": No such file or directory");
+        const auto linked = co_await fs::symlink("none", dir / "no/y");
+        EXPECT_EQ(linked.error().failed(), fs::side::second);
+        co_await eddy::try_(fs::remove(dir / "there"));
         const auto full = co_await fs::remove(dir / "x");
         EXPECT_EQ(full.error(), std::errc::directory_not_empty);
         co_await eddy::try_(fs::remove(dir / "x/b"));

@@ -32,7 +32,11 @@ enum class errc {
     no_access,        ///< open_options without read, write and append
     needs_write,      ///< open_options that change the file, without write and append
     append_truncate,  ///< open_options with append and truncate
+    target_exists,    ///< copy_tree() without copy_options::overwrite(); equals std::errc::file_exists
 };
+
+/// Which path of an operation with two an error is about.
+enum class side : unsigned char { unknown, first, second };
 
 /// Returns the error category of fs::errc. Its name is "eddy.fs".
 [[nodiscard]] EDDY_API const std::error_category& error_category() noexcept;
@@ -50,8 +54,9 @@ public:
     error(std::error_code code, const char* operation) noexcept;
     /// Same as above, of an operation on `path`.
     error(std::error_code code, const char* operation, std::filesystem::path path);
-    /// Same as above, of an operation with two paths: "rename".
-    error(std::error_code code, const char* operation, std::filesystem::path path, std::filesystem::path other);
+    /// Same as above, of an operation with two paths: "rename", and which of them failed.
+    error(std::error_code code, const char* operation, std::filesystem::path path, std::filesystem::path other,
+          side failed = side::unknown);
 
     /// Returns the error code.
     [[nodiscard]] const std::error_code& code() const noexcept { return code_; }
@@ -64,7 +69,10 @@ public:
     /// Returns the second path of an operation that has two: the new name of "rename".
     [[nodiscard]] const std::filesystem::path& other_path() const noexcept;
 
-    /// Returns the whole text: "open /etc/x: Permission denied", "rename /a to /b: No such file or directory".
+    /// Returns which of the two paths the error is about, if that is known.
+    [[nodiscard]] side failed() const noexcept;
+
+    /// Returns the whole text: "open /etc/x: Permission denied", "rename /a to /b: /a: No such file or directory".
     [[nodiscard]] std::string message() const;
     /// Returns message(). With this name, the reports of eddy about errors that no code has taken have the text.
     [[nodiscard]] std::string what() const { return message(); }
