@@ -19,6 +19,7 @@ namespace fs = eddy::fs;
 using eddy::task;
 using eddy::try_;
 
+// docs: list files
 /// Returns a line with the size and the path of each file below a directory, in the order of the lines.
 task<fs::result<std::string>> list_files(std::filesystem::path top) {
     std::vector<std::string> lines;
@@ -36,6 +37,7 @@ task<fs::result<std::string>> list_files(std::filesystem::path top) {
     for (const auto& line : lines) text += line;
     co_return text;
 }
+// docs: end
 
 // docs: back up
 task<fs::result<void>> back_up(std::filesystem::path from, std::filesystem::path to) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Blocks of code in http/docs/http.md; see docs_test.cpp.
 // covers: P147
+#include <eddy/fs.hpp>
 #include <eddy/http.hpp>
 #include <eddy/prelude.hpp>
 #include <eddy/proto.hpp>
@@ -20,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,6 +37,7 @@ using namespace std::chrono_literals;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
+namespace fs = eddy::fs;
 namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
@@ -387,37 +390,27 @@ void show_progress(std::uint64_t, std::optional<std::uint64_t>) {}
 // docs: download
 /// Writes a body to a file while it is received.
 task<result<void>> save(http::body from, std::string path) {
-    std::ofstream file(path, std::ios::binary);
+    auto file = co_await try_(fs::file::create(path));
     const auto size = from.size();  // nullopt if the server has not announced it
     std::vector<char> some(64 * 1024);
     for (std::uint64_t done = 0;;) {
         const auto count = co_await try_(io::read(from, some));
         if (count == 0) break;
-        file.write(some.data(), static_cast<std::streamsize>(count));
+        co_await try_(io::write_all(file, std::span(some).first(count)));
         done += count;
         show_progress(done, size);
     }
-    file.close();
-    if (!file) co_return std::unexpected(make_error_code(std::errc::io_error));
+    co_await try_(file.close());
     co_return eddy::ok();
 }
 // docs: end
 
 // docs: upload
-/// Yields the parts of a file. Reads each part from the file just before it is sent.
-eddy::async_generator<std::string> parts_of(std::string path) {
-    std::ifstream file(path, std::ios::binary);
-    for (;;) {
-        std::string part(64 * 1024, '\0');
-        file.read(part.data(), static_cast<std::streamsize>(part.size()));
-        part.resize(static_cast<std::size_t>(file.gcount()));
-        if (part.empty()) co_return;
-        co_yield std::move(part);
-    }
-}
-
+/// Sends a file. Each part is read just before it is sent.
 task<result<http::response>> upload(http::client web, std::string url, std::string path) {
-    auto body = http::body::from_reader(io::stream_reader(parts_of(path)), std::filesystem::file_size(path));
+    auto file = co_await try_(fs::file::open(path));
+    const auto size = co_await try_(file.size());
+    auto body = http::body::from_reader(std::move(file), size);
     co_return co_await try_(web.put(url, "application/octet-stream", std::move(body)));
 }
 // docs: end
