@@ -19,6 +19,7 @@
 #include "sys/dir_reader.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
+#include "sys/storage_calls.hpp"
 
 namespace eddy::fs {
 namespace {
@@ -147,6 +148,11 @@ operation<file_metadata> dir::metadata(std::filesystem::path path) const { retur
 
 operation<file_metadata> dir::symlink_metadata(std::filesystem::path path) const {
     return find_metadata(opened_, path, false);
+}
+
+operation<void> dir::sync_all() const {
+    return detail::blocking(call("sync", opened_->path),
+                            [in = opened_](const call&) { return sys::sync_all(in->fd.get()); });
 }
 
 const std::filesystem::path& dir::path() const noexcept { return opened_->path; }

@@ -375,6 +375,14 @@ TEST(FsTreeFaults, LimitOfWatchesIsRescan) {
               "watch " + (temp / "tree") + ": No space left on device");
 }
 
+TEST(FsTreeFaults, SyncOfADirectoryCallsFsync) {
+    const support::temp_dir temp;
+    const auto top = on_loop(fs::open_dir(temp / ".")).value();
+    EXPECT_TRUE(on_loop(top.sync_all()));
+    const support::refused_file_call refused("fsync", EIO);
+    EXPECT_EQ(on_loop(top.sync_all()).error().message(), "sync " + (temp / ".") + ": Input/output error");
+}
+
 // The errors of a kernel before 5.6, and of a seccomp filter.
 TEST(FsTreeFaults, WithoutOpenat2NoLinkIsFollowed) {
     const support::temp_dir temp;

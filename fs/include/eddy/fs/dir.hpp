@@ -99,6 +99,9 @@ public:
     [[nodiscard]] operation<file_metadata> metadata(std::filesystem::path path) const;
     [[nodiscard]] operation<file_metadata> symlink_metadata(std::filesystem::path path) const;
 
+    /// Waits until the names in the directory are on the disk, those that were created, renamed or removed.
+    [[nodiscard]] operation<void> sync_all() const;
+
     /// Returns the path by which the directory was opened. Errors name it, and nothing else uses it.
     [[nodiscard]] const std::filesystem::path& path() const noexcept;
     /// Returns the descriptor, which the directory keeps.
