@@ -49,8 +49,8 @@ task<result<exit_status>> stop_all(process_share process, std::chrono::nanosecon
 }  // namespace
 
 child::child(process_share process, std::optional<net::pipe::sender> in, std::optional<net::pipe::receiver> out,
-             std::optional<net::pipe::receiver> error) noexcept
-    : process_(std::move(process)), in_(std::move(in)), out_(std::move(out)), error_(std::move(error)) {}
+             std::optional<net::pipe::receiver> err) noexcept
+    : process_(std::move(process)), in_(std::move(in)), out_(std::move(out)), error_(std::move(err)) {}
 
 child::~child() {
     if (process_) process_->release(true);

@@ -12,7 +12,7 @@
 #include <eddy/detail/blocked_signals.hpp>
 #include <eddy/result.hpp>
 
-#include "sys/processes.hpp"
+#include "sys/this_process.hpp"
 
 namespace eddy::process::detail {
 
@@ -39,7 +39,7 @@ class of_this_process {
 public:
     /// Returns the object. T::make() returns a result with an owning pointer to a new one.
     eddy::result<T*> get() {
-        const int id = eddy::sys::this_process();
+        const auto id = eddy::sys::process_id();
         // acquire: pairs with the release of the exchange, which comes after the constructor.
         T* known = current_.load(std::memory_order_acquire);
         if (known != nullptr && known->process() == id) return known;

@@ -2,6 +2,7 @@
 #include "reaper.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -13,6 +14,8 @@
 
 #include "own_thread.hpp"
 #include "sys/exit_queue.hpp"
+#include "sys/processes.hpp"
+#include "sys/this_process.hpp"
 
 namespace eddy::process::detail {
 namespace {
@@ -36,7 +39,7 @@ public:
     }
     explicit reaper(eddy::sys::exit_queue&& queue) noexcept : queue_(std::move(queue)) {}
 
-    [[nodiscard]] int process() const noexcept { return process_; }
+    [[nodiscard]] std::uint32_t process() const noexcept { return process_; }
 
     eddy::result<void> watch(const std::shared_ptr<running_process>& process) {
         const std::lock_guard guard(lock_);
@@ -85,7 +88,7 @@ private:
         return !has_thread_;
     }
 
-    const int process_ = eddy::sys::this_process();
+    const std::uint32_t process_ = eddy::sys::process_id();
     eddy::sys::exit_queue queue_;
     eddy::detail::mutex lock_;
     bool has_thread_ = false;  // guarded by lock_, as the next one

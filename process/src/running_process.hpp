@@ -16,6 +16,7 @@
 #include <eddy/sync/set_once.hpp>
 
 #include "sys/processes.hpp"
+#include "sys/this_process.hpp"
 
 namespace eddy::process::detail {
 
@@ -76,12 +77,12 @@ private:
     [[nodiscard]] eddy::result<void> send_to_all(int number) noexcept;
     /// Whether this is a process that was forked from the one that has started this process. Check it before the lock,
     /// which another thread may have had during the fork.
-    [[nodiscard]] bool is_in_forked_child() const noexcept { return eddy::sys::this_process() != parent_; }
+    [[nodiscard]] bool is_in_forked_child() const noexcept { return eddy::sys::process_id() != parent_; }
 
     eddy::sys::started_process process_;
     const class error about_;  // the texts of all errors
     const bool has_group_;
-    const int parent_ = eddy::sys::this_process();
+    const std::uint32_t parent_ = eddy::sys::process_id();
     eddy::detail::mutex lock_;
     state state_ = state::running;
     bool is_released_ = false;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,7 @@
 #include "running_process.hpp"
 #include "sys/processes.hpp"
 #include "sys/syscall.hpp"
+#include "sys/this_process.hpp"
 
 namespace eddy::process::detail {
 namespace {
@@ -132,7 +134,7 @@ class spawner : eddy::detail::immovable {
 public:
     static eddy::result<std::unique_ptr<spawner>> make() { return std::make_unique<spawner>(); }
 
-    [[nodiscard]] int process() const noexcept { return process_; }
+    [[nodiscard]] std::uint32_t process() const noexcept { return process_; }
 
     eddy::result<void> submit(command what, std::vector<std::string> environment, started_sender to) {
         const std::lock_guard guard(lock_);
@@ -184,7 +186,7 @@ private:
         }
     }
 
-    const int process_ = eddy::sys::this_process();
+    const std::uint32_t process_ = eddy::sys::process_id();
     eddy::detail::mutex lock_;
     eddy::detail::condition_variable added_;
     std::deque<job> jobs_;

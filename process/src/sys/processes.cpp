@@ -64,8 +64,6 @@ std::vector<std::string> environment_of_this_process() {
     return all;
 }
 
-int this_process() noexcept { return ::getpid(); }
-
 void take_affinity_of_main_thread() noexcept {
     cpu_set_t of_main;
     if (::sched_getaffinity(::getpid(), sizeof of_main, &of_main) == 0) {

@@ -35,7 +35,6 @@ extern const int no_child_process;  // ECHILD
 [[nodiscard]] std::string signal_name(int number);
 /// Returns the environment of this process: "NAME=value".
 [[nodiscard]] std::vector<std::string> environment_of_this_process();
-[[nodiscard]] int this_process() noexcept;
 /// Lets the calling thread run where the main thread may, if the system permits it.
 void take_affinity_of_main_thread() noexcept;
 

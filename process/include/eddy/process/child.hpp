@@ -39,7 +39,7 @@ class EDDY_API child {
 public:
     /// For the library: owns a process, and its ends of pipes.
     child(std::shared_ptr<detail::running_process> process, std::optional<net::pipe::sender> in,
-          std::optional<net::pipe::receiver> out, std::optional<net::pipe::receiver> error) noexcept;
+          std::optional<net::pipe::receiver> out, std::optional<net::pipe::receiver> err) noexcept;
     child(child&& other) noexcept = default;
     child& operator=(child&& other) noexcept;
     ~child();
