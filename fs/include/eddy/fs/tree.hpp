@@ -57,9 +57,9 @@ private:
 /// meanwhile.
 /// Errors: the first error of a system call, with the two paths that it is about. not_a_directory;
 /// errc::target_exists; errc::same_file if a directory would be copied to itself. What was copied before the error
-/// stays, but no part of a file. Cancel safety: safe to drop. The step that has begun finishes; a file of which only a
-/// part was copied is removed. Cost: one job for each 512 entries, and for each 32 MiB of a file. At most 140 open
-/// descriptors, at any depth.
+/// stays, but no part of a file.
+/// Cancel safety: safe to drop. The step that has begun finishes; a file of which only a part was copied is removed.
+/// Cost: one job for each 512 entries, and for each 32 MiB of a file. At most 140 open descriptors, at any depth.
 [[nodiscard]] EDDY_API task<result<std::uint64_t>> copy_tree(std::filesystem::path from, std::filesystem::path to,
                                                              copy_options options = {});
 /// Copies what is in the open directory `from` into the open directory `to`, which keeps its owner, permissions and
