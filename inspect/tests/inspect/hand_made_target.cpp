@@ -3,22 +3,36 @@
 //     hand_made_target           the tasks of hand_made::example
 //     hand_made_target COUNT     this many tasks that wait for data
 //     hand_made_target damaged   a task whose name is a command for a terminal, and walks that do not end
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <new>
 #include <string_view>
 
 #include "hand_made.hpp"
 
 namespace {
 
+/// Returns two objects in front of memory that cannot be read, not even by a debugger: it is behind the end of a file.
+hand_made::pair* last_before_nothing() {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const int file = ::memfd_create("page", MFD_CLOEXEC);
+    if (file < 0 || ::ftruncate(file, static_cast<off_t>(page)) != 0) std::abort();
+    void* const pages = ::mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (pages == MAP_FAILED) std::abort();
+    auto* const end = static_cast<std::byte*>(pages) + page;
+    return new (end - 2 * sizeof(hand_made::pair)) hand_made::pair[2];
+}
+
 /// The ids of the tasks are 9 to 13.
 void add_damaged(hand_made::world& to) {
     using hand_made::place;
     to.add(place(), nullptr, "\x1b[31mred");
 
-    static hand_made::pair parts[2];
-    static hand_made::many all{0, parts, nullptr};
+    static hand_made::many all{0, last_before_nothing(), nullptr};
     all.end = reinterpret_cast<hand_made::pair*>(~std::uintptr_t{0});
     to.add(place(), &to.stack({place()}, hand_made::many_shape, &all));
 
