@@ -12,6 +12,7 @@
 #include <eddy/detail/blocked_signals.hpp>
 #include <eddy/result.hpp>
 
+#include "sys/processes.hpp"
 #include "sys/this_process.hpp"
 
 namespace eddy::process::detail {
@@ -24,7 +25,10 @@ inline constexpr auto idle_time = std::chrono::seconds(1);
 template <class F>
 eddy::result<void> start_own_thread(F f) noexcept try {
     const eddy::detail::blocked_signals blocked;
-    std::thread(std::move(f)).detach();
+    std::thread([work = std::move(f)]() mutable {
+        eddy::sys::name_own_thread();
+        work();
+    }).detach();
     return {};
 } catch (const std::system_error& thrown) {
     return std::unexpected(thrown.code());

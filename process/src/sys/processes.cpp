@@ -2,6 +2,7 @@
 #include "sys/processes.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -63,6 +64,8 @@ std::vector<std::string> environment_of_this_process() {
     for (char** each = environ; each != nullptr && *each != nullptr; ++each) all.emplace_back(*each);
     return all;
 }
+
+void name_own_thread() noexcept { ::pthread_setname_np(::pthread_self(), "eddy-process"); }
 
 void take_affinity_of_main_thread() noexcept {
     cpu_set_t of_main;

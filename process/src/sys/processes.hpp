@@ -37,6 +37,8 @@ extern const int no_child_process;  // ECHILD
 [[nodiscard]] std::vector<std::string> environment_of_this_process();
 /// Lets the calling thread run where the main thread may, if the system permits it.
 void take_affinity_of_main_thread() noexcept;
+/// Names the calling thread "eddy-process", for debuggers.
+void name_own_thread() noexcept;
 
 /// A process to start.
 struct start_request {

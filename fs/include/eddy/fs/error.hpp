@@ -36,7 +36,11 @@ enum class errc {
 };
 
 /// Which path of an operation with two an error is about.
-enum class side : unsigned char { unknown, first, second };
+enum class side : unsigned char {
+    unknown,  ///< it was not found out
+    first,    ///< the first one: the source
+    second    ///< the second one: the target
+};
 
 /// Returns the error category of fs::errc. Its name is "eddy.fs".
 [[nodiscard]] EDDY_API const std::error_category& error_category() noexcept;
