@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <bit>
-#include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/spawned_task.hpp>
@@ -40,10 +37,10 @@ public:
     /// Preconditions: no other thread, and no reader, has access to the task yet.
     void store_in(spawned_task& task) const noexcept {
         // SAFETY: the outcome is directly behind the header. Its fields are 0, and have the same value afterwards. The
-        // rest of its first word is padding, or the whole word is padding before it (see spawned_output). Clang warns
-        // about a memcpy() there.
-        if constexpr (is_stored)
-            std::ranges::copy(std::as_bytes(std::span(&word_, 1)), reinterpret_cast<std::byte*>(&task + 1));
+        // rest of its first word is padding, or the whole word is padding before it (see spawned_output). Clang for
+        // macOS takes a memcpy() there for an overflow.
+        using word [[gnu::may_alias]] = std::uint64_t;
+        if constexpr (is_stored) *reinterpret_cast<word*>(&task + 1) = word_;
     }
 
 private:

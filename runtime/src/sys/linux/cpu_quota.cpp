@@ -112,7 +112,7 @@ unsigned least_limit(const std::string& root, const hierarchy& its, const mount&
     if (below == "/" || below.starts_with("/..")) below.clear();
     unsigned least = 0;
     for (;;) {
-        const unsigned limit = limit_of(root + at.folder + below, its.unified);
+        const unsigned limit = limit_of((root + at.folder).append(below), its.unified);
         if (limit != 0 && (least == 0 || limit < least)) least = limit;
         if (below.empty()) return least;
         below.resize(std::min(below.rfind('/'), below.size() - 1));
