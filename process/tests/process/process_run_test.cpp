@@ -123,8 +123,8 @@ TEST_P(ProcessRun, GrandchildWithOpenOutputIsNotWaitedFor) {
 }
 
 TEST_P(ProcessRun, OutputThatHasEndedIsNotOpen) {
-    // Another process has the input open, and does not read it.
-    const auto done = run(shell("exec 3<&0; sleep 1000 <&3 3<&- >/dev/null 2>&1 & echo begun").group(),
+    // Another process has the input open, and does not read it. The shell closes its output before it starts that.
+    const auto done = run(shell("echo begun; exec 3<&0 >/dev/null 2>&1; sleep 1000 <&3 3<&- &").group(),
                           run_options().input(std::string(10'000'000, 'x')).wait_delay(1ms));
     EXPECT_FALSE(done.has_open_output);
     EXPECT_EQ(done.out, "begun\n");
