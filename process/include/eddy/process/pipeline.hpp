@@ -18,8 +18,8 @@ namespace eddy::process {
 
 /// Commands whose output is the input of the next one, as `a | b | c` in a shell:
 ///
-///     auto done = co_await try_(process::run(process::pipeline(command("cat", path), command("sort"),
-///     command("uniq"))));
+///     const auto words = process::pipeline(command("cat", path), command("sort"), command("uniq"));
+///     auto done = co_await try_(process::run(words));
 ///
 /// Thread safety: a plain value.
 class EDDY_API pipeline {
