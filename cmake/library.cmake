@@ -32,6 +32,22 @@ function(eddy_unity_build target)
   endif()
 endfunction()
 
+# The linker's option that removes the functions and objects which nothing refers to. Each has a section of its own in the
+# static libraries, so that a program has only those that it uses: a hello is less than half as large.
+set(eddy_gc_option)
+if(APPLE)
+  set(eddy_gc_option -dead_strip)
+elseif(UNIX)
+  set(eddy_gc_option --gc-sections)
+endif()
+
+function(eddy_gc_sections target)
+  if(eddy_gc_option)
+    target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-ffunction-sections;-fdata-sections>)
+    target_link_options(${target} INTERFACE $<$<NOT:$<CONFIG:Debug>>:LINKER:${eddy_gc_option}>)
+  endif()
+endfunction()
+
 # eddy_library(TARGET NAME DESCRIPTION): gives a library the name eddy::NAME, the headers in include/, and the project's version.
 function(eddy_library target name description)
   set_property(GLOBAL APPEND PROPERTY EDDY_TARGETS ${target})
@@ -49,6 +65,9 @@ function(eddy_library target name description)
         VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
     )
+    if(type STREQUAL "STATIC_LIBRARY")
+      eddy_gc_sections(${target})
+    endif()
     # A shared library exports only what EDDY_API marks (eddy/detail/export.hpp), except for the tests, which call private
     # functions. A static library hides nothing: its user decides.
     if(BUILD_SHARED_LIBS AND (EDDY_TEST_EXPORTS OR NOT EDDY_BUILD_TESTS))

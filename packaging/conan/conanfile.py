@@ -103,6 +103,8 @@ class Eddy(ConanFile):
         core.system_libs = ["pthread"]
         if self.settings.build_type == "Debug":  # as the CMake target does
             core.defines = ["EDDY_CHECKS=1", "_GLIBCXX_ASSERTIONS"]
+        elif self.settings.os != "Windows":  # see eddy_gc_sections() in cmake/library.cmake
+            core.exelinkflags = ["-Wl,-dead_strip" if self.settings.os == "Macos" else "-Wl,--gc-sections"]
         component("proto", None, ["eddy"])
         if self.options.with_tls:
             component("tls", "eddy_tls", ["eddy", "openssl::ssl", "openssl::crypto"])
