@@ -69,6 +69,11 @@ command& command::error(stdio what) {
     return *this;
 }
 
+command& command::descriptor(int number, stdio what) {
+    descriptors_.insert_or_assign(number, std::move(what));
+    return *this;
+}
+
 command& command::group() {
     has_group_ = true;
     return *this;
@@ -116,6 +121,10 @@ std::optional<process::error> command::find_mistake() const {
     };
     if (is_as_out(in_)) return failed(errc::bad_stream, "standard input");
     if (is_as_out(out_)) return failed(errc::bad_stream, "standard output");
+    for (const auto& [number, what] : descriptors_) {
+        if (number >= 3 && what.what() == stdio::kind::descriptor) continue;
+        return failed(errc::bad_descriptor, "descriptor " + std::to_string(number));
+    }
     return std::nullopt;
 }
 

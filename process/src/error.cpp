@@ -16,6 +16,7 @@ const char* text_of(errc code) noexcept {
     case errc::nul_character: return "an argument, a name or a path contains a NUL character";
     case errc::bad_variable: return "the name of an environment variable is empty or contains '='";
     case errc::bad_stream: return "stdio::same_as_out() is for command::error() only";
+    case errc::bad_descriptor: return "command::descriptor() takes a number above 2, and a descriptor";
     case errc::no_group: return "the process has no group of its own: call command::group()";
     case errc::has_ended: return "the process has ended";
     case errc::status_lost:

@@ -44,7 +44,7 @@ public:
             if (!opened) return error(opened.error(), of.program(), names[i]);
             into.standard[i] = *opened;
         }
-        return std::nullopt;
+        return open_further(of, into);
     }
 
     template <class End>
@@ -69,6 +69,18 @@ private:
         if (const auto set = eddy::sys::set_nonblocking(ours_[index].get()); !set) return std::unexpected(set.error());
         return theirs_[index].get();
     }
+    /// The order of dup2(2) would matter if one of them had a number that the process will use.
+    std::optional<error> open_further(const command& of, start_request& into) {
+        const auto& all = of.descriptors();
+        for (const auto& [number, what] : all) {
+            auto copy = what.failed() ? eddy::result<unique_fd>(std::unexpect, what.failed())
+                                      : eddy::sys::duplicate_from(what.fd(), all.rbegin()->first + 1);
+            if (!copy) return error(copy.error(), of.program(), "descriptor " + std::to_string(number));
+            into.further.emplace_back(number, copy->get());
+            further_.push_back(*std::move(copy));
+        }
+        return std::nullopt;
+    }
     /// A descriptor of the command. A number below 3 is duplicated: the order of dup2(2) would matter.
     static eddy::result<int> use(const stdio& what, unique_fd& copy) {
         if (what.failed()) return std::unexpected(what.failed());
@@ -81,6 +93,7 @@ private:
 
     std::array<unique_fd, 3> theirs_;
     std::array<unique_fd, 3> ours_;
+    std::vector<unique_fd> further_;
 };
 
 std::string note_about(const command& what) {

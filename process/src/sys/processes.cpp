@@ -34,6 +34,10 @@ result<void> move_above_standard(unique_fd& fd) noexcept {
     return {};
 }
 
+result<unique_fd> duplicate_from(int fd, int least) noexcept {
+    return own_or_error(::fcntl(fd, F_DUPFD_CLOEXEC, least));
+}
+
 result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept {
     std::array<int, 2> fds{};
     if (::pipe2(fds.data(), O_CLOEXEC) != 0) return std::unexpected(last_error());
@@ -117,7 +121,7 @@ public:
         note(::posix_spawnattr_setsigdefault(&attributes_, &all));
         note(::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags)));
         for (int fd = 0; fd < 3; ++fd) redirect(fd, what.standard[static_cast<std::size_t>(fd)]);
-        note(::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1));
+        note(::posix_spawn_file_actions_addclosefrom_np(&actions_, give_further(what)));
         if (!what.directory.empty()) {
             note(::posix_spawn_file_actions_addchdir_np(&actions_, what.directory.c_str()));
         }
@@ -138,6 +142,16 @@ public:
 private:
     void note(int error) noexcept {
         if (error_ == 0) error_ = error;
+    }
+    /// Returns the number from which on all descriptors are closed.
+    int give_further(const start_request& what) noexcept {
+        int next = STDERR_FILENO + 1;
+        for (const auto& [number, from] : what.further) {
+            for (; next != number; ++next) note(::posix_spawn_file_actions_addclose(&actions_, next));
+            note(::posix_spawn_file_actions_adddup2(&actions_, from, number));
+            ++next;
+        }
+        return next;
     }
     void redirect(int fd, int to) noexcept {
         switch (to) {

@@ -23,6 +23,9 @@ extern const int no_child_process;  // ECHILD
 
 /// Replaces a descriptor by one above 2: a source of dup2(2) must not be a target, too.
 [[nodiscard]] result<void> move_above_standard(unique_fd& fd) noexcept;
+/// Duplicates a descriptor. The copy is close-on-exec, and its number is not less than `least`.
+/// Errors: invalid_argument if this process cannot have such a number.
+[[nodiscard]] result<unique_fd> duplicate_from(int fd, int least) noexcept;
 /// Creates a pipe whose ends block, have numbers above 2, and are closed by execve(2). Returns the read end first.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept;
 [[nodiscard]] result<void> set_nonblocking(int fd) noexcept;
@@ -52,6 +55,7 @@ struct start_request {
     std::vector<std::string> environment;
     std::string directory;                                         // "": that of this process
     std::array<int, 3> standard{inherited, inherited, inherited};  // descriptors are above 2
+    std::vector<std::pair<int, int>> further;  // numbers, in order, and descriptors, which are above all numbers
     bool has_group = false;
     bool has_session = false;
 };

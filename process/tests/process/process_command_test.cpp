@@ -209,6 +209,14 @@ TEST(ProcessCommand, OwnedDescriptorIsClosedWithTheCommand) {
     EXPECT_EQ(::fcntl(fd, F_GETFD), -1);  // the spawn thread has no copy
 }
 
+std::vector<std::string> descriptors_of(const process::child& of) {
+    std::vector<std::string> fds;
+    const std::string folder = "/proc/" + std::to_string(of.id()) + "/fd";
+    for (const auto& each : std::filesystem::directory_iterator(folder)) fds.push_back(each.path().filename());
+    std::ranges::sort(fds);
+    return fds;
+}
+
 // covers: R119
 TEST(ProcessCommand, ProcessHasThreeDescriptorsAndDefaultSignals) {
     const auto inherited = ::open("/dev/null", O_RDONLY);  // not O_CLOEXEC
@@ -223,11 +231,7 @@ TEST(ProcessCommand, ProcessHasThreeDescriptorsAndDefaultSignals) {
         support::executor runs(0);
         const auto started = runs.run(command("sleep", "1000").in(stdio::pipe()).out(stdio::pipe()).spawn());
         ASSERT_TRUE(started) << started.error().message();
-        std::vector<std::string> fds;
-        const std::string folder = "/proc/" + std::to_string(started->id()) + "/fd";
-        for (const auto& each : std::filesystem::directory_iterator(folder)) fds.push_back(each.path().filename());
-        std::ranges::sort(fds);
-        EXPECT_EQ(fds, (std::vector<std::string>{"0", "1", "2"}));
+        EXPECT_EQ(descriptors_of(*started), (std::vector<std::string>{"0", "1", "2"}));
         EXPECT_EQ(support::status_line(started->id(), "SigBlk"), "0000000000000000");
         // posix_spawn(3) of glibc ignores 32 and 33, which it uses for threads.
         const auto ignored = std::stoull(support::status_line(started->id(), "SigIgn"), nullptr, 16);
@@ -240,6 +244,51 @@ TEST(ProcessCommand, ProcessHasThreeDescriptorsAndDefaultSignals) {
     EXPECT_EQ(std::signal(SIGUSR1, sigusr1), SIG_IGN);
     ::close(inherited);
     ::close(far);
+}
+
+TEST(ProcessCommand, FurtherDescriptorsHaveTheirNumbers) {
+    ASSERT_TRUE(support::all_are_reaped());
+    const support::leaves_no_descriptor unchanged;
+    const support::temp_dir dir;
+    std::ofstream(dir / "three") << "3\n";
+    std::ofstream(dir / "five") << "5\n";
+    // The first one has the number of the second one in the process.
+    const int three = ::open((dir / "three").c_str(), O_RDONLY | O_CLOEXEC);
+    const int five = ::open((dir / "five").c_str(), O_RDONLY | O_CLOEXEC);
+    const auto read_both = command("sh", "-c", "read a <&3; read b <&5; echo $a $b; readlink /proc/self/fd/4")
+                               .descriptor(5, stdio::copy_of(five))
+                               .descriptor(3, stdio::copy_of(three));
+    EXPECT_EQ(run_output(read_both), "3 5\n");
+    {
+        support::executor runs(0);
+        const auto sleeps = command("sleep", "1000")
+                                .in(stdio::pipe())
+                                .descriptor(three, stdio::copy_of(five))
+                                .descriptor(five, stdio::from_native(three));
+        const auto started = runs.run(sleeps.spawn());
+        ASSERT_TRUE(started) << started.error().message();
+        std::vector<std::string> expected{"0", "1", "2", std::to_string(three), std::to_string(five)};
+        std::ranges::sort(expected);
+        EXPECT_EQ(descriptors_of(*started), expected);
+        const auto target = [&](int fd) {
+            return std::filesystem::read_symlink("/proc/" + std::to_string(started->id()) + "/fd/" +
+                                                 std::to_string(fd));
+        };
+        EXPECT_EQ(target(three), dir / "five");
+        EXPECT_EQ(target(five), dir / "three");
+    }
+    ::close(five);
+}
+
+TEST(ProcessCommand, FurtherDescriptorsThatCannotBeAreErrors) {
+    const auto with = [](int number, const stdio& what) { return error_of(command("true").descriptor(number, what)); };
+    const std::string wrong = "true: command::descriptor() takes a number above 2, and a descriptor (descriptor ";
+    EXPECT_EQ(with(2, stdio::copy_of(0)), wrong + "2)");
+    EXPECT_EQ(with(-1, stdio::copy_of(0)), wrong + "-1)");
+    EXPECT_EQ(with(3, stdio::pipe()), wrong + "3)");
+    EXPECT_EQ(with(3, stdio::inherit()), wrong + "3)");
+    EXPECT_EQ(with(4, stdio::copy_of(99'999)), "true: Bad file descriptor (descriptor 4)");
+    EXPECT_EQ(with(2'000'000'000, stdio::copy_of(0)), "true: Invalid argument (descriptor 2000000000)");
 }
 
 TEST(ProcessCommand, GroupAndSessionAreNew) {

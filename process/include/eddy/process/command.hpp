@@ -25,9 +25,9 @@ class child;
 /// A program without a slash is searched for in the directories of PATH, of the environment that it will have. One with
 /// a slash is relative to directory(). Nothing is passed to a shell.
 ///
-/// The process has descriptors 0 to 2 only, no blocked signals, the default action for each signal, and the processors
-/// that the main thread may use. Its nice value is that of a thread that has started a process.
-/// Thread safety: a plain value. A command may be started more than once.
+/// The process has descriptors 0 to 2, and those of descriptor(), only. It has no blocked signals, the default action
+/// for each signal, and the processors that the main thread may use. Its nice value is that of a thread that has
+/// started a process. Thread safety: a plain value. A command may be started more than once.
 class EDDY_API command {
 public:
     /// Constructs a command with arguments, which follow the name of the program.
@@ -55,6 +55,8 @@ public:
     command& in(stdio what);
     command& out(stdio what);
     command& error(stdio what);
+    /// Gives the process a further descriptor with this number, which is above 2: stdio::copy_of() or from_native().
+    command& descriptor(int number, stdio what);
     /// Puts the process into a new process group. The child object then signals and kills the whole group, with the
     /// processes that this one starts.
     ///
@@ -65,14 +67,13 @@ public:
     command& session();
 
     /// Starts the process.
-    /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream; what pipe2(2), clone(2), chdir(2) and
-    /// execve(2) report. They name the program: "prog: No such file or directory".
-    /// Cancel safety: a process that no thread has begun to start does not exist. One that has started is killed.
-    /// Thread safety: reads the environment of this program at the first poll, on that thread. In a process that is
-    /// forked during the start, the future does not end.
-    /// Lifetime: the future owns a copy of the command.
-    /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
-    /// switch to that thread and back. It does not depend on the memory that this process uses.
+    /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream, errc::bad_descriptor; what pipe2(2),
+    /// clone(2), chdir(2) and execve(2) report. They name the program: "prog: No such file or directory". Cancel
+    /// safety: a process that no thread has begun to start does not exist. One that has started is killed. Thread
+    /// safety: reads the environment of this program at the first poll, on that thread. In a process that is forked
+    /// during the start, the future does not end. Lifetime: the future owns a copy of the command. Cost: the time of
+    /// posix_spawn(3) on a thread of the library, which starts one process after another, and a switch to that thread
+    /// and back. It does not depend on the memory that this process uses.
     [[nodiscard]] task<result<child>> spawn() const;
 
     // ---- For the library ----
@@ -82,6 +83,7 @@ public:
     [[nodiscard]] const std::optional<stdio>& in() const noexcept { return in_; }
     [[nodiscard]] const std::optional<stdio>& out() const noexcept { return out_; }
     [[nodiscard]] const std::optional<stdio>& error() const noexcept { return error_; }
+    [[nodiscard]] const std::map<int, stdio>& descriptors() const noexcept { return descriptors_; }
     [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
     [[nodiscard]] bool has_group() const noexcept { return has_group_ || has_session_; }
     [[nodiscard]] bool has_session() const noexcept { return has_session_; }
@@ -102,6 +104,7 @@ private:
     std::optional<stdio> in_;
     std::optional<stdio> out_;
     std::optional<stdio> error_;
+    std::map<int, stdio> descriptors_;
     bool has_group_ = false;
     bool has_session_ = false;
 };

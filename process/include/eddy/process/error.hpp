@@ -19,6 +19,7 @@ enum class errc {
     nul_character = 1,  ///< an argument, a name or a path contains a NUL; equals std::errc::invalid_argument
     bad_variable,       ///< a name of an environment variable is empty or contains '='; equals invalid_argument
     bad_stream,         ///< same_as_out() for another stream than error; equals invalid_argument
+    bad_descriptor,     ///< for command::descriptor(): a number below 3, or no descriptor; equals invalid_argument
     no_group,           ///< the process has no group of its own; equals std::errc::operation_not_permitted
     has_ended,          ///< a signal for a process that has ended; equals std::errc::no_such_process
     status_lost,        ///< the system has no exit status for this program; equals std::errc::no_child_process
