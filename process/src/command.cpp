@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,6 +83,11 @@ command& command::group() {
 command& command::session() {
     has_session_ = true;
     return *this;
+}
+
+void command::start_in(std::shared_ptr<const detail::terminal_slave> terminal) noexcept {
+    terminal_ = std::move(terminal);
+    has_session_ = true;
 }
 
 std::vector<std::string> command::argument_list() const {

@@ -22,6 +22,7 @@
 #include "running_process.hpp"
 #include "sys/processes.hpp"
 #include "sys/syscall.hpp"
+#include "sys/terminals.hpp"
 #include "sys/this_process.hpp"
 
 namespace eddy::process::detail {
@@ -40,6 +41,10 @@ public:
     std::optional<error> open(const command& of, start_request& into) {
         const std::array all{of.in(), of.out(), of.error()};
         for (std::size_t i = 0; i < all.size(); ++i) {
+            if (!all[i] && of.terminal() != nullptr) {
+                into.standard[i] = of.terminal()->fd.get();
+                continue;
+            }
             const auto opened = open_one(all[i].value_or(stdio::inherit()), i);
             if (!opened) return error(opened.error(), of.program(), names[i]);
             into.standard[i] = *opened;
@@ -119,6 +124,10 @@ result<child> start_child(const command& what, std::vector<std::string>&& enviro
     request.directory = what.directory();
     request.has_group = what.has_group();
     request.has_session = what.has_session();
+    if (const auto* const terminal = what.terminal()) {
+        request.terminal = terminal->path;
+        request.terminal_fd = terminal->fd.get();
+    }
     standard_streams streams;
     if (auto failed = streams.open(what, request)) return std::unexpected(*std::move(failed));
 

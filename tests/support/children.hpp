@@ -64,8 +64,9 @@ inline std::string status_line(int id, const std::string& name) {
     return {};
 }
 
-/// Reads a pipe until its end.
-inline eddy::task<std::string> contents_of(eddy::net::pipe::receiver& from) {
+/// Reads a pipe, or a terminal, until its end.
+template <eddy::io::async_read R>
+eddy::task<std::string> contents_of(R& from) {
     std::string text;
     const auto count = co_await eddy::io::read_to_end(from, text);
     if (!count) text += "error: " + count.error().message();

@@ -14,3 +14,4 @@
 #include <eddy/process/pipeline.hpp>     // several commands, connected by pipes
 #include <eddy/process/run.hpp>          // a process with its whole input and output
 #include <eddy/process/stdio.hpp>        // standard input, output and error of a process
+#include <eddy/process/terminal.hpp>     // a pseudo terminal, with processes in it

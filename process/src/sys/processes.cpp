@@ -120,6 +120,11 @@ public:
         note(::posix_spawnattr_setsigmask(&attributes_, &none));
         note(::posix_spawnattr_setsigdefault(&attributes_, &all));
         note(::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags)));
+        if (!what.terminal.empty()) {
+            // The leader of a session without a terminal gets the one that it opens first, unless O_NOCTTY is set.
+            // Therefore the process opens it again, under the same number.
+            note(::posix_spawn_file_actions_addopen(&actions_, what.terminal_fd, what.terminal.c_str(), O_RDWR, 0));
+        }
         for (int fd = 0; fd < 3; ++fd) redirect(fd, what.standard[static_cast<std::size_t>(fd)]);
         note(::posix_spawn_file_actions_addclosefrom_np(&actions_, give_further(what)));
         if (!what.directory.empty()) {

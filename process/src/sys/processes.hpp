@@ -58,6 +58,10 @@ struct start_request {
     std::vector<std::pair<int, int>> further;  // numbers, in order, and descriptors, which are above all numbers
     bool has_group = false;
     bool has_session = false;
+    /// A terminal that is to control the session, and a descriptor of it, which `standard` may have; "" and -1 if there
+    /// is none.
+    std::string terminal;
+    int terminal_fd = -1;
 };
 
 /// A process that has started. `watched` is a pidfd: it becomes readable when the process ends. It is empty if the

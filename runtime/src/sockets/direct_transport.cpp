@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <cstddef>
+#include <span>
+#include <system_error>
 #include <utility>
 
 #include "io/buffer_pool.hpp"
@@ -17,6 +20,14 @@ constexpr io::interest all_but_writable = io::interest::readable | io::interest:
 constexpr io::interest everything = all_but_writable | io::interest::writable;
 
 bool is_pipe(const io_socket& socket) noexcept { return socket.kind() == descriptor_kind::pipe; }
+bool is_terminal(const io_socket& socket) noexcept { return socket.kind() == descriptor_kind::terminal; }
+
+// A read from the master of a pseudo terminal reports EIO when no process has the terminal open any more. For the
+// reader, that is the end of the stream.
+result<std::size_t> end_if_closed(result<std::size_t> read) noexcept {
+    if (!read && read.error() == std::errc::io_error) return 0;
+    return read;
+}
 
 }  // namespace
 
@@ -24,9 +35,11 @@ bool is_pipe(const io_socket& socket) noexcept { return socket.kind() == descrip
 class direct_transport final : public socket_transport {
 public:
     result<std::size_t> read(const io_socket& socket, std::span<std::byte> into) const override {
+        if (is_terminal(socket)) return end_if_closed(sys::read(socket.fd(), into));
         return is_pipe(socket) ? sys::read(socket.fd(), into) : sys::recv(socket.fd(), into);
     }
     result<std::size_t> read_vectored(const io_socket& socket, const iovec_list& into) const override {
+        if (is_terminal(socket)) return end_if_closed(sys::read_vectored(socket.fd(), into.get()));
         return is_pipe(socket) ? sys::read_vectored(socket.fd(), into.get())
                                : sys::recv_vectored(socket.fd(), into.get());
     }
@@ -44,12 +57,13 @@ public:
         return sys::peek(socket.fd(), into);
     }
     result<std::size_t> write(const io_socket& socket, std::span<const std::byte> from) const override {
-        return is_pipe(socket) ? sys::write_pipe(socket.fd(), from) : sys::send(socket.fd(), from);
+        return is_pipe(socket) || is_terminal(socket) ? sys::write_pipe(socket.fd(), from)
+                                                      : sys::send(socket.fd(), from);
     }
     result<std::size_t> write_vectored(const io_socket& socket, const iovec_list& list,
                                        std::span<const std::span<const std::byte>>) const override {
-        return is_pipe(socket) ? sys::write_pipe_vectored(socket.fd(), list.get())
-                               : sys::send_vectored(socket.fd(), list.get());
+        return is_pipe(socket) || is_terminal(socket) ? sys::write_pipe_vectored(socket.fd(), list.get())
+                                                      : sys::send_vectored(socket.fd(), list.get());
     }
     result<std::size_t> write_leased(const io_socket& socket, io::leased_buffer&,
                                      std::span<const std::byte> from) const override {

@@ -42,8 +42,16 @@ void io_socket::check_not_borrowed() const noexcept {
     check_not_awaited(socket_part_of<direction::write>(*this), "a socket, or a stream that contains one,");
 }
 
+const char* io_socket::name_of_kind() const noexcept {
+    switch (kind_) {
+    case descriptor_kind::pipe: return "pipe";
+    case descriptor_kind::terminal: return "terminal";
+    default: return "socket";
+    }
+}
+
 void io_socket::throw_empty(const std::source_location& where) const {
-    const std::string kind = is_pipe() ? "pipe" : "socket";
+    const std::string kind = name_of_kind();
     throw misuse("an operation on a " + kind + " that was moved from or destroyed: use the " + kind +
                      " that it was moved into, keep it until the objects that refer to it (its halves, a framed) are "
                      "gone, or make another one",
@@ -286,7 +294,7 @@ poll_result<result<void>> io_socket::poll_shutdown(context& cx, const wait_recor
 }
 
 result<void> io_socket::shut_down_now() const noexcept {
-    if (is_pipe()) return ok();
+    if (kind_ == descriptor_kind::pipe || kind_ == descriptor_kind::terminal) return ok();
     auto done = sys::shutdown(fd_, sys::half::sending);
     if (!done && done.error() == std::errc::not_connected) return ok();  // the peer has closed first
     return done;

@@ -56,8 +56,10 @@ result<std::size_t> splice_once(const io_socket& from, const io_socket& to, bool
 bool can_splice(const context& cx, io_socket& from, io_socket& to) {
     from.check_not_empty(cx.where());
     to.check_not_empty(cx.where());
-    const bool has_pipe = from.kind() == descriptor_kind::pipe || to.kind() == descriptor_kind::pipe;
-    return has_pipe && from.uses_system_calls(cx) && to.uses_system_calls(cx);
+    const auto one_is = [&](descriptor_kind kind) { return from.kind() == kind || to.kind() == kind; };
+    // Not a terminal: its end is an error of splice(2).
+    return one_is(descriptor_kind::pipe) && !one_is(descriptor_kind::terminal) && from.uses_system_calls(cx) &&
+           to.uses_system_calls(cx);
 }
 
 poll_result<result<std::size_t>> poll_splice(context& cx, io_socket& from, io_socket& to, bool& waits_for_writer) {

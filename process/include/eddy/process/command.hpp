@@ -4,6 +4,7 @@
 #include <concepts>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,12 @@
 namespace eddy::process {
 
 class child;
+
+namespace detail {
+
+struct terminal_slave;
+
+}  // namespace detail
 
 /// A program to start, and how:
 ///
@@ -91,6 +98,9 @@ public:
     [[nodiscard]] std::vector<std::string> argument_list() const;
     /// The variables, with those of this process: "NAME=value".
     [[nodiscard]] std::vector<std::string> environment() const;
+    /// Starts the process in a terminal, which the last copy of the command closes: see terminal::spawn().
+    void start_in(std::shared_ptr<const detail::terminal_slave> terminal) noexcept;
+    [[nodiscard]] const detail::terminal_slave* terminal() const noexcept { return terminal_.get(); }
     /// Returns the error of a part that the system would not take.
     [[nodiscard]] std::optional<process::error> find_mistake() const;
 
@@ -107,6 +117,7 @@ private:
     std::map<int, stdio> descriptors_;
     bool has_group_ = false;
     bool has_session_ = false;
+    std::shared_ptr<const detail::terminal_slave> terminal_;
 };
 
 }  // namespace eddy::process

@@ -36,6 +36,7 @@ enum class descriptor_kind : unsigned char {
     socket,    ///< any other socket
     datagram,
     pipe,
+    terminal,  ///< the master of a pseudo terminal
 };
 
 /// A descriptor and its registration with a driver. An operation is tried first, by the socket's transport; if it would
@@ -211,7 +212,8 @@ private:
 
     poll_result<result<void>> poll_flush_registered(context& cx, const wait_record* future);
     result<void> shut_down_now() const noexcept;
-    [[nodiscard]] bool is_pipe() const noexcept { return kind_ == descriptor_kind::pipe; }
+    /// Returns "pipe", "terminal" or "socket".
+    [[nodiscard]] const char* name_of_kind() const noexcept;
     template <class Call>
     auto poll_transfer(direction way, context& cx, const wait_record* future, std::size_t room, const Call& call);
     template <class Call>
