@@ -9,4 +9,5 @@
 #include <eddy/signal/ctrl_c.hpp>
 #include <eddy/signal/kind.hpp>
 #include <eddy/signal/shutdown_token.hpp>
+#include <eddy/signal/signal_info.hpp>
 #include <eddy/signal/signal_stream.hpp>

@@ -40,6 +40,8 @@ task<void> cancel_later(sync::cancellation_token ending, std::chrono::nanosecond
 
 }  // namespace
 
+kind kind::real_time(int index) noexcept { return kind(sys::real_time_signal(index)); }
+
 next_future<signal_stream> signal_stream::recv() noexcept { return next(); }
 
 poll_result<std::optional<kind>> signal_stream::poll_next(context& cx) {
@@ -60,15 +62,66 @@ poll_result<std::optional<kind>> signal_stream::poll_next(context& cx) {
     }
 }
 
-result<signal_stream> stream(kind of, std::source_location where) {
+next_future<signal_info_stream> signal_info_stream::recv() noexcept { return next(); }
+
+poll_result<std::optional<signal_info>> signal_info_stream::poll_next(context& cx) {
+    if (!cx.consume_budget()) return not_ready;
+    const sys::signal_bell& bell = source_.source().bell();
+    for (;;) {
+        if (const auto received = sys::next_signal(bell)) return std::optional(described(*received));
+        const auto event = source_.registration().poll_read_ready(cx);
+        if (!event) {
+            cx.refund_budget();
+            return not_ready;
+        }
+        if (!*event) return std::nullopt;
+        // A signal after the empty read above makes the descriptor ready again, or the next iteration sees it.
+        source_.registration().clear_readiness(**event);
+    }
+}
+
+signal_info signal_info_stream::described(const sys::received_signal& received) noexcept {
+    signal_info it(kind_);
+    it.code = received.code;
+    if (received.has_sender) {
+        it.pid = received.pid;
+        it.uid = received.uid;
+    }
+    if (received.has_value) {
+        it.value = received.value;
+        it.pointer = received.pointer;
+    }
+    const auto lost = sys::signals_lost(source_.source().bell());
+    it.lost = lost - std::exchange(lost_, lost);
+    return it;
+}
+
+namespace {
+
+result<detail::signal_source> open_source(kind of, sys::bell_use use) {
     if (auto set = sys::count_signal(of.number()); !set) return std::unexpected(set.error());
-    auto bell = sys::open_bell(of.number());
+    const auto bell = sys::open_bell(of.number(), use);
     if (!bell) return std::unexpected(bell.error());
-    detail::signal_source opened(**bell);
+    return detail::signal_source(**bell);
+}
+
+}  // namespace
+
+result<signal_stream> stream(kind of, std::source_location where) {
+    auto opened = open_source(of, sys::bell_use::ring);
+    if (!opened) return std::unexpected(opened.error());
     const auto seen = sys::signals_counted(of.number());
-    auto source = io::poll_evented<detail::signal_source>::make(std::move(opened), io::interest::readable, where);
+    auto source = io::poll_evented<detail::signal_source>::make(*std::move(opened), io::interest::readable, where);
     if (!source) return std::unexpected(source.error());
     return signal_stream(of, seen, *std::move(source));
+}
+
+result<signal_info_stream> info_stream(kind of, std::source_location where) {
+    auto opened = open_source(of, sys::bell_use::keep_info);
+    if (!opened) return std::unexpected(opened.error());
+    auto source = io::poll_evented<detail::signal_source>::make(*std::move(opened), io::interest::readable, where);
+    if (!source) return std::unexpected(source.error());
+    return signal_info_stream(of, *std::move(source));
 }
 
 result<sync::cancellation_token> shutdown_token(std::source_location where) {

@@ -2,6 +2,7 @@
 #include "sys/signals.hpp"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
 #include <mutex>
@@ -28,7 +30,11 @@
 namespace eddy::sys {
 namespace {
 
+#if defined(_SIG_MAXSIG)
+constexpr int signals = _SIG_MAXSIG + 1;  // FreeBSD: 1 to 128
+#else
 constexpr int signals = 65;  // signal numbers on Linux are 1 to 64
+#endif
 
 // The handler accesses only members that were set before its installation or that are lock-free.
 struct counted_signal {
@@ -46,6 +52,9 @@ constinit detail::mutex lock;  // of count_signal(), open_bell() and close_bell(
 /// A descriptor that the handler writes to. The objects are in a list that only grows, so that the handler can walk it
 /// without a lock. A closed object is reused by a later open_bell().
 ///
+/// With `keeps_info`, the descriptors are those of a pipe, which is the queue: handlers on several threads write to it
+/// at the same time, and no write of up to PIPE_BUF bytes is split or mixed with another (pipe(7)).
+///
 ///     number      the handler       meaning
 ///     0           may still ring    not in use; close_bell() waits for `ringing` to become 0
 ///     a signal    may ring          the descriptors are open
@@ -53,8 +62,10 @@ struct signal_bell {
     detail::atomic<int> number{0};
     detail::atomic<int> ringing{0};  // handlers that may use the descriptors
     bell_ends ends;
-    int write_end = -1;    // ends.write_end()
-    process_mark process;  // the process that has opened the bell; written before `number`
+    int write_end = -1;  // ends.write_end(); this and the next two are written before `number`
+    bool keeps_info = false;
+    process_mark process;                   // the process that has opened the bell
+    detail::atomic<std::uint64_t> lost{0};  // signals that the pipe had no room for
     signal_bell* next = nullptr;
 };
 
@@ -62,7 +73,66 @@ namespace {
 
 constinit detail::atomic<signal_bell*> bells{nullptr};
 
-void ring_bells(int number) noexcept {
+/// Whether si_pid and si_uid are those of the sender, or of the child process that a SIGCHLD is about.
+bool has_sender(const siginfo_t& info) noexcept {
+    switch (info.si_code) {
+    case SI_USER:
+    case SI_QUEUE:
+#if defined(SI_TKILL)
+    case SI_TKILL:  // Linux: pthread_kill(3)
+#elif defined(SI_LWP)
+    case SI_LWP:  // BSD: the same
+#endif
+#if defined(SI_MESGQ)
+    case SI_MESGQ:
+#endif
+        return true;
+    default: return info.si_signo == SIGCHLD && info.si_code >= CLD_EXITED && info.si_code <= CLD_CONTINUED;
+    }
+}
+
+bool has_value(const siginfo_t& info) noexcept {
+    switch (info.si_code) {
+    case SI_QUEUE:
+    case SI_TIMER:
+#if defined(SI_MESGQ)
+    case SI_MESGQ:
+#endif
+        return true;
+    default: return false;
+    }
+}
+
+received_signal described(const siginfo_t& info) noexcept {
+    received_signal it;
+    it.code = info.si_code;
+    if (has_sender(info)) {
+        it.has_sender = true;
+        it.pid = info.si_pid;
+        it.uid = info.si_uid;
+    }
+    if (has_value(info)) {
+        it.has_value = true;
+        it.value = info.si_value.sival_int;
+        it.pointer = info.si_value.sival_ptr;
+    }
+    return it;
+}
+
+void keep_info(signal_bell& bell, const siginfo_t& info) noexcept {
+    static_assert(sizeof(received_signal) <= _POSIX_PIPE_BUF);
+    const received_signal it = described(info);
+    // relaxed: a statistic. What the reader takes from the pipe does not depend on it.
+    if (::write(bell.write_end, &it, sizeof it) < 0) bell.lost.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ring(const signal_bell& bell) noexcept {
+    const std::uint64_t one = 1;
+    // A full pipe is readable, too.
+    [[maybe_unused]] const auto written = ::write(bell.write_end, &one, sizeof one);
+}
+
+void ring_bells(int number, const siginfo_t& info) noexcept {
     // acquire: pairs with the release in open_bell(), so that the object is complete.
     for (signal_bell* each = bells.load(std::memory_order_acquire); each != nullptr; each = each->next) {
         // seq_cst, here and in close_bell(): each side stores, then loads the other's word. Either close_bell() sees
@@ -70,9 +140,7 @@ void ring_bells(int number) noexcept {
         each->ringing.fetch_add(1, std::memory_order_seq_cst);
         // A forked child shares the descriptors with its parent, which would wake up for a signal of the child.
         if (each->number.load(std::memory_order_seq_cst) == number && !each->process.is_from_parent()) {
-            const std::uint64_t one = 1;
-            // A full pipe is readable, too.
-            [[maybe_unused]] const auto written = ::write(each->write_end, &one, sizeof one);
+            each->keeps_info ? keep_info(*each, info) : ring(*each);
         }
         // release: pairs with the load in close_bell(), which closes the descriptor after the write.
         each->ringing.fetch_sub(1, std::memory_order_release);
@@ -95,7 +163,7 @@ void on_signal(int number, siginfo_t* info, void* place) {
     // seq_cst: the store of a store-load pair with open_bell(), see signals_counted(). The bells follow, so a reader
     // that they wake sees the count.
     mine.count.fetch_add(1, std::memory_order_seq_cst);
-    ring_bells(number);
+    ring_bells(number, *info);
     call_former(mine.before, number, info, place);
     errno = saved;
 }
@@ -138,6 +206,15 @@ std::optional<int> signal_named(std::string_view name) noexcept {
     return found != names.end() ? std::optional(found->second) : std::nullopt;
 }
 
+int real_time_signal(int index) noexcept {
+#if defined(SIGRTMIN)
+    return index >= 0 && index <= SIGRTMAX - SIGRTMIN ? SIGRTMIN + index : 0;
+#else
+    static_cast<void>(index);
+    return 0;
+#endif
+}
+
 result<void> count_signal(int number) {
     if (!may_be_counted(number)) return std::unexpected(make_error_code(errc::forbidden_signal));
     const std::scoped_lock guard(lock);
@@ -176,18 +253,44 @@ bool program_handles_signals() noexcept {
     return false;
 }
 
-result<signal_bell*> open_bell(int number) noexcept {
+namespace {
+
+result<bell_ends> ends_for(bell_use use) noexcept {
+    if (use == bell_use::ring) return make_bell_ends();
+    auto queue = make_pipe();
+    if (!queue) return std::unexpected(queue.error());
+    return bell_ends{std::move(queue->first), std::move(queue->second)};
+}
+
+}  // namespace
+
+result<signal_bell*> open_bell(int number, bell_use use) noexcept {
     const std::scoped_lock guard(lock);
     signal_bell* const bell = unused_bell();
     if (bell == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
-    auto ends = make_bell_ends();
+    auto ends = ends_for(use);
     if (!ends) return std::unexpected(ends.error());
     bell->ends = std::move(*ends);
     bell->write_end = bell->ends.write_end();
+    bell->keeps_info = use == bell_use::keep_info;
+    // relaxed: `number` publishes it.
+    bell->lost.store(0, std::memory_order_relaxed);
     bell->process = process_mark();
     // seq_cst: see signals_counted().
     bell->number.store(number, std::memory_order_seq_cst);
     return bell;
+}
+
+std::optional<received_signal> next_signal(const signal_bell& bell) noexcept {
+    if (bell.process.is_from_parent()) return std::nullopt;
+    std::array<std::byte, sizeof(received_signal)> taken;
+    if (read(bell.ends.read_end.get(), taken).value_or(0) != taken.size()) return std::nullopt;
+    return std::bit_cast<received_signal>(taken);
+}
+
+std::uint64_t signals_lost(const signal_bell& bell) noexcept {
+    // relaxed: see keep_info().
+    return bell.lost.load(std::memory_order_relaxed);
 }
 
 int descriptor_of(const signal_bell& bell) noexcept { return bell.ends.read_end.get(); }

@@ -15,6 +15,9 @@ namespace eddy::sys {
 /// Returns the number of a signal that programs may use for themselves, by its name without "SIG": "QUIT".
 [[nodiscard]] std::optional<int> signal_named(std::string_view name) noexcept;
 
+/// Returns the number of a real-time signal: the first has the index 0. 0 if there is none.
+[[nodiscard]] int real_time_signal(int index) noexcept;
+
 /// Installs the handler for this signal, if it is not installed.
 /// Errors: errc::forbidden_signal; what sigaction(2) reports.
 /// Thread safety: any thread.
@@ -32,10 +35,34 @@ result<void> count_signal(int number);
 
 struct signal_bell;
 
+enum class bell_use : bool {
+    ring,       // the descriptor tells that there were signals
+    keep_info,  // the descriptor is a queue of what the system has said about each signal
+};
+
 /// Opens a bell for the signals of this number.
-/// Errors: what eventfd(2) reports; not_enough_memory.
+/// Errors: what eventfd(2) and pipe(2) report; not_enough_memory; not_supported for keep_info on Windows.
 /// Thread safety: any thread.
-[[nodiscard]] result<signal_bell*> open_bell(int number) noexcept;
+[[nodiscard]] result<signal_bell*> open_bell(int number, bell_use use = bell_use::ring) noexcept;
+
+/// What the system has said about a signal.
+struct received_signal {
+    int code = 0;
+    std::int32_t pid = 0;
+    std::uint32_t uid = 0;
+    bool has_sender = false;  // pid and uid are those of a process
+    bool has_value = false;
+    int value = 0;            // of sigqueue(3)
+    void* pointer = nullptr;  // the same, as a pointer
+};
+
+/// Takes the next signal from the queue of a bell; nullopt if it is empty, or if this is a forked child, which shares
+/// the queue with its parent.
+/// Preconditions: the bell was opened with keep_info; one thread at a time.
+[[nodiscard]] std::optional<received_signal> next_signal(const signal_bell& bell) noexcept;
+
+/// Returns how many signals had no room in the queue of this bell.
+[[nodiscard]] std::uint64_t signals_lost(const signal_bell& bell) noexcept;
 
 /// Returns the descriptor that is readable after a signal.
 [[nodiscard]] int descriptor_of(const signal_bell& bell) noexcept;

@@ -28,22 +28,28 @@ protected:
     static void handle_signal() {
         struct sigaction installed{};
         check(::sigaction(number, nullptr, &installed) == 0, "the signal exists");
-        installed.sa_sigaction(number, nullptr, nullptr);
+        siginfo_t info{};
+        info.si_signo = number;
+        installed.sa_sigaction(number, &info, nullptr);
+    }
+    static void close_during_handler(eddy::sys::bell_use use) {
+        auto* bell = eddy::sys::open_bell(number, use).value();
+        {
+            const explore::thread other(handle_signal);
+            eddy::sys::close_bell(*bell);
+            bell = eddy::sys::open_bell(number, use).value();
+        }
+        eddy::sys::close_bell(*bell);
     }
 };
 
 /// The object of the closed bell gets a new descriptor. A handler that still used the former one would read the
 /// descriptor's number while it changes.
 TEST_F(ExploreSignals, ClosedBellIsNotUsedByAHandler) {
-    EXPECT_TRUE(holds({.preemptions = 3}, [] {
-        auto* bell = eddy::sys::open_bell(number).value();
-        {
-            const explore::thread other(handle_signal);
-            eddy::sys::close_bell(*bell);
-            bell = eddy::sys::open_bell(number).value();
-        }
-        eddy::sys::close_bell(*bell);
-    }));
+    EXPECT_TRUE(holds({.preemptions = 3}, [] { close_during_handler(eddy::sys::bell_use::ring); }));
+}
+TEST_F(ExploreSignals, ClosedQueueIsNotUsedByAHandler) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] { close_during_handler(eddy::sys::bell_use::keep_info); }));
 }
 
 }  // namespace

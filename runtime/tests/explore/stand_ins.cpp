@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Stubs for functions that the explored sources call in parts of the library that are not explored.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +12,7 @@
 #include <mutex>
 #include <new>
 #include <span>
+#include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
@@ -41,6 +46,11 @@ namespace eddy::sys {
 
 int above_standard(int fd) noexcept { return fd; }
 result<std::size_t> read(int, std::span<std::byte>) noexcept { std::abort(); }
+result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept {
+    std::array<int, 2> fds{};
+    if (::pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK) != 0) std::abort();
+    return std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
+}
 
 }  // namespace eddy::sys
 

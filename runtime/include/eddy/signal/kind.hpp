@@ -3,6 +3,8 @@
 
 #include <csignal>
 
+#include <eddy/detail/export.hpp>
+
 // The numbers of signals, also of those that the system does not have.
 namespace eddy::detail::signal_number {
 
@@ -35,7 +37,7 @@ inline constexpr int io = SIGIO;
 
 namespace eddy::signal {
 
-/// A signal: one with a name, or any other by its number (for example SIGRTMIN + 3).
+/// A signal: one with a name, or any other by its number (for example SIGTSTP).
 /// Thread safety: a plain value.
 class kind {
 public:
@@ -64,6 +66,11 @@ public:
     [[nodiscard]] static constexpr kind pipe() noexcept { return kind(detail::signal_number::pipe); }
     /// SIGWINCH: the terminal's size has changed.
     [[nodiscard]] static constexpr kind window_change() noexcept { return kind(detail::signal_number::window_change); }
+
+    /// Returns SIGRTMIN + `index`, a signal that the system queues; kind(0), which stream() refuses, if it is above
+    /// SIGRTMAX or if the system has no such signals (macOS, OpenBSD, Windows). The C library keeps some below SIGRTMIN
+    /// for itself, so the numbers are known only when the program runs.
+    [[nodiscard]] EDDY_API static kind real_time(int index) noexcept;
 
     /// Returns the signal's number.
     [[nodiscard]] constexpr int number() const noexcept { return number_; }

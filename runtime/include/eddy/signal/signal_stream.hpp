@@ -36,6 +36,7 @@ public:
     [[nodiscard]] int native_handle() const noexcept;
     /// Makes the descriptor not readable, until the next signal.
     void silence() noexcept;
+    [[nodiscard]] const sys::signal_bell& bell() const noexcept { return *bell_; }
 
 private:
     sys::signal_bell* bell_;
@@ -47,8 +48,8 @@ namespace eddy::signal {
 
 /// A stream of the signals of one kind that this process receives, starting with the call of stream(). Each stream
 /// returns each signal. Several signals between two polls are one item; the operating system merges pending signals,
-/// too. The stream ends only when the event loop in which it was made ends.
-/// Thread safety: one task at a time, on any thread.
+/// too: see info_stream() for one that tells them apart. The stream ends only when the event loop in which it was made
+/// ends. Thread safety: one task at a time, on any thread.
 class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;

@@ -115,6 +115,8 @@ std::optional<int> signal_named(std::string_view name) noexcept {
     return std::nullopt;
 }
 
+int real_time_signal(int) noexcept { return 0; }
+
 result<void> count_signal(int number) {
     if (number != SIGINT && number != SIGBREAK && number != SIGTERM) {
         return std::unexpected(std::make_error_code(std::errc::not_supported));
@@ -139,7 +141,8 @@ std::uint64_t signals_counted(int number) noexcept {
     return counts[static_cast<std::size_t>(number)].load(std::memory_order_acquire);
 }
 
-result<signal_bell*> open_bell(int number) noexcept try {
+result<signal_bell*> open_bell(int number, bell_use use) noexcept try {
+    if (use == bell_use::keep_info) return std::unexpected(std::make_error_code(std::errc::not_supported));
     auto ends = make_connection();
     if (!ends) return std::unexpected(ends.error());
     auto bell = std::make_unique<signal_bell>();
@@ -153,6 +156,10 @@ result<signal_bell*> open_bell(int number) noexcept try {
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
+
+std::optional<received_signal> next_signal(const signal_bell&) noexcept { return std::nullopt; }
+
+std::uint64_t signals_lost(const signal_bell&) noexcept { return 0; }
 
 int descriptor_of(const signal_bell& bell) noexcept { return bell.read_end.get(); }
 
