@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "sys/syscall.hpp"
 
+#include <sys/types.h>
+
+#if __has_include(<sys/event.h>)
+#include <sys/event.h>
+#endif
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,6 +76,16 @@ result<received> receive_datagram(int fd, std::span<std::byte> into, native_addr
     return received{static_cast<std::size_t>(count), (message.msg_flags & MSG_TRUNC) != 0};
 }
 
+/// Returns whether `fd` is a kqueue. It cannot have O_NONBLOCK, and does not need it.
+bool is_kqueue([[maybe_unused]] int fd) noexcept {
+#if __has_include(<sys/event.h>)
+    const timespec at_once{};
+    return ::kevent(fd, nullptr, 0, nullptr, 0, &at_once) == 0;
+#else
+    return false;
+#endif
+}
+
 }  // namespace
 
 int above_standard(int fd) noexcept {
@@ -90,7 +106,7 @@ bool is_file(int fd) noexcept {
 result<bool> is_nonblocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) return std::unexpected(last_error());
-    return (flags & O_NONBLOCK) != 0;
+    return (flags & O_NONBLOCK) != 0 || is_kqueue(fd);
 }
 
 result<void> prepare_inherited(int fd) noexcept {

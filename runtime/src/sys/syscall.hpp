@@ -70,7 +70,7 @@ template <class Call>
 
 /// Returns whether `fd` is a regular file or a directory.
 [[nodiscard]] bool is_file(int fd) noexcept;
-/// Returns whether O_NONBLOCK is set for `fd`.
+/// Returns whether O_NONBLOCK is set for `fd`, or it is a kqueue.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
 /// Makes a descriptor that the process has inherited like those that this library opens: non-blocking, close-on-exec.
