@@ -24,7 +24,7 @@ const char* text_of(errc code) noexcept {
     case errc::append_only: return "the file was opened with append(true), so it cannot be written at a position";
     case errc::file_too_large: return "the file is larger than the limit";
     case errc::same_file: return "both paths are those of the same file";
-    case errc::unwatchable: return "this system reports changes of open files only, without names: see kqueue(2)";
+    case errc::unwatchable: return "fs::watch() is not available on this system";
     case errc::directory: return "this is a directory: use fs::open_dir()";
     case errc::outside: return "the path leads out of the directory";
     case errc::no_name: return "the path does not end with the name of a file or directory";

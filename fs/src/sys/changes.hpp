@@ -2,15 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <eddy/result.hpp>
 
-#include "sys/fd.hpp"
-
-/// Changes in directories, as the system reports them: inotify(7).
+/// Changes in directories, as the system reports them: inotify(7), or kqueue(2).
 namespace eddy::sys {
 
 enum class change_kind : unsigned char {
@@ -18,12 +17,14 @@ enum class change_kind : unsigned char {
     modified,
     closed,  // by a program that had it open for writing
     metadata,
+    own_metadata,  // of the directory; the queue does not report it to the directory above
     removed,
     moved_from,
     moved_to,
-    gone,      // the directory itself was removed, moved or unmounted
-    ignored,   // the watch ended
-    overflow,  // changes were lost
+    gone,       // the directory itself was removed, moved or unmounted
+    ignored,    // the watch ended
+    overflow,   // changes were lost
+    unwatched,  // changes of the directory were lost: the process has too many open files
 };
 
 /// A change in a directory.
@@ -38,27 +39,45 @@ struct change {
         : kind(what), is_directory(of_directory), watch(its_watch), cookie(its_cookie), name(std::move(its_name)) {}
 };
 
-/// Makes a queue of changes. Its descriptor is readable while it has changes.
-/// Errors: not_supported if the system has none; too_many_files_open also for the limit of queues of a user.
-[[nodiscard]] result<unique_fd> make_change_queue() noexcept;
-
-/// Adds the open directory `dir` to the queue. Returns its number, which is the same for a directory that was added
-/// before. Blocks.
-/// Errors: no_space_on_device for the limit of watches of a user.
-[[nodiscard]] result<int> add_watch(int queue, int dir) noexcept;
-
-/// Removes a directory from the queue. Does nothing if it was removed.
-void remove_watch(int queue, int watch) noexcept;
-
-/// The changes of one read of a queue.
+/// The changes that a queue had.
 struct taken_changes {
     std::vector<change> changes;
-    bool is_all = true;  // the queue had no others
+    bool is_all = true;       // the queue had no others
+    bool is_complete = true;  // otherwise call change_queue::complete()
 
     taken_changes() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
-/// Takes changes from the queue. Never waits.
-/// Errors: operation_would_block if it is empty.
-[[nodiscard]] result<taken_changes> take_changes(int queue);
+
+/// A queue of changes.
+/// Thread safety: one thread at a time.
+class change_queue {
+public:
+    change_queue() = default;
+    change_queue(const change_queue&) = delete;
+    change_queue& operator=(const change_queue&) = delete;
+    virtual ~change_queue() = default;
+
+    /// Returns its descriptor, which is readable while it has changes.
+    [[nodiscard]] virtual int native_handle() const noexcept = 0;
+
+    /// Adds the open directory `dir`. Returns its number, which is the same for a directory that was added before.
+    /// Blocks.
+    /// Errors: no_space_on_device for the limit of watches of a user; too_many_files_open.
+    [[nodiscard]] virtual result<int> add_watch(int dir) = 0;
+
+    /// Removes a directory. Does nothing if it was removed.
+    virtual void remove_watch(int watch) noexcept = 0;
+
+    /// Takes changes. Never waits.
+    /// Errors: operation_would_block if there are none.
+    [[nodiscard]] virtual result<taken_changes> take() = 0;
+
+    /// Finds out what has changed in the directories that the last take() has reported. Blocks.
+    virtual void complete(taken_changes& changes) = 0;
+};
+
+/// Makes a queue of changes.
+/// Errors: too_many_files_open also for the limit of queues of a user.
+[[nodiscard]] result<std::shared_ptr<change_queue>> make_change_queue();
 
 }  // namespace eddy::sys

@@ -15,7 +15,6 @@
 #include "job.hpp"
 #include "sys/beneath.hpp"
 #include "sys/changes.hpp"
-#include "sys/fd.hpp"
 #include "tree/in_steps.hpp"
 #include "watch/watch_tree.hpp"
 #include "watch/watcher.hpp"
@@ -24,25 +23,20 @@ namespace eddy::fs {
 namespace {
 
 using detail::call;
-using detail::shared_fd;
+using detail::shared_queue;
 using detail::watched_root;
 
 /// The queue as a source of readiness.
 class queue_source {
 public:
-    explicit queue_source(shared_fd queue) noexcept : queue_(std::move(queue)) {}
-    [[nodiscard]] int native_handle() const noexcept { return queue_->get(); }
+    explicit queue_source(shared_queue queue) noexcept : queue_(std::move(queue)) {}
+    [[nodiscard]] int native_handle() const noexcept { return queue_->native_handle(); }
+    [[nodiscard]] const shared_queue& queue() const noexcept { return queue_; }
 
 private:
-    shared_fd queue_;
+    shared_queue queue_;
 };
 using change_queue = io::async_fd<queue_source>;
-
-eddy::result<shared_fd> make_queue() {
-    auto made = sys::make_change_queue();
-    if (!made) return std::unexpected(made.error());
-    return std::make_shared<const sys::unique_fd>(*std::move(made));
-}
 
 /// Opens a directory, or the directory that contains a file.
 eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::path& given, bool is_recursive) {
@@ -68,8 +62,33 @@ eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::pat
     return root;
 }
 
+/// Completes changes, on a thread for blocking work if that blocks.
+task<result<sys::taken_changes>> complete(shared_queue queue, sys::taken_changes taken) {
+    if (taken.is_complete) co_return taken;
+    auto rest = detail::blocking(
+        call("watch", ""),
+        [queue = std::move(queue), mine = std::move(taken)](const call&) mutable -> eddy::result<sys::taken_changes> {
+            queue->complete(mine);
+            return std::move(mine);
+        });
+    co_return co_await std::move(rest);
+}
+
+/// Takes what the queue has now.
+task<void> take_available(detail::watcher& of, shared_queue queue) {
+    constexpr int most = 64;  // so that a program that makes changes all the time does not keep it here
+    for (int i = 0; i < most; ++i) {
+        auto taken = queue->take();
+        if (!taken) co_return of.take(sys::taken_changes());  // the next read repeats an error
+        const auto changes = co_await complete(queue, *std::move(taken));
+        if (!changes) co_return;  // the next job repeats it
+        of.take(*changes);
+        if (changes->is_all) co_return;
+    }
+}
+
 /// Runs the next scan. Returns false if there is none.
-task<result<bool>> run_scan(detail::watcher& of) {
+task<result<bool>> run_scan(detail::watcher& of, shared_queue queue) {
     const auto asked = of.next_scan();
     if (!asked) co_return false;
     auto done = co_await detail::run_in_steps(call("watch", path_of(*asked->in) / asked->name), of.work_of(*asked));
@@ -81,7 +100,7 @@ task<result<bool>> run_scan(detail::watcher& of) {
                                         path_of(*asked->in)));
     }
     of.add(*asked, **done);
-    of.take_available();
+    co_await take_available(of, std::move(queue));
     co_return true;
 }
 
@@ -92,7 +111,7 @@ change_stream report_changes(std::unique_ptr<detail::watcher> watcher, change_qu
             reports.pop_front();
             co_yield std::move(next);
         }
-        auto scanned = co_await run_scan(*watcher);
+        auto scanned = co_await run_scan(*watcher, queue.get().queue());
         if (!scanned) {
             co_yield std::unexpected(std::move(scanned).error());
             co_return;
@@ -100,13 +119,18 @@ change_stream report_changes(std::unique_ptr<detail::watcher> watcher, change_qu
         if (*scanned) continue;
         if (watcher->is_empty()) co_return;
         if (watcher->has_half_moves()) {  // if the other half is not there now, it will not come
-            watcher->take_available();
+            co_await take_available(*watcher, queue.get().queue());
             continue;
         }
-        auto changes = co_await queue.async_io(
-            io::interest::readable, [](const queue_source& from) { return sys::take_changes(from.native_handle()); });
+        auto taken = co_await queue.async_io(io::interest::readable,
+                                             [](const queue_source& from) { return from.queue()->take(); });
+        if (!taken) {
+            co_yield std::unexpected(error(taken.error(), "watch"));
+            co_return;
+        }
+        auto changes = co_await complete(queue.get().queue(), *std::move(taken));
         if (!changes) {
-            co_yield std::unexpected(error(changes.error(), "watch"));
+            co_yield std::unexpected(std::move(changes).error());
             co_return;
         }
         watcher->take(*changes);
@@ -116,8 +140,8 @@ change_stream report_changes(std::unique_ptr<detail::watcher> watcher, change_qu
 }  // namespace
 
 task<result<change_stream>> watch(std::vector<std::filesystem::path> paths, watch_options options) {
-    auto make =
-        detail::blocking(call("watch", paths.empty() ? "" : paths.front()), [](const call&) { return make_queue(); });
+    auto make = detail::blocking(call("watch", paths.empty() ? "" : paths.front()),
+                                 [](const call&) { return sys::make_change_queue(); });
     auto queue = co_await std::move(make);
     if (!queue) co_return std::unexpected(std::move(queue).error());
     auto watcher = std::make_unique<detail::watcher>(*queue);
@@ -128,7 +152,7 @@ task<result<change_stream>> watch(std::vector<std::filesystem::path> paths, watc
         auto root = co_await std::move(opening);
         if (!root) co_return std::unexpected(std::move(root).error());
         watcher->add_root(*std::move(root));
-        auto scanned = co_await run_scan(*watcher);
+        auto scanned = co_await run_scan(*watcher, *queue);
         if (!scanned) co_return std::unexpected(std::move(scanned).error());
     }
     auto source = change_queue::make(queue_source(*queue), io::interest::readable);

@@ -23,7 +23,7 @@
 
 namespace eddy::fs::detail {
 
-using shared_fd = std::shared_ptr<const sys::unique_fd>;
+using shared_queue = std::shared_ptr<sys::change_queue>;
 
 /// Adds a directory and those below it to a queue of changes, in steps. A directory gets its watch before it is read,
 /// so each entry is found here, or its creation is reported by the queue, or both.
@@ -44,7 +44,7 @@ public:
 
     /// Scans `below`, which is below the directory `root`; an empty path is `root` itself. Nothing is found if the path
     /// `root` has become that of another directory.
-    watch_scan(shared_fd queue, const watched_root& root, std::filesystem::path below, extent wanted)
+    watch_scan(shared_queue queue, const watched_root& root, std::filesystem::path below, extent wanted)
         : queue_(std::move(queue)),
           root_(root.path.empty() ? "." : root.path),
           identity_(root.identity),
@@ -119,7 +119,7 @@ private:
     }
 
     eddy::result<int> watch(int dir) {
-        auto added = sys::add_watch(queue_->get(), dir);
+        auto added = queue_->add_watch(dir);
         if (!added) note(added.error());
         return added;
     }
@@ -131,7 +131,7 @@ private:
         if (!unwatched_ && !is_gone) unwatched_ = why;
     }
 
-    shared_fd queue_;
+    shared_queue queue_;
     std::filesystem::path root_;
     sys::file_identity identity_;
     std::filesystem::path below_;

@@ -22,30 +22,26 @@ void watcher::take(const sys::taken_changes& taken) {
     release();
 }
 
-void watcher::take_available() {
-    constexpr int most = 64;  // so that a program that makes changes all the time does not keep it here
-    for (int i = 0; i < most; ++i) {
-        const auto taken = sys::take_changes(queue_->get());
-        take(taken.value_or(sys::taken_changes()));  // the next read repeats an error
-        if (!taken || taken->is_all) return;
-    }
-}
-
 void watcher::take_one(const sys::change& of) {
     if (of.kind == sys::change_kind::overflow) return overflowed();
     if (of.kind == sys::change_kind::ignored) return tree_.forget(of.watch);
     const auto all = tree_.with(of.watch);
     // A directory that was lost at an overflow, or a change from before its removal.
-    if (all.empty()) return sys::remove_watch(queue_->get(), of.watch);
+    if (all.empty()) return queue_->remove_watch(of.watch);
     for (auto* in : all) take_at(*in, of);
 }
 
 void watcher::take_at(watched_dir& in, const sys::change& of) {
     if (in.is_removed) return;
     if (of.kind == sys::change_kind::gone) return gone(in);
+    const auto& only = root_of(in).only;
+    if (of.kind == sys::change_kind::unwatched) {
+        report(change_kind::rescan, in, only.value_or(""), !only);
+        reports_.back().reason = std::make_error_code(std::errc::too_many_files_open);
+        return;
+    }
     if (of.kind != sys::change_kind::modified && of.kind != sys::change_kind::metadata)
         settle_moves_from(in, of.cookie);
-    const auto& only = root_of(in).only;
     if (only && of.name != *only) return;
     switch (of.kind) {
     case sys::change_kind::created: return appeared(in, of);
@@ -60,6 +56,7 @@ void watcher::take_at(watched_dir& in, const sys::change& of) {
         // A watched directory and the one above it both report a change of it.
         if (!of.name.empty() || in.parent == nullptr) report(change_kind::metadata, in, of.name, of.is_directory);
         return;
+    case sys::change_kind::own_metadata: return report(change_kind::metadata, in, "", true);
     default: return;
     }
 }
@@ -200,7 +197,7 @@ void watcher::report(change_kind kind, const watched_dir& in, const std::string&
 
 void watcher::report_rescan(const scan_request& of, std::error_code why) {
     const auto& only = root_of(*of.in).only;
-    report(change_kind::rescan, *of.in, only ? *only : of.name, !only);
+    report(change_kind::rescan, *of.in, only.value_or(of.name), !only);
     reports_.back().reason = why;
 }
 
@@ -235,7 +232,7 @@ void watcher::ask_for_scan(watched_dir& in, const std::string& name) {
 /// Frees removed directories, unless a half move or a request may refer to them.
 void watcher::release() {
     if (!half_moves_.empty() || !scans_.empty() || !done_in_epoch_.empty()) return;
-    for (const int watch : tree_.release_removed()) sys::remove_watch(queue_->get(), watch);
+    for (const int watch : tree_.release_removed()) queue_->remove_watch(watch);
 }
 
 }  // namespace eddy::fs::detail

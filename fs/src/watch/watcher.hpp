@@ -23,7 +23,7 @@ namespace eddy::fs::detail {
 /// Does no blocking work: next_scan() returns what is to be done on another thread.
 class watcher {
 public:
-    explicit watcher(shared_fd queue) noexcept : queue_(std::move(queue)) {}
+    explicit watcher(shared_queue queue) noexcept : queue_(std::move(queue)) {}
 
     /// Adds a root. It is watched once its scan was added, which is the next one.
     void add_root(std::unique_ptr<watched_root> root);
@@ -31,8 +31,6 @@ public:
     /// Takes the changes of one read of the queue. The halves of moves that an earlier read has left alone are then
     /// reported as removed.
     void take(const sys::taken_changes& taken);
-    /// Takes what the queue has now. After a scan, so that later renames of what was found are known to be later.
-    void take_available();
     /// Returns whether the second half of a move is missing.
     [[nodiscard]] bool has_half_moves() const noexcept { return !half_moves_.empty(); }
 
@@ -51,7 +49,8 @@ public:
     [[nodiscard]] std::optional<scan_request> next_scan();
     /// Makes the work of a scan.
     [[nodiscard]] std::unique_ptr<watch_scan> work_of(const scan_request& asked) const;
-    /// Takes the result of a scan. Call take_available() next.
+    /// Takes the result of a scan. Take what the queue has next, so that later renames of what was found are known to
+    /// be later.
     void add(const scan_request& asked, const watch_scan& done);
 
     [[nodiscard]] std::deque<change>& reports() noexcept { return reports_; }
@@ -88,7 +87,7 @@ private:
     void repeat_scans_in(const watched_dir& moved);
     void release();
 
-    shared_fd queue_;
+    shared_queue queue_;
     watch_tree tree_;
     std::deque<change> reports_;
     std::vector<half_move> half_moves_;

@@ -6,6 +6,7 @@
 //     (the outer epoll, whose   ──  epoll of WRITE ── descriptors with EVFILT_WRITE
 //      descriptor is returned)      epoll of EXCEPT ─ descriptors with EVFILT_EXCEPT
 //                                   eventfd: an EVFILT_USER was triggered
+//                                   vnode_filters: an inotify for descriptors with EVFILT_VNODE
 //
 // One epoll per filter, because an epoll has one registration per descriptor, and a kqueue has one per descriptor and
 // filter. EV_CLEAR is EPOLLET.
@@ -16,8 +17,9 @@
 // made by fcntl(2), refer to the same kqueue.
 //
 // Differences: `fflags` of EV_EOF is ECONNRESET for all errors of a socket, because Linux has no way to read an error
-// without clearing it. `data` is 0 except for EVFILT_READ. EV_ONESHOT, EV_DISPATCH and other filters do not exist. A
-// kqueue uses five descriptors.
+// without clearing it. `data` is 0 except for EVFILT_READ. EVFILT_VNODE always has EV_CLEAR, and reports a removed name
+// of several as NOTE_ATTRIB. EV_ONESHOT, EV_DISPATCH and other filters do not exist. A kqueue uses five descriptors,
+// and one more with EVFILT_VNODE.
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -46,10 +48,14 @@
 #include <utility>
 
 #include "faults.hpp"
+#include "vnodes.hpp"
 
 namespace {
 
+using support::high;
+using support::kernel_memory;
 using support::next_kqueue_faults;
+using support::really_close;
 
 using clock_type = std::chrono::steady_clock;
 
@@ -65,37 +71,6 @@ constexpr std::array<int, 3> fd_filters{EVFILT_READ, EVFILT_WRITE, EVFILT_EXCEPT
 
 std::size_t index_of(int filter) {
     return static_cast<std::size_t>(std::find(fd_filters.begin(), fd_filters.end(), filter) - fd_filters.begin());
-}
-
-/// An allocator for the objects that are memory of the kernel in a system with kqueue(2). Tests do not count its
-/// allocations, and do not let them fail.
-template <class T>
-struct kernel_memory {
-    using value_type = T;
-
-    kernel_memory() = default;
-    template <class U>
-    kernel_memory(const kernel_memory<U>&) noexcept {}  // NOLINT(google-explicit-constructor): as all allocators
-
-    T* allocate(std::size_t count) {
-        void* const block = std::malloc(count * sizeof(T));
-        if (block == nullptr) std::abort();
-        return static_cast<T*>(block);
-    }
-    void deallocate(T* block, std::size_t) noexcept { std::free(block); }
-    bool operator==(const kernel_memory&) const = default;
-};
-
-/// A descriptor above those of standard input, output and error.
-int high(int fd) {
-    if (fd < 0 || fd > 2) return fd;
-    const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    ::syscall(SYS_close, fd);
-    return copy;
-}
-
-void really_close(int fd) {
-    if (fd >= 0) ::syscall(SYS_close, fd);
 }
 
 class emulated {
@@ -129,6 +104,7 @@ public:
     /// Closes the eventfd and the inner epolls. The code under test closes the outer epoll and its duplicates.
     void close_inner() const {
         really_close(bell_);
+        really_close(vnodes_.descriptor());
         for (const int each : inner_) really_close(each);
     }
 
@@ -140,6 +116,7 @@ public:
         const std::pair key{static_cast<int>(wish.filter), wish.ident};
         const auto found = knotes_.find(key);
         if (wish.filter == EVFILT_USER) return change_user(wish, found != knotes_.end());
+        if (wish.filter == EVFILT_VNODE) return change_vnode(wish);
         if (index_of(wish.filter) == fd_filters.size()) return EINVAL;
         const int fd = static_cast<int>(wish.ident);
         if (::fcntl(fd, F_GETFD) < 0) return EBADF;
@@ -162,15 +139,25 @@ public:
         return 0;
     }
 
+    /// Removes the filter of a file that is closed.
+    void forget_vnode(int fd) {
+        const std::lock_guard guard(lock_);
+        vnodes_.remove(fd);
+    }
+
     /// Fetches events without a wait.
     int collect(std::span<struct kevent> into) {
         const std::lock_guard guard(lock_);
         std::size_t count = 0;
         ++turns_;
-        for (std::size_t i = 0; i != fd_filters.size() + 1 && count != into.size(); ++i) {
+        constexpr std::size_t filters = fd_filters.size() + 2;
+        for (std::size_t i = 0; i != filters && count != into.size(); ++i) {
             // Begins with another filter each time, so that none is left out.
-            const std::size_t at = (turns_ + i) % (fd_filters.size() + 1);
-            count += at == fd_filters.size() ? collect_user(into.subspan(count)) : collect(at, into.subspan(count));
+            const std::size_t at = (turns_ + i) % filters;
+            const auto left = into.subspan(count);
+            if (at < fd_filters.size()) count += collect(at, left);
+            if (at == fd_filters.size()) count += collect_user(left);
+            if (at == fd_filters.size() + 1) count += collect_vnodes(left);
         }
         return static_cast<int>(count);
     }
@@ -227,6 +214,14 @@ private:
             ::eventfd_write(bell_, 1);
         }
         return 0;
+    }
+
+    int change_vnode(const struct kevent& wish);
+
+    std::size_t collect_vnodes(std::span<struct kevent> into) {
+        const std::size_t count = vnodes_.collect(into);
+        if (count == into.size()) ::eventfd_write(bell_, 1);  // there may be more
+        return count;
     }
 
     std::size_t collect(std::size_t at, std::span<struct kevent> into) {
@@ -296,6 +291,7 @@ private:
     int outer_ = -1;                   // the first descriptor of the user
     std::atomic<int> descriptors_{1};  // of the user
     int bell_ = -1;                    // an eventfd
+    support::vnode_filters vnodes_;
     std::size_t turns_ = 0;
 };
 
@@ -309,6 +305,22 @@ constinit std::atomic<int> highest{0};
 emulated* find(int fd) {
     const auto index = static_cast<std::size_t>(fd);
     return fd >= 0 && index < queues.size() ? queues[index].load(std::memory_order_acquire) : nullptr;
+}
+
+/// The kqueues that have an EVFILT_VNODE, indexed by the descriptor of the file.
+constinit std::array<std::atomic<emulated*>, most_descriptors> queues_of_vnodes{};
+
+int emulated::change_vnode(const struct kevent& wish) {
+    const auto fd = static_cast<std::size_t>(wish.ident);
+    if (fd >= queues_of_vnodes.size()) return EBADF;
+    if ((wish.flags & EV_DELETE) != 0) {
+        queues_of_vnodes[fd].store(nullptr);
+        return vnodes_.remove(static_cast<int>(fd)) ? 0 : ENOENT;
+    }
+    const bool is_first = vnodes_.descriptor() < 0;
+    if (const int error = vnodes_.add(wish); error != 0) return error;
+    queues_of_vnodes[fd].store(this);
+    return is_first && !add_to_outer(vnodes_.descriptor()) ? errno : 0;
 }
 
 /// In a forked child: closes the descriptors. The objects remain, because another thread may have been changing them.
@@ -442,7 +454,17 @@ extern "C" int kevent(int queue, const struct kevent* changes, int change_count,
 extern "C" int close(int fd) {
     if (find(fd) != nullptr) {
         emulated* const closed = queues[static_cast<std::size_t>(fd)].exchange(nullptr);
-        if (closed != nullptr && closed->drop_descriptor()) delete closed;
+        if (closed != nullptr && closed->drop_descriptor()) {
+            for (auto& each : queues_of_vnodes) {
+                emulated* mine = closed;
+                each.compare_exchange_strong(mine, nullptr);
+            }
+            delete closed;
+        }
+    }
+    const auto index = static_cast<std::size_t>(fd);
+    if (fd >= 0 && index < queues_of_vnodes.size() && queues_of_vnodes[index].load() != nullptr) {
+        if (emulated* const watching = queues_of_vnodes[index].exchange(nullptr)) watching->forget_vnode(fd);
     }
     return static_cast<int>(::syscall(SYS_close, fd));
 }

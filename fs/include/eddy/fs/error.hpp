@@ -25,7 +25,7 @@ enum class errc {
     append_only,      ///< a write at a position of a file that was opened with append(true)
     file_too_large,   ///< the file is larger than the limit of the call; equals std::errc::file_too_large
     same_file,        ///< a file cannot be copied to itself; equals std::errc::invalid_argument
-    unwatchable,      ///< the system reports no changes in directories; equals std::errc::not_supported
+    unwatchable,      ///< watch() is not available on this system; equals std::errc::not_supported
     directory,        ///< the path is that of a directory; equals std::errc::is_a_directory
     outside,          ///< the path leads out of an fs::dir; equals std::errc::cross_device_link
     no_name,          ///< the path ends with "." or ".."; equals std::errc::invalid_argument, as the next three do

@@ -18,7 +18,7 @@ namespace eddy::fs {
 enum class change_kind : unsigned char {
     created,   ///< it was created, or moved in from a place that is not watched
     modified,  ///< the contents were written or truncated
-    closed,    ///< a program that had it open for writing has closed it
+    closed,    ///< a program that had it open for writing has closed it (Linux, FreeBSD)
     metadata,  ///< permissions, owner, times, or the number of links
     removed,   ///< it was removed, or moved to a place that is not watched
     renamed,   ///< it was moved from `old_path`
@@ -33,8 +33,9 @@ struct change {
     std::filesystem::path old_path;  ///< of `renamed`: the path before
     bool is_directory = false;       ///< what the path refers to
     /// Of `rescan`: no_buffer_space if the kernel's queue was full. no_space_on_device if the limit of watches is
-    /// reached (fs.inotify.max_user_watches): directories below the path are not watched. Otherwise the reason why a
-    /// directory cannot be watched.
+    /// reached (fs.inotify.max_user_watches): directories below the path are not watched. too_many_files_open, with
+    /// kqueue(2): directories below the path, or files in it, are not watched. Otherwise the reason why a directory
+    /// cannot be watched.
     std::error_code reason;
 
     /// Constructs a change of `its_path`.
@@ -85,14 +86,24 @@ using change_stream = async_generator<result<change>>;
 ///   path, and `renamed` moves all below it and replaces what was there. There is one exception: if another process
 ///   renames a directory in the moment in which it is added, what is below it may be missed.
 ///
-/// Errors: errc::unwatchable on systems other than Linux: kqueue reports the changes of open files only, without names.
-/// What inotify_init1(2) reports; too_many_files_open also for the limit of queues (fs.inotify.max_user_instances). The
-/// errors of opening and watching the paths that were given; needs /proc. Throws misuse without an event loop. An error
-/// in the stream is the last item: errc::runtime_shutdown.
+/// macOS and the BSDs have kqueue(2), which reports that an open directory or file has changed, and not what. So
+/// watch() keeps all directories and regular files open, reads a directory that has changed again, and reports the
+/// differences:
+///
+/// - A change that another one has undone meanwhile is not reported. Several changes may be one: a file that is created
+///   and written is `created`.
+/// - The contents and metadata of a file that may not be read are not watched, and those of what is neither a file nor
+/// a
+///   directory.
+///
+/// Errors: what inotify_init1(2) or kqueue(2) reports; too_many_files_open also for the limit of queues
+/// (fs.inotify.max_user_instances). The errors of opening and watching the paths that were given; needs /proc on Linux.
+/// Throws misuse without an event loop. An error in the stream is the last item: errc::runtime_shutdown.
 /// Cancel safety: the future is safe to drop. A dropped next() loses no change.
 /// Lifetime: the stream is to be used in the event loop or runtime that it was made in.
 /// Cost: one descriptor, and one watch of the kernel (about 1 KiB) for each directory. A job for each 512 entries below
-/// a path, and for each directory that appears.
+/// a path, and for each directory that appears. With kqueue(2), a descriptor for each directory and each file in it,
+/// and a job for each change of names.
 [[nodiscard]] EDDY_API task<result<change_stream>> watch(std::vector<std::filesystem::path> paths,
                                                          watch_options options = {});
 [[nodiscard]] EDDY_API task<result<change_stream>> watch(std::filesystem::path path, watch_options options = {});

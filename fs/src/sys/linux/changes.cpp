@@ -9,9 +9,11 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "sys/fd.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -47,37 +49,53 @@ void append_change(std::vector<change>& to, const inotify_event& event, const ch
     }
 }
 
+class inotify_queue final : public change_queue {
+public:
+    explicit inotify_queue(unique_fd queue) noexcept : queue_(std::move(queue)) {}
+
+    [[nodiscard]] int native_handle() const noexcept override { return queue_.get(); }
+
+    [[nodiscard]] result<int> add_watch(int dir) override {
+        // inotify has no call with a descriptor. This path is that of the open directory, wherever it is now.
+        std::array<char, 32> path{};
+        std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", dir);
+        const int watch =
+            retry_interrupted([&] { return ::inotify_add_watch(queue_.get(), path.data(), watched_changes); });
+        if (watch < 0) return std::unexpected(last_error());
+        return watch;
+    }
+
+    void remove_watch(int watch) noexcept override { ::inotify_rm_watch(queue_.get(), watch); }
+
+    [[nodiscard]] result<taken_changes> take() override {
+        alignas(inotify_event) std::array<char, 16 * 1024> buffer;
+        const auto count =
+            count_or_error(retry_interrupted([&] { return ::read(queue_.get(), buffer.data(), buffer.size()); }));
+        if (!count) return std::unexpected(count.error());
+        taken_changes taken;
+        // A read that leaves room for the longest event has taken all.
+        taken.is_all = *count + sizeof(inotify_event) + NAME_MAX + 1 <= buffer.size();
+        for (std::size_t at = 0; at < *count;) {
+            inotify_event event{};
+            std::memcpy(&event, buffer.data() + at, sizeof event);
+            append_change(taken.changes, event, buffer.data() + at + sizeof event);
+            at += sizeof event + event.len;
+        }
+        return taken;
+    }
+
+    void complete(taken_changes&) override {}
+
+private:
+    unique_fd queue_;
+};
+
 }  // namespace
 
-result<unique_fd> make_change_queue() noexcept {
-    return own_or_error(retry_interrupted([] { return ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }));
-}
-
-result<int> add_watch(int queue, int dir) noexcept {
-    // inotify has no call with a descriptor. This path is that of the open directory, wherever it is now.
-    std::array<char, 32> path{};
-    std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", dir);
-    const int watch = retry_interrupted([&] { return ::inotify_add_watch(queue, path.data(), watched_changes); });
-    if (watch < 0) return std::unexpected(last_error());
-    return watch;
-}
-
-void remove_watch(int queue, int watch) noexcept { ::inotify_rm_watch(queue, watch); }
-
-result<taken_changes> take_changes(int queue) {
-    alignas(inotify_event) std::array<char, 16 * 1024> buffer;
-    const auto count = count_or_error(retry_interrupted([&] { return ::read(queue, buffer.data(), buffer.size()); }));
-    if (!count) return std::unexpected(count.error());
-    taken_changes taken;
-    // A read that leaves room for the longest event has taken all.
-    taken.is_all = *count + sizeof(inotify_event) + NAME_MAX + 1 <= buffer.size();
-    for (std::size_t at = 0; at < *count;) {
-        inotify_event event{};
-        std::memcpy(&event, buffer.data() + at, sizeof event);
-        append_change(taken.changes, event, buffer.data() + at + sizeof event);
-        at += sizeof event + event.len;
-    }
-    return taken;
+result<std::shared_ptr<change_queue>> make_change_queue() {
+    auto made = own_or_error(retry_interrupted([] { return ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }));
+    if (!made) return std::unexpected(made.error());
+    return std::make_shared<inotify_queue>(*std::move(made));
 }
 
 }  // namespace eddy::sys
