@@ -22,12 +22,18 @@ std::string_view take_name(std::string_view& names) noexcept {
     return first.empty() ? "unknown" : first;
 }
 
+/// A process inherits the variables of the one that started it. They are meant for the process that has this number, or
+/// whose parent has: process::hand_over() cannot know the number of the process that it starts.
+bool are_for_this_process() noexcept {
+    return sys::number_in_environment("LISTEN_PID") == sys::process_id() ||
+           sys::number_in_environment("EDDY_PREDECESSOR") == sys::parent_process_id();
+}
+
 }  // namespace
 
 result<std::vector<inherited_listener>> inherited_listeners() {
-    // A child inherits the variables, but they are meant for the process whose number they have.
     std::vector<inherited_listener> found;
-    if (sys::number_in_environment("LISTEN_PID") != sys::process_id()) return found;
+    if (!are_for_this_process()) return found;
     const auto count = sys::number_in_environment("LISTEN_FDS");
     if (!count || *count > most_inherited) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     static std::atomic<bool> taken{false};

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/service_manager.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include <eddy/net/unix_datagram.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "sys/notify_sockets.hpp"
 #include "sys/steady_ns.hpp"
 #include "sys/this_process.hpp"
 
@@ -19,35 +22,51 @@ namespace {
 
 constexpr std::uint64_t most_microseconds = std::uint64_t{1} << 50;  // 35 years, far from an overflow in nanoseconds
 
-/// Returns the address of the manager's socket; nullopt if there is no manager.
-result<std::optional<unix_addr>> manager_addr() {
-    const std::string_view text = sys::unchecked_environment("NOTIFY_SOCKET");
+/// Whether another process is the main process of the service. It is set once, and publishes nothing.
+constinit std::atomic<bool> has_successor{false};
+
+/// Returns the address of a socket; nullopt if there is none.
+result<std::optional<unix_addr>> addr_of(std::string_view text) {
     if (text.empty()) return std::nullopt;
     if (text.front() == '@') return unix_addr::abstract(text.substr(1));
     if (text.front() == '/') return unix_addr::path(text);
     return std::unexpected(std::make_error_code(std::errc::address_family_not_supported));
 }
 
-/// Returns a socket that sends to the manager; nullopt if there is no manager.
-result<std::optional<unix_datagram>> connect_to_manager() {
-    const auto manager = manager_addr();
-    if (!manager) return std::unexpected(manager.error());
-    if (!*manager) return std::nullopt;
+/// Returns a socket that sends to a receiver; nullopt if there is none.
+result<std::optional<unix_datagram>> connect_to(std::string_view receiver) {
+    const auto addr = addr_of(receiver);
+    if (!addr) return std::unexpected(addr.error());
+    if (!*addr) return std::nullopt;
     auto socket = unix_datagram::unbound();
     if (!socket) return std::unexpected(socket.error());
-    if (const auto connected = socket->connect(**manager); !connected) return std::unexpected(connected.error());
+    if (const auto connected = socket->connect(**addr); !connected) return std::unexpected(connected.error());
     return std::move(*socket);
 }
 
-task<result<void>> notify(std::string message) {
-    auto manager = co_await try_(connect_to_manager());
-    if (manager) co_await try_(manager->send(message));
+task<result<void>> send_to(std::string_view receiver, std::string message) {
+    auto socket = co_await try_(connect_to(receiver));
+    if (socket) co_await try_(socket->send(message));
     co_return ok();
+}
+
+task<result<void>> notify(std::string message) {
+    if (has_successor.load(std::memory_order_relaxed)) co_return ok();  // relaxed: see there
+    co_return co_await send_to(sys::find_notify_sockets().manager, std::move(message));
 }
 
 }  // namespace
 
-task<result<void>> notify_ready() { return notify("READY=1"); }
+task<result<void>> notify_ready() {
+    constexpr const char* message = "READY=1";
+    if (const auto predecessor = sys::find_notify_sockets().predecessor; !predecessor.empty()) {
+        const auto told = co_await send_to(predecessor, message);
+        // It closes its socket as soon as it knows. Later messages are about a reload.
+        if (told || told.error() != std::errc::connection_refused) co_return told;
+    }
+    co_return co_await notify(message);
+}
+
 task<result<void>> notify_stopping() { return notify("STOPPING=1"); }
 
 task<result<void>> notify_reloading() {
@@ -64,6 +83,12 @@ task<result<void>> notify_status(std::string_view text) {
     return notify("STATUS=" + std::string(text));
 }
 
+task<result<void>> notify_main_process(int id) {
+    co_await try_(notify("MAINPID=" + std::to_string(id)));
+    has_successor.store(true, std::memory_order_relaxed);  // relaxed: see there
+    co_return ok();
+}
+
 std::optional<std::chrono::microseconds> watchdog_interval() noexcept {
     // A child inherits the variables; they are meant for the process whose number they have.
     const auto watched = sys::number_in_environment("WATCHDOG_PID");
@@ -77,8 +102,8 @@ task<result<void>> feed_watchdog() {
     const auto interval = watchdog_interval();
     if (!interval) co_return ok();
     // One socket for all messages: a lack of descriptors must not look like a stuck service.
-    auto manager = co_await try_(connect_to_manager());
-    while (manager) {
+    auto manager = co_await try_(connect_to(sys::find_notify_sockets().manager));
+    while (manager && !has_successor.load(std::memory_order_relaxed)) {
         co_await try_(manager->send("WATCHDOG=1"));
         co_await time::sleep(*interval / 2);
     }

@@ -18,6 +18,16 @@ namespace eddy::sys {
 
 [[nodiscard]] inline std::uint32_t process_id() noexcept { return static_cast<std::uint32_t>(::getpid()); }
 
+/// Returns the number of the process that has started this one, or, if that has ended, of another one; 0 where the
+/// system does not tell it.
+[[nodiscard]] inline std::uint32_t parent_process_id() noexcept {
+#if defined(_WIN32)
+    return 0;
+#else
+    return static_cast<std::uint32_t>(::getppid());
+#endif
+}
+
 /// Returns the name of the program's file, or "program" where the system does not tell it.
 [[nodiscard]] inline const char* program_name() noexcept {
 #if defined(__GLIBC__)

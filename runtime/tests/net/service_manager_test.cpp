@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -38,8 +39,11 @@ using support::within;
 
 // ---- Inherited sockets ----
 
-/// Calls `check` in a child process that has these descriptors from number 3 on. `check` returns what is wrong.
-std::string in_child(std::vector<int> inherited, const std::function<std::string()>& check) {
+/// Calls `check` in a child process that has these descriptors from number 3 on, and in which the variable `for_whom`
+/// has its number. `check` returns what is wrong.
+std::string in_child(std::vector<int> inherited, const std::function<std::string()>& check,
+                     const char* for_whom = "LISTEN_PID") {
+    const pid_t parent = ::getpid();
     std::array<int, 2> pipe{};
     EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
     const pid_t child = ::fork();
@@ -47,7 +51,8 @@ std::string in_child(std::vector<int> inherited, const std::function<std::string
         const int answer = ::fcntl(pipe[1], F_DUPFD, 100);
         for (int& fd : inherited) fd = ::fcntl(fd, F_DUPFD, 100);
         for (std::size_t i = 0; i < inherited.size(); ++i) ::dup2(inherited[i], static_cast<int>(3 + i));
-        ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+        const bool is_of_manager = std::string_view(for_whom) == "LISTEN_PID";
+        ::setenv(for_whom, std::to_string(is_of_manager ? ::getpid() : parent).c_str(), 1);
         ::setenv("LISTEN_FDS", std::to_string(inherited.size()).c_str(), 1);
         std::string wrong = check();
         if (wrong.empty()) wrong = "right";
@@ -97,6 +102,23 @@ TEST(InheritedListeners, AreTakenOnceAndMadeSafe) {
                            return again && again->empty() ? "" : "taken twice";
                        }),
               "right");
+}
+
+TEST(InheritedListeners, AreThoseOfThePredecessorThatIsTheParent) {
+    const environment names("LISTEN_FDNAMES", "web");
+    EXPECT_EQ(in_child(
+                  {raw_socket::listening().fd()},
+                  []() -> std::string {
+                      const auto got = net::inherited_listeners();
+                      if (!got) return got.error().message();
+                      return got->size() == 1 && got->front().name() == "web" ? "" : "no socket";
+                  },
+                  "EDDY_PREDECESSOR"),
+              "right");
+    // The variables are inherited by the processes that this one starts.
+    const environment grandparent("EDDY_PREDECESSOR", std::to_string(::getpid()).c_str());
+    const environment count("LISTEN_FDS", "1");
+    EXPECT_TRUE(net::inherited_listeners().value().empty());
 }
 
 TEST(InheritedListeners, AreClosedByTheirDestructor) {
@@ -151,6 +173,11 @@ public:
         const auto count = co_await receiving;
         co_return support::text_of(std::span(buffer).first(count.value()));
     }
+    [[nodiscard]] bool has_next() {
+        std::array<std::byte, 256> buffer;
+        return socket_.try_recv(buffer).has_value();
+    }
+    void close() { socket_ = net::unix_datagram::unbound().value(); }
 
 private:
     support::temp_dir folder_;
@@ -175,6 +202,52 @@ TEST(NotifyManager, SendsTheMessagesOfTheProtocol) {
     const std::string begin = "RELOADING=1\nMONOTONIC_USEC=";
     ASSERT_TRUE(said.starts_with(begin)) << said;
     EXPECT_GE(std::stoll(said.substr(begin.size())), now.tv_sec * 1'000'000 + now.tv_nsec / 1000);
+}
+
+TEST(NotifyManager, PredecessorHearsOfReadinessOnly) {
+    eddy::core core;
+    manager its(core);
+    std::optional<manager> predecessor(core);
+    const environment where("NOTIFY_SOCKET", predecessor->path().c_str());
+    {
+        const environment both("EDDY_NOTIFY_SOCKET", (predecessor->path() + " " + its.path()).c_str());
+        within(core, net::notify_status("begins")).value();
+        within(core, net::notify_ready()).value();
+        EXPECT_EQ(within(core, its.next()), "STATUS=begins");
+        EXPECT_EQ(within(core, predecessor->next()), "READY=1");
+        predecessor->close();
+        within(core, net::notify_ready()).value();
+        EXPECT_EQ(within(core, its.next()), "READY=1");
+    }
+    {
+        const environment none("EDDY_NOTIFY_SOCKET", (predecessor->path() + " ").c_str());
+        EXPECT_TRUE(within(core, net::notify_ready()));
+        EXPECT_TRUE(within(core, net::notify_stopping()));
+    }
+    // A program in between has its own socket.
+    const environment of_another_service("EDDY_NOTIFY_SOCKET", ("@other " + predecessor->path()).c_str());
+    const environment own("NOTIFY_SOCKET", its.path().c_str());
+    within(core, net::notify_ready()).value();
+    EXPECT_EQ(within(core, its.next()), "READY=1");
+}
+
+TEST(NotifyManagerOwnProcess, ProcessWithASuccessorSaysNoMore) {
+    auto core = eddy::core::builder().start_paused(true).build().value();
+    manager its(core);
+    const environment where("NOTIFY_SOCKET", its.path().c_str());
+    const environment interval("WATCHDOG_USEC", "3000000");
+    const environment anybody("WATCHDOG_PID", nullptr);
+    const auto give_up = [&]() -> task<std::string> {
+        auto feeding = eddy::spawn(net::feed_watchdog());
+        std::string heard = co_await its.next();
+        (co_await net::notify_main_process(1234)).value();
+        (co_await net::notify_stopping()).value();
+        (co_await std::move(feeding)).value().value();
+        heard += ' ' + co_await its.next();
+        co_return heard;
+    };
+    EXPECT_EQ(core.run(give_up()), "WATCHDOG=1 MAINPID=1234");
+    EXPECT_FALSE(its.has_next());
 }
 
 #ifdef __linux__

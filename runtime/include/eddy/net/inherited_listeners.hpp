@@ -14,9 +14,11 @@ namespace eddy::net {
 class inherited_listener;
 
 /// Returns the sockets that the service manager opened for this process (socket activation: sd_listen_fds(3), the
-/// variables LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID). Since the manager keeps them, no connection is refused while
-/// the service restarts. Makes them non-blocking and close-on-exec. Without such a manager, and at each further call,
-/// the list is empty: bind the listeners then.
+/// variables LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID), or those that the predecessor of this process gave to
+/// process::hand_over() (EDDY_PREDECESSOR, the number of the parent, instead of LISTEN_PID). Since others keep them, no
+/// connection is refused while the service restarts. Makes them non-blocking and close-on-exec. Without any, and at
+/// each further call, the list is empty: bind the listeners then.
+/// Preconditions: a predecessor still runs, so call it before the service says that it is ready.
 /// Errors: invalid_argument if LISTEN_FDS is no number of descriptors; bad_file_descriptor if one of them is not open.
 /// Thread safety: any thread.
 [[nodiscard]] EDDY_API result<std::vector<inherited_listener>> inherited_listeners();

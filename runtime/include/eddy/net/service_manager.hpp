@@ -15,7 +15,8 @@
 namespace eddy::net {
 
 /// Tells the manager that the service accepts requests, or, after notify_reloading(), that the new configuration is in
-/// use. With `Type=notify`, the manager starts the services that depend on this one now.
+/// use. With `Type=notify`, the manager starts the services that depend on this one now. If process::hand_over() has
+/// started this process, tells the predecessor instead, which then tells the manager.
 /// Errors: those of the socket; errc::bad_path, errc::unix_name_too_long, or address_family_not_supported for an
 /// address in NOTIFY_SOCKET that is none of a Unix socket.
 /// Cancel safety: safe. The message is sent as a whole or not at all.
@@ -30,14 +31,20 @@ namespace eddy::net {
 /// same as above.
 [[nodiscard]] EDDY_API task<result<void>> notify_status(std::string_view text);
 
+/// Tells the manager that another process is the main process of the service from now on (`MAINPID=`). Further messages
+/// of this process would be about the other one, so they are not sent, and feed_watchdog() ends. process::hand_over()
+/// calls it.
+/// Errors, cancel safety: those of notify_ready().
+[[nodiscard]] EDDY_API task<result<void>> notify_main_process(int id);
+
 /// Returns the time after which the manager kills a service that does not say that it is alive (`WatchdogSec=`), or
 /// nullopt if it does not watch this process.
 [[nodiscard]] EDDY_API std::optional<std::chrono::microseconds> watchdog_interval() noexcept;
 
-/// Says that the service is alive, twice in each watchdog_interval(), and never ends; ends at once with success if no
-/// manager watches this process. It runs on the event loop like any task, so a loop that is stuck says nothing, and the
-/// manager kills the service; with `Restart=on-failure` or `on-watchdog`, it starts it again. On a runtime, it notices
-/// only that all workers are stuck.
+/// Says that the service is alive, twice in each watchdog_interval(), and never ends; ends with success if no manager
+/// watches this process, or not any more. It runs on the event loop like any task, so a loop that is stuck says
+/// nothing, and the manager kills the service; with `Restart=on-failure` or `on-watchdog`, it starts it again. On a
+/// runtime, it notices only that all workers are stuck.
 ///     auto alive = net::feed_watchdog();
 ///     handle.spawn(std::move(alive));
 /// Errors: those of notify_ready(), at the first message that cannot be sent.
