@@ -17,6 +17,8 @@ const char* text_of(errc code) noexcept {
     case errc::bad_variable: return "the name of an environment variable is empty or contains '='";
     case errc::bad_stream: return "stdio::same_as_out() is for command::error() only";
     case errc::bad_descriptor: return "command::descriptor() takes a number above 2, and a descriptor";
+    case errc::bad_name: return "the name of a socket has up to 255 visible characters of ASCII, and no colon";
+    case errc::ended_before_ready: return "the successor has ended before it was ready";
     case errc::no_group: return "the process has no group of its own: call command::group()";
     case errc::has_ended: return "the process has ended";
     case errc::status_lost:
@@ -34,6 +36,7 @@ public:
     std::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<errc>(code)) {
         case errc::no_group: return std::errc::operation_not_permitted;
+        case errc::ended_before_ready:
         case errc::has_ended: return std::errc::no_such_process;
         case errc::status_lost: return std::errc::no_child_process;
         default: return std::errc::invalid_argument;

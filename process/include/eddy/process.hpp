@@ -11,6 +11,7 @@
 #include <eddy/process/command.hpp>      // what to start, and how
 #include <eddy/process/error.hpp>        // errors that name the program
 #include <eddy/process/exit_status.hpp>  // how a process has ended
+#include <eddy/process/hand_over.hpp>    // a new version of this program takes over its sockets
 #include <eddy/process/pipeline.hpp>     // several commands, connected by pipes
 #include <eddy/process/run.hpp>          // a process with its whole input and output
 #include <eddy/process/stdio.hpp>        // standard input, output and error of a process

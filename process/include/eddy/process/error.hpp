@@ -16,13 +16,15 @@ namespace eddy::process {
 
 /// The errors of eddy::process, in addition to those of the system. `error.message()` explains each of them.
 enum class errc {
-    nul_character = 1,  ///< an argument, a name or a path contains a NUL; equals std::errc::invalid_argument
-    bad_variable,       ///< a name of an environment variable is empty or contains '='; equals invalid_argument
-    bad_stream,         ///< same_as_out() for another stream than error; equals invalid_argument
-    bad_descriptor,     ///< for command::descriptor(): a number below 3, or no descriptor; equals invalid_argument
-    no_group,           ///< the process has no group of its own; equals std::errc::operation_not_permitted
-    has_ended,          ///< a signal for a process that has ended; equals std::errc::no_such_process
-    status_lost,        ///< the system has no exit status for this program; equals std::errc::no_child_process
+    nul_character = 1,   ///< an argument, a name or a path contains a NUL; equals std::errc::invalid_argument
+    bad_variable,        ///< a name of an environment variable is empty or contains '='; equals invalid_argument
+    bad_stream,          ///< same_as_out() for another stream than error; equals invalid_argument
+    bad_descriptor,      ///< for command::descriptor(): a number below 3, or no descriptor; equals invalid_argument
+    bad_name,            ///< a name of hand_over_options is empty or has a colon; equals invalid_argument
+    ended_before_ready,  ///< the successor of hand_over() has ended; equals std::errc::no_such_process
+    no_group,            ///< the process has no group of its own; equals std::errc::operation_not_permitted
+    has_ended,           ///< a signal for a process that has ended; equals std::errc::no_such_process
+    status_lost,         ///< the system has no exit status for this program; equals std::errc::no_child_process
 };
 
 /// Returns the error category of process::errc. Its name is "eddy.process".

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/process/hand_over.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/io/async_fd.hpp>
+#include <eddy/io/owned_fd.hpp>
+#include <eddy/net/service_manager.hpp>
+#include <eddy/process/child.hpp>
+#include <eddy/time/sleep.hpp>
+
+#include "sys/notices.hpp"
+#include "sys/notify_sockets.hpp"
+#include "sys/processes.hpp"
+#include "sys/this_process.hpp"
+
+namespace eddy::process {
+namespace {
+
+constexpr int first_inherited = 3;
+constexpr std::string_view ready_message = "READY=1";
+
+/// Whether a name may be one of LISTEN_FDNAMES, which are separated by colons: sd_listen_fds_with_names(3).
+bool is_good_name(std::string_view name) noexcept {
+    constexpr std::size_t longest = 255;
+    const auto is_good = [](char c) { return c >= ' ' && c < 127 && c != ':'; };
+    return !name.empty() && name.size() <= longest && std::ranges::all_of(name, is_good);
+}
+
+/// The socket that the successor tells that it is ready.
+class notice_socket {
+public:
+    static eddy::result<notice_socket> make() {
+        auto socket = eddy::sys::make_notice_socket();
+        if (!socket) return std::unexpected(socket.error());
+        auto name = eddy::sys::name_of_notice_socket(socket->get());
+        if (!name) return std::unexpected(name.error());
+        return notice_socket(io::owned_fd(socket->release()), *std::move(name));
+    }
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+    /// Waits for the message, and closes the socket.
+    task<eddy::result<void>> wait_until_ready(int process) && {
+        auto watched = io::async_fd<io::owned_fd>::make(std::move(fd_), io::interest::readable);
+        if (!watched) co_return std::unexpected(watched.error().to_error_code());
+        for (bool is_ready = false; !is_ready;) {
+            const auto text = co_await watched->async_io(io::interest::readable, [&](const io::owned_fd& from) {
+                return eddy::sys::receive_notice(from.native_handle(), process);
+            });
+            if (!text) co_return std::unexpected(text.error());
+            is_ready = has_line(*text, ready_message);
+        }
+        co_return eddy::ok();
+    }
+
+private:
+    notice_socket(io::owned_fd fd, std::string name) noexcept : fd_(std::move(fd)), name_(std::move(name)) {}
+
+    static bool has_line(std::string_view text, std::string_view line) noexcept {
+        while (!text.empty()) {
+            const auto end = std::min(text.find('\n'), text.size());
+            if (text.substr(0, end) == line) return true;
+            text.remove_prefix(std::min(end + 1, text.size()));
+        }
+        return false;
+    }
+
+    io::owned_fd fd_;
+    std::string name_;
+};
+
+/// Adds the sockets and the bytes to the command.
+std::optional<error> give(const hand_over_options& what, command& to) {
+    int number = first_inherited;
+    std::string names;
+    for (const auto& [name, socket] : what.listeners()) {
+        if (!is_good_name(name)) return error(errc::bad_name, to.program(), "\"" + name + "\"");
+        to.descriptor(number++, socket);
+        if (!names.empty()) names += ':';
+        names += name;
+    }
+    // The number of the successor is not known before its start. So its own library compares that of its parent.
+    to.env("EDDY_PREDECESSOR", std::to_string(eddy::sys::process_id())).env_remove("LISTEN_PID");
+    to.env_remove("LISTEN_PIDFDID");
+    to.env("LISTEN_FDS", std::to_string(number - first_inherited)).env("LISTEN_FDNAMES", names);
+    to.env_remove("EDDY_INHERITED_BYTES");
+    if (!what.bytes()) return std::nullopt;
+    auto file = eddy::sys::make_memory_file(*what.bytes());
+    if (!file) return error(file.error(), to.program(), "the inherited bytes");
+    to.descriptor(number, stdio::from_native(file->release())).env("EDDY_INHERITED_BYTES", std::to_string(number));
+    return std::nullopt;
+}
+
+/// Tells the command where its messages go, and whether a service manager waits for those of a watchdog.
+void connect(command& successor, const std::string& notices) {
+    successor.env("NOTIFY_SOCKET", notices);
+    successor.env("EDDY_NOTIFY_SOCKET", notices + ' ' + std::string(eddy::sys::find_notify_sockets().manager));
+    successor.env_remove("WATCHDOG_PID");  // without it, the interval is meant for each process
+    if (!net::watchdog_interval()) successor.env_remove("WATCHDOG_USEC");
+}
+
+/// Kills a successor that is of no use, and waits until it has ended.
+task<error> give_up(child successor, error why) {
+    if (successor.kill()) static_cast<void>(co_await successor.wait());
+    co_return why;
+}
+
+task<result<int>> start_successor(command successor, hand_over_options options) {
+    const std::string program = successor.program();
+    const auto fail = [&](std::error_code code, std::string note = {}) {
+        return error(code, program, std::move(note));
+    };
+    auto notices = notice_socket::make();
+    if (!notices) co_return std::unexpected(fail(notices.error(), "NOTIFY_SOCKET"));
+    if (auto failed = give(options, successor)) co_return std::unexpected(*std::move(failed));
+    connect(successor, notices->name());
+    const auto limit = options.ready_within();
+    auto started = co_await successor.spawn();
+    if (!started) co_return std::unexpected(std::move(started).error());
+
+    auto first = co_await eddy::select_biased(std::move(*notices).wait_until_ready(started->id()), started->wait(),
+                                              time::sleep(limit));
+    std::optional<error> failed;
+    if (first.index() == 0) {
+        auto told = std::get<0>(first);
+        if (told) {
+            auto telling = net::notify_main_process(started->id());
+            told = co_await std::move(telling);
+        }
+        if (!told) failed = fail(told.error(), "NOTIFY_SOCKET");
+    } else if (first.index() == 1) {
+        const auto& status = std::get<1>(first);
+        failed = status ? fail(errc::ended_before_ready, status->to_string()) : status.error();
+    } else {
+        const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
+        failed =
+            fail(std::make_error_code(std::errc::timed_out), "not ready after " + std::to_string(milliseconds) + " ms");
+    }
+    if (failed) {
+        auto why = co_await give_up(*std::move(started), *std::move(failed));
+        co_return std::unexpected(std::move(why));
+    }
+    const int id = started->id();
+    std::move(*started).detach();
+    co_return id;
+}
+
+}  // namespace
+
+task<result<int>> hand_over(command successor, hand_over_options options) {
+    return start_successor(std::move(successor), std::move(options));
+}
+
+eddy::result<std::string> inherited_bytes() {
+    if (eddy::sys::number_in_environment("EDDY_PREDECESSOR") != eddy::sys::parent_process_id()) return std::string();
+    if (*eddy::sys::unchecked_environment("EDDY_INHERITED_BYTES") == '\0') return std::string();
+    static std::atomic<bool> taken{false};
+    if (taken.exchange(true, std::memory_order_relaxed)) return std::string();  // relaxed: it publishes nothing
+    const auto number = eddy::sys::number_in_environment("EDDY_INHERITED_BYTES");
+    if (!number || *number < first_inherited || *number > std::numeric_limits<int>::max())
+        return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    const eddy::sys::unique_fd file(static_cast<int>(*number));
+    return eddy::sys::read_whole_file(file.get());
+}
+
+}  // namespace eddy::process

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// A process and its successor. The successors are programs that know nothing of eddy.
+// covers: B13
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <eddy/eddy.hpp>
+#include <eddy/process.hpp>
+
+#include <support/children.hpp>
+#include <support/environment.hpp>
+#include <support/executors.hpp>
+#include <support/gate.hpp>
+#include <support/net.hpp>
+#include <support/poll_once.hpp>
+#include <support/system.hpp>
+#include <support/temp_dir.hpp>
+
+namespace {
+
+namespace net = eddy::net;
+namespace process = eddy::process;
+using namespace std::chrono_literals;
+using process::command;
+using process::hand_over_options;
+using support::all_are_reaped;
+using support::environment;
+
+/// A successor: says what sd_notify(3) says, after the code `before`, and then runs the code `after`.
+command successor(const std::string& before, const std::string& after) {
+    const std::string script = R"(
+import os, socket, sys
+def say(text):
+    to = os.environ["NOTIFY_SOCKET"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.sendto(text.encode(), "\0" + to[1:] if to[0] == "@" else to)
+)";
+    return command("python3", "-c", script + before + "\nsay('STATUS=warm\\nREADY=1')\n" + after);
+}
+
+/// Makes a pipe for the standard output of a command.
+net::pipe::receiver read_output_of(command& what) {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    what.out(process::stdio::from_native(ends[1]));
+    EXPECT_EQ(::fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    return net::pipe::receiver::from_native(ends[0]).value();
+}
+
+/// A successor that writes what `text` evaluates to into a pipe, and ends.
+class telling {
+public:
+    explicit telling(const std::string& text) {
+        command_.emplace(successor("", "print(" + text + ", end='', flush=True)"));
+        receiver_ = read_output_of(*command_);
+    }
+    [[nodiscard]] eddy::task<std::string> run(hand_over_options options = {}) {
+        const auto started = co_await process::hand_over(*std::exchange(command_, {}), std::move(options));
+        if (!started) co_return started.error().message();
+        co_return co_await support::contents_of(*receiver_);
+    }
+
+private:
+    std::optional<net::pipe::receiver> receiver_;
+    std::optional<command> command_;
+};
+
+class HandOver : public testing::Test {
+protected:
+    HandOver() { EXPECT_TRUE(all_are_reaped()); }
+    ~HandOver() override { EXPECT_TRUE(all_are_reaped()); }
+
+    std::string error_of(const command& what, const hand_over_options& options = {}) {
+        const auto started = runs.run(process::hand_over(what, options));
+        return started ? "it is ready" : started.error().message();
+    }
+    std::string told_by(const std::string& text, const hand_over_options& options = {}) {
+        telling one(text);
+        return runs.run(one.run(options));
+    }
+
+    support::executor runs{0};
+};
+
+TEST_F(HandOver, SuccessorServesTheSameSockets) {
+    const support::temp_dir dir;
+    auto tcp = runs.run(net::tcp_listener::bind("127.0.0.1:0")).value();
+    auto local = runs.run(net::unix_listener::bind(dir / "socket")).value();
+    const auto addr = tcp.local_addr().value();
+    // These wait in the queues before the successor exists.
+    auto first = runs.run(net::tcp_stream::connect(addr)).value();
+    auto second = runs.run(net::unix_stream::connect(dir / "socket")).value();
+    const auto serve = successor("", R"(
+for fd in 3, 4:
+    with socket.socket(fileno=fd) as listener:
+        listener.setblocking(True)
+        listener.accept()[0].sendall(b"served by the successor")
+)");
+    ASSERT_TRUE(runs.run(process::hand_over(serve, hand_over_options().listener("web", tcp).listener("local", local))));
+    const auto text_of = [](auto& from) -> eddy::task<std::string> {
+        std::string text;
+        const auto count = co_await eddy::io::read_to_end(from, text);
+        EXPECT_TRUE(count);
+        co_return text;
+    };
+    EXPECT_EQ(runs.run(text_of(first)), "served by the successor");
+    EXPECT_EQ(runs.run(text_of(second)), "served by the successor");
+}
+
+TEST_F(HandOver, EnvironmentIsThatOfSocketActivation) {
+    const environment activated("LISTEN_PID", std::to_string(::getpid()).c_str());
+    auto tcp = runs.run(net::tcp_listener::bind("127.0.0.1:0")).value();
+    const std::string variables = "*[os.environ.get(n) for n in ('LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PID')]";
+    EXPECT_EQ(told_by(variables, hand_over_options().listener("web", tcp).listener("tls", tcp)), "2 web:tls None");
+    EXPECT_EQ(told_by(variables), "0  None");
+    EXPECT_EQ(told_by("os.environ['EDDY_PREDECESSOR'] == str(os.getppid())"), "True");
+}
+
+TEST_F(HandOver, BytesAreInADescriptorWithoutName) {
+    auto tcp = runs.run(net::tcp_listener::bind("127.0.0.1:0")).value();
+    const std::string secret(200'000, 'k');
+    const auto options = hand_over_options().listener("web", tcp).bytes(secret);
+    EXPECT_EQ(told_by("os.pread(int(os.environ['EDDY_INHERITED_BYTES']), 1000000, 0).decode()", options), secret);
+    EXPECT_EQ(told_by("'kkkkkkkk' in str(os.environ) + str(sys.argv[1:])", hand_over_options().bytes("kkkkkkkk")),
+              "False");
+    EXPECT_EQ(told_by("os.environ.get('EDDY_INHERITED_BYTES')"), "None");
+}
+
+TEST_F(HandOver, WatchdogIsThatOfTheSuccessor) {
+    const std::string variables = "*[os.environ.get(n) for n in ('WATCHDOG_USEC', 'WATCHDOG_PID')]";
+    const environment interval("WATCHDOG_USEC", "5000000");
+    {
+        const environment own("WATCHDOG_PID", std::to_string(::getpid()).c_str());
+        EXPECT_EQ(told_by(variables), "5000000 None");
+    }
+    const environment other("WATCHDOG_PID", "1");
+    EXPECT_EQ(told_by(variables), "None None");
+}
+
+TEST_F(HandOver, SuccessorThatEndsIsAnError) {
+    EXPECT_EQ(error_of(command("sh", "-c", "exit 3")), "sh: the successor has ended before it was ready (exit code 3)");
+    EXPECT_EQ(error_of(successor("os.kill(os.getpid(), 9)", "")),
+              "python3: the successor has ended before it was ready (signal 9 (SIGKILL))");
+    EXPECT_EQ(error_of(command("no-such-program")), "no-such-program: No such file or directory");
+}
+
+TEST_F(HandOver, SuccessorThatIsNotReadyInTimeIsKilled) {
+    EXPECT_EQ(error_of(command("sleep", "1000"), hand_over_options().ready_within(10ms)),
+              "sleep: Connection timed out (not ready after 10 ms)");
+    EXPECT_EQ(support::count_children(), 0U);
+}
+
+TEST_F(HandOver, OtherMessagesAreNotReadiness) {
+    const auto warms_up =
+        successor("say('STATUS=READY=1'); say('READY=10'); say('xREADY=1'); say(''); sys.exit(4)", "");
+    EXPECT_EQ(error_of(warms_up), "python3: the successor has ended before it was ready (exit code 4)");
+}
+
+TEST_F(HandOver, BadNamesAreErrors) {
+    auto tcp = runs.run(net::tcp_listener::bind("127.0.0.1:0")).value();
+    for (const std::string& name : {std::string(), std::string("a:b"), std::string("a\n"), std::string(256, 'a')}) {
+        const auto failed = runs.run(process::hand_over(command("true"), hand_over_options().listener(name, tcp)));
+        ASSERT_FALSE(failed);
+        EXPECT_EQ(failed.error().code(), process::errc::bad_name);
+        EXPECT_EQ(failed.error(), std::errc::invalid_argument);
+    }
+}
+
+TEST_F(HandOver, DropKillsTheSuccessor) {
+    const support::leaves_no_descriptor unchanged;
+    auto never_ready = command("sh", "-c", "echo runs; exec sleep 1000");
+    auto receiver = read_output_of(never_ready);
+    runs.run([](command what, net::pipe::receiver from) -> eddy::task<void> {
+        std::array<std::byte, 16> line;
+        const auto first = co_await eddy::select(process::hand_over(std::move(what)), from.read(line));
+        EXPECT_EQ(first.index(), 1U);
+    }(std::move(never_ready), std::move(receiver)));
+    EXPECT_TRUE(all_are_reaped());
+}
+
+/// Messages to a service manager are sent once in the life of a process.
+TEST(HandOverOwnProcess, ManagerIsToldOfTheSuccessor) {
+    support::executor runs(0);
+    const support::temp_dir dir;
+    auto manager = runs.run(net::unix_datagram::bind(dir / "notify")).value();
+    const environment where("NOTIFY_SOCKET", (dir / "notify").c_str());
+    const auto next = [&]() -> eddy::task<std::string> {
+        std::array<std::byte, 256> buffer;
+        const auto count = co_await manager.recv(buffer);
+        co_return support::text_of(std::span(buffer).first(count.value()));
+    };
+    const auto after = "to = os.environ['EDDY_NOTIFY_SOCKET'].split(' ')[1]\nos.environ['NOTIFY_SOCKET'] = to\nsay(to)";
+    const auto id = runs.run(process::hand_over(successor("", after))).value();
+    EXPECT_EQ(runs.run(next()), "MAINPID=" + std::to_string(id));
+    EXPECT_EQ(runs.run(next()), dir / "notify");
+    EXPECT_TRUE(all_are_reaped());
+}
+
+TEST(HandOverOwnProcess, ManagerThatIsGoneIsAnError) {
+    support::executor runs(0);
+    const environment where("NOTIFY_SOCKET", "/no/where");
+    const auto failed = runs.run(process::hand_over(successor("", "import time; time.sleep(1000)")));
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().message(), "python3: No such file or directory (NOTIFY_SOCKET)");
+    EXPECT_TRUE(all_are_reaped());
+}
+
+}  // namespace
