@@ -533,7 +533,7 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # fs::watch() with inotifywait. The example service with systemd-socket-activate and HAProxy.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    local programs=(fetch mini_redis_server reverse_proxy service web_chat web_server web_socket https_server tls_peer example_trace recorded_target
+    local programs=(fetch mini_redis_server reverse_proxy service shell web_chat web_server web_socket https_server tls_peer example_trace recorded_target
         print_changes)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs examples/web_socket, as a server and as a client, against other implementations of WebSockets from PyPI and npm,
-# which are installed in build/clients, and examples/web_chat with Chromium.
+# which are installed in build/clients, and examples/web_chat and examples/shell with Chromium.
 #     tests/clients/run_ws.sh FOLDER     FOLDER contains the examples
 # Exits with 77 if a library or its tools are missing.
 set -euo pipefail
@@ -18,8 +18,9 @@ if python3 -m venv "$cache/python" && "$cache/python/bin/pip" install -q --upgra
     "$cache/python/bin/python" websockets_py.py "$program"
     if command -v chromium >/dev/null; then
         "$cache/python/bin/python" web_chat_chromium.py "$examples/web_chat"
+        "$cache/python/bin/python" shell_chromium.py "$examples/shell"
     else
-        skip "web_chat in a browser: chromium is not installed"
+        skip "web_chat and shell in a browser: chromium is not installed"
     fi
 else
     skip "wsproto and websockets: pip cannot install them"

@@ -61,6 +61,27 @@ task<process::result<process::exit_status>> run_for(process::command service, st
 }
 // docs: end
 
+// docs: shell
+/// Runs a command of the shell, and returns its output.
+task<process::result<std::string>> run_command(std::string command) {
+    auto done = co_await try_(process::run(process::command("sh", "-c", std::move(command))));
+    if (!done.status.is_success()) std::fprintf(stderr, "%s\n%s", done.status.to_string().c_str(), done.error.c_str());
+    co_return std::move(done.out);
+}
+// docs: end
+
+// docs: terminal
+/// Returns what a program prints if it writes to a terminal, for example with colors, in lines of this length.
+task<eddy::result<std::string>> shown_by(process::command program, unsigned short columns) {
+    const auto options = process::terminal_options().size({24, columns});
+    auto screen = co_await try_(process::terminal::open(options));
+    const auto child = co_await try_(screen.spawn(program.env("TERM", "xterm-256color")));
+    auto shown = co_await try_(io::read_to_string(screen));
+    co_await try_(child.wait());
+    co_return shown;
+}
+// docs: end
+
 TEST(ProcessDocs, RunReturnsOutput) {
     eddy::core loop;
     const auto none = loop.run(branches("/no/where"));
@@ -79,6 +100,17 @@ TEST(ProcessDocs, StartListsDirectory) {
     eddy::core loop;
     EXPECT_NE(loop.run(list("/proc/self")).value().find("\nfd\n"), std::string::npos);
     EXPECT_EQ(loop.run(list("/no/where")).error(), std::errc::no_such_file_or_directory);
+}
+
+TEST(ProcessDocs, ShellReturnsOutput) {
+    eddy::core loop;
+    EXPECT_EQ(loop.run(run_command("seq 30000 | tail -1; exit 3")).value(), "30000\n");
+}
+
+TEST(ProcessDocs, TerminalHasSizeAndType) {
+    eddy::core loop;
+    EXPECT_EQ(loop.run(shown_by(process::command("sh", "-c", "stty size; echo $TERM"), 100)).value(),
+              "24 100\r\nxterm-256color\r\n");
 }
 
 TEST(ProcessDocs, StopEndsService) {

@@ -3,8 +3,6 @@
 // covers: I20.6.8
 #include <gtest/gtest.h>
 
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdio>
@@ -13,12 +11,6 @@
 
 // docs: names
 #include <eddy/prelude.hpp>
-
-#include <fcntl.h>
-#include <spawn.h>
-
-#include <cerrno>
-#include <system_error>
 
 namespace {  // here, since sync and time are also functions of the C library
 
@@ -129,42 +121,6 @@ task<result<void>> serve_datagrams(net::udp_socket socket) {
 }
 // docs: end
 
-// docs: child
-struct finished {
-    std::string output;
-    int status = 0;
-};
-
-/// Runs a command of the shell, and collects its output.
-task<result<finished>> run_command(std::string command) {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) co_return std::unexpected(std::error_code(errno, std::system_category()));
-    ::posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    std::string shell = "sh";
-    std::string option = "-c";
-    std::array<char*, 4> arguments = {shell.data(), option.data(), command.data(), nullptr};
-    ::pid_t child = 0;
-    const int failed = ::posix_spawnp(&child, "sh", &actions, nullptr, arguments.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::close(ends[1]);
-    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);  // from_native() refuses a descriptor that blocks
-    auto output = co_await try_(net::pipe::receiver::from_native(ends[0]));
-    if (failed != 0) co_return std::unexpected(std::error_code(failed, std::system_category()));
-
-    finished ended;
-    ended.output = co_await try_(io::read_to_string(output));
-    const auto wait_for_child = [child] {
-        int status = 0;
-        ::waitpid(child, &status, 0);
-        return status;
-    };
-    ended.status = co_await try_(eddy::spawn_blocking(wait_for_child));
-    co_return ended;
-}
-// docs: end
-
 // ---- Their tests ----
 
 TEST(SocketsDocs, ChatSendsLinesToOtherClients) {
@@ -257,14 +213,6 @@ TEST(SocketsDocs, AnswerToEarlierRequestIsSkipped) {
     eddy::core core;
     const auto ended = core.run(answer_twice());
     EXPECT_TRUE(ended.has_value()) << ended.error().message();
-}
-
-TEST(SocketsDocs, OutputAndStatusOfChildProcess) {
-    eddy::core loop;
-    auto ended = loop.run(run_command("seq 30000 | tail -1; exit 3"));
-    ASSERT_TRUE(ended.has_value()) << ended.error().message();
-    EXPECT_EQ(ended->output, "30000\n");
-    EXPECT_EQ(WEXITSTATUS(ended->status), 3);
 }
 
 }  // namespace

@@ -468,6 +468,63 @@ TEST(WsPeers, WebChatSendsMessagesToAllBrowsers) {
     EXPECT_EQ(server.wait().code, 0);
 }
 
+#ifdef EDDY_TEST_WS_SHELL
+
+/// Receives output until it contains `wanted`.
+task<result<void>> expect_output(ws::connection& from, std::string_view wanted) {
+    for (std::string text; !text.contains(wanted);) {
+        const auto message = co_await try_(from.receive());
+        text += message.text();
+    }
+    co_return eddy::ok();
+}
+
+task<result<void>> type(ws::connection& into, std::string keys) {
+    co_return co_await into.send(eddy::bytes(std::move(keys)));
+}
+
+TEST(WsPeers, ShellIsATerminalForItsOwnPageOnly) {
+    support::process server({"shell", "127.0.0.1:0", "sh"});
+    const auto url = server.line().substr(std::string_view("open ").size());
+    const auto address = url.substr(0, url.find('/', std::string_view("http://").size()));
+    EXPECT_EQ(url.size(), address.size() + 34) << url;  // 32 digits
+    const auto to = "ws" + url.substr(std::string_view("http").size()) + "socket";
+    eddy::core loop;
+    const auto talk = [&]() -> task<result<void>> {
+        for (const std::string_view origin : {"", "http://localhost", "null"}) {
+            ws::options other;
+            if (!origin.empty()) other.header("Origin", origin);
+            const auto refused = co_await ws::connect(to, other);
+            EXPECT_FALSE(refused);
+        }
+        const auto unknown = co_await ws::connect("ws" + address.substr(std::string_view("http").size()) + "/socket",
+                                                  ws::options().header("Origin", address));
+        EXPECT_FALSE(unknown);
+
+        auto page = co_await try_(ws::connect(to, ws::options().header("Origin", address)));
+        co_await try_(page.send("30 100"));
+        co_await try_(type(page, "stty -echo size; [ -t 0 ] && echo terminal\r"));
+        co_await try_(expect_output(page, "30 100\r\nterminal\r\n"));
+        co_await try_(type(page, "sh -c 'echo ready; exec sleep 1000'\r"));
+        co_await try_(expect_output(page, "ready\r\n"));
+        co_await try_(type(page, "\3"));
+        co_await try_(type(page, "echo next\r"));
+        co_await try_(expect_output(page, "next\r\n"));
+        co_await try_(type(page, "exit\r"));
+        const auto last = co_await expect_output(page, "not printed");
+        EXPECT_EQ(last.error(), ws::errc::closed);
+        EXPECT_EQ(page.peer_close()->code, ws::close_code::normal);
+        co_return eddy::ok();
+    };
+    const auto outcome = loop.run(talk());
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().message();
+    server.signal(SIGTERM);
+    EXPECT_EQ(server.wait().code, 0);
+    const auto open = support::run({"shell", "0.0.0.0:0"});
+    EXPECT_EQ(open.code, 2);
+}
+#endif
+
 TEST(WsPeers, WebSocketExamplesTalkToEachOther) {
     support::process server({"web_socket", "serve", "127.0.0.1:0"});
     const auto to = support::addr_in(server.line()).to_string();
