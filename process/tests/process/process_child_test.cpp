@@ -29,6 +29,7 @@
 #include <support/polling.hpp>
 #include <support/self_assignment.hpp>
 #include <support/system.hpp>
+#include <support/temp_dir.hpp>
 
 namespace {
 
@@ -70,6 +71,7 @@ protected:
     }
 
     support::executor runs{GetParam()};
+    const support::temp_dir folder;
 };
 
 INSTANTIATE_TEST_SUITE_P(Executors, ProcessChild, testing::Values(0, 1, 3), support::name_of_executor);
@@ -87,6 +89,37 @@ TEST_P(ProcessChild, StatusHasCodeOrSignal) {
     EXPECT_EQ(killed.code(), std::nullopt);
     EXPECT_EQ(killed.signal(), SIGSEGV);
     EXPECT_FALSE(killed.dumped_core());
+}
+
+TEST_P(ProcessChild, StatusSaysWhetherThereIsACore) {
+    // Whether the system writes one depends on its settings. CPython asks it in the same way.
+    const command dumps("sh", "-c", "ulimit -c unlimited 2>/dev/null; kill -SEGV $$");
+    const auto wanted =
+        runs.run(support::output_of(command("python3", "-c",
+                                            "import os; id = os.posix_spawn('/bin/sh', ['sh', '-c', "
+                                            "'ulimit -c unlimited 2>/dev/null; kill -SEGV $$'], os.environ); "
+                                            "print(os.WCOREDUMP(os.waitpid(id, 0)[1]))")
+                                        .directory(folder / ".")));
+    const auto status = end_of(start(command(dumps).directory(folder / ".")));
+    EXPECT_EQ(status.signal(), SIGSEGV);
+    EXPECT_EQ(status.dumped_core() ? "True\n" : "False\n", wanted);
+    EXPECT_EQ(status.to_string(), status.dumped_core() ? "signal 11 (SIGSEGV), core dumped" : "signal 11 (SIGSEGV)");
+}
+
+TEST_P(ProcessChild, StoppedProcessHasNotEnded) {
+    auto started = start(command("cat").in(stdio::pipe()));
+    EXPECT_TRUE(started.signal(SIGSTOP));
+    EXPECT_TRUE(comes_true([&] { return state_of(started.id()) == 'T'; }));
+    EXPECT_FALSE(runs.run(eddy::time::timeout(1ms, started.wait())));
+    EXPECT_EQ(started.try_wait().value(), std::nullopt);
+    EXPECT_TRUE(started.signal(SIGCONT));
+    started.in().reset();
+    EXPECT_EQ(end_of(started).code(), 0);
+    // SIGTERM waits until the process goes on; SIGKILL does not.
+    auto other = start(command("sleep", "1000"));
+    EXPECT_TRUE(other.signal(SIGSTOP));
+    EXPECT_TRUE(comes_true([&] { return state_of(other.id()) == 'T'; }));
+    EXPECT_EQ(runs.run(other.stop(10ms))->signal(), SIGKILL);
 }
 
 TEST_P(ProcessChild, StatusHasWhatWasUsed) {

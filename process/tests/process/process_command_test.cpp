@@ -303,6 +303,72 @@ TEST(ProcessCommand, GroupAndSessionAreNew) {
     EXPECT_EQ(group_and_session(command("sleep", "1000").group().session()), std::pair(true, true));
 }
 
+/// Prints what a process has from its parent. Not what CPython changes before it runs a program: it ignores SIGPIPE and
+/// SIGXFSZ, and handles SIGINT if that had the default action.
+constexpr const char* report_of_python = R"(
+import os, signal
+
+def exists(fd):
+    try:
+        os.fstat(fd)
+        return True
+    except OSError:
+        return False
+
+def parts(name):
+    return open("/proc/self/" + name, "rb").read().split(b"\0")[:-1]
+
+own = {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, 32, 33}
+print("arguments", parts("cmdline")[0], parts("cmdline")[3:])
+print("environment", sorted(parts("environ")))
+print("directory", os.getcwd())
+print("descriptors", [fd for fd in range(1024) if exists(fd)])
+print("blocked", [int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, [])])
+print("handled", [each for each in range(1, 65) if each not in own and signal.getsignal(each) != signal.SIG_DFL])
+print("interrupt", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+print("group", os.getpgid(0) == os.getpid(), "session", os.getsid(0) == os.getpid())
+print("umask", oct(os.umask(0)), "nice", os.nice(0) - os.getpriority(os.PRIO_PROCESS, os.getppid()))
+print("input", os.read(0, 100))
+)";
+
+TEST(ProcessCommand, PythonReportsWhatItWasStartedWith) {
+    const support::temp_dir dir;
+    std::ofstream(dir / "in") << "input of the process";
+    const auto inherited = ::open("/dev/null", O_RDONLY);  // not O_CLOEXEC
+    const auto mask = ::umask(027);
+    const auto sigint = std::signal(SIGINT, SIG_IGN);
+    const auto sigusr2 = std::signal(SIGUSR2, SIG_IGN);
+    for (const bool has_session : {false, true}) {
+        command what("python3", "-c", report_of_python, "", "two words", "\xff");
+        what.arg0("other name").clear_env().env("B", "a=b").env("A", "\n").env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        what.directory(dir / ".").in(stdio::from_native(::open((dir / "in").c_str(), O_RDONLY | O_CLOEXEC)));
+        if (has_session) {
+            what.session();
+        } else {
+            what.group();
+        }
+        EXPECT_EQ(run_output(what),
+                  "arguments b'other name' [b'', b'two words', b'\\xff']\n"
+                  "environment [b'A=\\n', b'B=a=b', b'PATH=/usr/local/bin:/usr/bin:/bin']\n"
+                  "directory " +
+                      std::filesystem::canonical(dir / ".").string() +
+                      "\n"
+                      "descriptors [0, 1, 2]\n"
+                      "blocked []\n"
+                      "handled []\n"
+                      "interrupt True\n"
+                      "group True session " +
+                      (has_session ? "True" : "False") +
+                      "\n"
+                      "umask 0o27 nice 0\n"
+                      "input b'input of the process'\n");
+    }
+    std::signal(SIGUSR2, sigusr2);
+    std::signal(SIGINT, sigint);
+    ::umask(mask);
+    ::close(inherited);
+}
+
 /// Puts other descriptors in the place of 1 and 2, and back.
 class replaced_output {
 public:

@@ -6,10 +6,16 @@
 
 #include <csignal>
 #include <fstream>
+#include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include <support/children.hpp>
+#include <support/emulated.hpp>
+#include <support/file_contents.hpp>
 #include <support/process.hpp>
+#include <support/sanitizers.hpp>
 #include <support/temp_dir.hpp>
 
 // The examples of eddy::process.
@@ -29,6 +35,58 @@ TEST(ProcessExamples, PipelinePrintsOutputAndStatuses) {
     const auto missing = support::run({"run_pipeline", "true", "|", "no-such-program"});
     EXPECT_EQ(missing.err, "no-such-program: No such file or directory\n");
     EXPECT_EQ(missing.code, 1);
+}
+
+/// A system call in the output of strace.
+struct traced_call {
+    std::string process;
+    std::string text;
+};
+
+/// Returns the system calls of a pipeline of two programs.
+std::vector<traced_call> calls_of_pipeline(const support::temp_dir& dir) {
+    const auto done = support::run({"/usr/bin/strace", "-f", "-o", dir / "calls", "-e",
+                                    "trace=clone,clone3,fork,vfork,execve,close_range,rt_sigaction,waitid,wait4",
+                                    support::path_of("run_pipeline"), "echo", "text", "|", "cat"});
+    EXPECT_EQ(done.out, "text\n");
+    EXPECT_EQ(done.code, 0) << done.err;
+    std::vector<traced_call> calls;
+    std::istringstream lines(support::contents_of(dir / "calls"));
+    for (std::string process, text; lines >> process && std::getline(lines >> std::ws, text);) {
+        calls.push_back({process, text});
+    }
+    return calls;
+}
+
+TEST(ProcessExamples, StartsNeedNoForkAndNoHandler) {
+    if (support::is_emulated()) GTEST_SKIP() << "strace(1) cannot trace an emulated program";
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+    const support::temp_dir dir;
+    const auto calls = calls_of_pipeline(dir);
+    int starts = 0;
+    int programs = 0;
+    std::set<std::string> without_descriptors;
+    for (const auto& [process, text] : calls) {
+        EXPECT_FALSE(text.starts_with("fork(") || text.starts_with("vfork(")) << text;
+        if (text.starts_with("clone") && !text.contains("CLONE_THREAD")) {
+            EXPECT_TRUE(text.contains("CLONE_VM") && text.contains("CLONE_VFORK")) << text;
+            ++starts;
+        }
+        if (text.starts_with("close_range(3, ")) without_descriptors.insert(process);
+        if (text.starts_with("execve(") && !text.contains("run_pipeline")) {
+            EXPECT_TRUE(without_descriptors.contains(process)) << text;
+            ++programs;
+        }
+        if (text.starts_with("rt_sigaction(SIGCHLD, ")) {
+            EXPECT_TRUE(text.contains("SIG_DFL") || text.contains("NULL")) << text;
+        }
+        EXPECT_FALSE(text.starts_with("wait4(")) << text;
+        if (text.starts_with("waitid(")) {
+            EXPECT_TRUE(text.starts_with("waitid(P_PIDFD, ")) << text;
+        }
+    }
+    EXPECT_EQ(starts, 2);
+    EXPECT_EQ(programs, 2);
 }
 
 /// Returns the number of the process in a line of the supervisor.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include <eddy/eddy.hpp>
@@ -40,7 +41,15 @@ eddy::task<void> start_and_end(support::dice& dice) {
         co_await drop_after(what.spawn(), dice.between(1, 60));
         co_return;
     }
-    auto started = co_await what.spawn();
+    if (dice.one_in(5)) {
+        const auto done = co_await process::run(what.in(stdio::null()), process::run_options().timeout(1ms));
+        EXPECT_TRUE(done);
+        co_return;
+    }
+    std::optional<process::terminal> screen;
+    if (dice.one_in(5)) screen = process::terminal::open().value();
+    auto starting = screen ? screen->spawn(what) : what.spawn();
+    auto started = co_await std::move(starting);
     EXPECT_TRUE(started);
     if (!started) co_return;
     switch (dice.below(5)) {
