@@ -228,6 +228,10 @@ result<std::shared_ptr<tls_server_context>> tls_server_context::make(const tls::
     made->log_ = std::move(*log);
     auto keys = make_ticket_keys(settings.min_version_);
     if (!keys) return std::unexpected(keys.error());
+    if (const std::string& others = settings.ticket_keys_; !others.empty()) {
+        if (others.size() != keys->size()) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+        std::ranges::copy(others, keys->begin());
+    }
     made->ticket_keys_ = std::move(*keys);
     if (!settings.client_issuers_.empty()) {
         auto issuers = parse_certificates(settings.client_issuers_);
@@ -431,6 +435,10 @@ server_builder& server_builder::max_handshakes(std::size_t most) noexcept {
     max_handshakes_ = most;
     return *this;
 }
+server_builder& server_builder::ticket_keys(std::string keys) {
+    ticket_keys_ = std::move(keys);
+    return *this;
+}
 server_builder& server_builder::dangerous_key_log(std::filesystem::path file) {
     key_log_ = std::move(file);
     return *this;
@@ -445,6 +453,11 @@ result<server_config> server_builder::build() const {
 result<server_config> server_config::make(identity own) { return server_builder(std::move(own)).build(); }
 
 result<void> server_config::replace(const identity& own) const { return context_->replace(own); }
+
+std::string server_config::ticket_keys() const {
+    const auto keys = context_->ticket_keys();
+    return {keys.begin(), keys.end()};
+}
 
 }  // namespace tls
 }  // namespace eddy

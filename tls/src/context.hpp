@@ -92,6 +92,7 @@ public:
     [[nodiscard]] std::shared_ptr<const tls_server_identities> identities() const;
     [[nodiscard]] std::chrono::nanoseconds handshake_timeout() const noexcept { return settings_.handshake_timeout_; }
     [[nodiscard]] sync::semaphore& handshakes() noexcept { return handshakes_; }
+    [[nodiscard]] std::span<const unsigned char> ticket_keys() const noexcept { return ticket_keys_; }
 
 private:
     explicit tls_server_context(const tls::server_builder& settings);

@@ -904,6 +904,26 @@ TEST_F(Tls, SecondConnectionResumesTheSession) {
     EXPECT_TRUE(third.client->was_resumed());
 }
 
+TEST_F(Tls, AnotherServerWithTheTicketKeysResumesTheSession) {
+    const auto client = *world.client().build();
+    const auto first_server = *world.server().build();
+    const auto keys = first_server.ticket_keys();
+    auto first = shake_hands(loop, client, first_server);
+    exchange(first);
+    const auto second_server = *world.server().ticket_keys(keys).build();
+    EXPECT_EQ(second_server.ticket_keys(), keys);
+    auto second = shake_hands(loop, client, second_server);
+    exchange(second);
+    EXPECT_TRUE(second.client->was_resumed());
+    EXPECT_TRUE(second.server->was_resumed());
+    const auto stranger = *world.server().ticket_keys("").build();
+    EXPECT_NE(stranger.ticket_keys(), keys);
+    auto third = shake_hands(loop, client, stranger);
+    exchange(third);
+    EXPECT_FALSE(third.client->was_resumed());
+    EXPECT_EQ(world.server().ticket_keys(keys + "x").build().error(), std::errc::invalid_argument);
+}
+
 TEST_F(Tls, SessionOfADroppedConnectionIsResumed) {
     const auto server = *world.server().build();
     const auto client = *world.client().build();

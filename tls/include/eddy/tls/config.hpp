@@ -108,6 +108,10 @@ public:
     /// Errors: those of openssl_category(); the old identity then remains in use.
     result<void> replace(const identity& own) const;
 
+    /// Returns the keys that encrypt the session tickets, for server_builder::ticket_keys() of another server. They are
+    /// secret: they decrypt the recorded connections that were resumed with TLS 1.2.
+    [[nodiscard]] std::string ticket_keys() const;
+
 private:
     friend class server_builder;
     friend struct detail::tls_access;
@@ -143,13 +147,16 @@ public:
     /// established connections. Further handshakes wait. A handshake that waits for its client does not count: limit
     /// those by net::serve_options::max_connections() and handshake_timeout(). 1,000 by default. 0 is treated as 1.
     server_builder& max_handshakes(std::size_t most) noexcept;
+    /// Encrypts session tickets with the keys of another server, see server_config::ticket_keys(), so that the clients
+    /// of that server resume their sessions with this one. By default, and if `keys` is empty, build() makes new keys.
+    server_builder& ticket_keys(std::string keys);
     /// Appends the secrets of all connections to this file, in the format of SSLKEYLOGFILE. They decrypt recorded
     /// connections. build() creates a missing file, which only its owner can access.
     server_builder& dangerous_key_log(std::filesystem::path file);
 
     /// Makes the settings.
     /// Errors: those of openssl_category(); std::errc::invalid_argument for an empty protocol name or one of more than
-    /// 255 bytes; errors of opening the key log.
+    /// 255 bytes, and for ticket keys of another length; errors of opening the key log.
     [[nodiscard]] result<server_config> build() const;
 
 private:
@@ -162,6 +169,7 @@ private:
     version min_version_ = version::tls_1_2;
     std::chrono::nanoseconds handshake_timeout_ = std::chrono::seconds(10);
     std::size_t max_handshakes_ = 1000;
+    std::string ticket_keys_;
     std::filesystem::path key_log_;
 };
 
