@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <span>
@@ -137,6 +138,55 @@ TEST(HttpServe, TreeShowsWhereTheServiceWaits) {
     ASSERT_NE(at, std::string::npos) << tree;
     EXPECT_TRUE(tree.substr(tree.find('\n', at)).starts_with("\n    waits for a notification at ")) << tree;
     EXPECT_TRUE(tree.contains("    waits for the next request of an HTTP client at ")) << tree;
+}
+
+/// Plays a script with a server whose idle connections stay open for `grace` after the script has cancelled the token.
+net::serve_report serve_with_grace(std::chrono::nanoseconds grace,
+                                   const std::function<task<void>(net::socket_addr, cancellation_token)>& script) {
+    eddy::core loop;
+    const auto play = [&]() -> task<net::serve_report> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto to = listener.local_addr().value();
+        const cancellation_token end;
+        auto options = http::serve_options().shutdown(end).idle_grace(grace);
+        auto serving = eddy::spawn(http::serve(std::move(listener), say_path, std::move(options)));
+        co_await script(to, end);
+        const auto report = co_await serving;
+        co_return report.value().value();
+    };
+    return loop.run(play());
+}
+
+TEST(HttpServe, RequestOfIdleConnectionIsAnsweredDuringItsGrace) {
+    const auto script = [](net::socket_addr to, cancellation_token end) -> task<void> {
+        auto silent = (co_await net::tcp_stream::connect(to)).value();  // it is accepted before the next one
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(get("/a"))).value();
+        const auto first = co_await receive(client, 15);
+        EXPECT_TRUE(first.starts_with("HTTP/1.1 200 OK")) << first;
+        end.cancel();
+        for (int i = 0; i < 10; ++i) co_await eddy::yield_now();  // the server sees the cancellation
+        for (auto* const each : {&client, &silent}) {
+            (co_await each->write_all(get("/b"))).value();
+            const auto last = co_await receive_all(*each);
+            EXPECT_TRUE(last.contains("HTTP/1.1 200 OK\r\n")) << last;
+            EXPECT_TRUE(last.contains("Connection: close\r\n")) << last;
+        }
+    };
+    const auto report = serve_with_grace(1h, script);
+    EXPECT_EQ(report.accepted, 2U);
+    EXPECT_EQ(report.aborted, 0U);
+}
+
+TEST(HttpServe, IdleConnectionIsClosedAfterItsGrace) {
+    const auto script = [](net::socket_addr to, cancellation_token end) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(get("/a"))).value();
+        EXPECT_TRUE((co_await receive(client, 15)).starts_with("HTTP/1.1 200 OK"));
+        end.cancel();
+        static_cast<void>(co_await receive_all(client));
+    };
+    EXPECT_EQ(serve_with_grace(1ms, script).aborted, 1U);
 }
 
 TEST(HttpServe, ShutdownAwaitsHandlerThatDroppedAnIdleConnection) {

@@ -54,6 +54,16 @@ poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const detai
     return result<accepted>(std::in_place, tcp_stream((*answer)->first), (*answer)->second);
 }
 
+poll_result<std::vector<accepted>> tcp_listener::poll_rest(context& cx) {
+    if (!socket_.poll_stopped(cx, nullptr)) return not_ready;
+    std::vector<accepted> rest;
+    for (const int fd : socket_.take_connections()) {
+        tcp_stream connection(fd);
+        if (const auto peer = sys::peer_addr(fd)) rest.emplace_back(std::move(connection), *peer);
+    }
+    return rest;
+}
+
 result<socket_addr> tcp_listener::local_addr() const { return sys::local_addr(socket_.open_fd()); }
 result<std::optional<std::error_code>> tcp_listener::take_error() const { return sys::take_error(socket_.open_fd()); }
 result<std::uint32_t> tcp_listener::ttl() const { return get_ttl(socket_.open_fd()); }

@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -23,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/io/owned_fd.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/runtime/core.hpp>
@@ -250,6 +254,21 @@ TEST(TcpAccept, ReleasedListenerYieldsNoStandardDescriptor) {
         }
         return true;
     }));
+}
+
+TEST(TcpAccept, ConnectionAcceptedAheadIsNotLostWithAStoppedListener) {
+    eddy::core loop;
+    std::optional listener(listener_that_accepts_ahead(loop));
+    const raw_socket of_another_process(::fcntl(listener->native_handle(), F_DUPFD_CLOEXEC, 3));
+    auto peer = raw_socket::connected(listener->local_addr().value());
+    for (int i = 0; i < 4; ++i) loop.turn(0ms);
+    const auto rest = loop.run(eddy::poll_fn([&](eddy::context& cx) { return listener->poll_rest(cx); }));
+    listener.reset();
+    const eddy::io::owned_fd left(::accept4(of_another_process.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+    EXPECT_EQ(rest.size() + (left.native_handle() >= 0 ? 1 : 0), 1U);
+    std::byte next{};
+    EXPECT_EQ(::recv(peer.fd(), &next, 1, MSG_DONTWAIT), -1);
+    EXPECT_EQ(errno, EAGAIN);
 }
 
 // ---- Addresses and resets of peers ----

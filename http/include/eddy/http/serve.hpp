@@ -69,7 +69,7 @@ public:
     /// Same as in net::serve_options. max_connections() limits the connections at a time; they are unlimited by
     /// default. The token of shutdown() ends the server. Requests in progress may then take the time of drain(), 30
     /// seconds by default. on_error() receives the errors and exceptions of the service. When the token is cancelled,
-    /// the server closes idle connections immediately, and the others after the response to their request.
+    /// the server closes idle connections, see idle_grace(), and the others after the response to their request.
     serve_options& max_connections(std::size_t most) noexcept {
         connections_.max_connections(most);
         return *this;
@@ -82,6 +82,14 @@ public:
     serve_options& shutdown(const std::expected<sync::cancellation_token, E>&) EDDY_DELETED(EDDY_NEEDS_TOKEN);
     serve_options& drain(std::chrono::nanoseconds limit) noexcept {
         connections_.drain(limit);
+        return *this;
+    }
+    /// Sets how long the server keeps idle connections open after the cancellation of the token. A request that arrives
+    /// in this time is answered, and the connection is closed after it: with `Connection: close`, or, with HTTP/2, by
+    /// GOAWAY. Use it if another process accepts the next connections, see process::hand_over(): a client may have sent
+    /// a request that has not arrived, and would get no answer. 0 by default.
+    serve_options& idle_grace(std::chrono::nanoseconds limit) noexcept {
+        connections_.idle_grace(limit);
         return *this;
     }
     serve_options& on_error(unobserved_error_handler handler) {

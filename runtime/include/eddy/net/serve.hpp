@@ -63,6 +63,14 @@ public:
         return *this;
     }
 
+    /// Sets how long idle connections stay open after the cancellation of the shutdown() token, at most for the time of
+    /// drain(): the request of a client may be under way. Applies only if the handler takes a serve_connection. 0 by
+    /// default: they are aborted immediately.
+    serve_options& idle_grace(std::chrono::nanoseconds limit) noexcept {
+        idle_grace_ = limit;
+        return *this;
+    }
+
     /// Sets how long a connection may be idle before it is aborted. The limit applies only if the handler takes a
     /// serve_connection, which tells serve() when the connection is idle. There is no limit by default. To limit the
     /// time without a read or a write, wrap the stream in io::idle_timeout().
@@ -87,18 +95,20 @@ public:
     [[nodiscard]] const unobserved_error_handler& on_error() const noexcept { return on_error_; }
     [[nodiscard]] const std::optional<sync::cancellation_token>& shutdown() const noexcept { return shutdown_; }
     [[nodiscard]] std::chrono::nanoseconds drain() const noexcept { return drain_; }
+    [[nodiscard]] std::chrono::nanoseconds idle_grace() const noexcept { return idle_grace_; }
 
 private:
     std::size_t most_ = std::numeric_limits<std::size_t>::max();
     std::optional<sync::cancellation_token> shutdown_;
     std::chrono::nanoseconds drain_ = std::chrono::seconds(30);
+    std::chrono::nanoseconds idle_grace_ = std::chrono::nanoseconds(0);
     std::optional<std::chrono::nanoseconds> idle_timeout_;
     unobserved_error_handler on_error_;
 };
 
 /// The connection of one call of a handler. A handler that takes it tells serve() when the connection is idle: when no
-/// request has been received that was not answered. If serve() shuts down, it closes idle connections immediately, and
-/// lets the others finish their request.
+/// request has been received that was not answered. If serve() shuts down, it closes idle connections, immediately or
+/// after serve_options::idle_grace(), and lets the others finish their request.
 ///     [](tcp_stream client, serve_connection connection) -> task<result<void>> {
 ///         for (;;) {
 ///             auto idle = connection.idle();
@@ -133,7 +143,8 @@ public:
         std::shared_ptr<detail::served_state> of_;
     };
 
-    /// Begins an idle time. If the server is shutting down, the task of the connection is aborted.
+    /// Begins an idle time. If the server is shutting down, the task of the connection is aborted, after
+    /// serve_options::idle_grace().
     /// Preconditions: no other idle time of this connection exists.
     idle_time idle() const noexcept;
 
@@ -302,10 +313,15 @@ public:
         reap(cx);  // before any accept: many new connections would use up the budget, and no ended one would be removed
         do {
             accept_all(cx);
-        } while (reap(cx) && listener_);  // an ended connection makes capacity for a new one
+        } while (reap(cx) && !drains_);  // an ended connection makes capacity for a new one
+        if (listener_ && drains_) {
+            close_listener(cx);
+            reap(cx);
+        }
         abort_idle(cx);
         if (listener_) return not_ready;
         if (!connections_.is_empty()) {
+            end_grace(cx);
             abort_when_late(cx);
             return not_ready;
         }
@@ -324,7 +340,7 @@ public:
 
 private:
     void accept_all(context& cx) {
-        if (!listener_ || is_shutdown_requested(cx)) return;
+        if (drains_ || is_shutdown_requested(cx)) return;
         try {
             while (connections_.len() < options_.max_connections() && cx.consume_budget()) {
                 auto answer = listener_->poll_accept(cx);
@@ -396,9 +412,11 @@ private:
     }
 
     void begin_drain() {
-        listener_.reset();
-        if (idle_) idle_->begin_drain();
+        drains_ = true;
         drained_.emplace(time::sleep(options_.drain(), where_));
+        if (!idle_) return;
+        if (options_.idle_grace() <= std::chrono::nanoseconds(0)) return idle_->begin_drain();
+        grace_.emplace(time::sleep(options_.idle_grace(), where_));
     }
 
     /// Counts and removes connections that have ended. Returns whether there was one.
@@ -425,18 +443,40 @@ private:
         if (failure) detail::report_connection(std::move(failure), failed_work, where_, options_.on_error());
     }
 
+    /// Destroys the listener, after the connections were taken that its driver has accepted.
+    void close_listener(context& cx) try {
+        if constexpr (requires { listener_->poll_rest(cx); }) {
+            auto rest = listener_->poll_rest(cx);
+            if (!rest) return;
+            for (auto& each : *rest) {
+                start(std::move(each));
+                ++report_.accepted;
+            }
+        }
+        listener_.reset();
+    } catch (const std::bad_alloc&) {
+        refused(std::make_error_code(std::errc::not_enough_memory), cx);
+    }
+
+    void end_grace(context& cx) {
+        if (!grace_ || !grace_->poll(cx)) return;
+        grace_.reset();
+        idle_->begin_drain();
+    }
+
     void abort_when_late(context& cx) {
         if (!drained_ || !drained_->poll(cx)) return;
         drained_.reset();
         connections_.abort_all();
     }
 
-    std::optional<L> listener_;  // empty when the server drains
+    std::optional<L> listener_;  // empty when the server drains, after close_listener()
     std::shared_ptr<H> handler_;
     serve_options options_;
     join_set<served> connections_;
     std::optional<sync::cancellation_token::owned_cancelled_future> shutdown_signal_;
     std::optional<time::sleep_future> drained_;
+    std::optional<time::sleep_future> grace_;
     std::shared_ptr<detail::idle_connections> idle_;  // null if the handler takes no serve_connection
     std::optional<time::sleep_future> idle_timer_;
     std::source_location where_;
@@ -445,6 +485,7 @@ private:
     std::optional<time::time_point> accept_reported_at_;
     bool has_begun_ = false;
     bool has_ended_ = false;
+    bool drains_ = false;
     bool is_cancelled_ = false;  // poll_cancel() was called
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/accept_pause.hpp>
 #include <eddy/detail/broken_future.hpp>
@@ -76,6 +77,12 @@ public:
 
     /// Same as accept(), as a poll function. Only the last task that polled is woken.
     poll_result<result<accepted>> poll_accept(context& cx);
+
+    /// Accepts no more connections, and returns those that the driver has accepted and no accept has taken. With epoll
+    /// there are none; io_uring may have accepted one in advance, which the destructor would reset. Destroy the
+    /// listener afterwards. net::serve() calls it at a shutdown: another process may have the socket, and the client is
+    /// served.
+    poll_result<std::vector<accepted>> poll_rest(context& cx);
 
     /// Returns the address that the socket is bound to.
     /// Errors: those of getsockname(2).
