@@ -530,19 +530,19 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
 # HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
 # with other servers. eddy::tls with other implementations of TLS, and with scanners. The flight recorder's file with Perfetto.
-# fs::watch() with inotifywait. Programs for terminals in a process::terminal. The example service with
-# systemd-socket-activate and HAProxy.
+# fs::watch() with inotifywait. Programs for terminals in a process::terminal. The examples service and
+# zero_downtime with systemd-socket-activate and HAProxy.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    local programs=(fetch mini_redis_server reverse_proxy service shell web_chat web_server web_socket https_server tls_peer example_trace recorded_target
-        print_changes in_terminal)
+    local programs=(fetch mini_redis_server reverse_proxy service shell web_chat web_server web_socket https_server tls_peer zero_downtime example_trace
+        recorded_target print_changes in_terminal)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
     command -v gnutls-serv >/dev/null || need gnutls-bin
     command -v tinyproxy >/dev/null || need tinyproxy-bin
     check_tls_scanners
-    need wrk apache2-utils prometheus chromium haproxy nginx-light squid inotify-tools systemd vim expect procps
+    need wrk nghttp2-client apache2-utils prometheus chromium haproxy nginx-light squid inotify-tools systemd vim expect procps
     python3 tests/clients/watch_inotifywait.py build/release/tests/clients/print_changes ||
         die "fs::watch() and inotifywait report different changes; see above"
     python3 tests/clients/terminal_programs.py build/release/tests/clients/in_terminal
@@ -550,6 +550,10 @@ check_clients() {
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
     python3 tests/clients/service_life.py build/release/examples
+    for driver in epoll io_uring; do
+        EDDY_DRIVER=$driver python3 tests/clients/zero_downtime.py build/release/examples ||
+            die "requests fail while a server is replaced on $driver; see above"
+    done
     status=0
     tests/clients/run_perfetto.sh build/release/tests/clients/example_trace build/release/tests/recorded_target || status=$?
     ((status == 0 || status == 77)) || die "Perfetto reads something else from a trace than it contains; see above"

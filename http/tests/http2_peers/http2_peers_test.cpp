@@ -198,4 +198,66 @@ TEST(Http2Peers, HttpsServerNegotiatesProtocol) {
 }
 #endif
 
+#ifdef EDDY_TEST_ZERO_DOWNTIME
+/// The example zero_downtime. Its processes are not children of this one, except the first one.
+class replaced_server {
+public:
+    explicit replaced_server(const support::temp_dir& folder)
+        : first_({"zero_downtime", "127.0.0.1:0", "127.0.0.1:0", folder / "certificate.pem", folder / "key.pem"}),
+          id_(first_.pid()),
+          start_(first_.line()) {}
+    replaced_server(const replaced_server&) = delete;
+    replaced_server& operator=(const replaced_server&) = delete;
+    ~replaced_server() { ::kill(id_, SIGKILL); }
+
+    /// Returns the address that follows `scheme` in the first line.
+    [[nodiscard]] eddy::net::socket_addr addr_after(const std::string& scheme) const {
+        const auto begin = start_.find(scheme) + scheme.size();
+        return eddy::net::socket_addr::parse(start_.substr(begin, start_.find(' ', begin) - begin)).value();
+    }
+    void replace() {
+        ::kill(id_, SIGHUP);
+        const auto ready = first_.line();
+        const std::string replaced = "process " + std::to_string(id_) + ": replaced by process ";
+        const auto line = first_.line();
+        ASSERT_TRUE(line.starts_with(replaced)) << ready << line;
+        id_ = std::stoi(line.substr(replaced.size()));
+        EXPECT_TRUE(ready.starts_with("process " + std::to_string(id_) + ": ready on http://")) << ready;
+    }
+    /// Ends the last process, and waits for all.
+    process::outcome end() {
+        ::kill(id_, SIGTERM);
+        return first_.wait();
+    }
+
+private:
+    process first_;
+    pid_t id_;
+    std::string start_;
+};
+
+// covers: B13
+TEST(Http2Peers, ServerIsReplacedWithoutALostRequest) {
+    NEEDS("/usr/bin/curl");
+    NEEDS("/usr/bin/h2load");
+    const support::certificate_authority authority;
+    const auto issued = authority.issue({"DNS:localhost"});
+    const support::temp_dir folder;
+    std::ofstream(folder / "certificate.pem") << issued.pem;
+    std::ofstream(folder / "key.pem") << issued.key;
+    std::ofstream(folder / "trusted.pem") << authority.pem();
+    replaced_server server(folder);
+    const std::string url = "http://" + server.addr_after("http://").to_string() + "/late";
+    process load({"/usr/bin/h2load", "--h1", "-n", "400", "-c", "20", url});  // 2 s
+    for (int i = 0; i < 3; ++i) server.replace();
+    const auto said = load.wait().out;
+    EXPECT_TRUE(said.contains("status codes: 400 2xx")) << said;
+    const std::string secure = "https://localhost:" + std::to_string(server.addr_after("https://").port()) + "/";
+    EXPECT_EQ(curl({"--http2", "--cacert", folder / "trusted.pem", secure}).out, "hello\n");
+    const auto ended = server.end();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.err, "");
+}
+#endif
+
 }  // namespace
