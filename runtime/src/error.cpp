@@ -55,6 +55,8 @@ const char* text_of(errc code) noexcept {
         return "the requested driver cannot be used: this system does not have it, or, for io_uring, the kernel lacks "
                "features that eddy needs (Linux 6.1 has them), or eddy was built without liburing; with `automatic`, "
                "why_driver() tells what is missing";
+    case errc::affinity_unsupported:
+        return "this system has no way to bind a thread to processors: leave out affinity() and pin_workers() here";
     case errc::channel_closed: return "the other end of the channel is gone";
     case errc::semaphore_closed: return "the semaphore is closed";
     case errc::receiver_lagged:
@@ -106,6 +108,7 @@ public:
         case errc::forbidden_signal:
         case errc::not_a_pipe: return std::errc::invalid_argument;
         case errc::unix_name_too_long: return std::errc::filename_too_long;
+        case errc::affinity_unsupported:
         case errc::driver_unavailable: return std::errc::not_supported;
         case errc::already_registered: return std::errc::file_exists;
         case errc::regular_file: return std::errc::operation_not_permitted;

@@ -46,6 +46,7 @@ enum class errc {
     unexpected_answer,     ///< the peer answered a call that was not made; equals std::errc::bad_message
     regular_file,          ///< a wait for a file, which is always ready; equals std::errc::operation_not_permitted
     already_registered,    ///< the descriptor is registered with this event loop; equals std::errc::file_exists
+    affinity_unsupported,  ///< threads cannot be bound to processors here; equals std::errc::not_supported
 };
 
 /// Returns the error category of `errc`. Its name is "eddy".

@@ -15,7 +15,7 @@
 #include <eddy/runtime/core.hpp>              // an event loop on this thread
 #include <eddy/runtime/core_answer.hpp>       // what core_remote::call() returns
 #include <eddy/runtime/core_handle.hpp>       // core_handle on its thread, core_remote on others
-#include <eddy/runtime/executor_builder.hpp>  // what the builders of both have in common
+#include <eddy/runtime/executor_builder.hpp>  // what all builders have in common
 
 #include <eddy/runtime/reactor.hpp>  // the reactor without an executor
 #include <eddy/runtime/wait.hpp>     // blocks this thread until a future is ready
@@ -26,4 +26,5 @@
 #include <eddy/runtime/background_reactor.hpp>  // the reactor on a thread of its own
 #include <eddy/runtime/core_thread.hpp>         // an event loop on a thread of its own
 #include <eddy/runtime/runtime.hpp>             // the work-stealing runtime and its builder
+#include <eddy/runtime/thread_builder.hpp>      // what the builders of these two have in common
 #endif

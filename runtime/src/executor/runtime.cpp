@@ -11,6 +11,7 @@
 #include "executor/pool/pool.hpp"
 #include "executor/task/run_task.hpp"
 #include "reactor/choose.hpp"
+#include "sys/affinity.hpp"
 
 namespace eddy {
 
@@ -18,6 +19,18 @@ result<runtime> runtime_builder::build() const noexcept {
     auto made = detail::pool::make(*this);
     if (!made) return std::unexpected(made.error());
     return runtime(**made);
+}
+
+runtime_builder& runtime_builder::pin_workers(std::source_location where) {
+    auto usable = sys::processors_of_this_thread();
+    if (usable) return pin_workers(*std::move(usable), where);
+    is_one_each_ = true;  // build() finds the error again
+    return *this;
+}
+
+std::optional<std::size_t> worker_index() noexcept {
+    const detail::worker* const here = detail::this_thread.worker;
+    return here != nullptr ? std::optional<std::size_t>(here->index()) : std::nullopt;
 }
 
 result<runtime> runtime::make() noexcept { return runtime_builder().build(); }

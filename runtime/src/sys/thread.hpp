@@ -13,9 +13,11 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <eddy/result.hpp>
 
+#include "sys/affinity.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::sys {
@@ -64,7 +66,8 @@ private:
 /// Names the calling thread for debuggers and system tools. Linux keeps the first 15 bytes.
 void name_this_thread(const std::string& name) noexcept;
 
-/// Starts a thread with this name (none if it is empty) that calls `fn`. `fn` must own what it needs.
+/// Starts a thread with this name (none if it is empty) that calls `fn`. `fn` must own what it needs. The thread is not
+/// bound to the processors that a thread_binding of this thread has.
 /// Errors: those of thread::start(); not_enough_memory. `fn` is destroyed then.
 template <class Fn>
 [[nodiscard]] result<thread> start_thread(std::string name, std::size_t stack_size, Fn fn) noexcept {
@@ -72,9 +75,12 @@ template <class Fn>
                   "the function must be noexcept: a thread has no caller that could catch an exception");
     struct work {
         std::string name;
+        std::vector<unsigned> processors;
         Fn fn;
     };
-    std::unique_ptr<work> all(new (std::nothrow) work{std::move(name), std::move(fn)});
+    auto processors = thread_binding::processors_of_new_thread();
+    if (!processors) return std::unexpected(processors.error());
+    std::unique_ptr<work> all(new (std::nothrow) work{std::move(name), *std::move(processors), std::move(fn)});
     if (!all) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     auto started = thread::start(
         stack_size,
@@ -82,6 +88,7 @@ template <class Fn>
             // SAFETY: `raw` is the object created above. Once the thread has started, it alone owns the object.
             const std::unique_ptr<work> mine(static_cast<work*>(raw));
             if (!mine->name.empty()) name_this_thread(mine->name);
+            if (!mine->processors.empty()) static_cast<void>(run_this_thread_on(mine->processors));
             mine->fn();
             return nullptr;
         },

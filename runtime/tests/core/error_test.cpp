@@ -25,7 +25,7 @@ namespace {
 
 using eddy::errc;
 
-constexpr auto last = errc::already_registered;
+constexpr auto last = errc::affinity_unsupported;
 
 TEST(Errc, EachCodeHasATextOfItsOwn) {
     const auto& category = eddy::error_category();
@@ -46,6 +46,7 @@ TEST(Errc, EqualsTheConditionsOfTheDocumentation) {
     }
     EXPECT_EQ(make_error_code(errc::unix_name_too_long), std::errc::filename_too_long);
     EXPECT_EQ(make_error_code(errc::driver_unavailable), std::errc::not_supported);
+    EXPECT_EQ(make_error_code(errc::affinity_unsupported), std::errc::not_supported);
     EXPECT_EQ(make_error_code(errc::regular_file), std::errc::operation_not_permitted);
     EXPECT_EQ(make_error_code(errc::already_registered), std::errc::file_exists);
     EXPECT_EQ(make_error_code(errc::invalid_utf8), std::errc::illegal_byte_sequence);

@@ -7,7 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/runtime_context.hpp>
 
@@ -44,6 +46,8 @@ bool thread::is_this_thread() const noexcept { return false; }
 void thread::join() noexcept { id_.reset(); }
 void thread::detach() noexcept { id_.reset(); }
 void name_this_thread(const std::string&) noexcept {}
+result<void> run_this_thread_on(std::span<const unsigned>) noexcept { return {}; }
+result<std::vector<unsigned>> thread_binding::processors_of_new_thread() noexcept { return std::vector<unsigned>(); }
 
 }  // namespace eddy::sys
 

@@ -53,6 +53,7 @@ constexpr skipped_test skipped_tests[] = {
     {"CoreSettings.SmallEventLimitPerTickReachesAllSources", no_unix},
     {"CoreThread.MakeReportsTooManyOpenFiles", no_limit},
     {"DatagramRecvBuf.ConnectedSocketReportsARefusalOnce", no_refusal},
+    {"CoreThread.ErrorOfTheLoopIsReturned", no_limit},
     {"DatagramRecvBuf.UnixDatagramsAreReceivedWhole", no_unix},
     {"FramePool.ThreadLocalDestructorCanAllocate", no_thread_local},
     {"IoTcpDeathTest.ClosedStandardDescriptorsAreNotReused",

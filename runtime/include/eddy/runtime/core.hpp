@@ -212,6 +212,8 @@ public:
     [[nodiscard]] result<core> build(std::source_location where = std::source_location::current()) const noexcept;
 
 private:
+    friend class core_thread_builder;
+
     bool start_paused_ = false;
     std::chrono::nanoseconds spin_{0};
 };

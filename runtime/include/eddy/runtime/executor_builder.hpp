@@ -18,10 +18,34 @@
 
 namespace eddy {
 
-/// What core_builder and runtime_builder have in common. "The executor" is the event loop or the runtime that they
-/// make. Each function returns the builder.
+namespace detail {
+
+/// What executor_builder sets.
+struct executor_settings {
+    bool enable_io_ = true;
+    std::optional<driver_kind> driver_;
+    std::size_t max_io_events_ = 1024;
+    std::optional<std::uint64_t> seed_;
+    std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught_;
+    unobserved_error_handler on_unobserved_error_;
+    std::optional<leak_handler> on_leaks_;
+    bool report_deadlocks_ = false;
+    std::chrono::nanoseconds stall_limit_ = default_stall_limit;
+    stall_handler on_stall_;
+    bool poll_time_histogram_ = false;
+    bool task_statistics_ = false;
+    runtime_hooks hooks_;
+};
+
+}  // namespace detail
+
 template <class Builder>
-class executor_builder {
+class thread_builder;
+
+/// What core_builder, core_thread_builder and runtime_builder have in common. "The executor" is the event loop or the
+/// runtime that they make. Each function returns the builder.
+template <class Builder>
+class executor_builder : protected detail::executor_settings {
 public:
     /// A function that receives each exception that left a task and that no join handle can take, and the source
     /// location of the task's spawn. It must not throw.
@@ -165,25 +189,13 @@ public:
     }
 
 protected:
-    bool enable_io_ = true;
-    std::optional<driver_kind> driver_;
-    std::size_t max_io_events_ = 1024;
-    std::optional<std::uint64_t> seed_;
-    uncaught_handler on_uncaught_;
-    unobserved_error_handler on_unobserved_error_;
-    std::optional<leak_handler> on_leaks_;
-    bool report_deadlocks_ = false;
-    std::chrono::nanoseconds stall_limit_ = default_stall_limit;
-    stall_handler on_stall_;
-    bool poll_time_histogram_ = false;
-    bool task_statistics_ = false;
-    runtime_hooks hooks_;
+    Builder& self() noexcept { return static_cast<Builder&>(*this); }
 
 private:
-    friend Builder;  // the only class that may derive from it
+    friend Builder;  // only these may derive from it
+    friend thread_builder<Builder>;
 
     executor_builder() noexcept = default;
-    Builder& self() noexcept { return static_cast<Builder&>(*this); }
 };
 
 }  // namespace eddy

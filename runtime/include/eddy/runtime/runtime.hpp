@@ -13,16 +13,17 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
-#include <eddy/runtime/executor_builder.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/reactor.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
+#include <eddy/runtime/thread_builder.hpp>
 
 namespace eddy {
 
@@ -203,7 +204,7 @@ private:
 
 /// The settings of a runtime.
 /// Thread safety: not synchronized; use one object from one thread at a time.
-class EDDY_API runtime_builder : public executor_builder<runtime_builder> {
+class EDDY_API runtime_builder : public thread_builder<runtime_builder> {
 public:
     /// Constructs a builder with the default settings.
     runtime_builder() = default;
@@ -235,9 +236,16 @@ public:
         name_thread_ = std::move(name);
         return *this;
     }
-    /// Sets the stack size of workers and blocking threads, in bytes. The default is 0: the default of the system.
-    runtime_builder& thread_stack_size(std::size_t bytes) noexcept {
-        stack_size_ = bytes;
+    /// Binds each worker to one processor: worker i to the processor i of the list, which begins anew if there are more
+    /// workers. Without an argument, the list has the processors on which the calling thread may run. Replaces
+    /// affinity(), which has the rules for other threads.
+    /// Errors: those of affinity().
+    runtime_builder& pin_workers(std::source_location where = std::source_location::current());
+    runtime_builder& pin_workers(std::vector<unsigned> processors,
+                                 std::source_location where = std::source_location::current()) {
+        detail::check_processors(processors, "pin_workers()", where);
+        processors_ = std::move(processors);
+        is_one_each_ = true;
         return *this;
     }
     /// Sets the maximum number of threads for blocking work, at least 1. The default is 512.
@@ -289,20 +297,10 @@ public:
         return *this;
     }
 
-    /// Each of the following functions sets one callback; see the members of runtime_hooks.
-    runtime_builder& on_thread_start(std::function<void()> f) {
-        hooks_.thread_start = std::move(f);
-        return *this;
-    }
-    runtime_builder& on_thread_stop(std::function<void()> f) {
-        hooks_.thread_stop = std::move(f);
-        return *this;
-    }
-
     /// Starts the runtime. After an error, no thread and no descriptor is left.
     /// Errors: system errors such as std::errc::too_many_files_open; errc::bad_worker_count for an invalid
-    /// EDDY_WORKER_THREADS; errc::unknown_driver if EDDY_DRIVER names no driver. If driver() selected io_uring, also
-    /// the errors of core_builder::build() for io_uring.
+    /// EDDY_WORKER_THREADS; errc::affinity_unsupported; errc::unknown_driver if EDDY_DRIVER names no driver. If
+    /// driver() selected io_uring, also the errors of core_builder::build() for io_uring.
     [[nodiscard]] result<runtime> build() const noexcept;
 
 private:
@@ -313,7 +311,6 @@ private:
     std::optional<unsigned> worker_threads_;
     std::string thread_name_ = "eddy-worker-";
     std::function<std::string()> name_thread_;
-    std::size_t stack_size_ = 0;
     std::size_t max_blocking_threads_ = 512;
     std::chrono::nanoseconds keep_alive_ = std::chrono::seconds(10);
     unsigned global_interval_ = 31;
@@ -323,5 +320,10 @@ private:
 };
 
 inline runtime_builder runtime::builder() { return {}; }
+
+/// Returns the index of the worker that this thread runs, which is less than the number of workers of its runtime;
+/// nullopt on other threads: event loops, threads for blocking work, and after a block_in_place has handed the worker
+/// over. Use it as an index into an array of objects that threads must not share.
+[[nodiscard]] EDDY_API std::optional<std::size_t> worker_index() noexcept;
 
 }  // namespace eddy

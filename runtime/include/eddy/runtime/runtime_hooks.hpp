@@ -12,16 +12,16 @@ namespace eddy {
 /// Callbacks of a runtime, or of an event loop. They must be fast and must not throw: an exception ends
 /// the program with a message. An empty function is not called.
 ///
-/// An event loop has no threads of its own, so it does not call thread_start and thread_stop. It calls the callbacks of
-/// tasks for tasks that have a number. Main futures, children of a scope, and tasks of core_handle::spawn() and
-/// core_remote::spawn() have none.
+/// A core has no threads of its own, so it does not call thread_start and thread_stop; a core_thread does. An event
+/// loop calls the callbacks of tasks for tasks that have a number. Main futures, children of a scope, and tasks of
+/// core_handle::spawn() and core_remote::spawn() have none.
 struct runtime_hooks {
-    std::function<void()> thread_start;             ///< on each new thread, workers and blocking threads
-    std::function<void()> thread_stop;              ///< on each thread before it ends
-    std::function<void()> before_park;              ///< on a worker or event loop before it parks
-    std::function<void()> after_unpark;             ///< on a worker or event loop after it was unparked
-    std::function<void(task_id)> task_spawn;        ///< on the thread that spawns
-    std::function<void(task_id)> task_terminate;    ///< after the task's future was destroyed
+    std::function<void()> thread_start;           ///< on each new thread: worker, event loop of a core_thread, blocking
+    std::function<void()> thread_stop;            ///< on each thread before it ends
+    std::function<void()> before_park;            ///< on a worker or event loop before it parks
+    std::function<void()> after_unpark;           ///< on a worker or event loop after it was unparked
+    std::function<void(task_id)> task_spawn;      ///< on the thread that spawns
+    std::function<void(task_id)> task_terminate;  ///< after the task's future was destroyed
     std::function<void(task_id)> before_task_poll;  ///< on the thread that polls
     std::function<void(task_id)> after_task_poll;   ///< on the thread that polled
 

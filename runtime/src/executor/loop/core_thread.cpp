@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/runtime/core_thread.hpp>
 
+#include <functional>
 #include <future>
 #include <new>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
+#include <vector>
 
 #include <eddy/error.hpp>
 #include <eddy/sync/oneshot.hpp>
 
+#include "executor/task/hook.hpp"
 #include "reactor/choose.hpp"
+#include "sys/affinity.hpp"
+#include "sys/thread.hpp"
 
 namespace eddy {
 
 /// The thread of a core_thread. The thread ends when `stop` is destroyed.
 struct core_thread::running {
-    std::thread thread;
+    sys::thread thread;
     std::optional<core_remote> remote;
     std::optional<sync::oneshot<void>::sender> stop;
 
     ~running() {
-        if (!thread.joinable()) return;
-        if (thread.get_id() == std::this_thread::get_id()) {
+        if (!thread.is_joinable()) return;
+        if (thread.is_this_thread()) {
             detail::fatal_misuse(
                 "a core_thread was destroyed on its own thread, by work that it runs: it cannot wait for itself. Own "
                 "it outside of its work, and destroy it on another thread");
@@ -39,12 +43,31 @@ struct core_thread::running {
 
 namespace {
 
-void run_loop(std::promise<result<core_remote>> started, sync::oneshot<void>::receiver stopped) {
-    auto made = core::make();
-    if (!made) return started.set_value(std::unexpected(made.error()));
-    started.set_value(made->remote());
-    static_cast<void>(made->run(stopped));
-}
+/// What the thread needs.
+struct loop_work {
+    core_builder settings;
+    std::vector<unsigned> processors;
+    std::function<void()> on_start;
+    std::function<void()> on_stop;
+    std::promise<result<core_remote>> started;
+    sync::oneshot<void>::receiver stopped;
+
+    /// Runs the event loop until the sender of `stopped` is destroyed.
+    void operator()() noexcept {
+        const sys::thread_binding bound(processors);
+        if (on_start) on_start();
+        run();
+        if (on_stop) on_stop();
+    }
+
+private:
+    void run() {
+        auto made = settings.build();
+        if (!made) return started.set_value(std::unexpected(made.error()));
+        started.set_value(made->remote());
+        static_cast<void>(made->run(stopped));
+    }
+};
 
 }  // namespace
 
@@ -56,12 +79,25 @@ core_thread::core_thread() {
     thread_ = std::move(made->thread_);
 }
 
-result<core_thread> core_thread::make() noexcept try {
+result<core_thread> core_thread::make() noexcept { return builder().build(); }
+
+result<core_thread> core_thread_builder::build() const noexcept try {
+    if (!processors_.empty()) {
+        if (const auto known = sys::processors_of_this_thread(); !known) return std::unexpected(known.error());
+    }
     auto [stop, stopped] = sync::oneshot<void>::channel();
+    core_builder settings = loop_;
+    static_cast<detail::executor_settings&>(settings) = *this;
+    settings.hooks_.thread_start = settings.hooks_.thread_stop = nullptr;  // not those of the loop
     std::promise<result<core_remote>> promise;
     auto started = promise.get_future();
-    auto thread = std::make_unique<running>();
-    thread->thread = std::thread(&run_loop, std::move(promise), std::move(stopped));
+    auto thread = std::make_unique<core_thread::running>();
+    auto begun = sys::start_thread(
+        thread_name_, stack_size_,
+        loop_work{std::move(settings), processors_, detail::guarded("on_thread_start()", hooks_.thread_start),
+                  detail::guarded("on_thread_stop()", hooks_.thread_stop), std::move(promise), std::move(stopped)});
+    if (!begun) return std::unexpected(begun.error());
+    thread->thread = *std::move(begun);
     auto remote = started.get();
     if (!remote) {
         thread->thread.join();

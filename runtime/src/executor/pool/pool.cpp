@@ -19,6 +19,7 @@
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/choose.hpp"
+#include "sys/affinity.hpp"
 #include "sys/this_process.hpp"
 
 namespace eddy::detail {
@@ -58,6 +59,9 @@ result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
 
 result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     static_assert(runtime_builder::most_workers == most_workers);
+    if (chosen.is_one_each_ || !chosen.processors_.empty()) {
+        if (const auto known = sys::processors_of_this_thread(); !known) return std::unexpected(known.error());
+    }
     const auto count = worker_count(chosen.worker_threads_);
     if (!count) return std::unexpected(count.error());
     std::vector<worker::io_share> drivers(*count);
@@ -111,7 +115,9 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
                 chosen.has_lifo_slot_,
                 chosen.thread_name_,
                 guarded("thread_name()", chosen.name_thread_),
-                chosen.stack_size_},
+                chosen.stack_size_,
+                chosen.processors_,
+                chosen.is_one_each_},
       // relaxed: the numbers must only be distinct.
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
       driver_(used),
@@ -168,6 +174,7 @@ result<sys::thread> pool::start_thread(worker& which, bool is_late) noexcept try
     std::string name = settings_.name_thread ? std::string() : settings_.thread_name + std::to_string(which.index());
     retain(1);  // the thread's reference
     auto started = sys::start_thread(std::move(name), settings_.stack_size, [this, &which, is_late]() noexcept {
+        const sys::thread_binding bound(settings_.processors_of(which.index()));
         if (settings_.name_thread) sys::name_this_thread(settings_.name_thread());
         if (hooks() != nullptr && hooks()->thread_start) hooks()->thread_start();
         is_late ? run_offered(which) : which.run();

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -230,6 +231,14 @@ private:
         std::string thread_name;
         std::function<std::string()> name_thread;  // null: thread_name and the worker's number
         std::size_t stack_size;
+        std::vector<unsigned> processors;  // empty: workers are not bound
+        bool has_one_processor_each;
+
+        /// Returns the processors of a worker.
+        [[nodiscard]] std::span<const unsigned> processors_of(unsigned worker) const noexcept {
+            const std::span all(processors);
+            return has_one_processor_each ? all.subspan(worker % all.size(), 1) : all;
+        }
     };
 
     /// For the detection of an idle pool. See the table above the class.
