@@ -19,6 +19,7 @@
 #include "sys/dir_reader.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
+#include "sys/path_text.hpp"
 #include "sys/storage_calls.hpp"
 
 namespace eddy::fs {
@@ -30,7 +31,7 @@ using detail::shared_dir;
 constexpr std::size_t entries_in_batch = 512;
 
 operation<file_metadata> find_metadata(const shared_dir& in, const std::filesystem::path& path, bool follow_link) {
-    return detail::blocking(call("stat", in->path / path), [in, path = path.native(), follow_link](const call&) {
+    return detail::blocking(call("stat", in->path / path), [in, path = sys::text_of(path), follow_link](const call&) {
         return sys::metadata_beneath(in->fd.get(), path, follow_link);
     });
 }
@@ -39,7 +40,7 @@ operation<file_metadata> find_metadata(const shared_dir& in, const std::filesyst
 template <class F>
 operation<void> at_place(const char* name, const shared_dir& in, const std::filesystem::path& path, F f) {
     return detail::blocking(call(name, in->path / path),
-                            [in, path = path.native(), f](const call&) -> eddy::result<void> {
+                            [in, path = sys::text_of(path), f](const call&) -> eddy::result<void> {
                                 const auto at = sys::find_beneath(in->fd.get(), path);
                                 if (!at) return std::unexpected(at.error());
                                 return f(*at);
@@ -91,7 +92,7 @@ operation<file> dir::open(std::filesystem::path path, open_options options) cons
     call of("open", opened_->path / path);
     return detail::blocking(std::move(of),
                             [in = opened_, path = std::move(path), options](const call& its) -> eddy::result<file> {
-                                auto fd = sys::open_file_beneath(in->fd.get(), path.native(), options);
+                                auto fd = sys::open_file_beneath(in->fd.get(), sys::text_of(path), options);
                                 if (!fd) return std::unexpected(fd.error());
                                 return detail::own_file(*std::move(fd), its.path, options);
                             });
@@ -104,7 +105,7 @@ operation<file> dir::create(std::filesystem::path path) const {
 operation<dir> dir::open_dir(std::filesystem::path path) const {
     auto full = opened_->path / path;
     return detail::blocking(call("open", std::move(full)), [in = opened_, path = std::move(path)](const call& of) {
-        return made_dir(sys::open_folder_beneath(in->fd.get(), path.native()), of.path);
+        return made_dir(sys::open_folder_beneath(in->fd.get(), sys::text_of(path)), of.path);
     });
 }
 
@@ -125,9 +126,9 @@ operation<void> dir::rename(std::filesystem::path from, const dir& target, std::
         std::move(name),
         [in = opened_, from = std::move(from), into = target.opened_,
          to = std::move(to)](const call& of) -> result<void> {
-            const auto old_place = sys::find_beneath(in->fd.get(), from.native());
+            const auto old_place = sys::find_beneath(in->fd.get(), sys::text_of(from));
             if (!old_place) return of.fail_at(side::first, old_place.error());
-            const auto new_place = sys::find_beneath(into->fd.get(), to.native());
+            const auto new_place = sys::find_beneath(into->fd.get(), sys::text_of(to));
             if (!new_place) return of.fail_at(side::second, new_place.error());
             const auto done = sys::rename_entry(old_place->dir, old_place->name, new_place->dir, new_place->name);
             if (done) return {};
@@ -161,7 +162,7 @@ int dir::native_handle() const noexcept { return opened_->fd.get(); }
 
 operation<dir> open_dir(std::filesystem::path path) {
     return detail::blocking(call("open", path),
-                            [](const call& of) { return made_dir(sys::open_folder(of.path.native()), of.path); });
+                            [](const call& of) { return made_dir(sys::open_folder(sys::text_of(of.path)), of.path); });
 }
 
 }  // namespace eddy::fs

@@ -9,6 +9,8 @@
 #include <eddy/fs/operation.hpp>
 #include <eddy/task/join_handle.hpp>
 
+#include "sys/path_text.hpp"
+
 EDDY_LIBRARY(fs)
 
 namespace eddy::fs {
@@ -90,9 +92,10 @@ side error::failed() const noexcept { return paths_ ? paths_->failed : side::unk
 
 std::string error::message() const {
     std::string text = operation_;
-    if (!path().empty()) text.append(" ").append(path().native());
-    if (!other_path().empty()) text.append(" to ").append(other_path().native());
-    if (failed() != side::unknown) text.append(": ").append((failed() == side::first ? path() : other_path()).native());
+    if (!path().empty()) text.append(" ").append(eddy::sys::text_of(path()));
+    if (!other_path().empty()) text.append(" to ").append(eddy::sys::text_of(other_path()));
+    if (failed() != side::unknown)
+        text.append(": ").append(eddy::sys::text_of(failed() == side::first ? path() : other_path()));
     return text.append(": ").append(code_.message());
 }
 

@@ -10,11 +10,12 @@
 #include "sys/beneath.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
+#include "sys/path_text.hpp"
 
 namespace eddy::fs::detail {
 
 eddy::result<void> check_path(const std::filesystem::path& path) noexcept {
-    if (eddy::sys::is_bad_path(path.native())) return std::unexpected(make_error_code(eddy::errc::bad_path));
+    if (eddy::sys::is_bad_path(eddy::sys::text_of(path))) return std::unexpected(make_error_code(eddy::errc::bad_path));
     return {};
 }
 
@@ -30,7 +31,7 @@ eddy::result<file_metadata> check_file(int fd) {
 
 eddy::result<eddy::sys::unique_fd> open_anything(const std::filesystem::path& path, const open_options& options) {
     if (const auto valid = check_path(path); !valid) return std::unexpected(valid.error());
-    return eddy::sys::open_file(eddy::sys::current_directory, path.c_str(), options);
+    return eddy::sys::open_file(eddy::sys::current_directory, eddy::sys::text_of(path).c_str(), options);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "sys/dir_entry_calls.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
+#include "sys/path_text.hpp"
 
 namespace eddy::fs {
 namespace {
@@ -39,7 +40,7 @@ operation<void> on_two_paths(const char* operation, std::filesystem::path from, 
         std::error_code error;
         f(of.path, of.other, error);
         if (!error) return {};
-        const auto failed = detail::failed_side(eddy::sys::current_directory, of.path.native(), error);
+        const auto failed = detail::failed_side(eddy::sys::current_directory, eddy::sys::text_of(of.path), error);
         return of.fail_at(failed, error);
     };
     return detail::blocking(call(operation, std::move(from), std::move(to)), std::move(work));
@@ -88,7 +89,8 @@ operation<void> remove(std::filesystem::path path) {
 
 operation<void> create_dir(std::filesystem::path path, std::filesystem::perms mode) {
     return on_path("create", std::move(path), [mode](const std::filesystem::path& of) {
-        return eddy::sys::make_directory(eddy::sys::current_directory, of.native(), static_cast<unsigned>(mode));
+        return eddy::sys::make_directory(eddy::sys::current_directory, eddy::sys::text_of(of),
+                                         static_cast<unsigned>(mode));
     });
 }
 
@@ -134,7 +136,7 @@ operation<void> symlink(std::filesystem::path target, std::filesystem::path link
 
 operation<bool> exists(std::filesystem::path path) {
     return on_path("stat", std::move(path), [](const std::filesystem::path& of) -> eddy::result<bool> {
-        const auto found = eddy::sys::metadata_at(eddy::sys::current_directory, of.c_str(), true);
+        const auto found = eddy::sys::metadata_at(eddy::sys::current_directory, eddy::sys::text_of(of).c_str(), true);
         if (found) return true;
         if (found.error() == std::errc::no_such_file_or_directory || found.error() == std::errc::not_a_directory)
             return false;
@@ -144,13 +146,13 @@ operation<bool> exists(std::filesystem::path path) {
 
 operation<file_metadata> metadata(std::filesystem::path path) {
     return on_path("stat", std::move(path), [](const std::filesystem::path& of) {
-        return eddy::sys::metadata_at(eddy::sys::current_directory, of.c_str(), true);
+        return eddy::sys::metadata_at(eddy::sys::current_directory, eddy::sys::text_of(of).c_str(), true);
     });
 }
 
 operation<file_metadata> symlink_metadata(std::filesystem::path path) {
     return on_path("stat", std::move(path), [](const std::filesystem::path& of) {
-        return eddy::sys::metadata_at(eddy::sys::current_directory, of.c_str(), false);
+        return eddy::sys::metadata_at(eddy::sys::current_directory, eddy::sys::text_of(of).c_str(), false);
     });
 }
 
@@ -173,7 +175,7 @@ operation<file> temp_file(std::filesystem::path dir) {
         const auto path = in / (".eddy." + eddy::sys::random_name());
         auto named = detail::open(path, options.create_new(true));
         if (!named) return named;
-        if (auto gone = eddy::sys::remove_entry(eddy::sys::current_directory, path.native()); !gone)
+        if (auto gone = eddy::sys::remove_entry(eddy::sys::current_directory, eddy::sys::text_of(path)); !gone)
             return std::unexpected(gone.error());
         return named;
     };
@@ -184,7 +186,7 @@ operation<std::filesystem::path> temp_dir(std::filesystem::path dir) {
     auto work = [](const call& of) -> eddy::result<std::filesystem::path> {
         auto path = or_temporary(of.path) / ("eddy." + eddy::sys::random_name());
         if (const auto valid = detail::check_path(path); !valid) return std::unexpected(valid.error());
-        const auto made = eddy::sys::make_directory(eddy::sys::current_directory, path.native(), 0700);
+        const auto made = eddy::sys::make_directory(eddy::sys::current_directory, eddy::sys::text_of(path), 0700);
         if (!made) return std::unexpected(made.error());
         return path;
     };

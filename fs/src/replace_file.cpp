@@ -15,6 +15,7 @@
 #include "sys/fd.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
+#include "sys/path_text.hpp"
 #include "sys/storage_calls.hpp"
 
 namespace eddy::fs::detail {
@@ -77,12 +78,12 @@ private:
 eddy::result<void> replace_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
     if (const auto valid = check_path(path); !valid) return valid;
     std::filesystem::path target = path;
-    auto old = sys::metadata_at(sys::current_directory, path.c_str(), false);
+    auto old = sys::metadata_at(sys::current_directory, sys::text_of(path).c_str(), false);
     if (old && old->is_symlink()) {
         std::error_code error;
         target = std::filesystem::canonical(path, error);
         if (error) return std::unexpected(error);
-        old = sys::metadata_at(sys::current_directory, target.c_str(), false);
+        old = sys::metadata_at(sys::current_directory, sys::text_of(target).c_str(), false);
     }
     if (!old && old.error() != std::errc::no_such_file_or_directory) return std::unexpected(old.error());
     if (old) {
@@ -90,9 +91,9 @@ eddy::result<void> replace_file(const std::filesystem::path& path, std::span<con
     }
 
     const auto parent = target.parent_path();
-    auto dir = sys::open_folder(parent.empty() ? "." : parent.native());
+    auto dir = sys::open_folder(parent.empty() ? "." : sys::text_of(parent));
     if (!dir) return std::unexpected(dir.error());
-    const std::string name = target.filename().native();
+    const std::string name = sys::text_of(target.filename());
     replacement made(dir->get());
     auto done = made.write(bytes, old ? std::optional(*old) : std::nullopt);
     if (done) done = made.take_name(name);

@@ -7,9 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <random>
 #include <string>
-#include <string_view>
 
 #include "sys/syscall.hpp"
 
@@ -67,14 +65,6 @@ result<file_identity> identity_of(int fd) noexcept {
     struct stat status{};
     if (retry_interrupted([&] { return ::fstat(fd, &status); }) != 0) return std::unexpected(last_error());
     return file_identity{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
-}
-
-std::string random_name() {
-    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
-    std::random_device source;
-    std::string name(16, ' ');
-    for (char& letter : name) letter = letters[source() % letters.size()];
-    return name;
 }
 
 }  // namespace eddy::sys

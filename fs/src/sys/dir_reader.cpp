@@ -71,13 +71,13 @@ file_type type_of_mode(unsigned mode) noexcept {
 result<dir_reader> dir_reader::open(int dir) {
     auto again = open_again(dir);
     if (!again) return std::unexpected(again.error());
-    DIR* stream = nullptr;
+    DIR* opened = nullptr;
     do {
-        stream = ::fdopendir(again->get());
-    } while (stream == nullptr && errno == EINTR);
-    if (stream == nullptr) return std::unexpected(last_error());
+        opened = ::fdopendir(again->get());
+    } while (opened == nullptr && errno == EINTR);
+    if (opened == nullptr) return std::unexpected(last_error());
     static_cast<void>(again->release());  // closedir(3) closes it
-    return dir_reader(stream);
+    return dir_reader(stream(opened));
 }
 
 result<bool> dir_reader::read(std::vector<named_entry>& into, std::size_t limit) {

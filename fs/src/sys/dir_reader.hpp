@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#if !defined(_WIN32)
 #include <dirent.h>
+#endif
 
 #include <cstddef>
 #include <filesystem>
@@ -40,14 +42,19 @@ public:
     [[nodiscard]] result<bool> read(std::vector<named_entry>& into, std::size_t limit);
 
 private:
+#if defined(_WIN32)
+    using stream = unique_fd;
+#else
     struct closes {
-        void operator()(DIR* stream) const noexcept { ::closedir(stream); }
+        void operator()(DIR* opened) const noexcept { ::closedir(opened); }
     };
-    explicit dir_reader(DIR* stream) noexcept : stream_(stream) {}
+    using stream = std::unique_ptr<DIR, closes>;
+#endif
+    explicit dir_reader(stream opened) noexcept : stream_(std::move(opened)) {}
 
     [[nodiscard]] result<bool> read_until(std::vector<named_entry>& into, std::size_t end);
 
-    std::unique_ptr<DIR, closes> stream_;
+    stream stream_;
     std::error_code failure_;  // to be reported
 };
 

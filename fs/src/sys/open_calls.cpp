@@ -14,6 +14,7 @@
 
 #include "sys/beneath.hpp"
 #include "sys/metadata_calls.hpp"
+#include "sys/open_rules.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -24,22 +25,12 @@ namespace {
 
 std::unexpected<std::error_code> refusal(fs::errc why) { return std::unexpected(make_error_code(why)); }
 
-/// Returns the flags of open(2), or an error if the options do not go together. The rules are Rust's.
+/// Returns the flags of open(2), or an error if the options do not go together.
 result<int> flags_of(const fs::open_options& options) {
+    if (const auto valid = check_options(options); !valid) return std::unexpected(valid.error());
     int flags = O_CLOEXEC | O_NOCTTY | (options.flags() & ~O_ACCMODE);
-    if (options.writes()) {
-        flags |= options.reads() ? O_RDWR : O_WRONLY;
-    } else if (options.reads()) {
-        flags |= O_RDONLY;
-    } else {
-        return refusal(fs::errc::no_access);
-    }
-    const bool changes = options.truncates() || options.creates() || options.creates_new() || options.is_temporary();
-    if (changes && !options.writes()) return refusal(fs::errc::needs_write);
-    if (options.appends()) {
-        if (options.truncates() && !options.creates_new()) return refusal(fs::errc::append_truncate);
-        flags |= O_APPEND;
-    }
+    flags |= !options.writes() ? O_RDONLY : options.reads() ? O_RDWR : O_WRONLY;
+    if (options.appends()) flags |= O_APPEND;
     if (options.creates_new()) {
         flags |= O_CREAT | O_EXCL;
     } else {

@@ -32,4 +32,9 @@ struct status_flags {
 /// Closes the descriptor, which is invalid afterwards, also after an error.
 [[nodiscard]] result<void> close_file(int fd) noexcept;
 
+#if defined(_WIN32)
+/// Returns another descriptor of an open file, as sys/syscall.hpp has on other systems.
+[[nodiscard]] result<unique_fd> duplicate(int fd) noexcept;
+#endif
+
 }  // namespace eddy::sys

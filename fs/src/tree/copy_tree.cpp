@@ -27,6 +27,7 @@
 #include "sys/dir_reader.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
+#include "sys/path_text.hpp"
 #include "sys/storage_calls.hpp"
 #include "tree/descent.hpp"
 #include "tree/dir_chain.hpp"
@@ -213,7 +214,7 @@ private:
         if (!found) return std::unexpected(found.error());
         const auto first = found->links > 1 ? links_.find(identity_in(*found)) : links_.end();
         if (first != links_.end()) {
-            const auto place = sys::find_beneath(target_.get(), first->second.native());
+            const auto place = sys::find_beneath(target_.get(), sys::text_of(first->second));
             if (!place) return std::unexpected(place.error());
             return make(entry.name,
                         [&](const auto& as) { return sys::link_entry(place->dir, place->name, target(), as); });
@@ -251,8 +252,8 @@ private:
     void remember_link(const file_metadata& found, const std::string& name) {
         if (found.links < 2) return;
         std::filesystem::path path;
-        for (const auto& each : names_) path /= each;
-        links_.emplace(identity_in(found), path / name);
+        for (const auto& each : names_) path /= sys::path_from(each);
+        links_.emplace(identity_in(found), path / sys::path_from(name));
     }
 
     copy_options options_;
@@ -301,7 +302,7 @@ public:
 private:
     result<void> begin() {
         auto source = ends_.from ? sys::open_folder_beneath(ends_.from->fd.get(), ".")
-                                 : sys::open_folder(ends_.from_path.native());
+                                 : sys::open_folder(sys::text_of(ends_.from_path));
         if (!source) return failed_at(side::first, source.error());
         const auto found = sys::metadata_of(source->get());
         if (!found) return failed_at(side::first, found.error());
@@ -319,7 +320,7 @@ private:
 
     eddy::result<sys::unique_fd> open_target() {
         if (ends_.to) return sys::open_folder_beneath(ends_.to->fd.get(), ".");
-        const auto place = sys::find_anywhere(ends_.to_path.native());
+        const auto place = sys::find_anywhere(sys::text_of(ends_.to_path));
         if (!place) return std::unexpected(place.error());
         const auto made = sys::make_directory(place->dir, place->name, 0700);
         const bool is_there = !made && made.error() == std::errc::file_exists && options_.overwrites();

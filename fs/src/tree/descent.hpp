@@ -15,6 +15,7 @@
 
 #include "sys/dir_reader.hpp"
 #include "sys/fd.hpp"
+#include "sys/path_text.hpp"
 #include "tree/dir_chain.hpp"
 
 namespace eddy::fs::detail {
@@ -147,8 +148,8 @@ private:
     std::filesystem::path failed_path() const {
         auto path = path_;
         for (const auto& each : levels_)
-            if (!each.name.empty()) path /= each.name;
-        if (!failed_name_.empty()) path /= failed_name_;
+            if (!each.name.empty()) path /= sys::path_from(each.name);
+        if (!failed_name_.empty()) path /= sys::path_from(failed_name_);
         return path;
     }
 

@@ -19,6 +19,7 @@
 #include "sys/beneath.hpp"
 #include "sys/dir_entry_calls.hpp"
 #include "sys/dir_reader.hpp"
+#include "sys/path_text.hpp"
 #include "tree/descent.hpp"
 #include "tree/in_steps.hpp"
 
@@ -114,11 +115,11 @@ task<result<std::uint64_t>> run_removal(detail::shared_dir in, detail::call of, 
 }  // namespace
 
 task<result<std::uint64_t>> dir::remove_all(std::filesystem::path path) const {
-    return run_removal(opened_, detail::call("remove", opened_->path / path), path.native());
+    return run_removal(opened_, detail::call("remove", opened_->path / path), sys::text_of(path));
 }
 
 task<result<std::uint64_t>> remove_all(std::filesystem::path path) {
-    return run_removal(nullptr, detail::call("remove", path), path.native());
+    return run_removal(nullptr, detail::call("remove", path), sys::text_of(path));
 }
 
 }  // namespace eddy::fs

@@ -21,6 +21,7 @@
 #include "sys/dir_entry_calls.hpp"
 #include "sys/dir_reader.hpp"
 #include "sys/metadata_calls.hpp"
+#include "sys/path_text.hpp"
 
 namespace eddy::fs {
 namespace {
@@ -59,7 +60,7 @@ struct walk_settings {
 
 eddy::result<dir> open_unread(const unread_dir& which) {
     auto fd = which.parent ? sys::open_subdirectory(which.parent->native_handle(), which.name)
-                           : sys::open_folder(which.path.native());
+                           : sys::open_folder(sys::text_of(which.path));
     if (!fd) return std::unexpected(fd.error());
     return dir_access::make(*std::move(fd), which.path);
 }
@@ -124,7 +125,7 @@ void add_unread(std::vector<unread_dir>& to, walk_slice& slice) {
     if (slice.rest) to.push_back(*std::move(slice.rest));
     for (auto& name : slice.subdirectories) {
         const dir& parent = slice.batch->directory;
-        unread_dir& added = to.emplace_back(parent.path() / name, slice.batch->depth + 1);
+        unread_dir& added = to.emplace_back(parent.path() / sys::path_from(name), slice.batch->depth + 1);
         added.parent.emplace(parent);
         added.name = std::move(name);
     }

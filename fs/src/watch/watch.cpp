@@ -15,6 +15,7 @@
 #include "job.hpp"
 #include "sys/beneath.hpp"
 #include "sys/changes.hpp"
+#include "sys/path_text.hpp"
 #include "tree/in_steps.hpp"
 #include "watch/watch_tree.hpp"
 #include "watch/watcher.hpp"
@@ -44,11 +45,11 @@ eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::pat
     auto root = std::make_unique<watched_root>();
     root->is_recursive = is_recursive;
     root->path = path;
-    auto folder = sys::open_folder(path.native());
+    auto folder = sys::open_folder(sys::text_of(path));
     const bool is_file = !folder && (folder.error() == std::errc::not_a_directory ||
                                      folder.error() == std::errc::no_such_file_or_directory);
     if (is_file) {
-        auto found = sys::find_anywhere(path.native());
+        auto found = sys::find_anywhere(sys::text_of(path));
         if (!found) return std::unexpected(found.error());
         root->path = path.parent_path();
         root->only = std::move(found->name);

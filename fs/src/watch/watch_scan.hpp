@@ -18,6 +18,7 @@
 #include "sys/dir_entry_calls.hpp"
 #include "sys/dir_reader.hpp"
 #include "sys/fd.hpp"
+#include "sys/path_text.hpp"
 #include "tree/descent.hpp"
 #include "watch/watch_tree.hpp"
 
@@ -110,12 +111,12 @@ private:
     }
 
     eddy::result<sys::unique_fd> open_top() {
-        const auto root = sys::open_folder(root_.native());
+        const auto root = sys::open_folder(sys::text_of(root_));
         if (!root) return std::unexpected(root.error());
         const auto identity = sys::identity_of(root->get());
         if (!identity) return std::unexpected(identity.error());
         if (*identity != identity_) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
-        return sys::open_for_search(root->get(), below_.empty() ? "." : below_.native());
+        return sys::open_for_search(root->get(), below_.empty() ? "." : sys::text_of(below_));
     }
 
     eddy::result<int> watch(int dir) {

@@ -257,10 +257,9 @@ TEST(FsStress, DropsLeaveNeitherDescriptorsNorMemory) {
         EXPECT_LT(allocated_bytes(), memory + 4 * 1024 * 1024);
     }
     for (const auto& entry : std::filesystem::recursive_directory_iterator(dir / ".")) {
-        const auto& path = entry.path();
-        EXPECT_NE(path.filename().native().front(), '.') << path;
-        const bool is_complete =
-            path.native().starts_with(dir / "whole/") || path.native().starts_with(dir / "copies/");
+        const auto path = entry.path().generic_string();
+        EXPECT_NE(entry.path().filename().string().front(), '.') << path;
+        const bool is_complete = path.contains("/whole/") || path.contains("/copies/");
         if (is_complete && entry.is_regular_file()) {
             EXPECT_TRUE(is_whole(support::contents_of(path))) << path;
         }

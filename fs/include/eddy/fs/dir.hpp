@@ -26,7 +26,7 @@ struct dir_access;
 /// An entry of a directory: its name, and its type. The type of a symbolic link is `symlink`.
 /// Thread safety: a plain value.
 struct dir_entry {
-    std::string name;                 ///< without a directory
+    std::string name;                 ///< without a directory; UTF-8 on Windows
     std::filesystem::file_type type;  ///< when the directory was read
 
     /// Constructs an entry from its parts.
@@ -104,7 +104,7 @@ public:
 
     /// Returns the path by which the directory was opened. Errors name it, and nothing else uses it.
     [[nodiscard]] const std::filesystem::path& path() const noexcept;
-    /// Returns the descriptor, which the directory keeps.
+    /// Returns the descriptor, which the directory keeps; on Windows, the number of the handle.
     [[nodiscard]] int native_handle() const noexcept;
 
 private:

@@ -100,7 +100,7 @@ public:
 
     /// Returns the path that the file was opened with.
     [[nodiscard]] const std::filesystem::path& path() const;
-    /// Returns the descriptor, which this object owns.
+    /// Returns the descriptor, which this object owns; on Windows, the number of the handle.
     [[nodiscard]] int native_handle() const;
 
     // ---- The stream: a position, which reads and writes advance ----

@@ -10,7 +10,7 @@
 #include "sys/socket_kind.hpp"
 #include "sys/windows/winsock.hpp"
 
-// On Windows the descriptors of this library are sockets. Pipes and files have handles of other kinds.
+// On Windows the descriptors of this library are sockets. Those of eddy::fs are handles of files.
 
 namespace eddy::sys {
 namespace {
@@ -91,7 +91,10 @@ result<net::socket_addr> as_socket_addr(const result<native_addr>& native) noexc
 // ---- Descriptors ----
 
 void close(int fd) noexcept {
-    if (fd != -1) ::closesocket(to_socket(fd));
+    if (fd == -1 || ::closesocket(to_socket(fd)) == 0) return;
+    const int why = ::WSAGetLastError();
+    // SAFETY: a handle is a number. This one is no socket, so it is still open.
+    if (why == WSAENOTSOCK || why == WSANOTINITIALISED) ::CloseHandle(reinterpret_cast<HANDLE>(to_socket(fd)));
 }
 
 int above_standard(int fd) noexcept { return fd; }

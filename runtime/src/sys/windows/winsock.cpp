@@ -75,6 +75,25 @@ constexpr counterpart counterparts[] = {
     {ERROR_TOO_MANY_OPEN_FILES, std::errc::too_many_files_open},
     {ERROR_NO_SYSTEM_RESOURCES, std::errc::no_buffer_space},
     {ERROR_PORT_UNREACHABLE, std::errc::connection_refused},
+    // Of files.
+    {ERROR_PATH_NOT_FOUND, std::errc::no_such_file_or_directory},
+    {ERROR_INVALID_NAME, std::errc::no_such_file_or_directory},
+    {ERROR_BAD_PATHNAME, std::errc::no_such_file_or_directory},
+    {ERROR_BAD_NETPATH, std::errc::no_such_file_or_directory},
+    {ERROR_FILE_EXISTS, std::errc::file_exists},
+    {ERROR_ALREADY_EXISTS, std::errc::file_exists},
+    {ERROR_DIR_NOT_EMPTY, std::errc::directory_not_empty},
+    {ERROR_DIRECTORY, std::errc::not_a_directory},
+    {ERROR_FILENAME_EXCED_RANGE, std::errc::filename_too_long},
+    {ERROR_SHARING_VIOLATION, std::errc::permission_denied},
+    {ERROR_DELETE_PENDING, std::errc::permission_denied},
+    {ERROR_WRITE_PROTECT, std::errc::read_only_file_system},
+    {ERROR_DISK_FULL, std::errc::no_space_on_device},
+    {ERROR_HANDLE_DISK_FULL, std::errc::no_space_on_device},
+    {ERROR_NOT_SAME_DEVICE, std::errc::cross_device_link},
+    {ERROR_TOO_MANY_LINKS, std::errc::too_many_links},
+    {ERROR_CANT_RESOLVE_FILENAME, std::errc::too_many_symbolic_link_levels},
+    {ERROR_IO_DEVICE, std::errc::io_error},
 };
 
 }  // namespace
