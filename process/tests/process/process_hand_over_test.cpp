@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -186,6 +189,46 @@ TEST_F(HandOver, DropKillsTheSuccessor) {
         EXPECT_EQ(first.index(), 1U);
     }(std::move(never_ready), std::move(receiver)));
     EXPECT_TRUE(all_are_reaped());
+}
+
+/// Asks for the inherited bytes in a child process, whose parent, this process, is its predecessor.
+std::string bytes_in_child(const std::string& number, bool asks_twice = false) {
+    const auto parent = std::to_string(::getpid());
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::setenv("EDDY_PREDECESSOR", parent.c_str(), 1);
+        ::setenv("EDDY_INHERITED_BYTES", number.c_str(), 1);
+        if (asks_twice) static_cast<void>(process::inherited_bytes());
+        const auto got = process::inherited_bytes();
+        const auto text = got ? "got '" + *got + "'" : got.error().message();
+        static_cast<void>(!::write(ends[1], text.data(), text.size()));
+        ::_exit(0);
+    }
+    ::close(ends[1]);
+    std::array<char, 256> text{};
+    const auto size = ::read(ends[0], text.data(), text.size());
+    ::close(ends[0]);
+    ::waitpid(child, nullptr, 0);
+    return {text.data(), static_cast<std::size_t>(size)};
+}
+
+TEST(InheritedBytesOwnProcess, AreThoseOfTheParentAndTakenOnce) {
+    const auto file = ::memfd_create("bytes", MFD_CLOEXEC);
+    ASSERT_EQ(::write(file, "secret", 6), 6);
+    const auto number = std::to_string(file);
+    EXPECT_EQ(bytes_in_child(number), "got 'secret'");
+    EXPECT_EQ(bytes_in_child(number), "got 'secret'");  // not from the offset that the last one has left
+    EXPECT_EQ(bytes_in_child(number, true), "got ''");
+    EXPECT_EQ(bytes_in_child(""), "got ''");
+    for (const std::string wrong : {"x", "2", "99999999999"}) EXPECT_EQ(bytes_in_child(wrong), "Invalid argument");
+    EXPECT_EQ(bytes_in_child("99999"), "Bad file descriptor");
+    const environment of_the_child("EDDY_PREDECESSOR", std::to_string(::getpid()).c_str());
+    const environment descriptor("EDDY_INHERITED_BYTES", number.c_str());
+    EXPECT_EQ(process::inherited_bytes().value(), "");
+    EXPECT_GE(::fcntl(file, F_GETFD), 0);
+    ::close(file);
 }
 
 /// Messages to a service manager are sent once in the life of a process.
