@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// HTTP/1.1 and HTTP/2 over TLS: the choice of the version, compressed responses and server-sent events.
+// HTTP/1.1 and HTTP/2 over TLS: the choice of the version, files, compressed responses and server-sent events.
 // covers: S66 P067
 #include <eddy/http.hpp>
 
@@ -16,10 +16,13 @@
 #include <array>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "support/file_contents.hpp"
 #include "support/net.hpp"
+#include "support/temp_dir.hpp"
 #include "support/tls_pair.hpp"
 
 namespace {
@@ -174,6 +177,49 @@ void with_each_version(secure_site& site, Script script) {
             co_await script(web, url);
         });
     }
+}
+
+/// What a client gets for a file. The body is compared with a part of the file.
+task<http::response> ask_for(const http::client& web, std::string url, http::request asked, std::string_view expected) {
+    auto got = co_await web.send(std::move(url), std::move(asked));
+    EXPECT_TRUE(got) << got.error().message();
+    if (!got) co_return http::response(http::status::bad_gateway);
+    const auto text = co_await got->body.read_text(expected.size() + 1);
+    EXPECT_TRUE(text && *text == expected);
+    co_return *std::move(got);
+}
+
+http::request asking(http::method how, std::string_view field = "", std::string_view value = "") {
+    http::request asked(how, "/");
+    if (!field.empty()) asked.headers.add(field, value);
+    return asked;
+}
+
+TEST(Http2Tls, FilesArriveByteForByte) {
+    const support::temp_dir folder;
+    std::string text;
+    for (int i = 0; text.size() < 5'000'000; ++i) text += std::to_string(i) + '\n';
+    support::set_contents(folder / "large", text);
+    secure_site site;
+    site.app.any("/{path...}", http::files(folder / ""));
+    with_each_version(site, [&](const http::client& web, std::string url) -> task<void> {
+        const auto large = url + "/large";
+        const auto whole = co_await ask_for(web, large, asking(http::method::get), text);
+        EXPECT_EQ(whole.status, http::status::ok);
+        const auto head = co_await ask_for(web, large, asking(http::method::head), "");
+        EXPECT_EQ(head.status, http::status::ok);
+        EXPECT_EQ(head.headers.get("Content-Length"), std::to_string(text.size()));
+        const auto part = co_await ask_for(web, large, asking(http::method::get, "Range", "bytes=1000001-3999999"),
+                                           std::string_view(text).substr(1'000'001, 2'999'999));
+        EXPECT_EQ(part.status, http::status::partial_content);
+        const std::string tag(whole.headers.get("ETag").value_or(""));
+        const auto same = co_await ask_for(web, large, asking(http::method::get, "If-None-Match", tag), "");
+        EXPECT_EQ(same.status, http::status::not_modified);
+        std::vector<task<http::response>> several;
+        for (int i = 0; i < 4; ++i) several.push_back(ask_for(web, large, asking(http::method::get), text));
+        const auto all = co_await eddy::join_all(std::move(several));
+        for (const auto& each : all) EXPECT_EQ(each.status, http::status::ok);
+    });
 }
 
 #ifdef EDDY_TEST_ZLIB
