@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -111,11 +112,11 @@ TEST_F(FsWays, ColdReadsAreMadeByAnotherThread) {
     if (!drop_from_cache(dir / "file")) GTEST_SKIP() << "this file system keeps its files in memory";
     const auto calls = calls_of_checksums(dir);
     ASSERT_FALSE(calls.empty());
-    for (const auto& call : calls) {
-        const bool is_of_worker = call.thread == calls.front().thread;
-        EXPECT_TRUE(is_of_worker || !is_cached_read(call)) << call.text;
-        EXPECT_FALSE(is_of_worker && is_read_of_job(call)) << call.text;
-    }
+    // After a wait, the task may go on on another worker.
+    std::set<std::string> workers;
+    for (const auto& call : calls)
+        if (is_cached_read(call)) workers.insert(call.thread);
+    for (const auto& call : calls) EXPECT_FALSE(is_read_of_job(call) && workers.contains(call.thread)) << call.text;
     EXPECT_GE(std::ranges::count_if(calls, is_read_of_job), 2);  // the first one, and that of the end
 }
 
