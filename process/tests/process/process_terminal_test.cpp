@@ -300,6 +300,7 @@ TEST_P(ProcessTerminal, StreamsOfTheCommandAreKept) {
     EXPECT_EQ(runs.run(contents_of(screen)), "x\r\n");
 }
 
+// covers: R097
 TEST_P(ProcessTerminal, NextProcessGetsControlWhenTheFirstHasEnded) {
     auto screen = open();
     for (int round = 0; round < 3; ++round) {
