@@ -29,7 +29,7 @@ eddy::result<void> watch_on_own_thread(const std::shared_ptr<running_process>& p
     });
 }
 
-/// The thread that waits for all processes with a pidfd.
+/// The thread that waits for all processes that an exit_queue can have.
 class reaper : eddy::detail::immovable {
 public:
     static eddy::result<std::unique_ptr<reaper>> make() {
@@ -48,7 +48,7 @@ public:
             has_thread_ = true;
         }
         process->watched_by_reaper = process;
-        auto added = queue_.add(process->watched_fd(), process.get());
+        auto added = queue_.add(process->started(), process.get());
         if (added) {
             ++watched_;
         } else {
@@ -67,9 +67,13 @@ private:
             for (void* const key : ended) {
                 // SAFETY: the key is that of watch(). watched_by_reaper keeps the object until this thread drops it.
                 auto& process = *static_cast<running_process*>(key);
-                // A zombie with a tracer has no status until the tracer lets it go, but its pidfd is readable.
-                if (!process.collect() && !watch_on_own_thread(process.watched_by_reaper)) continue;
-                queue_.remove(process.watched_fd());
+                // A zombie with a tracer has no status until the tracer lets it go, but its pidfd is readable. On
+                // macOS, the end is reported shortly before there is a status.
+                if (!process.collect() && !watch_on_own_thread(process.watched_by_reaper)) {
+                    static_cast<void>(queue_.add(process.started(), key));  // a kqueue reports once
+                    continue;
+                }
+                queue_.remove(process.started());
                 const auto last = std::move(process.watched_by_reaper);
                 const std::lock_guard guard(lock_);
                 --watched_;
@@ -100,7 +104,7 @@ constinit of_this_process<reaper> the_reaper;
 }  // namespace
 
 eddy::result<void> watch_until_end(const std::shared_ptr<running_process>& process) noexcept try {
-    if (process->watched_fd() >= 0) {
+    if (eddy::sys::exit_queue::can_watch(process->started())) {
         if (const auto found = the_reaper.get(); found && (*found)->watch(process)) return {};
     }
     return watch_on_own_thread(process);

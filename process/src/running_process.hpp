@@ -46,8 +46,7 @@ public:
     void begin(eddy::sys::started_process&& started) noexcept { process_ = std::move(started); }
 
     [[nodiscard]] int id() const noexcept { return process_.id; }
-    /// The pidfd; -1 if there is none.
-    [[nodiscard]] int watched_fd() const noexcept { return process_.watched.get(); }
+    [[nodiscard]] const eddy::sys::started_process& started() const noexcept { return process_; }
     [[nodiscard]] bool has_group() const noexcept { return has_group_; }
     /// How the process has ended. It is set once. In a process that was forked from this one, only read it: another
     /// thread may have had its lock.

@@ -10,18 +10,22 @@
 #include <eddy/result.hpp>
 
 #include "sys/fd.hpp"
+#include "sys/processes.hpp"
 
 namespace eddy::sys {
 
-/// A set of pidfds (epoll).
+/// A set of processes: an epoll of pidfds on Linux, else a kqueue.
 /// Thread safety: any thread may add one while another thread waits.
 class exit_queue {
 public:
     [[nodiscard]] static result<exit_queue> make() noexcept;
 
-    /// Adds a pidfd. wait() returns `key` when its process has ended, until remove().
-    [[nodiscard]] result<void> add(int pidfd, void* key) noexcept;
-    void remove(int pidfd) noexcept;
+    /// Returns whether the set can have this process. On Linux, it needs a pidfd.
+    [[nodiscard]] static bool can_watch(const started_process& process) noexcept;
+    /// Adds a process, which was not reaped. wait() returns `key` when it has ended: on Linux each time until remove(),
+    /// on other systems once. Processes that have ended before are also returned.
+    [[nodiscard]] result<void> add(const started_process& process, void* key) noexcept;
+    void remove(const started_process& process) noexcept;
 
     /// The keys that wait() returns at once.
     using keys = std::array<void*, 64>;

@@ -2,19 +2,19 @@
 #include "sys/processes.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
 #include <spawn.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#elif defined(__FreeBSD__)
+extern char** environ;
+#endif
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdint>
-#include <cstring>
 #include <string_view>
 #include <thread>
 
@@ -40,7 +40,13 @@ result<unique_fd> duplicate_from(int fd, int least) noexcept {
 
 result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept {
     std::array<int, 2> fds{};
+#if defined(__APPLE__)
+    // There is no pipe2(2). POSIX_SPAWN_CLOEXEC_DEFAULT closes the ends in the processes of this library.
+    if (::pipe(fds.data()) != 0) return std::unexpected(last_error());
+    for (const int each : fds) ::fcntl(each, F_SETFD, FD_CLOEXEC);
+#else
     if (::pipe2(fds.data(), O_CLOEXEC) != 0) return std::unexpected(last_error());
+#endif
     auto ends = std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
     if (const auto moved = move_above_standard(ends.first); !moved) return std::unexpected(moved.error());
     if (const auto moved = move_above_standard(ends.second); !moved) return std::unexpected(moved.error());
@@ -52,30 +58,17 @@ result<void> set_nonblocking(int fd) noexcept {
     return done_or_error(flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
 }
 
-result<std::size_t> pipe_size(int fd) noexcept { return count_or_error(::fcntl(fd, F_GETPIPE_SZ)); }
-
 result<std::size_t> read_now(int fd, std::span<std::byte> into) noexcept {
     return count_or_error(retry_interrupted([&] { return ::read(fd, into.data(), into.size()); }));
 }
 
-std::string signal_name(int number) {
-    const char* const name = ::sigabbrev_np(number);
-    return name == nullptr ? std::string() : std::string("SIG") + name;
-}
-
 std::vector<std::string> environment_of_this_process() {
     std::vector<std::string> all;
+#if defined(__APPLE__)
+    char** const environ = *::_NSGetEnviron();  // libraries do not have the variable
+#endif
     for (char** each = environ; each != nullptr && *each != nullptr; ++each) all.emplace_back(*each);
     return all;
-}
-
-void name_own_thread() noexcept { ::pthread_setname_np(::pthread_self(), "eddy-process"); }
-
-void take_affinity_of_main_thread() noexcept {
-    cpu_set_t of_main;
-    if (::sched_getaffinity(::getpid(), sizeof of_main, &of_main) == 0) {
-        static_cast<void>(::sched_setaffinity(0, sizeof of_main, &of_main));
-    }
 }
 
 namespace {
@@ -109,11 +102,12 @@ public:
     int apply(const start_request& what) noexcept {
         sigset_t none;
         sigset_t all;
-        ::sigemptyset(&none);
-        ::sigfillset(&all);
-        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        static_cast<void>(sigemptyset(&none));  // macros on macOS
+        static_cast<void>(sigfillset(&all));
+        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | flag_to_close;
         if (what.has_session) {
-            flags |= POSIX_SPAWN_SETSID;  // a leader of a session is the leader of a group
+            flags |= flag_of_session;  // a leader of a session is the leader of a group
+            if (flag_of_session == 0) note(ENOTSUP);
         } else if (what.has_group) {
             flags |= POSIX_SPAWN_SETPGROUP;  // 0, which is the default, stands for its own id
         }
@@ -126,7 +120,7 @@ public:
             note(::posix_spawn_file_actions_addopen(&actions_, what.terminal_fd, what.terminal.c_str(), O_RDWR, 0));
         }
         for (int fd = 0; fd < 3; ++fd) redirect(fd, what.standard[static_cast<std::size_t>(fd)]);
-        note(::posix_spawn_file_actions_addclosefrom_np(&actions_, give_further(what)));
+        close_rest(give_further(what));
         if (!what.directory.empty()) {
             note(::posix_spawn_file_actions_addchdir_np(&actions_, what.directory.c_str()));
         }
@@ -152,7 +146,7 @@ private:
     int give_further(const start_request& what) noexcept {
         int next = STDERR_FILENO + 1;
         for (const auto& [number, from] : what.further) {
-            for (; next != number; ++next) note(::posix_spawn_file_actions_addclose(&actions_, next));
+            for (; next != number; ++next) close(next);
             note(::posix_spawn_file_actions_adddup2(&actions_, from, number));
             ++next;
         }
@@ -160,7 +154,7 @@ private:
     }
     void redirect(int fd, int to) noexcept {
         switch (to) {
-        case start_request::inherited: break;
+        case start_request::inherited: keep(fd); break;
         case start_request::null_device:
             note(::posix_spawn_file_actions_addopen(&actions_, fd, "/dev/null", O_RDWR, 0));
             break;
@@ -168,6 +162,25 @@ private:
         default: note(::posix_spawn_file_actions_adddup2(&actions_, to, fd));
         }
     }
+
+    // The process gets no descriptors but those of the request. macOS closes all others, also standard ones; other
+    // systems close those from a number on.
+#if defined(POSIX_SPAWN_CLOEXEC_DEFAULT)
+    static constexpr int flag_to_close = POSIX_SPAWN_CLOEXEC_DEFAULT;
+    void keep(int fd) noexcept { note(::posix_spawn_file_actions_addinherit_np(&actions_, fd)); }
+    void close(int) noexcept {}
+    void close_rest(int) noexcept {}
+#else
+    static constexpr int flag_to_close = 0;
+    void keep(int) noexcept {}
+    void close(int fd) noexcept { note(::posix_spawn_file_actions_addclose(&actions_, fd)); }
+    void close_rest(int from) noexcept { note(::posix_spawn_file_actions_addclosefrom_np(&actions_, from)); }
+#endif
+#if defined(POSIX_SPAWN_SETSID)
+    static constexpr int flag_of_session = POSIX_SPAWN_SETSID;
+#else
+    static constexpr int flag_of_session = 0;  // FreeBSD: a process cannot begin in a session of its own
+#endif
 
     posix_spawnattr_t attributes_;
     posix_spawn_file_actions_t actions_;
@@ -215,13 +228,6 @@ int start_program(spawn_options& options, pid_t& id, const start_request& what, 
     return options.start(id, what.program.c_str(), arguments, environment);
 }
 
-/// Returns an empty object if there is no pidfd.
-unique_fd open_pidfd(pid_t id) noexcept {
-    unique_fd fd(static_cast<int>(::syscall(SYS_pidfd_open, id, 0)));
-    if (fd && !move_above_standard(fd)) fd.reset();
-    return fd;
-}
-
 }  // namespace
 
 result<started_process> start_process(start_request& what) {
@@ -232,62 +238,12 @@ result<started_process> start_process(start_request& what) {
     pid_t id = 0;
     const int error = start_program(options, id, what, arguments.data(), environment.data());
     if (error != 0) return std::unexpected(error_of(error));
-    // Safe after the start: only this library waits for the process, so its number is not used again before. If the
-    // program ignores SIGCHLD, the process may be gone, and take_exit_status() says so. Other errors (ENOSYS, EMFILE)
-    // leave a process without a pidfd.
     return started_process{id, open_pidfd(id)};
-}
-
-namespace {
-
-/// What waitid(2) writes: the kernel's struct rusage, which may differ from that of the C library on 32-bit systems.
-struct kernel_usage {
-    long user_s;
-    long user_us;
-    long system_s;
-    long system_us;
-    long max_kib;
-    long rest[13];  // NOLINT(modernize-avoid-c-arrays): the layout of the kernel
-};
-
-/// waitid(3) of the C library does not pass the usage. Returns an error number, or 0.
-int wait_without_blocking(idtype_t type, int id, int options, siginfo_t& info, kernel_usage& usage) noexcept {
-    const auto answer =
-        retry_interrupted([&] { return ::syscall(SYS_waitid, type, id, &info, options | WNOHANG, &usage); });
-    return answer < 0 ? errno : 0;
-}
-
-process::exit_status::usage converted(const kernel_usage& from) noexcept {
-    using std::chrono::microseconds;
-    using std::chrono::seconds;
-    return {seconds(from.user_s) + microseconds(from.user_us), seconds(from.system_s) + microseconds(from.system_us),
-            static_cast<std::uint64_t>(from.max_kib) * 1024};
-}
-
-}  // namespace
-
-result<std::optional<process::exit_status>> take_exit_status(const started_process& of, bool keep) noexcept {
-    siginfo_t info{};
-    kernel_usage usage{};
-    const int options = WEXITED | (keep ? WNOWAIT : 0);
-    // By the pidfd, if there is one: the number could belong to another child if other code has waited for all. Linux
-    // 5.3 has pidfds, but no P_PIDFD (EINVAL).
-    int error = of.watched ? wait_without_blocking(P_PIDFD, of.watched.get(), options, info, usage) : EINVAL;
-    if (error != 0 && error != ECHILD) error = wait_without_blocking(P_PID, of.id, options, info, usage);
-    if (error != 0) return std::unexpected(error_of(error));
-    if (info.si_pid == 0) return std::nullopt;
-    if (info.si_code == CLD_EXITED) return process::exit_status::of_code(info.si_status, converted(usage));
-    return process::exit_status::of_signal(info.si_status, info.si_code == CLD_DUMPED, converted(usage));
 }
 
 void wait_for_end(int id) noexcept {
     siginfo_t info{};
     retry_interrupted([&] { return ::waitid(P_PID, static_cast<id_t>(id), &info, WEXITED | WNOWAIT); });
-}
-
-result<void> send_signal(const started_process& to, int number) noexcept {
-    if (!to.watched) return done_or_error(::kill(to.id, number));
-    return done_or_error(static_cast<int>(::syscall(SYS_pidfd_send_signal, to.watched.get(), number, nullptr, 0)));
 }
 
 result<void> send_signal_to_group(const started_process& to, int number) noexcept {

@@ -71,6 +71,9 @@ struct started_process {
     unique_fd watched;
 };
 
+/// Returns a pidfd of a process that was not reaped. Returns an empty object if there is none.
+[[nodiscard]] unique_fd open_pidfd(int id) noexcept;
+
 /// Starts a process. Returns when it executes its program.
 ///
 /// A file that was just written may be busy (ETXTBSY) while a process that another thread has forked has not executed

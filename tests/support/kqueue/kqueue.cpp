@@ -7,6 +7,7 @@
 //      descriptor is returned)      epoll of EXCEPT ─ descriptors with EVFILT_EXCEPT
 //                                   eventfd: an EVFILT_USER was triggered
 //                                   vnode_filters: an inotify for descriptors with EVFILT_VNODE
+//                                   process_filters: an epoll for processes with EVFILT_PROC
 //
 // One epoll per filter, because an epoll has one registration per descriptor, and a kqueue has one per descriptor and
 // filter. EV_CLEAR is EPOLLET.
@@ -18,8 +19,9 @@
 //
 // Differences: `fflags` of EV_EOF is ECONNRESET for all errors of a socket, because Linux has no way to read an error
 // without clearing it. `data` is 0 except for EVFILT_READ. EVFILT_VNODE always has EV_CLEAR, and reports a removed name
-// of several as NOTE_ATTRIB. EV_ONESHOT, EV_DISPATCH and other filters do not exist. A kqueue uses five descriptors,
-// and one more with EVFILT_VNODE.
+// of several as NOTE_ATTRIB. EVFILT_PROC has NOTE_EXIT and EV_ONESHOT only. EV_ONESHOT of others, EV_DISPATCH and
+// other filters do not exist. A kqueue uses five descriptors, one more with EVFILT_VNODE, and with EVFILT_PROC one more
+// and one for each process.
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -48,6 +50,7 @@
 #include <utility>
 
 #include "faults.hpp"
+#include "process_filters.hpp"
 #include "vnodes.hpp"
 
 namespace {
@@ -105,6 +108,7 @@ public:
     void close_inner() const {
         really_close(bell_);
         really_close(vnodes_.descriptor());
+        processes_.close();
         for (const int each : inner_) really_close(each);
     }
 
@@ -117,6 +121,7 @@ public:
         const auto found = knotes_.find(key);
         if (wish.filter == EVFILT_USER) return change_user(wish, found != knotes_.end());
         if (wish.filter == EVFILT_VNODE) return change_vnode(wish);
+        if (wish.filter == EVFILT_PROC) return change_process(wish);
         if (index_of(wish.filter) == fd_filters.size()) return EINVAL;
         const int fd = static_cast<int>(wish.ident);
         if (::fcntl(fd, F_GETFD) < 0) return EBADF;
@@ -150,7 +155,7 @@ public:
         const std::lock_guard guard(lock_);
         std::size_t count = 0;
         ++turns_;
-        constexpr std::size_t filters = fd_filters.size() + 2;
+        constexpr std::size_t filters = fd_filters.size() + 3;
         for (std::size_t i = 0; i != filters && count != into.size(); ++i) {
             // Begins with another filter each time, so that none is left out.
             const std::size_t at = (turns_ + i) % filters;
@@ -158,6 +163,7 @@ public:
             if (at < fd_filters.size()) count += collect(at, left);
             if (at == fd_filters.size()) count += collect_user(left);
             if (at == fd_filters.size() + 1) count += collect_vnodes(left);
+            if (at == fd_filters.size() + 2) count += processes_.collect(left);
         }
         return static_cast<int>(count);
     }
@@ -217,6 +223,14 @@ private:
     }
 
     int change_vnode(const struct kevent& wish);
+
+    int change_process(const struct kevent& wish) {
+        if ((wish.flags & EV_DELETE) != 0) return processes_.remove(static_cast<pid_t>(wish.ident)) ? 0 : ENOENT;
+        const bool is_first = processes_.descriptor() < 0;
+        const int error = processes_.add(wish);
+        if (is_first && processes_.descriptor() >= 0 && !add_to_outer(processes_.descriptor())) return errno;
+        return error;
+    }
 
     std::size_t collect_vnodes(std::span<struct kevent> into) {
         const std::size_t count = vnodes_.collect(into);
@@ -292,6 +306,7 @@ private:
     std::atomic<int> descriptors_{1};  // of the user
     int bell_ = -1;                    // an eventfd
     support::vnode_filters vnodes_;
+    support::process_filters processes_;
     std::size_t turns_ = 0;
 };
 

@@ -65,7 +65,8 @@ public:
 
     /// Sends a signal to the process.
     /// Errors: errc::has_ended; what kill(2) reports. Never reaches another process with the same id. Without pidfds
-    /// (before Linux 5.3), that holds if no other code waits for the process, and the program does not ignore SIGCHLD.
+    /// (before Linux 5.3, other systems), that holds if no other code waits for the process, and the program does not
+    /// ignore SIGCHLD.
     result<void> signal(int number) const;
     /// Sends a signal to all processes of the group, also if the process itself has ended.
     /// Errors: errc::no_group without command::group() or session(); those of signal().

@@ -9,6 +9,7 @@
 #define EVFILT_READ (-1)
 #define EVFILT_WRITE (-2)
 #define EVFILT_VNODE (-4)
+#define EVFILT_PROC (-5)
 #define EVFILT_USER (-10)
 #define EVFILT_EXCEPT (-15)
 
@@ -16,6 +17,7 @@
 #define EV_DELETE 0x0002
 #define EV_ENABLE 0x0004
 #define EV_DISABLE 0x0008
+#define EV_ONESHOT 0x0010
 #define EV_CLEAR 0x0020
 #define EV_RECEIPT 0x0040
 #define EV_ERROR 0x4000
@@ -28,6 +30,8 @@
 #define NOTE_LINK 0x00000010
 #define NOTE_RENAME 0x00000020
 #define NOTE_REVOKE 0x00000040
+
+#define NOTE_EXIT 0x80000000
 
 #define NOTE_OOB 0x00000002
 #define NOTE_TRIGGER 0x01000000

@@ -23,14 +23,18 @@ result<exit_queue> exit_queue::make() noexcept {
     return exit_queue(std::move(queue));
 }
 
-result<void> exit_queue::add(int pidfd, void* key) noexcept {
+bool exit_queue::can_watch(const started_process& process) noexcept { return static_cast<bool>(process.watched); }
+
+result<void> exit_queue::add(const started_process& process, void* key) noexcept {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = key;
-    return done_or_error(::epoll_ctl(queue_.get(), EPOLL_CTL_ADD, pidfd, &event));
+    return done_or_error(::epoll_ctl(queue_.get(), EPOLL_CTL_ADD, process.watched.get(), &event));
 }
 
-void exit_queue::remove(int pidfd) noexcept { ::epoll_ctl(queue_.get(), EPOLL_CTL_DEL, pidfd, nullptr); }
+void exit_queue::remove(const started_process& process) noexcept {
+    ::epoll_ctl(queue_.get(), EPOLL_CTL_DEL, process.watched.get(), nullptr);
+}
 
 std::span<void* const> exit_queue::wait(keys& into, std::optional<std::chrono::milliseconds> most) noexcept {
     const int timeout = most ? static_cast<int>(most->count()) : -1;
