@@ -146,6 +146,57 @@ task<int> wrong_boxed(owner p) { const int x = co_await boxed(spawn([p = std::mo
 task<int> wrong_stream(owner p) { co_return co_await of(1, 2).map([p = std::move(p)](int i) { return *p + i; }).take(2).count(); }
 task<int> wrong_statement(owner p) { static_cast<void>(co_await serve(1, [p = std::move(p)](int) { ++*p; })); co_return 1; }
 """
+GUARDS = """#include <memory>
+#include "mini.hpp"
+using mini::task;
+struct data { int number = 0; };
+struct basic_guard { ~basic_guard(); data& operator*() const; data* operator->() const; };
+struct mutex_guard : basic_guard {};
+struct lock_future : task<int> { mutex_guard await_resume(); };
+lock_future lock();
+basic_guard get();
+std::unique_ptr<data> make();
+task<int> right_named() { auto guard = co_await lock(); data& d = *guard; int& n = guard->number; co_return n + d.number; }
+task<int> right_copy() { data d = *co_await lock(); int n = (co_await lock())->number; co_return n + d.number; }
+task<int> right_used() { (co_await lock())->number = 1; co_return 1; }
+task<int> right_other(data& from) { data& d = from; auto& p = d.number; co_return p; }
+task<int> wrong_star() { data& d = *co_await lock(); co_return d.number; }
+task<int> wrong_arrow() { int& n = (co_await lock())->number; co_return n; }
+task<int> wrong_auto() { auto& d = *get(); co_return d.number; }
+"""
+BODIES = """#include <string>
+#include "mini.hpp"
+using mini::task;
+struct scope_handle { template <class T> void spawn(T&&) {} };
+template <class F> task<int> scope(F&&) { return mini::f(1); }
+task<int> read(const std::string&);
+task<int> point(const std::string*);
+task<int> keep(std::string);
+task<int> both(int, const std::string&);
+task<int> right_outside(std::string text) { co_return co_await scope([&](scope_handle& s) -> task<int> { s.spawn(read(text)); s.spawn([&] { return read(text); }); co_return 1; }); }
+task<int> right_copy() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(keep(text)); s.spawn(keep(std::move(text))); s.spawn([text] { return read(text); }); co_return 1; }); }
+task<int> right_reference(std::string& outer) { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string& text = outer; s.spawn(read(text)); co_return 1; }); }
+task<int> right_static() { co_return co_await scope([&](scope_handle& s) -> task<int> { static std::string text; s.spawn(read(text)); co_return 1; }); }
+task<int> right_moved_task() { co_return co_await scope([&](scope_handle& s) -> task<int> { auto work = keep(""); s.spawn(std::move(work)); co_return 1; }); }
+task<int> wrong_argument() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(read(text)); co_return 1; }); }
+task<int> wrong_second() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(both(1, text)); co_return 1; }); }
+task<int> wrong_pointer() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(point(&text)); co_return 1; }); }
+task<int> wrong_capture() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn([&] { return read(text); }); co_return 1; }); }
+task<int> wrong_block(bool b) { co_return co_await scope([&](scope_handle& s) -> task<int> { if (b) { std::string text; s.spawn([&text] { return read(text); }); } co_return 1; }); }
+"""
+DETACHED = """#include <string>
+#include "mini.hpp"
+using mini::task;
+template <class T> int spawn(T&&) { return 0; }
+task<int> read(const std::string&);
+task<int> right_copy() { std::string text; spawn([text] { return read(text); }); co_return 1; }
+task<int> right_kept() { std::string text; auto handle = spawn([&] { return read(text); }); co_return handle; }
+task<int> right_reference(std::string& text) { spawn([&] { return read(text); }); co_return 1; }
+task<int> right_static() { static std::string text; spawn([&] { return read(text); }); co_return 1; }
+task<int> wrong_local() { std::string text; spawn([&] { return read(text); }); co_return 1; }
+task<int> wrong_block(bool b) { if (b) { std::string text; spawn([&text]() -> task<int> { co_return co_await read(text); }); } co_return 1; }
+task<int> wrong_parameter(std::string text) { static_cast<void>(spawn([&] { return read(text); })); co_return 1; }
+"""
 CONDITIONS = """#include "mini.hpp"
 using namespace mini;
 task<int> right_named() { const bool done = co_await yes(); if (!done) co_return 1; co_return 2; }
@@ -214,6 +265,9 @@ def main():
         test_shape(folder, LAMBDAS, "dead-lambda")
         test_shape(folder, CLOSURES, "closure")
         test_shape(folder, CONDITIONS, "condition-without-local")
+        test_shape(folder, GUARDS, "unlocked-reference")
+        test_shape(folder, BODIES, "borrowed-from-body")
+        test_shape(folder, DETACHED, "borrowed-by-detached")
         test_locks(folder)
         test_command(folder)
     print("eddy-check passed")
