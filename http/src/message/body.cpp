@@ -72,14 +72,17 @@ const headers& body::trailers() {
 }
 
 task<result<eddy::bytes>> body::read_all(std::size_t limit) {
+    if (was_taken_) co_return std::unexpected(make_error_code(errc::body_already_read));
     if (!source_) {
         if (content_.size() > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
         size_ = 0;
+        was_taken_ = true;
         co_return std::exchange(content_, {});
     }
     if (size_ != unknown && size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
     const auto append = [](bytes_mut& all, std::span<const std::byte> more) { all.put(more); };
     auto all = co_await collect<bytes_mut>(*this, limit, append);
+    was_taken_ = all || all.error() == errc::body_too_large;  // after another error, reads fail as before
     if (!all) co_return std::unexpected(all.error());
     co_return std::move(*all).freeze();
 }
@@ -90,12 +93,15 @@ task<result<std::string>> body::read_text(std::size_t limit) {
         if (!all) co_return std::unexpected(all.error());
         co_return std::string(all->text());
     }
+    if (was_taken_) co_return std::unexpected(make_error_code(errc::body_already_read));
     if (size_ != unknown && size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
     const auto append = [](std::string& all, std::span<const std::byte> more) {
         // SAFETY: bytes may be read as char. Their owner is the scratch buffer of collect().
         all.append(reinterpret_cast<const char*>(more.data()), more.size());
     };
-    co_return co_await collect<std::string>(*this, limit, append);
+    auto all = co_await collect<std::string>(*this, limit, append);
+    was_taken_ = all || all.error() == errc::body_too_large;
+    co_return std::move(all);
 }
 
 }  // namespace eddy::http

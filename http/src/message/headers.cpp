@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -124,6 +126,11 @@ std::optional<std::string_view> headers::get(std::string_view name) const noexce
     const field* const found = find(name);
     if (found == fields() + count_) return std::nullopt;
     return value_of(*found);
+}
+
+std::string_view headers::at(std::string_view name) const {
+    if (const auto value = get(name)) return *value;
+    throw std::out_of_range("eddy: headers::at(): there is no field \"" + std::string(name) + '"');
 }
 
 std::size_t headers::count(std::string_view name) const noexcept {

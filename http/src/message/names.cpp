@@ -43,6 +43,9 @@ const char* text_of(errc code) noexcept {
     case errc::bad_exclusion:
         return "the list of hosts without a proxy (no_proxy) has an element that is not valid: write example.org, "
                "*.example.org, 10.1.2.3, 10.0.0.0/8, ::1, fe80::/10, example.org:81, [::1]:81 or *";
+    case errc::body_already_read:
+        return "the body was read before, or moved to another object: a body can be read once, so keep what "
+               "read_all() or read_text() has returned";
     }
     return "unknown HTTP error";
 }

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -127,6 +128,18 @@ TEST(HttpHeaders, FindsTokensOfLists) {
     EXPECT_TRUE(all.has_token("CONNECTION", "Keep-Alive"));
     EXPECT_FALSE(all.has_token("Connection", "clos"));
     EXPECT_FALSE(all.has_token("Other", "close"));
+}
+
+TEST(HttpHeaders, MissingFieldIsNamed) {
+    http::headers all;
+    all.add("Host", "a");
+    EXPECT_EQ(all.at("host"), "a");
+    try {
+        static_cast<void>(all.at("X-Request-Id"));
+        ADD_FAILURE() << "no exception";
+    } catch (const std::out_of_range& e) {
+        EXPECT_STREQ(e.what(), "eddy: headers::at(): there is no field \"X-Request-Id\"");
+    }
 }
 
 TEST(HttpHeaders, RefuseInvalidNamesAndValues) {
@@ -272,7 +285,28 @@ TEST(HttpBody, InMemoryIsReadInParts) {
     EXPECT_EQ(body.size(), 3U);
     EXPECT_EQ(loop.run(body.read_text()).value(), "llo");
     EXPECT_EQ(body.size(), 0U);
-    EXPECT_EQ(loop.run(body.read_text()).value(), "");
+}
+
+// An empty text would hide the mistake.
+TEST(HttpBody, SecondReadOfTheWholeFails) {
+    eddy::core loop;
+    http::body memory("hello");
+    auto streamed = http::body::from_reader(reader_of("hello"));
+    http::body empty;
+    auto small = http::body::from_reader(reader_of("hello"));
+    EXPECT_EQ(loop.run(memory.read_text()).value(), "hello");
+    EXPECT_EQ(loop.run(streamed.read_text()).value(), "hello");
+    EXPECT_EQ(loop.run(empty.read_text()).value(), "");
+    EXPECT_EQ(loop.run(small.read_all(4)).error(), http::errc::body_too_large);
+    http::body large("hello");  // refused before a byte was read
+    EXPECT_EQ(loop.run(large.read_all(4)).error(), http::errc::body_too_large);
+    EXPECT_EQ(loop.run(large.read_text()).value(), "hello");
+    for (auto* const body : {&memory, &streamed, &empty, &small, &large}) {
+        EXPECT_EQ(loop.run(body->read_text()).error(), http::errc::body_already_read);
+        EXPECT_EQ(loop.run(body->read_all()).error(), http::errc::body_already_read);
+    }
+    memory = "again";
+    EXPECT_EQ(loop.run(memory.read_text()).value(), "again");
 }
 
 TEST(HttpBody, CopiesNamedString) {
@@ -323,7 +357,7 @@ TEST(HttpBody, MovedFromIsEmpty) {
     for (auto* const body : {&memory, &streamed}) {  // NOLINT(bugprone-use-after-move): that is the test
         EXPECT_EQ(body->size(), 0U);
         EXPECT_NE(body->in_memory(), nullptr);
-        EXPECT_EQ(loop.run(body->read_text()).value(), "");
+        EXPECT_EQ(loop.run(body->read_text()).error(), http::errc::body_already_read);
     }
     EXPECT_EQ(loop.run(taken.read_text()).value(), "hello");
 }

@@ -135,16 +135,18 @@ public:
     body(const std::string& content) : body(std::string_view(content)) {}
     body(std::string_view content) : body(eddy::bytes::copy_of(content)) {}
     body(const char* content) : body(std::string_view(content)) {}
-    /// Moving leaves `other` empty.
+    /// Moving leaves `other` empty; reading all of it fails with http::errc::body_already_read.
     body(body&& other) noexcept
         : content_(std::move(other.content_)),
           source_(std::move(other.source_)),
-          size_(std::exchange(other.size_, 0)) {}
+          size_(std::exchange(other.size_, 0)),
+          was_taken_(std::exchange(other.was_taken_, true)) {}
     body& operator=(body&& other) noexcept {
         if (this == &other) return *this;
         content_ = std::move(other.content_);
         source_ = std::move(other.source_);
         size_ = std::exchange(other.size_, 0);
+        was_taken_ = std::exchange(other.was_taken_, true);
         return *this;
     }
     ~body() = default;
@@ -184,7 +186,8 @@ public:
     EDDY_WAITS_AS(body, source_);
 
     /// Reads all remaining bytes.
-    /// Errors: http::errc::body_too_large if there are more than `limit` bytes; those of a received body, see above;
+    /// Errors: http::errc::body_already_read if this or read_text() has returned the bytes before, or the body was
+    /// moved; http::errc::body_too_large if there are more than `limit` bytes; those of a received body, see above;
     /// those of the reader.
     /// Cancel safety: not safe. Bytes already read are lost; loop over io::read().
     /// Lifetime: the body must outlive the task.
@@ -204,6 +207,7 @@ private:
     eddy::bytes content_;
     std::unique_ptr<detail::body_source> source_;
     std::uint64_t size_ = 0;  // the number of remaining bytes, or `unknown`
+    bool was_taken_ = false;  // by read_all(), read_text() or a move
 };
 
 }  // namespace eddy::http

@@ -22,6 +22,7 @@ enum class errc {
     proxy_not_supported,  ///< the URL of a proxy has another scheme than http or https; equals std::errc::not_supported
     proxy_refused,        ///< the proxy does not connect to the server; equals std::errc::connection_refused
     bad_exclusion,        ///< an element of proxies::except() is not valid; equals std::errc::invalid_argument
+    body_already_read,    ///< the whole body was read before, or moved to another object
 };
 
 /// Returns the error category of http::errc. Its name is "eddy.http".

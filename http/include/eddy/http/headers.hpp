@@ -83,6 +83,9 @@ public:
 
     /// Returns the value of the first field of this name, or nullopt if there is none.
     [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const noexcept;
+    /// Returns the value of the first field of this name.
+    /// Errors: throws std::out_of_range, whose text has the name, if there is none.
+    [[nodiscard]] std::string_view at(std::string_view name) const;
     /// Returns whether there is a field of this name.
     [[nodiscard]] bool contains(std::string_view name) const noexcept { return get(name).has_value(); }
     /// Returns the number of fields of this name.
