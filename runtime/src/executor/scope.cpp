@@ -70,6 +70,16 @@ private:
 
 scope_base::~scope_base() {
     if (runs_ != nullptr) runs_->release();
+    // For a scope_handle that is used too late. The scope is a part of a coroutine's frame, whose memory often stays.
+    // volatile: a compiler may omit other writes to an object that ends.
+    executor* volatile& last = runs_;
+    last = nullptr;
+}
+
+void scope_base::throw_scope_has_ended(std::source_location where) {
+    throw misuse(
+        "a scope_handle was used after its scope had ended: spawn inside the scope's body or in a child of the scope",
+        where);
 }
 
 void scope_base::bind(std::source_location where) {

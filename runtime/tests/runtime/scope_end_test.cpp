@@ -10,6 +10,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -523,6 +524,23 @@ TEST_P(ScopeEnd, AwaitAfterEndThrowsMisuse) {
 
 using scope_body = std::function<task<void>(scope_handle&)>;
 using scope_of_body = decltype(eddy::scope(scope_body()));
+
+TEST_P(ScopeEnd, SpawnAfterEndThrowsMisuse) {
+    const auto main = []() -> task<void> {
+        scope_handle* kept = nullptr;
+        std::optional<scope_of_body> scope;
+        scope.emplace(eddy::scope(scope_body([&](scope_handle& s) -> task<void> {
+            kept = &s;
+            co_return;
+        })));
+        co_await *scope;
+        scope.reset();
+        const auto text = support::text_of_misuse([&] { kept->spawn(eddy::ready(1)); });
+        EXPECT_NE(text.find("a scope_handle was used after its scope had ended"), std::string::npos) << text;
+        EXPECT_NE(text.find("scope_end_test.cpp"), std::string::npos) << text;
+    };
+    on.run(main());
+}
 
 /// A function that starts a child. The child calls `end`.
 using child_maker = std::function<void(scope_handle& s, std::function<void()> end)>;

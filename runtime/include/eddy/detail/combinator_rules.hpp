@@ -50,6 +50,17 @@ struct on_error {
     }
 };
 
+/// Refuses a function that returns a task, which nobody would run. Other futures may run already, as a join_handle
+/// does.
+template <class Fn, class Argument>
+constexpr bool check_no_task() {
+    constexpr bool is_value = !requires(call_result_t<Fn, Argument>& made) { forget_closure(made, nullptr); };
+    static_assert(is_value,
+                  "eddy: the function given to map returns a task, which map does not run: use `and_then` if "
+                  "the output is an expected, otherwise `then`");
+    return is_value;
+}
+
 struct and_then_rule : on_value {
     static constexpr const char* name = "and_then";
     static constexpr bool runs_futures = true;
@@ -114,7 +125,8 @@ struct map_value_rule : on_value {
     static constexpr bool check() {
         constexpr bool callable = takes<Fn, argument<In>>;
         static_assert(callable, "eddy: the function given to map does not take the future's value");
-        return callable;
+        if constexpr (callable) return check_no_task<Fn, argument<In>>();
+        return false;
     }
 
     template <class Output, class In>
@@ -157,6 +169,12 @@ struct then_rule {
 struct map_output_rule : then_rule {
     static constexpr const char* name = "map";
     static constexpr bool runs_futures = false;
+
+    template <class In, class Fn>
+    static constexpr bool check() {
+        if constexpr (then_rule::check<In, Fn>()) return check_no_task<Fn, In>();
+        return false;
+    }
 };
 
 struct map_err_rule : on_error {

@@ -90,6 +90,7 @@ public:
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
 
     /// Starts a child. If the scope is cancelled, the child is cancelled immediately. `was_taken`: see note_taken().
+    /// Errors: throws `misuse` if the scope was destroyed and its memory was not used again.
     template <class W>
     void spawn(W&& work, std::source_location where, bool was_taken = false);
 
@@ -142,6 +143,7 @@ private:
     [[nodiscard]] bool keep_waker(const waker& wake, bool for_children);
     [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
     void start_child(spawned_task& task, scope_link& link, bool was_taken) noexcept;
+    [[noreturn]] static void throw_scope_has_ended(std::source_location where);
 
     std::chrono::steady_clock::time_point deadline_ = no_deadline;
     locked_head<scope_link> children_;
@@ -238,6 +240,8 @@ private:
 
 template <class W>
 void scope_base::spawn(W&& work, std::source_location where, bool was_taken) {
+    if (!is_bound()) [[unlikely]]
+        throw_scope_has_ended(where);
     auto& made = *pool_new<scope_child<std::decay_t<W>>>(*this, *runs_, where, std::forward<W>(work));
     start_child(made, made, was_taken);
 }
