@@ -3,7 +3,6 @@
 // covers: I20.6.8
 #include <gtest/gtest.h>
 
-
 #include <array>
 #include <cstdio>
 #include <string>

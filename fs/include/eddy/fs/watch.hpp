@@ -99,10 +99,12 @@ using change_stream = async_generator<result<change>>;
 /// Errors: errc::unwatchable on Windows. What inotify_init1(2) or kqueue(2) reports; too_many_files_open also for the
 /// limit of queues (fs.inotify.max_user_instances). The errors of opening and watching the paths that were given; needs
 /// /proc on Linux. Throws misuse without an event loop. An error in the stream is the last item:
-/// errc::runtime_shutdown. Cancel safety: the future is safe to drop. A dropped next() loses no change. Lifetime: the
-/// stream is to be used in the event loop or runtime that it was made in. Cost: one descriptor, and one watch of the
-/// kernel (about 1 KiB) for each directory. A job for each 512 entries below a path, and for each directory that
-/// appears. With kqueue(2), a descriptor for each directory and each file in it, and a job for each change of names.
+/// errc::runtime_shutdown.
+/// Cancel safety: the future is safe to drop. A dropped next() loses no change.
+/// Lifetime: the stream is to be used in the event loop or runtime that it was made in.
+/// Cost: one descriptor, and one watch of the kernel (about 1 KiB) for each directory. A job for each 512 entries below
+/// a path, and for each directory that appears. With kqueue(2), a descriptor for each directory and each file in it,
+/// and a job for each change of names.
 [[nodiscard]] EDDY_API task<result<change_stream>> watch(std::vector<std::filesystem::path> paths,
                                                          watch_options options = {});
 [[nodiscard]] EDDY_API task<result<change_stream>> watch(std::filesystem::path path, watch_options options = {});

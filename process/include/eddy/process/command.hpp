@@ -34,7 +34,8 @@ struct terminal_slave;
 ///
 /// The process has descriptors 0 to 2, and those of descriptor(), only. It has no blocked signals, the default action
 /// for each signal, and the processors that the main thread may use. Its nice value is that of a thread that has
-/// started a process. Thread safety: a plain value. A command may be started more than once.
+/// started a process.
+/// Thread safety: a plain value. A command may be started more than once.
 class EDDY_API command {
 public:
     /// Constructs a command with arguments, which follow the name of the program.
@@ -78,9 +79,10 @@ public:
     /// clone(2), chdir(2) and execve(2) report. They name the program: "prog: No such file or directory". Cancel
     /// safety: a process that no thread has begun to start does not exist. One that has started is killed. Thread
     /// safety: reads the environment of this program at the first poll, on that thread. In a process that is forked
-    /// during the start, the future does not end. Lifetime: the future owns a copy of the command. Cost: the time of
-    /// posix_spawn(3) on a thread of the library, which starts one process after another, and a switch to that thread
-    /// and back. It does not depend on the memory that this process uses.
+    /// during the start, the future does not end.
+    /// Lifetime: the future owns a copy of the command.
+    /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
+    /// switch to that thread and back. It does not depend on the memory that this process uses.
     [[nodiscard]] task<result<child>> spawn() const;
 
     // ---- For the library ----

@@ -84,9 +84,10 @@ private:
 [[nodiscard]] EDDY_API task<result<int>> hand_over(command successor, hand_over_options options = {});
 
 /// Returns the bytes that the predecessor gave to hand_over(). Without a predecessor or bytes, and at each further
-/// call, they are empty. Errors: invalid_argument if the variable EDDY_INHERITED_BYTES is no descriptor; those of
-/// pread(2). Preconditions: the predecessor still runs, so call it before the service says that it is ready. Thread
-/// safety: any thread.
+/// call, they are empty.
+/// Errors: invalid_argument if the variable EDDY_INHERITED_BYTES is no descriptor; those of pread(2).
+/// Preconditions: the predecessor still runs, so call it before the service says that it is ready.
+/// Thread safety: any thread.
 [[nodiscard]] EDDY_API eddy::result<std::string> inherited_bytes();
 
 }  // namespace eddy::process

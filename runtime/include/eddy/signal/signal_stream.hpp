@@ -49,7 +49,8 @@ namespace eddy::signal {
 /// A stream of the signals of one kind that this process receives, starting with the call of stream(). Each stream
 /// returns each signal. Several signals between two polls are one item; the operating system merges pending signals,
 /// too: see info_stream() for one that tells them apart. The stream ends only when the event loop in which it was made
-/// ends. Thread safety: one task at a time, on any thread.
+/// ends.
+/// Thread safety: one task at a time, on any thread.
 class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
