@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <unistd.h>
@@ -91,7 +92,10 @@ task<result<void>> wait_for_end(signal::signal_stream hangups, cancellation_toke
     for (;;) {
         const auto first = co_await eddy::select(hangups.next(), stop.cancelled());
         if (first.index() == 1) break;
-        const auto replaced = co_await process::hand_over(successor, options);
+        // A server that must end meanwhile kills the successor.
+        const auto second = co_await eddy::select(process::hand_over(successor, options), stop.cancelled());
+        if (second.index() == 1) break;
+        const auto& replaced = std::get<0>(second);
         const auto text = replaced ? "replaced by process " + std::to_string(*replaced)
                                    : "not replaced: " + replaced.error().message();
         std::printf("process %d: %s\n", ::getpid(), text.c_str());

@@ -112,6 +112,7 @@ std::optional<process::error> command::find_mistake() const {
     const auto failed = [&](errc code, std::string note) { return process::error(code, program_, std::move(note)); };
     const auto has_nul = [](std::string_view text) { return text.contains('\0'); };
     if (has_nul(program_)) return process::error(errc::nul_character, program_.substr(0, program_.find('\0')));
+    if (program_.empty()) return process::error(errc::no_program, "a command without a program");
     if (has_nul(directory_)) return failed(errc::nul_character, "the directory");
     if (arg0_ && has_nul(*arg0_)) return failed(errc::nul_character, "argument 0");
     const auto bad = std::ranges::find_if(args_, has_nul);

@@ -14,6 +14,7 @@ namespace {
 const char* text_of(errc code) noexcept {
     switch (code) {
     case errc::nul_character: return "an argument, a name or a path contains a NUL character";
+    case errc::no_program: return "the name of the program is empty";
     case errc::bad_variable: return "the name of an environment variable is empty or contains '='";
     case errc::bad_stream: return "stdio::same_as_out() is for command::error() only";
     case errc::bad_descriptor: return "command::descriptor() takes a number above 2, and a descriptor";
@@ -23,8 +24,7 @@ const char* text_of(errc code) noexcept {
     case errc::has_ended: return "the process has ended";
     case errc::status_lost:
         return "the exit status is lost: the program ignores SIGCHLD, other code waits for all child processes, or "
-               "this "
-               "process was forked from the parent";
+               "this process was forked from the parent";
     }
     return "unknown error of a process";
 }

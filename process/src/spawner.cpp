@@ -101,7 +101,9 @@ private:
     std::vector<unique_fd> further_;
 };
 
-std::string note_about(const command& what) {
+std::string note_about(const command& what, std::error_code code) {
+    if (code == std::errc::no_such_file_or_directory && what.program().contains(' '))
+        return "no shell splits the name: pass the arguments one by one";
     return what.directory().empty() ? std::string() : "directory " + what.directory();
 }
 
@@ -116,7 +118,7 @@ void end_unwatched(running_process& process) noexcept {
 }
 
 result<child> start_child(const command& what, std::vector<std::string>&& environment) {
-    const auto fail = [&](std::error_code code) { return error(code, what.program(), note_about(what)); };
+    const auto fail = [&](std::error_code code) { return error(code, what.program(), note_about(what, code)); };
     start_request request;
     request.program = what.program();
     request.arguments = what.argument_list();

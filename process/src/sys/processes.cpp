@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #if defined(__APPLE__)
@@ -221,9 +222,19 @@ int start_from_path(spawn_options& options, pid_t& id, const start_request& what
     }
 }
 
+/// Returns the error of a working directory that does not exist or is none. The error of the start could be one that
+/// start_from_path() takes for that of a program which is in another directory of PATH.
+int error_of_directory(const std::string& path) noexcept {
+    struct stat found{};
+    if (::stat(path.c_str(), &found) != 0) return errno;
+    return S_ISDIR(found.st_mode) ? 0 : ENOTDIR;
+}
+
 int start_program(spawn_options& options, pid_t& id, const start_request& what, char* const* arguments,
                   char* const* environment) {
-    if (what.program.empty()) return ENOENT;
+    if (!what.directory.empty()) {
+        if (const int error = error_of_directory(what.directory); error != 0) return error;
+    }
     if (!what.program.contains('/')) return start_from_path(options, id, what, arguments, environment);
     return options.start(id, what.program.c_str(), arguments, environment);
 }

@@ -128,9 +128,13 @@ TEST(ProcessCommand, ErrorsNameProgramAndDirectory) {
     std::ofstream(dir / "text") << "no program";
     std::filesystem::permissions(dir / "text", std::filesystem::perms::owner_all);
     EXPECT_EQ(error_of(command("no-such-program")), "no-such-program: No such file or directory");
-    EXPECT_EQ(error_of(command("")), ": No such file or directory");
+    EXPECT_EQ(error_of(command("true -x")),
+              "true -x: No such file or directory (no shell splits the name: pass the arguments one by one)");
     EXPECT_EQ(error_of(command("true").directory("/no/where")),
               "true: No such file or directory (directory /no/where)");
+    // Not ENOENT, which is what a search in PATH makes of it.
+    EXPECT_EQ(error_of(command("true").directory(dir / "text")),
+              "true: Not a directory (directory " + (dir / "text") + ")");
     EXPECT_EQ(error_of(command(dir / "data")), (dir / "data") + ": Permission denied");
     EXPECT_EQ(error_of(command("data").env("PATH", dir / ".")), "data: Permission denied");
     EXPECT_EQ(error_of(command(dir / ".")), (dir / ".") + ": Permission denied");
@@ -140,6 +144,7 @@ TEST(ProcessCommand, ErrorsNameProgramAndDirectory) {
 }
 
 TEST(ProcessCommand, MistakesAreErrors) {
+    EXPECT_EQ(error_of(command("")), "a command without a program: the name of the program is empty");
     const std::string nul("a\0b", 3);
     EXPECT_EQ(error_of(command(nul)), "a: an argument, a name or a path contains a NUL character");
     EXPECT_EQ(error_of(command("true", "x", nul)),

@@ -17,6 +17,7 @@ namespace eddy::process {
 /// The errors of eddy::process, in addition to those of the system. `error.message()` explains each of them.
 enum class errc {
     nul_character = 1,   ///< an argument, a name or a path contains a NUL; equals std::errc::invalid_argument
+    no_program,          ///< the name of the program is empty; equals std::errc::invalid_argument
     bad_variable,        ///< a name of an environment variable is empty or contains '='; equals invalid_argument
     bad_stream,          ///< same_as_out() for another stream than error; equals invalid_argument
     bad_descriptor,      ///< for command::descriptor(): a number below 3, or no descriptor; equals invalid_argument

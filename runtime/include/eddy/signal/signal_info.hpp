@@ -51,8 +51,9 @@ struct signal_info {
 /// - Other signals: the system keeps one of those that are pending, with the information of the first.
 /// - Each stream has a queue of signals that the handler has received and the task has not: 2,048 on Linux, elsewhere
 ///   at least 512. A signal that finds it full is lost for this stream; signal_info::lost of the next item counts it.
-/// - The order is that of the handler's calls. The threads of eddy receive no signals. Of signals that arrive on
-///   several other threads at the same time, any may be the first.
+/// - The order is that of the handler's calls. The system gives each signal to any thread that does not block it, also
+///   to a worker, so signals of one sender may change places. If the order matters, let one thread receive them: block
+///   them with pthread_sigmask(3) before the runtime starts its threads, and unblock them in the main thread.
 ///
 /// The stream ends only when the event loop in which it was made ends.
 /// Thread safety: one task at a time, on any thread.
