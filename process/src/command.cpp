@@ -2,6 +2,7 @@
 #include <eddy/process/command.hpp>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -98,10 +99,25 @@ std::vector<std::string> command::argument_list() const {
     return all;
 }
 
+namespace {
+
+/// Whether a variable is about descriptors or the number of this process, which a child does not have.
+bool is_about_this_process(std::string_view name) noexcept {
+    constexpr std::array<std::string_view, 8> names = {"LISTEN_FDS",     "LISTEN_FDNAMES",   "LISTEN_PID",
+                                                       "LISTEN_PIDFDID", "EDDY_PREDECESSOR", "EDDY_INHERITED_BYTES",
+                                                       "WATCHDOG_USEC",  "WATCHDOG_PID"};
+    return std::ranges::find(names, name) != names.end();
+}
+
+}  // namespace
+
 std::vector<std::string> command::environment() const {
     std::vector<std::string> all;
     if (!clears_) all = eddy::sys::environment_of_this_process();
-    std::erase_if(all, [&](const std::string& each) { return changed_.contains(each.substr(0, each.find('='))); });
+    std::erase_if(all, [&](const std::string& each) {
+        const auto name = each.substr(0, each.find('='));
+        return is_about_this_process(name) || changed_.contains(name);
+    });
     for (const auto& [name, value] : changed_) {
         if (value) all.push_back(name + "=" + *value);
     }

@@ -92,10 +92,8 @@ std::optional<error> give(const hand_over_options& what, command& to) {
         names += name;
     }
     // The number of the successor is not known before its start. So its own library compares that of its parent.
-    to.env("EDDY_PREDECESSOR", std::to_string(eddy::sys::process_id())).env_remove("LISTEN_PID");
-    to.env_remove("LISTEN_PIDFDID");
+    to.env("EDDY_PREDECESSOR", std::to_string(eddy::sys::process_id()));
     to.env("LISTEN_FDS", std::to_string(number - first_inherited)).env("LISTEN_FDNAMES", names);
-    to.env_remove("EDDY_INHERITED_BYTES");
     if (!what.bytes()) return std::nullopt;
     auto file = eddy::sys::make_memory_file(*what.bytes());
     if (!file) return error(file.error(), to.program(), "the inherited bytes");
@@ -107,8 +105,15 @@ std::optional<error> give(const hand_over_options& what, command& to) {
 void connect(command& successor, const std::string& notices) {
     successor.env("NOTIFY_SOCKET", notices);
     successor.env("EDDY_NOTIFY_SOCKET", notices + ' ' + std::string(eddy::sys::find_notify_sockets().manager));
-    successor.env_remove("WATCHDOG_PID");  // without it, the interval is meant for each process
-    if (!net::watchdog_interval()) successor.env_remove("WATCHDOG_USEC");
+    // Without WATCHDOG_PID, the interval is meant for each process.
+    if (const auto interval = net::watchdog_interval())
+        successor.env("WATCHDOG_USEC", std::to_string(interval->count()));
+}
+
+/// Waits until the successor is ready, and tells the manager that it is the main process now.
+task<eddy::result<void>> become_main(notice_socket notices, int process) {
+    co_await try_(std::move(notices).wait_until_ready(process));
+    co_return co_await net::notify_main_process(process);
 }
 
 /// Kills a successor that is of no use, and waits until it has ended.
@@ -130,19 +135,15 @@ task<result<int>> start_successor(command successor, hand_over_options options) 
     auto started = co_await successor.spawn();
     if (!started) co_return std::unexpected(std::move(started).error());
 
-    auto first = co_await eddy::select_biased(std::move(*notices).wait_until_ready(started->id()), started->wait(),
+    // The end comes first: a successor that says it is ready and then crashes is none.
+    auto first = co_await eddy::select_biased(started->wait(), become_main(*std::move(notices), started->id()),
                                               time::sleep(limit));
     std::optional<error> failed;
     if (first.index() == 0) {
-        auto told = std::get<0>(first);
-        if (told) {
-            auto telling = net::notify_main_process(started->id());
-            told = co_await std::move(telling);
-        }
-        if (!told) failed = fail(told.error(), "NOTIFY_SOCKET");
-    } else if (first.index() == 1) {
-        const auto& status = std::get<1>(first);
+        const auto& status = std::get<0>(first);
         failed = status ? fail(errc::ended_before_ready, status->to_string()) : status.error();
+    } else if (first.index() == 1) {
+        if (const auto& told = std::get<1>(first); !told) failed = fail(told.error(), "NOTIFY_SOCKET");
     } else {
         const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
         failed =

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ using process::hand_over_options;
 using support::all_are_reaped;
 using support::environment;
 
-/// A successor: says what sd_notify(3) says, after the code `before`, and then runs the code `after`.
+/// A successor: says what sd_notify(3) says, after the code `before`, then runs the code `after`, and ends when its
+/// standard input does.
 command successor(const std::string& before, const std::string& after) {
     const std::string script = R"(
 import os, socket, sys
@@ -49,8 +51,26 @@ def say(text):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.sendto(text.encode(), "\0" + to[1:] if to[0] == "@" else to)
 )";
-    return command("python3", "-c", script + before + "\nsay('STATUS=warm\\nREADY=1')\n" + after);
+    return command("python3", "-c",
+                   script + before + "\nsay('STATUS=warm\\nREADY=1')\n" + after + "\nsys.stdin.read()");
 }
+
+/// The standard input of a successor, which may end when this object does: one that ends earlier is an error.
+class life {
+public:
+    explicit life(command& of) {
+        std::array<int, 2> ends{};
+        EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+        of.in(process::stdio::from_native(ends[0]));
+        end_ = ends[1];
+    }
+    life(const life&) = delete;
+    life& operator=(const life&) = delete;
+    ~life() { ::close(end_); }
+
+private:
+    int end_ = -1;
+};
 
 /// Makes a pipe for the standard output of a command.
 net::pipe::receiver read_output_of(command& what) {
@@ -67,15 +87,18 @@ public:
     explicit telling(const std::string& text) {
         command_.emplace(successor("", "print(" + text + ", end='', flush=True)"));
         receiver_ = read_output_of(*command_);
+        life_.emplace(*command_);
     }
     [[nodiscard]] eddy::task<std::string> run(hand_over_options options = {}) {
         const auto started = co_await process::hand_over(*std::exchange(command_, {}), std::move(options));
+        life_.reset();
         if (!started) co_return started.error().message();
         co_return co_await support::contents_of(*receiver_);
     }
 
 private:
     std::optional<net::pipe::receiver> receiver_;
+    std::optional<life> life_;
     std::optional<command> command_;
 };
 
@@ -104,12 +127,13 @@ TEST_F(HandOver, SuccessorServesTheSameSockets) {
     // These wait in the queues before the successor exists.
     auto first = runs.run(net::tcp_stream::connect(addr)).value();
     auto second = runs.run(net::unix_stream::connect(dir / "socket")).value();
-    const auto serve = successor("", R"(
+    auto serve = successor("", R"(
 for fd in 3, 4:
     with socket.socket(fileno=fd) as listener:
         listener.setblocking(True)
         listener.accept()[0].sendall(b"served by the successor")
 )");
+    const life lasts(serve);
     ASSERT_TRUE(runs.run(process::hand_over(serve, hand_over_options().listener("web", tcp).listener("local", local))));
     const auto text_of = [](auto& from) -> eddy::task<std::string> {
         std::string text;
@@ -244,10 +268,29 @@ TEST(HandOverOwnProcess, ManagerIsToldOfTheSuccessor) {
         co_return support::text_of(std::span(buffer).first(count.value()));
     };
     const auto after = "to = os.environ['EDDY_NOTIFY_SOCKET'].split(' ')[1]\nos.environ['NOTIFY_SOCKET'] = to\nsay(to)";
-    const auto id = runs.run(process::hand_over(successor("", after))).value();
+    auto next_version = successor("", after);
+    std::optional<life> lasts(std::in_place, next_version);
+    const auto id = runs.run(process::hand_over(next_version)).value();
+    lasts.reset();
     const auto one = runs.run(next());
     const auto other = runs.run(next());  // from another process: their order is not known
     EXPECT_EQ((std::set{one, other}), (std::set{"MAINPID=" + std::to_string(id), dir / "notify"}));
+    EXPECT_TRUE(all_are_reaped());
+}
+
+TEST(HandOverOwnProcess, ManagerThatDoesNotReadIsATimeout) {
+    support::executor runs(0);
+    const support::temp_dir dir;
+    const auto manager = runs.run(net::unix_datagram::bind(dir / "notify")).value();
+    auto sender = net::unix_datagram::unbound().value();
+    ASSERT_TRUE(sender.connect(net::unix_addr::path(dir / "notify").value()));
+    while (::send(sender.native_handle(), "x", 1, MSG_DONTWAIT) == 1) continue;
+    const environment where("NOTIFY_SOCKET", (dir / "notify").c_str());
+    auto waits = successor("", "");
+    const life lasts(waits);
+    const auto failed = runs.run(process::hand_over(waits, hand_over_options().ready_within(1s)));
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().message(), "python3: Connection timed out (not ready after 1000 ms)");
     EXPECT_TRUE(all_are_reaped());
 }
 

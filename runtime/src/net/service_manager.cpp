@@ -25,6 +25,10 @@ constexpr std::uint64_t most_microseconds = std::uint64_t{1} << 50;  // 35 years
 /// Whether another process is the main process of the service. It is set once, and publishes nothing.
 constinit std::atomic<bool> has_successor{false};
 
+/// Whether the predecessor knows that this process is ready. It closes its socket then, whose name any user may take.
+/// It is set once, and publishes nothing.
+constinit std::atomic<bool> has_told_predecessor{false};
+
 /// Returns the address of a socket; nullopt if there is none.
 result<std::optional<unix_addr>> addr_of(std::string_view text) {
     if (text.empty()) return std::nullopt;
@@ -59,9 +63,11 @@ task<result<void>> notify(std::string message) {
 
 task<result<void>> notify_ready() {
     constexpr const char* message = "READY=1";
-    if (const auto predecessor = sys::find_notify_sockets().predecessor; !predecessor.empty()) {
+    const auto predecessor = sys::find_notify_sockets().predecessor;
+    // relaxed: see there. Later messages are about a reload.
+    if (!predecessor.empty() && !has_told_predecessor.load(std::memory_order_relaxed)) {
         const auto told = co_await send_to(predecessor, message);
-        // It closes its socket as soon as it knows. Later messages are about a reload.
+        if (told) has_told_predecessor.store(true, std::memory_order_relaxed);
         if (told || told.error() != std::errc::connection_refused) co_return told;
     }
     co_return co_await notify(message);
@@ -84,7 +90,10 @@ task<result<void>> notify_status(std::string_view text) {
 }
 
 task<result<void>> notify_main_process(int id) {
-    co_await try_(notify("MAINPID=" + std::to_string(id)));
+    std::string message = "MAINPID=" + std::to_string(id);
+    // The manager does not listen to the successor before, and to this process afterwards.
+    if (watchdog_interval()) message += "\nWATCHDOG=1";
+    co_await try_(notify(std::move(message)));
     has_successor.store(true, std::memory_order_relaxed);  // relaxed: see there
     co_return ok();
 }

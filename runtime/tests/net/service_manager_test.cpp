@@ -204,10 +204,11 @@ TEST(NotifyManager, SendsTheMessagesOfTheProtocol) {
     EXPECT_GE(std::stoll(said.substr(begin.size())), now.tv_sec * 1'000'000 + now.tv_nsec / 1000);
 }
 
-TEST(NotifyManager, PredecessorHearsOfReadinessOnly) {
+TEST(NotifyManagerOwnProcess, PredecessorHearsOfReadinessOnce) {
     eddy::core core;
     manager its(core);
     std::optional<manager> predecessor(core);
+    std::optional<environment> parent(std::in_place, "EDDY_PREDECESSOR", std::to_string(::getppid()).c_str());
     const environment where("NOTIFY_SOCKET", predecessor->path().c_str());
     {
         const environment both("EDDY_NOTIFY_SOCKET", (predecessor->path() + " " + its.path()).c_str());
@@ -215,14 +216,21 @@ TEST(NotifyManager, PredecessorHearsOfReadinessOnly) {
         within(core, net::notify_ready()).value();
         EXPECT_EQ(within(core, its.next()), "STATUS=begins");
         EXPECT_EQ(within(core, predecessor->next()), "READY=1");
-        predecessor->close();
+        // Its socket may be that of a stranger now.
         within(core, net::notify_ready()).value();
         EXPECT_EQ(within(core, its.next()), "READY=1");
+        EXPECT_FALSE(predecessor->has_next());
     }
     {
         const environment none("EDDY_NOTIFY_SOCKET", (predecessor->path() + " ").c_str());
         EXPECT_TRUE(within(core, net::notify_ready()));
         EXPECT_TRUE(within(core, net::notify_stopping()));
+    }
+    parent.reset();
+    {
+        const environment both("EDDY_NOTIFY_SOCKET", (predecessor->path() + " " + its.path()).c_str());
+        within(core, net::notify_ready()).value();  // the predecessor has ended
+        EXPECT_EQ(within(core, its.next()), "READY=1");
     }
     // A program in between has its own socket.
     const environment of_another_service("EDDY_NOTIFY_SOCKET", ("@other " + predecessor->path()).c_str());
@@ -246,7 +254,7 @@ TEST(NotifyManagerOwnProcess, ProcessWithASuccessorSaysNoMore) {
         heard += ' ' + co_await its.next();
         co_return heard;
     };
-    EXPECT_EQ(core.run(give_up()), "WATCHDOG=1 MAINPID=1234");
+    EXPECT_EQ(core.run(give_up()), "WATCHDOG=1 MAINPID=1234\nWATCHDOG=1");
     EXPECT_FALSE(its.has_next());
 }
 

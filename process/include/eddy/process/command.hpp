@@ -51,7 +51,8 @@ public:
     command& args(std::vector<std::string> values);
     /// Sets argument 0, which is the name of the program by default.
     command& arg0(std::string value);
-    /// Sets an environment variable. The others are those of this process.
+    /// Sets an environment variable. The others are those of this process, without those of a service manager about its
+    /// descriptors and its watchdog: LISTEN_*, WATCHDOG_*, EDDY_PREDECESSOR and EDDY_INHERITED_BYTES.
     command& env(std::string name, std::string value);
     /// Removes an environment variable.
     command& env_remove(std::string name);

@@ -30,7 +30,8 @@ struct signal_info {
     int code = 0;  ///< why it was sent: SI_USER for kill(2), SI_QUEUE for sigqueue(3); see sigaction(2)
     /// The process that has sent it, or, with SIGCHLD, the child that it is about. nullopt: the kernel has sent it.
     std::optional<std::int32_t> pid;
-    /// The real user of that process.
+    /// The real user of that process. With SI_QUEUE and other codes than SI_USER and SI_TKILL, the sender chooses both
+    /// numbers: they prove nothing.
     std::optional<std::uint32_t> uid;
     /// The number that came with it, from sigqueue(3), timer_create(2) or mq_notify(3): sival_int.
     std::optional<int> value;
