@@ -106,7 +106,12 @@ eddy::task<int> run_busy() {
 
 // ---- many ----
 
-eddy::task<void> wait_for_all(std::shared_ptr<eddy::sync::notify> end) { co_await end->notified(); }
+int waiting = 0;
+
+eddy::task<void> wait_for_all(std::shared_ptr<eddy::sync::notify> end) {
+    ++waiting;
+    co_await end->notified();
+}
 
 eddy::task<void> serve_until(std::shared_ptr<eddy::sync::notify> end) { co_await wait_for_all(std::move(end)); }
 
@@ -115,7 +120,7 @@ eddy::task<void> wait_inside(std::shared_ptr<eddy::sync::notify> end) { co_await
 eddy::task<int> run_many() {
     const auto end = std::make_shared<eddy::sync::notify>();
     for (int i = 0; i < 100'000; ++i) eddy::spawn(wait_inside(end)).detach();
-    co_await eddy::yield_now();
+    while (waiting != 100'000) co_await eddy::yield_now();
     std::puts("ready");
     std::fflush(stdout);
     co_await end->notified();
