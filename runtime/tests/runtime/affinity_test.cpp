@@ -173,7 +173,8 @@ TEST(CoreThread, HooksRunOnItsThread) {
     EXPECT_EQ(stopped.load(), started.load());
 }
 
-TEST(CoreThread, HookThatThrowsEndsTheProcess) {
+TEST(CoreThreadDeathTest, HookThatThrowsEndsTheProcess) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");  // ThreadSanitizer allows no new threads after a fork
     const auto start = [] {
         static_cast<void>(core_thread::builder().on_thread_start([] { throw std::runtime_error("no log"); }).build());
     };
