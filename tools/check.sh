@@ -231,7 +231,7 @@ check_format() {
     sources | xargs -P "$jobs" -n 40 clang-format-19 --dry-run -Werror || die "to fix it: ./dev format"
     # clang-format leaves the first line of a docstring's section as it is; see CommentPragmas in .clang-format.
     local section='(Errors|Thread safety|Cancel safety|Lifetime|Cost|Preconditions): '
-    ! sources | xargs grep -nE "^ */// ([^ ].*)?[.)] $section" || die "a section of a docstring begins in the middle of a line"
+    ! sources | xargs grep -nE "^ */// (([^ ].*)?[.)] $section|.*[.)\"] (Thread|Cancel)$)" || die "a section of a docstring begins in the middle of a line"
     ! sources | xargs grep -nE "^ */// $section" | grep -E '^[^:]*:[0-9]+:.{121,}' || die "a line has more than 120 characters"
 }
 

@@ -44,7 +44,7 @@ result<std::vector<inherited_listener>> inherited_listeners() {
         found.push_back(inherited_listener(take_name(names), fd));
     }
     // Those of process::inherited_bytes(), which may be secret: processes that this one starts must not have them, also
-    // if nobody reads them.
+    // if this program never reads them.
     const auto bytes = sys::number_in_environment("EDDY_INHERITED_BYTES");
     if (bytes && *bytes >= first_inherited && *bytes < most_inherited)
         static_cast<void>(sys::prepare_inherited(static_cast<int>(*bytes)));

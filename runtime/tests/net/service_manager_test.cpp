@@ -216,7 +216,7 @@ TEST(NotifyManagerOwnProcess, PredecessorHearsOfReadinessOnce) {
         within(core, net::notify_ready()).value();
         EXPECT_EQ(within(core, its.next()), "STATUS=begins");
         EXPECT_EQ(within(core, predecessor->next()), "READY=1");
-        // Its socket may be that of a stranger now.
+        // Another program may have a socket with this name now.
         within(core, net::notify_ready()).value();
         EXPECT_EQ(within(core, its.next()), "READY=1");
         EXPECT_FALSE(predecessor->has_next());

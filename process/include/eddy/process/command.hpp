@@ -77,10 +77,10 @@ public:
 
     /// Starts the process.
     /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream, errc::bad_descriptor; what pipe2(2),
-    /// clone(2), chdir(2) and execve(2) report. They name the program: "prog: No such file or directory". Cancel
-    /// safety: a process that no thread has begun to start does not exist. One that has started is killed. Thread
-    /// safety: reads the environment of this program at the first poll, on that thread. In a process that is forked
-    /// during the start, the future does not end.
+    /// clone(2), chdir(2) and execve(2) report. They name the program: "prog: No such file or directory".
+    /// Cancel safety: a process that no thread has begun to start does not exist. One that has started is killed.
+    /// Thread safety: reads the environment of this program at the first poll, on that thread. In a process that is
+    /// forked during the start, the future does not end.
     /// Lifetime: the future owns a copy of the command.
     /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
     /// switch to that thread and back. It does not depend on the memory that this process uses.

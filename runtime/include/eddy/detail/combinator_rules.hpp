@@ -50,8 +50,8 @@ struct on_error {
     }
 };
 
-/// Refuses a function that returns a task, which nobody would run. Other futures may run already, as a join_handle
-/// does.
+/// Refuses a function that returns a task, because that task would never run. Other futures may run already, as a
+/// join_handle does.
 template <class Fn, class Argument>
 constexpr bool check_no_task() {
     constexpr bool is_value = !requires(call_result_t<Fn, Argument>& made) { forget_closure(made, nullptr); };
