@@ -214,11 +214,13 @@ check_definitions() {
 check_explore() { build_and_test dev -L explore; }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
-# names the public names that the C library or std has, too. Builds the documentation site. With --all, opens it in Chromium.
+# names the public names that the C library or std has, too. Builds the documentation site, in which no link may be dead. With
+# --all, opens it in Chromium.
 # covers: I20.4.12
 check_docs() {
     python3 tools/undocumented.py
     python3 tools/name_clashes.py
+    python3 tests/check_links_test.py --quiet
     python3 tools/site.py
     ((all)) || return 0
     need chromium

@@ -8,6 +8,8 @@ Therefore this script writes what Doxygen reads into build/site_input:
 
 - Pages: each heading gets an anchor, and links between pages become references.
 - Headers: each declaration of a group gets the docstring of the group, and `Errors:` and similar begin a paragraph.
+
+Then site_html.py mends the pages that Doxygen has written, and check_links.py checks their links.
 """
 import pathlib
 import re
@@ -16,6 +18,8 @@ import subprocess
 import sys
 from xml.sax.saxutils import quoteattr
 
+import check_links
+import site_html
 from check_pages import fence, link, origin, slug_of
 from undocumented import Header
 
@@ -261,7 +265,8 @@ def main():
     (input_folder / "header.html").write_text(html_header())
     subprocess.run(["doxygen", "-"], input=configuration(pages), text=True, cwd=top, check=True, stdout=subprocess.DEVNULL)
     warnings = (input_folder / "warnings.log").read_text().replace(f"{input_folder}/", "").splitlines()
-    problems = sorted({line for line in warnings if serious.search(line)})
+    site_html.mend(site)
+    problems = sorted({line for line in warnings if serious.search(line)}) + check_links.check(site)
     print("\n".join(problems), end="\n" if problems else "")
     print(f"{site.relative_to(top)}/index.html: {len(pages)} pages and the reference")
     return bool(problems)

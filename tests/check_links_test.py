@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests tools/check_links.py and tools/site_html.py: dead links and dead anchors are found, and those of Doxygen are mended."""
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+import check_links
+import site_html
+
+
+class CheckLinks(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.site = pathlib.Path(folder.name).resolve()
+        self.write("other.html", '<h1 id="top">Other</h1>')
+
+    def write(self, name, text):
+        (self.site / name).write_text(text)
+
+    def problems_of(self, text, name="index.html"):
+        self.write(name, text)
+        return check_links.check(self.site)
+
+    def test_accepts_living_links(self):
+        text = '<a id="here"></a><a href="#here">1</a><a href="other.html#top">2</a><a href="https://example.org/x">3</a>'
+        self.assertEqual(self.problems_of(text), [])
+
+    def test_reports_missing_page(self):
+        self.assertEqual(self.problems_of('<a href="gone.html">1</a>'), ["index.html: there is no gone.html"])
+
+    def test_reports_missing_picture(self):
+        self.assertEqual(self.problems_of('<img src="gone.svg">'), ["index.html: there is no gone.svg"])
+
+    def test_reports_missing_anchor_of_other_page(self):
+        self.assertEqual(self.problems_of('<a href="other.html#gone">1</a>'), ["index.html: other.html has no anchor #gone"])
+
+    def test_reports_missing_anchor_of_same_page(self):
+        self.assertEqual(self.problems_of('<a href="#gone">1</a>'), ["index.html: index.html has no anchor #gone"])
+
+    def test_reports_name_that_became_an_address(self):
+        self.assertEqual(self.problems_of('<a href="http::client">1</a>'), ["index.html: there is no http::client"])
+
+    def test_reports_missing_anchor_in_navigation(self):
+        self.assertEqual(self.problems_of('[["x", "other.html#gone", null]]', "tree.js"), ["tree.js: other.html has no anchor #gone"])
+
+    def test_mends_links_of_doxygen(self):
+        self.write("index.html", '<a href="http::serve()">http::serve()</a><div class="summary"><a href="#nested-classes">Classes</a> &#124;\n'
+                                 '<a href="#pub">Public</a></div><h2 id="pub"></h2>')
+        self.write("tree.js", '[["top", "header.html#top", null], ["gone", "index.html#gone", null]]')
+        self.write("header.html", "")
+        site_html.mend(self.site)
+        self.assertEqual(check_links.check(self.site), [])
+        self.assertEqual((self.site / "index.html").read_text(),
+                         'http::serve()<div class="summary"><a href="#pub">Public</a></div><h2 id="pub"></h2>')
+        self.assertEqual((self.site / "tree.js").read_text(), '[["top", "other.html#top", null], ["gone", "index.html", null]]')
+
+
+if __name__ == "__main__":
+    unittest.main()
