@@ -53,25 +53,28 @@ def idle_bytes():
 
 # ---- Drawing ----
 
+grid = "#8886"
+# For a plot that is opened by itself. In the site, plots are a part of the page and have its colors.
+colors_of_page = "<style>svg{color:#222;background:#fff}@media(prefers-color-scheme:dark){svg{color:#ddd;background:#1c1d1f}}</style>"
 
 class Plot:
     """An SVG image with a logarithmic axis from left to right, and one row for each label."""
 
     def __init__(self, title, labels, low, high, ticks, unit):
-        self.left, self.width, self.row = 190, 760, 20
+        self.left, self.width, self.row = 168, 560, 20  # narrow, so that it is legible on a phone
         self.low, self.high = math.log(low), math.log(high)
         self.top, self.height = 46, 46 + self.row * len(labels) + 34
-        self.parts = [f'<text x="10" y="22" font-size="15" font-weight="bold">{escape(title)}</text>']
+        self.parts = [f'<text x="10" y="22" font-size="15" font-weight="bold" fill="currentColor">{escape(title)}</text>']
         bottom = self.top + self.row * len(labels)
         for tick in ticks:
             x = self.x(tick)
             strong = tick == 1
-            self.line(x, self.top - 6, x, bottom, "#444" if strong else "#ddd", 1.5 if strong else 1)
+            self.line(x, self.top - 6, x, bottom, "currentColor" if strong else grid, 1.5 if strong else 1)
             self.text(x, bottom + 16, f"{tick:g}", "middle")
         self.text(self.width - 10, bottom + 31, unit, "end")
         for i, label in enumerate(labels):
             self.text(self.left - 10, self.y(i) + 4, label, "end")
-            self.line(self.left, self.y(i), self.width - 10, self.y(i), "#eee", 1)
+            self.line(self.left, self.y(i), self.width - 10, self.y(i), grid, 0.5)
 
     def x(self, value):
         inner = self.width - 10 - self.left
@@ -83,8 +86,8 @@ class Plot:
     def line(self, x1, y1, x2, y2, color, width):
         self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}" stroke-width="{width}"/>')
 
-    def text(self, x, y, text, anchor="start", color="#222"):
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}">{escape(text)}</text>')
+    def text(self, x, y, text, anchor="start"):
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor">{escape(text)}</text>')
 
     def point(self, row, value, color, title, size=4):
         self.parts.append(f'<circle cx="{self.x(value):.1f}" cy="{self.y(row):.1f}" r="{size}" fill="{color}" fill-opacity="0.85">'
@@ -96,15 +99,15 @@ class Plot:
                           f"<title>{escape(title)}</title></rect>")
 
     def legend(self, entries):
-        x = self.left
+        x = 10
         for name, color in entries:
             self.parts.append(f'<circle cx="{x + 5:.1f}" cy="34" r="4" fill="{color}"/>')
             self.text(x + 13, 38, name)
-            x += 26 + 6.6 * len(name)
+            x += 24 + 6.2 * len(name)
 
     def svg(self):
         return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
-                f'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" fill="#fff"/>\n'
+                f'font-family="sans-serif" font-size="12">\n{colors_of_page}\n'
                 + "\n".join(self.parts) + "\n</svg>\n")
 
 
@@ -129,7 +132,7 @@ def rt_plot():
                 [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], "below 1, eddy needs less; line: the spread of the rounds")
     for i, (name, ratio, least, greatest) in enumerate(rows):
         plot.bar(i, ratio, "#9ec5f0" if ratio <= 1 else "#f0b27a", f"{name}: {ratio}")
-        plot.line(plot.x(least), plot.y(i), plot.x(greatest), plot.y(i), "#345", 2)
+        plot.line(plot.x(least), plot.y(i), plot.x(greatest), plot.y(i), "currentColor", 1.5)
     plot.legend([("eddy needs less", "#9ec5f0"), ("Tokio needs less", "#f0b27a")])
     return plot.svg()
 

@@ -9,17 +9,18 @@ Therefore this script writes what Doxygen reads into build/site_input:
 - Pages: each heading gets an anchor, and links between pages become references.
 - Headers: each declaration of a group gets the docstring of the group, and `Errors:` and similar begin a paragraph.
 
-Then site_html.py mends the pages that Doxygen has written, and check_links.py checks their links.
+Then site_html.py mends the pages that Doxygen has written, site_search.py adds the search, and check_links.py checks the links.
 """
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import check_links
 import site_html
+import site_search
 from check_pages import fence, link, origin, slug_of
 from undocumented import Header
 
@@ -107,6 +108,11 @@ def with_references(line, page, known):
     return "".join(part if part.startswith("`") else link.sub(replaced, part) for part in parts)
 
 
+def code_with_bars(found):
+    """Returns the code of a table in which \\| is |, as on GitHub, in HTML: Doxygen would print the backslash."""
+    return "<code>" + escape(found[1].replace("\\|", "|")).replace("|", "&#124;") + "</code>"
+
+
 def with_anchors(page, known):
     """Returns a page as Doxygen reads it."""
     made, slugs, inside = [], set(), False
@@ -129,23 +135,36 @@ def with_anchors(page, known):
             line = with_references(line, page, known)
             # Doxygen takes a single backtick before an apostrophe for a quotation mark.
             line = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)
+            line = re.sub(r"``([^`]*\\\|[^`]*)``", code_with_bars, line)
         made.append(line)
         if page != main_page and line.startswith("# ") and not inside:
             made += ["", "[TOC]"]
     return "\n".join(made) + "\n"
 
 
+def sections_of(page):
+    """Returns the sections of a page for the search."""
+    name = "index" if page == main_page else label(page)
+    return site_search.sections_of((top / page).read_text(), lambda anchor: f"{name}.html" + (f"#{label(page, anchor)}" if anchor else ""))
+
+
 # ---- Headers ----
 
 section = re.compile(r"^(\s*///) ((?:Errors|Cancel safety|Thread safety|Lifetime|Preconditions|Cost)(?: [^:`]{1,40})?): ")
+internal = re.compile(r"\s*For (?:use by )?the (?:library|channels)\b")
 
 
 def for_doxygen(text):
-    """Returns a header in which each declaration has its own docstring, with sections as Doxygen knows them."""
+    """Returns a header in which each declaration has its own docstring, with sections as Doxygen knows them.
+
+    A destructor in a group has none: the docstring is about the constructors. What is for the library is hidden.
+    """
     lines, docs = text.splitlines(), {}
     for declaration in Header(text).found:
         before = lines[declaration.first - 2].lstrip() if declaration.first > 1 else ""
-        if declaration.doc and not before.startswith("///"):
+        if internal.match(declaration.doc or ""):
+            docs[declaration.first] = "@private"  # so that Doxygen hides it
+        elif declaration.doc and not before.startswith("///") and "~" not in declaration.head:
             docs[declaration.first] = declaration.doc
     made = []
     for number, line in enumerate(lines, start=1):
@@ -198,13 +217,21 @@ def html_header():
     classes = ["DarkModeToggle", "FragmentCopyButton", "ParagraphLink", "InteractiveToc"]
     tags = "".join(f'<script src="$relpath^doxygen-awesome-{name}.js"></script>\n' for name in scripts)
     tags += "<script>" + "".join(f"DoxygenAwesome{name}.init();" for name in classes) + "</script>\n"
-    return file.read_text().replace("</head>", tags + "</head>")
+    search = '<link href="$relpath^search/search.css" rel="stylesheet"/>\n<script src="$relpath^search/search.js"></script>\n'
+    return file.read_text().replace("$search", search).replace("</head>", tags + "</head>")
+
+
+def stylesheets():
+    """Returns the styles of the theme and our own. Beside a table of contents, code needs a window of 1,500 pixels."""
+    narrow = input_folder / "doxygen-awesome.css"
+    text = (theme / "doxygen-awesome.css").read_text()
+    narrow.write_text(text.replace("(max-width: 999px)", "(max-width: 1499px)").replace("(min-width: 1000px)", "(min-width: 1500px)"))
+    others = ["doxygen-awesome-sidebar-only.css", "doxygen-awesome-sidebar-only-darkmode-toggle.css"]
+    return [narrow, *(theme / name for name in others), top / "tools" / "site.css"]
 
 
 def configuration(pages):
     quoted = " ".join(f'"{input_folder / path}"' for path in [*pages, "include"])
-    style = [theme / "doxygen-awesome.css", theme / "doxygen-awesome-sidebar-only.css"]
-    style += [theme / "doxygen-awesome-sidebar-only-darkmode-toggle.css", top / "tools" / "site.css"]
     version = re.search(r"VERSION (\S+)", (top / "CMakeLists.txt").read_text().partition("project(")[2])[1]
     return f"""
 {(top / "tools" / "Doxyfile").read_text()}
@@ -222,13 +249,15 @@ HTML_OUTPUT = {site.name}
 GENERATE_XML = NO
 GENERATE_HTML = YES
 HTML_HEADER = "{input_folder / "header.html"}"
-HTML_EXTRA_STYLESHEET = {" ".join(f'"{file}"' for file in style)}
+HTML_EXTRA_STYLESHEET = {" ".join(f'"{file}"' for file in stylesheets())}
 HTML_EXTRA_FILES = {" ".join(f'"{file}"' for file in sorted(theme.glob("*.js")))}
 HTML_COLORSTYLE_HUE = 209
 HTML_COLORSTYLE_SAT = 255
 HTML_COLORSTYLE_GAMMA = 113
 HTML_DYNAMIC_SECTIONS = YES
 GENERATE_TREEVIEW = YES
+TREEVIEW_WIDTH = 265
+GENERATE_TAGFILE = "{input_folder / "tags.xml"}"
 DISABLE_INDEX = NO
 FULL_SIDEBAR = NO
 SEARCHENGINE = YES
@@ -266,6 +295,7 @@ def main():
     subprocess.run(["doxygen", "-"], input=configuration(pages), text=True, cwd=top, check=True, stdout=subprocess.DEVNULL)
     warnings = (input_folder / "warnings.log").read_text().replace(f"{input_folder}/", "").splitlines()
     site_html.mend(site)
+    site_search.write(site, input_folder / "tags.xml", [section for page in pages for section in sections_of(page)])
     problems = sorted({line for line in warnings if serious.search(line)}) + check_links.check(site)
     print("\n".join(problems), end="\n" if problems else "")
     print(f"{site.relative_to(top)}/index.html: {len(pages)} pages and the reference")

@@ -7,10 +7,12 @@ anchor = re.compile(r'\s(?:id|name)="([^"]+)"')
 false_link = re.compile(r'<a href="(?!https://)[a-z]+:[^"]*">(.*?)</a>', re.S)
 link_to_section = re.compile(r'<a href="#([\w-]+)">[\w ]+</a>(?: &#124;\s*)?')
 link_in_script = re.compile(r'"([\w.-]+[.]html)#([\w-]+)"')
+picture = re.compile(r'<object type="image/svg\+xml" data="([\w.-]+)"[^>]*></object>')
 
 
-def mended_page(text):
+def mended_page(text, site):
     text = false_link.sub(r"\1", text)
+    text = picture.sub(lambda found: drawing(site / found[1]), text)
     # The summary of a class also links to a list of nested classes that are all hidden.
     summary = re.search(r'<div class="summary">.*?</div>', text, re.S)
     if summary:
@@ -18,6 +20,11 @@ def mended_page(text):
         living = link_to_section.sub(lambda link: link[0] if link[1] in ids else "", summary[0])
         text = text.replace(summary[0], living)
     return text
+
+
+def drawing(file):
+    """Returns an SVG file as a part of a page. Without its own style it has the colors of the page, light or dark."""
+    return re.sub(r"<[?]xml.*?>|<style>.*?</style>", "", file.read_text(), flags=re.S)
 
 
 def mend(site):
@@ -32,7 +39,7 @@ def mend(site):
         return link[0] if id in ids.get(page, ()) else f'"{owner[id]}#{id}"' if id in owner else f'"{page}"'
 
     for name, text in pages.items():
-        if (better := mended_page(text)) != text:
+        if (better := mended_page(text, site)) != text:
             (site / name).write_text(better)
     for file in [file for file in site.glob("*.js") if not file.name.startswith("navtreeindex")]:
         text = file.read_text()
