@@ -34,8 +34,8 @@ std::string ask(const raw_socket& client, const std::string& request, const std:
 }
 
 // covers: I20.6.2
-TEST(Programs, HttpApiStoresAndReturnsNotes) {
-    process server({"http_api", "127.0.0.1:0"});
+TEST(Programs, HttpByHandStoresAndReturnsNotes) {
+    process server({"http_by_hand", "127.0.0.1:0"});
     const auto at = addr_in(server.line());
     auto client = raw_socket::connected(at);
     const std::string stored = "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n";
@@ -60,9 +60,9 @@ TEST(Programs, HttpApiStoresAndReturnsNotes) {
 }
 
 // covers: I20.6.2
-TEST(Programs, HttpApiWorksWithCurl) {
+TEST(Programs, HttpByHandWorksWithCurl) {
     if (::access("/usr/bin/curl", X_OK) != 0) GTEST_SKIP() << "Debian's package curl is not installed";
-    process server({"http_api", "127.0.0.1:0"});
+    process server({"http_by_hand", "127.0.0.1:0"});
     const std::string url = "http://" + addr_in(server.line()).to_string() + "/notes/monday";
     const std::vector<std::string> curl{"/usr/bin/curl", "-sS", "--noproxy", "*", "--max-time", "20"};
     auto put = curl;
@@ -150,7 +150,7 @@ TEST(Programs, HiredisClientTalksToMiniRedis) {
 // covers: I20.3.19 I20.6.5
 TEST(Programs, CurlClientFetchesAllUrls) {
     NEEDS_EXAMPLE("curl_client", "libcurl4-openssl-dev");
-    process server({"http_api", "127.0.0.1:0"});
+    process server({"http_by_hand", "127.0.0.1:0"});
     const auto at = addr_in(server.line());
     auto client = raw_socket::connected(at);
     const std::string body(100'000, 'x');

@@ -22,10 +22,12 @@
 
 // Servers
 #include <eddy/http/compress.hpp>      // a layer that compresses responses
+#include <eddy/http/cors.hpp>          // a layer for pages of other origins
 #include <eddy/http/event_stream.hpp>  // server-sent events
 #include <eddy/http/files.hpp>         // a service of the files of a folder
 #include <eddy/http/health.hpp>        // a service for health checks
 #include <eddy/http/metrics.hpp>       // counters of a server, for Prometheus
+#include <eddy/http/request_id.hpp>    // a layer that gives requests an id
 #include <eddy/http/router.hpp>        // selects a service by path and method
 #include <eddy/http/serve.hpp>         // serve(), serve_connection()
 #include <eddy/http/service.hpp>       // a callable that answers requests

@@ -12,6 +12,10 @@ bool has_no_body(int status, http::method asked) noexcept {
     return asked == http::method::head || status / 100 == 1 || status == 204 || status == 304;
 }
 
+void add_vary(http::headers& into, std::string_view name) {
+    if (!into.has_token("Vary", name) && !into.has_token("Vary", "*")) into.add("Vary", name);
+}
+
 bool may_be_trailer(std::string_view name) noexcept {
     static constexpr std::array<std::string_view, 23> forbidden = {"Authorization",
                                                                    "Cache-Control",

@@ -81,6 +81,9 @@ struct header_access {
 /// section 6.4.1).
 [[nodiscard]] bool has_no_body(int status, http::method asked) noexcept;
 
+/// Adds the name of a request's field on which the response depends to the field Vary.
+void add_vary(http::headers& into, std::string_view name);
+
 /// The maximum number of bytes of the trailer fields of a received body.
 inline constexpr std::size_t max_trailer_bytes = 8 * 1024;
 

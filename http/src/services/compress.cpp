@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "message/fields.hpp"
 #include "message/gzip.hpp"
 #include "message/syntax.hpp"
 
@@ -138,8 +139,7 @@ void compress_response(http::response& answer, const compression_request& asked,
     if (!has_gzip() || part == part_of::other) return;
     const auto decided = is_compressed(answer, part, options);
     if (decided == false) return;
-    if (!answer.headers.has_token("Vary", "Accept-Encoding") && !answer.headers.has_token("Vary", "*"))
-        answer.headers.add("Vary", "Accept-Encoding");
+    add_vary(answer.headers, "Accept-Encoding");
     if (!asked.accepts_gzip || part == part_of::part) return;
     if (part == part_of::nothing) {
         // RFC 9110, section 15.4.5: a 304 has the fields Vary and ETag of the 200.

@@ -4,14 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
-#include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/http/detail/filter.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
-#include <eddy/proto/service.hpp>
-#include <eddy/result.hpp>
-#include <eddy/task/task.hpp>
 
 namespace eddy::http {
 
@@ -61,19 +58,21 @@ struct compression_request {
 EDDY_API void compress_response(http::response& answer, const compression_request& asked,
                                 const http::compress_options& options);
 
-template <class S>
-class compressing_service : public layered<compressing_service<S>, S> {
+/// The filter of http::compress().
+class compress_filter {
 public:
-    compressing_service(S&& inner, http::compress_options options)
-        : layered<compressing_service<S>, S>(std::move(inner)), options_(options) {}
+    class pass {
+    public:
+        pass(const http::compress_options& options, const http::request& asked) : options_(options), asked_(asked) {}
+        void finish(http::response& answer) const { compress_response(answer, asked_, options_); }
 
-    template <class Given>
-    task<result<http::response>> call(Given asked, proto::when_full mode) const {
-        const compression_request what(asked);
-        auto answer = co_await this->next(std::move(asked), mode);
-        if (answer) compress_response(*answer, what, options_);
-        co_return answer;
-    }
+    private:
+        http::compress_options options_;
+        compression_request asked_;
+    };
+
+    explicit compress_filter(http::compress_options options) noexcept : options_(options) {}
+    [[nodiscard]] pass begin(const http::request& asked) const { return {options_, asked}; }
 
 private:
     http::compress_options options_;
@@ -105,8 +104,7 @@ namespace eddy::http {
 /// If eddy was built without zlib, the layer does not change responses.
 /// Cost: a body that is compressed while it is sent takes about 300 KiB of memory until its end.
 [[nodiscard]] inline auto compress(compress_options options = compress_options()) {
-    return proto::layer(
-        [options]<class S>(S inner) { return detail::compressing_service<S>(std::move(inner), options); });
+    return detail::filter_layer(detail::compress_filter(options));
 }
 
 }  // namespace eddy::http

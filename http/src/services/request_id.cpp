@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/request_id.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string_view>
+
+#include <eddy/detail/atomic.hpp>
+
+#include "message/syntax.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constexpr std::size_t most_characters = 128;
+
+/// Returns whether an id of a client may be written to a log.
+bool is_id(std::string_view text) noexcept {
+    const auto is_allowed = [](char c) {
+        return is_digit(c) || is_letter(c) || std::string_view("-_.:/+=").contains(c);
+    };
+    return !text.empty() && text.size() <= most_characters && std::ranges::all_of(text, is_allowed);
+}
+
+void append_hex(std::string& to, std::uint64_t number) {
+    for (unsigned shift = 64; shift != 0;) to += "0123456789abcdef"[number >> (shift -= 4) & 15u];
+}
+
+/// Returns a random number of this process, and the number of the request.
+std::string make_id() {
+    static const std::uint64_t process = [] {
+        std::random_device source;
+        return std::uint64_t{source()} << 32 | source();
+    }();
+    static atomic<std::uint64_t> last{0};
+    // relaxed: nothing is read through it
+    std::string id;
+    append_hex(id, process);
+    append_hex(id, last.fetch_add(1, std::memory_order_relaxed) + 1);
+    return id;
+}
+
+}  // namespace
+
+request_id_filter::pass request_id_filter::begin(http::request& asked) const {
+    constexpr std::string_view name = "X-Request-Id";
+    const auto given = asked.headers.get(name);
+    std::string id = given && is_id(*given) ? std::string(*given) : make_id();
+    asked.headers.set(name, id);
+    return pass(std::move(id));
+}
+
+}  // namespace eddy::detail
