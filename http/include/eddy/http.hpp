@@ -8,11 +8,13 @@
 
 // Messages
 #include <eddy/http/body.hpp>      // bytes, or a reader
+#include <eddy/http/cookies.hpp>   // cookies, and signed cookies
 #include <eddy/http/error.hpp>     // errc
 #include <eddy/http/headers.hpp>   // the header fields
 #include <eddy/http/method.hpp>    // GET, POST, ...
 #include <eddy/http/request.hpp>   // request
 #include <eddy/http/response.hpp>  // response
+#include <eddy/http/secrets.hpp>   // a comparison for passwords and tokens
 #include <eddy/http/status.hpp>    // 200, 404, ...
 #include <eddy/http/url.hpp>       // url, and functions for its parts
 
@@ -21,6 +23,7 @@
 #include <eddy/http/proxies.hpp>  // the proxies of a client
 
 // Servers
+#include <eddy/http/auth.hpp>          // layers that ask for a password or a token
 #include <eddy/http/compress.hpp>      // a layer that compresses responses
 #include <eddy/http/cors.hpp>          // a layer for pages of other origins
 #include <eddy/http/event_stream.hpp>  // server-sent events
