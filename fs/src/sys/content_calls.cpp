@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <system_error>
 
-#include <eddy/error.hpp>
-
 #include "sys/offsets.hpp"
 #include "sys/syscall.hpp"
 
@@ -49,17 +47,6 @@ result<std::size_t> write_some(int fd, std::span<const std::byte> from, std::uin
     if (!is_offset(offset)) return std::unexpected(std::make_error_code(bad_offset));
     return count_or_error(retry_interrupted(
         [&] { return ::pwrite(fd, from.data(), most_bytes(from.size()), static_cast<off_t>(offset)); }));
-}
-
-result<void> write_all(int fd, std::span<const std::byte> from, std::uint64_t offset) noexcept {
-    while (!from.empty()) {
-        const auto count = write_some(fd, from, offset);
-        if (!count) return std::unexpected(count.error());
-        if (*count == 0) return std::unexpected(make_error_code(errc::write_zero));
-        from = from.subspan(*count);
-        offset += *count;
-    }
-    return {};
 }
 
 result<appended> append_some(int fd, std::span<const std::byte> from) noexcept {

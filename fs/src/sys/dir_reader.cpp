@@ -80,15 +80,6 @@ result<dir_reader> dir_reader::open(int dir) {
     return dir_reader(stream(opened));
 }
 
-result<bool> dir_reader::read(std::vector<named_entry>& into, std::size_t limit) {
-    if (failure_) return std::unexpected(failure_);
-    const auto begin = into.size();
-    auto may_have_more = read_until(into, begin + limit);
-    if (may_have_more || into.size() == begin) return may_have_more;
-    failure_ = may_have_more.error();
-    return true;
-}
-
 result<bool> dir_reader::read_until(std::vector<named_entry>& into, std::size_t end) {
     while (into.size() < end) {
         errno = 0;  // readdir(3): the only way to tell an error from the end

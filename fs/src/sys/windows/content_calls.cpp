@@ -5,8 +5,6 @@
 #include <limits>
 #include <system_error>
 
-#include <eddy/error.hpp>
-
 #include "sys/windows/nt_file.hpp"
 
 namespace eddy::sys {
@@ -53,17 +51,6 @@ result<std::size_t> read_some(int fd, std::span<std::byte> into, std::uint64_t o
 result<std::size_t> write_some(int fd, std::span<const std::byte> from, std::uint64_t offset) noexcept {
     if (offset > last_position) return bad_offset();
     return write_at(fd, from, offset);
-}
-
-result<void> write_all(int fd, std::span<const std::byte> from, std::uint64_t offset) noexcept {
-    while (!from.empty()) {
-        const auto count = write_some(fd, from, offset);
-        if (!count) return std::unexpected(count.error());
-        if (*count == 0) return std::unexpected(make_error_code(errc::write_zero));
-        from = from.subspan(*count);
-        offset += *count;
-    }
-    return {};
 }
 
 result<appended> append_some(int fd, std::span<const std::byte> from) noexcept {

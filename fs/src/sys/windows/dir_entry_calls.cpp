@@ -6,6 +6,7 @@
 
 #include "sys/beneath.hpp"
 #include "sys/windows/nt_file.hpp"
+#include "sys/windows/utf16.hpp"
 
 namespace eddy::sys {
 namespace {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sys/windows/nt_file.hpp"
+#include "sys/windows/utf16.hpp"
 
 namespace eddy::sys {
 namespace {
@@ -28,15 +29,6 @@ result<dir_reader> dir_reader::open(int dir) {
     auto again = open_entry(dir, "", as_directory());
     if (!again) return std::unexpected(again.error());
     return dir_reader(*std::move(again));
-}
-
-result<bool> dir_reader::read(std::vector<named_entry>& into, std::size_t limit) {
-    if (failure_) return std::unexpected(failure_);
-    const auto begin = into.size();
-    auto may_have_more = read_until(into, begin + limit);
-    if (may_have_more || into.size() == begin) return may_have_more;
-    failure_ = may_have_more.error();
-    return true;
 }
 
 /// A call of the system returns up to some 150 entries, so there may be that many more than `end`.

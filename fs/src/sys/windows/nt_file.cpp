@@ -9,7 +9,7 @@
 #include <eddy/error.hpp>
 
 #include "sys/open_calls.hpp"
-#include "sys/path_text.hpp"
+#include "sys/windows/utf16.hpp"
 #include "sys/windows/winsock.hpp"
 
 namespace eddy::sys {
@@ -53,8 +53,6 @@ std::unexpected<std::error_code> too_long() {
 }
 
 }  // namespace
-
-std::error_code last_windows_error() noexcept { return windows_error(::GetLastError()); }
 
 std::error_code nt_error(NTSTATUS status) noexcept {
     if (status == status_file_is_a_directory) return std::make_error_code(std::errc::is_a_directory);
@@ -124,25 +122,5 @@ result<void> set_name(int fd, int kind, unsigned long flags, int to, std::string
     std::memcpy(block.data() + offsetof(named, name), wide.data(), bytes);
     return set_information(fd, kind, made, block.size());
 }
-
-std::wstring wide_of(std::string_view text) {
-    const auto size = static_cast<int>(text.size());
-    const int count = ::MultiByteToWideChar(CP_UTF8, 0, text.data(), size, nullptr, 0);
-    std::wstring wide(static_cast<std::size_t>(count), L' ');
-    ::MultiByteToWideChar(CP_UTF8, 0, text.data(), size, wide.data(), count);
-    return wide;
-}
-
-std::string narrow_of(std::wstring_view text) {
-    const auto size = static_cast<int>(text.size());
-    const int count = ::WideCharToMultiByte(CP_UTF8, 0, text.data(), size, nullptr, 0, nullptr, nullptr);
-    std::string narrow(static_cast<std::size_t>(count), ' ');
-    ::WideCharToMultiByte(CP_UTF8, 0, text.data(), size, narrow.data(), count, nullptr, nullptr);
-    return narrow;
-}
-
-std::string text_of(const std::filesystem::path& path) { return narrow_of(path.native()); }
-
-std::filesystem::path path_from(const std::string& text) { return wide_of(text); }
 
 }  // namespace eddy::sys

@@ -4,34 +4,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string>
 #include <string_view>
 #include <system_error>
 
 #include <eddy/result.hpp>
 
 #include "sys/fd.hpp"
-#include "sys/socket_api.hpp"
+#include "sys/windows/handle.hpp"
 
 #include <winternl.h>
 
-/// Files by NtCreateFile(), which opens names below an open directory. Names are UTF-8. A descriptor is the number of a
-/// handle: Windows uses 32 bits of it.
+/// Files by NtCreateFile(), which opens names below an open directory. Names are UTF-8.
 namespace eddy::sys {
-
-[[nodiscard]] inline HANDLE handle_of(int fd) noexcept {
-    // SAFETY: a handle is a number.
-    return reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(fd));
-}
-[[nodiscard]] inline unique_fd own_handle(HANDLE handle) noexcept {
-    return unique_fd(static_cast<int>(reinterpret_cast<std::intptr_t>(handle)));
-}
 
 /// The last position that a file has.
 inline constexpr std::uint64_t last_position = std::numeric_limits<std::int64_t>::max();
 
-/// Converts the last error of the Windows API.
-[[nodiscard]] std::error_code last_windows_error() noexcept;
 /// Converts the status of a function of NT.
 [[nodiscard]] std::error_code nt_error(NTSTATUS status) noexcept;
 
@@ -65,9 +53,5 @@ struct open_request {
 [[nodiscard]] result<void> set_information(int fd, int kind, void* from, std::size_t size) noexcept;
 /// Same as above, with a name in the directory `to`: a rename, or a further name.
 [[nodiscard]] result<void> set_name(int fd, int kind, unsigned long flags, int to, std::string_view name);
-
-/// Converts UTF-8. Bytes that are none become U+FFFD.
-[[nodiscard]] std::wstring wide_of(std::string_view text);
-[[nodiscard]] std::string narrow_of(std::wstring_view text);
 
 }  // namespace eddy::sys

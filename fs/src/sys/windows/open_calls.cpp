@@ -84,12 +84,6 @@ result<void> close_file(int fd) noexcept {
     return {};
 }
 
-result<unique_fd> duplicate(int fd) noexcept {
-    HANDLE made = nullptr;
-    const HANDLE process = ::GetCurrentProcess();
-    if (::DuplicateHandle(process, handle_of(fd), process, &made, 0, 0, DUPLICATE_SAME_ACCESS) == 0)
-        return std::unexpected(last_windows_error());
-    return own_handle(made);
-}
+result<unique_fd> duplicate(int fd) noexcept { return duplicate_handle(fd, false); }
 
 }  // namespace eddy::sys

@@ -32,6 +32,9 @@ public:
 
     /// Implements async_read. The stream ends when the other end is closed.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
+    /// Reads what the pipe has now, and waits for no more. Otherwise same as poll_read().
+    /// Errors: operation_would_block.
+    poll_result<result<std::size_t>> poll_read_available(context& cx, std::span<std::byte> into);
     /// Implements async_write. Takes up to 64 KiB, and is ready while no earlier write is in progress. The error of a
     /// write that has ended later is returned by the next write or flush.
     /// Errors: broken_pipe if the other end is closed.

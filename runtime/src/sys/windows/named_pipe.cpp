@@ -14,6 +14,7 @@
 #include <eddy/future/waker.hpp>
 
 #include "sys/socket_api.hpp"
+#include "sys/windows/utf16.hpp"
 #include "sys/windows/winsock.hpp"
 
 namespace eddy::detail {
@@ -32,14 +33,10 @@ std::error_code pipe_error(DWORD error) noexcept {
 
 /// Converts a name to UTF-16.
 result<std::wstring> wide(std::string_view name) {
-    const auto bad = std::unexpected(make_error_code(errc::bad_path));
-    if (name.empty() || name.contains('\0')) return bad;
-    const int size = static_cast<int>(name.size());
-    const int length = ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name.data(), size, nullptr, 0);
-    if (length <= 0) return bad;
-    std::wstring made(static_cast<std::size_t>(length), L'\0');
-    ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name.data(), size, made.data(), length);
-    return made;
+    if (!name.empty() && !name.contains('\0')) {
+        if (auto made = sys::exactly_wide_of(name)) return made;
+    }
+    return std::unexpected(make_error_code(errc::bad_path));
 }
 
 }  // namespace
@@ -88,12 +85,24 @@ public:
         });
     }
 
-    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+    /// How long a read waits.
+    enum class patience : unsigned char { until_there_are_bytes, none };
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into, patience waits) {
         if (into.empty()) return ok(std::size_t{0});
         return poll(cx, reading_, [&]() -> std::optional<result<std::size_t>> {
             for (;;) {
                 if (reading_.state == phase::idle) start_read();
-                if (reading_.state != phase::done) return std::nullopt;
+                if (reading_.state != phase::done) {
+                    // A read of a pipe that has bytes ends with these, also if it is cancelled.
+                    if (waits == patience::none) ::CancelIoEx(handle_, &reading_.overlapped);
+                    return std::nullopt;
+                }
+                if (reading_.error == ERROR_OPERATION_ABORTED) {
+                    reading_.state = phase::idle;
+                    if (waits == patience::until_there_are_bytes) continue;
+                    return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+                }
                 if (reading_.error == ERROR_BROKEN_PIPE) {
                     reading_.state = phase::idle;
                     return 0;
@@ -280,7 +289,11 @@ overlapped_pipe& named_pipe_end::pipe(std::source_location where) const {
 }
 
 poll_result<result<std::size_t>> named_pipe_end::poll_read(context& cx, std::span<std::byte> into) {
-    return pipe(cx.where()).poll_read(cx, into);
+    return pipe(cx.where()).poll_read(cx, into, overlapped_pipe::patience::until_there_are_bytes);
+}
+
+poll_result<result<std::size_t>> named_pipe_end::poll_read_available(context& cx, std::span<std::byte> into) {
+    return pipe(cx.where()).poll_read(cx, into, overlapped_pipe::patience::none);
 }
 
 poll_result<result<std::size_t>> named_pipe_end::poll_write(context& cx, std::span<const std::byte> from) {

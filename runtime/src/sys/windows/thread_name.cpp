@@ -4,6 +4,7 @@
 
 #include "sys/socket_api.hpp"
 #include "sys/thread.hpp"
+#include "sys/windows/utf16.hpp"
 
 namespace eddy::sys {
 namespace {
@@ -24,11 +25,7 @@ set_description find_set_description() noexcept {
 void name_this_thread(const std::string& name) noexcept try {
     static const set_description describe = find_set_description();
     if (describe == nullptr) return;
-    const int size = static_cast<int>(name.size());
-    const int length = ::MultiByteToWideChar(CP_UTF8, 0, name.data(), size, nullptr, 0);
-    std::wstring wide(static_cast<std::size_t>(length), L'\0');
-    ::MultiByteToWideChar(CP_UTF8, 0, name.data(), size, wide.data(), length);
-    describe(::GetCurrentThread(), wide.c_str());
+    describe(::GetCurrentThread(), wide_of(name).c_str());
 } catch (const std::bad_alloc&) {  // a thread without a name works, too
 }
 

@@ -94,6 +94,7 @@ constexpr counterpart counterparts[] = {
     {ERROR_TOO_MANY_LINKS, std::errc::too_many_links},
     {ERROR_CANT_RESOLVE_FILENAME, std::errc::too_many_symbolic_link_levels},
     {ERROR_IO_DEVICE, std::errc::io_error},
+    {ERROR_BAD_EXE_FORMAT, std::errc::executable_format_error},
 };
 
 }  // namespace

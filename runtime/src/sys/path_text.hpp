@@ -7,7 +7,7 @@
 namespace eddy::sys {
 
 #if defined(_WIN32)
-/// Returns a path as the functions of this folder take paths and names: as it is, and as UTF-8 on Windows.
+/// Returns a path as the functions of the folders sys take paths and names: as it is, and as UTF-8 on Windows.
 [[nodiscard]] std::string text_of(const std::filesystem::path& path);
 /// Does the opposite.
 [[nodiscard]] std::filesystem::path path_from(const std::string& text);
