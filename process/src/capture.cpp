@@ -13,17 +13,19 @@
 #include <vector>
 
 #include <eddy/future/join.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/select.hpp>
+#include <eddy/io/read.hpp>
 #include <eddy/io/write_all.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
-#include "sys/processes.hpp"
+#include "sys/pipe_ends.hpp"
 
 namespace eddy::process::detail {
 namespace {
 
-using optional_receiver = std::optional<net::pipe::receiver>;
+using optional_receiver = std::optional<pipe_receiver>;
 
 /// The first bytes of a stream, and its name in errors.
 class kept_text {
@@ -53,7 +55,7 @@ task<result<void>> read_all(optional_receiver& from, kept_text& into) {
     if (!from) co_return {};
     std::vector<std::byte> buffer(read_size);
     for (;;) {
-        const auto count = co_await from->read(buffer);
+        const auto count = co_await io::read(*from, buffer);
         if (!count) co_return std::unexpected(into.fail(count.error()));
         if (*count == 0) break;
         into.add(std::span(buffer).first(*count));
@@ -62,23 +64,24 @@ task<result<void>> read_all(optional_receiver& from, kept_text& into) {
     co_return {};
 }
 
-/// Reads what is in the pipe now: all that a process has written that has ended. The reactor may not know it yet.
-/// Returns whether this is the end of the stream.
-result<bool> read_rest(optional_receiver& from, kept_text& into) {
-    if (!from) return true;
-    const auto size = eddy::sys::pipe_size(from->native_handle());
-    if (!size) return std::unexpected(into.fail(size.error()));
+/// Reads what is in the pipe now: all that a process has written that has ended. Returns whether this is the end of the
+/// stream.
+task<result<bool>> read_rest(optional_receiver& from, kept_text& into) {
+    if (!from) co_return true;
+    const auto size = eddy::sys::pipe_size(*from);
+    if (!size) co_return std::unexpected(into.fail(size.error()));
     std::vector<std::byte> buffer(read_size);
     // More than the size of the pipe was written after the end of the process.
     for (std::size_t sum = 0; sum < *size;) {
-        const auto count = eddy::sys::read_now(from->native_handle(), buffer);
-        if (!count && count.error() == std::errc::operation_would_block) return false;
-        if (!count) return std::unexpected(into.fail(count.error()));
-        if (*count == 0) return true;
+        auto read = eddy::poll_fn([&](context& cx) { return eddy::sys::poll_read_now(*from, cx, buffer); });
+        const auto count = co_await std::move(read);
+        if (!count && count.error() == std::errc::operation_would_block) co_return false;
+        if (!count) co_return std::unexpected(into.fail(count.error()));
+        if (*count == 0) co_return true;
         into.add(std::span(buffer).first(*count));
         sum += *count;
     }
-    return false;
+    co_return false;
 }
 
 /// Writes the input, and closes the pipe.
@@ -132,9 +135,9 @@ task<result<captured>> capture(captured_processes& from, const run_options& opti
         auto& moved = std::get<0>(first);
         if (!moved) co_return std::unexpected(std::move(moved).error());
     }
-    auto is_out_complete = read_rest(from.out, out);
+    auto is_out_complete = co_await read_rest(from.out, out);
     if (!is_out_complete) co_return std::unexpected(std::move(is_out_complete).error());
-    auto is_err_complete = read_rest(from.err, err);
+    auto is_err_complete = co_await read_rest(from.err, err);
     if (!is_err_complete) co_return std::unexpected(std::move(is_err_complete).error());
     written.has_open_output = !*is_out_complete || !*is_err_complete;
     co_return written;

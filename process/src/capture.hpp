@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <eddy/net/pipe.hpp>
 #include <eddy/process/child.hpp>
 #include <eddy/process/error.hpp>
+#include <eddy/process/pipe_ends.hpp>
 #include <eddy/process/run.hpp>
 #include <eddy/task/task.hpp>
 
@@ -16,9 +16,9 @@ namespace eddy::process::detail {
 /// Processes whose streams run() moves.
 struct captured_processes {
     std::vector<child> all;
-    std::optional<net::pipe::sender> in;
-    std::optional<net::pipe::receiver> out;
-    std::optional<net::pipe::receiver> err;
+    std::optional<pipe_sender> in;
+    std::optional<pipe_receiver> out;
+    std::optional<pipe_receiver> err;
     std::string first_program;  // for errors
     std::string last_program;
 };

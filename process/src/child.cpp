@@ -48,8 +48,8 @@ task<result<exit_status>> stop_all(process_share process, std::chrono::nanosecon
 
 }  // namespace
 
-child::child(process_share process, std::optional<net::pipe::sender> in, std::optional<net::pipe::receiver> out,
-             std::optional<net::pipe::receiver> err) noexcept
+child::child(process_share process, std::optional<pipe_sender> in, std::optional<pipe_receiver> out,
+             std::optional<pipe_receiver> err) noexcept
     : process_(std::move(process)), in_(std::move(in)), out_(std::move(out)), error_(std::move(err)) {}
 
 child::~child() {

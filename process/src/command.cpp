@@ -16,9 +16,14 @@
 #include <eddy/sync/oneshot.hpp>
 
 #include "spawner.hpp"
+#include "sys/path_text.hpp"
 #include "sys/processes.hpp"
 
 namespace eddy::process {
+
+bool detail::variable_order::operator()(const std::string& a, const std::string& b) const {
+    return eddy::sys::variable_precedes(a, b);
+}
 
 command& command::arg(std::string value) {
     args_.push_back(std::move(value));
@@ -51,8 +56,8 @@ command& command::clear_env() {
     return *this;
 }
 
-command& command::directory(std::filesystem::path path) {
-    directory_ = std::move(path).native();
+command& command::directory(const std::filesystem::path& path) {
+    directory_ = eddy::sys::text_of(path);
     return *this;
 }
 

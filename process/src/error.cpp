@@ -25,6 +25,9 @@ const char* text_of(errc code) noexcept {
     case errc::status_lost:
         return "the exit status is lost: the program ignores SIGCHLD, other code waits for all child processes, or "
                "this process was forked from the parent";
+    case errc::no_signal: return "Windows has no signals: only SIGKILL and SIGTERM end a process";
+    case errc::unsafe_argument:
+        return "cmd.exe cannot pass an argument with '\"', '%' or a line break to a batch file unchanged";
     }
     return "unknown error of a process";
 }
@@ -39,6 +42,7 @@ public:
         case errc::ended_before_ready:
         case errc::has_ended: return std::errc::no_such_process;
         case errc::status_lost: return std::errc::no_child_process;
+        case errc::no_signal: return std::errc::not_supported;
         default: return std::errc::invalid_argument;
         }
     }

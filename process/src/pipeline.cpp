@@ -8,10 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/process/pipe_ends.hpp>
 #include <eddy/process/stdio.hpp>
 
 #include "capture.hpp"
-#include "sys/processes.hpp"
+#include "sys/pipe_ends.hpp"
 
 namespace eddy::process {
 namespace {
@@ -34,15 +35,12 @@ task<result<std::vector<child>>> spawn_all(std::vector<command> commands) {
 }
 
 /// Makes a pipe for the errors of all commands that do not set theirs. One pipe, so stdio::pipe() is that, too.
-std::optional<error> share_errors(std::vector<command>& commands, std::optional<net::pipe::receiver>& ours) {
+std::optional<error> share_errors(std::vector<command>& commands, std::optional<pipe_receiver>& ours) {
     const auto fail = [&](std::error_code code) { return error(code, commands.front().program(), "standard error"); };
-    auto ends = eddy::sys::make_blocking_pipe();
-    if (!ends) return fail(ends.error());
-    if (const auto set = eddy::sys::set_nonblocking(ends->first.get()); !set) return fail(set.error());
-    auto receiver = net::pipe::receiver::from_native(ends->first.release());
-    if (!receiver) return fail(receiver.error());
-    ours = *std::move(receiver);
-    const auto theirs = stdio::from_native(ends->second.release());
+    auto pipe = eddy::sys::make_output_pipe();
+    if (!pipe) return fail(pipe.error());
+    ours = std::move(pipe->ours);
+    const auto theirs = stdio::from_native(pipe->theirs.release());
     for (auto& each : commands) {
         if (!each.error() || each.error()->what() == stdio::kind::pipe) each.error(theirs);
     }

@@ -24,7 +24,7 @@ namespace {
 eddy::result<void> watch_on_own_thread(const std::shared_ptr<running_process>& process) noexcept {
     return start_own_thread([process]() noexcept {
         do {
-            eddy::sys::wait_for_end(process->id());
+            eddy::sys::wait_for_end(process->started());
         } while (!process->collect());
     });
 }

@@ -75,7 +75,11 @@ void running_process::release(bool kill) noexcept {
     is_released_ = true;
     if (state_ == state::reaped) return;
     // A process with the rights of another user goes on. There is no caller that could do more.
-    if (kill) static_cast<void>(send_to_all(eddy::sys::sigkill));
+    if (kill) {
+        static_cast<void>(send_to_all(eddy::sys::sigkill));
+    } else {
+        eddy::sys::let_group_go(process_);
+    }
     if (state_ == state::running) return;  // collect() follows
     static_cast<void>(eddy::sys::take_exit_status(process_, false));
     state_ = state::reaped;

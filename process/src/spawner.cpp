@@ -15,13 +15,13 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/net/pipe.hpp>
+#include <eddy/process/pipe_ends.hpp>
 
 #include "own_thread.hpp"
 #include "reaper.hpp"
 #include "running_process.hpp"
+#include "sys/pipe_ends.hpp"
 #include "sys/processes.hpp"
-#include "sys/syscall.hpp"
 #include "sys/terminals.hpp"
 #include "sys/this_process.hpp"
 
@@ -52,11 +52,10 @@ public:
         return open_further(of, into);
     }
 
-    template <class End>
-    eddy::result<std::optional<End>> take_end(std::size_t of) {
-        if (!ours_[of]) return std::nullopt;
-        return End::from_native(ours_[of].release());
-    }
+    /// This program's ends of the pipes.
+    std::optional<pipe_sender> in;
+    std::optional<pipe_receiver> out;
+    std::optional<pipe_receiver> err;
 
 private:
     eddy::result<int> open_one(const stdio& what, std::size_t index) {
@@ -67,12 +66,16 @@ private:
         case stdio::kind::descriptor: return use(what, theirs_[index]);
         case stdio::kind::pipe: break;
         }
-        auto ends = eddy::sys::make_blocking_pipe();
-        if (!ends) return std::unexpected(ends.error());
-        theirs_[index] = std::move(index == 0 ? ends->first : ends->second);
-        ours_[index] = std::move(index == 0 ? ends->second : ends->first);
-        if (const auto set = eddy::sys::set_nonblocking(ours_[index].get()); !set) return std::unexpected(set.error());
-        return theirs_[index].get();
+        if (index == 0) return keep(eddy::sys::make_input_pipe(), in, theirs_[index]);
+        return keep(eddy::sys::make_output_pipe(), index == 1 ? out : err, theirs_[index]);
+    }
+    template <class End>
+    static eddy::result<int> keep(eddy::result<eddy::sys::pipe_to_process<End>> made, std::optional<End>& ours,
+                                  unique_fd& theirs) {
+        if (!made) return std::unexpected(made.error());
+        ours = std::move(made->ours);
+        theirs = std::move(made->theirs);
+        return theirs.get();
     }
     /// The order of dup2(2) would matter if one of them had a number that the process will use.
     std::optional<error> open_further(const command& of, start_request& into) {
@@ -90,14 +93,13 @@ private:
     static eddy::result<int> use(const stdio& what, unique_fd& copy) {
         if (what.failed()) return std::unexpected(what.failed());
         if (what.fd() >= 3) return what.fd();
-        auto made = eddy::sys::duplicate(what.fd());
+        auto made = eddy::sys::duplicate_from(what.fd(), 3);
         if (!made) return std::unexpected(made.error());
         copy = std::move(*made);
         return copy.get();
     }
 
     std::array<unique_fd, 3> theirs_;
-    std::array<unique_fd, 3> ours_;
     std::vector<unique_fd> further_;
 };
 
@@ -111,7 +113,7 @@ std::string note_about(const command& what, std::error_code code) {
 /// all other starts.
 void end_unwatched(running_process& process) noexcept {
     if (process.signal_all(eddy::sys::sigkill)) {
-        eddy::sys::wait_for_end(process.id());
+        eddy::sys::wait_for_end(process.started());
         static_cast<void>(process.collect());
     }
     process.release(false);
@@ -141,17 +143,7 @@ result<child> start_child(const command& what, std::vector<std::string>&& enviro
         end_unwatched(*process);
         return std::unexpected(fail(watched.error()));
     }
-    child made(process, {}, {}, {});  // from here on, an error kills the process
-    auto in = streams.take_end<net::pipe::sender>(0);
-    if (!in) return std::unexpected(fail(in.error()));
-    auto out = streams.take_end<net::pipe::receiver>(1);
-    if (!out) return std::unexpected(fail(out.error()));
-    auto err = streams.take_end<net::pipe::receiver>(2);
-    if (!err) return std::unexpected(fail(err.error()));
-    made.in() = std::move(*in);
-    made.out() = std::move(*out);
-    made.error() = std::move(*err);
-    return made;
+    return child(process, std::move(streams.in), std::move(streams.out), std::move(streams.err));
 }
 
 class spawner : eddy::detail::immovable {

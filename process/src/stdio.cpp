@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "sys/processes.hpp"
-#include "sys/syscall.hpp"
 
 namespace eddy::process {
 
@@ -18,7 +17,7 @@ stdio stdio::from_native(int fd) {
 }
 
 stdio stdio::copy_of(int fd) {
-    auto copy = sys::duplicate(fd);
+    auto copy = sys::duplicate_from(fd, 3);
     if (copy) return from_native(copy->release());
     stdio made(kind::descriptor);
     made.failed_ = copy.error();

@@ -12,6 +12,7 @@
 #include <eddy/process/error.hpp>        // errors that name the program
 #include <eddy/process/exit_status.hpp>  // how a process has ended
 #include <eddy/process/hand_over.hpp>    // a new version of this program takes over its sockets
+#include <eddy/process/pipe_ends.hpp>    // this program's ends of pipes to a process
 #include <eddy/process/pipeline.hpp>     // several commands, connected by pipes
 #include <eddy/process/run.hpp>          // a process with its whole input and output
 #include <eddy/process/stdio.hpp>        // standard input, output and error of a process

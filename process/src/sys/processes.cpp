@@ -39,29 +39,7 @@ result<unique_fd> duplicate_from(int fd, int least) noexcept {
     return own_or_error(::fcntl(fd, F_DUPFD_CLOEXEC, least));
 }
 
-result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept {
-    std::array<int, 2> fds{};
-#if defined(__APPLE__)
-    // There is no pipe2(2). POSIX_SPAWN_CLOEXEC_DEFAULT closes the ends in the processes of this library.
-    if (::pipe(fds.data()) != 0) return std::unexpected(last_error());
-    for (const int each : fds) ::fcntl(each, F_SETFD, FD_CLOEXEC);
-#else
-    if (::pipe2(fds.data(), O_CLOEXEC) != 0) return std::unexpected(last_error());
-#endif
-    auto ends = std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
-    if (const auto moved = move_above_standard(ends.first); !moved) return std::unexpected(moved.error());
-    if (const auto moved = move_above_standard(ends.second); !moved) return std::unexpected(moved.error());
-    return ends;
-}
-
-result<void> set_nonblocking(int fd) noexcept {
-    const int flags = ::fcntl(fd, F_GETFL);
-    return done_or_error(flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
-}
-
-result<std::size_t> read_now(int fd, std::span<std::byte> into) noexcept {
-    return count_or_error(retry_interrupted([&] { return ::read(fd, into.data(), into.size()); }));
-}
+bool variable_precedes(std::string_view a, std::string_view b) { return a < b; }
 
 std::vector<std::string> environment_of_this_process() {
     std::vector<std::string> all;
@@ -252,9 +230,9 @@ result<started_process> start_process(start_request& what) {
     return started_process{id, open_pidfd(id)};
 }
 
-void wait_for_end(int id) noexcept {
+void wait_for_end(const started_process& process) noexcept {
     siginfo_t info{};
-    retry_interrupted([&] { return ::waitid(P_PID, static_cast<id_t>(id), &info, WEXITED | WNOWAIT); });
+    retry_interrupted([&] { return ::waitid(P_PID, static_cast<id_t>(process.id), &info, WEXITED | WNOWAIT); });
 }
 
 result<void> send_signal_to_group(const started_process& to, int number) noexcept {
@@ -262,5 +240,7 @@ result<void> send_signal_to_group(const started_process& to, int number) noexcep
 }
 
 bool is_in_own_group(const started_process& of) noexcept { return ::getpgid(of.id) == of.id; }
+
+void let_group_go(const started_process&) noexcept {}
 
 }  // namespace eddy::sys

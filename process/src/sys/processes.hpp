@@ -2,10 +2,9 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,19 +22,16 @@ extern const int no_child_process;  // ECHILD
 
 /// Replaces a descriptor by one above 2: a source of dup2(2) must not be a target, too.
 [[nodiscard]] result<void> move_above_standard(unique_fd& fd) noexcept;
-/// Duplicates a descriptor. The copy is close-on-exec, and its number is not less than `least`.
+/// Duplicates a descriptor. The copy is close-on-exec, and its number is not less than `least`. Numbers have no meaning
+/// on Windows.
 /// Errors: invalid_argument if this process cannot have such a number.
 [[nodiscard]] result<unique_fd> duplicate_from(int fd, int least) noexcept;
-/// Creates a pipe whose ends block, have numbers above 2, and are closed by execve(2). Returns the read end first.
-[[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_blocking_pipe() noexcept;
-[[nodiscard]] result<void> set_nonblocking(int fd) noexcept;
-/// Returns how many bytes a pipe holds at most.
-[[nodiscard]] result<std::size_t> pipe_size(int fd) noexcept;
-/// Reads what is in a pipe that does not block. Returns 0 at its end.
-[[nodiscard]] result<std::size_t> read_now(int fd, std::span<std::byte> into) noexcept;
 
 /// Returns "SIGKILL" for 9; "" for a number without a name.
 [[nodiscard]] std::string signal_name(int number);
+/// Whether the name of an environment variable comes before another one: names that differ only in case are the same on
+/// Windows.
+[[nodiscard]] bool variable_precedes(std::string_view a, std::string_view b);
 /// Returns the environment of this process: "NAME=value".
 [[nodiscard]] std::vector<std::string> environment_of_this_process();
 /// Lets the calling thread run where the main thread may, if the system permits it.
@@ -64,11 +60,12 @@ struct start_request {
     int terminal_fd = -1;
 };
 
-/// A process that has started. `watched` is a pidfd: it becomes readable when the process ends. It is empty if the
-/// system has none.
+/// A process that has started. `watched` is a pidfd, which becomes readable when the process ends, or the handle of the
+/// process. It is empty if the system has none. `job` is the group on Windows: a job object.
 struct started_process {
     int id = 0;
     unique_fd watched;
+    unique_fd job = {};
 };
 
 /// Returns a pidfd of a process that was not reaped. Returns an empty object if there is none.
@@ -85,12 +82,14 @@ struct started_process {
 [[nodiscard]] result<std::optional<process::exit_status>> take_exit_status(const started_process& of,
                                                                            bool keep) noexcept;
 /// Waits until the process has ended, and leaves it a zombie.
-void wait_for_end(int id) noexcept;
+void wait_for_end(const started_process& process) noexcept;
 
 /// Sends a signal to the process, or to the group whose leader it was at its start.
 [[nodiscard]] result<void> send_signal(const started_process& to, int number) noexcept;
 [[nodiscard]] result<void> send_signal_to_group(const started_process& to, int number) noexcept;
 /// Returns whether the process is in that group: a process may move to another one.
 [[nodiscard]] bool is_in_own_group(const started_process& of) noexcept;
+/// Lets the group go on after this object, and after this program.
+void let_group_go(const started_process& process) noexcept;
 
 }  // namespace eddy::sys

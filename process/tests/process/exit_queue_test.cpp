@@ -71,7 +71,7 @@ TEST(ExitQueue, ProcessThatEndedBeforeIsReported) {
     auto queue = sys::exit_queue::make().value();
     for (int round = 0; round < 3; ++round) {
         started one({"true"});
-        sys::wait_for_end(one.process().id);
+        sys::wait_for_end(one.process());
         ASSERT_TRUE(queue.add(one.process(), &one));
         EXPECT_EQ(next_of(queue, std::nullopt), std::vector<void*>{&one});
         one.reap();

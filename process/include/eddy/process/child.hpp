@@ -6,9 +6,9 @@
 #include <optional>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/net/pipe.hpp>
 #include <eddy/process/error.hpp>
 #include <eddy/process/exit_status.hpp>
+#include <eddy/process/pipe_ends.hpp>
 #include <eddy/task/task.hpp>
 
 namespace eddy::process {
@@ -38,8 +38,8 @@ class running_process;
 class EDDY_API child {
 public:
     /// For the library: owns a process, and its ends of pipes.
-    child(std::shared_ptr<detail::running_process> process, std::optional<net::pipe::sender> in,
-          std::optional<net::pipe::receiver> out, std::optional<net::pipe::receiver> err) noexcept;
+    child(std::shared_ptr<detail::running_process> process, std::optional<pipe_sender> in,
+          std::optional<pipe_receiver> out, std::optional<pipe_receiver> err) noexcept;
     child(child&& other) noexcept = default;
     child& operator=(child&& other) noexcept;
     ~child();
@@ -49,9 +49,9 @@ public:
 
     /// The other ends of pipes, if the command has stdio::pipe(). They may be moved out: `std::move(*child.in())`, or
     /// destroyed: `child.in().reset()` lets the process see the end of its input.
-    [[nodiscard]] std::optional<net::pipe::sender>& in() noexcept { return in_; }
-    [[nodiscard]] std::optional<net::pipe::receiver>& out() noexcept { return out_; }
-    [[nodiscard]] std::optional<net::pipe::receiver>& error() noexcept { return error_; }
+    [[nodiscard]] std::optional<pipe_sender>& in() noexcept { return in_; }
+    [[nodiscard]] std::optional<pipe_receiver>& out() noexcept { return out_; }
+    [[nodiscard]] std::optional<pipe_receiver>& error() noexcept { return error_; }
 
     /// Waits until the process has ended, and returns how. Does not read from the pipes: a process that writes more
     /// than a pipe holds waits for a reader. See run().
@@ -64,9 +64,9 @@ public:
     [[nodiscard]] result<std::optional<exit_status>> try_wait() const;
 
     /// Sends a signal to the process.
-    /// Errors: errc::has_ended; what kill(2) reports. Never reaches another process with the same id. Without pidfds
-    /// (before Linux 5.3, other systems), that holds if no other code waits for the process, and the program does not
-    /// ignore SIGCHLD.
+    /// Errors: errc::has_ended; what kill(2) reports; errc::no_signal on Windows. Never reaches another process with
+    /// the same id. Without pidfds (before Linux 5.3, other systems), that holds if no other code waits for the
+    /// process, and the program does not ignore SIGCHLD.
     result<void> signal(int number) const;
     /// Sends a signal to all processes of the group, also if the process itself has ended.
     /// Errors: errc::no_group without command::group() or session(); those of signal().
@@ -90,9 +90,9 @@ private:
     [[nodiscard]] detail::running_process& running() const;
 
     std::shared_ptr<detail::running_process> process_;
-    std::optional<net::pipe::sender> in_;
-    std::optional<net::pipe::receiver> out_;
-    std::optional<net::pipe::receiver> error_;
+    std::optional<pipe_sender> in_;
+    std::optional<pipe_receiver> out_;
+    std::optional<pipe_receiver> error_;
 };
 
 }  // namespace eddy::process

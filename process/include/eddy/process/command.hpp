@@ -23,6 +23,11 @@ namespace detail {
 
 struct terminal_slave;
 
+/// The order of environment variables in a map: by their names, without regard to case on Windows.
+struct EDDY_API variable_order {
+    bool operator()(const std::string& a, const std::string& b) const;
+};
+
 }  // namespace detail
 
 /// A program to start, and how:
@@ -59,7 +64,7 @@ public:
     /// Removes all environment variables. Those that are set afterwards are the only ones.
     command& clear_env();
     /// Sets the working directory, which is that of this process by default.
-    command& directory(std::filesystem::path path);
+    command& directory(const std::filesystem::path& path);
     /// Sets standard input, output or error. The default is inherit(); run() has other defaults.
     command& in(stdio what);
     command& out(stdio what);
@@ -77,7 +82,8 @@ public:
 
     /// Starts the process.
     /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream, errc::bad_descriptor; what pipe2(2),
-    /// clone(2), chdir(2) and execve(2) report. They name the program: "prog: No such file or directory".
+    /// clone(2), chdir(2) and execve(2) report; on Windows errc::unsafe_argument, and what CreateProcessW() reports.
+    /// They name the program: "prog: No such file or directory".
     /// Cancel safety: a process that no thread has begun to start does not exist. One that has started is killed.
     /// Thread safety: reads the environment of this program at the first poll, on that thread. In a process that is
     /// forked during the start, the future does not end.
@@ -111,7 +117,7 @@ private:
     std::string program_;
     std::optional<std::string> arg0_;
     std::vector<std::string> args_;
-    std::map<std::string, std::optional<std::string>> changed_;  // nullopt: removed
+    std::map<std::string, std::optional<std::string>, detail::variable_order> changed_;  // nullopt: removed
     bool clears_ = false;
     std::string directory_;
     std::optional<stdio> in_;

@@ -26,6 +26,8 @@ enum class errc {
     no_group,            ///< the process has no group of its own; equals std::errc::operation_not_permitted
     has_ended,           ///< a signal for a process that has ended; equals std::errc::no_such_process
     status_lost,         ///< the system has no exit status for this program; equals std::errc::no_child_process
+    no_signal,           ///< Windows has SIGKILL and SIGTERM only; equals std::errc::not_supported
+    unsafe_argument,     ///< cmd.exe would change an argument of a batch file; equals invalid_argument
 };
 
 /// Returns the error category of process::errc. Its name is "eddy.process".

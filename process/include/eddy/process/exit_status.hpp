@@ -15,7 +15,7 @@ namespace eddy::process {
 /// Thread safety: a plain value.
 class EDDY_API exit_status {
 public:
-    /// What a process, and the children that it has waited for, have used.
+    /// What a process, and the children that it has waited for, have used. On Windows, without its children.
     struct usage {
         std::chrono::microseconds user_time{};    ///< processor time outside of the kernel
         std::chrono::microseconds system_time{};  ///< processor time in the kernel
@@ -33,7 +33,8 @@ public:
 
     /// Returns whether the process ended by itself, with the code 0.
     [[nodiscard]] bool is_success() const noexcept { return !is_signal_ && number_ == 0; }
-    /// Returns the code that the process ended with, from 0 to 255; nullopt if a signal has ended it.
+    /// Returns the code that the process ended with, from 0 to 255, on Windows any int; nullopt if a signal has ended
+    /// it.
     [[nodiscard]] std::optional<int> code() const noexcept {
         return is_signal_ ? std::nullopt : std::optional(number_);
     }
@@ -46,7 +47,8 @@ public:
     /// Returns what the process has used.
     [[nodiscard]] const usage& used() const noexcept { return used_; }
 
-    /// Returns a text: "exit code 3", "signal 9 (SIGKILL)", "signal 11 (SIGSEGV), core dumped".
+    /// Returns a text: "exit code 3", "signal 9 (SIGKILL)", "signal 11 (SIGSEGV), core dumped"; on Windows
+    /// also "exit code 0xc0000005", as the system writes its codes.
     [[nodiscard]] std::string to_string() const;
 
     /// Compares the code or the signal.

@@ -15,13 +15,14 @@
 #include <csignal>
 #include <cstdint>
 
+#include "sys/pipe_ends.hpp"
 #include "sys/processes.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
 
 // The systems do not tell. Pipes grow up to this size.
-result<std::size_t> pipe_size(int) noexcept { return std::size_t{64} * 1024; }
+result<std::size_t> pipe_size(const process::pipe_receiver&) noexcept { return std::size_t{64} * 1024; }
 
 std::string signal_name(int number) {
     if (number <= 0 || number >= NSIG) return {};

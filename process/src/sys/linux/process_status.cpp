@@ -12,12 +12,15 @@
 #include <cstdint>
 #include <cstring>
 
+#include "sys/pipe_ends.hpp"
 #include "sys/processes.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
 
-result<std::size_t> pipe_size(int fd) noexcept { return count_or_error(::fcntl(fd, F_GETPIPE_SZ)); }
+result<std::size_t> pipe_size(const process::pipe_receiver& pipe) noexcept {
+    return count_or_error(::fcntl(pipe.native_handle(), F_GETPIPE_SZ));
+}
 
 std::string signal_name(int number) {
     const char* const name = ::sigabbrev_np(number);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// No sockets with the names that the system chooses, and no files without a name in memory.
+// For systems that have no sockets with names that the system chooses, and no files in memory without a name.
 #include "sys/notices.hpp"
 
 #include <system_error>

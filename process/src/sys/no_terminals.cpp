@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A process gets a controlling terminal by TIOCSCTTY here, which posix_spawn(3) cannot call.
+// For systems without terminals. On BSDs, a process gets a controlling terminal by TIOCSCTTY, which posix_spawn(3)
+// cannot call. A pseudo console of Windows is no stream of bytes in both directions.
 #include "sys/terminals.hpp"
 
 #include <system_error>
