@@ -93,7 +93,8 @@ task<result<void>> notify_main_process(int id) {
     std::string message = "MAINPID=" + std::to_string(id);
     // The manager does not listen to the successor before, and to this process afterwards.
     if (watchdog_interval()) message += "\nWATCHDOG=1";
-    co_await try_(notify(std::move(message)));
+    // Also if there was a successor before, which may have failed.
+    co_await try_(send_to(sys::find_notify_sockets().manager, std::move(message)));
     has_successor.store(true, std::memory_order_relaxed);  // relaxed: see there
     co_return ok();
 }

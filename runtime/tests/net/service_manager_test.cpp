@@ -252,9 +252,11 @@ TEST(NotifyManagerOwnProcess, ProcessWithASuccessorSaysNoMore) {
         (co_await net::notify_stopping()).value();
         (co_await std::move(feeding)).value().value();
         heard += ' ' + co_await its.next();
+        (co_await net::notify_main_process(5678)).value();
+        heard += ' ' + co_await its.next();
         co_return heard;
     };
-    EXPECT_EQ(core.run(give_up()), "WATCHDOG=1 MAINPID=1234\nWATCHDOG=1");
+    EXPECT_EQ(core.run(give_up()), "WATCHDOG=1 MAINPID=1234\nWATCHDOG=1 MAINPID=5678\nWATCHDOG=1");
     EXPECT_FALSE(its.has_next());
 }
 

@@ -66,9 +66,11 @@ private:
 ///     end.cancel();  // both processes accept connections until here
 ///
 /// After success, the successor goes on when this process ends. Returns the number of its process. If there is a
-/// service manager, it is told that the successor is the main process now; see net::notify_main_process(). After an
-/// error, the successor was killed, and this process is what it was before. Processes that the successor has started,
-/// which may have the sockets, are killed only if the command has a group().
+/// service manager, it is told that the successor is the main process now; see net::notify_main_process(). A program
+/// that goes on nevertheless may call this again, for example if that successor has ended.
+///
+/// After an error, the successor was killed, and this process is what it was before. Processes that the successor has
+/// started, which may have the sockets, are killed only if the command has a group().
 ///
 /// The successor is ready when it, or another process of the same user, has sent the message of net::notify_ready(),
 /// which is that of sd_notify(3), to the socket in NOTIFY_SOCKET. Its sockets are those of net::inherited_listeners():
