@@ -180,34 +180,35 @@ task<result<file>> clone_of(detail::file_body* body) {
 }  // namespace
 
 file_operation<std::uint64_t> file::size() {
-    return on_file(body(), "stat", [](open_file& file) { return eddy::sys::size_of(file.fd()); });
+    return on_file(body(), "stat", [](open_file& opened) { return eddy::sys::size_of(opened.fd()); });
 }
 file_operation<void> file::truncate(std::uint64_t size) {
-    return on_file(body(), "truncate", [size](open_file& file) { return eddy::sys::truncate(file.fd(), size); });
+    return on_file(body(), "truncate", [size](open_file& opened) { return eddy::sys::truncate(opened.fd(), size); });
 }
 file_operation<void> file::allocate(std::uint64_t offset, std::uint64_t size) {
-    return on_file(body(), "allocate", [=](open_file& file) { return eddy::sys::allocate(file.fd(), offset, size); });
+    return on_file(body(), "allocate",
+                   [=](open_file& opened) { return eddy::sys::allocate(opened.fd(), offset, size); });
 }
 file_operation<void> file::advise(access_pattern pattern, std::uint64_t offset, std::uint64_t size) {
     return on_file(body(), "advise",
-                   [=](open_file& file) { return eddy::sys::advise(file.fd(), pattern, offset, size); });
+                   [=](open_file& opened) { return eddy::sys::advise(opened.fd(), pattern, offset, size); });
 }
 file_operation<void> file::sync_data() {
-    return on_file(body(), "sync", [](open_file& file) { return eddy::sys::sync_data(file.fd()); });
+    return on_file(body(), "sync", [](open_file& opened) { return eddy::sys::sync_data(opened.fd()); });
 }
 file_operation<void> file::sync_all() {
-    return on_file(body(), "sync", [](open_file& file) { return eddy::sys::sync_all(file.fd()); });
+    return on_file(body(), "sync", [](open_file& opened) { return eddy::sys::sync_all(opened.fd()); });
 }
 file_operation<file_metadata> file::metadata() {
-    return on_file(body(), "stat", [](open_file& file) { return eddy::sys::metadata_of(file.fd()); });
+    return on_file(body(), "stat", [](open_file& opened) { return eddy::sys::metadata_of(opened.fd()); });
 }
 file_operation<void> file::set_permissions(std::filesystem::perms permissions) {
     return on_file(body(), "chmod",
-                   [=](open_file& file) { return eddy::sys::set_permissions(file.fd(), permissions); });
+                   [=](open_file& opened) { return eddy::sys::set_permissions(opened.fd(), permissions); });
 }
 file_operation<void> file::set_times(std::optional<file_time> accessed, std::optional<file_time> modified) {
     return on_file(body(), "set the times of",
-                   [=](open_file& file) { return eddy::sys::set_times(file.fd(), accessed, modified); });
+                   [=](open_file& opened) { return eddy::sys::set_times(opened.fd(), accessed, modified); });
 }
 task<result<file>> file::try_clone() { return clone_of(body()); }
 

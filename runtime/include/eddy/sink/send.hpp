@@ -38,10 +38,10 @@ public:
         auto is_ready = into_->poll_ready(cx);
         if (!is_ready) return not_ready;
         static_cast<void>(cx.budget() != 0 && cost.is_paid());
-        std::optional<T> item(std::move(item_));
+        T item(*std::move(item_));
         item_.reset();
         if (!*is_ready) return is_ready;
-        return into_->start_send(*std::move(item));
+        return into_->start_send(std::move(item));
     }
 
     EDDY_WRITES_TO(feed_future, into_);
