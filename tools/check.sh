@@ -80,7 +80,8 @@ run_beside() {
 
 # Runs a stage. Its result is in $results: a line for the table, and its numbers of passed, failed, and skipped tests.
 run_stage() {
-    local start=$SECONDS status=passed tally=$results/$1.tally
+    local start=$SECONDS status=passed tally=$results/$1.tally used=$results/$1.times
+    times >"$used" # of this shell and of the programs that it waited for
     # A separate shell, which is not part of a condition: inside a condition, `set -e` has no effect.
     set +e
     (set -e && export EDDY_TALLY="$tally" && "check_$1")
@@ -89,7 +90,9 @@ run_stage() {
     # A stage without tests counts as one test. So does a stage that fails although its tests pass.
     [[ -s $tally && ($status == passed || $(awk '{n += $2} END {print n}' "$tally") -gt 0) ]] ||
         case $status in passed) echo 1 0 0 ;; *) echo 0 1 0 ;; esac >>"$tally"
-    printf '%-10s %-7s %5d s\n' "$1" "$status" $((SECONDS - start)) >"$results/$1.result"
+    times >>"$used"
+    used=$(awk 'NR % 2 == 0 {split($1 "m" $2, t, "m"); n = t[1] * 60 + t[2] + t[3] * 60 + t[4] - n} END {printf "%d", n}' "$used")
+    printf '%-10s %-7s %5d s %6d s of a processor\n' "$1" "$status" $((SECONDS - start)) "$used" >"$results/$1.result"
 }
 
 # summary STAGE...: prints the table of the stages. Returns whether all have passed.
@@ -125,13 +128,14 @@ one_driver() {
     echo "${said%%:*}"
 }
 
-# Prints the files that the last 20 commits have changed and that match a pattern: at most 20, the latest first.
+# changed_lately PATTERN N: prints the files that the last 20 commits have changed and that match a pattern: at most N, the
+# latest first.
 changed_lately() {
     git rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
         die "git knows which files changed lately. In an archive of the sources, first run: git init && git add -A && git commit -m sources"
     git log -20 --name-only --format= | awk -v pattern="$1" '$0 ~ pattern && !seen[$0]++' | while read -r file; do
         [[ ! -f $file ]] || echo "$file"
-    done | awk 'NR <= 20' # not head, which would end the writer with SIGPIPE
+    done | awk -v n="$2" 'NR <= n' # not head, which would end the writer with SIGPIPE
 }
 
 # ---- The stages ----
@@ -193,12 +197,20 @@ names_of_the_system() {
         }'
 }
 
-# All tests with GCC -O0, on both drivers, except the next stage. The groups that the stage tsan runs on io_uring run only on
-# epoll here. With --all, on both.
+# The tests with GCC -O0, on both drivers, except the next stage. What a sanitizer's stage runs on a driver does not run on it
+# here, unless a sanitizer hides what the tests look for. All examples. With --all and --only, all tests on both.
 check_test() {
-    local omitted='explore|tsan_on_io_uring|only_with_all'
-    ((!all)) || omitted=explore
-    if ((${#only[@]})); then build_and_test dev -LE "$omitted"; else build dev && check_definitions dev && run_tests dev -LE "$omitted"; fi
+    if ((${#only[@]})); then
+        build_and_test dev -LE explore
+    elif ((all)); then
+        build dev
+        check_definitions dev
+        run_tests dev -LE explore
+    else
+        build dev eddy_libraries examples/all
+        check_definitions dev
+        build_and_test dev -LE 'explore|only_asan|tsan_on_io_uring'
+    fi
 }
 
 # A program may link all libraries, so no two of them may define the same function.
@@ -237,13 +249,13 @@ check_format() {
     ! sources | xargs grep -nE "^ */// $section" | grep -E '^[^:]*:[0-9]+:.{121,}' || die "a line has more than 120 characters"
 }
 
-# Compiles the public headers together, with both compilers. Compiles the recently changed ones also separately, with
-# Clang. With --all, compiles each header separately with both compilers.
+# Compiles the public headers together, with both compilers. Compiles recently changed ones, at most 10, also separately,
+# with Clang. With --all, compiles each header separately with both compilers.
 check_headers() {
     local list=build/headers.cpp alone=build/headers_alone.txt compiler
     local flags=(-std=c++23 -fsyntax-only "${include_flags[@]}" -Wall -Wextra -Wpedantic -Werror)
     public_headers | sort | as_includes >"$list"
-    if ((all)); then public_headers; else changed_lately '^[a-z]+/include/.*[.]hpp$'; fi | sort >"$alone"
+    if ((all)); then public_headers; else changed_lately '^[a-z]+/include/.*[.]hpp$' 10; fi | sort >"$alone"
     for compiler in clang++-19 g++; do
         "$compiler" "${flags[@]}" "$list" || die "the headers do not compile together with $compiler"
         ((all)) || [[ $compiler == clang* ]] || break
@@ -253,14 +265,14 @@ check_headers() {
 }
 
 # Runs the corpus of coroutines that compilers miscompile, and eddy-check on it. Then runs eddy-check on sources that
-# changed recently, at most 6. With --all, on all sources.
+# changed recently, at most 4. With --all, on all sources.
 # covers: P131 R125 I20.1.1 I20.1.2 I20.1.3 I20.1.4 I20.1.6 I20.1.9 I20.2.4 I20.2.6
 check_compilers() {
     local refused=() preset files
     ((!all)) || refused=(--refused)
     python3 tests/compilers/run.py check --jobs "$jobs" "${refused[@]}"
     python3 tests/compilers/check_test.py
-    files=$(changed_lately '[.]cpp$' | awk 'NR <= 6')
+    files=$(changed_lately '[.]cpp$' 4)
     ((!all)) || files=$(sources | grep '[.]cpp$')
     for preset in clang release; do # the first compiles each test separately, the second has all examples
         configure "$preset"
@@ -303,19 +315,13 @@ check_clang() {
     run_tests clang -LE explore
 }
 
-# The tests with the label `asan`, on one driver, and those with the label `asan_on_epoll` on epoll, too. With --all, all
-# tests on both.
+# The tests with the label `asan`, on both drivers. With --all, all tests.
 # covers: R142
-check_asan() {
-    check_with_sanitizer asan
-    if ! ((all)) && [[ $(one_driver asan) != epoll ]] && has_tests asan asan_on_epoll; then
-        run_tests asan -L '^asan_on_epoll$' --driver epoll
-    fi
-}
+check_asan() { check_with_sanitizer asan; }
 
 # The tests with the label `tsan`, which use threads, on one driver. They do not have the label `asan`: a group has one
 # sanitizer here, and only uring both. With --all, all tests on both.
-check_tsan() { check_with_sanitizer tsan; }
+check_tsan() { check_with_sanitizer tsan --driver "$(one_driver tsan)"; }
 
 # Only with --all. The tests with shared libraries that hide what an installed library hides. Tests that call private
 # functions are omitted.
@@ -324,13 +330,13 @@ check_shared() {
     run_tests shared -LE 'must_not_compile|explore'
 }
 
-check_with_sanitizer() {
+check_with_sanitizer() { # check_with_sanitizer PRESET [OPTION...]
     if ((all)); then
         build "$1"
         run_tests "$1" -LE must_not_compile
     else
         configure "$1"
-        ! has_tests "$1" "$1" || build_and_test "$1" -L "$1" --driver "$(one_driver "$1")"
+        ! has_tests "$1" "$1" || build_and_test "$1" -L "$1" "${@:2}"
     fi
 }
 
@@ -537,10 +543,8 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # zero_downtime with systemd-socket-activate and HAProxy.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    local programs=(fetch mini_redis_server reverse_proxy service shell web_chat web_server web_socket https_server tls_peer zero_downtime example_trace
-        recorded_target print_changes in_terminal)
-    ! pkg-config --exists hiredis || programs+=(hiredis_client)
-    build release "${programs[@]}"
+    build release examples/all tests/clients/all
+    build dev recorded_target
     check_h2spec
     command -v gnutls-serv >/dev/null || need gnutls-bin
     command -v tinyproxy >/dev/null || need tinyproxy-bin
@@ -558,7 +562,7 @@ check_clients() {
             die "requests fail while a server is replaced on $driver; see above"
     done
     status=0
-    tests/clients/run_perfetto.sh build/release/tests/clients/example_trace build/release/tests/recorded_target || status=$?
+    tests/clients/run_perfetto.sh build/release/tests/clients/example_trace build/dev/tests/recorded_target || status=$?
     ((status == 0 || status == 77)) || die "Perfetto reads something else from a trace than it contains; see above"
     status=0
     tests/clients/http_corpus.sh || status=$?

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The commands of docs/start.md, as a user types them, and a client of the server that they build.
 # `./dev check package` runs this: start.sh SOURCES FOLDER [PREFIX], where SOURCES are eddy's and FOLDER is made anew.
-# With PREFIX, where eddy is installed already, eddy is not built.
+# With PREFIX, where eddy is installed already, eddy is not compiled.
 set -euo pipefail
 sources=$1 folder=$2 prefix=${3:-}
 projects=$sources/tests/package/start
@@ -54,18 +54,21 @@ int main() { return eddy::tls::client_config::make().has_value() ? 0 : 1; }'
 }
 ./tls
 
-project amalgamated
-# docs: amalgamated
-python3 ../eddy/tools/amalgamate.py .
-g++ -std=c++23 -c eddy.cpp
-# docs: end
-sed -i 's|<eddy/prelude.hpp>|"eddy.hpp"|' main.cpp
-# docs: amalgamated program
-g++ -std=c++23 -o my_server main.cpp eddy.o
-# docs: end
-is_echoed ./my_server
-# With io_uring, and without warnings.
-[[ -n $prefix ]] || { g++ -std=c++23 -O2 -Wall -Wextra -Werror -DEDDY_WITH_LIBURING -o ring_server main.cpp eddy.cpp -luring && EDDY_DRIVER=auto is_echoed ./ring_server; }
+if [[ -z $prefix ]]; then
+    project amalgamated
+    # docs: amalgamated
+    python3 ../eddy/tools/amalgamate.py .
+    g++ -std=c++23 -c eddy.cpp
+    # docs: end
+    sed -i 's|<eddy/prelude.hpp>|"eddy.hpp"|' main.cpp
+    # docs: amalgamated program
+    g++ -std=c++23 -o my_server main.cpp eddy.o
+    # docs: end
+    is_echoed ./my_server
+    # With io_uring, and without warnings.
+    g++ -std=c++23 -O2 -Wall -Wextra -Werror -DEDDY_WITH_LIBURING -o ring_server main.cpp eddy.cpp -luring
+    EDDY_DRIVER=auto is_echoed ./ring_server
+fi
 
 # The sources come from a folder, not from EDDY_REPOSITORY.
 project fetch_content
