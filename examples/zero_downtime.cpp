@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -114,7 +115,10 @@ task<result<void>> run_server(std::vector<std::string> arguments) {
     auto identity = co_await try_(tls::identity::from_files(arguments[3], arguments[4]));
     auto keys = co_await try_(process::inherited_bytes());
     auto builder = tls::server_builder(std::move(identity));
-    const auto config = co_await try_(builder.alpn(http::alpn_protocols()).ticket_keys(std::move(keys)).build());
+    auto made = builder.alpn(http::alpn_protocols()).ticket_keys(std::move(keys)).build();
+    // With another OpenSSL, the keys may have another length. Clients of the old process then begin new sessions.
+    if (!made && made.error() == std::errc::invalid_argument) made = builder.ticket_keys("").build();
+    const auto config = co_await try_(std::move(made));
 
     auto options = process::hand_over_options().listener("web", web).listener("tls", secure);
     options.bytes(config.ticket_keys());
