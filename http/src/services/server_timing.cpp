@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/server_timing.hpp>
+
+#include <chrono>
+
+#include <eddy/error.hpp>
+
+#include "message/syntax.hpp"
+
+namespace eddy::detail {
+
+server_timing_filter::server_timing_filter(std::string_view name, const std::source_location& where) : name_(name) {
+    if (!is_token(name)) throw misuse("the name in server_timing() must be a token, without spaces", where);
+}
+
+void server_timing_filter::pass::finish(http::response& answer) const {
+    using std::chrono::microseconds;
+    const auto time = std::chrono::duration_cast<microseconds>(time::clock::now() - start_).count();
+    auto fraction = std::to_string(time % 1000);
+    fraction.insert(0, 3 - fraction.size(), '0');
+    answer.headers.add("Server-Timing", *name_ + ";dur=" + std::to_string(time / 1000) + "." + fraction);
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// http::client_limit(): token buckets by client.
+#include <eddy/http/client_limit.hpp>
+
+#include <eddy/error.hpp>
+#include <eddy/http/server_timing.hpp>
+#include <eddy/http/service.hpp>
+#include <eddy/net.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::task;
+namespace http = eddy::http;
+namespace net = eddy::net;
+
+task<http::response> hello(http::request) { co_return http::response::text("hello"); }
+
+http::request from(std::string_view address) {
+    http::request asked;
+    if (!address.empty()) asked.peer = net::socket_addr::parse(address).value();
+    return asked;
+}
+
+/// Returns the value of Retry-After, or "" if the request was answered with 200.
+task<std::string> wait_of(const auto& app, http::request asked) {
+    auto answer = co_await app(std::move(asked));
+    const auto& got = answer.value();
+    if (got.status == http::status::ok) {
+        EXPECT_FALSE(got.headers.contains("Retry-After"));
+        co_return "";
+    }
+    EXPECT_EQ(got.status, http::status::too_many_requests);
+    co_return std::string(got.headers.at("Retry-After"));
+}
+
+TEST(HttpClientLimit, RequestsAboveTheRateGet429) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(2, 10s));
+        std::string waits;
+        for (int i = 0; i < 2; ++i) waits += co_await wait_of(app, from("192.0.2.1:1"));
+        EXPECT_EQ(waits, "");
+        waits = co_await wait_of(app, from("192.0.2.1:2"));
+        EXPECT_EQ(waits, "5");
+        co_await eddy::time::sleep(4500ms);
+        waits = co_await wait_of(app, from("192.0.2.1:1"));
+        EXPECT_EQ(waits, "1") << "the time is rounded up";
+        co_await eddy::time::sleep(500ms);
+        waits = co_await wait_of(app, from("192.0.2.1:1"));
+        EXPECT_EQ(waits, "");
+        waits = co_await wait_of(app, from("192.0.2.1:1"));
+        EXPECT_EQ(waits, "5");
+        co_await eddy::time::sleep(1h);  // a bucket has no more tokens than `burst`
+        waits.clear();
+        for (int i = 0; i < 3; ++i) waits += co_await wait_of(app, from("192.0.2.1:1"));
+        EXPECT_EQ(waits, "5");
+    });
+}
+
+TEST(HttpClientLimit, ClientsAreToldApart) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(10, 10s).burst(1));
+        for (const char* const address :
+             {"192.0.2.1:1", "192.0.2.2:1", "[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", ""}) {
+            auto waits = co_await wait_of(app, from(address));
+            EXPECT_EQ(waits, "") << address;
+            waits = co_await wait_of(app, from(address));
+            EXPECT_EQ(waits, "1") << address;
+        }
+        auto waits = co_await wait_of(app, from("[2001:db8:0:1:ffff::2]:7"));
+        EXPECT_EQ(waits, "1") << "the network of another client";
+        waits = co_await wait_of(app, from("[::ffff:192.0.2.1]:7"));
+        EXPECT_EQ(waits, "1") << "an IPv4 address that a socket for both protocols reports";
+    });
+}
+
+TEST(HttpClientLimit, ProgramMayNameClients) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto user = [](const http::request& asked) { return std::string(asked.headers.at("User")); };
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(1, 1s).client(user));
+        auto asked = [](std::string_view name) {
+            http::request made;
+            made.headers.add("User", name);
+            return made;
+        };
+        std::string waits = co_await wait_of(app, asked("a"));
+        waits += co_await wait_of(app, asked("b"));
+        EXPECT_EQ(waits, "");
+        waits = co_await wait_of(app, asked("a"));
+        EXPECT_EQ(waits, "1");
+    });
+}
+
+TEST(HttpClientLimit, ClientOfTheLongestTimeAgoIsForgotten) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto options = http::client_limit_options(1, 10s).max_clients(2);
+        const auto app = http::service(hello) | http::client_limit(options);
+        std::string waits;
+        for (const char* const address : {"192.0.2.1:1", "192.0.2.2:1"}) waits += co_await wait_of(app, from(address));
+        EXPECT_EQ(waits, "");
+        waits = co_await wait_of(app, from("192.0.2.1:1"));
+        EXPECT_EQ(waits, "10");
+        waits = co_await wait_of(app, from("192.0.2.3:1"));  // replaces 192.0.2.2
+        EXPECT_EQ(waits, "");
+        waits = co_await wait_of(app, from("192.0.2.1:1"));
+        EXPECT_EQ(waits, "10");
+        waits = co_await wait_of(app, from("192.0.2.2:1"));
+        EXPECT_EQ(waits, "");
+    });
+}
+
+TEST(HttpClientLimit, LimitWithoutRequestsThrows) {
+    EXPECT_THROW(http::client_limit_options(0, 1s), eddy::misuse);
+    EXPECT_THROW(http::client_limit_options(1, 0s), eddy::misuse);
+}
+
+TEST(HttpServerTiming, NamesTheTimeOfTheService) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto slow = [](http::request) -> task<http::response> {
+            co_await eddy::time::sleep(1'002'003us);
+            auto answer = http::response::text("hello");
+            answer.headers.add("Server-Timing", "db;dur=1");
+            co_return answer;
+        };
+        const auto app = http::service(slow) | http::server_timing();
+        auto answer = co_await app(http::request());
+        std::string all;
+        for (const auto& [name, value] : answer.value().headers)
+            if (name == "Server-Timing") all.append(value).append("|");
+        EXPECT_EQ(all, "db;dur=1|app;dur=1002.003|");
+    });
+    EXPECT_THROW(static_cast<void>(http::server_timing("a b")), eddy::misuse);
+}
+
+}  // namespace
