@@ -55,11 +55,12 @@ def make_certificate(folder):
 class service:
     """The example, with the number of the process that serves now."""
 
-    def __init__(self, program, files, before=()):
+    def __init__(self, program, files, before=(), **options):
         self.web, self.tls = free_ports(2)
         addresses = [f"127.0.0.1:{port}" for port in (self.web, self.tls)]
         command = [option.format(*addresses) for option in before]
-        self.first = subprocess.Popen([*command, program, *addresses, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.first = subprocess.Popen([*command, program, *addresses, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                      **options)
         self.id = self.first.pid
 
     def wait_for(self, what):
@@ -235,6 +236,18 @@ def try_activated(asked, program, files):
     return failed
 
 
+def try_other_keys(program, files):
+    """Starts the example as the successor of a program whose OpenSSL has ticket keys of another length."""
+    keys = os.memfd_create("keys")
+    os.write(keys, b"short")
+    given = {"EDDY_PREDECESSOR": str(os.getpid()), "EDDY_INHERITED_BYTES": str(keys), "LISTEN_FDS": "0", "LISTEN_FDNAMES": ""}
+    one = service(program, files, env=os.environ | given, pass_fds=[keys])
+    os.close(keys)
+    one.wait_for(f"process {one.id}: ready")
+    one.end()
+    print("a successor makes new ticket keys if those of its predecessor have another length")
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("folder", type=pathlib.Path)
@@ -250,6 +263,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         files = make_certificate(work)
+        try_other_keys(program, files)
         failed = try_binding(asked, program, files, work) + try_activated(asked, program, files)
     sys.exit(failed != 0)
 
