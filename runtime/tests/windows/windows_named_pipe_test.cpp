@@ -16,6 +16,7 @@
 
 #include <eddy/error.hpp>
 #include <eddy/future/join.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/read.hpp>
@@ -127,6 +128,33 @@ TEST(WindowsNamedPipe, MegabytesArriveUnchangedInBothDirections) {
         };
         co_await eddy::join(send_all(pair.client), receive_all(pair.server), send_all(pair.server),
                             receive_all(pair.client));
+    }());
+}
+
+TEST(WindowsNamedPipe, AvailableBytesAreReadWithoutWaiting) {
+    on_loop([]() -> eddy::task<void> {
+        auto pair = co_await connect();
+        std::array<std::byte, 3> into{};
+        const auto read = [&]() -> eddy::task<std::string> {
+            auto polled = eddy::poll_fn([&](eddy::context& cx) { return pair.server.poll_read_available(cx, into); });
+            const auto count = co_await std::move(polled);
+            if (!count) co_return count.error() == std::errc::operation_would_block ? "none" : count.error().message();
+            // SAFETY: char may alias all objects.
+            co_return std::string(reinterpret_cast<const char*>(into.data()), *count);
+        };
+        EXPECT_EQ(co_await read(), "none");
+        co_await send(pair.client, "bytes");
+        EXPECT_TRUE((co_await io::flush(pair.client)).has_value());
+        EXPECT_EQ(co_await read(), "byt");
+        EXPECT_EQ(co_await read(), "es");
+        EXPECT_EQ(co_await read(), "none");
+        // A later read waits again.
+        co_await send(pair.client, "more");
+        EXPECT_EQ(co_await read_some(pair.server), "more");
+        {
+            const auto gone = std::move(pair.client);
+        }
+        EXPECT_EQ(co_await read(), "");
     }());
 }
 
