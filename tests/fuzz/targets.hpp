@@ -25,6 +25,7 @@ void http_requests(input bytes);
 void http_responses(input bytes);
 void length_delimited(input bytes);
 void lines(input bytes);
+void multipart_forms(input bytes);
 void resp_replies(input bytes);
 void resp_requests(input bytes);
 void ws_frames(input bytes);
@@ -42,6 +43,7 @@ inline constexpr std::array targets{
 #ifdef EDDY_FUZZ_HTTP
     target{"http_requests", http_requests},
     target{"http_responses", http_responses},
+    target{"multipart_forms", multipart_forms},
 #endif
     target{"length_delimited", length_delimited},
     target{"lines", lines},

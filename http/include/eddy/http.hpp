@@ -31,6 +31,7 @@
 #include <eddy/http/files.hpp>          // a service of the files of a folder
 #include <eddy/http/health.hpp>         // a service for health checks
 #include <eddy/http/metrics.hpp>        // counters of a server, for Prometheus
+#include <eddy/http/multipart.hpp>      // the parts of a form
 #include <eddy/http/parameters.hpp>     // typed parameters, or the response 400
 #include <eddy/http/request_id.hpp>     // a layer that gives requests an id
 #include <eddy/http/router.hpp>         // selects a service by path and method

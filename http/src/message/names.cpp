@@ -46,6 +46,7 @@ const char* text_of(errc code) noexcept {
     case errc::body_already_read:
         return "the body was read before, or moved to another object: a body can be read once, so keep what "
                "read_all() or read_text() has returned";
+    case errc::bad_form: return "the body of the request is not a valid form of the type multipart/form-data";
     }
     return "unknown HTTP error";
 }
@@ -87,7 +88,8 @@ public:
         case errc::bad_url:
         case errc::bad_proxy:
         case errc::bad_exclusion: return std::errc::invalid_argument;
-        case errc::bad_message: return std::errc::bad_message;
+        case errc::bad_message:
+        case errc::bad_form: return std::errc::bad_message;
         case errc::body_too_large:
         case errc::header_too_large: return std::errc::message_size;
         case errc::no_tls:

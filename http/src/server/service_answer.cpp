@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/slot.hpp>
+#include <eddy/http/error.hpp>
 
 namespace eddy::detail {
 
@@ -36,6 +37,12 @@ bool service_answer::poll_into(context& cx, slot<http::response>& into, std::opt
 
 poll_result<void> service_answer::poll_cancel(context& cx) {
     return is_plain_ ? plain_.poll_cancel(cx) : fallible_.poll_cancel(cx);
+}
+
+http::status status_of_service_error(const std::error_code& failure) noexcept {
+    if (failure == http::errc::body_too_large) return http::status::content_too_large;
+    if (failure == http::errc::bad_form) return http::status::bad_request;
+    return http::status::internal_server_error;
 }
 
 task<result<http::response>> service_answer::as_task() && {

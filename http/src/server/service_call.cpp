@@ -21,12 +21,6 @@ status status_of(const std::error_code& failure) noexcept {
     return status::internal_server_error;
 }
 
-/// Returns the status for an error of the service. body_too_large is the client's fault: a service may read the body
-/// with a limit of its own.
-status status_of_service(const std::error_code& failure) noexcept {
-    return failure == http::errc::body_too_large ? status::content_too_large : status::internal_server_error;
-}
-
 /// Returns the response to a request whose service has answered with switch_protocols(), although the client has not
 /// asked for this protocol. A server must not send 101 then (RFC 9110, section 7.8). HTTP/2 has no field Upgrade.
 http::response upgrade_required(std::string_view protocol, bool over_http2) {
@@ -107,7 +101,7 @@ void service_call::fail() noexcept {
 }
 
 void service_call::answer_failure(std::error_code of_body) {
-    replace(http::response(of_body ? status_of(of_body) : status_of_service(error.value_or(std::error_code()))));
+    replace(http::response(of_body ? status_of(of_body) : status_of_service_error(error.value_or(std::error_code()))));
 }
 
 void service_call::hold(const http::serve_options& options, std::size_t size, std::size_t own,

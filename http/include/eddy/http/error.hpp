@@ -23,6 +23,7 @@ enum class errc {
     proxy_refused,        ///< the proxy does not connect to the server; equals std::errc::connection_refused
     bad_exclusion,        ///< an element of proxies::except() is not valid; equals std::errc::invalid_argument
     body_already_read,    ///< the whole body was read before, or moved to another object
+    bad_form,             ///< the body of a request is no valid form: see multipart; equals std::errc::bad_message
 };
 
 /// Returns the error category of http::errc. Its name is "eddy.http".

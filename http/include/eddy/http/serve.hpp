@@ -339,11 +339,11 @@ namespace eddy::http {
 ///
 /// Errors: those of net::serve(). If the service returns an error or throws, the client gets 500, with two exceptions.
 /// It gets 400, 408 or 413 if the body of its request could not be received. It gets 413 if the error is
-/// http::errc::body_too_large. The error is passed to serve_options::on_error(), and the connection is closed. If the
-/// reader of a response body fails, its error is passed to on_error(), too, and the connection is closed before the
-/// response is complete. Other failures of connections are not reported, because clients can cause them. For the same
-/// reason, the error of a request's body is not reported, even if the service returns it, or passes it on in the body
-/// of its response.
+/// http::errc::body_too_large, and 400 if it is http::errc::bad_form. The error is passed to serve_options::on_error(),
+/// and the connection is closed. If the reader of a response body fails, its error is passed to on_error(), too, and
+/// the connection is closed before the response is complete. Other failures of connections are not reported, because
+/// clients can cause them. For the same reason, the error of a request's body is not reported, even if the service
+/// returns it, or passes it on in the body of its response.
 /// Cancel safety: safe; see net::serve(). All connections are closed, even in the middle of a response.
 /// Thread safety: see net::serve(). The service is called on several threads.
 /// Lifetime: the listener and the service are moved into the future. Moving the future after its first poll terminates

@@ -15,6 +15,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
+#include <eddy/http/status.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
@@ -61,6 +62,10 @@ private:
     };
     bool is_plain_;
 };
+
+/// Returns the status that a server makes of a service's error. Some errors are the client's fault: a service may read
+/// the body with a limit of its own, or as a form.
+[[nodiscard]] EDDY_API http::status status_of_service_error(const std::error_code& failure) noexcept;
 
 /// The interface behind http::service.
 class http_service {

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "message/multipart.hpp"
+
+#include <algorithm>
+
+#include "message/syntax.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constexpr std::string_view line_end = "\r\n";
+
+/// Removes a quoted text from the front of `from`, without its first quote, and returns its content. Returns nullopt if
+/// it does not end.
+std::optional<std::string> take_quoted(std::string_view& from) {
+    std::string text;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        const bool is_escape = from[i] == '\\' && i + 1 < from.size() && (from[i + 1] == '"' || from[i + 1] == '\\');
+        if (from[i] == '"') {
+            from.remove_prefix(i + 1);
+            return text;
+        }
+        if (is_escape) ++i;
+        text += from[i];
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> field_parameter(std::string_view field, std::string_view name) {
+    static_cast<void>(take_part(field, ';'));
+    while (!field.empty()) {
+        const auto sign = field.find('=');
+        if (sign == std::string_view::npos) return std::nullopt;
+        const auto found = trim(field.substr(0, sign));
+        field.remove_prefix(sign + 1);
+        std::optional<std::string> value;
+        if (field.starts_with('"')) {
+            field.remove_prefix(1);
+            value = take_quoted(field);
+            if (!value || !trim(take_part(field, ';')).empty()) return std::nullopt;
+        } else {
+            value = trim(take_part(field, ';'));
+        }
+        if (http::equal_names(found, name)) return value;
+    }
+    return std::nullopt;
+}
+
+multipart_decoder::event multipart_decoder::receive(std::string_view& input) {
+    for (;;) {
+        const auto before = at_;
+        auto found = event::incomplete;
+        switch (at_) {
+        case state::start: found = skip_start(input); break;
+        case state::preamble: found = skip_preamble(input); break;
+        case state::delimited: found = parse_delimiter_end(input); break;
+        case state::headers: found = parse_headers(input); break;
+        case state::content: found = take_content(input); break;
+        case state::over: return event::end;
+        }
+        if (found != event::incomplete || at_ == before) return found;
+    }
+}
+
+/// The first delimiter may begin the body, without the line break before it.
+multipart_decoder::event multipart_decoder::skip_start(std::string_view& input) {
+    const auto first = std::string_view(delimiter_).substr(line_end.size());
+    if (input.starts_with(first)) {
+        input.remove_prefix(first.size());
+        at_ = state::delimited;
+    } else if (!first.starts_with(input)) {
+        at_ = state::preamble;
+    }
+    return event::incomplete;
+}
+
+multipart_decoder::event multipart_decoder::skip_preamble(std::string_view& input) {
+    while (take_content(input) == event::data) {
+    }
+    return event::incomplete;
+}
+
+multipart_decoder::event multipart_decoder::parse_delimiter_end(std::string_view& input) {
+    if (input.starts_with("--")) {
+        at_ = state::over;
+        return event::end;
+    }
+    const auto spaces = std::min(input.find_first_not_of(" \t"), input.size());
+    if (spaces > header_limit_) return event::failed;
+    const auto rest = input.substr(spaces);
+    if (rest.starts_with(line_end)) {
+        input = rest.substr(line_end.size());
+        headers_.clear();
+        header_bytes_ = 0;
+        at_ = state::headers;
+        return event::incomplete;
+    }
+    const bool may_continue = line_end.starts_with(rest) || (spaces == 0 && rest == "-");
+    return may_continue ? event::incomplete : event::failed;
+}
+
+multipart_decoder::event multipart_decoder::parse_headers(std::string_view& input) {
+    for (;;) {
+        const auto end = input.find(line_end);
+        const std::size_t size = std::min(end, input.ends_with('\r') ? input.size() - 1 : input.size());
+        if (header_bytes_ + size > header_limit_) return event::failed;
+        if (end == std::string_view::npos) return event::incomplete;
+        const auto line = input.substr(0, end);
+        input.remove_prefix(end + line_end.size());
+        header_bytes_ += end + line_end.size();
+        if (line.empty()) {
+            at_ = state::content;
+            return event::part;
+        }
+        if (!add_header(line)) return event::failed;
+    }
+}
+
+bool multipart_decoder::add_header(std::string_view line) {
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return false;
+    const auto name = line.substr(0, colon);
+    const auto value = trim(line.substr(colon + 1));
+    if (!is_token(name) || !is_value(value)) return false;
+    headers_.add(name, value);
+    return true;
+}
+
+/// Takes bytes up to the next delimiter. Leaves those at the end of the input that may be the beginning of one.
+multipart_decoder::event multipart_decoder::take_content(std::string_view& input) {
+    const auto found = input.find(delimiter_);
+    if (found == 0) {
+        input.remove_prefix(delimiter_.size());
+        at_ = state::delimited;
+        return event::end_of_part;
+    }
+    auto count = found;
+    if (found == std::string_view::npos) {
+        const auto kept = std::min(input.size(), delimiter_.size() - 1);
+        const auto begin = input.find('\r', input.size() - kept);
+        count = std::min(begin, input.size());
+    }
+    data_ = input.substr(0, count);
+    input.remove_prefix(count);
+    return count == 0 ? event::incomplete : event::data;
+}
+
+}  // namespace eddy::detail
