@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: MIT
-// An HTTP service for programs and for pages of another origin: notes, and what a service on the web has besides.
+// An HTTP service for programs and for pages of another origin: notes in JSON, and what a service on the web has
+// besides: users, forms, cookies, limits and a log.
 //     $ ./http_api 127.0.0.1:8080 https://app.example
-//     $ curl -i -X PUT -d 'buy tea' http://127.0.0.1:8080/notes/monday
-//     $ curl -i -H 'Origin: https://app.example' http://127.0.0.1:8080/notes/monday
+//     $ curl -H 'Authorization: Bearer secret' --json '{"text": "buy tea"}' http://127.0.0.1:8080/notes
+//     {"id":1,"text":"buy tea"}
+//     $ curl -H 'Authorization: Bearer secret' 'http://127.0.0.1:8080/notes?limit=10'
+//     [{"id":1,"text":"buy tea"}]
+//     $ curl -H 'Authorization: Bearer secret' -F 'note=buy milk' -F 'note=<list.txt' http://127.0.0.1:8080/import
+//     {"imported":2}
+// The log is on standard error.
 #include <eddy/http.hpp>
+#include <eddy/http/json.hpp>
 #include <eddy/prelude.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace {
@@ -20,27 +31,108 @@ namespace net = eddy::net;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
+using nlohmann::json;
 
 // All handlers run on one event loop, so the notes need no lock.
-using notes = std::map<std::string, std::string>;
+class notes {
+public:
+    int add(std::string text) {
+        all_.emplace(++last_, std::move(text));
+        return last_;
+    }
+    [[nodiscard]] const std::string* find(int id) const {
+        const auto found = all_.find(id);
+        return found == all_.end() ? nullptr : &found->second;
+    }
+    [[nodiscard]] const std::map<int, std::string>& all() const { return all_; }
 
-task<result<http::response>> put_note(notes& all, http::request asked) {
-    all[std::string(asked.param("day"))] = co_await try_(asked.body.read_text());
-    co_return http::response(http::status::no_content);
+private:
+    std::map<int, std::string> all_;
+    int last_ = 0;
+};
+
+json to_json(int id, const std::string& text) {
+    json value;
+    value["id"] = id;
+    value["text"] = text;
+    return value;
 }
+
+// docs: json
+/// The body of a new note: {"text": "buy tea"}.
+struct new_note {
+    std::string text;
+
+    new_note() {}  // not an aggregate: GCC 12 destroys one twice in a coroutine
+};
+void from_json(const json& from, new_note& to) { from.at("text").get_to(to.text); }
+
+task<result<http::response>> add_note(notes& all, http::request asked) {
+    auto made = co_await try_(http::read_json<new_note>(asked));
+    if (!made) co_return std::move(made.error());  // 400 or 415, with the reason
+    const int id = all.add(made->text);
+    auto answer = http::json_response(to_json(id, made->text), http::status::created);
+    answer.headers.add("Location", "/notes/" + std::to_string(id));
+    co_return answer;
+}
+
+task<http::response> list_notes(const notes& all, http::request asked) {
+    auto limit = http::query_parameter<unsigned>(asked, "limit", 100);
+    if (!limit) co_return std::move(limit.error());  // 400: parameter "limit": an integer from 0 to ... is needed
+    auto list = json::array();
+    for (const auto& [id, text] : all.all())
+        if (list.size() < *limit) list.push_back(to_json(id, text));
+    co_return http::json_response(list);
+}
+// docs: end
 
 task<http::response> get_note(const notes& all, http::request asked) {
-    const auto found = all.find(std::string(asked.param("day")));
-    if (found == all.end()) co_return http::response::text("no such note\n", http::status::not_found);
-    co_return http::response::text(found->second + "\n");
+    auto id = http::path_parameter<int>(asked, "id");
+    if (!id) co_return std::move(id.error());
+    const auto* const text = all.find(*id);
+    if (text == nullptr) co_return http::response::text("no such note\n", http::status::not_found);
+    co_return http::json_response(to_json(*id, *text));
 }
 
-http::router routes_of(notes& all, const eddy::sync::cancellation_token& end) {
+// docs: form
+/// Adds a note for each field or file "note" of a form. A note has at most 1,000 bytes.
+task<result<http::response>> import_notes(notes& all, http::request asked) {
+    http::multipart form(asked);
+    int count = 0;
+    while (auto part = co_await try_(form.next())) {
+        if (part->name != "note") continue;
+        all.add(co_await try_(part->body.read_text(1000)));
+        ++count;
+    }
+    json answer;
+    answer["imported"] = count;
+    co_return http::json_response(answer);
+}
+// docs: end
+
+// docs: cookie
+/// Counts the visits of a browser, in a cookie that it cannot change.
+task<http::response> count_visits(http::cookie_key key, http::request asked) {
+    const std::string before(key.value(asked.headers, "visits").value_or("0"));
+    const auto visits = std::to_string(std::stoi(before) + 1);
+    auto answer = http::response::text("visit " + visits + "\n");
+    answer.headers.add("Set-Cookie", key.sign("visits", visits).max_age(24h * 365).to_string());
+    co_return answer;
+}
+// docs: end
+
+http::service private_routes_of(notes& all) {
     http::router app;
-    app.get("/notes/{day}", [&all](http::request asked) { return get_note(all, std::move(asked)); });
-    app.put("/notes/{day}", [&all](http::request asked) { return put_note(all, std::move(asked)); });
-    app.get("/health", http::health(end));
-    return app;
+    app.get("/notes", [&all](http::request asked) { return list_notes(all, std::move(asked)); });
+    app.post("/notes", [&all](http::request asked) { return add_note(all, std::move(asked)); });
+    app.get("/notes/{id}", [&all](http::request asked) { return get_note(all, std::move(asked)); });
+    app.post("/import", [&all](http::request asked) { return import_notes(all, std::move(asked)); });
+    // docs: auth
+    const auto has_token = [](const http::request&, std::string_view token) -> task<http::access> {
+        co_return http::equal_secrets(token, "secret") ? http::access::granted : http::access::unknown;
+    };
+    return app | http::bearer_auth(has_token, "notes");
+    // docs: end
 }
 
 task<result<void>> run_server(std::string where, std::string origin) {
@@ -49,11 +141,25 @@ task<result<void>> run_server(std::string where, std::string origin) {
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
     notes all;
+    http::router routes;
+    const http::cookie_key key("a secret of a real service is random, and not in its source");
+    routes.get("/health", http::health(end));
+    routes.get("/visits", [key](http::request asked) { return count_visits(key, std::move(asked)); });
+    routes.any("/{path...}", private_routes_of(all));
     // docs: layers
-    const auto pages = http::cors_options().origin(origin).headers("Content-Type").exposed_headers("X-Request-Id");
-    const auto app = routes_of(all, end) | http::compress() | http::cors(pages) | http::request_id();
+    const http::access_log log(http::log_format::json, [](std::string_view line) {
+        std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+    });
+    const auto pages = http::cors_options()
+                           .origin(origin)
+                           .headers("Authorization, Content-Type")
+                           .exposed_headers("X-Request-Id")
+                           .max_age(10min);
+    const auto app = routes | http::client_limit(http::client_limit_options(1000, 1min).burst(100)) | http::compress() |
+                     http::server_timing() | http::cors(pages) | log.layer() | http::request_id();
+    auto options = http::serve_options().body_limit(1 << 20).on_refused(log.refusals());
     // docs: end
-    auto options = http::serve_options().max_connections(1000).shutdown(end).drain(5s);
+    options.max_connections(1000).shutdown(end).drain(5s);
     co_await try_(http::serve(std::move(listener), app, std::move(options)));
     co_return eddy::ok();
 }

@@ -23,6 +23,7 @@
 #include <eddy/http/proxies.hpp>  // the proxies of a client
 
 // Servers
+#include <eddy/http/access_log.hpp>     // a line for each request
 #include <eddy/http/auth.hpp>           // layers that ask for a password or a token
 #include <eddy/http/client_limit.hpp>   // a layer that limits the requests of each client
 #include <eddy/http/compress.hpp>       // a layer that compresses responses

@@ -13,7 +13,6 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,7 +21,6 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -55,85 +53,6 @@ http::service with_token(http::service inner, std::string token) {
     };
 }
 // docs: end
-
-// docs: access log
-/// The line of a request, which is written when the response is ready or the client has gone.
-class log_line {
-public:
-    log_line(std::FILE* log, const http::request& asked)
-        : log_(log), text_(std::string(to_string(asked.method)) + ' ' + asked.target) {}
-    log_line(const log_line&) = delete;
-    log_line& operator=(const log_line&) = delete;
-    ~log_line() { std::fprintf(log_, "%d %s\n", status_, text_.c_str()); }
-
-    void set(http::status answered) { status_ = to_int(answered); }
-
-private:
-    std::FILE* log_;
-    std::string text_;
-    int status_ = 499;  // the service was cancelled, so its coroutine and this object are destroyed
-};
-
-http::service with_log(http::service inner, std::FILE* log) {
-    return [inner, log](http::request asked) -> task<result<http::response>> {
-        log_line line(log, asked);
-        try {
-            auto answer = co_await inner(std::move(asked));
-            line.set(answer ? answer->status : http::status::internal_server_error);
-            co_return answer;
-        } catch (...) {
-            line.set(http::status::internal_server_error);
-            throw;
-        }
-    };
-}
-
-http::serve_options options_with_log(std::FILE* log) {
-    return http::serve_options().on_refused([log](const http::refused_request& it) {
-        std::fprintf(log, "%d %s %s\n", to_int(it.status), it.method.c_str(), it.target.c_str());
-    });
-}
-// docs: end
-
-TEST(HttpDocs, AccessLogHasAllRequests) {
-    http::router app;
-    app.get("/fine", [](http::request) -> task<http::response> { co_return http::response::text("fine"); });
-    app.get("/fail", [](http::request) -> task<result<http::response>> {
-        co_return std::unexpected(make_error_code(std::errc::no_space_on_device));
-    });
-    app.get("/throw", [](http::request) -> task<http::response> { throw std::runtime_error("no"); });
-    app.get("/large", [](http::request) -> task<http::response> {
-        co_return http::response(http::status::ok, std::string(100'000, 'x'));
-    });
-    app.get("/wait", [](http::request) -> task<http::response> {
-        co_await eddy::time::sleep(1h);
-        co_return http::response();
-    });
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> log(std::tmpfile(), &std::fclose);
-    const auto options = options_with_log(log.get()).response_memory_limit(99'999);
-    for (const std::string line :
-         {"GET /fine", "GET /none?a=b", "GET /fail", "GET /throw", "PROPFIND /x", "GET /large", "GET /wait"}) {
-        eddy::test::run_paused([&]() -> task<void> {
-            auto [near, far] = io::duplex(200'000);
-            auto serving = eddy::spawn(http::serve_connection(std::move(far), with_log(app, log.get()), options));
-            {
-                auto client = std::move(near);
-                static_cast<void>(co_await io::write_all(client, line + " HTTP/1.1\r\nHost: a\r\n\r\n"));
-                co_await eddy::time::sleep(1s);  // only the service of /wait has not answered then
-            }
-            const auto ended = co_await serving;
-            if (!ended) {
-                EXPECT_FALSE(ended.error().is_cancelled()) << line;  // the exception of /throw
-            }
-        });
-    }
-    std::rewind(log.get());
-    std::string text(1000, '\0');
-    text.resize(std::fread(text.data(), 1, text.size(), log.get()));
-    EXPECT_EQ(text,
-              "200 GET /fine\n404 GET /none?a=b\n500 GET /fail\n500 GET /throw\n501 PROPFIND /x\n200 GET /large\n"
-              "503 GET /large\n499 GET /wait\n");
-}
 
 // docs: events
 eddy::async_generator<http::event> count_down(int from) {

@@ -6,6 +6,8 @@
 
 #include <csignal>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "support/curl.hpp"
 #include "support/net.hpp"
@@ -16,16 +18,27 @@ namespace {
 using support::curl;
 using support::process;
 
-/// The server, and the URL of a path.
+/// The server, and requests of curl to it.
 class running_api {
 public:
-    [[nodiscard]] std::string url(const std::string& path) const { return base_ + path; }
-    /// Ends the server, and expects that it has reported no error.
-    void end() {
+    /// Returns what curl prints.
+    [[nodiscard]] std::string get(const std::string& path, std::vector<std::string> arguments = {}) const {
+        arguments.push_back(base_ + path);
+        const auto got = curl(std::move(arguments));
+        EXPECT_EQ(got.code, 0) << got.err;
+        return got.out;
+    }
+    /// Same, for requests with the token.
+    [[nodiscard]] std::string get_private(const std::string& path, std::vector<std::string> arguments = {}) const {
+        arguments.insert(arguments.end(), {"-H", "Authorization: Bearer secret"});
+        return get(path, std::move(arguments));
+    }
+    /// Ends the server, and returns its log.
+    std::string end() {
         server_.signal(SIGINT);
         const auto ended = server_.wait();
         EXPECT_EQ(ended.code, 0);
-        EXPECT_EQ(ended.err, "");
+        return ended.err;
     }
 
 private:
@@ -39,17 +52,76 @@ private:
 TEST(HttpApi, PagesOfAnotherOriginUseIt) {
     NEEDS_CURL();
     running_api api;
-    const auto preflight = curl({"-i", "-X", "OPTIONS", "-H", "Origin: https://app.example", "-H",
-                                 "Access-Control-Request-Method: PUT", api.url("/notes/monday")});
-    EXPECT_TRUE(preflight.out.starts_with("HTTP/1.1 204 No Content\r\n")) << preflight.out;
-    EXPECT_TRUE(preflight.out.contains("\r\nAccess-Control-Allow-Origin: https://app.example\r\n")) << preflight.out;
-    EXPECT_EQ(curl({"-X", "PUT", "-d", "buy tea", api.url("/notes/monday")}).code, 0);
-    const auto got =
-        curl({"-i", "-H", "Origin: https://app.example", "-H", "X-Request-Id: 7", api.url("/notes/monday")});
-    EXPECT_TRUE(got.out.contains("\r\nAccess-Control-Allow-Origin: https://app.example\r\n")) << got.out;
-    EXPECT_TRUE(got.out.contains("\r\nX-Request-Id: 7\r\n")) << got.out;
-    EXPECT_TRUE(got.out.ends_with("\r\n\r\nbuy tea\n")) << got.out;
+    const auto preflight = api.get("/notes", {"-i", "-X", "OPTIONS", "-H", "Origin: https://app.example", "-H",
+                                              "Access-Control-Request-Method: POST"});
+    EXPECT_TRUE(preflight.starts_with("HTTP/1.1 204 No Content\r\n")) << preflight;
+    EXPECT_TRUE(preflight.contains("\r\nAccess-Control-Allow-Origin: https://app.example\r\n")) << preflight;
+    const auto refused = api.get("/notes", {"-i", "-H", "Origin: https://app.example", "-H", "X-Request-Id: 7"});
+    EXPECT_TRUE(refused.starts_with("HTTP/1.1 401 Unauthorized\r\n")) << refused;
+    EXPECT_TRUE(refused.contains("\r\nAccess-Control-Allow-Origin: https://app.example\r\n")) << refused;
+    EXPECT_TRUE(refused.contains("\r\nWWW-Authenticate: Bearer realm=\"notes\"\r\n")) << refused;
+    EXPECT_TRUE(refused.contains("\r\nX-Request-Id: 7\r\n")) << refused;
+    EXPECT_TRUE(refused.contains("\r\nServer-Timing: app;dur=")) << refused;
+    const auto log = api.end();
+    EXPECT_TRUE(log.contains(R"("method":"GET","target":"/notes","version":"1.1","status":401,"bytes":18,)")) << log;
+    EXPECT_TRUE(log.contains("\"id\":\"7\"}\n")) << log;
+}
+
+TEST(HttpApi, NotesAreJson) {
+    NEEDS_CURL();
+    running_api api;
+    const auto post = [&](std::string body, const std::string& type = "application/json") {
+        return api.get_private("/notes", {"-d", std::move(body), "-H", "Content-Type: " + type});
+    };
+    EXPECT_EQ(post(R"({"text": "buy tea"})"), "{\"id\":1,\"text\":\"buy tea\"}\n");
+    EXPECT_EQ(api.get_private("/notes/1"), "{\"id\":1,\"text\":\"buy tea\"}\n");
+    EXPECT_EQ(api.get_private("/notes?limit=1"), "[{\"id\":1,\"text\":\"buy tea\"}]\n");
+    EXPECT_EQ(api.get_private("/notes?limit=0"), "[]\n");
+    EXPECT_EQ(api.get_private("/notes/2"), "no such note\n");
+    EXPECT_EQ(api.get_private("/notes/x"), "parameter \"id\": an integer from -2147483648 to 2147483647 is needed\n");
+    EXPECT_EQ(api.get_private("/notes?limit=-1"), "parameter \"limit\": an integer from 0 to 4294967295 is needed\n");
+    EXPECT_TRUE(post("{}").contains("key 'text' not found")) << post("{}");
+    EXPECT_EQ(post("{}", "text/plain"), "a body of the type application/json is needed\n");
     api.end();
+}
+
+TEST(HttpApi, FormsAreImported) {
+    NEEDS_CURL();
+    running_api api;
+    EXPECT_EQ(api.get_private("/import", {"-F", "note=buy tea", "-F", "other=x", "-F", "note=buy \"milk\";type=a/b"}),
+              "{\"imported\":2}\n");
+    EXPECT_EQ(api.get_private("/notes/2"), "{\"id\":2,\"text\":\"buy \\\"milk\\\"\"}\n");
+    const std::vector<std::string> status = {"-o", "/dev/null", "-w", "%{http_code}"};
+    const auto status_of = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.end(), status.begin(), status.end());
+        return api.get_private("/import", std::move(arguments));
+    };
+    EXPECT_EQ(status_of({"-F", "note=" + std::string(1001, 'x')}), "413");
+    EXPECT_EQ(status_of({"-d", "note=x"}), "400");
+    const auto log = api.end();
+    EXPECT_TRUE(log.contains(R"("target":"/import","version":"1.1","status":413,)")) << log;
+    EXPECT_TRUE(log.contains(R"("target":"/import","version":"1.1","status":400,)")) << log;
+}
+
+TEST(HttpApi, CookieCountsVisits) {
+    NEEDS_CURL();
+    running_api api;
+    const auto first = api.get("/visits", {"-i"});
+    EXPECT_TRUE(first.ends_with("\r\n\r\nvisit 1\n")) << first;
+    const auto begin = first.find("Set-Cookie: visits=1.") + 12;
+    const auto cookie = first.substr(begin, first.find(';', begin) - begin);
+    EXPECT_EQ(api.get("/visits", {"-H", "Cookie: a=b; " + cookie}), "visit 2\n");
+    EXPECT_EQ(api.get("/visits", {"-H", "Cookie: visits=9" + cookie.substr(8)}), "visit 1\n") << "it was changed";
+    api.end();
+}
+
+TEST(HttpApi, RefusedRequestsAreLogged) {
+    NEEDS_CURL();
+    running_api api;
+    EXPECT_EQ(api.get("/notes", {"-o", "/dev/null", "-w", "%{http_code}", "-H", "X: " + std::string(20'000, 'x')}),
+              "431");
+    const auto log = api.end();
+    EXPECT_TRUE(log.contains(R"("client":"127.0.0.1","method":"GET","target":"/notes","status":431})")) << log;
 }
 
 }  // namespace

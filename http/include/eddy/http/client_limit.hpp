@@ -47,8 +47,8 @@ public:
         return *this;
     }
 
-    /// Returns the value of the option.
-    [[nodiscard]] time::duration interval() const noexcept { return interval_; }  ///< the time for one request
+    /// Returns the time for one request, or the value of the option.
+    [[nodiscard]] time::duration interval() const noexcept { return interval_; }
     [[nodiscard]] std::uint32_t burst() const noexcept { return burst_; }
     [[nodiscard]] const std::function<std::string(const request&)>& client() const noexcept { return name_of_; }
     [[nodiscard]] std::size_t max_clients() const noexcept { return max_clients_; }

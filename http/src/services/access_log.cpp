@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/access_log.hpp>
+
+#include <chrono>
+
+#include <eddy/http/detail/service_answer.hpp>
+
+#include "message/syntax.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// What a line says. Texts are empty if they are not known.
+struct log_entry {
+    http::status status;
+    std::string_view method;
+    std::string_view target;
+    std::string_view version;
+    std::string_view id;
+    const std::optional<net::socket_addr>& peer;
+    std::optional<std::uint64_t> bytes;
+    std::optional<std::chrono::nanoseconds> time;
+
+    log_entry(http::status code, std::string_view what, std::string_view of,
+              const std::optional<net::socket_addr>& from) noexcept
+        : status(code), method(what), target(of), peer(from) {}
+};
+
+std::string_view text_of(http::version version) noexcept {
+    if (version == http::version::http_2) return "2.0";
+    return version == http::version::http_1_1 ? "1.1" : "1.0";
+}
+
+/// Appends a text, in which a backslash stands before quotes and backslashes. A target, a method and an id have no
+/// control characters, and only ASCII.
+void append_escaped(std::string& to, std::string_view text) {
+    for (const char c : text) {
+        if (c == '"' || c == '\\') to += '\\';
+        to += c;
+    }
+}
+
+/// The parts of the current date, from a text such as "Sun, 06 Nov 1994 08:49:37 GMT".
+struct date_parts {
+    std::string_view text = current_date();
+    std::string_view day = text.substr(5, 2);
+    std::string_view month = text.substr(8, 3);
+    std::string_view year = text.substr(12, 4);
+    std::string_view time = text.substr(17, 8);
+};
+
+std::string common_line(const log_entry& of) {
+    const date_parts now;
+    std::string line = of.peer ? of.peer->ip().to_string() : "-";
+    line.append(" - - [").append(now.day).append("/").append(now.month).append("/").append(now.year);
+    line.append(":").append(now.time).append(" +0000] \"");
+    append_escaped(line, of.method.empty() ? "-" : of.method);
+    if (!of.target.empty()) append_escaped(line += ' ', of.target);
+    if (!of.version.empty()) line.append(" HTTP/").append(of.version);
+    line.append("\" ").append(std::to_string(to_int(of.status))).append(" ");
+    return line.append(of.bytes ? std::to_string(*of.bytes) : "-");
+}
+
+std::string json_line(const log_entry& of) {
+    constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const date_parts now;
+    const auto month = std::to_string(101 + months.find(now.month) / 3);
+    std::string line = "{\"time\":\"";
+    line.append(now.year).append("-").append(month, 1).append("-").append(now.day).append("T").append(now.time);
+    line.append("Z\"");
+    const auto add_text = [&](std::string_view name, std::string_view text) {
+        if (text.empty()) return;
+        line.append(",\"").append(name).append("\":\"");
+        append_escaped(line, text);
+        line += '"';
+    };
+    const auto add_number = [&](std::string_view name, const std::string& number) {
+        line.append(",\"").append(name).append("\":").append(number);
+    };
+    if (of.peer) add_text("client", of.peer->ip().to_string());
+    add_text("method", of.method);
+    add_text("target", of.target);
+    add_text("version", of.version);
+    add_number("status", std::to_string(to_int(of.status)));
+    if (of.bytes) add_number("bytes", std::to_string(*of.bytes));
+    if (of.time) add_number("seconds", std::to_string(std::chrono::duration<double>(*of.time).count()));
+    add_text("id", of.id);
+    return line + "}";
+}
+
+void write_line(const log_target& to, const log_entry& what) {
+    to.write(to.format == http::log_format::json ? json_line(what) : common_line(what));
+}
+
+}  // namespace
+
+log_line::log_line(const log_target& to, const http::request& asked)
+    : to_(to),
+      method_(asked.method),
+      version_(asked.version),
+      target_(asked.target),
+      id_(asked.headers.get("X-Request-Id").value_or("")),
+      peer_(asked.peer) {}
+
+void log_line::set(const result<http::response>& answer) noexcept {
+    status_ = answer ? answer->status : status_of_service_error(answer.error());
+    if (!answer) return;
+    bytes_ = method_ == http::method::head ? std::optional<std::uint64_t>(0) : answer->body.size();
+}
+
+log_line::~log_line() {
+    log_entry what(status_, http::to_string(method_), target_, peer_);
+    what.version = text_of(version_);
+    what.id = id_;
+    what.bytes = bytes_;
+    what.time = time::clock::now() - start_;
+    write_line(to_, what);
+}
+
+void log_refusal(const log_target& to, const http::refused_request& what) {
+    write_line(to, log_entry(what.status, what.method, what.target, what.peer));
+}
+
+}  // namespace eddy::detail

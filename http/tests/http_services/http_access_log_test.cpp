@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// http::access_log: a line for each request, in two formats.
+#include <eddy/http/access_log.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/http/request_id.hpp>
+#include <eddy/http/router.hpp>
+#include <eddy/http/serve.hpp>
+#include <eddy/http/service.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <regex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace net = eddy::net;
+
+/// A log that keeps its lines, with "TIME" in place of the time.
+class kept_log {
+public:
+    explicit kept_log(http::log_format format) : log_(format, [this](std::string_view line) { keep(line); }) {}
+    kept_log(const kept_log&) = delete;
+    kept_log& operator=(const kept_log&) = delete;
+    ~kept_log() = default;
+
+    [[nodiscard]] const http::access_log& log() const { return log_; }
+    [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
+
+private:
+    void keep(std::string_view line) {
+        static const std::regex common(R"(\[\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d \+0000\])");
+        static const std::regex json(R"("\d{4}-[01]\d-[0-3]\dT\d\d:\d\d:\d\dZ")");
+        lines_.push_back(std::regex_replace(std::regex_replace(std::string(line), common, "[TIME]"), json, "\"TIME\""));
+    }
+
+    std::vector<std::string> lines_;
+    http::access_log log_;
+};
+
+task<result<http::response>> answer(http::request asked) {
+    if (asked.path() == "/throw") throw std::runtime_error("no");
+    if (asked.path() == "/large") co_return std::unexpected(make_error_code(http::errc::body_too_large));
+    if (asked.path() == "/fail") co_return std::unexpected(make_error_code(eddy::errc::timed_out));
+    co_await eddy::time::sleep(1500us);
+    co_return http::response::text("hello");
+}
+
+http::request asking(http::method what, std::string target) {
+    http::request asked(what, std::move(target));
+    asked.peer = net::socket_addr::parse("192.0.2.1:1234").value();
+    return asked;
+}
+
+TEST(HttpAccessLog, CommonFormat) {
+    kept_log kept(http::log_format::common);
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto app = http::service(answer) | kept.log().layer();
+        static_cast<void>(co_await app(asking(http::method::get, "/a?b=\"c\"")));
+        auto head = asking(http::method::head, "/");
+        head.version = http::version::http_2;
+        head.peer = net::socket_addr::parse("[2001:db8::1]:1").value();
+        static_cast<void>(co_await app(std::move(head)));
+        static_cast<void>(co_await app(http::request(http::method::get, "/large")));
+        static_cast<void>(co_await app(http::request(http::method::get, "/fail")));
+        bool has_thrown = false;
+        try {
+            static_cast<void>(co_await app(http::request(http::method::get, "/throw")));
+        } catch (const std::runtime_error&) {
+            has_thrown = true;
+        }
+        EXPECT_TRUE(has_thrown);
+        auto cancelled = co_await eddy::time::timeout(1us, app(http::request(http::method::post, "/")));
+        EXPECT_FALSE(cancelled);
+    });
+    const std::vector<std::string> expected = {
+        R"(192.0.2.1 - - [TIME] "GET /a?b=\"c\" HTTP/1.1" 200 5)",
+        R"(2001:db8::1 - - [TIME] "HEAD / HTTP/2.0" 200 0)",
+        R"(- - - [TIME] "GET /large HTTP/1.1" 413 -)",
+        R"(- - - [TIME] "GET /fail HTTP/1.1" 500 -)",
+        R"(- - - [TIME] "GET /throw HTTP/1.1" 500 -)",
+        R"(- - - [TIME] "POST / HTTP/1.1" 499 -)",
+    };
+    EXPECT_EQ(kept.lines(), expected);
+}
+
+TEST(HttpAccessLog, JsonFormat) {
+    kept_log kept(http::log_format::json);
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto app = http::service(answer) | kept.log().layer() | http::request_id();
+        auto asked = asking(http::method::get, "/a?b=\"c\\\"");
+        asked.headers.add("X-Request-Id", "7");
+        static_cast<void>(co_await app(std::move(asked)));
+    });
+    ASSERT_EQ(kept.lines().size(), 1U);
+    EXPECT_EQ(kept.lines().front(),
+              R"({"time":"TIME","client":"192.0.2.1","method":"GET","target":"/a?b=\"c\\\"","version":"1.1",)"
+              R"("status":200,"bytes":5,"seconds":0.001500,"id":"7"})");
+}
+
+/// Returns the lines of a server that gets these heads of requests, each on a connection of its own.
+std::vector<std::string> lines_of(http::log_format format, const http::router& app, http::serve_options options,
+                                  const std::vector<std::string>& heads) {
+    kept_log kept(format);
+    options.on_refused(kept.log().refusals());
+    for (const auto& head : heads) {
+        eddy::test::run_paused([&]() -> task<void> {
+            auto [near, far] = io::duplex(200'000);
+            auto serving = eddy::spawn(http::serve_connection(std::move(far), app | kept.log().layer(), options));
+            {
+                auto client = std::move(near);
+                static_cast<void>(co_await io::write_all(client, head + "\r\n\r\n"));
+                co_await eddy::time::sleep(1s);  // only the service of /wait has not answered then
+            }
+            const auto ended = co_await serving;
+            if (!ended) {
+                EXPECT_FALSE(ended.error().is_cancelled()) << head;  // the exception of /throw
+            }
+        });
+    }
+    return kept.lines();
+}
+
+http::router make_app() {
+    http::router app;
+    app.get("/good", answer).get("/fail", answer).get("/throw", answer);
+    app.get("/huge", [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(100'000, 'x'));
+    });
+    app.get("/wait", [](http::request) -> task<http::response> {
+        co_await eddy::time::sleep(1h);
+        co_return http::response();
+    });
+    return app;
+}
+
+TEST(HttpAccessLog, EachRequestToAServerHasALine) {
+    const auto options = http::serve_options().response_memory_limit(99'999);
+    const std::string end = " HTTP/1.1\r\nHost: a";
+    const auto lines = lines_of(http::log_format::common, make_app(), options,
+                                {"GET /good" + end, "GET /none?a=b" + end, "GET /fail" + end, "GET /throw" + end,
+                                 "PROPFIND /x" + end, "GET /huge" + end, "GET /wait" + end});
+    const std::vector<std::string> expected = {
+        R"(- - - [TIME] "GET /good HTTP/1.1" 200 5)", R"(- - - [TIME] "GET /none?a=b HTTP/1.1" 404 10)",
+        R"(- - - [TIME] "GET /fail HTTP/1.1" 500 -)", R"(- - - [TIME] "GET /throw HTTP/1.1" 500 -)",
+        R"(- - - [TIME] "PROPFIND /x" 501 -)",        R"(- - - [TIME] "GET /huge HTTP/1.1" 200 100000)",
+        R"(- - - [TIME] "GET /huge" 503 -)",          R"(- - - [TIME] "GET /wait HTTP/1.1" 499 -)",
+    };
+    EXPECT_EQ(lines, expected);
+}
+
+TEST(HttpAccessLog, RefusedRequestsHaveALine) {
+    const auto options = http::serve_options().header_limit(200).body_limit(10);
+    const std::vector<std::string> heads = {"GET / HTTP/1.1", "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 11",
+                                            "GET /b HTTP/1.1\r\nHost: a\r\nX: " + std::string(300, 'x'), "nonsense"};
+    const std::vector<std::string> common = {
+        R"(- - - [TIME] "GET /" 400 -)",
+        R"(- - - [TIME] "PUT /a" 413 -)",
+        R"(- - - [TIME] "GET /b" 431 -)",
+        R"(- - - [TIME] "-" 400 -)",
+    };
+    EXPECT_EQ(lines_of(http::log_format::common, make_app(), options, heads), common);
+    const std::vector<std::string> json = {
+        R"({"time":"TIME","method":"GET","target":"/","status":400})",
+        R"({"time":"TIME","method":"PUT","target":"/a","status":413})",
+        R"({"time":"TIME","method":"GET","target":"/b","status":431})",
+        R"({"time":"TIME","status":400})",
+    };
+    EXPECT_EQ(lines_of(http::log_format::json, make_app(), options, heads), json);
+}
+
+}  // namespace
