@@ -232,7 +232,7 @@ check_explore() { build_and_test dev -L explore; }
 check_docs() {
     python3 tools/undocumented.py
     python3 tools/name_clashes.py
-    python3 tests/check_links_test.py --quiet
+    python3 tests/site_test.py --quiet
     python3 tools/site.py
     ((all)) || return 0
     need chromium

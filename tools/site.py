@@ -9,7 +9,8 @@ Therefore this script writes what Doxygen reads into build/site_input:
 - Pages: each heading gets an anchor, and links between pages become references.
 - Headers: each declaration of a group gets the docstring of the group, and `Errors:` and similar begin a paragraph.
 
-Then site_html.py mends the pages that Doxygen has written, site_search.py adds the search, and check_links.py checks the links.
+Then site_html.py mends the pages that Doxygen has written, site_search.py adds the search, and
+check_links.py and site_names.py find dead links and misspelled names.
 """
 import pathlib
 import re
@@ -20,6 +21,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import check_links
 import site_html
+import site_names
 import site_search
 from check_pages import fence, link, origin, slug_of
 from undocumented import Header
@@ -29,12 +31,18 @@ input_folder = top / "build" / "site_input"
 site = top / "build" / "site"
 theme = pathlib.Path("/usr/share/doxygen-awesome-css")
 
-# The order of the pages. A page of docs/ that is missing here is the last one of the guides.
-guides = "Guides"
+# The order of the pages. A page of docs/ that is missing here is the last one of the guides, or of the recipes.
+guides, recipes = "Guides", "Recipes"
 order = [
     ("Start", "docs/start.md"),
     ("Tutorial", "docs/tutorial.md"),
     ("Concepts", "docs/concepts.md"),
+    (
+        recipes,
+        ["docs/recipes.md", *(f"docs/recipes/{name}.md" for name in
+         ["json-service", "https-proxy", "websocket-chat", "crawler", "multiplexed-calls", "c-library", "paused-clock",
+          "program-hangs", "files-and-programs", "in-production"])],
+    ),
     (
         guides,
         ["docs/features.md", "docs/choosing.md", "runtime/docs/cancellation.md", "runtime/docs/structured-concurrency.md", "runtime/docs/streams.md", "tls/docs/tls.md", "http/docs/http.md", "ws/docs/websocket.md", "fs/docs/files.md",
@@ -51,6 +59,8 @@ order = [
             "docs/coming-from-sockets.md",
         ],
     ),
+    ("How eddy compares", "docs/comparison.md"),
+    ("Questions", "docs/faq.md"),
     ("Pitfalls", "docs/pitfalls.md"),
     ("Compilers", "docs/compilers.md"),
     ("Glossary", "docs/glossary.md"),
@@ -66,10 +76,11 @@ def chapters():
     known = {main_page}
     for _, pages in order:
         known.update([pages] if isinstance(pages, str) else pages)
-    others = [str(p.relative_to(top)) for p in sorted([*top.glob("docs/*.md"), *top.glob("*/docs/*.md")]) if str(p.relative_to(top)) not in known]
+    found = {guides: [*top.glob("docs/*.md"), *top.glob("*/docs/*.md")], recipes: top.glob("docs/recipes/*.md")}
+    others = {title: [str(p.relative_to(top)) for p in sorted(files) if str(p.relative_to(top)) not in known] for title, files in found.items()}
     for title, pages in order:
         if isinstance(pages, list):
-            pages = [p for p in pages + (others if title == guides else []) if (top / p).exists()]
+            pages = [p for p in pages + others.get(title, []) if (top / p).exists()]
         elif not (top / pages).exists():
             continue
         yield title, pages
@@ -133,6 +144,7 @@ def with_anchors(page, known):
             line = f"{heading[1]} {text} {{#{label(page, anchor if len(heading[1]) > 1 else '')}}}"
         else:
             line = with_references(line, page, known)
+            line = re.sub(r"(!\[[^\]]*\]\()[^)]*/", r"\1", line)  # Doxygen finds a picture by its name
             # Doxygen takes a single backtick before an apostrophe for a quotation mark.
             line = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)
             line = re.sub(r"``([^`]*\\\|[^`]*)``", code_with_bars, line)
@@ -242,7 +254,7 @@ FILE_PATTERNS = *.hpp *.md
 STRIP_FROM_PATH = "{input_folder}" "{input_folder / "include"}"
 STRIP_FROM_INC_PATH = "{input_folder / "include"}"
 USE_MDFILE_AS_MAINPAGE = "{input_folder / main_page}"
-IMAGE_PATH = "{top / "docs"}"
+IMAGE_PATH = "{top / "docs"}" "{top / "docs" / "pictures"}"
 LAYOUT_FILE = "{input_folder / "layout.xml"}"
 OUTPUT_DIRECTORY = "{site.parent}"
 HTML_OUTPUT = {site.name}
@@ -295,8 +307,10 @@ def main():
     subprocess.run(["doxygen", "-"], input=configuration(pages), text=True, cwd=top, check=True, stdout=subprocess.DEVNULL)
     warnings = (input_folder / "warnings.log").read_text().replace(f"{input_folder}/", "").splitlines()
     site_html.mend(site)
-    site_search.write(site, input_folder / "tags.xml", [section for page in pages for section in sections_of(page)])
-    problems = sorted({line for line in warnings if serious.search(line)}) + check_links.check(site)
+    tags = input_folder / "tags.xml"
+    site_search.write(site, tags, [section for page in pages for section in sections_of(page)])
+    problems = sorted({line for line in warnings if serious.search(line)})
+    problems += site_names.misspelled(top, pages, tags) + check_links.check(site)
     print("\n".join(problems), end="\n" if problems else "")
     print(f"{site.relative_to(top)}/index.html: {len(pages)} pages and the reference")
     return bool(problems)

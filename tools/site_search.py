@@ -19,8 +19,8 @@ kinds = {"class", "struct", "concept", "namespace"}
 def plain(line):
     """Returns a line without the signs of Markdown and HTML."""
     line = link.sub(lambda found: found[0][1 : found[0].rindex("](")], line)
-    line = re.sub(r"!\[([^\]]*)\]\([^)]*\)|<!--.*?-->|</?\w[^>]*>(?![^`]*`)|^\s*(?:[-*|>]|#+|\d+[.]) ?|\|?[-:]{2,}\||[*`|]", " ", line)
-    return line.strip()
+    line = re.sub(r"!\[([^\]]*)\]\([^)]*\)|<!--.*?-->|</?\w[^>]*>(?![^`]*`)|^\s*(?:[-*|>]|#+|\d+[.]) ?|\|?[-:]{2,}\||[|]", " ", line)
+    return " ".join(re.sub(r"[*`]", "", line).split())
 
 
 def sections_of(text, url):
@@ -56,6 +56,8 @@ def names_of(tags):
             if member.get("kind") != "friend":
                 file = member.findtext("anchorfile")
                 found.setdefault(f"{scope}::{member.findtext('name')}", f"{file}#{member.findtext('anchor')}")
+                for value in member.iter("enumvalue"):
+                    found.setdefault(f"{scope}::{member.findtext('name')}::{value.text}", f"{value.get('file')}#{value.get('anchor')}")
     return sorted([name, url] for name, url in found.items())
 
 

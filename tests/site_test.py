@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests tools/check_links.py and tools/site_html.py: dead links and dead anchors are found, and those of Doxygen are mended."""
+"""Tests the tools of the site: dead links, dead anchors and misspelled names are found, and the links of Doxygen are mended."""
 import pathlib
 import sys
 import tempfile
@@ -9,6 +9,8 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
 import check_links
 import site_html
+import site_names
+import site_search
 
 
 class CheckLinks(unittest.TestCase):
@@ -57,6 +59,28 @@ class CheckLinks(unittest.TestCase):
         self.assertEqual((self.site / "index.html").read_text(),
                          'http::serve()<div class="summary"><a href="#pub">Public</a></div><h2 id="pub"></h2>')
         self.assertEqual((self.site / "tree.js").read_text(), '[["top", "other.html#top", null], ["gone", "index.html", null]]')
+
+
+tags = """<tagfile><compound kind="namespace"><name>eddy::net</name><filename>namespaceeddy_1_1net</filename></compound>
+<compound kind="class"><name>eddy::net::socket</name><filename>socket.html</filename>
+<member kind="function"><name>read</name><anchorfile>socket.html</anchorfile><anchor>a1</anchor></member></compound></tagfile>"""
+
+
+class SiteNames(unittest.TestCase):
+    def test_reports_names_that_do_not_exist(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "tags.xml").write_text(tags)
+            (folder / "page.md").write_text("`net::socket::read()`, `std::move`\n`net::sokcet`, `eddy::net::socket::raed`\n")
+            self.assertEqual(site_names.misspelled(folder, ["page.md"], folder / "tags.xml"),
+                             ["page.md:2: there is no net::sokcet", "page.md:2: there is no eddy::net::socket::raed"])
+
+
+class SiteSearch(unittest.TestCase):
+    def test_index_has_the_prose_of_each_section(self):
+        page = "# Files\n\nRead *them*.\n\n## Open [files](a.md)\n\n| a | `b` |\n|---|---|\n```cpp\ncode\n```\n"
+        self.assertEqual(list(site_search.sections_of(page, lambda anchor: f"files#{anchor}")),
+                         [["Files", "Files", "files#", "Read them."], ["Open files", "Files", "files#open-files", "a b"]])
 
 
 if __name__ == "__main__":
