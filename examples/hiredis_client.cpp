@@ -23,6 +23,7 @@ using eddy::result;
 using eddy::try_;
 using reply = eddy::completion<result<std::string>>;
 
+// docs: library
 /// A connection to Redis. hiredis is not thread-safe, so the connection belongs to one event loop.
 class redis {
 public:
@@ -76,7 +77,9 @@ private:
     eddy::fd_callbacks events_;
     std::unique_ptr<redisAsyncContext, decltype([](redisAsyncContext* context) { redisAsyncFree(context); })> context_;
 };
+// docs: end
 
+// docs: use
 eddy::task<result<void>> talk(std::string where) {
     redis client(co_await try_(eddy::net::socket_addr::parse(where)));
     const auto ok = co_await try_(client.command("SET %s %s", "greeting", "hello"));
@@ -90,6 +93,7 @@ eddy::task<result<void>> talk(std::string where) {
     std::printf("GET greeting: %s\n", greeting.c_str());
     co_return eddy::ok();
 }
+// docs: end
 
 }  // namespace
 

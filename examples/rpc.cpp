@@ -34,6 +34,7 @@ struct message {
     message(std::int32_t what, std::int64_t with) : code(what), value(with) {}
 };
 
+// docs: codec
 struct rpc_codec {
     result<std::optional<proto::numbered<message>>> decode(eddy::bytes_mut& from) {
         if (from.size() < 20) return std::optional<proto::numbered<message>>();
@@ -48,6 +49,7 @@ struct rpc_codec {
         return {};
     }
 };
+// docs: end
 
 task<result<message>> execute(message call) {
     if (call.code == sleep) co_await eddy::time::sleep(call.value * 1ms);
@@ -56,6 +58,7 @@ task<result<message>> execute(message call) {
     co_return message(0, std::llround(std::sqrt(static_cast<double>(call.value))));
 }
 
+// docs: server
 task<result<net::serve_report>> serve(net::tcp_listener listener) {
     const auto service = execute | proto::concurrency_limit(1000) |
                          proto::recover([](std::error_code error) { return message(error.value(), 0); });
@@ -64,6 +67,7 @@ task<result<net::serve_report>> serve(net::tcp_listener listener) {
     };
     co_return co_await net::serve(std::move(listener), handler);
 }
+// docs: end
 
 result<long> value_of(message answer) {
     if (answer.code == 0) return answer.value;
@@ -74,6 +78,7 @@ task<result<void>> run_both() {
     auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
     auto stream = co_await try_(net::tcp_stream::connect(co_await try_(listener.local_addr())));
     eddy::spawn_background(serve(std::move(listener))).detach();
+    // docs: client
     const proto::multiplexed_client client(eddy::codec::framed(std::move(stream), rpc_codec()));
     const auto call = client | proto::map_response(value_of);
 
@@ -90,6 +95,7 @@ task<result<void>> run_both() {
     const auto limited = call | proto::timeout(50ms);
     const auto late = co_await limited(message(sleep, 500));
     std::printf("sleep(500): %s\n", late.error().message().c_str());
+    // docs: end
     co_return eddy::ok();
 }
 

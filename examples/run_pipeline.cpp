@@ -37,6 +37,7 @@ std::vector<process::command> parse(std::span<char* const> words) {
     return commands;
 }
 
+// docs: run
 task<process::result<bool>> run_all(std::vector<process::command> commands) {
     process::pipeline all(commands.front().in(process::stdio::inherit()));
     for (std::size_t i = 1; i < commands.size(); ++i) all.add(commands[i]);
@@ -48,6 +49,7 @@ task<process::result<bool>> run_all(std::vector<process::command> commands) {
     }
     co_return done.is_success();
 }
+// docs: end
 
 }  // namespace
 

@@ -4,9 +4,11 @@
 #ifdef EDDY_TEST_HTTP_EXAMPLES
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -95,6 +97,31 @@ TEST(HttpFileServer, ClientsThatStopHalfWayLeaveNoDescriptor) {
     const auto ended = server.program.wait();
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.err, "");
+}
+
+TEST(HttpFileServer, CrawlerVisitsEachPageOfTheServerOnce) {
+    const support::temp_dir folder;
+    support::set_contents(
+        folder / "index.html",
+        R"(<a href="a.html">1</a><a href="a.html#x">2</a><a href="gone.html">3</a><a href="data">4</a>)"
+        R"(<a href="http://127.0.0.1:1/">another server</a>)");
+    support::set_contents(folder / "a.html", R"(<a href="/index.html">back</a><a href="b.html">on</a>)");
+    support::set_contents(folder / "b.html", "the end");
+    support::set_contents(folder / "data", R"(href="not_html.html")");
+    support::process server({"file_server", "127.0.0.1:0", folder / ""});
+    const auto url = "http://" + support::addr_in(server.line()).to_string() + "/";
+    const auto crawled = support::run({"crawler", url + "index.html"});
+    EXPECT_EQ(crawled.code, 0) << crawled.err;
+    std::vector<std::string> lines;
+    for (const auto line : std::views::split(crawled.out, '\n')) lines.emplace_back(line.begin(), line.end());
+    std::ranges::sort(lines);
+    const std::vector<std::string> expected{"",
+                                            "Protocol error: " + url + "gone.html",
+                                            "ok: " + url + "a.html",
+                                            "ok: " + url + "b.html",
+                                            "ok: " + url + "data",
+                                            "ok: " + url + "index.html"};
+    EXPECT_EQ(lines, expected);
 }
 
 }  // namespace
