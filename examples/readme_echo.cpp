@@ -13,6 +13,7 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
     }
 }
 
+// docs: serve
 eddy::task<eddy::result<void>> serve() {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind("127.0.0.1:6142"));
     for (;;) {
@@ -20,5 +21,6 @@ eddy::task<eddy::result<void>> serve() {
         eddy::spawn(echo(std::move(client.stream)));  // served concurrently
     }
 }
+// docs: end
 
 int main() { return eddy::run(serve()); }  // prints an error and returns 1: "Error: Address already in use"

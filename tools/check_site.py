@@ -24,11 +24,11 @@ import urllib.request
 
 site = pathlib.Path(__file__).resolve().parent.parent / "build" / "site"
 widths = {"phone": (390, 844), "desktop": (1366, 900)}
-pages = ["index", "page_start", "page_tutorial", "page_concepts", "page_choosing", "page_streams", "page_coming_from_tokio", "page_coming_from_go",
+pages = ["index", "page_recipes", "page_crawler", "page_comparison", "page_start", "page_tutorial", "page_concepts", "page_choosing", "page_streams", "page_coming_from_tokio", "page_coming_from_go",
          "page_cheat_sheet", "page_benchmarks", "page_compilers", "page_deployment", "classeddy_1_1net_1_1tcp__stream"]
 # What a user types, and a result that must be among the first three.
 searches = {"tcp_stream": "eddy::net::tcp_stream", "keep-alive": "HTTP", "graceful shutdown": "Limits and a graceful shutdown",
-            "how do I read a file": "Whole files", "WebSocket": "WebSocket"}
+            "how do I read a file": "An open file", "WebSocket": "WebSocket"}
 limit = 60  # seconds, for each answer of the browser
 
 
