@@ -12,12 +12,12 @@ namespace {
 
 using eddy::detail::multipart_decoder;
 
-constexpr std::size_t header_limit = 60;
+constexpr std::size_t part_header_limit = 60;
 
 /// Returns what the decoder finds in a text that it gets in pieces of `step` bytes.
 std::string found_in(std::string_view text, std::size_t step) {
     using event = multipart_decoder::event;
-    multipart_decoder decoder("b", header_limit);
+    multipart_decoder decoder("b", part_header_limit);
     std::string all;
     for (std::size_t begin = 0, end = 0;;) {
         auto input = text.substr(begin, end - begin);
