@@ -7,6 +7,7 @@
 #include <eddy/http/error.hpp>
 
 #include "message/syntax.hpp"
+#include "message/text.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -31,19 +32,11 @@ http::response upgrade_required(std::string_view protocol, bool over_http2) {
     return answer;
 }
 
-/// Returns at most 200 bytes of `text`, in which '?' stands for each byte that is not a visible character of ASCII.
-std::string printable(std::string_view text) {
-    std::string all(text.substr(0, 200));
-    for (char& c : all)
-        if (c <= ' ' || c > '~') c = '?';
-    return all;
-}
-
 /// Reports a request that the server has answered itself to serve_options::on_refused().
 void report_refusal(const http::serve_options& options, status why, std::string_view method, std::string_view target,
                     const std::optional<net::socket_addr>& peer) noexcept {
     if (const auto& handler = options.on_refused())
-        handler(http::refused_request(why, printable(method), printable(target), peer));
+        handler(http::refused_request(why, printable(method, '!'), printable(target, '!'), peer));
 }
 
 }  // namespace

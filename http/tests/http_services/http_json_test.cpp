@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -89,6 +90,39 @@ TEST(HttpJson, InvalidBodyGetsTheReason) {
     EXPECT_TRUE(answer(R"({"text": 7, "stars": 1})").contains("type must be string, but is number"));
     EXPECT_TRUE(answer(R"({"text": "a"})").contains("key 'stars' not found"));
     EXPECT_TRUE(answer("[]").starts_with(refused)) << answer("[]");
+}
+
+TEST(HttpJson, ReasonHasAtMost200PrintableBytes) {
+    const auto got = answer_of(praise, posting('"' + std::string(900, 'x') + "\xff", "application/json"));
+    const std::string head = "400 text/plain; charset=utf-8 ";
+    EXPECT_EQ(got.size(), head.size() + 200 + 1);
+    EXPECT_TRUE(got.ends_with("xxx\n")) << got;
+    EXPECT_EQ(answer_of(praise, posting("{\"\xc3\xa4\": 1} \x7f", "application/json")).find_first_of("\x7f\xc3"),
+              std::string::npos);
+}
+
+task<result<http::response>> echo(http::request asked) {
+    auto given = co_await try_(http::read_json(asked));
+    if (!given) co_return std::move(given.error());
+    co_return http::json_response(*given);
+}
+
+TEST(HttpJson, DeepBodyIsRefused) {
+    const auto arrays = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
+    const auto objects = [](std::size_t levels) {
+        std::string text;
+        for (std::size_t i = 1; i < levels; ++i) text += "{\"a\":";
+        return text + "{}" + std::string(levels - 1, '}');
+    };
+    const auto answer = [](std::string body) { return answer_of(echo, posting(std::move(body), "application/json")); };
+    const std::string refused = "400 text/plain; charset=utf-8 the JSON has more than 100 levels\n";
+    EXPECT_EQ(answer(arrays(100)), "200 application/json " + arrays(100) + "\n");
+    EXPECT_EQ(answer(objects(100)), "200 application/json " + objects(100) + "\n");
+    EXPECT_EQ(answer(arrays(101)), refused);
+    EXPECT_EQ(answer(objects(101)), refused);
+    EXPECT_EQ(answer("[1," + objects(100) + "]"), refused);
+    EXPECT_EQ(answer(arrays(500'000)), refused);
+    EXPECT_EQ(answer(std::string(1'000'000, '[')), refused) << "also if it has no end";
 }
 
 TEST(HttpJson, ErrorOfTheBodyIsReturned) {

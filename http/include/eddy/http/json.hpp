@@ -5,8 +5,11 @@
 // (Debian: nlohmann-json3-dev). eddy::http itself does not.
 
 #include <cstddef>
+#include <exception>
 #include <expected>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -25,18 +28,44 @@ namespace eddy::detail {
 /// Returns whether a request says that its body is JSON: application/json, or a type that ends in "+json".
 [[nodiscard]] EDDY_API bool has_json(const http::request& asked) noexcept;
 
+/// Returns the response 400 with a reason: at most 200 bytes of it, because it may contain the whole body.
+[[nodiscard]] EDDY_API http::response refuse_json(std::string_view reason);
+
+/// The maximum number of levels of arrays and objects in a body. nlohmann/json copies, converts and writes a value by
+/// recursion, so a deep one would overflow the stack.
+inline constexpr int max_json_levels = 100;
+
+/// Thrown by parse_json().
+struct json_too_deep : std::exception {
+    [[nodiscard]] const char* what() const noexcept override { return "the JSON has more than 100 levels"; }
+};
+static_assert(max_json_levels == 100, "as json_too_deep says");
+
+/// Parses JSON. Its parser needs no recursion.
+/// Errors: throws json_too_deep above max_json_levels, and an exception of nlohmann/json if the text is not valid.
+[[nodiscard]] inline nlohmann::json parse_json(std::string_view text) {
+    using event = nlohmann::json::parse_event_t;
+    return nlohmann::json::parse(text, [](int levels, event what, const nlohmann::json&) {
+        if (levels >= max_json_levels && (what == event::array_start || what == event::object_start))
+            throw json_too_deep();
+        return true;
+    });
+}
+
 }  // namespace eddy::detail
 
 namespace eddy::http {
 
 /// Makes a response with a JSON value, or with any type that nlohmann/json converts to one. Bytes that are not UTF-8
 /// are replaced by U+FFFD.
+/// Preconditions: the value does not have thousands of levels. nlohmann/json writes it by recursion.
 [[nodiscard]] inline response json_response(const nlohmann::json& value, status outcome = status::ok) {
     return response::json(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", outcome);
 }
 
 /// Reads the body of a request as JSON, and converts it to `T`. Returns the value, or a response with the reason: 415
-/// if Content-Type is not JSON, and 400 if the body is not valid, or does not fit `T`.
+/// if Content-Type is not JSON, and 400 if the body is not valid, has more than 100 levels of arrays and objects, or
+/// does not fit `T`.
 ///     auto made = co_await try_(http::read_json<note>(asked));
 ///     if (!made) co_return std::move(made.error());
 /// Errors: see body::read_text(). Return the error: the server answers 400, 408 or 413.
@@ -54,11 +83,18 @@ template <class T = nlohmann::json>
     const auto text = co_await try_(asked.body.read_text(limit));
     std::string reason;
     try {
-        co_return outcome(nlohmann::json::parse(text).template get<T>());
+        auto value = detail::parse_json(text);
+        if constexpr (std::is_same_v<T, nlohmann::json>) {
+            co_return outcome(std::in_place, std::move(value));
+        } else {
+            co_return outcome(value.template get<T>());
+        }
     } catch (const nlohmann::json::exception& why) {
         reason = why.what();
+    } catch (const detail::json_too_deep& why) {
+        reason = why.what();
     }
-    co_return outcome(std::unexpected(response::text(reason + "\n", status::bad_request)));
+    co_return outcome(std::unexpected(detail::refuse_json(reason)));
 }
 
 }  // namespace eddy::http
