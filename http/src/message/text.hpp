@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,6 +16,14 @@ namespace eddy::detail {
     for (char& c : all)
         if (c < least || c > '~') c = '?';
     return all;
+}
+
+/// Returns a number with `digits` digits after the period: 1500 and 3 become "1.500". std::to_string(double) depends on
+/// the locale.
+[[nodiscard]] inline std::string to_decimal(std::uint64_t number, std::size_t digits) {
+    auto text = std::to_string(number);
+    if (text.size() <= digits) text.insert(0, digits + 1 - text.size(), '0');
+    return text.insert(text.size() - digits, 1, '.');
 }
 
 }  // namespace eddy::detail

@@ -2,10 +2,12 @@
 #include <eddy/http/access_log.hpp>
 
 #include <chrono>
+#include <cstddef>
 
 #include <eddy/http/detail/service_answer.hpp>
 
 #include "message/syntax.hpp"
+#include "message/text.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -31,10 +33,18 @@ std::string_view text_of(http::version version) noexcept {
     return version == http::version::http_1_1 ? "1.1" : "1.0";
 }
 
-/// Appends a text, in which a backslash stands before quotes and backslashes. A target, a method and an id have no
-/// control characters, and only ASCII.
-void append_escaped(std::string& to, std::string_view text) {
+constexpr std::size_t most_of_id = 128;
+
+/// Appends a text, in which a backslash stands before quotes and backslashes. `escape` and two hexadecimal digits stand
+/// for each byte that is not printable ASCII: the id of a client may have tabs, and bytes from 0x80.
+void append_escaped(std::string& to, std::string_view text, std::string_view escape) {
+    constexpr std::string_view digits = "0123456789abcdef";
     for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < ' ' || byte > '~') {
+            to.append(escape).append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+            continue;
+        }
         if (c == '"' || c == '\\') to += '\\';
         to += c;
     }
@@ -54,8 +64,8 @@ std::string common_line(const log_entry& of) {
     std::string line = of.peer ? of.peer->ip().to_string() : "-";
     line.append(" - - [").append(now.day).append("/").append(now.month).append("/").append(now.year);
     line.append(":").append(now.time).append(" +0000] \"");
-    append_escaped(line, of.method.empty() ? "-" : of.method);
-    if (!of.target.empty()) append_escaped(line += ' ', of.target);
+    append_escaped(line, of.method.empty() ? "-" : of.method, "\\x");
+    if (!of.target.empty()) append_escaped(line += ' ', of.target, "\\x");
     if (!of.version.empty()) line.append(" HTTP/").append(of.version);
     line.append("\" ").append(std::to_string(to_int(of.status))).append(" ");
     return line.append(of.bytes ? std::to_string(*of.bytes) : "-");
@@ -71,7 +81,7 @@ std::string json_line(const log_entry& of) {
     const auto add_text = [&](std::string_view name, std::string_view text) {
         if (text.empty()) return;
         line.append(",\"").append(name).append("\":\"");
-        append_escaped(line, text);
+        append_escaped(line, text, "\\u00");
         line += '"';
     };
     const auto add_number = [&](std::string_view name, const std::string& number) {
@@ -83,7 +93,10 @@ std::string json_line(const log_entry& of) {
     add_text("version", of.version);
     add_number("status", std::to_string(to_int(of.status)));
     if (of.bytes) add_number("bytes", std::to_string(*of.bytes));
-    if (of.time) add_number("seconds", std::to_string(std::chrono::duration<double>(*of.time).count()));
+    if (of.time) {
+        const auto time = std::chrono::duration_cast<std::chrono::microseconds>(*of.time).count();
+        add_number("seconds", to_decimal(static_cast<std::uint64_t>(time), 6));
+    }
     add_text("id", of.id);
     return line + "}";
 }
@@ -99,7 +112,7 @@ log_line::log_line(const log_target& to, const http::request& asked)
       method_(asked.method),
       version_(asked.version),
       target_(asked.target),
-      id_(asked.headers.get("X-Request-Id").value_or("")),
+      id_(asked.headers.get("X-Request-Id").value_or("").substr(0, most_of_id)),
       peer_(asked.peer) {}
 
 void log_line::set(const result<http::response>& answer) noexcept {

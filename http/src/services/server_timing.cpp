@@ -2,10 +2,12 @@
 #include <eddy/http/server_timing.hpp>
 
 #include <chrono>
+#include <cstdint>
 
 #include <eddy/error.hpp>
 
 #include "message/syntax.hpp"
+#include "message/text.hpp"
 
 namespace eddy::detail {
 
@@ -16,9 +18,7 @@ server_timing_filter::server_timing_filter(std::string_view name, const std::sou
 void server_timing_filter::pass::finish(http::response& answer) const {
     using std::chrono::microseconds;
     const auto time = std::chrono::duration_cast<microseconds>(time::clock::now() - start_).count();
-    auto fraction = std::to_string(time % 1000);
-    fraction.insert(0, 3 - fraction.size(), '0');
-    answer.headers.add("Server-Timing", *name_ + ";dur=" + std::to_string(time / 1000) + "." + fraction);
+    answer.headers.add("Server-Timing", *name_ + ";dur=" + to_decimal(static_cast<std::uint64_t>(time), 3));
 }
 
 }  // namespace eddy::detail

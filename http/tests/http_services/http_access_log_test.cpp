@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "message/text.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -113,6 +115,32 @@ TEST(HttpAccessLog, JsonFormat) {
     EXPECT_EQ(kept.lines().front(),
               R"({"time":"TIME","client":"192.0.2.1","method":"GET","target":"/a?b=\"c\\\"","version":"1.1",)"
               R"("status":200,"bytes":5,"seconds":0.001500,"id":"7"})");
+}
+
+TEST(HttpAccessLog, BytesThatAreNotPrintableAreEscaped) {
+    const auto line_of = [](http::log_format format) {
+        kept_log kept(format);
+        eddy::test::run_paused([&]() -> task<void> {
+            const auto app = http::service(answer) | kept.log().layer();
+            http::request asked(http::method::get, "/\xc3\n\x7f");
+            asked.headers.add("X-Request-Id", "a\t\"\xc3\xa4\x80\"" + std::string(1000, 'x'));
+            static_cast<void>(co_await app(std::move(asked)));
+        });
+        return kept.lines().at(0);
+    };
+    EXPECT_EQ(line_of(http::log_format::common), R"(- - - [TIME] "GET /\xc3\x0a\x7f HTTP/1.1" 200 5)");
+    EXPECT_EQ(line_of(http::log_format::json),
+              R"({"time":"TIME","method":"GET","target":"/\u00c3\u000a\u007f","version":"1.1","status":200,"bytes":5,)"
+              R"("seconds":0.001500,"id":"a\u0009\"\u00c3\u00a4\u0080\")" +
+                  std::string(121, 'x') + "\"}");
+}
+
+TEST(HttpAccessLog, TimesDoNotDependOnTheLocale) {
+    using eddy::detail::to_decimal;
+    EXPECT_EQ(to_decimal(0, 6), "0.000000");
+    EXPECT_EQ(to_decimal(7, 3), "0.007");
+    EXPECT_EQ(to_decimal(1000, 3), "1.000");
+    EXPECT_EQ(to_decimal(3'600'000'001, 6), "3600.000001");
 }
 
 /// Returns the lines of a server that gets these heads of requests, each on a connection of its own.

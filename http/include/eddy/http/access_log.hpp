@@ -31,8 +31,8 @@ enum class log_format : unsigned char {
     /// One JSON object in each line:
     ///     {"time":"2026-11-30T01:15:34Z","client":"192.0.2.1","method":"GET","target":"/notes","version":"1.1",
     ///     "status":200,"bytes":12,"seconds":0.000123,"id":"7"}
-    /// "bytes" is the size of the response's body, "seconds" the time of the service, and "id" is X-Request-Id. What is
-    /// not known is omitted.
+    /// "bytes" is the size of the response's body, "seconds" the time of the service, and "id" is X-Request-Id, at most
+    /// 128 bytes of it. What is not known is omitted.
     json,
 };
 
@@ -114,10 +114,11 @@ namespace eddy::http {
 ///   line, with 503.
 /// - Place request_id() outside of the layer, so that the line has the id.
 ///
-/// `write` gets the line without a line break. It must not throw, and should not block: it runs on the threads of the
-/// server.
+/// `write` gets the line without a line break. In a text, `\x` (common format) or `\u00` (JSON) with two hexadecimal
+/// digits stands for each byte that is not printable ASCII. `write` must not throw, and should not block: it runs on
+/// the threads of the server.
 /// Thread safety: any thread. `write` may be called on several threads at the same time. Copies share it.
-/// Cost: one allocation for each request, and those of the line.
+/// Cost: copies of the target and of the id, and several allocations for the line.
 class EDDY_API access_log {
 public:
     /// Makes a log whose lines go to `write`.
