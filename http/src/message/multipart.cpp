@@ -2,6 +2,9 @@
 #include "message/multipart.hpp"
 
 #include <algorithm>
+#include <expected>
+
+#include <eddy/http/error.hpp>
 
 #include "message/syntax.hpp"
 
@@ -10,12 +13,20 @@ namespace {
 
 constexpr std::string_view line_end = "\r\n";
 
+/// Returns whether a parameter is at its end before `rest`.
+bool ends_parameter(std::string_view rest) noexcept {
+    const auto next = rest.find_first_not_of(" \t");
+    return next == std::string_view::npos || rest[next] == ';';
+}
+
 /// Removes a quoted text from the front of `from`, without its first quote, and returns its content. Returns nullopt if
 /// it does not end.
 std::optional<std::string> take_quoted(std::string_view& from) {
     std::string text;
     for (std::size_t i = 0; i < from.size(); ++i) {
-        const bool is_escape = from[i] == '\\' && i + 1 < from.size() && (from[i + 1] == '"' || from[i + 1] == '\\');
+        const auto rest = from.substr(i + 1);
+        const bool is_escape =
+            from[i] == '\\' && (rest.starts_with('\\') || (rest.starts_with('"') && !ends_parameter(rest.substr(1))));
         if (from[i] == '"') {
             from.remove_prefix(i + 1);
             return text;
@@ -28,24 +39,26 @@ std::optional<std::string> take_quoted(std::string_view& from) {
 
 }  // namespace
 
-std::optional<std::string> field_parameter(std::string_view field, std::string_view name) {
+result<std::optional<std::string>> field_parameter(std::string_view field, std::string_view name) {
+    const auto malformed = std::unexpected(make_error_code(http::errc::bad_form));
     static_cast<void>(take_part(field, ';'));
-    while (!field.empty()) {
+    for (;;) {
+        field.remove_prefix(std::min(field.find_first_not_of(" \t;"), field.size()));
+        if (field.empty()) return std::nullopt;
         const auto sign = field.find('=');
-        if (sign == std::string_view::npos) return std::nullopt;
         const auto found = trim(field.substr(0, sign));
+        if (sign == std::string_view::npos || !is_token(found)) return malformed;
         field.remove_prefix(sign + 1);
         std::optional<std::string> value;
         if (field.starts_with('"')) {
             field.remove_prefix(1);
             value = take_quoted(field);
-            if (!value || !trim(take_part(field, ';')).empty()) return std::nullopt;
+            if (!value || !trim(take_part(field, ';')).empty()) return malformed;
         } else {
             value = trim(take_part(field, ';'));
         }
         if (http::equal_names(found, name)) return value;
     }
-    return std::nullopt;
 }
 
 multipart_decoder::event multipart_decoder::receive(std::string_view& input) {

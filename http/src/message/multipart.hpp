@@ -8,14 +8,16 @@
 #include <utility>
 
 #include <eddy/http/headers.hpp>
+#include <eddy/result.hpp>
 
 namespace eddy::detail {
 
 /// Returns a parameter of a field such as Content-Type or Content-Disposition, whose value begins with its type:
-/// `form-data; name="a"`. In quotes, a backslash before a quote or a backslash is omitted; others stay, because
-/// browsers write paths with them. Returns nullopt if there is no such parameter, or if the field is malformed before
-/// it.
-[[nodiscard]] std::optional<std::string> field_parameter(std::string_view field, std::string_view name);
+/// `form-data; name="a"`. Returns nullopt if there is no such parameter. In quotes, a backslash before a quote or a
+/// backslash is omitted. Others stay, because browsers do not escape a backslash: a quote after one ends the text if it
+/// ends the parameter, as in `filename="a\"; x=y`.
+/// Errors: http::errc::bad_form if the field is malformed before the parameter, or in it.
+[[nodiscard]] result<std::optional<std::string>> field_parameter(std::string_view field, std::string_view name);
 
 /// Splits a multipart body (RFC 2046, section 5.1) without I/O. It has no buffer: the caller keeps the bytes that
 /// receive() leaves in the input, and appends more.

@@ -25,7 +25,7 @@ constexpr std::size_t most_boundary = 70;  // RFC 2046, section 5.1.1
 std::string boundary_of(const http::request& asked) {
     const auto field = asked.headers.get("Content-Type").value_or("");
     const auto type = trim(field.substr(0, field.find(';')));
-    auto boundary = field_parameter(field, "boundary").value_or("");
+    auto boundary = field_parameter(field, "boundary").value_or(std::nullopt).value_or("");
     const bool is_valid = http::equal_names(type, "multipart/form-data") && boundary.size() <= most_boundary;
     return is_valid ? boundary : std::string();
 }
@@ -153,11 +153,12 @@ task<result<std::optional<form_part>>> multipart::next() {
     auto fields = std::move(reader->headers());
     const std::string disposition(fields.get("Content-Disposition").value_or(""));
     auto name = detail::field_parameter(disposition, "name");
-    if (!name || !equal_names(detail::trim(disposition.substr(0, disposition.find(';'))), "form-data"))
+    auto file = detail::field_parameter(disposition, "filename");
+    if (!name || !*name || !file ||
+        !equal_names(detail::trim(disposition.substr(0, disposition.find(';'))), "form-data"))
         co_return std::unexpected(make_error_code(errc::bad_form));
     auto body = body::from_reader(detail::part_reader(reader, reader->part()));
-    co_return form_part(*std::move(name), detail::field_parameter(disposition, "filename"), std::move(fields),
-                        std::move(body));
+    co_return form_part(**std::move(name), *std::move(file), std::move(fields), std::move(body));
 }
 
 }  // namespace eddy::http

@@ -144,6 +144,9 @@ TEST(HttpMultipart, MalformedFormsAreRefused) {
              "--b\r\nContent-Disposition: form-data\r\n\r\n\r\n--b--",
              "--b\r\nContent-Disposition: attachment; name=a\r\n\r\n\r\n--b--",
              "--b\r\nContent-Disposition: form-data; name=\"a\r\n\r\n\r\n--b--",
+             "--b\r\nContent-Disposition: form-data; name=a; filename=\"a\r\n\r\n\r\n--b--",
+             "--b\r\nContent-Disposition: form-data; name=a; filename=\"a\"b\r\n\r\n\r\n--b--",
+             "--b\r\nContent-Disposition: form-data; name=a; filename\r\n\r\n\r\n--b--",
              "--b\r\n\r\n\r\n--b--",
              head + "X: " + std::string(5000, 'x') + "\r\n\r\n\r\n--b--",
              head + "X: " + std::string(5000, 'x'),
@@ -204,7 +207,8 @@ TEST(HttpMultipart, ErrorOfTheBodyIsReturned) {
 
 TEST(HttpMultipart, ParametersOfFields) {
     const auto value = [](std::string_view field) {
-        return eddy::detail::field_parameter(field, "name").value_or("(none)");
+        const auto found = eddy::detail::field_parameter(field, "name");
+        return found ? found->value_or("(none)") : found.error() == http::errc::bad_form ? "(bad form)" : "(error)";
     };
     EXPECT_EQ(value("a; name=b"), "b");
     EXPECT_EQ(value("a;x=\"; name=c\";name=b"), "b");
@@ -213,9 +217,24 @@ TEST(HttpMultipart, ParametersOfFields) {
     EXPECT_EQ(value("a; name="), "");
     EXPECT_EQ(value("a; filename=b"), "(none)");
     EXPECT_EQ(value("name=b"), "(none)");
-    EXPECT_EQ(value("a; x; name=b"), "(none)");
-    EXPECT_EQ(value("a; name=\"b\"c"), "(none)");
-    EXPECT_EQ(value("a; name=\"b\\\""), "(none)");
+    EXPECT_EQ(value("a;; ; x=\"\" ;"), "(none)");
+    for (const char* const malformed :
+         {"a; x; name=b", "a; name", "a; name=\"b\"c", "a; name=\"b", "a; name=\"b\\\\", "a; x=\"b; name=c", "a; =b"})
+        EXPECT_EQ(value(malformed), "(bad form)") << malformed;
+}
+
+TEST(HttpMultipart, BackslashOfABrowserMayEndAText) {
+    const auto value = [](std::string_view field) {
+        return eddy::detail::field_parameter(field, "filename").value().value_or("(none)");
+    };
+    EXPECT_EQ(value(R"(a; filename="b\")"), R"(b\)");
+    EXPECT_EQ(value(R"(a; filename="b\" ; x=y)"), R"(b\)");
+    EXPECT_EQ(value(R"(a; x="c:\"; filename="b")"), "b");
+    EXPECT_EQ(value(R"(a; filename="b\"c\"")"), R"(b"c")");
+    EXPECT_EQ(value(R"(a; filename="b\\")"), R"(b\)");
+    EXPECT_EQ(value(R"(a; filename="\" d")"), R"(" d)");
+    EXPECT_EQ(parts_of(form_of("--b\r\nContent-Disposition: form-data; name=a; filename=\"c:\\\"\r\n\r\nx\r\n--b--")),
+              "a|c:\\|-|x\n");
 }
 
 }  // namespace
