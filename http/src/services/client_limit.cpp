@@ -13,6 +13,8 @@
 #include <eddy/http/status.hpp>
 #include <eddy/net/socket_addr.hpp>
 
+#include "message/hmac.hpp"
+
 namespace eddy::http {
 
 client_limit_options::client_limit_options(std::uint32_t requests, time::duration per, std::source_location where)
@@ -26,15 +28,22 @@ client_limit_options::client_limit_options(std::uint32_t requests, time::duratio
 namespace eddy::detail {
 namespace {
 
-/// Returns the bytes by which requests of the same client are recognized.
-std::string name_of(const http::request& asked) {
-    if (!asked.peer) return {};
-    const auto address = asked.peer->ip();
-    if (const auto v4 = address.as_v4()) return v4->to_string();
-    const auto v6 = *address.as_v6();
-    if (const auto mapped = v6.to_ipv4_mapped()) return mapped->to_string();
-    const auto& octets = v6.octets();
+/// Returns the bytes by which requests of the same client are recognized: 4 of an IPv4 address, and 8 of an IPv6
+/// address.
+std::string address_key(const std::optional<net::socket_addr>& peer) {
+    if (!peer) return {};
+    const auto address = peer->ip();
+    const auto v4 = address.as_v4() ? address.as_v4() : address.as_v6()->to_ipv4_mapped();
+    if (v4) return {v4->octets().begin(), v4->octets().end()};
+    const auto octets = address.as_v6()->octets();
     return {octets.begin(), octets.begin() + 8};
+}
+
+/// Returns a name that the program has given, or its hash, which is longer than any name that is stored itself.
+std::string short_name(std::string name) {
+    if (name.size() < sha256_bytes().size()) return name;
+    const auto hash = sha256(name);
+    return {hash.begin(), hash.end()};
 }
 
 }  // namespace
@@ -44,21 +53,25 @@ std::string name_of(const http::request& asked) {
 /// Thread safety: any thread.
 class client_buckets {
 public:
-    explicit client_buckets(http::client_limit_options&& options) : options_(std::move(options)) {}
+    explicit client_buckets(http::client_limit_options&& options)
+        : options_(std::move(options)), interval_(std::min(options_.interval(), longest / options_.burst())) {}
 
     /// Takes a token of the client. Returns the time until there is one if the bucket is empty.
     std::optional<time::duration> take(const http::request& asked) {
-        auto name = options_.client() ? options_.client()(asked) : name_of(asked);
+        auto name = options_.client() ? short_name(options_.client()(asked)) : address_key(asked.peer);
         const auto now = time::clock::now();
         const std::lock_guard guard(lock_);
         auto& full_at = bucket_of(std::move(name), now);
-        const auto wait = std::max(full_at, now) - now - options_.interval() * (options_.burst() - 1);
+        const auto wait = std::max(full_at, now) - now - interval_ * (options_.burst() - 1);
         if (wait > time::duration::zero()) return wait;
-        full_at = std::max(full_at, now) + options_.interval();
+        full_at = std::max(full_at, now) + interval_;
         return std::nullopt;
     }
 
 private:
+    // The maximum time until a bucket is full again, 73 years: a sum of two and of the current time does not overflow.
+    static constexpr auto longest = time::duration::max() / 4;
+
     struct client {
         std::string name;
         time::time_point full_at;
@@ -82,6 +95,7 @@ private:
     }
 
     const http::client_limit_options options_;
+    const time::duration interval_;
     mutex lock_;
     // Guarded by lock_: the clients, in the order of their last requests, and where they are. The names refer to the
     // list.

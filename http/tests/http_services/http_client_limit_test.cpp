@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -98,6 +99,57 @@ TEST(HttpClientLimit, ProgramMayNameClients) {
         EXPECT_EQ(waits, "");
         waits = co_await wait_of(app, asked("a"));
         EXPECT_EQ(waits, "1");
+    });
+}
+
+TEST(HttpClientLimit, AddressesOfDifferentKindsAreToldApart) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(1, 1s));
+        std::string waits = co_await wait_of(app, from("10.0.0.1:1"));
+        waits += co_await wait_of(app, from("[3130:2e30:2e30:2e31::1]:1"));  // the bytes of "10.0.0.1"
+        waits += co_await wait_of(app, from("[a00:1::1]:1"));
+        EXPECT_EQ(waits, "");
+    });
+}
+
+std::vector<std::string> long_names() {
+    const std::string abc = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+    const std::string hash_of_abc =  // FIPS 180-4
+        "\x24\x8d\x6a\x61\xd2\x06\x38\xb8\xe5\xc0\x26\x93\x0c\x3e\x60\x39"
+        "\xa3\x3c\xe4\x59\x64\xff\x21\x67\xf6\xec\xed\xd4\x19\xdb\x06\xc1";
+    return {std::string(31, 'a'), std::string(32, 'a'), std::string(33, 'a'), std::string(10'000, 'a'), abc,
+            hash_of_abc};
+}
+
+TEST(HttpClientLimit, LongNamesAreToldApart) {
+    const auto names = long_names();
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto target = [](const http::request& asked) { return asked.target; };
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(1, 1s).client(target));
+        for (const auto& name : names) {
+            auto waits = co_await wait_of(app, http::request(http::method::get, name));
+            EXPECT_EQ(waits, "") << name;
+            waits = co_await wait_of(app, http::request(http::method::get, name));
+            EXPECT_EQ(waits, "1") << name;
+        }
+    });
+}
+
+/// Returns the values of Retry-After for some requests of a client.
+task<std::string> waits_of(http::client_limit_options options, int requests) {
+    const auto app = http::service(hello) | http::client_limit(std::move(options));
+    std::string waits;
+    for (int i = 0; i < requests; ++i) waits += co_await wait_of(app, from("192.0.2.1:1"));
+    co_return waits;
+}
+
+TEST(HttpClientLimit, VeryLongTimesAreCut) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto year = 24h * 365;
+        auto waits = co_await waits_of(http::client_limit_options(1, year * 200).burst(3), 4);
+        EXPECT_EQ(waits.size(), 9U) << waits;  // 24 years, for the fourth request
+        waits = co_await waits_of(http::client_limit_options(1, year).burst(4'294'967'295), 3);
+        EXPECT_EQ(waits, "");
     });
 }
 

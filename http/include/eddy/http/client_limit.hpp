@@ -35,7 +35,8 @@ public:
     }
     /// Sets the function that returns the name of a client, for example its user. By default, that is the IP address of
     /// its connection, or the first 64 bits of an IPv6 address, because one client has all of these. Behind a proxy,
-    /// this is the address of the proxy.
+    /// this is the address of the proxy. All clients of a Unix socket are one client. A name of 32 bytes or more is
+    /// stored as its SHA-256 hash.
     client_limit_options& client(std::function<std::string(const request&)> name_of) noexcept {
         name_of_ = std::move(name_of);
         return *this;
@@ -93,7 +94,7 @@ namespace eddy::http {
 /// To limit all clients together, see proto::rate_limit().
 /// Thread safety: the function of client_limit_options::client() may be called on several threads at the same time.
 /// Copies of the layer, and services with it, have the limit together.
-/// Cost: a mutex and a lookup for each request; about 150 bytes for each client.
+/// Cost: a mutex and a lookup for each request; less than 200 bytes for each client.
 [[nodiscard]] inline auto client_limit(client_limit_options options) {
     return detail::filter_layer(detail::client_limit_filter(std::move(options)));
 }
