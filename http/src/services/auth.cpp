@@ -43,11 +43,14 @@ bool is_in_token(char c) noexcept {
     return detail::is_digit(c) || detail::is_letter(c) || std::string_view("-._~+/=").contains(c);
 }
 
+/// Returns whether a byte is a control character, which credentials must not have (RFC 7617, section 2).
+bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 }  // namespace
 
 std::optional<basic_credentials> basic_credentials_of(const headers& of) {
     const auto decoded = decode_base64(credentials_of(of, "Basic"));
-    if (!decoded) return std::nullopt;
+    if (!decoded || std::ranges::any_of(*decoded, is_control)) return std::nullopt;
     const auto colon = decoded->find(':');
     if (colon == std::string::npos) return std::nullopt;
     return basic_credentials(decoded->substr(0, colon), decoded->substr(colon + 1));

@@ -41,6 +41,9 @@ TEST(HttpAuth, CredentialsOfRfc7617) {
     EXPECT_EQ(credentials_in("Basic OmI="), "|b");
     EXPECT_EQ(credentials_in("Basic YTpiOmM="), "a|b:c");
     EXPECT_EQ(credentials_in("Basic YTpi"), "a|b");
+    // "a:b\n", "a\0:b", "\t:b", "a:\x7f"
+    for (const char* const wrong : {"Basic YTpiCg==", "Basic YQA6Yg==", "Basic CTpi", "Basic YTp/"})
+        EXPECT_EQ(credentials_in(wrong), "(none)") << wrong;
     for (const char* const wrong : {"", "Basic", "Basic ", "Basic YTp", "Basic YTo",
                                     "Basic Y*o=", "Basic YWI=", "Basic YT=o", "Basic ====", "Bearer YTpi", "BasicYTpi"})
         EXPECT_EQ(credentials_in(wrong), "(none)") << wrong;

@@ -30,7 +30,7 @@ struct basic_credentials {
 };
 
 /// Returns the credentials in "Authorization: Basic" (RFC 7617). Returns nullopt if there are none, or if the field is
-/// invalid.
+/// invalid or has a control character.
 [[nodiscard]] EDDY_API std::optional<basic_credentials> basic_credentials_of(const headers& of);
 /// Returns the token in "Authorization: Bearer" (RFC 6750). Returns nullopt if there is none, or if the field is
 /// invalid.
