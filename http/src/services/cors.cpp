@@ -11,15 +11,39 @@
 #include "message/syntax.hpp"
 
 namespace eddy::http {
+namespace {
+
+/// Returns whether a browser may send a text as the field Origin: a scheme, a host and perhaps a port.
+bool is_origin(std::string_view text) {
+    const auto is_plain = [](char c) {
+        return detail::is_digit(c) || (c >= 'a' && c <= 'z') || std::string_view("+-._:/[]").contains(c);
+    };
+    auto rest = text;
+    const auto scheme = detail::take_part(rest, ':');
+    if (!detail::is_token(scheme) || !rest.starts_with("//") || !std::ranges::all_of(text, is_plain)) return false;
+    const auto parts = detail::parse_host(rest.substr(2));
+    if (!parts || !detail::can_be_server(parts->host)) return false;
+    if (!parts->port) return !text.ends_with(':');
+    // The port of the scheme is omitted, and others have no leading zero.
+    const bool is_default = (scheme == "https" && parts->port == 443) || (scheme == "http" && parts->port == 80);
+    return !is_default && text.ends_with(":" + std::to_string(*parts->port));
+}
+
+/// Returns whether a text is a list of tokens with commas. It may be empty.
+bool is_list(std::string_view text) noexcept {
+    while (!text.empty())
+        if (!detail::is_token(detail::trim(detail::take_part(text, ',')))) return false;
+    return true;
+}
+
+}  // namespace
 
 cors_options& cors_options::origin(std::string allowed, std::source_location where) {
-    std::string_view host = allowed;
-    const auto scheme = detail::take_part(host, ':');
-    const bool has_host = detail::is_token(scheme) && host.starts_with("//") && host.size() > 2;
-    const bool is_lower =
-        std::ranges::none_of(allowed, [](char c) { return detail::to_lower(c) != c || c <= ' ' || c == 0x7f; });
-    if (allowed != "null" && (!has_host || !is_lower || host.find_first_of("/?#@", 2) != std::string_view::npos))
-        throw misuse("an origin is a scheme, a host and perhaps a port, in lower case: https://app.example", where);
+    if (allowed != "null" && !is_origin(allowed))
+        throw misuse(
+            "an origin is a scheme, a host and perhaps a port, in lower case: https://app.example "
+            "(the port of the scheme is omitted)",
+            where);
     origins_.push_back(std::move(allowed));
     return *this;
 }
@@ -29,6 +53,8 @@ cors_options& cors_options::origin(std::string allowed, std::source_location whe
 namespace eddy::detail {
 
 cors_filter::cors_filter(http::cors_options&& options, const std::source_location& where) {
+    for (const auto& list : {options.methods(), options.headers(), options.exposed_headers()})
+        if (!http::is_list(list)) throw misuse("cors() needs lists with commas, such as \"PUT, DELETE\"", where);
     const auto has_star = [](const std::string& list) { return list.find('*') != std::string::npos; };
     if (options.credentials() && (options.has_any_origin() || has_star(options.methods()) ||
                                   has_star(options.headers()) || has_star(options.exposed_headers())))

@@ -143,14 +143,46 @@ TEST(HttpCors, VaryOfOtherLayersStays) {
 }
 
 TEST(HttpCors, InvalidOptionsThrow) {
-    for (const char* const origin : {"", "*", "app.example", "https://", "https://app.example/", "https://App.example",
-                                     "https://user@app.example", "https://a.example https://b.example"})
+    for (const char* const origin : {"",
+                                     "*",
+                                     "app.example",
+                                     "https://",
+                                     "https://app.example/",
+                                     "https://App.example",
+                                     "https://user@app.example",
+                                     "https://a.example https://b.example",
+                                     "https://app.example:443",
+                                     "http://app.example:80",
+                                     "https://*.app.example",
+                                     "https://:1",
+                                     "https://a.example:x",
+                                     "https://a.example:",
+                                     "https://a.example:0",
+                                     "https://a.example:08",
+                                     "https://a.example:65536",
+                                     "https://[::1",
+                                     "https://[x]",
+                                     "https://\xc3\xa4.example",
+                                     "https://a.example\n",
+                                     "https://a..example"})
         EXPECT_THROW(static_cast<void>(http::cors_options().origin(origin)), eddy::misuse) << origin;
     const auto with_credentials = http::cors_options().origin("null").credentials(true);
     EXPECT_THROW(static_cast<void>(http::cors(http::cors_options(with_credentials).any_origin())), eddy::misuse);
     EXPECT_THROW(static_cast<void>(http::cors(http::cors_options(with_credentials).headers("*"))), eddy::misuse);
     EXPECT_THROW(static_cast<void>(http::cors(http::cors_options(with_credentials).methods("PUT,*"))), eddy::misuse);
     static_cast<void>(http::cors(http::cors_options().any_origin().headers("*")));
+    for (const char* const list : {"A B", "A,,B", "A\r\nB", "A; B", "\xc3\xa4", ","}) {
+        EXPECT_THROW(static_cast<void>(http::cors(usual().methods(list))), eddy::misuse) << list;
+        EXPECT_THROW(static_cast<void>(http::cors(usual().headers(list))), eddy::misuse) << list;
+        EXPECT_THROW(static_cast<void>(http::cors(usual().exposed_headers(list))), eddy::misuse) << list;
+    }
+}
+
+TEST(HttpCors, OriginsOfBrowsersArePermitted) {
+    for (const char* const origin : {"https://app.example", "http://app.example:443", "https://app.example:80",
+                                     "http://localhost:8080", "https://[2001:db8::1]", "https://[2001:db8::1]:8443",
+                                     "https://xn--4ca.example", "moz-extension://0a1b-2c", "http://192.0.2.1:65535"})
+        EXPECT_EQ(http::cors_options().origin(origin).origins().front(), origin);
 }
 
 }  // namespace

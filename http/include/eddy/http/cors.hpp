@@ -27,7 +27,8 @@ public:
 
     /// Permits an origin: a scheme, a host in lower case, and a port unless it is that of the scheme; or "null", which
     /// is the origin of files and of sandboxed frames. Call it again for further origins.
-    /// Errors: throws `misuse` for anything else, for example if there is a slash after the host.
+    /// Errors: throws `misuse` for anything else, for example if there is a slash after the host, or the port 443 of
+    /// https. There are no patterns for several hosts.
     cors_options& origin(std::string allowed, std::source_location where = std::source_location::current());
     /// Permits all origins.
     cors_options& any_origin() noexcept {
@@ -129,8 +130,8 @@ namespace eddy::http {
 /// A request without permission still reaches the service; the browser only hides the response from the page. The
 /// response that a server makes of an error has no permission either: place proto::recover() inside of this layer to
 /// let pages see such a response.
-/// Errors: throws `misuse` if credentials are permitted together with all origins, or with "*" in a list. Browsers
-/// ignore such permissions.
+/// Errors: throws `misuse` if a list in the options has anything but names and commas. Throws `misuse` also if
+/// credentials are permitted together with all origins, or with "*" in a list. Browsers ignore such permissions.
 [[nodiscard]] inline auto cors(cors_options options, std::source_location where = std::source_location::current()) {
     return detail::filter_layer(detail::cors_filter(std::move(options), where));
 }
