@@ -14,12 +14,18 @@ namespace eddy::http {
 namespace {
 
 constexpr std::size_t least_secret = 32;
+constexpr std::size_t most_of_cookie = 4096;  // of its name and value: browsers refuse more
 
 /// Returns whether a byte may be in the value of a cookie: `cookie-octet` of RFC 6265, section 4.1.1.
 bool is_cookie_octet(char c) noexcept { return c > ' ' && c < 0x7f && !std::string_view("\",;\\").contains(c); }
 
 /// Returns whether a byte may be in an attribute of a cookie.
 bool is_attribute(char c) noexcept { return c >= ' ' && c < 0x7f && c != ';'; }
+
+/// Returns whether a name begins with a prefix. Browsers compare it without case.
+bool has_prefix(std::string_view name, std::string_view prefix) noexcept {
+    return equal_names(name.substr(0, prefix.size()), prefix);
+}
 
 std::string_view text_of(same_site when) noexcept {
     if (when == same_site::strict) return "Strict";
@@ -52,13 +58,16 @@ std::string cookie::to_string(std::source_location where) const {
     if (!std::ranges::all_of(value_, is_cookie_octet))
         throw misuse("the value of a cookie has a byte that is not permitted: encode it with http::encode_percent()",
                      where);
+    if (name_.size() + value_.size() > most_of_cookie)
+        throw misuse("a cookie has more than 4,096 bytes: store the value on the server, and its number in the cookie",
+                     where);
     if (!path_.starts_with('/') || !std::ranges::all_of(path_, is_attribute))
         throw misuse("the path of a cookie must begin with a slash, and must have no semicolon", where);
     if (!std::ranges::all_of(domain_, is_attribute))
         throw misuse("the domain of a cookie must be the name of a host", where);
-    if (name_.starts_with("__Host-") && (!secure_ || path_ != "/" || !domain_.empty()))
+    if (has_prefix(name_, "__Host-") && (!secure_ || path_ != "/" || !domain_.empty()))
         throw misuse("a cookie with the prefix __Host- must be secure, with the path / and without a domain", where);
-    if (!secure_ && (name_.starts_with("__Secure-") || same_site_ == http::same_site::none))
+    if (!secure_ && (has_prefix(name_, "__Secure-") || same_site_ == http::same_site::none))
         throw misuse("a cookie with the prefix __Secure-, or with same_site::none, must be secure", where);
     std::string text = name_ + "=" + value_ + "; Path=" + path_;
     if (!domain_.empty()) text += "; Domain=" + domain_;

@@ -73,6 +73,8 @@ TEST(HttpCookies, AttributesOfAResponse) {
     EXPECT_EQ(cookie("a", "1").same_site(http::same_site::none).to_string(),
               "a=1; Path=/; Secure; HttpOnly; SameSite=None");
     EXPECT_EQ(cookie("a").max_age(0s).to_string(), "a=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax");
+    EXPECT_EQ(cookie("__Host", "1").secure(false).path("/b").to_string(), "__Host=1; Path=/b; HttpOnly; SameSite=Lax");
+    EXPECT_TRUE(cookie("a", std::string(4095, 'x')).to_string().starts_with("a=xxx"));
     EXPECT_EQ(cookie("__Host-a", "1").to_string(), "__Host-a=1; Path=/; Secure; HttpOnly; SameSite=Lax");
     EXPECT_EQ(cookie("__Secure-a", "1").path("/b").to_string(),
               "__Secure-a=1; Path=/b; Secure; HttpOnly; SameSite=Lax");
@@ -100,6 +102,11 @@ TEST(HttpCookies, CookieThatABrowserRefusesThrows) {
         cookie("__Host-a").path("/b"),
         cookie("__Host-a").secure(false),
         cookie("__Secure-a").secure(false),
+        cookie("__hosT-a").secure(false),
+        cookie("__HOST-a").path("/b"),
+        cookie("__secure-a").secure(false),
+        cookie("a", std::string(4096, 'x')),
+        cookie(std::string(4000, 'a'), std::string(97, 'x')),
         cookie("a").same_site(http::same_site::none).secure(false),
     };
     for (const auto& each : refused)

@@ -77,9 +77,11 @@ public:
     /// Errors: throws `misuse` if a browser would refuse the cookie, or would not understand it:
     /// - The name is not a token, or the value has a space, a quote, a comma, a semicolon, a backslash, a control
     ///   character or a byte that is not ASCII. Encode such values, for example with encode_percent().
+    /// - The name and the value have more than 4,096 bytes together.
     /// - The path does not begin with a slash, or the path or the domain has a semicolon or a control character.
     /// - "__Host-" begins the name, but the cookie has a domain, another path than "/", or is not secure.
     /// - "__Secure-" begins the name, or it is same_site::none, but the cookie is not secure.
+    /// The prefixes are compared without case.
     [[nodiscard]] std::string to_string(std::source_location where = std::source_location::current()) const;
 
 private:
