@@ -152,6 +152,13 @@ TEST_P(ProcessWindows, BatchFileGetsArgumentsBetweenQuotationMarks) {
     EXPECT_EQ(run(command(path, "a b", "c&echo injected")).out, "1\"a b\".\r\n2\"c&echo injected\".\r\n");
 }
 
+TEST_P(ProcessWindows, ArgumentsOfABatchFileArriveInItsProgram) {
+    const auto path = folder / "tool.cmd";
+    std::ofstream(path) << "@\"" << child().program() << "\" arguments %*\r\n";
+    const std::vector<std::string> arguments = {"a\\", " --evil", "\\", "a b\\\\", "", "C:\\a b\\", "a\\b", "--end"};
+    EXPECT_EQ(run(command(path).args(arguments)).out, lines(arguments));
+}
+
 // CVE-2024-24576, and CVE-2024-43402: dots and spaces at the end of the name.
 TEST_P(ProcessWindows, ArgumentsThatABatchFileCannotGetAreErrors) {
     const auto path = folder / "print.bat";

@@ -32,6 +32,13 @@ bool needs_quotes(std::wstring_view argument) noexcept {
     return argument.empty() || argument.find_first_of(L" \t\n\v\"") != std::wstring_view::npos;
 }
 
+/// Appends an argument of a batch file, which has no quotation mark. The batch file may pass it to a program (%*), for
+/// which a backslash before the last mark would be a part of it.
+void append_quoted_for_batch(std::wstring& line, std::wstring_view argument) {
+    const std::size_t backslashes = argument.size() - (argument.find_last_not_of(L'\\') + 1);
+    line.append(1, L'"').append(argument).append(backslashes, L'\\').append(1, L'"');
+}
+
 /// cmd.exe replaces variables between quotation marks, too, and reads one line.
 bool is_unsafe_for_batch(std::wstring_view text) noexcept {
     return text.find_first_of(L"\"%\r\n") != std::wstring_view::npos;
@@ -80,7 +87,8 @@ result<std::wstring> batch_command_line_of(const std::filesystem::path& file,
         const auto argument = exactly_wide_of(each);
         if (!argument) return std::unexpected(argument.error());
         if (is_unsafe_for_batch(*argument)) return unsafe();
-        line += L" \"" + *argument + L'"';
+        line += L' ';
+        append_quoted_for_batch(line, *argument);
     }
     return line + L'"';
 }

@@ -22,6 +22,8 @@ namespace eddy::sys {
 ///
 /// cmd.exe splits the line by other rules than programs do: text after a quotation mark could be another command
 /// (CVE-2024-24576). So all arguments are in quotation marks, and what has a meaning between them is refused.
+/// Backslashes at the end of an argument are doubled: a program that gets the arguments from the batch file splits them
+/// as they were.
 /// Errors: process::errc::unsafe_argument; illegal_byte_sequence.
 [[nodiscard]] result<std::wstring> batch_command_line_of(const std::filesystem::path& file,
                                                          const std::vector<std::string>& arguments);
