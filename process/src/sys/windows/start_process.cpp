@@ -69,29 +69,32 @@ private:
     std::array<unique_fd, 3> all_;
 };
 
-/// The list of the handles that a process inherits. Without it, it would inherit all inheritable handles of this
-/// program.
-class handle_list {
+/// The attributes of a process:
+/// - The handles that it inherits. Without them, it would inherit all inheritable handles of this program.
+/// - Its job, if it has a group. The system puts it there before it can run, so that it ends with this program.
+class attribute_list {
 public:
-    explicit handle_list(std::vector<HANDLE> handles) : handles_(std::move(handles)) {}
-    handle_list(const handle_list&) = delete;
-    handle_list& operator=(const handle_list&) = delete;
-    ~handle_list() {
+    attribute_list(std::vector<HANDLE> handles, const unique_fd& job) : handles_(std::move(handles)) {
+        if (job) jobs_.push_back(handle_of(job.get()));
+    }
+    attribute_list(const attribute_list&) = delete;
+    attribute_list& operator=(const attribute_list&) = delete;
+    ~attribute_list() {
         if (is_open_) ::DeleteProcThreadAttributeList(get());
     }
 
     result<void> open() {
+        constexpr DWORD count = 2;
+        // winbase.h of MinGW has the number of the attribute, and no macro for it.
+        constexpr DWORD_PTR job_list = ProcThreadAttributeValue(ProcThreadAttributeJobList, FALSE, TRUE, FALSE);
         SIZE_T size = 0;
-        ::InitializeProcThreadAttributeList(nullptr, 1, 0, &size);
+        ::InitializeProcThreadAttributeList(nullptr, count, 0, &size);
         memory_.resize(size);
-        if (::InitializeProcThreadAttributeList(get(), 1, 0, &size) == 0) return std::unexpected(last_windows_error());
-        is_open_ = true;
-        if (handles_.empty()) return {};  // the system refuses an empty list: see inherits()
-        if (::UpdateProcThreadAttribute(get(), 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_.data(),
-                                        handles_.size() * sizeof(HANDLE), nullptr, nullptr) == 0) {
+        if (::InitializeProcThreadAttributeList(get(), count, 0, &size) == 0)
             return std::unexpected(last_windows_error());
-        }
-        return {};
+        is_open_ = true;
+        if (auto set = update(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_); !set) return set;
+        return update(job_list, jobs_);
     }
     // SAFETY: the list is an opaque object of this size; operator new aligns it for all types.
     [[nodiscard]] LPPROC_THREAD_ATTRIBUTE_LIST get() noexcept {
@@ -100,7 +103,17 @@ public:
     [[nodiscard]] BOOL inherits() const noexcept { return handles_.empty() ? FALSE : TRUE; }
 
 private:
+    result<void> update(DWORD_PTR attribute, std::vector<HANDLE>& to) noexcept {
+        if (to.empty()) return {};  // the system refuses an empty list: see inherits()
+        if (::UpdateProcThreadAttribute(get(), 0, attribute, to.data(), to.size() * sizeof(HANDLE), nullptr, nullptr) ==
+            0) {
+            return std::unexpected(last_windows_error());
+        }
+        return {};
+    }
+
     std::vector<HANDLE> handles_;
+    std::vector<HANDLE> jobs_;  // 0 or 1
     std::vector<std::byte> memory_;
     bool is_open_ = false;
 };
@@ -161,17 +174,6 @@ result<unique_fd> make_job() noexcept {
     return job;
 }
 
-/// Puts a process, which has not run yet, into the group, and lets it run.
-result<void> begin_in(const unique_fd& job, HANDLE process, HANDLE thread) noexcept {
-    if (::AssignProcessToJobObject(handle_of(job.get()), process) != 0 &&
-        ::ResumeThread(thread) != static_cast<DWORD>(-1)) {
-        return {};
-    }
-    const auto error = last_windows_error();
-    ::TerminateProcess(process, 1);
-    return std::unexpected(error);
-}
-
 }  // namespace
 
 result<started_process> start_process(start_request& what) {
@@ -189,8 +191,8 @@ result<started_process> start_process(start_request& what) {
     if (!job) return std::unexpected(job.error());
     standard_handles standard;
     if (const auto opened = standard.open(what); !opened) return std::unexpected(opened.error());
-    handle_list list(standard.list());
-    if (const auto opened = list.open(); !opened) return std::unexpected(opened.error());
+    attribute_list attributes(standard.list(), *job);
+    if (const auto opened = attributes.open(); !opened) return std::unexpected(opened.error());
 
     STARTUPINFOEXW info{};
     info.StartupInfo.cb = sizeof info;
@@ -198,23 +200,18 @@ result<started_process> start_process(start_request& what) {
     info.StartupInfo.hStdInput = standard.get(0);
     info.StartupInfo.hStdOutput = standard.get(1);
     info.StartupInfo.hStdError = standard.get(2);
-    info.lpAttributeList = list.get();
+    info.lpAttributeList = attributes.get();
     DWORD flags = CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT;
-    if (what.has_group) flags |= CREATE_NEW_PROCESS_GROUP | CREATE_SUSPENDED;
+    if (what.has_group) flags |= CREATE_NEW_PROCESS_GROUP;
     if (what.has_session) flags |= CREATE_NO_WINDOW;
     PROCESS_INFORMATION made{};
-    if (::CreateProcessW(program->program.c_str(), program->line.data(), nullptr, nullptr, list.inherits(), flags,
+    if (::CreateProcessW(program->program.c_str(), program->line.data(), nullptr, nullptr, attributes.inherits(), flags,
                          environment->data(), directory.empty() ? nullptr : directory.c_str(), &info.StartupInfo,
                          &made) == 0) {
         return std::unexpected(last_windows_error());
     }
-    const auto thread = own_handle(made.hThread);
-    started_process started{static_cast<int>(made.dwProcessId), own_handle(made.hProcess), std::move(*job)};
-    if (what.has_group) {
-        if (const auto begun = begin_in(started.job, made.hProcess, made.hThread); !begun)
-            return std::unexpected(begun.error());
-    }
-    return started;
+    ::CloseHandle(made.hThread);
+    return started_process{static_cast<int>(made.dwProcessId), own_handle(made.hProcess), std::move(*job)};
 }
 
 }  // namespace eddy::sys
