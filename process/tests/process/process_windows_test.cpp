@@ -159,6 +159,15 @@ TEST_P(ProcessWindows, ArgumentsOfABatchFileArriveInItsProgram) {
     EXPECT_EQ(run(command(path).args(arguments)).out, lines(arguments));
 }
 
+TEST_P(ProcessWindows, LineOfABatchFileHas8191Characters) {
+    const auto path = folder / "print.cmd";
+    std::ofstream(path) << "@echo ran\r\n";
+    const auto shortest = eddy::sys::batch_command_line_of(path, {path, ""}).value().size();
+    EXPECT_EQ(run(command(path, std::string(8'191 - shortest, 'x'))).out, "ran\r\n");
+    EXPECT_EQ(error_of(command(path, std::string(8'192 - shortest, 'x'))),
+              path + ": " + std::make_error_code(std::errc::argument_list_too_long).message());
+}
+
 // CVE-2024-24576, and CVE-2024-43402: dots and spaces at the end of the name.
 TEST_P(ProcessWindows, ArgumentsThatABatchFileCannotGetAreErrors) {
     const auto path = folder / "print.bat";

@@ -147,12 +147,13 @@ struct program_and_line {
 };
 
 result<program_and_line> program_and_line_of(const start_request& what) {
-    constexpr std::size_t longest = 32'766;
     auto file = find_program(what);
     if (!file) return std::unexpected(file.error());
     const bool is_batch = is_batch_file(*file);
     auto line = is_batch ? batch_command_line_of(*file, what.arguments) : command_line_of(what.arguments);
     if (!line) return std::unexpected(line.error());
+    // Of cmd.exe, and of CreateProcessW().
+    const std::size_t longest = is_batch ? 8'191 : 32'766;
     if (line->size() > longest) return failed(std::errc::argument_list_too_long);
     if (!is_batch) return program_and_line{file->native(), std::move(*line)};
     if (const DWORD found = ::GetFileAttributesW(file->c_str()); found == INVALID_FILE_ATTRIBUTES)
