@@ -22,6 +22,8 @@
 #include <support/executors.hpp>
 #include <support/temp_dir.hpp>
 
+#include "running_process.hpp"
+#include "sys/processes.hpp"
 #include "sys/socket_api.hpp"
 #include "sys/windows/command_line.hpp"
 #include "sys/windows/handle.hpp"
@@ -387,6 +389,27 @@ TEST_P(ProcessWindows, GroupIsAJob) {
     EXPECT_TRUE(started.signal_group(sigkill));
     EXPECT_EQ(end_of(started).signal(), sigkill);
     EXPECT_TRUE(ends(id));
+}
+
+TEST(ProcessWindowsGroup, ProcessIsKilledIfItsGroupCannotBe) {
+    eddy::sys::start_request what;
+    what.program = child().program();
+    what.arguments = {what.program, "wait"};
+    what.environment = eddy::sys::environment_of_this_process();
+    what.has_group = true;
+    auto started = eddy::sys::start_process(what).value();
+    const auto job = std::move(started.job);
+    HANDLE weak = nullptr;
+    const HANDLE self = ::GetCurrentProcess();
+    ASSERT_NE(::DuplicateHandle(self, eddy::sys::handle_of(job.get()), self, &weak, JOB_OBJECT_QUERY, FALSE, 0), 0);
+    started.job = eddy::sys::own_handle(weak);
+    ASSERT_FALSE(eddy::sys::send_signal_to_group(started, sigkill));
+
+    process::detail::running_process running(what.program, true);
+    running.begin(std::move(started));
+    EXPECT_TRUE(running.signal_all(sigkill));
+    eddy::sys::wait_for_end(running.started());
+    EXPECT_EQ(eddy::sys::take_exit_status(running.started(), false).value().value().signal(), sigkill);
 }
 
 TEST_P(ProcessWindows, DestructorKillsGroupOfEndedProcess) {
