@@ -14,7 +14,8 @@
 
 namespace eddy::sys {
 
-/// A set of processes: an epoll of pidfds on Linux, else a kqueue.
+/// A set of processes: an epoll of pidfds on Linux, waits of the system's thread pool that post to an I/O completion
+/// port on Windows, else a kqueue.
 /// Thread safety: any thread may add one while another thread waits.
 class exit_queue {
 public:
