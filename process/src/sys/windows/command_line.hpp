@@ -11,8 +11,8 @@
 namespace eddy::sys {
 
 /// Returns the command line that CommandLineToArgvW() and the C library split into these arguments.
-/// Errors: invalid_argument if argument 0 has a quotation mark, which no rule escapes there; illegal_byte_sequence if an
-/// argument is not UTF-8.
+/// Errors: invalid_argument if argument 0 has a quotation mark, which no rule escapes there; illegal_byte_sequence if
+/// an argument is not UTF-8.
 [[nodiscard]] result<std::wstring> command_line_of(const std::vector<std::string>& arguments);
 
 /// Returns whether CreateProcessW() would pass a file to cmd.exe. Windows ignores dots and spaces at the end of a name.
