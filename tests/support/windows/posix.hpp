@@ -46,6 +46,9 @@ inline ssize_t write(int fd, const void* from, int size) { return write(fd, from
 /// A counter of eventfd(2), made of a datagram socket that is connected to itself.
 int eventfd(unsigned value, int flags);
 enum : int { EFD_CLOEXEC = 1, EFD_NONBLOCK = 2 };
+using eventfd_t = std::uint64_t;
+inline int eventfd_read(int fd, eventfd_t* into) { return read(fd, into, sizeof *into) == sizeof *into ? 0 : -1; }
+inline int eventfd_write(int fd, eventfd_t more) { return write(fd, &more, sizeof more) == sizeof more ? 0 : -1; }
 
 /// The sockets of this process. Other handles are not counted: the C++ library creates some when it first needs them.
 std::vector<int> open_sockets();
