@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/future/future.hpp>
@@ -43,6 +44,8 @@ struct finished {
 [[nodiscard]] EDDY_API std::error_code code_of(const join_error& error);
 
 }  // namespace detail
+
+EDDY_BEGIN_FALSE_UNINITIALIZED
 
 /// A future that does its work on a thread for blocking work, like spawn_blocking(). It begins when it is polled.
 ///
@@ -97,5 +100,7 @@ private:
     std::shared_ptr<detail::work<T>> work_;  // shared with the job
     std::optional<join_handle<detail::finished<T>>> job_;
 };
+
+EDDY_END_FALSE_UNINITIALIZED
 
 }  // namespace eddy::fs
