@@ -287,11 +287,11 @@ result<std::size_t> send_with_fds(int fd, std::span<const std::byte> from, std::
     fds_room room{};
     if (!fds.empty()) {
         message.msg_control = room.bytes.data();
-        message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+        message.msg_controllen = static_cast<decltype(message.msg_controllen)>(CMSG_SPACE(fds.size_bytes()));
         cmsghdr* const header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(fds.size_bytes());
+        header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(fds.size_bytes()));
         std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
     }
     return count_or_error(retry_interrupted([&] { return ::sendmsg(fd, &message, without_sigpipe); }));
