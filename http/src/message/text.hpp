@@ -18,6 +18,9 @@ namespace eddy::detail {
     return all;
 }
 
+/// The maximum length of an X-Request-Id that a server accepts or logs.
+inline constexpr std::size_t most_of_id = 128;
+
 /// Returns a number with `digits` digits after the period: 1500 and 3 become "1.500". std::to_string(double) depends on
 /// the locale.
 [[nodiscard]] inline std::string to_decimal(std::uint64_t number, std::size_t digits) {

@@ -2,7 +2,6 @@
 #include <eddy/http/access_log.hpp>
 
 #include <chrono>
-#include <cstddef>
 
 #include <eddy/http/detail/service_answer.hpp>
 
@@ -32,8 +31,6 @@ std::string_view text_of(http::version version) noexcept {
     if (version == http::version::http_2) return "2.0";
     return version == http::version::http_1_1 ? "1.1" : "1.0";
 }
-
-constexpr std::size_t most_of_id = 128;
 
 /// Appends a text, in which a backslash stands before quotes and backslashes. `escape` and two hexadecimal digits stand
 /// for each byte that is not printable ASCII: the id of a client may have tabs, and bytes from 0x80.

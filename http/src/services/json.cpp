@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/http/detail/json_body.hpp>
+
 #include <string_view>
 
-#include <eddy/detail/export.hpp>
-#include <eddy/http/request.hpp>
-#include <eddy/http/response.hpp>
 #include <eddy/http/status.hpp>
 
 #include "message/syntax.hpp"
 #include "message/text.hpp"
 
 namespace eddy::detail {
-
-// Declared in eddy/http/json.hpp, which needs a library that eddy::http itself does not need.
-[[nodiscard]] EDDY_API bool has_json(const http::request& asked) noexcept;
-[[nodiscard]] EDDY_API http::response refuse_json(std::string_view reason);
 
 bool has_json(const http::request& asked) noexcept {
     auto text = asked.headers.get("Content-Type").value_or("");

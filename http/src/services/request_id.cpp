@@ -2,7 +2,6 @@
 #include <eddy/http/request_id.hpp>
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <string_view>
@@ -10,18 +9,17 @@
 #include <eddy/detail/atomic.hpp>
 
 #include "message/syntax.hpp"
+#include "message/text.hpp"
 
 namespace eddy::detail {
 namespace {
-
-constexpr std::size_t most_characters = 128;
 
 /// Returns whether an id of a client may be written to a log.
 bool is_id(std::string_view text) noexcept {
     const auto is_allowed = [](char c) {
         return is_digit(c) || is_letter(c) || std::string_view("-_.:/+=").contains(c);
     };
-    return !text.empty() && text.size() <= most_characters && std::ranges::all_of(text, is_allowed);
+    return !text.empty() && text.size() <= most_of_id && std::ranges::all_of(text, is_allowed);
 }
 
 void append_hex(std::string& to, std::uint64_t number) {

@@ -46,8 +46,7 @@ private:
     std::string base_ = "http://" + support::addr_in(server_.line()).to_string();
 };
 
-#define NEEDS_CURL() \
-    if (::access("/usr/bin/curl", X_OK) != 0) GTEST_SKIP() << "Debian's package curl is not installed"
+#define NEEDS_CURL() ASSERT_EQ(::access("/usr/bin/curl", X_OK), 0) << "install Debian's package curl"
 
 TEST(HttpApi, PagesOfAnotherOriginUseIt) {
     NEEDS_CURL();

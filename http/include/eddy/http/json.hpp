@@ -14,9 +14,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include <eddy/detail/export.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/http/body.hpp>
+#include <eddy/http/detail/json_body.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/http/status.hpp>
@@ -24,12 +24,6 @@
 #include <eddy/task/task.hpp>
 
 namespace eddy::detail {
-
-/// Returns whether a request says that its body is JSON: application/json, or a type that ends in "+json".
-[[nodiscard]] EDDY_API bool has_json(const http::request& asked) noexcept;
-
-/// Returns the response 400 with a reason: at most 200 bytes of it, because it may contain the whole body.
-[[nodiscard]] EDDY_API http::response refuse_json(std::string_view reason);
 
 /// The maximum number of levels of arrays and objects in a body. nlohmann/json copies, converts and writes a value by
 /// recursion, so a deep one would overflow the stack.
