@@ -15,6 +15,7 @@
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::fs {
 namespace detail {
 
@@ -44,8 +45,6 @@ struct finished {
 [[nodiscard]] EDDY_API std::error_code code_of(const join_error& error);
 
 }  // namespace detail
-
-EDDY_BEGIN_FALSE_UNINITIALIZED
 
 /// A future that does its work on a thread for blocking work, like spawn_blocking(). It begins when it is polled.
 ///
@@ -101,6 +100,5 @@ private:
     std::optional<join_handle<detail::finished<T>>> job_;
 };
 
-EDDY_END_FALSE_UNINITIALIZED
-
 }  // namespace eddy::fs
+EDDY_END_FALSE_UNINITIALIZED
