@@ -22,13 +22,17 @@ void body_rate::receive(std::size_t count) noexcept {
 
 time::time_point body_rate::deadline() const noexcept {
     constexpr auto never = time::time_point::max();
-    if (minimum_ == 0 || waits_since_ == never) return never;
-    return time::saturating_add(time::saturating_add(waits_since_, grace_), earned() - waited_);
+    return waits_since_ == never ? never : time::saturating_add(waits_since_, most_wait());
 }
 
-time::duration body_rate::earned() const noexcept {
+time::duration body_rate::most_wait() const noexcept {
     constexpr std::uint64_t most_seconds = 1U << 30;
-    return std::chrono::seconds(std::min(received_ / minimum_, most_seconds));
+    auto most = time::duration::max();
+    if (minimum_ != 0) {
+        const time::duration earned = std::chrono::seconds(std::min(received_ / minimum_, most_seconds));
+        most = grace_ < time::duration::max() - earned ? grace_ + earned - waited_ : time::duration::max();
+    }
+    return whole_ != time::duration::zero() ? std::min(most, whole_ - waited_) : most;
 }
 
 bool body_timer::poll_late(context& cx, bool in_trailers) {

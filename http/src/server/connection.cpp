@@ -363,7 +363,7 @@ private:
             stream_.consume_until(input);
             return;
         }
-        body_timer limits(options().min_body_rate(), options().io_timeout(), options().header_timeout());
+        body_timer limits(rate_limits(options()), options().header_timeout());
         it.incoming = std::make_shared<incoming_body>(stream_, it.engine, std::move(limits));
         it.engine.request().body = it.incoming->make_body();
     }

@@ -38,8 +38,7 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     one.at = phase::answering;
     if (has_body) {
         if (!mailbox_) mailbox_ = std::make_shared<http2_mailbox>();
-        const auto& options = server_->options;
-        const body_rate rate(options.min_body_rate(), options.io_timeout());
+        const auto rate = rate_limits(server_->options);
         one.incoming = std::make_shared<http2_body>(mailbox_, one.id, head->expects_continue(), rate);
     }
     begun_.push_back(&one);

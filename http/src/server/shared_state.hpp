@@ -18,6 +18,8 @@
 #include <eddy/net/serve.hpp>
 #include <eddy/time/clock.hpp>
 
+#include "message/body_timer.hpp"
+
 // What the connections of a server share: counters, limits of memory, and how they tell that they are idle.
 
 namespace eddy::detail {
@@ -73,6 +75,11 @@ struct server_access {
         return one.callable_->call(std::move(asked));
     }
 };
+
+/// Returns the limits for the time of a request's body.
+[[nodiscard]] inline body_rate rate_limits(const http::serve_options& of) noexcept {
+    return {of.min_body_rate(), of.io_timeout(), of.body_timeout()};
+}
 
 /// Counts a call of a service. The destructor counts it with `code`: by default, as a request that was cancelled.
 class counted_call : immovable {

@@ -752,6 +752,28 @@ TEST(Http2Server, BodyBelowMinimumRateGets408) {
     }
 }
 
+TEST(Http2Server, BodyAboveBodyTimeoutGets408) {
+    // A quick body whose time has passed; and waits that are shorter than io_timeout(), alone and beside another one.
+    converse(say_body, http::serve_options().body_timeout(100s), [](http2_client& one) -> task<void> {
+        const auto id = one.ask("POST", "/", no_fields, "", true);
+        const auto after = co_await send_slowly(one, id, std::string(1000, 'x'));
+        EXPECT_EQ(one.at(id).status, "408");
+        EXPECT_NEAR(after.count(), 100, 1);
+    }).value();
+    for (const std::uint64_t rate : {0, 240}) {
+        const auto options = http::serve_options().body_timeout(5s).min_body_rate(rate);
+        converse(say_body, options, [](http2_client& one) -> task<void> {
+            for (int i = 0; i < 2; ++i) {
+                const auto begin = eddy::time::clock::now();
+                const auto id = one.ask("POST", "/", no_fields, "hel", true);
+                EXPECT_EQ((co_await one.finish(id)).status, "408");
+                const std::chrono::duration<double> after = eddy::time::clock::now() - begin;
+                EXPECT_NEAR(after.count(), 5, 0.5);
+            }
+        }).value();
+    }
+}
+
 TEST(Http2Server, EchoOfBodyBelowMinimumRateIsReset) {
     converse(stream_body, http::serve_options(), [](http2_client& one) -> task<void> {
         const auto id = one.ask("POST", "/", no_fields, "", true);

@@ -14,6 +14,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -138,12 +139,39 @@ TEST(HttpTimeouts, BodyAboveMinimumRateIsReceived) {
     }
 }
 
+TEST(HttpTimeouts, BodyAboveBodyTimeoutGets408) {
+    const std::string hundred = "64\r\n" + std::string(100, 'x') + "\r\n";
+    const auto options = http::serve_options().body_timeout(100s).min_body_rate(1);
+    const auto whole = send_slowly(say_body, options, chunked, hundred, 1s);
+    EXPECT_EQ(statuses(whole.received), "408");
+    EXPECT_NEAR(whole.after.count(), 100, 1.5);
+    // It also ends a wait that io_timeout() would permit, and one without a minimum rate.
+    for (const auto rate : {std::uint64_t{0}, std::uint64_t{240}}) {
+        const auto silent = send_slowly(say_body, http::serve_options().body_timeout(5s).min_body_rate(rate),
+                                        chunked + "5\r\nhel", "", 100ms);
+        EXPECT_EQ(statuses(silent.received), "408");
+        EXPECT_NEAR(silent.after.count(), 5, 0.2);
+    }
+}
+
+TEST(HttpTimeouts, BodyTimeoutBeginsAnewForEachRequest) {
+    const auto outcome = converse(say_body, http::serve_options().body_timeout(5s), [](client& one) -> task<void> {
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_TRUE(co_await one.send(chunked + "1\r\nx\r\n"));
+            co_await eddy::time::sleep(4s);
+            EXPECT_TRUE(co_await one.send("1\r\ny\r\n0\r\n\r\n"));
+            EXPECT_EQ(co_await one.receive("xy"), ok("xy"));
+        }
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
 TEST(HttpTimeouts, TimeOfSlowServiceDoesNotCountForItsClient) {
     const auto app = [](http::request asked) -> task<eddy::result<http::response>> {
         co_await eddy::time::sleep(10min);
         co_return co_await say_body(std::move(asked));
     };
-    const auto outcome = converse(app, http::serve_options(), [](client& one) -> task<void> {
+    const auto outcome = converse(app, http::serve_options().body_timeout(10s), [](client& one) -> task<void> {
         EXPECT_TRUE(co_await one.send(chunked + "1\r\nx\r\n"));
         co_await eddy::time::sleep(10min + 5s);
         EXPECT_TRUE(co_await one.send("1\r\ny\r\n0\r\n\r\n"));

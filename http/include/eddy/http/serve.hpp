@@ -163,6 +163,13 @@ public:
         min_body_rate_ = bytes_per_second;
         return *this;
     }
+    /// Sets how long readers of the body of a request may wait for the client, in all. Then reading fails with
+    /// errc::timed_out, also if the client sends at more than min_body_rate(). The time of the service between its
+    /// reads does not count. Without a limit by default, or with 0: a large body may take any time.
+    serve_options& body_timeout(std::chrono::nanoseconds limit) noexcept {
+        body_timeout_ = limit;
+        return *this;
+    }
     /// Sets whether an HTTP/1.1 client may close its sending direction and still receive responses. By default, the
     /// server treats the end of the client's data as the end of the connection, as most servers do: it cancels the
     /// service. With `true`, it does so only if the connection is reset or fails. So the service of a client that has
@@ -221,6 +228,7 @@ public:
     [[nodiscard]] std::uint64_t body_limit() const noexcept { return body_limit_; }
     [[nodiscard]] const std::function<void(const refused_request&)>& on_refused() const noexcept { return on_refused_; }
     [[nodiscard]] std::uint64_t min_body_rate() const noexcept { return min_body_rate_; }
+    [[nodiscard]] std::chrono::nanoseconds body_timeout() const noexcept { return body_timeout_; }
     [[nodiscard]] bool half_close() const noexcept { return half_close_; }
     [[nodiscard]] std::uint64_t max_requests() const noexcept { return max_requests_; }
     [[nodiscard]] std::size_t response_memory_limit() const noexcept { return response_memory_limit_; }
@@ -239,6 +247,7 @@ private:
     std::size_t max_headers_ = 100;
     std::uint64_t body_limit_ = 2 << 20;
     std::uint64_t min_body_rate_ = 240;
+    std::chrono::nanoseconds body_timeout_ = std::chrono::nanoseconds::zero();
     std::uint64_t max_requests_ = std::numeric_limits<std::uint64_t>::max();
     std::uint32_t max_streams_ = 100;
     std::size_t response_memory_limit_ = 512 << 20;
