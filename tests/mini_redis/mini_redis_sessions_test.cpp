@@ -27,7 +27,6 @@ using support::redis_server;
 using support::run_script;
 
 TEST(MiniRedisSessions, AnswersPubSubAndBadCommandsLikeRedis) {
-    NEEDS_REDIS();
     const std::string long_word(300, 'w');
     expect_same({
         "PUBLISH news x",
@@ -81,7 +80,6 @@ TEST(MiniRedisSessions, AnswersPubSubAndBadCommandsLikeRedis) {
 }
 
 TEST(MiniRedisSessions, AnswersConnectionCommandsLikeRedis) {
-    NEEDS_REDIS();
     expect_same({
         "SELECT 0",
         "SELECT 99",
@@ -118,7 +116,6 @@ TEST(MiniRedisSessions, AnswersConnectionCommandsLikeRedis) {
 
 // covers: I20.4.6
 TEST(MiniRedisSessions, AnswersTransactionsLikeRedis) {
-    NEEDS_REDIS();
     expect_same({
         "EXEC",        "DISCARD",   "MULTI",         "EXEC",    "MULTI",   "MULTI",    "SET a 1",        "WATCH a",
         "INCR a",      "LPUSH a x", "MGET a none",   "EXEC",    "MULTI",   "SET a 5",  "DISCARD",        "GET a",
@@ -133,7 +130,6 @@ TEST(MiniRedisSessions, AnswersTransactionsLikeRedis) {
 
 /// Each command changes a key that another connection watches, or leaves it as it was.
 TEST(MiniRedisSessions, WatchedKeysNoticeChangesLikeRedis) {
-    NEEDS_REDIS();
     const auto transact = [](const auto& server) {
         const auto watching = server.connect();
         const auto changing = server.connect();
@@ -186,7 +182,6 @@ std::string with_message_first(std::string received) {
 
 // covers: I20.4.6
 TEST(MiniRedisSessions, AnswersResp3LikeRedis) {
-    NEEDS_REDIS();
     const std::vector<std::string> script{
         "PING",
         "GET none",
@@ -234,7 +229,6 @@ TEST(MiniRedisSessions, AnswersResp3LikeRedis) {
 
 /// Sends inline commands and invalid requests in one call, and then the end of the stream.
 TEST(MiniRedisSessions, AnswersLinesAndBrokenFramesLikeRedis) {
-    NEEDS_REDIS();
     const real_redis real;
     const redis_server ours;
     const auto ask = [](const raw_socket& server, const std::string& bytes) {
@@ -285,7 +279,6 @@ TEST(MiniRedisSessions, AnswersLinesAndBrokenFramesLikeRedis) {
 
 /// Compares what two subscribers and a publisher receive.
 TEST(MiniRedisSessions, DeliversMessagesLikeRedis) {
-    NEEDS_REDIS();
     const auto converse = [](const auto& server) {
         const auto first = server.connect();
         const auto second = server.connect();

@@ -16,7 +16,6 @@ namespace {
 using support::redis_server;
 
 TEST(MiniRedisTools, RedisCliWorksAgainstMiniRedis) {
-    NEEDS_REDIS();
     const redis_server ours;
     const auto ask = [&](std::vector<std::string> words) {
         std::vector<std::string> command{"/usr/bin/redis-cli", "-p", std::to_string(ours.addr().port())};
@@ -36,7 +35,6 @@ TEST(MiniRedisTools, RedisCliWorksAgainstMiniRedis) {
 }
 
 TEST(MiniRedisTools, RedisBenchmarkRunsWithoutErrors) {
-    NEEDS_REDIS();
     const redis_server ours;
     const auto ended =
         support::run({"/usr/bin/redis-benchmark", "-p", std::to_string(ours.addr().port()), "-c", "50", "-P", "16",

@@ -27,7 +27,8 @@ inline std::string path_of(const std::string& name) {
     return name.starts_with('/') ? name : std::string(EDDY_EXAMPLES) + "/" + name;
 }
 
-/// A child process with its output on pipes. The destructor kills it unless wait() was called.
+/// A child process with its output on pipes. The destructor kills it unless wait() was called. The constructor throws
+/// if the program does not exist, so that a test fails whose peer is not installed.
 class process {
 public:
     struct outcome {
@@ -39,6 +40,8 @@ public:
     explicit process(std::vector<std::string> command, std::optional<rlim_t> descriptors = {},
                      std::vector<std::string> environment = {}) {
         command.front() = path_of(command.front());
+        if (::access(command.front().c_str(), X_OK) != 0)
+            throw std::runtime_error(command.front() + " is missing: ./dev test installs the programs that tests use");
         int out[2];
         int err[2];
         if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");

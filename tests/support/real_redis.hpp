@@ -5,7 +5,6 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -33,11 +32,6 @@
 namespace support {
 
 constexpr const char* real_redis_program = "/usr/bin/redis-check-rdb";
-
-inline bool has_redis() { return ::access(real_redis_program, X_OK) == 0 && ::access("/usr/bin/redis-cli", X_OK) == 0; }
-
-#define NEEDS_REDIS() \
-    if (!support::has_redis()) GTEST_SKIP() << "Debian's package redis-tools is not installed"
 
 /// The real Redis server, on a Unix socket in a temporary folder, so that it needs no port.
 class real_redis {
