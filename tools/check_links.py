@@ -39,7 +39,7 @@ def check(folder):
                 continue
             path, _, name = link.partition("#")
             target = (file.parent / urllib.parse.unquote(path)).resolve() if path else file
-            if re.match(r"\w+:", link) or not target.exists():
+            if re.match(r"\w+:", link) or not target.is_relative_to(folder) or not target.exists():
                 problems.append(f"{file.relative_to(folder)}: there is no {link}")
             elif name and target.suffix == ".html" and urllib.parse.unquote(name) not in anchors[target]:
                 problems.append(f"{file.relative_to(folder)}: {target.relative_to(folder)} has no anchor #{name}")

@@ -6,7 +6,7 @@ Doxygen makes one site of the Markdown pages and of the reference, so that one s
 names in their code. Doxygen 1.9.4 reads neither GitHub's links to headings nor the conventions of eddy's docstrings.
 Therefore this script writes what Doxygen reads into build/site_input:
 
-- Pages: each heading gets an anchor, and links between pages become references.
+- Pages: each heading gets an anchor, and links between pages become references. An example that a page links to becomes a page.
 - Headers: each declaration of a group gets the docstring of the group, and `Errors:` and similar begin a paragraph.
 
 Then site_html.py mends the pages that Doxygen has written, site_search.py adds the search, and
@@ -95,7 +95,8 @@ def all_pages():
 
 def label(page, anchor=""):
     """Returns Doxygen's name of a page or of a heading. The prefix keeps it apart from the files that Doxygen makes."""
-    return re.sub(r"\W", "_", f"page_{pathlib.Path(page).stem.lower()}" + (f"__{anchor}" if anchor else ""))
+    prefix = "program" if page.endswith(".cpp") else "page"
+    return re.sub(r"\W", "_", f"{prefix}_{pathlib.Path(page).stem.lower()}" + (f"__{anchor}" if anchor else ""))
 
 
 def title_of(page):
@@ -103,7 +104,7 @@ def title_of(page):
 
 
 def with_references(line, page, known):
-    """Replaces links to pages by references. A link to any other file of the tree becomes its text."""
+    """Replaces links to pages and examples by references. A link to any other file of the tree becomes its text."""
 
     def replaced(found):
         text, target = found[0][1 : found[0].rindex("](")], found["target"]
@@ -154,6 +155,18 @@ def with_anchors(page, known):
     return "\n".join(made) + "\n"
 
 
+def linked_examples(pages):
+    """Returns the examples that pages link to. Each becomes a page."""
+    folder = (top / "examples").resolve()
+    targets = {((top / page).parent / found["target"]).resolve() for page in pages for found in link.finditer((top / page).read_text())}
+    return sorted(str(file.relative_to(top)) for file in targets if file.suffix == ".cpp" and file.is_relative_to(folder))
+
+
+def as_page(example):
+    """Returns an example as a page that Doxygen reads."""
+    return f"# {pathlib.Path(example).name} {{#{label(example)}}}\n\n```cpp\n{(top / example).read_text()}```\n"
+
+
 def sections_of(page):
     """Returns the sections of a page for the search."""
     name = "index" if page == main_page else label(page)
@@ -163,20 +176,27 @@ def sections_of(page):
 # ---- Headers ----
 
 section = re.compile(r"^(\s*///) ((?:Errors|Cancel safety|Thread safety|Lifetime|Preconditions|Cost)(?: [^:`]{1,40})?): ")
-internal = re.compile(r"\s*For (?:use by )?the (?:library|channels)\b")
+internal = re.compile(r"\s*(?:///)?\s*For (?:use by |the library\b|select\b|select_loop\b|readers of the program's memory\b)")
 
 
 def for_doxygen(text):
     """Returns a header in which each declaration has its own docstring, with sections as Doxygen knows them.
 
-    A destructor in a group has none: the docstring is about the constructors. What is for the library is hidden.
+    A destructor in a group has none: the docstring is about the constructors. What is for the library is left out, and
+    so are friends that are classes.
     """
     lines, docs = text.splitlines(), {}
-    for declaration in Header(text).found:
-        before = lines[declaration.first - 2].lstrip() if declaration.first > 1 else ""
-        if internal.match(declaration.doc or ""):
-            docs[declaration.first] = "@private"  # so that Doxygen hides it
-        elif declaration.doc and not before.startswith("///") and "~" not in declaration.head:
+    header = Header(text)
+    for declaration in [*header.found, *header.macros]:
+        begin = declaration.first - 1  # of its docstring
+        while begin > 0 and lines[begin - 1].lstrip().startswith("///"):
+            begin -= 1
+        is_friend_class = "friend" in declaration.head and "(" not in declaration.head
+        if is_friend_class or internal.match(declaration.doc or "") or internal.match(lines[begin]):
+            lines[begin : declaration.end] = [""] * (declaration.end - begin)
+        elif declaration.head[:1] == ["namespace"] and declaration.doc:
+            lines[begin] = "/// @file\n" + lines[begin]  # it is about the header
+        elif declaration.doc and begin == declaration.first - 1 and "~" not in declaration.head:
             docs[declaration.first] = declaration.doc
     made = []
     for number, line in enumerate(lines, start=1):
@@ -186,10 +206,22 @@ def for_doxygen(text):
     return "\n".join(section.sub(r"\1 @par \2\n\1 ", line) for line in made) + "\n"
 
 
+def namespaces_for_doxygen():
+    """Returns what the umbrella headers say about themselves, as the documentation of their namespaces."""
+    made = []
+    for file in sorted(top.glob("*/include/eddy/*.hpp")):
+        said = re.search(r"^// (?:Umbrella header for )?(.+?[.])(?: [^.]*<eddy/eddy.hpp>[.])?\n", file.read_text(), re.M)
+        name = {"sink": "sinks", "stream": "streams"}.get(file.stem, file.stem)
+        inside = rf"^namespace eddy::{name} \{{"
+        if said and any(re.search(inside, header.read_text(), re.M) for header in file.parent.glob(f"{file.stem}/*.hpp")):
+            made.append(f"/** @namespace eddy::{name}\n * {said[1][0].upper()}{said[1][1:]}\n */\n")
+    return "".join(made)
+
+
 # ---- Doxygen ----
 
 
-def layout():
+def layout(examples):
     """Returns the layout file, which has the pages in their order in place of Doxygen's list of pages."""
     subprocess.run(["doxygen", "-l", input_folder / "layout.xml"], check=True, stdout=subprocess.DEVNULL)
     tabs = ['<tab type="mainpage" visible="yes" title="eddy"/>']
@@ -203,6 +235,8 @@ def layout():
         else:
             inner = "".join(tab(p, title_of(p)) for p in pages)
             tabs.append(f'<tab type="usergroup" url="[none]" title={quoteattr(title)}>{inner}</tab>')
+    programs = "".join(tab(example, pathlib.Path(example).name) for example in examples)
+    tabs.insert(-1, f'<tab type="usergroup" url="[none]" title="Programs">{programs}</tab>')
     index = (input_folder / "layout.xml").read_text()
     reference = "".join(
         f'<tab type="{kind}" visible="yes" title="{title}">{inner}</tab>'
@@ -250,7 +284,8 @@ def configuration(pages):
 PROJECT_NUMBER = {version}
 PROJECT_BRIEF = "An asynchronous I/O runtime for C++23"
 INPUT = {quoted}
-FILE_PATTERNS = *.hpp *.md
+FILE_PATTERNS = *.hpp *.md *.dox
+PREDEFINED += EDDY_ASIO=asio EDDY_ASIO_FLAVOR=with_asio
 STRIP_FROM_PATH = "{input_folder}" "{input_folder / "include"}"
 STRIP_FROM_INC_PATH = "{input_folder / "include"}"
 USE_MDFILE_AS_MAINPAGE = "{input_folder / main_page}"
@@ -294,17 +329,22 @@ def main():
     shutil.rmtree(input_folder, ignore_errors=True)
     shutil.rmtree(site, ignore_errors=True)
     pages = all_pages()
+    examples = linked_examples(pages)
     for page in pages:
         (input_folder / page).parent.mkdir(parents=True, exist_ok=True)
-        (input_folder / page).write_text(with_anchors(page, pages))
+        (input_folder / page).write_text(with_anchors(page, {*pages, *examples}))
+    for example in examples:
+        (input_folder / example).parent.mkdir(parents=True, exist_ok=True)
+        (input_folder / f"{example}.md").write_text(as_page(example))
     for file in sorted(top.glob("*/include/**/*.hpp")):
         copy = input_folder.joinpath(*file.relative_to(top).parts[1:])  # all in include/
         if "detail" not in copy.parts:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(for_doxygen(file.read_text()))
-    (input_folder / "layout.xml").write_text(layout())
+    (input_folder / "include" / "namespaces.dox").write_text(namespaces_for_doxygen())
+    (input_folder / "layout.xml").write_text(layout(examples))
     (input_folder / "header.html").write_text(html_header())
-    subprocess.run(["doxygen", "-"], input=configuration(pages), text=True, cwd=top, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["doxygen", "-"], input=configuration([*pages, *(f"{example}.md" for example in examples)]), text=True, cwd=top, check=True, stdout=subprocess.DEVNULL)
     warnings = (input_folder / "warnings.log").read_text().replace(f"{input_folder}/", "").splitlines()
     site_html.mend(site)
     tags = input_folder / "tags.xml"

@@ -37,6 +37,7 @@ bracket = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 class Declaration:
     def __init__(self, first, doc):
         self.first = self.last = first  # the lines of the declaration, without its body
+        self.end = first  # the last line of its body
         self.head = []  # its tokens
         self.body = ""
         self.doc = doc
@@ -61,6 +62,7 @@ class Header:
                 if match[0].lstrip().startswith("#define"):
                     before = self.tokens[-1:]
                     self.macros.append(Declaration(line, before[0][1] if before and before[0][0] == "doc" else ""))
+                    self.macros[-1].end = line + match[0].count("\n")
             else:
                 self.tokens.append((kind, match[0], line))
             line, used = line + match[0].count("\n"), True
@@ -103,15 +105,16 @@ class Header:
                 doc = None
                 self.at += 1
             elif text not in ";,":
-                if self.declaration(line, doc, is_enum):
+                this = Declaration(line, doc)
+                self.found.append(this)
+                if self.declaration(this, is_enum):
                     doc = None  # a class ends its group
+                this.end = self.tokens[self.at - 1][2]
                 continue
             self.at += 1
 
-    def declaration(self, line, doc, is_enum):
+    def declaration(self, this, is_enum):
         """Reads one declaration, and returns whether it was a class, an enum or a namespace."""
-        this = Declaration(line, doc)
-        self.found.append(this)
         outer = []  # the tokens that are not in brackets
         while self.at < len(self.tokens):
             kind, word, line = self.tokens[self.at]
