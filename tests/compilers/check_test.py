@@ -197,6 +197,66 @@ task<int> wrong_local() { std::string text; spawn([&] { return read(text); }); c
 task<int> wrong_block(bool b) { if (b) { std::string text; spawn([&text]() -> task<int> { co_return co_await read(text); }); } co_return 1; }
 task<int> wrong_parameter(std::string text) { static_cast<void>(spawn([&] { return read(text); })); co_return 1; }
 """
+BORROWS = """#include <string>
+#include <string_view>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <expected>
+#include <system_error>
+#include "mini.hpp"
+using mini::task;
+struct join_handle { join_handle(join_handle&&); ~join_handle(); void detach(); int abort(); };
+template <class T> join_handle spawn(T&&) { return static_cast<join_handle&&>(*static_cast<join_handle*>(nullptr)); }
+template <class T> join_handle spawn_blocking(T&&) { return static_cast<join_handle&&>(*static_cast<join_handle*>(nullptr)); }
+template <class T> task<int> timeout(int, T&&) { return mini::f(1); }
+struct join_set { template <class T> void spawn(T&&) {} task<int> next(); ~join_set(); };
+struct router { router(); router(router&&); ~router(); router& get(const char*, std::function<int()>); };
+struct guard { ~guard(); void unlock(); };
+struct lock_future : task<int> { guard await_resume(); };
+struct mutex { lock_future lock(); };
+struct server { task<int> run(); ~server(); mutex m; };
+template <class T> void drop(T&&) {}
+task<int> log(std::string_view);
+task<int> read(const std::string&);
+task<int> keep(std::string);
+struct headers { std::optional<std::string_view> get(std::string_view) const; };
+std::string global;
+task<std::expected<std::string, std::error_code>> fails();
+task<int> right_literal() { spawn(log("literal")).detach(); co_return 1; }
+task<int> right_copies() { std::string text; spawn(keep(text)).detach(); spawn(keep(std::move(text))); co_return 1; }
+task<int> right_shared() { auto s = std::make_shared<server>(); spawn(s->run()).detach(); co_return 1; }
+task<int> right_reference(const std::string& text) { return read(text); }
+task<int> right_view(std::string_view text) { return log(text); }
+task<int> right_global() { return read(global); }
+task<int> right_moved(std::string text) { return keep(std::move(text)); }
+task<int> right_awaited() { int x = co_await read("long"); std::string text; auto later = read(text); x += co_await later; auto other = keep("long"); x += co_await other; co_return x; }
+task<join_handle> right_copied() { int n = 0; auto h = spawn([n] { return n; }); co_return h; }
+task<int> right_kept() { int n = 0; auto h = spawn([&] { return n; }); co_return 1; }
+router right_router(std::string& name, std::shared_ptr<int> count) { router app; app.get("/", [&name] { return (int)name.size(); }).get("/x", [count] { return *count; }); return app; }
+task<int> right_unlocked() { mutex m, n; { auto g = co_await m.lock(); auto h = co_await n.lock(); } auto g = co_await m.lock(); g.unlock(); auto h = co_await m.lock(); drop(std::move(h)); auto i = co_await m.lock(); co_return 1; }
+task<int> right_two_mutexes(server* s, server* t) { auto g = co_await s->m.lock(); auto h = co_await t->m.lock(); co_return 1; }
+task<int> right_loop(mutex& m) { for (int i = 0; i < 3; ++i) { auto g = co_await m.lock(); } co_return 1; }
+task<int> right_set() { std::string text; join_set set; set.spawn(keep(text)); int x = co_await set.next(); co_return x; }
+task<int> right_blocking() { int n = 0; auto h = spawn_blocking([&] { ++n; }); int x = co_await timeout(1, spawn_blocking([n] { return n; })); co_return x; }
+task<int> right_tested() { auto r = co_await fails(); if (!r) co_return 1; co_return (int)r->size(); }
+task<int> right_captured() { auto r = co_await fails(); auto f = [&] { return r.has_value(); }; co_return f() ? (int)r->size() : 0; }
+task<int> right_parameter(join_set& set) { std::string text; set.spawn(read(text)); co_return 1; }
+task<int> wrong_view() { std::string text; spawn(log(text)).detach(); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_reference() { std::string text; spawn(read(text)); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_member() { server s; spawn(s.run()).detach(); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_plain() { std::string text; return read(text); }  // reports borrowed-by-returned
+task<int> wrong_temporary() { auto later = read("long"); int x = co_await later; co_return x; }  // reports borrowed-temporary
+task<join_handle> wrong_handle() { int n = 0; auto h = spawn([&] { return n; }); co_return h; }  // reports borrowed-by-returned
+task<join_handle> wrong_spawned() { int n = 0; co_return spawn([&] { return n; }); }  // reports borrowed-by-returned
+router wrong_router() { std::string name; router app; app.get("/", [&] { return (int)name.size(); }); return app; }  // reports borrowed-by-returned
+task<int> wrong_lock() { mutex m; auto g = co_await m.lock(); auto h = co_await m.lock(); co_return 1; }  // reports locked-twice
+task<int> wrong_set() { std::string text; join_set set; set.spawn(read(text)); int x = co_await set.next(); co_return x; }  // reports borrowed-by-set
+task<int> wrong_blocking() { int n = 0; int x = co_await timeout(1, spawn_blocking([&] { ++n; })); co_return x; }  // reports borrowed-by-blocking
+task<int> wrong_field(headers h) { co_return (int)(*h.get("x")).size() + (int)h.get("y")->size(); }  // reports unchecked-result
+join_handle wrong_view_in_plain() { std::string text; return spawn(log(text)); }  // reports borrowed-by-returned
+task<int> wrong_unchecked() { auto r = co_await fails(); co_return (int)r->size(); }  // reports unchecked-result
+"""
 CONDITIONS = """#include "mini.hpp"
 using namespace mini;
 task<int> right_named() { const bool done = co_await yes(); if (!done) co_return 1; co_return 2; }
@@ -214,6 +274,16 @@ def test_shape(folder, text, shape):
     said, _ = check(["shape.cpp", "--", "-std=c++23"], folder, 1)
     found = {(int(line), name) for line, name in re.findall(r"^shape\.cpp:(\d+):\d+: ([a-z-]+): ", said, re.MULTILINE)}
     wanted = {(n, shape) for n, line in enumerate(text.split("\n"), 1) if " wrong_" in line}
+    if found != wanted:
+        raise SystemExit(f"unexpected report: {said}\nmissing: {sorted(wanted - found)}, false: {sorted(found - wanted)}")
+
+
+def test_borrows(folder):
+    """A line that is reported ends with the name of the shape. A line may be reported several times."""
+    (folder / "borrows.cpp").write_text(BORROWS, encoding="utf-8")
+    said, _ = check(["--discarded-results", "borrows.cpp", "--", "-std=c++23"], folder, 1)
+    found = {(int(line), name) for line, name in re.findall(r"^borrows\.cpp:(\d+):\d+: ([a-z-]+): ", said, re.MULTILINE)}
+    wanted = {(n, line.split("// reports ")[1]) for n, line in enumerate(BORROWS.split("\n"), 1) if "// reports " in line}
     if found != wanted:
         raise SystemExit(f"unexpected report: {said}\nmissing: {sorted(wanted - found)}, false: {sorted(found - wanted)}")
 
@@ -268,6 +338,7 @@ def main():
         test_shape(folder, GUARDS, "unlocked-reference")
         test_shape(folder, BODIES, "borrowed-from-body")
         test_shape(folder, DETACHED, "borrowed-by-detached")
+        test_borrows(folder)
         test_locks(folder)
         test_command(folder)
     print("eddy-check passed")
