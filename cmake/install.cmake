@@ -15,7 +15,9 @@ set(packages
     "liburing::liburing|liburing|liburing 2.3 (Debian: liburing-dev)|liburing >= 2.3|liburing|${liburing_VERSION}|LGPL-2.1-or-later OR MIT"
     "OpenSSL::SSL|OpenSSL 3|OpenSSL 3 (Debian: libssl-dev)|libssl >= 3, libcrypto >= 3|openssl|${OPENSSL_VERSION}|Apache-2.0"
     "nghttp2::nghttp2|nghttp2 1.50|nghttp2 1.50 (Debian: libnghttp2-dev)|libnghttp2 >= 1.50|nghttp2|${nghttp2_VERSION}|MIT"
-    "ZLIB::ZLIB|ZLIB|zlib (Debian: zlib1g-dev)|zlib|zlib|${ZLIB_VERSION_STRING}|Zlib")
+    "ZLIB::ZLIB|ZLIB|zlib (Debian: zlib1g-dev)|zlib|zlib|${ZLIB_VERSION_STRING}|Zlib"
+    "brotli::brotli|brotli|brotli (Debian: libbrotli-dev)|libbrotlienc, libbrotlidec|brotli|${brotli_VERSION}|MIT"
+    "zstd::zstd|zstd 1.4|zstd 1.4 (Debian: libzstd-dev)|libzstd >= 1.4|zstd|${zstd_VERSION}|BSD-3-Clause")
 
 # The files of pkg-config find the other files from their own place, so that an installed eddy can be moved.
 if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR} OR IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})

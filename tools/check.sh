@@ -414,7 +414,7 @@ check_package() {
     [[ $said == *'built without liburing'* ]] || die "unexpected message of a build without liburing: $said"
     # Without any optional library, too.
     cmake --preset dev -B build/bare -D EDDY_BUILD_EXAMPLES=OFF \
-        -DCMAKE_DISABLE_FIND_PACKAGE_{liburing,OpenSSL,nghttp2,ZLIB}=ON >/dev/null
+        -DCMAKE_DISABLE_FIND_PACKAGE_{liburing,OpenSSL,nghttp2,ZLIB,brotli,zstd}=ON >/dev/null
     # shellcheck disable=SC2046  # targets are words
     cmake --build build/bare -j "$jobs" --target $(python3 tests/run.py build/bare -R http --driver epoll --targets)
     run_tests bare -R http --driver epoll

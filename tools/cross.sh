@@ -240,7 +240,7 @@ make_libraries() { # make_libraries PROCESSOR FOLDER
         -o "Dir::Cache=$state" -o "Dir::Cache::archives=$state/archives" -o Debug::NoLocking=1)
     "${apt[@]}" update || return 1
     "${apt[@]}" -y --no-install-recommends --download-only install libc6-dev libstdc++-12-dev libgtest-dev libfmt-dev libcli11-dev \
-        nlohmann-json3-dev liburing-dev libssl-dev zlib1g-dev libnghttp2-dev libasio-dev || return 1
+        nlohmann-json3-dev liburing-dev libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libasio-dev || return 1
     for file in "$state"/archives/*.deb; do dpkg-deb -x "$file" "$2" || return 1; done
     rm -rf "$state"
     touch "$2/.complete"

@@ -25,8 +25,9 @@ class Eddy(ConanFile):
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
     options = {"shared": [True, False], "fPIC": [True, False], "with_io_uring": [True, False], "with_tls": [True, False],
-               "with_ws": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "with_io_uring": True, "with_tls": True, "with_ws": True}
+               "with_ws": [True, False], "with_brotli": [True, False], "with_zstd": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "with_io_uring": True, "with_tls": True, "with_ws": True,
+                       "with_brotli": False, "with_zstd": False}
     implements = ["auto_shared_fpic"]
 
     def set_version(self):
@@ -49,6 +50,10 @@ class Eddy(ConanFile):
             self.requires("openssl/[>=3 <4]")
         if self.options.with_ws:
             self.requires("zlib/[>=1.2.11 <2]")
+        if self.options.with_brotli:
+            self.requires("brotli/[>=1.0.9 <2]")
+        if self.options.with_zstd:
+            self.requires("zstd/[>=1.4 <2]")
 
     def validate(self):
         if self.settings.os != "Linux":
@@ -58,6 +63,7 @@ class Eddy(ConanFile):
     def generate(self):
         CMakeDeps(self).generate()
         toolchain = CMakeToolchain(self)
+        library_paths = []
         for part in ("TESTS", "EXAMPLES", "BENCH", "INSPECT"):  # the program `eddy` needs fmt and CLI11, the libraries do not
             toolchain.cache_variables[f"EDDY_BUILD_{part}"] = False
         toolchain.cache_variables["EDDY_BUILD_TLS"] = bool(self.options.with_tls)
@@ -66,13 +72,15 @@ class Eddy(ConanFile):
         toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_nghttp2"] = True  # HTTP/2 is not in this package
         if not self.options.with_ws:  # one of the system must not be used
             toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_ZLIB"] = True
-        if not self.options.with_io_uring:
-            toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_liburing"] = True
-        else:
-            # cmake/Findliburing.cmake looks for the files itself.
-            liburing = self.dependencies["liburing"].cpp_info
-            toolchain.cache_variables["EDDY_LIBURING_INCLUDE_DIR"] = liburing.includedirs[0]
-            toolchain.cache_variables["CMAKE_LIBRARY_PATH"] = liburing.libdirs[0]
+        # The files cmake/Find*.cmake look for these packages themselves.
+        for package in ("liburing", "brotli", "zstd"):
+            if not self.options.get_safe(f"with_{'io_uring' if package == 'liburing' else package}"):
+                toolchain.cache_variables[f"CMAKE_DISABLE_FIND_PACKAGE_{package}"] = True
+                continue
+            cpp = self.dependencies[package].cpp_info.aggregated_components()
+            toolchain.cache_variables[f"EDDY_{package.upper()}_INCLUDE_DIR"] = cpp.includedirs[0]
+            library_paths.append(cpp.libdirs[0])
+        toolchain.cache_variables["CMAKE_LIBRARY_PATH"] = ";".join(library_paths)
         toolchain.generate()
 
     def build(self):
@@ -114,6 +122,7 @@ class Eddy(ConanFile):
         http_requires = ["fs", *(["tls"] if self.options.with_tls else [])]  # tls for https
         if self.options.with_ws:  # which adds zlib: also for compression
             http_requires.append("zlib::zlib")
+        http_requires += [f"{name}::{name}" for name in ("brotli", "zstd") if self.options.get_safe(f"with_{name}")]
         component("http", "eddy_http", http_requires)
         component("inspect", "eddy_inspect", ["http"])
         if self.options.with_ws:

@@ -19,7 +19,8 @@
 #include "client/connect.hpp"
 #include "client/http1_exchange.hpp"
 #include "h2/http2.hpp"
-#include "message/gzip.hpp"
+#include "message/coded_body.hpp"
+#include "message/coding.hpp"
 #include "message/syntax.hpp"
 
 namespace eddy::http {
@@ -316,18 +317,17 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
 
 /// Returns whether the client itself asks for a compressed response. The caller of the library gets the bytes as they
 /// are sent if it has set Accept-Encoding or Range. A range refers to the compressed bytes.
-bool may_decompress(const request& asked, std::uint64_t most) noexcept {
-    return detail::has_gzip() && most != 0 && asked.method != method::head &&
+bool may_decompress(const request& asked, std::uint64_t most) {
+    return !detail::available_codings().empty() && most != 0 && asked.method != method::head &&
            !asked.headers.contains("Accept-Encoding") && !asked.headers.contains("Range");
 }
 
 void decompress(response& answer, std::uint64_t most) {
-    const auto coding = answer.headers.get("Content-Encoding");
-    if (!coding || answer.body.size() == 0U) return;
-    if (!equal_names(*coding, "gzip") && !equal_names(*coding, "x-gzip")) return;
+    const auto* const coding = detail::find_coding(answer.headers.get("Content-Encoding").value_or(""));
+    if (coding == nullptr || answer.body.size() == 0U) return;
     answer.headers.remove("Content-Encoding");
     answer.headers.remove("Content-Length");
-    answer.body = detail::body_access::from_source(detail::gunzip_source(std::move(answer.body), most));
+    answer.body = detail::body_access::from_source(detail::decoding_source(*coding, std::move(answer.body), most));
 }
 
 task<std::expected<response, client_error>> send_with(std::shared_ptr<http_client> shared, std::string where,
@@ -336,7 +336,7 @@ task<std::expected<response, client_error>> send_with(std::shared_ptr<http_clien
     if (!asked.headers.contains("User-Agent")) asked.headers.add("User-Agent", "eddy");
     const auto most = shared->options().decompressed_limit();
     const bool decompresses = may_decompress(asked, most);
-    if (decompresses) asked.headers.add("Accept-Encoding", "gzip");
+    if (decompresses) asked.headers.add("Accept-Encoding", detail::available_codings());
     const auto limit = shared->options().timeout();
     auto limited = time::timeout(limit, follow(std::move(shared), std::move(where), std::move(asked), at));
     auto answer = co_await limited;

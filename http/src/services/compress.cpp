@@ -7,8 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "message/coded_body.hpp"
+#include "message/coding.hpp"
 #include "message/fields.hpp"
-#include "message/gzip.hpp"
 #include "message/syntax.hpp"
 
 namespace eddy::detail {
@@ -16,6 +17,11 @@ namespace {
 
 // A longer body in memory is compressed while it is sent, so that other tasks of the thread can run in between.
 constexpr std::size_t most_at_once = 32 * 1024;
+
+const body_coding* coding_of(http::content_coding named) noexcept {
+    if (named == http::content_coding::zstd) return &zstd_coding;
+    return named == http::content_coding::brotli ? &brotli_coding : &gzip_coding;
+}
 
 /// Returns the quality value of an element of Accept-Encoding in thousandths: 1000 if it has none, 0 if it is invalid.
 int quality_of(std::string_view parameters) noexcept {
@@ -38,9 +44,10 @@ int quality_of(std::string_view parameters) noexcept {
     return 1000;
 }
 
-/// Returns whether the fields Accept-Encoding prefer gzip to a body without compression (RFC 9110, section 12.5.3).
-bool prefers_gzip(const http::headers& fields) noexcept {
-    std::optional<int> gzip;
+/// Returns the coding that the fields Accept-Encoding prefer, or null if they prefer a body without compression (RFC
+/// 9110, section 12.5.3). The order of the options decides between equal quality values.
+const body_coding* choose_coding(const http::headers& fields, const http::compress_options& options) noexcept {
+    std::array<std::optional<int>, body_codings.size()> named;
     std::optional<int> identity;
     std::optional<int> others;
     for (const auto& [name, value] : fields) {
@@ -49,13 +56,23 @@ bool prefers_gzip(const http::headers& fields) noexcept {
             auto element = trim(take_part(rest, ','));
             const auto coding = trim(take_part(element, ';'));
             const int quality = quality_of(element);
-            if (http::equal_names(coding, "gzip") || http::equal_names(coding, "x-gzip")) gzip = quality;
+            for (std::size_t i = 0; i != named.size(); ++i)
+                if (body_codings[i]->is_named(coding)) named[i] = quality;
             if (http::equal_names(coding, "identity")) identity = quality;
             if (coding == "*") others = quality;
         }
     }
-    const int of_gzip = gzip.value_or(others.value_or(0));
-    return of_gzip > 0 && of_gzip >= identity.value_or(0);
+    const body_coding* best = nullptr;
+    int most = std::max(identity.value_or(0), 1) - 1;  // a coding needs at least this quality, and more than 0
+    for (const auto each : options.codings()) {
+        const auto* const coding = coding_of(each);
+        const auto place = static_cast<std::size_t>(std::ranges::find(body_codings, coding) - body_codings.begin());
+        const int quality = named[place].value_or(others.value_or(0));
+        if (!coding->is_available() || quality <= most) continue;
+        best = coding;
+        most = quality;
+    }
+    return best;
 }
 
 bool is_compressible(std::string_view type) {
@@ -108,8 +125,8 @@ void weaken_etag(http::headers& of) {
 
 }  // namespace
 
-compression_request::compression_request(const http::request& of)
-    : accepts_gzip(prefers_gzip(of.headers)), is_head(of.method == http::method::head) {
+compression_request::compression_request(const http::request& of, const http::compress_options& options)
+    : coding(choose_coding(of.headers, options)), is_head(of.method == http::method::head) {
     for (const auto& [name, value] : of.headers)
         if (http::equal_names(name, "If-None-Match")) known_etags.append(known_etags.empty() ? "" : ",").append(value);
 }
@@ -136,11 +153,11 @@ bool knows_weak_form(const compression_request& asked, const http::headers& of) 
 void compress_response(http::response& answer, const compression_request& asked,
                        const http::compress_options& options) {
     const auto part = part_in(answer);
-    if (!has_gzip() || part == part_of::other) return;
+    if (part == part_of::other) return;
     const auto decided = is_compressed(answer, part, options);
     if (decided == false) return;
     add_vary(answer.headers, "Accept-Encoding");
-    if (!asked.accepts_gzip || part == part_of::part) return;
+    if (asked.coding == nullptr || part == part_of::part) return;
     if (part == part_of::nothing) {
         // RFC 9110, section 15.4.5: a 304 has the fields Vary and ETag of the 200.
         if (!decided && !knows_weak_form(asked, answer.headers)) return;
@@ -148,15 +165,15 @@ void compress_response(http::response& answer, const compression_request& asked,
         weaken_etag(answer.headers);
         return;
     }
-    answer.headers.set("Content-Encoding", "gzip");
+    answer.headers.set("Content-Encoding", asked.coding->name);
     answer.headers.remove("Content-Length");
     answer.headers.remove("Accept-Ranges");
     weaken_etag(answer.headers);
     const auto* const content = answer.body.in_memory();
     if (!asked.is_head && content != nullptr && content->size() <= most_at_once) {
-        answer.body = http::body(gzip_text(content->text(), options.level()));
+        answer.body = http::body(encoded_text(*asked.coding, content->text(), options.level()));
     } else {
-        answer.body = body_access::from_source(gzip_source(std::move(answer.body), options.level()));
+        answer.body = body_access::from_source(encoding_source(*asked.coding, std::move(answer.body), options.level()));
     }
 }
 

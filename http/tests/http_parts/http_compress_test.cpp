@@ -25,7 +25,8 @@
 #include <utility>
 #include <vector>
 
-#include "message/gzip.hpp"
+#include "message/coded_body.hpp"
+#include "message/coding.hpp"
 #include "support/http_server.hpp"
 #include "support/temp_dir.hpp"
 
@@ -33,7 +34,14 @@ namespace {
 
 using eddy::result;
 using eddy::task;
+using eddy::detail::available_codings;
 using eddy::detail::body_access;
+using eddy::detail::body_codings;
+using eddy::detail::decoding_source;
+using eddy::detail::encoded_text;
+using eddy::detail::encoding_source;
+using eddy::detail::gzip_coding;
+using eddy::detail::zstd_coding;
 namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
@@ -90,7 +98,7 @@ std::string coding_of(const http::response& of) { return std::string(of.headers.
 TEST(HttpCompress, BodiesInMemoryAreCompressed) {
     eddy::test::run_paused([]() -> task<void> {
         for (const std::size_t size : {1024U, 30'000U, 300'000U}) {
-            auto answer = co_await compressed(always("text/html; charset=utf-8", numbers(size)), asking("gzip, br"));
+            auto answer = co_await compressed(always("text/html; charset=utf-8", numbers(size)), asking("gzip, other"));
             EXPECT_EQ(coding_of(answer), "gzip");
             EXPECT_EQ(answer.headers.get("Vary"), "Accept-Encoding");
             const auto text = co_await answer.body.read_text();
@@ -143,11 +151,38 @@ TEST(HttpCompress, AcceptEncodingDecides) {
     };
     for (const auto& [accepts, is_compressed] : cases) {
         eddy::test::run_paused([&]() -> task<void> {
-            auto answer = co_await compressed(always("text/plain", numbers(2000)), asking(accepts));
+            const auto options = http::compress_options().codings({http::content_coding::gzip});
+            auto answer = co_await compressed(always("text/plain", numbers(2000)), asking(accepts), options);
             EXPECT_EQ(coding_of(answer), is_compressed ? "gzip" : "") << accepts;
             EXPECT_EQ(answer.headers.get("Vary"), "Accept-Encoding") << accepts;
         });
     }
+}
+
+TEST(HttpCompress, QualityThenPreferenceChoosesCoding) {
+    if (available_codings() != "zstd, br, gzip") GTEST_SKIP() << "eddy was built without brotli or zstd";
+    using enum http::content_coding;
+    const auto by_default = http::compress_options();
+    const auto chosen = [](std::string accepts, http::compress_options options) {
+        std::string coding;
+        eddy::test::run_paused([&]() -> task<void> {
+            auto answer = co_await compressed(always("text/plain", numbers(2000)), asking(accepts), options);
+            coding = coding_of(answer);
+        });
+        return coding;
+    };
+    EXPECT_EQ(chosen("gzip, deflate, br, zstd", by_default), "zstd");
+    EXPECT_EQ(chosen("gzip, deflate, br", by_default), "br");
+    EXPECT_EQ(chosen("GZIP, Br;q=0.9, zstd;q=0.8", by_default), "gzip");
+    EXPECT_EQ(chosen("*", by_default), "zstd");
+    EXPECT_EQ(chosen("*, zstd;q=0", by_default), "br");
+    EXPECT_EQ(chosen("*;q=0, br;q=0.001", by_default), "br");
+    EXPECT_EQ(chosen("identity;q=0.5, br;q=0.5, gzip;q=0.4", by_default), "br");
+    EXPECT_EQ(chosen("identity;q=0.5, br;q=0.4", by_default), "");
+    EXPECT_EQ(chosen("br, gzip, zstd", http::compress_options().codings({brotli, gzip})), "br");
+    EXPECT_EQ(chosen("zstd", http::compress_options().codings({brotli, gzip})), "");
+    EXPECT_EQ(chosen("gzip", http::compress_options().codings({})), "");
+    EXPECT_THROW(http::compress_options().codings({gzip, gzip, gzip, gzip}), eddy::misuse);
 }
 
 TEST(HttpCompress, ExcludedResponsesAreNotCompressed) {
@@ -305,6 +340,29 @@ TEST(HttpCompress, WaitingReadersAreFlushed) {
     });
 }
 
+TEST(HttpCompress, EachCodingSendsEventsAtOnce) {
+    eddy::test::run_paused([]() -> task<void> {
+        for (const auto* const coding : body_codings) {
+            if (!coding->is_available()) continue;
+            auto [parts, source] = eddy::sync::mpsc<std::string>::channel(4);
+            auto from = http::body::from_reader(io::stream_reader(std::move(source)));
+            auto packed = body_access::from_source(encoding_source(*coding, std::move(from), 6));
+            auto unpacked = body_access::from_source(decoding_source(*coding, std::move(packed), 10'000));
+            std::array<std::byte, 200> some{};
+            for (int i = 0; i < 100; ++i) {
+                const auto event = "data: " + std::to_string(i) + "\n\n";
+                static_cast<void>(co_await parts.send(event));
+                const auto count = co_await io::read(unpacked, some);
+                EXPECT_EQ(support::text_of(std::span(some).first(count.value())), event) << coding->name;
+            }
+            {
+                const auto dropped = std::move(parts);
+            }
+            EXPECT_EQ(co_await unpacked.read_text(), "") << coding->name;
+        }
+    });
+}
+
 /// Reads a body in pieces of `step` bytes.
 task<std::string> read_in_steps(http::body from, std::size_t step) {
     std::string text;
@@ -321,23 +379,89 @@ TEST(HttpCompress, SmallReadsGetAllBytes) {
     eddy::test::run_paused([]() -> task<void> {
         const auto text = numbers(40'000);
         for (const std::size_t step : {1U, 6U, 31U, 32U, 5000U}) {
-            auto source = body_access::from_source(eddy::detail::gzip_source(std::string_view(text), 6));
+            auto source = body_access::from_source(encoding_source(gzip_coding, std::string_view(text), 6));
             const auto packed = co_await read_in_steps(std::move(source), step);
             EXPECT_EQ(decompressed(packed), text + "(end)") << step;
-            auto back = body_access::from_source(eddy::detail::gunzip_source(std::string_view(packed), text.size()));
+            auto back = body_access::from_source(decoding_source(gzip_coding, std::string_view(packed), text.size()));
             const auto unpacked = co_await read_in_steps(std::move(back), step);
             EXPECT_EQ(unpacked, text) << step;
         }
     });
 }
 
+TEST(HttpCompress, EachCodingReturnsTheSameBytes) {
+    eddy::test::run_paused([]() -> task<void> {
+        for (const auto* const coding : body_codings) {
+            if (!coding->is_available()) continue;
+            for (const std::size_t size : {0U, 1U, 5'000U, 200'000U}) {
+                const auto text = numbers(size);
+                for (const int level : {1, 6, 9}) {
+                    const auto packed = encoded_text(*coding, text, level);
+                    EXPECT_LE(packed.size(), text.size() / 2 + 30) << coding->name;
+                    auto back = body_access::from_source(decoding_source(*coding, std::string_view(packed), size));
+                    EXPECT_TRUE(co_await back.read_text() == text) << coding->name << size << level;
+                }
+                for (const std::size_t step : {size < 10'000 ? 1U : 31U, 5000U}) {
+                    auto source = body_access::from_source(encoding_source(*coding, std::string_view(text), 6));
+                    const auto packed = co_await read_in_steps(std::move(source), step);
+                    auto back = body_access::from_source(decoding_source(*coding, std::string_view(packed), size));
+                    const auto unpacked = co_await read_in_steps(std::move(back), step);
+                    EXPECT_TRUE(unpacked == text) << coding->name << size << step;
+                }
+            }
+        }
+    });
+}
+
+TEST(HttpCompress, EachCodingRefusesInvalidData) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto text_of = [](std::error_code why) { return "(" + why.message() + ")"; };
+        for (const auto* const coding : body_codings) {
+            if (!coding->is_available()) continue;
+            const auto read = [&](std::string data, std::uint64_t limit) {
+                return read_in_steps(body_access::from_source(decoding_source(*coding, std::string_view(data), limit)),
+                                     64);
+            };
+            const auto packed = encoded_text(*coding, "abc", 6);
+            EXPECT_EQ(co_await read(packed, 3), "abc") << coding->name;
+            EXPECT_EQ(co_await read(packed, 2), text_of(make_error_code(http::errc::body_too_large))) << coding->name;
+            EXPECT_EQ(co_await read("", 0), "") << coding->name;
+            const auto rest = co_await read(packed + "rest", 100);
+            EXPECT_EQ(rest, "abc" + text_of(make_error_code(http::errc::bad_message))) << coding->name;
+            const auto shorter = co_await read(packed.substr(0, packed.size() - 1), 100);
+            EXPECT_TRUE(shorter.ends_with(text_of(make_error_code(http::errc::body_too_short)))) << coding->name;
+            const auto other = co_await read("<html>", 100);
+            EXPECT_TRUE(other.ends_with(text_of(make_error_code(http::errc::bad_message)))) << coding->name << other;
+            const auto bomb = encoded_text(*coding, std::string(10 << 20, 'x'), 9);
+            EXPECT_LT(bomb.size(), 20'000U) << coding->name;
+            EXPECT_EQ(co_await read(bomb, 100'000), "error after much") << coding->name;
+        }
+    });
+}
+
+TEST(HttpCompress, LargeWindowsOfZstdAreRefused) {
+    if (!zstd_coding.is_available()) GTEST_SKIP() << "eddy was built without zstd";
+    eddy::test::run_paused([]() -> task<void> {
+        // The head of a frame (RFC 8878, section 3.1.1): the magic number, no options, a window of 8 or 16 MiB, and an
+        // empty last block.
+        const auto frame = [](char window) {
+            return std::string("\x28\xb5\x2f\xfd\x00", 5) + window + std::string("\x01\x00\x00", 3);
+        };
+        const auto read = [](std::string data) {
+            return read_in_steps(body_access::from_source(decoding_source(zstd_coding, std::string_view(data), 10)), 9);
+        };
+        EXPECT_EQ(co_await read(frame(13 << 3)), "");
+        EXPECT_EQ(co_await read(frame(14 << 3)), "(" + make_error_code(http::errc::bad_message).message() + ")");
+    });
+}
+
 TEST(HttpCompress, InvalidDataIsAnError) {
     eddy::test::run_paused([]() -> task<void> {
         const auto read = [](std::string data, std::uint64_t limit) {
-            return read_in_steps(body_access::from_source(eddy::detail::gunzip_source(std::string_view(data), limit)),
+            return read_in_steps(body_access::from_source(decoding_source(gzip_coding, std::string_view(data), limit)),
                                  64);
         };
-        const auto abc = eddy::detail::gzip_text("abc", 6);
+        const auto abc = encoded_text(gzip_coding, "abc", 6);
         EXPECT_EQ(co_await read(abc, 3), "abc");
         EXPECT_EQ(co_await read(abc + abc, 6), "abcabc");
         EXPECT_EQ(co_await read(abc, 2), "(" + make_error_code(http::errc::body_too_large).message() + ")");
@@ -354,9 +478,9 @@ TEST(HttpCompress, InvalidDataIsAnError) {
 
 TEST(HttpCompress, DecompressionStopsAtLimit) {
     eddy::test::run_paused([]() -> task<void> {
-        const auto bomb = eddy::detail::gzip_text(std::string(10 << 20, 'x'), 9);
+        const auto bomb = encoded_text(gzip_coding, std::string(10 << 20, 'x'), 9);
         EXPECT_LT(bomb.size(), 20'000U);
-        auto body = body_access::from_source(eddy::detail::gunzip_source(std::string_view(bomb), 100'000));
+        auto body = body_access::from_source(decoding_source(gzip_coding, std::string_view(bomb), 100'000));
         std::size_t all = 0;
         std::array<std::byte, 8192> some{};
         std::error_code failure;
@@ -374,8 +498,8 @@ TEST(HttpCompress, DecompressionLeavesTimeForOtherTasks) {
     eddy::test::run_paused([]() -> task<void> {
         constexpr std::size_t size = 16 << 20;
         // 16 KiB, which one read of the input returns.
-        http::body bomb(eddy::detail::gzip_text(std::string(size, 'x'), 9));
-        auto all = body_access::from_source(eddy::detail::gunzip_source(std::move(bomb), size));
+        http::body bomb(encoded_text(gzip_coding, std::string(size, 'x'), 9));
+        auto all = body_access::from_source(decoding_source(gzip_coding, std::move(bomb), size));
         int turns = 0;
         auto other = eddy::spawn([&]() -> task<void> {
             for (;; ++turns) co_await eddy::yield_now();

@@ -6,7 +6,9 @@ vcpkg_check_features(OUT_FEATURE_OPTIONS features
   FEATURES tls EDDY_BUILD_TLS
            ws EDDY_BUILD_WS
   INVERTED_FEATURES io-uring CMAKE_DISABLE_FIND_PACKAGE_liburing
-                    ws CMAKE_DISABLE_FIND_PACKAGE_ZLIB) # one of the system must not be used
+                    ws CMAKE_DISABLE_FIND_PACKAGE_ZLIB
+                    brotli CMAKE_DISABLE_FIND_PACKAGE_brotli
+                    zstd CMAKE_DISABLE_FIND_PACKAGE_zstd) # one of the system must not be used
 
 vcpkg_cmake_configure(
   SOURCE_PATH "${SOURCE_PATH}"

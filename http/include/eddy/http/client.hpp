@@ -222,8 +222,8 @@ private:
 /// request on a new connection. It does so only for methods other than POST and PATCH, and only if the body is in
 /// memory. With HTTP/2, it also repeats any request that the server has not processed.
 ///
-/// If eddy was built with zlib, the client asks for responses that are compressed with gzip, and decompresses their
-/// bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
+/// The client asks for responses that are compressed with zstd, brotli or gzip, if eddy was built with their libraries,
+/// and decompresses their bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
 /// known size. A request that has the field Accept-Encoding or Range gets the body as the server sends it.
 ///
 /// By default, the client uses the proxies of the environment: see client_options::proxies(). A request to an http URL
