@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An HTTP service for programs and for pages of another origin: notes in JSON, and what a service on the web has
-// besides: users, forms, cookies, limits and a log.
+// An HTTP service for programs and for pages of another origin: notes in JSON and files, with what a service on the web
+// has besides: users, forms, cookies, limits, a log, metrics, and a description for tools (OpenAPI 3.1).
 //     $ ./http_api 127.0.0.1:8080 https://app.example
 //     $ curl -H 'Authorization: Bearer secret' --json '{"text": "buy tea"}' http://127.0.0.1:8080/notes
 //     {"id":1,"text":"buy tea"}
@@ -8,7 +8,11 @@
 //     [{"id":1,"text":"buy tea"}]
 //     $ curl -H 'Authorization: Bearer secret' -F 'note=buy milk' -F 'note=<list.txt' http://127.0.0.1:8080/import
 //     {"imported":2}
-// The log is on standard error.
+//     $ curl -H 'Authorization: Bearer secret' -F 'file=@photo.jpg' http://127.0.0.1:8080/files
+//     [{"bytes":48213,"id":1}]
+//     $ curl http://127.0.0.1:8080/openapi.json
+// The log is on standard error. The third argument is the number of requests that a client may send in a minute.
+#include <eddy/fs.hpp>
 #include <eddy/http.hpp>
 #include <eddy/http/json.hpp>
 #include <eddy/prelude.hpp>
@@ -17,7 +21,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,12 +32,21 @@
 namespace {
 
 using namespace std::chrono_literals;
+namespace fs = eddy::fs;
 namespace http = eddy::http;
+namespace io = eddy::io;
 namespace net = eddy::net;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
 using nlohmann::json;
+
+// The file http_api/openapi.json, which CMake makes a string literal.
+constexpr std::string_view description =
+#include "openapi.json.inc"
+    ;
+
+// ---- Notes ----
 
 // All handlers run on one event loop, so the notes need no lock.
 class notes {
@@ -40,6 +55,7 @@ public:
         all_.emplace(++last_, std::move(text));
         return last_;
     }
+    bool remove(int id) { return all_.erase(id) != 0; }
     [[nodiscard]] const std::string* find(int id) const {
         const auto found = all_.find(id);
         return found == all_.end() ? nullptr : &found->second;
@@ -68,7 +84,7 @@ struct new_note {
 void from_json(const json& from, new_note& to) { from.at("text").get_to(to.text); }
 
 task<result<http::response>> add_note(notes& all, http::request asked) {
-    auto made = co_await try_(http::read_json<new_note>(asked));
+    auto made = co_await try_(http::read_json<new_note>(asked, 64 << 10));
     if (!made) co_return std::move(made.error());  // 400 or 415, with the reason
     const int id = all.add(made->text);
     auto answer = http::json_response(to_json(id, made->text), http::status::created);
@@ -80,8 +96,10 @@ task<http::response> list_notes(const notes& all, http::request asked) {
     auto limit = http::query_parameter<unsigned>(asked, "limit", 100);
     if (!limit) co_return std::move(limit.error());  // 400: parameter "limit": an integer from 0 to ... is needed
     auto list = json::array();
-    for (const auto& [id, text] : all.all())
-        if (list.size() < *limit) list.push_back(to_json(id, text));
+    for (const auto& [id, text] : all.all()) {
+        if (list.size() == *limit) break;
+        list.push_back(to_json(id, text));
+    }
     co_return http::json_response(list);
 }
 // docs: end
@@ -94,6 +112,13 @@ task<http::response> get_note(const notes& all, http::request asked) {
     co_return http::json_response(to_json(*id, *text));
 }
 
+task<http::response> remove_note(notes& all, http::request asked) {
+    auto id = http::path_parameter<int>(asked, "id");
+    if (!id) co_return std::move(id.error());
+    if (!all.remove(*id)) co_return http::response::text("no such note\n", http::status::not_found);
+    co_return http::response(http::status::no_content);
+}
+
 // docs: form
 /// Adds a note for each field or file "note" of a form. A note has at most 1,000 bytes.
 task<result<http::response>> import_notes(notes& all, http::request asked) {
@@ -104,11 +129,52 @@ task<result<http::response>> import_notes(notes& all, http::request asked) {
         all.add(co_await try_(part->body.read_text(1000)));
         ++count;
     }
+    if (count == 0) co_return http::response::text("the form has no field \"note\"\n", http::status::bad_request);
     json answer;
     answer["imported"] = count;
     co_return http::json_response(answer);
 }
 // docs: end
+
+// ---- Files ----
+
+/// A folder of files that have numbers as names. The names that clients send are not used.
+struct uploads {
+    std::filesystem::path folder;
+    int last = 0;
+
+    explicit uploads(std::filesystem::path in) : folder(std::move(in)) {}
+    [[nodiscard]] std::filesystem::path path_of(int id) const { return folder / std::to_string(id); }
+};
+
+constexpr std::uint64_t most_of_file = 8 << 20;
+constexpr auto too_large = http::status::content_too_large;
+
+// docs: upload
+/// Stores the files of a form while they arrive, so a file of any size takes little memory.
+task<result<http::response>> store_files(uploads& all, http::request asked) {
+    http::multipart form(asked, http::multipart_options().max_parts(50));
+    auto stored = json::array();
+    while (auto part = co_await try_(form.next())) {
+        if (!part->filename) continue;
+        const int id = ++all.last;
+        auto file = co_await try_(fs::file::create_new(all.path_of(id)));
+        auto content = io::take(std::ref(part->body), most_of_file + 1);
+        const auto bytes = co_await io::copy(content, file);
+        if (!bytes || *bytes > most_of_file) co_await try_(fs::remove(all.path_of(id)));
+        if (!bytes) co_return std::unexpected(bytes.error());  // 400 or 408
+        if (*bytes > most_of_file) co_return http::response::text("a file has at most 8 MiB\n", too_large);
+        json one;
+        one["id"] = id;
+        one["bytes"] = *bytes;
+        stored.push_back(std::move(one));
+    }
+    if (stored.empty()) co_return http::response::text("the form has no file\n", http::status::bad_request);
+    co_return http::json_response(stored, http::status::created);
+}
+// docs: end
+
+// ---- Users ----
 
 // docs: cookie
 /// Counts the visits of a browser, in a cookie that it cannot change.
@@ -121,12 +187,16 @@ task<http::response> count_visits(http::cookie_key key, http::request asked) {
 }
 // docs: end
 
-http::service private_routes_of(notes& all) {
+/// What only users with the token may call.
+http::service private_routes_of(notes& all, uploads& files) {
     http::router app;
     app.get("/notes", [&all](http::request asked) { return list_notes(all, std::move(asked)); });
     app.post("/notes", [&all](http::request asked) { return add_note(all, std::move(asked)); });
     app.get("/notes/{id}", [&all](http::request asked) { return get_note(all, std::move(asked)); });
+    app.del("/notes/{id}", [&all](http::request asked) { return remove_note(all, std::move(asked)); });
     app.post("/import", [&all](http::request asked) { return import_notes(all, std::move(asked)); });
+    app.post("/files", [&files](http::request asked) { return store_files(files, std::move(asked)); });
+    app.get("/files/{id}", http::files(files.folder));
     // docs: auth
     const auto has_token = [](const http::request&, std::string_view token) -> task<http::access> {
         co_return http::equal_secrets(token, "secret") ? http::access::granted : http::access::unknown;
@@ -135,32 +205,48 @@ http::service private_routes_of(notes& all) {
     // docs: end
 }
 
-task<result<void>> run_server(std::string where, std::string origin) {
-    const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
-    auto listener = co_await try_(net::tcp_listener::bind(where));
-    std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
-    std::fflush(stdout);
-    notes all;
-    http::router routes;
+/// What everyone may call.
+http::router public_routes() {
+    http::router app;
     const http::cookie_key key("a secret of a real service is random, and not in its source");
-    routes.get("/health", http::health(end));
-    routes.get("/visits", [key](http::request asked) { return count_visits(key, std::move(asked)); });
-    routes.any("/{path...}", private_routes_of(all));
+    app.get("/visits", [key](http::request asked) { return count_visits(key, std::move(asked)); });
+    app.get("/openapi.json", [](http::request) -> task<http::response> {
+        co_return http::response::of_type("application/json", description);
+    });
+    return app;
+}
+
+// ---- The server ----
+
+task<result<void>> run_server(std::string where, std::string origin, unsigned requests) {
+    const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
+    notes all;
+    uploads files(co_await try_(fs::temp_dir()));
+    const http::metrics counters;
+    auto routes = public_routes();
+    routes.get("/health", http::health(end)).get("/metrics", counters.endpoint());
+    routes.any("/{path...}", private_routes_of(all, files));
     // docs: layers
     const http::access_log log(http::log_format::json, [](std::string_view line) {
         std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
     });
     const auto pages = http::cors_options()
                            .origin(origin)
+                           .credentials(true)
                            .headers("Authorization, Content-Type")
                            .exposed_headers("X-Request-Id")
                            .max_age(10min);
-    const auto app = routes | http::client_limit(http::client_limit_options(1000, 1min).burst(100)) | http::compress() |
+    const auto app = routes | http::client_limit(http::client_limit_options(requests, 1min)) | http::compress() |
                      http::server_timing() | http::cors(pages) | log.layer() | http::request_id();
-    auto options = http::serve_options().body_limit(1 << 20).on_refused(log.refusals());
+    auto options = http::serve_options().body_limit(32 << 20).body_timeout(1min);
+    options.on_refused(log.refusals()).metrics(counters);
     // docs: end
+    auto listener = co_await try_(net::tcp_listener::bind(where));
+    std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
+    std::fflush(stdout);
     options.max_connections(1000).shutdown(end).drain(5s);
     co_await try_(http::serve(std::move(listener), app, std::move(options)));
+    co_await try_(fs::remove_all(files.folder));
     co_return eddy::ok();
 }
 
@@ -168,7 +254,8 @@ task<result<void>> run_server(std::string where, std::string origin) {
 
 int main(int argc, char** argv) {
     eddy::core core;
-    auto serving = run_server(argc > 1 ? argv[1] : "127.0.0.1:8080", argc > 2 ? argv[2] : "https://app.example");
+    auto serving = run_server(argc > 1 ? argv[1] : "127.0.0.1:8080", argc > 2 ? argv[2] : "https://app.example",
+                              argc > 3 ? static_cast<unsigned>(std::stoul(argv[3])) : 1000);
     const auto ended = core.run(std::move(serving));
     if (ended) return 0;
     std::fprintf(stderr, "http_api: %s\n", ended.error().message().c_str());

@@ -3,7 +3,13 @@
 #ifdef EDDY_TEST_HTTP_EXAMPLES
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <csignal>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +17,7 @@
 #include "support/curl.hpp"
 #include "support/net.hpp"
 #include "support/process.hpp"
+#include "support/temp_dir.hpp"
 
 namespace {
 
@@ -94,6 +101,48 @@ TEST(HttpApi, FormsAreImported) {
     const auto log = api.end();
     EXPECT_TRUE(log.contains(R"("target":"/import","version":"1.1","status":413,)")) << log;
     EXPECT_TRUE(log.contains(R"("target":"/import","version":"1.1","status":400,)")) << log;
+}
+
+TEST(HttpApi, FilesAreStored) {
+    running_api api;
+    const support::temp_dir folder;
+    const auto path = folder / "photo";
+    const std::string photo(1 << 20, 'x');
+    std::ofstream(path) << photo;
+    EXPECT_EQ(api.get_private("/files", {"-F", "other=x", "-F", "file=@" + path, "-F", "file=@/dev/null"}),
+              "[{\"bytes\":1048576,\"id\":1},{\"bytes\":0,\"id\":2}]\n");
+    EXPECT_TRUE(api.get_private("/files/1") == photo);
+    EXPECT_EQ(api.get_private("/files/2"), "");
+    EXPECT_EQ(api.get_private("/files", {"-F", "other=x"}), "the form has no file\n");
+    std::ofstream(path) << std::string((8 << 20) + 1, 'x');
+    EXPECT_EQ(api.get_private("/files", {"-F", "file=@" + path}), "a file has at most 8 MiB\n");
+    EXPECT_EQ(api.get_private("/files/3", {"-o", "/dev/null", "-w", "%{http_code}"}), "404");
+    api.end();
+}
+
+/// The methods and paths of the routes in the program's source.
+std::set<std::string> routes_in_source() {
+    std::ifstream file(EDDY_HTTP_API_SOURCE);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    const std::regex route(R"re(\.(get|post|put|patch|del)\("(/[^"]*)")re");
+    std::set<std::string> routes;
+    for (std::sregex_iterator each(text.begin(), text.end(), route), end; each != end; ++each) {
+        const std::string method = (*each)[1] == "del" ? "delete" : (*each)[1].str();
+        routes.insert(method + " " + (*each)[2].str());
+    }
+    return routes;
+}
+
+TEST(HttpApi, DescriptionHasAllRoutes) {
+    running_api api;
+    const auto description = nlohmann::json::parse(api.get("/openapi.json"));
+    std::set<std::string> described;
+    for (const auto& [path, operations] : description.at("paths").items())
+        for (const auto& operation : operations.items())
+            if (operation.key() != "parameters") described.insert(operation.key() + " " + path);
+    EXPECT_EQ(described, routes_in_source());
+    EXPECT_EQ(described.size(), 11U);
+    api.end();
 }
 
 TEST(HttpApi, CookieCountsVisits) {

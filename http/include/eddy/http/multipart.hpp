@@ -67,7 +67,7 @@ private:
 ///         else text = co_await try_(part->body.read_text(1000));
 ///     }
 /// A part takes no more memory than what is read of it at once. serve_options::body_limit() limits the whole body;
-/// body::read_text() and io::limit() limit a part.
+/// body::read_text() and io::take() limit a part.
 ///
 /// Errors of next() and of the bodies of parts: http::errc::bad_form if the request has another type, or if the body is
 /// malformed or ends early; http::errc::body_too_large if there are too many parts; those of the request's body. Return
