@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT
 // A reverse proxy: distributes HTTP requests among several servers. Each request goes to the healthy server with the
 // fewest requests in progress. If a server fails, a request that is safe to repeat goes to another one. A server is
-// healthy while `GET /health` succeeds. Bodies are passed on as they arrive.
+// healthy while `GET /health` succeeds. Bodies are passed on as they arrive. With --tls, clients connect with TLS.
 //     $ ./web_server 127.0.0.1:8081 & ./web_server 127.0.0.1:8082 &
 //     $ ./reverse_proxy 127.0.0.1:8080 127.0.0.1:8081 127.0.0.1:8082
 //     $ curl http://127.0.0.1:8080/notes
+//     $ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost
+//           -addext subjectAltName=DNS:localhost -keyout key.pem -out certificate.pem
+//     $ ./reverse_proxy --tls certificate.pem key.pem 127.0.0.1:8443 127.0.0.1:8081 127.0.0.1:8082
+//     $ curl --cacert certificate.pem https://localhost:8443/notes
 #include <eddy/http.hpp>
 #include <eddy/prelude.hpp>
+#include <eddy/tls.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <expected>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -24,6 +30,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace http = eddy::http;
 namespace net = eddy::net;
+namespace tls = eddy::tls;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
@@ -148,7 +155,40 @@ private:
     std::size_t turn_ = 0;
 };
 
-task<result<void>> run_proxy(std::string where, std::vector<backend> servers) {
+/// The certificate for clients and its key, PEM files.
+struct identity_files {
+    std::string certificate, key;
+
+    identity_files(std::string of_certificate, std::string of_key)
+        : certificate(std::move(of_certificate)), key(std::move(of_key)) {}  // not an aggregate: GCC 12 bug
+};
+
+// docs: tls
+task<result<net::serve_report>> serve_tls(net::tcp_listener listener, identity_files from, http::service app,
+                                          eddy::sync::cancellation_token end) {
+    auto identity = co_await try_(tls::identity::from_files(from.certificate, from.key));
+    auto builder = tls::server_builder(std::move(identity));
+    const auto config = co_await try_(builder.alpn(http::alpn_protocols()).build());  // HTTP/2 for clients that have it
+    const auto options = http::serve_options().body_limit(1 << 30).shutdown(end);
+    const auto handler = [=](net::tcp_stream tcp, net::socket_addr peer,
+                             net::serve_connection connection) -> task<result<void>> {
+        auto accepted = co_await tls::accept(std::move(tcp), config);
+        if (!accepted) co_return eddy::ok();  // a client without TLS, or one that refuses the certificate
+        co_return co_await http::serve_connection(*std::move(accepted), app, options, std::move(connection), peer);
+    };
+    auto connections = net::serve_options().max_connections(10'000).idle_timeout(60s).shutdown(end).drain(10s);
+    co_return co_await net::serve(std::move(listener), handler, std::move(connections));
+}
+// docs: end
+
+task<result<net::serve_report>> serve_clients(net::tcp_listener listener, std::optional<identity_files> files,
+                                              http::service app, eddy::sync::cancellation_token end) {
+    if (files) co_return co_await serve_tls(std::move(listener), *std::move(files), app, end);
+    auto options = http::serve_options().max_connections(10'000).body_limit(1 << 30).shutdown(end).drain(10s);
+    co_return co_await http::serve(std::move(listener), app, std::move(options));
+}
+
+task<result<void>> run_proxy(std::string where, std::vector<backend> servers, std::optional<identity_files> files) {
     const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
     auto listener = co_await try_(net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
@@ -157,9 +197,8 @@ task<result<void>> run_proxy(std::string where, std::vector<backend> servers) {
     proxy all(std::move(servers));
     eddy::task_owner checks;
     for (backend& each : all.servers()) checks.spawn([&each] { return check_health(each); });
-    const auto app = [&all](http::request asked) { return all.forward(std::move(asked)); };
-    auto options = http::serve_options().max_connections(10'000).body_limit(1 << 30).shutdown(end).drain(10s);
-    const auto report = co_await try_(http::serve(std::move(listener), app, std::move(options)));
+    const http::service app([&all](http::request asked) { return all.forward(std::move(asked)); });
+    const auto report = co_await try_(serve_clients(std::move(listener), std::move(files), app, end));
     co_await checks.close();
     // docs: end
     std::printf("served %llu connections\n", static_cast<unsigned long long>(report.accepted));
@@ -169,14 +208,20 @@ task<result<void>> run_proxy(std::string where, std::vector<backend> servers) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 3) {
-        std::fprintf(stderr, "usage: reverse_proxy ADDRESS SERVER...\n");
+    std::vector<std::string> arguments(argv + 1, argv + argc);
+    std::optional<identity_files> files;
+    if (arguments.size() > 3 && arguments[0] == "--tls") {
+        files.emplace(arguments[1], arguments[2]);
+        arguments.erase(arguments.begin(), arguments.begin() + 3);
+    }
+    if (arguments.size() < 2) {
+        std::fprintf(stderr, "usage: reverse_proxy [--tls CERTIFICATE.pem KEY.pem] ADDRESS SERVER...\n");
         return 2;
     }
     std::vector<backend> servers;
-    for (int i = 2; i < argc; ++i) servers.push_back({.addr = argv[i]});
+    for (std::size_t i = 1; i < arguments.size(); ++i) servers.push_back({.addr = arguments[i]});
     eddy::core core;
-    const auto ended = core.run(run_proxy(argv[1], std::move(servers)));
+    const auto ended = core.run(run_proxy(arguments[0], std::move(servers), std::move(files)));
     if (ended) return 0;
     std::fprintf(stderr, "reverse_proxy: %s\n", ended.error().message().c_str());
     return 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The example reverse_proxy in front of two copies of the example web_server, with curl as the client.
-#ifdef EDDY_TEST_HTTP_EXAMPLES
+#if defined(EDDY_TEST_HTTP_EXAMPLES) && defined(EDDY_TEST_HTTPS)
 #include <eddy/http.hpp>
 #include <eddy/net.hpp>
 #include <eddy/runtime.hpp>
@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/certificates.hpp"
 #include "support/curl.hpp"
 #include "support/http_server.hpp"
 #include "support/process.hpp"
@@ -179,6 +180,29 @@ TEST_F(HttpReverseProxy, AnswersItselfIfNoServerIsLeft) {
     EXPECT_TRUE(is_used_soon("one"));
     proxy.signal(SIGTERM);
     EXPECT_EQ(proxy.wait().code, 0);
+}
+
+TEST_F(HttpReverseProxy, ClientsConnectWithTls) {
+    const support::certificate_authority authority;
+    const auto issued = authority.issue({"DNS:localhost"});
+    const support::temp_dir folder;
+    std::ofstream(folder / "certificate.pem") << issued.pem;
+    std::ofstream(folder / "key.pem") << issued.key;
+    std::ofstream(folder / "trusted.pem") << authority.pem();
+    process https(
+        {"reverse_proxy", "--tls", folder / "certificate.pem", folder / "key.pem", "127.0.0.1:0", one.addr()});
+    const auto port = std::to_string(support::addr_in(https.line()).port());
+    const std::string to = "https://localhost:" + port;
+    const std::string trusted = folder / "trusted.pem";
+    for (const std::string version : {"--http1.1", "--http2"}) {
+        EXPECT_EQ(support::curl({version, "--cacert", trusted, to + "/files/name"}).out, "one") << version;
+        EXPECT_EQ(support::curl({version, "--cacert", trusted, "-d", "hello", to + "/echo"}).out, "hello") << version;
+    }
+    EXPECT_NE(support::curl({"http://localhost:" + port + "/files/name"}).code, 0);  // without TLS
+    https.signal(SIGTERM);
+    const auto ended = https.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.err, "");
 }
 
 }  // namespace
