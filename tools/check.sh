@@ -398,6 +398,7 @@ check_package() {
     ((all)) || return 0
 
     tests/package/start.sh "$top" "$out/start"
+    tests/package/recipes.sh "$top" "$out/recipes" "$out/the prefix"
     local status=0
     tests/package/conan.sh "$top" "$out/conan" >build/conan.log 2>&1 || status=$?
     case $status in
