@@ -16,6 +16,7 @@ from check_site import handler, site
 
 def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=site))
+    server.handle_error = lambda *_: None  # lychee ends connections whose answer it does not need
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     # The second rule: a file outside of the site, such as a page of the sources, is not a part of it.

@@ -28,7 +28,8 @@ pages = ["index", "page_recipes", "page_crawler", "page_comparison", "page_start
          "page_cheat_sheet", "page_benchmarks", "page_compilers", "page_deployment", "classeddy_1_1net_1_1tcp__stream"]
 # What a user types, and a result that must be among the first three.
 searches = {"tcp_stream": "eddy::net::tcp_stream", "keep-alive": "HTTP", "graceful shutdown": "Limits and a graceful shutdown",
-            "how do I read a file": "An open file", "WebSocket": "WebSocket"}
+            "how do I read a file": "An open file", "WebSocket": "WebSocket", "authentication": "Pages, users, limits",
+            "logging": "How do I write a log?", "self-signed certificate": "TLS"}
 limit = 60  # seconds, for each answer of the browser
 
 

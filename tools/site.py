@@ -183,7 +183,7 @@ def for_doxygen(text):
     """Returns a header in which each declaration has its own docstring, with sections as Doxygen knows them.
 
     A destructor in a group has none: the docstring is about the constructors. What is for the library is left out, and
-    so are friends that are classes.
+    so are friends that are classes, and data of classes: the names end with an underscore.
     """
     lines, docs = text.splitlines(), {}
     header = Header(text)
@@ -191,8 +191,9 @@ def for_doxygen(text):
         begin = declaration.first - 1  # of its docstring
         while begin > 0 and lines[begin - 1].lstrip().startswith("///"):
             begin -= 1
-        is_friend_class = "friend" in declaration.head and "(" not in declaration.head
-        if is_friend_class or internal.match(declaration.doc or "") or internal.match(lines[begin]):
+        is_function = "(" in declaration.head
+        is_member = not declaration.doc and re.fullmatch(r"[a-z]\w*_", next((word for word in declaration.head[:0:-1] if word.isidentifier()), ""))
+        if (not is_function and (is_member or "friend" in declaration.head)) or internal.match(declaration.doc or "") or internal.match(lines[begin]):
             lines[begin : declaration.end] = [""] * (declaration.end - begin)
         elif declaration.head[:1] == ["namespace"] and declaration.doc:
             lines[begin] = "/// @file\n" + lines[begin]  # it is about the header

@@ -6,11 +6,17 @@ let searchIndex = null; // index.js sets it
 const searchScript = document.currentScript.src;
 const unimportant = new Set("a an and are as at by can do does eddy for from how i if in is it my of on or the this to use what when where which with you".split(" "));
 
+// Returns a word without its ending: "reading" is "read", and "logging" is "log".
+function stemOf(word) {
+    const short = word.length > 3 ? word.replace(/(ing|ed|es|s)$/, "") : word;
+    return /(ing|ed)$/.test(word) ? short.replace(/([bdgmnprt])\1$/, "$1") : short;
+}
+
 // Returns the words of a question, without their endings: "reading files" finds "read" and "file".
 function stemsOf(question) {
     const words = question.toLowerCase().split(/[^a-z0-9_:+]+/).filter(Boolean);
     const important = words.filter(word => !unimportant.has(word));
-    return (important.length ? important : words).map(word => word.length > 4 ? word.replace(/(ing|ed|es|s)$/, "") : word);
+    return (important.length ? important : words).map(stemOf);
 }
 
 // Returns how often a text has words that begin with the stem.
@@ -21,25 +27,24 @@ function count(text, stem) {
     return found;
 }
 
-// A section must have all words. Words of its heading and of the page's title count more, and so do words in a row.
+// Finds the sections that have all words, or else those that have the most. Words of the heading and of the page's title count
+// more, and so do words in a row.
 function sectionsFor(question) {
     const stems = stemsOf(question);
     const phrase = stems.join(" ");
     const found = [];
     for (const [heading, title, url, text] of searchIndex.sections) {
         const head = heading.toLowerCase(), page = title.toLowerCase(), body = text.toLowerCase();
-        let score = 0;
-        const all = stems.every(stem => {
-            const points = 8 * Math.min(count(head, stem), 1) + 5 * Math.min(count(page, stem), 1) + count(body, stem);
-            score += points;
-            return points > 0;
-        });
-        if (!all) continue;
+        const points = stems.map(stem => 8 * Math.min(count(head, stem), 1) + 5 * Math.min(count(page, stem), 1) + count(body, stem));
+        const words = points.filter(each => each > 0).length;
+        if (words === 0) continue;
+        let score = points.reduce((sum, each) => sum + each, 0);
         if (stems.length > 1 && body.replace(/-/g, " ").includes(phrase)) score += 6;
         if (stems.length > 1 && head.replace(/-/g, " ").includes(phrase)) score += 12;
-        found.push({score, heading, title, url, text: excerpt(text, stems)});
+        found.push({words, score, heading, title, url, text: excerpt(text, stems)});
     }
-    return found.sort((a, b) => b.score - a.score).slice(0, 12);
+    const most = Math.max(...found.map(each => each.words));
+    return found.filter(each => each.words === most).sort((a, b) => b.score - a.score).slice(0, 12);
 }
 
 function excerpt(text, stems) {
@@ -114,7 +119,7 @@ function SearchBox() {
         if (!isOpen) return;
         const found = [...namesFor(question).map(each => result(each.url, each.name, "", "")),
                        ...sectionsFor(question).map(each => result(each.url, each.heading, each.heading === each.title ? "" : each.title, each.text))];
-        list.replaceChildren(...(found.length ? found : [element("p", "SRStatus", "Nothing has all of these words.")]));
+        list.replaceChildren(...(found.length ? found : [element("p", "SRStatus", "Nothing has these words.")]));
         list.scrollTop = 0;
     };
 
