@@ -9,12 +9,22 @@ endfunction()
 
 # Compiles the sources of a target in batches, which takes a third of the time. The batches are groups, so that
 # runtime/tests/CMakeLists.txt can put files that it replaces into a group of their own. Files that match the optional second
-# argument are a batch of their own, too.
+# argument are a batch of their own, too, and so are those that match the third, which are compiled for size.
 function(eddy_unity_build target)
+  get_target_property(files ${target} SOURCES)
+  list(FILTER files INCLUDE REGEX "\\.cpp$")
+  set(small)
+  if(ARGC GREATER 2)
+    set(small ${files})
+    list(FILTER small INCLUDE REGEX "${ARGV2}")
+  endif()
   if(EDDY_UNITY_BATCH_SIZE GREATER 1)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-    get_target_property(files ${target} SOURCES)
-    list(FILTER files INCLUDE REGEX "\\.cpp$")
+    if(small)
+      set_source_files_properties(${small} PROPERTIES UNITY_GROUP small)
+      list(REMOVE_ITEM files ${small})
+      set(small ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}.dir/Unity/unity_small_cxx.cxx)
+    endif()
     set(number 0)
     foreach(file IN LISTS files)
       if(ARGC GREATER 1 AND file MATCHES "${ARGV1}")
@@ -29,6 +39,9 @@ function(eddy_unity_build target)
     # It also warns about lists of local objects, because it does not see that their destructors remove them.
     # A parameter may have the name of a variable in the unnamed namespace of another file.
     target_compile_options(${target} PRIVATE -Wno-shadow "$<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage;-Wno-dangling-pointer>")
+  endif()
+  if(small)
+    set_source_files_properties(${small} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release,RelWithDebInfo>:-Os>")
   endif()
 endfunction()
 
