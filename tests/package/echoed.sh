@@ -20,3 +20,18 @@ is_echoed() {
     wait "$server" 2>/dev/null || true
     [[ $status == 0 && $answer == hello ]] || { echo "$1 returned '$answer' instead of 'hello'" >&2 && return 1; }
 }
+
+# answers_https PROGRAM: starts examples/https_server on a free port, and compares what curl receives from it.
+answers_https() {
+    local out server line='' answer=''
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost -keyout key.pem -out certificate.pem 2>/dev/null
+    exec {out}< <(exec "$1" 127.0.0.1:0 certificate.pem key.pem)
+    server=$!
+    read -r -t 60 -u "$out" line || true # "listening on 127.0.0.1:PORT"
+    answer=$(curl --silent --show-error --max-time 60 --noproxy '*' --cacert certificate.pem \
+        --resolve "localhost:${line##*:}:127.0.0.1" "https://localhost:${line##*:}/hello") || true
+    kill "$server" 2>/dev/null || true
+    exec {out}<&-
+    [[ $answer == 'hello over HTTP/2' ]] || { echo "$1 answered '$answer' instead of 'hello over HTTP/2'" >&2 && return 1; }
+}

@@ -68,6 +68,21 @@ if [[ -z $prefix ]]; then
     # With io_uring, and without warnings.
     g++ -std=c++23 -O2 -Wall -Wextra -Werror -DEDDY_WITH_LIBURING -o ring_server main.cpp eddy.cpp -luring
     EDDY_DRIVER=auto is_echoed ./ring_server
+
+    # HTTP/2 over TLS, and WebSockets, from the same folder.
+    for name in web_server ws; do
+        case $name in web_server) program=examples/https_server.cpp ;; ws) program=tests/package/ws.cpp ;; esac
+        sed '0,/#include <eddy\/.*/s//#include "eddy_web.hpp"/; /#include <eddy\//d' "$sources/$program" >$name.cpp
+    done
+    # docs: amalgamated web
+    g++ -std=c++23 -DEDDY_WITH_NGHTTP2 -c eddy_tls.cpp eddy_fs.cpp eddy_http.cpp eddy_ws.cpp
+    g++ -std=c++23 -o web_server web_server.cpp eddy*.o -lssl -lcrypto -lz -lnghttp2
+    # docs: end
+    g++ -std=c++23 -o ws ws.cpp eddy*.o -lssl -lcrypto -lz -lnghttp2
+    ./ws
+    answers_https ./web_server
+    # Without HTTP/2.
+    g++ -std=c++23 -Wall -Wextra -Werror -fsyntax-only eddy_http.cpp
 fi
 
 # The sources come from a folder, not from EDDY_REPOSITORY.

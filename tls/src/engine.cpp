@@ -45,7 +45,7 @@ namespace eddy::detail {
 namespace {
 
 using waiting_task = io_wait_list::task;
-using direction = io_wait_list::direction;
+using wait_direction = io_wait_list::direction;
 
 /// A write encrypts nothing while this many bytes or more are unsent.
 constexpr std::size_t most_written = 64 * 1024;
@@ -248,7 +248,7 @@ void tls_engine::state::keep_tickets() {
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task waiter) {
     tickets = 0;
     while (unsent() != 0 && !send_failure) {
-        io_wait_context<direction::write> inner(*waiters, cx, waiter);
+        io_wait_context<wait_direction::write> inner(*waiters, cx, waiter);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
         if (!count) return not_ready;
         if (!*count)
@@ -305,7 +305,7 @@ bool tls_engine::state::receive_failure(tls_transport& below, context& cx, waiti
 /// Preconditions: there is no input.
 poll_result<result<void>> tls_engine::state::receive(tls_transport& below, context& cx, waiting_task waiter,
                                                      std::span<std::byte> into) {
-    io_wait_context<direction::read> inner(*waiters, cx, waiter);
+    io_wait_context<wait_direction::read> inner(*waiters, cx, waiter);
     const auto count = below.poll_read(inner.get(), into);
     if (!count) return not_ready;
     if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -505,7 +505,7 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
     if (state_->failure) return result<void>(std::unexpect, state_->failure);
     const auto sent = state_->send_or_explain(below, cx, waiting_task::writer);
     if (!sent || !*sent) return sent;
-    io_wait_context<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    io_wait_context<wait_direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     const auto flushed = below.poll_flush(inner.get());
     if (!flushed || *flushed) return flushed;
     return state_->explain(state_->send_failure = flushed->error(), below, cx, waiting_task::writer);
@@ -526,7 +526,7 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
         const auto sent = state_->send(below, cx, waiting_task::writer);
         if (!sent || !*sent) return sent;
     }
-    io_wait_context<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    io_wait_context<wait_direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     return below.poll_shutdown(inner.get());
 }
 
