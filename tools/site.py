@@ -192,7 +192,7 @@ def for_doxygen(text):
         while begin > 0 and lines[begin - 1].lstrip().startswith("///"):
             begin -= 1
         is_function = "(" in declaration.head
-        is_member = not declaration.doc and re.fullmatch(r"[a-z]\w*_", next((word for word in declaration.head[:0:-1] if word.isidentifier()), ""))
+        is_member = not declaration.doc and any(re.fullmatch(r"[a-z]\w*_", word) for word in declaration.head[1:])
         if (not is_function and (is_member or "friend" in declaration.head)) or internal.match(declaration.doc or "") or internal.match(lines[begin]):
             lines[begin : declaration.end] = [""] * (declaration.end - begin)
         elif declaration.head[:1] == ["namespace"] and declaration.doc:

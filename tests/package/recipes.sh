@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the programs of docs/recipes.md in a new folder, with an installed eddy, and runs two of them.
+# Builds the programs of docs/recipes.md in a new folder, with an installed eddy, and runs some of them.
 # `./dev check --all package` runs this: recipes.sh SOURCES FOLDER PREFIX.
 set -euo pipefail
 sources=$1 folder=$2 prefix=$3
@@ -10,12 +10,16 @@ cd "$folder"
 export HOME=$PWD/home
 ln -s "$prefix" home/eddy
 cp "$sources/tests/package/recipes/CMakeLists.txt" .
-grep -ohE 'examples/\w+[.]cpp\)' "$sources"/docs/recipes/*.md | tr -d ')' | sort -u | sed "s|^|$sources/|" | xargs cp -t .
+grep -ohE 'examples/\w+[.]cpp\)' "$sources"/docs/recipes/*.md "$sources/docs/features.md" | tr -d ')' | sort -u | sed "s|^|$sources/|" | xargs cp -t .
 
 # docs: build
 cmake -S . -B build -DCMAKE_PREFIX_PATH="$HOME/eddy" -DCMAKE_BUILD_TYPE=Release
 cmake --build build
 # docs: end
 
+coproc build/http_hello 127.0.0.1:0
+read -r -u "${COPROC[0]}" _ _ addr
+curl -sS "http://$addr/hello/Ada" | grep -Fx 'hello, Ada'
+kill "$COPROC_PID"
 build/rpc | grep -F 'square(12) = 144'
 build/checksums sums.txt CMakeLists.txt | grep -F 'sums.txt has the checksums of 1 files'
