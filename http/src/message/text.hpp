@@ -24,9 +24,11 @@ inline constexpr std::size_t most_of_id = 128;
 /// Returns a number with `digits` digits after the period: 1500 and 3 become "1.500". std::to_string(double) depends on
 /// the locale.
 [[nodiscard]] inline std::string to_decimal(std::uint64_t number, std::size_t digits) {
-    auto text = std::to_string(number);
-    if (text.size() <= digits) text.insert(0, digits + 1 - text.size(), '0');
-    return text.insert(text.size() - digits, 1, '.');
+    std::string text(digits + 1, '0');
+    std::size_t at = text.size();
+    for (std::size_t i = 0; i < digits; ++i, number /= 10) text[--at] = static_cast<char>('0' + number % 10);
+    text[0] = '.';
+    return std::to_string(number) + text;
 }
 
 }  // namespace eddy::detail

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/http/access_log.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 
 #include <eddy/http/detail/service_answer.hpp>
 
@@ -32,18 +34,24 @@ std::string_view text_of(http::version version) noexcept {
     return version == http::version::http_1_1 ? "1.1" : "1.0";
 }
 
+bool is_plain(char c) noexcept { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+
 /// Appends a text, in which a backslash stands before quotes and backslashes. `escape` and two hexadecimal digits stand
 /// for each byte that is not printable ASCII: the id of a client may have tabs, and bytes from 0x80.
 void append_escaped(std::string& to, std::string_view text, std::string_view escape) {
     constexpr std::string_view digits = "0123456789abcdef";
-    for (const char c : text) {
+    for (;;) {
+        const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+        to += text.substr(0, plain);
+        if (plain == text.size()) return;
+        const char c = text[plain];
         const auto byte = static_cast<unsigned char>(c);
-        if (byte < ' ' || byte > '~') {
+        if (c == '"' || c == '\\') {
+            to.append(1, '\\').append(1, c);
+        } else {
             to.append(escape).append(1, digits[byte / 16]).append(1, digits[byte % 16]);
-            continue;
         }
-        if (c == '"' || c == '\\') to += '\\';
-        to += c;
+        text.remove_prefix(plain + 1);
     }
 }
 
@@ -56,9 +64,17 @@ struct date_parts {
     std::string_view time = text.substr(17, 8);
 };
 
+/// Returns an empty line with memory for all of it, unless many bytes are escaped.
+std::string empty_line(const log_entry& of) {
+    std::string line;
+    line.reserve(224 + of.target.size() + of.id.size());
+    return line;
+}
+
 std::string common_line(const log_entry& of) {
     const date_parts now;
-    std::string line = of.peer ? of.peer->ip().to_string() : "-";
+    auto line = empty_line(of);
+    line += of.peer ? of.peer->ip().to_string() : "-";
     line.append(" - - [").append(now.day).append("/").append(now.month).append("/").append(now.year);
     line.append(":").append(now.time).append(" +0000] \"");
     append_escaped(line, of.method.empty() ? "-" : of.method, "\\x");
@@ -72,30 +88,29 @@ std::string json_line(const log_entry& of) {
     constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
     const date_parts now;
     const auto month = std::to_string(101 + months.find(now.month) / 3);
-    std::string line = "{\"time\":\"";
-    line.append(now.year).append("-").append(month, 1).append("-").append(now.day).append("T").append(now.time);
-    line.append("Z\"");
+    auto line = empty_line(of);
+    // As views: append() measures a literal when the program runs.
+    const auto add = [&](auto... parts) { (line.append(std::string_view(parts)), ...); };
     const auto add_text = [&](std::string_view name, std::string_view text) {
         if (text.empty()) return;
-        line.append(",\"").append(name).append("\":\"");
+        add(name, ":\"");
         append_escaped(line, text, "\\u00");
         line += '"';
     };
-    const auto add_number = [&](std::string_view name, const std::string& number) {
-        line.append(",\"").append(name).append("\":").append(number);
-    };
-    if (of.peer) add_text("client", of.peer->ip().to_string());
-    add_text("method", of.method);
-    add_text("target", of.target);
-    add_text("version", of.version);
-    add_number("status", std::to_string(to_int(of.status)));
-    if (of.bytes) add_number("bytes", std::to_string(*of.bytes));
+    add("{\"time\":\"", now.year, "-", std::string_view(month).substr(1), "-", now.day, "T", now.time, "Z\"");
+    if (of.peer) add_text(",\"client\"", of.peer->ip().to_string());
+    add_text(",\"method\"", of.method);
+    add_text(",\"target\"", of.target);
+    add_text(",\"version\"", of.version);
+    add(",\"status\":", std::to_string(to_int(of.status)));
+    if (of.bytes) add(",\"bytes\":", std::to_string(*of.bytes));
     if (of.time) {
         const auto time = std::chrono::duration_cast<std::chrono::microseconds>(*of.time).count();
-        add_number("seconds", to_decimal(static_cast<std::uint64_t>(time), 6));
+        add(",\"seconds\":", to_decimal(static_cast<std::uint64_t>(time), 6));
     }
-    add_text("id", of.id);
-    return line + "}";
+    add_text(",\"id\"", of.id);
+    line += '}';
+    return line;
 }
 
 void write_line(const log_target& to, const log_entry& what) {
@@ -112,11 +127,12 @@ log_line::log_line(const log_target& to, const http::request& asked)
       id_(asked.headers.get("X-Request-Id").value_or("").substr(0, most_of_id)),
       peer_(asked.peer) {}
 
-void log_line::set(const result<http::response>& answer) noexcept {
-    status_ = answer ? answer->status : status_of_service_error(answer.error());
-    if (!answer) return;
-    bytes_ = method_ == http::method::head ? std::optional<std::uint64_t>(0) : answer->body.size();
+void log_line::finish(const http::response& answer) noexcept {
+    status_ = answer.status;
+    bytes_ = method_ == http::method::head ? std::optional<std::uint64_t>(0) : answer.body.size();
 }
+
+void log_line::fail(const std::error_code& why) noexcept { status_ = status_of_service_error(why); }
 
 log_line::~log_line() {
     log_entry what(status_, http::to_string(method_), target_, peer_);

@@ -117,6 +117,14 @@ std::optional<bool> is_compressed(const http::response& answer, part_of part, co
     return !size || *size >= std::max<std::size_t>(options.min_size(), 1);
 }
 
+/// Returns whether the response is the whole representation, and too small: most responses of many services are. It is
+/// decided without a look at the fields.
+bool is_too_small(const http::response& answer, const http::compress_options& options) noexcept {
+    const auto size = answer.body.size();
+    return size && *size < options.min_size() && answer.status != http::status::not_modified &&
+           answer.status != http::status::partial_content;
+}
+
 /// Makes a strong ETag a weak one, because the compressed body has other bytes.
 void weaken_etag(http::headers& of) {
     const auto tag = of.get("ETag");
@@ -152,6 +160,7 @@ bool knows_weak_form(const compression_request& asked, const http::headers& of) 
 
 void compress_response(http::response& answer, const compression_request& asked,
                        const http::compress_options& options) {
+    if (is_too_small(answer, options)) return;
     const auto part = part_in(answer);
     if (part == part_of::other) return;
     const auto decided = is_compressed(answer, part, options);

@@ -8,6 +8,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
+#include "message/fields.hpp"
 #include "message/syntax.hpp"
 #include "message/text.hpp"
 
@@ -22,8 +23,9 @@ bool is_id(std::string_view text) noexcept {
     return !text.empty() && text.size() <= most_of_id && std::ranges::all_of(text, is_allowed);
 }
 
-void append_hex(std::string& to, std::uint64_t number) {
-    for (unsigned shift = 64; shift != 0;) to += "0123456789abcdef"[number >> (shift -= 4) & 15u];
+/// Writes the 16 hexadecimal digits of a number.
+void write_hex(char* to, std::uint64_t number) noexcept {
+    for (char* at = to + 16; at != to; number >>= 4u) *--at = "0123456789abcdef"[number & 15u];
 }
 
 /// Returns a random number of this process, and the number of the request.
@@ -33,10 +35,10 @@ std::string make_id() {
         return std::uint64_t{source()} << 32 | source();
     }();
     static atomic<std::uint64_t> last{0};
+    std::string id(32, '0');
+    write_hex(id.data(), process);
     // relaxed: nothing is read through it
-    std::string id;
-    append_hex(id, process);
-    append_hex(id, last.fetch_add(1, std::memory_order_relaxed) + 1);
+    write_hex(id.data() + 16, last.fetch_add(1, std::memory_order_relaxed) + 1);
     return id;
 }
 
@@ -45,7 +47,12 @@ std::string make_id() {
 request_id_filter::pass request_id_filter::begin(http::request& asked) const {
     constexpr std::string_view name = "X-Request-Id";
     const auto given = asked.headers.get(name);
-    std::string id = given && is_id(*given) ? std::string(*given) : make_id();
+    if (!given) {
+        auto id = make_id();
+        header_access::add_checked(asked.headers, name, id);
+        return pass(std::move(id));
+    }
+    std::string id = is_id(*given) ? std::string(*given) : make_id();
     asked.headers.set(name, id);
     return pass(std::move(id));
 }

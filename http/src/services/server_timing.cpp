@@ -6,6 +6,7 @@
 
 #include <eddy/error.hpp>
 
+#include "message/fields.hpp"
 #include "message/syntax.hpp"
 #include "message/text.hpp"
 
@@ -18,7 +19,8 @@ server_timing_filter::server_timing_filter(std::string_view name, const std::sou
 void server_timing_filter::pass::finish(http::response& answer) const {
     using std::chrono::microseconds;
     const auto time = std::chrono::duration_cast<microseconds>(time::clock::now() - start_).count();
-    answer.headers.add("Server-Timing", *name_ + ";dur=" + to_decimal(static_cast<std::uint64_t>(time), 3));
+    header_access::add_checked(answer.headers, "Server-Timing",
+                               *name_ + ";dur=" + to_decimal(static_cast<std::uint64_t>(time), 3));
 }
 
 }  // namespace eddy::detail

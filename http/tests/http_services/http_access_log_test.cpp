@@ -3,10 +3,13 @@
 #include <eddy/http/access_log.hpp>
 
 #include <eddy/future.hpp>
+#include <eddy/http/client_limit.hpp>
+#include <eddy/http/cors.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/http/request_id.hpp>
 #include <eddy/http/router.hpp>
 #include <eddy/http/serve.hpp>
+#include <eddy/http/server_timing.hpp>
 #include <eddy/http/service.hpp>
 #include <eddy/io.hpp>
 #include <eddy/net.hpp>
@@ -99,6 +102,51 @@ TEST(HttpAccessLog, CommonFormat) {
         R"(- - - [TIME] "GET /fail HTTP/1.1" 500 -)",
         R"(- - - [TIME] "GET /throw HTTP/1.1" 500 -)",
         R"(- - - [TIME] "POST / HTTP/1.1" 499 -)",
+    };
+    EXPECT_EQ(kept.lines(), expected);
+}
+
+TEST(HttpAccessLog, SeesRefusalsOfLayersInside) {
+    kept_log kept(http::log_format::common);
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto app = http::service(answer) | http::client_limit(http::client_limit_options(1, 1h)) |
+                         http::server_timing() | http::cors(http::cors_options().origin("https://a.b")) |
+                         kept.log().layer() | http::request_id();
+        const auto ask = [&](http::method what) -> task<http::response> {
+            http::request asked(what, "/");
+            asked.headers.add("Origin", "https://a.b");
+            asked.headers.add("Access-Control-Request-Method", "PUT");
+            asked.headers.add("X-Request-Id", "7");
+            auto got = co_await app(std::move(asked));
+            co_return std::move(got).value();
+        };
+        for (const auto expected : {http::status::ok, http::status::too_many_requests}) {
+            const auto preflight = co_await ask(http::method::options);
+            EXPECT_EQ(preflight.status, http::status::no_content);
+            EXPECT_EQ(preflight.headers.get("X-Request-Id"), "7");
+            EXPECT_FALSE(preflight.headers.contains("Server-Timing"));
+            const auto got = co_await ask(http::method::get);
+            EXPECT_EQ(got.status, expected);
+            EXPECT_EQ(got.headers.contains("Retry-After"), expected != http::status::ok);
+            EXPECT_TRUE(got.headers.contains("Server-Timing"));
+            EXPECT_EQ(got.headers.get("Access-Control-Allow-Origin"), "https://a.b");
+            EXPECT_EQ(got.headers.get("X-Request-Id"), "7");
+        }
+        const auto throws = [](const http::request&) -> std::string { throw std::runtime_error("no name"); };
+        const auto fails = http::service(answer) |
+                           http::client_limit(http::client_limit_options(1, 1h).client(throws)) | kept.log().layer();
+        bool has_thrown = false;
+        try {
+            static_cast<void>(co_await fails(http::request(http::method::get, "/fails")));
+        } catch (const std::runtime_error&) {
+            has_thrown = true;
+        }
+        EXPECT_TRUE(has_thrown);
+    });
+    const std::vector<std::string> expected = {
+        R"(- - - [TIME] "OPTIONS / HTTP/1.1" 204 0)",  R"(- - - [TIME] "GET / HTTP/1.1" 200 5)",
+        R"(- - - [TIME] "OPTIONS / HTTP/1.1" 204 0)",  R"(- - - [TIME] "GET / HTTP/1.1" 429 39)",
+        R"(- - - [TIME] "GET /fails HTTP/1.1" 500 -)",
     };
     EXPECT_EQ(kept.lines(), expected);
 }

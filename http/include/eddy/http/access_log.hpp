@@ -7,18 +7,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/http/detail/filter.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/http/serve.hpp>
 #include <eddy/http/status.hpp>
 #include <eddy/net/socket_addr.hpp>
-#include <eddy/proto/service.hpp>
-#include <eddy/result.hpp>
-#include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 
 namespace eddy::http {
@@ -48,8 +47,8 @@ struct log_target {
     log_target(http::log_format form, std::function<void(std::string_view)> to) : format(form), write(std::move(to)) {}
 };
 
-/// The line of a request. The destructor writes it: with the status 499 if neither set() nor fail() was called, because
-/// the client has gone.
+/// The line of a request. The destructor writes it: with the status 499 if neither finish() nor fail() was called,
+/// because the client has gone.
 class EDDY_API log_line {
 public:
     log_line(const log_target& to, const http::request& asked);
@@ -57,8 +56,8 @@ public:
     log_line& operator=(const log_line&) = delete;
     ~log_line();
 
-    void set(const result<http::response>& answer) noexcept;
-    void fail() noexcept { status_ = http::status::internal_server_error; }
+    void finish(const http::response& answer) noexcept;
+    void fail(const std::error_code& why) noexcept;
 
 private:
     const log_target& to_;
@@ -75,24 +74,11 @@ private:
 /// Writes the line of a request that the server has answered itself.
 EDDY_API void log_refusal(const log_target& to, const http::refused_request& what);
 
-template <class S>
-class logged_service : public layered<logged_service<S>, S> {
+/// The filter of http::access_log.
+class access_log_filter {
 public:
-    logged_service(S&& inner, std::shared_ptr<const log_target> to)
-        : layered<logged_service<S>, S>(std::move(inner)), to_(std::move(to)) {}
-
-    template <class Given>
-    task<result<http::response>> call(Given asked, proto::when_full mode) const {
-        log_line line(*to_, asked);
-        try {
-            auto answer = co_await this->next(std::move(asked), mode);
-            line.set(answer);
-            co_return answer;
-        } catch (...) {
-            line.fail();
-            throw;
-        }
-    }
+    explicit access_log_filter(std::shared_ptr<const log_target> to) noexcept : to_(std::move(to)) {}
+    [[nodiscard]] log_line begin(const http::request& asked) const { return {*to_, asked}; }
 
 private:
     std::shared_ptr<const log_target> to_;
@@ -118,7 +104,7 @@ namespace eddy::http {
 /// digits stands for each byte that is not printable ASCII. `write` must not throw, and should not block: it runs on
 /// the threads of the server.
 /// Thread safety: any thread. `write` may be called on several threads at the same time. Copies share it.
-/// Cost: copies of the target and of the id, and several allocations for the line.
+/// Cost: copies of the target and of the id, and an allocation for the line.
 class EDDY_API access_log {
 public:
     /// Makes a log whose lines go to `write`.
@@ -126,9 +112,7 @@ public:
         : to_(std::make_shared<const detail::log_target>(format, std::move(write))) {}
 
     /// Returns the layer that writes a line for each request of a service.
-    [[nodiscard]] auto layer() const {
-        return proto::layer([to = to_]<class S>(S inner) { return detail::logged_service<S>(std::move(inner), to); });
-    }
+    [[nodiscard]] auto layer() const { return detail::filter_layer(detail::access_log_filter(to_)); }
     /// Returns the function for serve_options::on_refused().
     [[nodiscard]] std::function<void(const refused_request&)> refusals() const {
         return [to = to_](const refused_request& what) { detail::log_refusal(*to, what); };

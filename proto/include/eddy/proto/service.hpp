@@ -218,6 +218,8 @@ protected:
     auto start(proto::request_t<S>&& request, proto::when_full mode) const {
         return start_call(inner_, std::move(request), mode);
     }
+    /// Gives the inner service up.
+    [[nodiscard]] S&& release() && noexcept { return std::move(inner_); }
 
 private:
     // SAFETY: Self derives from layered<Self>, so *this is the base of a Self.
