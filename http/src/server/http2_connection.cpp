@@ -311,8 +311,9 @@ void http2_connection::fail(std::error_code why, std::exception_ptr thrown) {
 }
 
 void http2_connection::fail(const exchange& one, std::error_code why, std::exception_ptr thrown) {
-    // The error of the request's body is the client's. It is not reported, even if the service has passed it on.
-    if (!thrown && why && one.incoming && why == one.incoming->failure()) return;
+    // The error of the request's body, or of the form in it, is the client's. It is not reported, even if the service
+    // has passed it on.
+    if (!thrown && (why == http::errc::bad_form || (why && one.incoming && why == one.incoming->failure()))) return;
     if (!failure_ && !thrown_ && connection_) connection_->state().set_failed_work(one.call.name.text());
     fail(why, std::move(thrown));
 }

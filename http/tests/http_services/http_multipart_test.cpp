@@ -3,8 +3,13 @@
 #include <eddy/http/multipart.hpp>
 
 #include <eddy/future.hpp>
+#include <eddy/http/client.hpp>
 #include <eddy/http/error.hpp>
+#include <eddy/http/serve.hpp>
+#include <eddy/http/service.hpp>
 #include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test.hpp>
 
@@ -22,6 +27,7 @@
 #include <vector>
 
 #include "message/multipart.hpp"
+#include "support/http_server.hpp"
 
 namespace {
 
@@ -236,5 +242,30 @@ TEST(HttpMultipart, BackslashOfABrowserMayEndAText) {
     EXPECT_EQ(parts_of(form_of("--b\r\nContent-Disposition: form-data; name=a; filename=\"c:\\\"\r\n\r\nx\r\n--b--")),
               "a|c:\\|-|x\n");
 }
+
+#ifdef EDDY_TEST_HTTP2
+TEST(HttpMultipart, MalformedFormKeepsHttp2Connection) {
+    const auto app = [](http::request asked) -> task<result<http::response>> {
+        http::multipart reader(asked);
+        const auto part = co_await try_(reader.next());
+        const auto rest = co_await try_(reader.next());
+        co_return http::response::text(part && !rest ? "one part" : "other parts");
+    };
+    const auto script = [](eddy::net::socket_addr at, const auto&) -> task<void> {
+        const auto url = "http://" + at.to_string();
+        const http::client web(http::client_options().prior_knowledge(true));
+        for (int i = 0; i < 3; ++i) {
+            const auto refused = co_await web.post(url, "multipart/form-data; boundary=b", "--b\r\nx");
+            EXPECT_EQ(refused.value().status, http::status::bad_request);
+        }
+    };
+    int errors = 0;
+    auto options = http::serve_options().on_error([&](const auto&) { ++errors; });
+    eddy::core loop;
+    const auto report = loop.run(support::serve_http_during(http::service(app), std::move(options), script));
+    EXPECT_EQ(report.accepted, 1U);
+    EXPECT_EQ(errors, 0);
+}
+#endif
 
 }  // namespace

@@ -351,8 +351,8 @@ namespace eddy::http {
 /// http::errc::body_too_large, and 400 if it is http::errc::bad_form. The error is passed to serve_options::on_error(),
 /// and the connection is closed. If the reader of a response body fails, its error is passed to on_error(), too, and
 /// the connection is closed before the response is complete. Other failures of connections are not reported, because
-/// clients can cause them. For the same reason, the error of a request's body is not reported, even if the service
-/// returns it, or passes it on in the body of its response.
+/// clients can cause them. For the same reason, the error of a request's body, and http::errc::bad_form, are not
+/// reported, even if the service returns them, or passes the first one on in the body of its response.
 /// Cancel safety: safe; see net::serve(). All connections are closed, even in the middle of a response.
 /// Thread safety: see net::serve(). The service is called on several threads.
 /// Lifetime: the listener and the service are moved into the future. Moving the future after its first poll terminates
