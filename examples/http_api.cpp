@@ -67,6 +67,8 @@ private:
     int last_ = 0;
 };
 
+http::response refuse(std::string_view why) { return http::response::text(why, http::status::bad_request); }
+
 json to_json(int id, const std::string& text) {
     json value;
     value["id"] = id;
@@ -125,11 +127,11 @@ task<result<http::response>> import_notes(notes& all, http::request asked) {
     http::multipart form(asked);
     int count = 0;
     while (auto part = co_await try_(form.next())) {
-        if (part->name != "note") continue;
+        if (part->name != "note") co_return refuse("the form has another field than \"note\"\n");
         all.add(co_await try_(part->body.read_text(1000)));
         ++count;
     }
-    if (count == 0) co_return http::response::text("the form has no field \"note\"\n", http::status::bad_request);
+    if (count == 0) co_return refuse("the form has no field \"note\"\n");
     json answer;
     answer["imported"] = count;
     co_return http::json_response(answer);
@@ -156,7 +158,8 @@ task<result<http::response>> store_files(uploads& all, http::request asked) {
     http::multipart form(asked, http::multipart_options().max_parts(50));
     auto stored = json::array();
     while (auto part = co_await try_(form.next())) {
-        if (!part->filename) continue;
+        if (part->name != "file" || !part->filename)
+            co_return refuse("the form has another part than files \"file\"\n");
         const int id = ++all.last;
         auto file = co_await try_(fs::file::create_new(all.path_of(id)));
         auto content = io::take(std::ref(part->body), most_of_file + 1);
@@ -169,7 +172,7 @@ task<result<http::response>> store_files(uploads& all, http::request asked) {
         one["bytes"] = *bytes;
         stored.push_back(std::move(one));
     }
-    if (stored.empty()) co_return http::response::text("the form has no file\n", http::status::bad_request);
+    if (stored.empty()) co_return refuse("the form has no file\n");
     co_return http::json_response(stored, http::status::created);
 }
 // docs: end
@@ -187,22 +190,21 @@ task<http::response> count_visits(http::cookie_key key, http::request asked) {
 }
 // docs: end
 
-/// What only users with the token may call.
-http::service private_routes_of(notes& all, uploads& files) {
-    http::router app;
-    app.get("/notes", [&all](http::request asked) { return list_notes(all, std::move(asked)); });
-    app.post("/notes", [&all](http::request asked) { return add_note(all, std::move(asked)); });
-    app.get("/notes/{id}", [&all](http::request asked) { return get_note(all, std::move(asked)); });
-    app.del("/notes/{id}", [&all](http::request asked) { return remove_note(all, std::move(asked)); });
-    app.post("/import", [&all](http::request asked) { return import_notes(all, std::move(asked)); });
-    app.post("/files", [&files](http::request asked) { return store_files(files, std::move(asked)); });
-    app.get("/files/{id}", http::files(files.folder));
+/// Adds what only users with the token may call.
+void add_private_routes(http::router& app, notes& all, uploads& files) {
     // docs: auth
     const auto has_token = [](const http::request&, std::string_view token) -> task<http::access> {
         co_return http::equal_secrets(token, "secret") ? http::access::granted : http::access::unknown;
     };
-    return app | http::bearer_auth(has_token, "notes");
+    const auto for_users = http::bearer_auth(has_token, "notes");
+    app.get("/notes", for_users([&all](http::request asked) { return list_notes(all, std::move(asked)); }));
     // docs: end
+    app.post("/notes", for_users([&all](http::request asked) { return add_note(all, std::move(asked)); }));
+    app.get("/notes/{id}", for_users([&all](http::request asked) { return get_note(all, std::move(asked)); }));
+    app.del("/notes/{id}", for_users([&all](http::request asked) { return remove_note(all, std::move(asked)); }));
+    app.post("/import", for_users([&all](http::request asked) { return import_notes(all, std::move(asked)); }));
+    app.post("/files", for_users([&files](http::request asked) { return store_files(files, std::move(asked)); }));
+    app.get("/files/{id}", for_users(http::files(files.folder)));
 }
 
 /// What everyone may call.
@@ -218,6 +220,16 @@ http::router public_routes() {
 
 // ---- The server ----
 
+/// Writes the lines of the log that were collected in the buffer of standard error: a system call for each line would
+/// take longer than the line.
+task<void> write_log() {
+    std::setvbuf(stderr, nullptr, _IOFBF, 64 << 10);
+    for (;;) {
+        std::fflush(stderr);
+        co_await eddy::time::sleep(100ms);
+    }
+}
+
 task<result<void>> run_server(std::string where, std::string origin, unsigned requests) {
     const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
     notes all;
@@ -225,10 +237,11 @@ task<result<void>> run_server(std::string where, std::string origin, unsigned re
     const http::metrics counters;
     auto routes = public_routes();
     routes.get("/health", http::health(end)).get("/metrics", counters.endpoint());
-    routes.any("/{path...}", private_routes_of(all, files));
+    add_private_routes(routes, all, files);
     // docs: layers
     const http::access_log log(http::log_format::json, [](std::string_view line) {
-        std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+        std::fwrite(line.data(), 1, line.size(), stderr);
+        std::fputc('\n', stderr);
     });
     const auto pages = http::cors_options()
                            .origin(origin)
@@ -241,11 +254,13 @@ task<result<void>> run_server(std::string where, std::string origin, unsigned re
     auto options = http::serve_options().body_limit(32 << 20).body_timeout(1min);
     options.on_refused(log.refusals()).metrics(counters);
     // docs: end
+    const auto writing = eddy::spawn(write_log());
     auto listener = co_await try_(net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
     options.max_connections(1000).shutdown(end).drain(5s);
     co_await try_(http::serve(std::move(listener), app, std::move(options)));
+    writing.abort();
     co_await try_(fs::remove_all(files.folder));
     co_return eddy::ok();
 }
