@@ -585,6 +585,9 @@ check_clients() {
         EDDY_DRIVER=$driver tests/clients/run_http.sh build/release/examples || status=$?
         ((status == 0 || status == 77)) || die "an HTTP client does not work with the example servers on $driver; see above"
         status=0
+        EDDY_DRIVER=$driver tests/clients/run_http_api.sh build/release/examples || status=$?
+        ((status == 0 || status == 77)) || die "an HTTP client does not work with the example http_api on $driver; see above"
+        status=0
         EDDY_DRIVER=$driver tests/clients/run_ws.sh build/release/examples || status=$?
         ((status == 0 || status == 77)) || die "a WebSocket library does not work with eddy::ws on $driver; see above"
         status=0
