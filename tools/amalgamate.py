@@ -18,7 +18,7 @@ top = pathlib.Path(__file__).resolve().parent.parent
 runtime = top / "runtime"
 # The libraries of eddy_web, from the bottom up, and the files of other systems and of builds without a package.
 web = ("proto", "tls", "fs", "http", "ws")
-not_in_web = re.compile(r"fs/src/sys/(bsd|windows)/|/(tls_off|gzip_off)[.]cpp$")
+not_in_web = re.compile(r"fs/src/sys/(bsd|windows)/|/(tls_off|gzip_off|brotli|zstd)[.]cpp$")
 with_http2 = re.compile(r"/h2/(?!http2_off)|/http2_(?!off)")
 
 # Headers of other systems, of builds without threads, and of the tests. All other headers between #if and #endif are required on Linux.
