@@ -571,9 +571,7 @@ body_framing write_request_head(std::string& out, const http::request& from, std
     } else if (*size != 0) {
         framing = {kind::length, *size};
     }
-    // RFC 9110, section 8.6: these methods anticipate a body, so a Content-Length of 0 announces that there is none.
-    const bool announces_none = size == 0U && (from.method == http::method::post || from.method == http::method::put ||
-                                               from.method == http::method::patch);
+    const bool announces_none = size == 0U && anticipates_body(from.method);
 
     append(out, from.target.size() + authority.size() + size_of(from.headers) + most_added, [&](text_writer& to) {
         to.put(http::to_string(from.method)).put(" ").put(from.target).put(" HTTP/1.1\r\n");

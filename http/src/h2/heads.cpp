@@ -129,10 +129,7 @@ http2_request_fields::http2_request_fields(const http::request& asked, std::opti
     all_.push_back(nv_of(":authority", asked.headers.get("Host").value_or(authority)));
     all_.push_back(nv_of(":path", asked.target));
     for (const auto& [name, value] : asked.headers) add_regular(name, trim(value));
-    // RFC 9110, section 8.6: these methods anticipate a body, so a length of 0 announces that there is none.
-    const bool anticipates =
-        asked.method == http::method::post || asked.method == http::method::put || asked.method == http::method::patch;
-    if (size && (has_body_ || anticipates)) add_length(*size);
+    if (size && (has_body_ || anticipates_body(asked.method))) add_length(*size);
 }
 
 void http2_request_fields::add_regular(std::string_view name, std::string_view value) {

@@ -17,6 +17,13 @@ class body;
 
 namespace eddy::detail {
 
+/// Returns whether requests with a method usually have a body, so that a Content-Length of 0 announces that there is
+/// none (RFC 9110, section 8.6).
+[[nodiscard]] constexpr bool anticipates_body(http::method what) noexcept {
+    return what == http::method::post || what == http::method::put || what == http::method::patch ||
+           what == http::method::query;
+}
+
 /// Limits of a head.
 struct head_limits {
     std::size_t bytes = 16 * 1024;  // of the first line and all fields together

@@ -15,8 +15,8 @@
 namespace eddy::http {
 namespace {
 
-constexpr std::array<std::string_view, 8> method_names = {"GET",    "HEAD",    "POST",  "PUT",
-                                                          "DELETE", "OPTIONS", "TRACE", "PATCH"};
+constexpr std::array<std::string_view, 9> method_names = {"GET",     "HEAD",  "POST",  "PUT",  "DELETE",
+                                                          "OPTIONS", "TRACE", "PATCH", "QUERY"};
 
 const char* text_of(errc code) noexcept {
     switch (code) {

@@ -91,6 +91,7 @@ bool has_dots(std::string_view part) noexcept {
 /// Splits "/a/b" into its decoded parts. Returns nullopt for an invalid "%", a NUL, "." or "..".
 std::optional<std::vector<std::string>> split_path(std::string_view path) {
     std::vector<std::string> parts;
+    parts.reserve(static_cast<std::size_t>(std::ranges::count(path, '/')));
     path.remove_prefix(1);
     for (;;) {
         const bool is_last = path.find('/') == std::string_view::npos;
@@ -188,7 +189,7 @@ public:
 private:
     static constexpr std::array all_methods = {http::method::get,     http::method::head,  http::method::post,
                                                http::method::put,     http::method::patch, http::method::delete_,
-                                               http::method::options, http::method::trace};
+                                               http::method::options, http::method::trace, http::method::query};
 
     /// Returns the response to "OPTIONS *", which concerns the whole server (RFC 9110, section 9.3.7).
     [[nodiscard]] http::response server_options() const {

@@ -103,7 +103,7 @@ TEST(HttpRouter, AnyAnswersMethodsWithoutARoute) {
     EXPECT_EQ(routed(app, method::delete_, "/a"), "any");
     EXPECT_EQ(routed(app, method::head, "/c/d"), "rest path=c/d");
     EXPECT_EQ(routed(app, method::get, "/b"), "405 PUT");
-    EXPECT_EQ(routed(app, method::options, "*"), "204 GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+    EXPECT_EQ(routed(app, method::options, "*"), "204 GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, QUERY");
     EXPECT_EQ(routed(http::router(), method::options, "*"), "204 OPTIONS");
     EXPECT_THROW(app.any("/a", says("x")), eddy::misuse);
 }

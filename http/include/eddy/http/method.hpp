@@ -8,7 +8,7 @@
 
 namespace eddy::http {
 
-/// The method of a request (RFC 9110, section 9; PATCH: RFC 5789).
+/// The method of a request (RFC 9110, section 9; PATCH: RFC 5789; QUERY: draft-ietf-httpbis-safe-method-w-body).
 enum class method : unsigned char {
     get,      ///< returns the resource
     head,     ///< same as get, without the body
@@ -18,6 +18,7 @@ enum class method : unsigned char {
     options,  ///< describes what the server supports
     trace,    ///< returns the request itself
     patch,    ///< changes the resource
+    query,    ///< returns what the body asks for, and changes nothing
 };
 
 /// Returns the name of a method, for example "GET".
