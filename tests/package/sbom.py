@@ -11,7 +11,8 @@ import sys
 prefix = pathlib.Path(sys.argv[1])
 pkgconfig = next(prefix.glob("lib*/**/pkgconfig"))
 document = json.loads(next(prefix.glob("share/doc/**/eddy.spdx.json")).read_text())
-names = {"libssl": "openssl", "libcrypto": "openssl", "libnghttp2": "nghttp2"}
+names = {"libssl": "openssl", "libcrypto": "openssl", "libnghttp2": "nghttp2", "libbrotlienc": "brotli", "libbrotlidec": "brotli",
+         "libzstd": "zstd"}
 
 for field in ("spdxVersion", "dataLicense", "SPDXID", "name", "documentNamespace"):
     assert isinstance(document[field], str), field
