@@ -544,7 +544,7 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
-# HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
+# HAProxy. The HTTP client with squid, tinyproxy and microsocks. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
 # with other servers. eddy::tls with other implementations of TLS, and with scanners. The flight recorder's file with Perfetto.
 # fs::watch() with inotifywait. Programs for terminals in a process::terminal. The examples service and
 # zero_downtime with systemd-socket-activate and HAProxy.
@@ -556,7 +556,7 @@ check_clients() {
     command -v gnutls-serv >/dev/null || need gnutls-bin
     command -v tinyproxy >/dev/null || need tinyproxy-bin
     check_tls_scanners
-    need wrk nghttp2-client apache2-utils prometheus chromium haproxy nginx-light squid inotify-tools systemd vim expect procps
+    need wrk nghttp2-client apache2-utils prometheus chromium haproxy nginx-light squid microsocks inotify-tools systemd vim expect procps
     python3 tests/clients/watch_inotifywait.py build/release/tests/clients/print_changes ||
         die "fs::watch() and inotifywait report different changes; see above"
     python3 tests/clients/terminal_programs.py build/release/tests/clients/in_terminal

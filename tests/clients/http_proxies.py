@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs examples/fetch with the proxies squid and tinyproxy, which the environment names.
+"""Runs examples/fetch with the proxies squid, tinyproxy and microsocks (SOCKS5), which the environment names.
 
     tests/clients/http_proxies.py FOLDER
 
@@ -42,7 +42,8 @@ LogFile "{folder}/tinyproxy.log"
 MaxClients 100
 BasicAuth user {password}
 """
-PASSWORDS = {"squid": "pass%w@rd:/", "tinyproxy": "password"}  # tinyproxy permits no special characters
+PROXIES = ["squid", "tinyproxy", "microsocks"]
+PASSWORDS = {"squid": "pass%w@rd:/", "tinyproxy": "password", "microsocks": "pass%w@rd:/"}  # tinyproxy permits no special characters
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 HELPERS = ["/usr/lib/squid/basic_ncsa_auth", "/usr/lib64/squid/basic_ncsa_auth"]
 limit = 60  # seconds, for each thing that this program waits for
@@ -81,10 +82,11 @@ def start_proxy(name, folder):
     port = free_port()
     config = folder / f"{name}.conf"
     helper = next((each for each in HELPERS if os.path.exists(each)), None)
-    text = {"squid": SQUID, "tinyproxy": TINYPROXY}[name]
+    text = {"squid": SQUID, "tinyproxy": TINYPROXY, "microsocks": ""}[name]
     config.write_text(text.format(port=port, folder=folder, helper=helper, password=PASSWORDS[name]))
     (folder / "users").write_text("user:" + openssl("passwd", "-apr1", PASSWORDS[name]))
-    options = {"squid": ["-N", "-f", str(config)], "tinyproxy": ["-d", "-c", str(config)]}[name]
+    options = {"squid": ["-N", "-f", str(config)], "tinyproxy": ["-d", "-c", str(config)],
+               "microsocks": ["-i", "127.0.0.1", "-p", str(port), "-u", "user", "-P", PASSWORDS[name]]}[name]
     with open(folder / f"{name}.out", "w") as out:
         process = subprocess.Popen([shutil.which(name, path=PATH), *options], stdout=out, stderr=out)
     wait_for(port, process)
@@ -116,18 +118,21 @@ def run(name, examples, folder, http, https):
         def ask(proxy, *arguments, **more):
             variables = {"all_proxy": proxy} | more
             return fetch(examples, folder / "certificate.pem", variables, *arguments)
-        url = f"http://user:{urllib.parse.quote(PASSWORDS[name], safe='')}@127.0.0.1:{port}"
+        is_socks = name == "microsocks"
+        scheme = "socks5" if is_socks else "http"
+        url = f"{scheme}://user:{urllib.parse.quote(PASSWORDS[name], safe='')}@127.0.0.1:{port}"
         ok = r"200 OK(, .*)?\n"
         check("http", ask(url, http + "/notes", http + "/count/3"), "{}\n1\n2\n3\n", ok + ok)
         check("https", ask(url, https + "/hello", https + "/hello"), "hello over HTTP/2\n" * 2, f"(HTTP/2 {ok}){{2}}")
         check("HTTP/2 without TLS", ask(url, "--http2", http + "/count/3"), "1\n2\n3\n", f"HTTP/2 {ok}")
         wrong = url.replace("user", "other")
+        not_known = "wrong user name or password" if is_socks else "status 40[17]"
+        not_reached = "connection refused" if is_socks else "status 50[023]"
+        error = rf"fetch: no connection through the proxy 127.0.0.1:{port} \({{}}\): the proxy does .*\n"
         refused = ask(wrong, http + "/notes")
-        check("http, wrong user", refused, refused.stdout, r"40[17] .*\n", 1)
-        check("https, wrong user", ask(wrong, https + "/"), "",
-              rf"fetch: no connection through the proxy 127.0.0.1:{port} \(status 40[17]\): the proxy does .*\n", 1)
-        check("https, closed port", ask(url, f"https://0.0.0.0:{closed}/"), "",
-              rf"fetch: no connection through the proxy 127.0.0.1:{port} \(status 50[023]\): the proxy does .*\n", 1)
+        check("http, wrong user", refused, refused.stdout, error.format(not_known) if is_socks else r"40[17] .*\n", 1)
+        check("https, wrong user", ask(wrong, https + "/"), "", error.format(not_known), 1)
+        check("https, closed port", ask(url, f"https://0.0.0.0:{closed}/"), "", error.format(not_reached), 1)
         check("no_proxy", ask("http://127.0.0.1:1", http + "/count/1", no_proxy="0.0.0.0/32"), "1\n", ok)
     finally:
         process.terminate()
@@ -138,8 +143,8 @@ def run(name, examples, folder, http, https):
 
 def main():
     examples = pathlib.Path(sys.argv[1]).resolve()
-    found = [name for name in ["squid", "tinyproxy"] if shutil.which(name, path=PATH)]
-    for name in ["squid", "tinyproxy"]:
+    found = [name for name in PROXIES if shutil.which(name, path=PATH)]
+    for name in PROXIES:
         if name not in found:
             print(f"skipped: {name} is not installed")
     with tempfile.TemporaryDirectory() as text:
@@ -160,7 +165,7 @@ def main():
                 server.wait()
     if failures:
         sys.exit(f"http_proxies: {len(failures)} checks fail")
-    sys.exit(0 if len(found) == 2 else 77)
+    sys.exit(0 if found == PROXIES else 77)
 
 
 main()

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,15 +17,23 @@
 
 namespace support {
 
-/// A proxy on a free port of this machine. It answers requests to http URLs itself, and connects by CONNECT to the port
-/// that the request names, on this machine, whatever its host is.
+/// The replies of a proxy that speaks SOCKS5: to the methods of authentication, to a password, and to a request.
+struct socks_replies {
+    std::string method{'\5', '\0'};
+    std::string login{'\1', '\0'};
+    std::string request{'\5', '\0', '\0', '\1', '\177', '\0', '\0', '\1', '\0', '\0'};
+};
+
+/// A proxy on a free port of this machine. It answers requests to http URLs itself, and connects by CONNECT or by
+/// SOCKS5 to the port that the request names, on this machine, whatever its host is.
 class http_proxy {
 public:
     std::vector<std::string> heads;  // of the requests, in the order of their arrival
     unsigned connections = 0;
     std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nproxied";  // to requests with http URLs
     std::string established = "HTTP/1.1 200 Connection established\r\n\r\n";     // the response to CONNECT
-    bool connects = true;  // if false, the connection stays open after the response to CONNECT
+    std::optional<socks_replies> socks;  // of a proxy for SOCKS5, whose messages are in `heads`
+    bool connects = true;                // if false, the connection stays open after the response to CONNECT
     /// Makes a stream of a connection that was accepted, for example a TLS stream.
     std::function<eddy::task<eddy::result<eddy::io::boxed_stream>>(eddy::net::tcp_stream)> accept =
         [](eddy::net::tcp_stream from) -> eddy::task<eddy::result<eddy::io::boxed_stream>> {
@@ -49,6 +58,7 @@ private:
     eddy::task<eddy::result<void>> serve(eddy::net::tcp_stream from) {
         ++connections;
         auto client = co_await eddy::try_(accept(std::move(from)));
+        if (socks) co_return co_await serve_socks(std::move(client));
         for (;;) {
             auto head = co_await eddy::try_(read_head(client));
             if (head.empty()) co_return eddy::ok();
@@ -60,15 +70,49 @@ private:
 
     eddy::task<eddy::result<void>> tunnel(eddy::io::boxed_stream client, std::string head) const {
         const auto target = head.substr(8, head.find(' ', 8) - 8);
-        co_await eddy::try_(eddy::io::write_all(client, std::string(established)));
+        co_return co_await connect(std::move(client), established, target.substr(target.rfind(':')));
+    }
+
+    eddy::task<eddy::result<void>> serve_socks(eddy::io::boxed_stream client) {
+        heads.emplace_back();
+        co_await eddy::try_(receive(client, 2));
+        co_await eddy::try_(receive(client, heads.back().back()));
+        co_await eddy::try_(eddy::io::write_all(client, std::string(socks->method)));
+        if (socks->method.ends_with('\2')) {
+            heads.emplace_back();
+            co_await eddy::try_(receive(client, 2));
+            co_await eddy::try_(receive(client, heads.back().back() + 1));
+            co_await eddy::try_(receive(client, heads.back().back()));
+            co_await eddy::try_(eddy::io::write_all(client, std::string(socks->login)));
+        }
+        heads.emplace_back();
+        co_await eddy::try_(receive(client, 5));
+        const char type = heads.back()[3];
+        const int of_name = heads.back()[4];
+        const int of_address = type == 1 ? 3 : 15;  // without the byte that was received
+        co_await eddy::try_(receive(client, 2 + (type == 3 ? of_name : of_address)));
+        const auto port = heads.back().substr(heads.back().size() - 2);
+        const int number = static_cast<unsigned char>(port[0]) * 256 + static_cast<unsigned char>(port[1]);
+        co_return co_await connect(std::move(client), socks->request, ":" + std::to_string(number));
+    }
+
+    /// Appends bytes to the last head.
+    eddy::task<eddy::result<void>> receive(eddy::io::boxed_stream& from, int count) {
+        std::string some(static_cast<std::size_t>(count), '\0');
+        if (count != 0) co_await eddy::try_(eddy::io::read_exact(from, some));
+        heads.back() += some;
+        co_return eddy::ok();
+    }
+
+    eddy::task<eddy::result<void>> connect(eddy::io::boxed_stream client, std::string reply, std::string port) const {
+        co_await eddy::try_(eddy::io::write_all(client, std::move(reply)));
         co_await eddy::try_(eddy::io::flush(client));
         if (!connects) {
             std::array<std::byte, 256> some{};
             for (std::size_t count = 1; count != 0;) count = co_await eddy::try_(eddy::io::read(client, some));
             co_return eddy::ok();
         }
-        const auto to = "127.0.0.1" + target.substr(target.rfind(':'));
-        auto server = co_await eddy::try_(eddy::net::tcp_stream::connect(to));
+        auto server = co_await eddy::try_(eddy::net::tcp_stream::connect("127.0.0.1" + port));
         co_await eddy::try_(eddy::io::copy_bidirectional(client, server));
         co_return eddy::ok();
     }

@@ -12,6 +12,7 @@
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/time/try_timeout.hpp>
 
+#include "client/socks.hpp"
 #include "h2/http2.hpp"
 #include "net/connect_to_any.hpp"
 
@@ -29,7 +30,7 @@ task<result<int>> ask(message_stream& stream, const proxy_server& proxy, std::st
     http::h1::client_engine engine(limits);
     http::headers fields;
     fields.add("User-Agent", "eddy");
-    if (!proxy.authorization.empty()) fields.add("Proxy-Authorization", proxy.authorization);
+    if (const auto known = proxy.authorization(); !known.empty()) fields.add("Proxy-Authorization", known);
     engine.write_connect(stream.out(), server, fields);
     auto sending = poll_fn([&](context& cx) { return stream.poll_flush(cx); });
     co_await try_(std::move(sending));
@@ -55,7 +56,8 @@ task<result<opened_connection>> connect_to_proxy(const proxy_server& proxy, cons
     at.phase = http::phase::proxy;
     auto tcp = co_await try_(connect_tcp(proxy.host, proxy.port, http::phase::proxy, options, at));
     const int socket = tcp.native_handle();
-    if (!proxy.is_https) co_return opened_connection(io::boxed_stream(std::move(tcp)), false, socket);
+    if (proxy.scheme != proxy_server::protocol::https)
+        co_return opened_connection(io::boxed_stream(std::move(tcp)), false, socket);
     auto secure = co_await try_(connect_tls(std::move(tcp), options, proxy.host, client_protocols::http1));
     secure.socket = socket;
     co_return std::move(secure);
@@ -66,10 +68,10 @@ task<result<opened_connection>> connect_to_proxy(const proxy_server& proxy, cons
 /// Errors: http::errc::proxy_refused; adds the status to `at.where`. http::errc::bad_message, header_too_large;
 /// errc::unexpected_eof, timed_out; those of the connection.
 /// Cancel safety: safe. The connection is closed.
-task<result<io::boxed_stream>> open_tunnel(io::boxed_stream to_proxy, const proxy_server& proxy, std::string server,
+task<result<io::boxed_stream>> open_tunnel(io::boxed_stream to_proxy, const proxy_server& proxy, const http::url& to,
                                            const http::client_options& options, client_progress& at) {
     message_stream stream(std::move(to_proxy), options.io_timeout());
-    auto asking = ask(stream, proxy, std::move(server), options.header_limit());
+    auto asking = ask(stream, proxy, host_with_port(to.host(), to.port()), options.header_limit());
     const auto status = co_await try_(time::try_timeout(options.connect_timeout(), std::move(asking)));
     if (status / 100 != 2) {
         at.where += " (status " + std::to_string(status) + ")";
@@ -106,8 +108,10 @@ task<result<opened_connection>> open_through_proxy(const http::client_options& o
                                                    client_protocols allowed, client_progress& at) {
     auto below = co_await try_(connect_to_proxy(to.proxy(), options, at));
     if (to.is_forwarded()) co_return std::move(below);
-    auto server = host_with_port(to.url().host(), to.url().port());
-    auto tunnel = co_await try_(open_tunnel(std::move(below.stream), to.proxy(), std::move(server), options, at));
+    const bool is_socks = to.proxy().scheme == proxy_server::protocol::socks5;
+    auto opening = is_socks ? open_socks_tunnel(std::move(below.stream), to.proxy(), to.url(), options, at)
+                            : open_tunnel(std::move(below.stream), to.proxy(), to.url(), options, at);
+    auto tunnel = co_await try_(std::move(opening));
     at.where = to.describe(at.where);
     co_return co_await finish(std::move(tunnel), below.socket, options, to.url(), allowed, at);
 }
@@ -125,7 +129,7 @@ void client_destination::prepare(http::request& asked) const {
         return;
     }
     asked.target = url_->to_string();
-    if (!proxy_->authorization.empty()) asked.headers.set("Proxy-Authorization", proxy_->authorization);
+    if (const auto known = proxy_->authorization(); !known.empty()) asked.headers.set("Proxy-Authorization", known);
 }
 
 result<client_destination> find_destination(const http_client& client, const http::url& to, bool may_forward,
@@ -137,7 +141,8 @@ result<client_destination> find_destination(const http_client& client, const htt
         at.where = found->shown;
         return std::unexpected(found->server.error());
     }
-    const bool is_forwarded = may_forward && !to.is_https();
+    const bool forwards = found->server->scheme != proxy_server::protocol::socks5;
+    const bool is_forwarded = may_forward && forwards && !to.is_https();
     return client_destination(to, &*found->server, is_forwarded ? way::forwarded : way::tunneled);
 }
 

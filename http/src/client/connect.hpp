@@ -44,7 +44,7 @@ public:
     enum class way : unsigned char {
         direct,
         forwarded,  // the proxy receives requests with whole URLs, and forwards them
-        tunneled,   // the proxy connects to the server: CONNECT
+        tunneled,   // the proxy connects to the server: CONNECT, or SOCKS5
     };
 
     client_destination(const http::url& to, const proxy_server* through, way how) noexcept

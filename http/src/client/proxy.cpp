@@ -20,18 +20,42 @@ namespace eddy::detail {
 
 namespace {
 
-/// Returns the value of Proxy-Authorization for "user:password" (RFC 7617).
-std::optional<std::string> authorization_of(std::string_view text) {
-    const auto user = http::decode_percent(take_part(text, ':'));
-    const auto password = http::decode_percent(text);
-    // A colon in the user name would become a part of the password.
-    if (!user || !password || user->find(':') != std::string::npos) return std::nullopt;
-    const auto both = *user + ':' + *password;
-    // SAFETY: bytes may be read as unsigned char.
-    return "Basic " + base64({reinterpret_cast<const unsigned char*>(both.data()), both.size()});
+using protocol = proxy_server::protocol;
+
+/// Returns the protocol of a scheme. With both schemes of SOCKS5, the proxy looks up names, as in Go.
+std::optional<protocol> protocol_of(std::string_view scheme) noexcept {
+    if (http::equal_names(scheme, "http")) return protocol::http;
+    if (http::equal_names(scheme, "https")) return protocol::https;
+    if (http::equal_names(scheme, "socks5") || http::equal_names(scheme, "socks5h")) return protocol::socks5;
+    return std::nullopt;
+}
+
+std::uint16_t default_port(protocol scheme) noexcept {
+    if (scheme == protocol::socks5) return 1080;
+    return scheme == protocol::https ? 443 : 80;
+}
+
+/// Sets the user name and the password of "user:password". Returns whether the protocol permits them.
+bool set_user(proxy_server& of, std::string_view text) {
+    auto user = http::decode_percent(take_part(text, ':'));
+    auto password = http::decode_percent(text);
+    if (!user || !password) return false;
+    of.user = *std::move(user);
+    of.password = *std::move(password);
+    constexpr std::size_t most_of_socks = 255;
+    if (of.scheme == protocol::socks5)
+        return !of.user.empty() && of.user.size() <= most_of_socks && of.password.size() <= most_of_socks;
+    return !of.user.contains(':');  // a colon would begin the password
 }
 
 }  // namespace
+
+std::string proxy_server::authorization() const {
+    if (user.empty() && password.empty()) return {};
+    const auto both = user + ':' + password;
+    // SAFETY: bytes may be read as unsigned char.
+    return "Basic " + base64({reinterpret_cast<const unsigned char*>(both.data()), both.size()});
+}
 
 result<proxy_server> parse_proxy(std::string_view text) {
     const auto bad = [] { return std::unexpected(make_error_code(http::errc::bad_proxy)); };
@@ -40,22 +64,20 @@ result<proxy_server> parse_proxy(std::string_view text) {
     if (const auto end = text.find("://"); end != std::string_view::npos) {
         const auto scheme = text.substr(0, end);
         if (!is_token(scheme)) return bad();
-        made.is_https = http::equal_names(scheme, "https");
-        if (!made.is_https && !http::equal_names(scheme, "http"))
-            return std::unexpected(make_error_code(http::errc::proxy_not_supported));
+        const auto found = protocol_of(scheme);
+        if (!found) return std::unexpected(make_error_code(http::errc::proxy_not_supported));
+        made.scheme = *found;
         text.remove_prefix(end + 3);
     }
     text = text.substr(0, text.find_first_of("/?#"));
     if (const auto at = text.rfind('@'); at != std::string_view::npos) {
-        auto authorization = authorization_of(text.substr(0, at));
-        if (!authorization) return bad();
-        made.authorization = *std::move(authorization);
+        if (!set_user(made, text.substr(0, at))) return bad();
         text.remove_prefix(at + 1);
     }
     const auto parts = parse_host(text);
     if (!parts || !can_be_server(parts->host)) return bad();
     made.host = parts->host;
-    made.port = parts->port.value_or(made.is_https ? 443 : 80);
+    made.port = parts->port.value_or(default_port(made.scheme));
     return made;
 }
 
@@ -198,14 +220,13 @@ std::optional<configured_proxy> configure(const std::string& url, const excluded
     return std::optional<configured_proxy>(std::in_place, url, excluded);
 }
 
-/// Returns whether a host is this machine: a loopback address, or a name in the domain localhost (RFC 6761).
+}  // namespace
+
 bool is_loopback(std::string_view host) noexcept {
     if (const auto address = parse_address(host)) return address->is_loopback();
-    if (host.ends_with('.')) host.remove_suffix(1);
+    host = without_last_period(host);
     return host == "localhost" || host.ends_with(".localhost");
 }
-
-}  // namespace
 
 proxy_choice::proxy_choice(const http::proxies& from)
     : excluded_(from.except()),

@@ -30,10 +30,17 @@ struct proxies_access {
 
 /// The parts of a proxy's URL.
 struct proxy_server {
-    bool is_https = false;  // the client uses TLS to the proxy
+    /// How the client talks to the proxy: HTTP, HTTP over TLS, or SOCKS5.
+    enum class protocol : unsigned char { http, https, socks5 };
+
+    protocol scheme = protocol::http;
     std::string host;
     std::uint16_t port = 0;
-    std::string authorization;  // the value of Proxy-Authorization; empty if the URL has no user name
+    std::string user;  // empty if the URL has none
+    std::string password;
+
+    /// Returns the value of Proxy-Authorization (RFC 7617), or an empty text without a user name.
+    [[nodiscard]] std::string authorization() const;
 
     proxy_server() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
@@ -44,6 +51,9 @@ struct proxy_server {
 
 /// Returns the URL of a proxy without its user name and password, for errors.
 [[nodiscard]] std::string proxy_without_password(std::string_view text);
+
+/// Returns whether a host is this machine: a loopback address, or a name in the domain localhost (RFC 6761).
+[[nodiscard]] bool is_loopback(std::string_view host) noexcept;
 
 /// Returns "host:port", or "[host]:port" for an IPv6 address.
 [[nodiscard]] std::string host_with_port(const std::string& host, std::uint16_t port);

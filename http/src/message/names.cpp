@@ -34,12 +34,12 @@ const char* text_of(errc code) noexcept {
         return "HTTP/2, which client_options::prior_knowledge() requires, is not available: the server does not have "
                "it, or eddy was built without nghttp2 (Debian: libnghttp2-dev)";
     case errc::bad_proxy:
-        return "not the URL of a proxy: write it as http://host:port or http://user:password@host:port, and "
-               "percent-encode special characters in the user name and the password";
-    case errc::proxy_not_supported: return "only proxies with the scheme http or https are supported";
+        return "not the URL of a proxy: write it as http://host:port, http://user:password@host:port or "
+               "socks5://host:port, and percent-encode special characters in the user name and the password";
+    case errc::proxy_not_supported: return "only proxies with the scheme http, https, socks5 or socks5h are supported";
     case errc::proxy_refused:
         return "the proxy does not connect to the server. If the status is 407, the URL of the proxy needs a user name "
-               "and a password; with another status, the proxy does not permit the server, or cannot connect to it";
+               "and a password; otherwise, the proxy does not permit the server, or cannot connect to it";
     case errc::bad_exclusion:
         return "the list of hosts without a proxy (no_proxy) has an element that is not valid: write example.org, "
                "*.example.org, 10.1.2.3, 10.0.0.0/8, ::1, fe80::/10, example.org:81, [::1]:81 or *";

@@ -169,13 +169,13 @@ TEST(HttpProxyClient, WrongProxyIsErrorOfRequestsThatNeedIt) {
     EXPECT_EQ(bad.code(), http::errc::bad_proxy);
     EXPECT_EQ(bad.code(), std::errc::invalid_argument);
     EXPECT_EQ(bad.message(), "no connection through the proxy http://:80: " + reason_of(http::errc::bad_proxy));
-    const auto socks = refused("socks5://user:secret@one.test:1080", "https://one.test/");
+    const auto socks = refused("socks4://user:secret@one.test:1080", "https://one.test/");
     EXPECT_EQ(socks.code(), http::errc::proxy_not_supported);
     EXPECT_EQ(socks.code(), std::errc::not_supported);
-    EXPECT_EQ(socks.where(), "socks5://one.test:1080");
+    EXPECT_EQ(socks.where(), "socks4://one.test:1080");
     support::http_proxy proxy;
     play(proxy, [](std::string address) -> task<void> {
-        const auto chosen = http::proxies::none().for_http(address).for_https("socks5://x");
+        const auto chosen = http::proxies::none().for_http(address).for_https("socks4://x");
         const http::client web(http::client_options().proxies(chosen));
         EXPECT_EQ(co_await text_of(web.get("http://one.test/")), "proxied");
     });
@@ -494,6 +494,28 @@ TEST(HttpProxyTls, HttpsUsesTunnelWithEitherVersion) {
         ASSERT_EQ(site.proxy.heads.size(), 1U);
         EXPECT_EQ(site.proxy.heads[0], "CONNECT " + host + " HTTP/1.1\r\nHost: " + host +
                                            "\r\nUser-Agent: eddy\r\nProxy-Authorization: Basic YTpi\r\n\r\n");
+    }
+}
+
+TEST(HttpProxyTls, HttpsUsesSocksWithEitherVersion) {
+    for (const bool has_http2 : {false, true}) {
+        secure_site site;
+        site.proxy.socks.emplace();
+        site.during(has_http2 ? http::alpn_protocols() : std::vector<std::string>(),
+                    [&](std::string address, std::string port) -> task<void> {
+                        const http::client web(site.options("socks5://" + address));
+                        for (int i = 0; i < 3; ++i) {
+                            const auto url = "https://localhost" + port + "/fields";
+                            const auto got = co_await text_of(web.send(url, with_secrets()));
+                            EXPECT_TRUE(got.starts_with("HTTP/")) << got;
+                            EXPECT_TRUE(got.contains("uthorization=secret")) << got;
+                            EXPECT_FALSE(got.contains("not for a server")) << got;
+                        }
+                        const auto wrong = co_await web.get("https://other.test" + port + "/fields");
+                        EXPECT_EQ(wrong.error().phase(), http::phase::tls);
+                    });
+        EXPECT_EQ(site.connections, 2U);  // one of them for other.test
+        EXPECT_EQ(site.proxy.heads.size(), 4U);
     }
 }
 

@@ -142,8 +142,14 @@ TEST(HttpProxies, InvalidElementIsAnErrorOfRequestsThroughProxy) {
 std::string parsed(std::string_view url) {
     const auto proxy = eddy::detail::parse_proxy(url);
     if (!proxy) return proxy.error() == http::errc::bad_proxy ? "bad" : "not supported";
-    auto text = (proxy->is_https ? "https " : "http ") + eddy::detail::host_with_port(proxy->host, proxy->port);
-    if (!proxy->authorization.empty()) text.append(" ").append(proxy->authorization);
+    using protocol = eddy::detail::proxy_server::protocol;
+    const bool is_socks = proxy->scheme == protocol::socks5;
+    std::string text = proxy->scheme == protocol::https ? "https " : "http ";
+    if (is_socks) text = "socks5 ";
+    text += eddy::detail::host_with_port(proxy->host, proxy->port);
+    const auto known =
+        is_socks ? proxy->user + (proxy->user.empty() ? "" : "/") + proxy->password : proxy->authorization();
+    if (!known.empty()) text.append(" ").append(known);
     return text;
 }
 
@@ -170,11 +176,23 @@ TEST(HttpProxies, UrlMayHaveUserAndPassword) {
     EXPECT_EQ(parsed("http://a:%4@proxy"), "bad");
 }
 
+TEST(HttpProxies, UrlOfSocks5) {
+    EXPECT_EQ(parsed("socks5://proxy"), "socks5 proxy:1080");
+    EXPECT_EQ(parsed("SOCKS5h://[::1]:9050/"), "socks5 [::1]:9050");
+    EXPECT_EQ(parsed("socks5://a:b@proxy:81"), "socks5 proxy:81 a/b");
+    EXPECT_EQ(parsed("socks5://a%3A%40:%c3%a9@proxy"), "socks5 proxy:1080 a:@/\xc3\xa9");
+    EXPECT_EQ(parsed("socks5://a@proxy"), "socks5 proxy:1080 a/");
+    const std::string longest(255, 'x');  // RFC 1929 has one byte for the length
+    EXPECT_EQ(parsed("socks5://" + longest + ":" + longest + "@proxy"), "socks5 proxy:1080 " + longest + "/" + longest);
+    for (const std::string& user : {longest + "x:y", "y:" + longest + "x", std::string(":y"), std::string("%4:y")})
+        EXPECT_EQ(parsed("socks5://" + user + "@proxy"), "bad") << user;
+}
+
 TEST(HttpProxies, OtherUrlsAreErrors) {
     for (const char* const url : {"http://", "://proxy", "http://:80", "http://a b", "http://proxy:0", "proxy:x",
                                   "http://proxy:99999", "http://[::1", "http://user@", "a b://proxy", "http://a\r\nb"})
         EXPECT_EQ(parsed(url), "bad") << url;
-    for (const char* const url : {"socks5://proxy:1080", "socks5h://proxy", "socks4://a:b@proxy", "ftp://proxy"})
+    for (const char* const url : {"socks://proxy:1080", "socks4a://proxy", "socks4://a:b@proxy", "ftp://proxy"})
         EXPECT_EQ(parsed(url), "not supported") << url;
 }
 

@@ -19,7 +19,7 @@ enum class errc {
     no_tls,               ///< https needs eddy::http to be built with eddy::tls; equals std::errc::not_supported
     no_http2,             ///< the server, or this build, does not have HTTP/2; equals std::errc::not_supported
     bad_proxy,            ///< the URL of a proxy is not valid; equals std::errc::invalid_argument
-    proxy_not_supported,  ///< the URL of a proxy has another scheme than http or https; equals std::errc::not_supported
+    proxy_not_supported,  ///< the URL of a proxy has an unknown scheme; equals std::errc::not_supported
     proxy_refused,        ///< the proxy does not connect to the server; equals std::errc::connection_refused
     bad_exclusion,        ///< an element of proxies::except() is not valid; equals std::errc::invalid_argument
     body_already_read,    ///< the whole body was read before, or moved to another object

@@ -18,9 +18,10 @@ namespace eddy::http {
 ///     const http::client web(http::client_options().proxies(chosen));
 ///
 /// The URL of a proxy begins with "http://", which may be omitted, or with "https://" for a proxy that the client
-/// connects to with TLS. The default port is 80, or 443. Percent-encode special characters in the user name and the
-/// password. An empty URL means that there is no proxy. A wrong URL is reported by the requests that would use it:
-/// errc::bad_proxy, or errc::proxy_not_supported for another scheme such as socks5.
+/// connects to with TLS. With "socks5://" or "socks5h://", the proxy makes all connections by SOCKS5, and also looks up
+/// the names of the servers. The default port is 80, 443 or 1080. Percent-encode special characters in the user name
+/// and the password. An empty URL means that there is no proxy. A wrong URL is reported by the requests that would use
+/// it: errc::bad_proxy, or errc::proxy_not_supported for another scheme such as socks4.
 /// Thread safety: a plain value.
 class EDDY_API proxies {
 public:
