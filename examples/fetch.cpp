@@ -2,7 +2,8 @@
 // Fetches URLs, and writes their bodies to standard output as they arrive. Follows redirects. Supports https if
 // eddy::http is built with eddy::tls. Uses the proxies of the environment, such as http_proxy. Status lines and errors
 // are written to standard error. Over TLS, the server chooses HTTP/1.1 or HTTP/2. With --http2, all URLs are requested
-// with HTTP/2, also without TLS.
+// with HTTP/2, also without TLS. With --retry, requests that have failed are repeated, if that is safe. A URL gets the
+// cookies that earlier ones have set.
 //     $ ./fetch http://127.0.0.1:8080/notes http://127.0.0.1:8080/count/5
 //     200 OK, application/json
 //     {"monday":"buy tea"}
@@ -12,13 +13,16 @@
 #include <eddy/http.hpp>
 #include <eddy/prelude.hpp>
 
+#include <chrono>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace {
 
+using namespace std::chrono_literals;
 namespace http = eddy::http;
 namespace io = eddy::io;
 using eddy::result;
@@ -56,10 +60,11 @@ task<bool> fetch(const http::client& web, std::string url) {
 // docs: end
 
 task<int> fetch_all(std::vector<std::string> urls) {
-    http::client_options options;
-    if (urls.front() == "--http2") {
-        options.prior_knowledge(true);
-        urls.erase(urls.begin());
+    auto options = http::client_options().cookies(std::make_shared<http::cookie_jar>());
+    if (std::erase(urls, "--http2") != 0) options.prior_knowledge(true);
+    if (std::erase(urls, "--retry") != 0) {
+        const auto delays = eddy::time::backoff(100ms).max_retries(3);
+        options.retries(eddy::proto::retry_policy(delays)).retry_after(10s);
     }
     const http::client web(options);  // keeps connections open: two URLs of one server share a connection
     int code = 0;
@@ -74,7 +79,7 @@ task<int> fetch_all(std::vector<std::string> urls) {
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        std::fputs("usage: fetch [--http2] URL...\n", stderr);
+        std::fputs("usage: fetch [--http2] [--retry] URL...\n", stderr);
         return 2;
     }
     return eddy::run(fetch_all({argv + 1, argv + argc}));

@@ -3,7 +3,7 @@ set(fuzz_targets any_delimiter framed_lines length_delimited lines resp_replies 
 set(fuzz_libraries)
 set(fuzz_definitions)
 if(TARGET eddy_http)
-  list(APPEND fuzz_targets http_requests http_responses multipart_forms)
+  list(APPEND fuzz_targets http_requests http_responses multipart_forms set_cookies)
   list(APPEND fuzz_libraries eddy::http)
   list(APPEND fuzz_definitions EDDY_FUZZ_HTTP)
   if(nghttp2_FOUND)

@@ -28,6 +28,7 @@ void lines(input bytes);
 void multipart_forms(input bytes);
 void resp_replies(input bytes);
 void resp_requests(input bytes);
+void set_cookies(input bytes);
 void ws_frames(input bytes);
 
 struct target {
@@ -44,6 +45,7 @@ inline constexpr std::array targets{
     target{"http_requests", http_requests},
     target{"http_responses", http_responses},
     target{"multipart_forms", multipart_forms},
+    target{"set_cookies", set_cookies},
 #endif
     target{"length_delimited", length_delimited},
     target{"lines", lines},

@@ -19,8 +19,9 @@
 #include <eddy/http/url.hpp>       // url, and functions for its parts
 
 // Clients
-#include <eddy/http/client.hpp>   // get(), client
-#include <eddy/http/proxies.hpp>  // the proxies of a client
+#include <eddy/http/client.hpp>      // get(), client
+#include <eddy/http/cookie_jar.hpp>  // the cookies of a client
+#include <eddy/http/proxies.hpp>     // the proxies of a client
 
 // Servers
 #include <eddy/http/access_log.hpp>     // a line for each request

@@ -14,10 +14,13 @@
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/sync/semaphore.hpp>
+#include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "client/connect.hpp"
 #include "client/http1_exchange.hpp"
+#include "client/request_cookies.hpp"
+#include "client/request_retries.hpp"
 #include "h2/http2.hpp"
 #include "message/coded_body.hpp"
 #include "message/coding.hpp"
@@ -50,8 +53,6 @@ request copy_of(const request& from) {
     if (const auto* const content = from.body.in_memory()) copy.body = body(*content);
     return copy;
 }
-
-bool is_idempotent(method what) noexcept { return what != method::post && what != method::patch; }
 
 /// Returns a kept connection that the server has not closed, or null.
 task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::string origin) {
@@ -146,6 +147,7 @@ task<result<client_route>> find_route(http_client& shared, client_destination to
 /// A request that has failed, and whether it may be sent again.
 struct failed_request {
     repeat again = repeat::never;
+    bool is_sent = false;          // there was a connection for it
     std::optional<request> asked;  // nullopt if it cannot be sent again
 };
 
@@ -202,11 +204,16 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
     const auto body_failure = watch_body(asked);
     std::shared_ptr<client_exchange> exchange;
     while (!exchange) {
-        auto route = co_await try_(find_route(*shared, to, origin, may_use_kept, at));
-        at.where = route.shared ? address_of(*route.shared) : route.connection->address;
+        auto route = co_await find_route(*shared, to, origin, may_use_kept, at);
+        if (!route) {
+            failed.asked = std::move(asked);
+            co_return std::unexpected(route.error());
+        }
+        at.where = route->shared ? address_of(*route->shared) : route->connection->address;
         if (to.is_forwarded()) at.where = to.describe(at.where);
-        exchange = start_exchange(shared, route, asked, to, origin);
+        exchange = start_exchange(shared, *route, asked, to, origin);
     }
+    failed.is_sent = true;
     detail::head_future waiting(*exchange, at.phase);
     const auto head = co_await waiting;
     if (head) co_return exchange->take_response();
@@ -217,19 +224,19 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
     co_return std::unexpected(head.error());
 }
 
-/// Sends a request. If it fails, repeats it if the server has not processed it, or if the request may be processed
-/// twice.
+/// Sends a request. If it fails, repeats it at once if the server has not processed it, or if a kept connection was
+/// closed and the request may be processed twice. Sets `failed` if it fails.
 task<result<response>> send_safely(std::shared_ptr<http_client> shared, const url& to, request asked,
-                                   client_progress& at) {
+                                   client_progress& at, failed_request& failed) {
     bool may_use_kept = true;
     for (unsigned attempt = 1;; ++attempt) {
-        failed_request failed;
+        failed = failed_request();
         auto answer = co_await send_once(shared, to, std::move(asked), may_use_kept, at, failed);
-        if (answer || !failed.asked || attempt == most_attempts) co_return answer;
+        if (answer || !failed.asked || failed.again == repeat::never || attempt == most_attempts) co_return answer;
+        const bool was_kept = failed.again == repeat::if_idempotent;
+        if (was_kept && (!may_use_kept || !detail::is_idempotent(failed.asked->method))) co_return answer;
+        if (was_kept) may_use_kept = false;
         asked = *std::move(failed.asked);
-        if (failed.again != repeat::if_idempotent) continue;
-        if (!is_idempotent(asked.method) || !may_use_kept) co_return answer;
-        may_use_kept = false;
     }
 }
 
@@ -287,6 +294,30 @@ task<void> discard_arrived(body& from) {
     co_await discarding;
 }
 
+/// Sends a request with the cookies of the jar, and repeats it as client_options::retries() says.
+task<result<response>> send_with_retries(std::shared_ptr<http_client> shared, const url& to, request asked,
+                                         client_progress& at) {
+    const detail::request_cookies cookies(shared->options().cookies(), asked);
+    detail::request_retries retries(shared->options());
+    const auto sent = asked.method;
+    for (;;) {
+        cookies.set(asked, to);
+        std::optional<request> again;
+        if (retries.are_on() && asked.body.in_memory() != nullptr) again = copy_of(asked);
+        failed_request failed;
+        auto answer = co_await send_safely(shared, to, std::move(asked), at, failed);
+        if (answer) cookies.receive(to, *answer);
+        if (failed.asked) again = std::move(failed.asked);
+        if (!retries.are_on() || !again) co_return answer;
+        const auto wait = answer ? retries.wait_after(*answer)
+                                 : retries.wait_after({sent, at.phase, answer.error(), failed.again, failed.is_sent});
+        if (!wait) co_return answer;
+        if (answer) co_await discard_arrived(answer->body);
+        co_await time::sleep(*wait);
+        asked = *std::move(again);
+    }
+}
+
 /// Sends a request and follows redirects. Stores in `at` the current step, for errors.
 task<result<response>> follow(std::shared_ptr<http_client> shared, std::string where, request asked,
                               client_progress& at) {
@@ -298,7 +329,7 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
         const auto sent = asked.method;
         const bool is_repeatable = asked.body.in_memory() != nullptr;
         auto again = copy_of(asked);
-        auto answer = co_await try_(send_safely(shared, to, std::move(asked), at));
+        auto answer = co_await try_(send_with_retries(shared, to, std::move(asked), at));
         const auto location = answer.headers.get("Location");
         if (!is_redirect(answer.status) || !location || most == 0) co_return std::move(answer);
         if (!is_repeatable && repeats_request(answer.status, sent)) co_return std::move(answer);

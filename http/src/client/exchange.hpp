@@ -12,6 +12,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/http/body.hpp>
 #include <eddy/http/client.hpp>
+#include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>
@@ -25,6 +26,11 @@ enum class repeat : unsigned char {
     always,         // the server has not processed it
     over_http1,     // the server requires HTTP/1.1 for it
 };
+
+/// Returns whether a request with this method may be processed twice: RFC 9110, section 9.2.2.
+[[nodiscard]] constexpr bool is_idempotent(http::method what) noexcept {
+    return what != http::method::post && what != http::method::patch;
+}
 
 /// One request and its response. Sends and receives at the same time: each poll that waits for the response also
 /// continues to send the request. So a server may answer before it has received the whole request.

@@ -11,6 +11,7 @@
 
 #include "client/connect.hpp"
 #include "client/http1_exchange.hpp"
+#include "client/request_cookies.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -20,6 +21,8 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     at.where = where;
     const auto to = co_await try_(http::url::parse(where));
     asked.target = to.target();
+    const request_cookies cookies(shared->options().cookies(), asked);
+    cookies.set(asked, to);
     const auto destination = co_await try_(find_destination(*shared, to, false, at));  // only a tunnel can be upgraded
     destination.prepare(asked);
     auto made = co_await try_(connect_client(*shared, destination, client_protocols::http1, at));
@@ -31,6 +34,7 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     const auto head = co_await waiting;
     if (!head) co_return std::unexpected(head.error());
     auto answer = exchange->take_response();
+    cookies.receive(to, answer);
     std::optional<io::boxed_stream> stream;
     if (answer.status == http::status::switching_protocols) {
         if (!exchange->is_sent()) co_return std::unexpected(make_error_code(http::errc::bad_message));

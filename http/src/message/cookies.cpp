@@ -8,6 +8,7 @@
 #include <eddy/http/secrets.hpp>
 
 #include "message/hmac.hpp"
+#include "message/set_cookie.hpp"
 #include "message/syntax.hpp"
 
 namespace eddy::http {
@@ -21,11 +22,6 @@ bool is_cookie_octet(char c) noexcept { return c > ' ' && c < 0x7f && !std::stri
 
 /// Returns whether a byte may be in an attribute of a cookie.
 bool is_attribute(char c) noexcept { return c >= ' ' && c < 0x7f && c != ';'; }
-
-/// Returns whether a name begins with a prefix. Browsers compare it without case.
-bool has_prefix(std::string_view name, std::string_view prefix) noexcept {
-    return equal_names(name.substr(0, prefix.size()), prefix);
-}
 
 std::string_view text_of(same_site when) noexcept {
     if (when == same_site::strict) return "Strict";
@@ -65,9 +61,9 @@ std::string cookie::to_string(std::source_location where) const {
         throw misuse("the path of a cookie must begin with a slash, and must have no semicolon", where);
     if (!std::ranges::all_of(domain_, is_attribute))
         throw misuse("the domain of a cookie must be the name of a host", where);
-    if (has_prefix(name_, "__Host-") && (!secure_ || path_ != "/" || !domain_.empty()))
+    if (detail::has_cookie_prefix(name_, "__Host-") && (!secure_ || path_ != "/" || !domain_.empty()))
         throw misuse("a cookie with the prefix __Host- must be secure, with the path / and without a domain", where);
-    if (!secure_ && (has_prefix(name_, "__Secure-") || same_site_ == http::same_site::none))
+    if (!secure_ && (detail::has_cookie_prefix(name_, "__Secure-") || same_site_ == http::same_site::none))
         throw misuse("a cookie with the prefix __Secure-, or with same_site::none, must be secure", where);
     std::string text = name_ + "=" + value_ + "; Path=" + path_;
     if (!domain_.empty()) text += "; Domain=" + domain_;

@@ -856,6 +856,41 @@ server.serve_forever()
     EXPECT_EQ(missing.code, 1);
 }
 
+TEST(HttpPeers, FetchHasCookiesAndRetriesWithPythonsServer) {
+    process server({EDDY_PYTHON, "-u", "-c", R"(
+import http.cookies, http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    left = 2
+    def log_message(self, *arguments): pass
+    def do_GET(self):
+        if self.path == "/busy" and Handler.left:
+            Handler.left -= 1
+            if Handler.left: return  # without a response
+            self.send_response(503)
+            self.send_header("Retry-After", "0")
+            return self.end_headers()
+        got = http.cookies.SimpleCookie(self.headers.get("Cookie", ""))
+        text = " ".join(f"{name}={got[name].value}" for name in sorted(got))
+        made = http.cookies.SimpleCookie()
+        made["session"] = "7"
+        made["session"]["httponly"] = True
+        made["page"] = self.path
+        made["page"]["max-age"] = 60
+        self.send_response(200)
+        for each in made.values(): self.send_header("Set-Cookie", each.OutputString())
+        self.end_headers()
+        self.wfile.write(f"[{text}]".encode())
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port)
+server.serve_forever()
+)"});
+    const std::string url = "http://127.0.0.1:" + server.line();
+    const auto got = support::run({"fetch", "--retry", url + "/a", url + "/busy", url + "/b"});
+    EXPECT_EQ(got.out, "[][page=/a session=7][page=/busy session=7]");
+    EXPECT_EQ(got.err, "200 OK\n200 OK\n200 OK\n");
+    EXPECT_EQ(got.code, 0);
+}
+
 TEST(HttpPeers, EventLoopClientUsesLoopInThreeWays) {
     process server({"web_server", "127.0.0.1:0"});
     const std::string url = "http://" + support::addr_in(server.line()).to_string() + "/notes";

@@ -429,6 +429,66 @@ TEST(HttpDocs, OnlyAllowedHostsAreRequested) {
     });
 }
 
+// docs: cookie jar
+http::client client_with_cookies(std::vector<http::stored_cookie> former) {
+    const auto jar = std::make_shared<http::cookie_jar>();
+    jar->load(std::move(former));  // what snapshot() has returned before the end of the last run
+    return http::client(http::client_options().cookies(jar));
+}
+
+/// Signs in, and requests a page of the session that begins with it.
+task<result<std::string>> account_page(http::client web, std::string site) {
+    co_await try_(web.post(site + "/login", "application/x-www-form-urlencoded", "name=a&password=b"));
+    auto page = co_await try_(web.get(site + "/account"));
+    co_return co_await try_(page.body.read_text());
+}
+// docs: end
+
+TEST(HttpDocs, CookiesOfASessionAreSent) {
+    http::router app;
+    app.post("/login", [](http::request) -> task<http::response> {
+        http::response answer(http::status::ok);
+        answer.headers.add("Set-Cookie", http::cookie("session", "7").to_string());
+        co_return answer;
+    });
+    app.get("/account", [](http::request asked) -> task<http::response> {
+        co_return http::response::text(std::string(asked.headers.get("Cookie").value_or("")));
+    });
+    serve_during(app, [](std::string url) -> task<void> {
+        http::stored_cookie theme;
+        theme.name = "theme";
+        theme.value = "dark";
+        theme.domain = "127.0.0.1";
+        theme.path = "/";
+        const auto web = client_with_cookies(std::vector(1, theme));
+        EXPECT_EQ(co_await account_page(web, url), "theme=dark; session=7");
+    });
+}
+
+// docs: retries
+http::client patient_client() {
+    const auto policy = proto::retry_policy(eddy::time::backoff(100ms).max_retries(4));
+    return http::client(http::client_options().retries(policy).retry_after(10s));
+}
+// docs: end
+
+TEST(HttpDocs, BusyServerIsAskedAgain) {
+    int busy = 2;
+    http::router app;
+    app.post("/", [&](http::request) -> task<http::response> {
+        http::response answer = http::response::text("done");
+        if (busy-- > 0) {
+            answer.status = http::status::service_unavailable;
+            answer.headers.add("Retry-After", "0");
+        }
+        co_return answer;
+    });
+    serve_during(app, [](std::string url) -> task<void> {
+        auto answer = co_await patient_client().post(url + "/", "text/plain", "x");
+        EXPECT_EQ(co_await answer.value().body.read_text(), "done");
+    });
+}
+
 // docs: proxies
 http::client client_behind_proxy(const std::string& proxy) {  // "http://user:p%40ss@proxy.example.org:3128"
     auto chosen = http::proxies::none().for_all(proxy).except(".example.org, 10.0.0.0/8");

@@ -19,6 +19,7 @@
 #include <eddy/http/proxies.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
+#include <eddy/proto/retry.hpp>
 #include <eddy/task/task.hpp>
 
 namespace eddy::tls {
@@ -30,6 +31,7 @@ class http_client;
 
 namespace eddy::http {
 
+class cookie_jar;
 class url;
 
 /// The steps of a request, for errors.
@@ -114,6 +116,35 @@ public:
         may_follow_ = std::move(decide);
         return *this;
     }
+    /// Sets the jar that stores the cookies of responses, and whose cookies are sent with requests, also after a
+    /// redirect. It follows the cookies that the request itself has. By default, there is none, and the client ignores
+    /// cookies of responses.
+    client_options& cookies(std::shared_ptr<cookie_jar> jar) noexcept {
+        cookies_ = std::move(jar);
+        return *this;
+    }
+    /// Sets after which delays, and how often, a request is repeated that has failed and that may succeed later:
+    ///     options.retries(proto::retry_policy(time::backoff(100ms).max_retries(3)));
+    /// - If there was no connection to the server, or the server has not processed the request (HTTP/2 tells that), any
+    ///   request is repeated.
+    /// - If the request may have arrived, it is repeated unless its method is POST or PATCH.
+    /// - A request whose body is a reader is repeated only if no byte of the body was sent.
+    /// - Errors that stay are not repeated: a name that does not exist, a certificate, http::errc.
+    ///
+    /// retry_policy::when() may exclude more errors, and retry_policy::budget() limits the repetitions of all requests
+    /// together. timeout() limits all attempts together. Without a policy, which is the default, the client repeats a
+    /// request only at once, see client.
+    client_options& retries(const proto::retry_policy& policy) {
+        retries_ = policy;
+        return *this;
+    }
+    /// Sets the longest time of a field Retry-After for which retries() waits before it repeats a request, whatever its
+    /// method, after a response 429 or 503. With a longer one, or without the field, the response is returned. With 0,
+    /// which is the default, all responses are returned.
+    client_options& retry_after(std::chrono::nanoseconds longest) noexcept {
+        retry_after_ = longest;
+        return *this;
+    }
     /// Sets how many idle HTTP/1.1 connections are kept for each scheme, host, port and event loop, and to a proxy that
     /// forwards requests. 8 by default. With 0, each request uses a new connection, also with HTTP/2.
     client_options& max_idle(std::size_t most) noexcept {
@@ -174,6 +205,9 @@ public:
     [[nodiscard]] std::chrono::nanoseconds io_timeout() const noexcept { return io_timeout_; }
     [[nodiscard]] unsigned max_redirects() const noexcept { return max_redirects_; }
     [[nodiscard]] const std::function<bool(const url&)>& may_follow() const noexcept { return may_follow_; }
+    [[nodiscard]] const std::shared_ptr<cookie_jar>& cookies() const noexcept { return cookies_; }
+    [[nodiscard]] const std::optional<proto::retry_policy>& retries() const noexcept { return retries_; }
+    [[nodiscard]] std::chrono::nanoseconds retry_after() const noexcept { return retry_after_; }
     [[nodiscard]] std::size_t max_idle() const noexcept { return max_idle_; }
     [[nodiscard]] std::chrono::nanoseconds idle_timeout() const noexcept { return idle_timeout_; }
     [[nodiscard]] std::size_t header_limit() const noexcept { return header_limit_; }
@@ -192,6 +226,9 @@ private:
     std::chrono::nanoseconds ping_interval_ = std::chrono::nanoseconds::zero();
     unsigned max_redirects_ = 10;
     std::function<bool(const url&)> may_follow_;  // empty: all redirects are followed
+    std::shared_ptr<cookie_jar> cookies_;
+    std::optional<proto::retry_policy> retries_;
+    std::chrono::nanoseconds retry_after_ = std::chrono::nanoseconds::zero();
     bool http2_ = true;
     bool prior_knowledge_ = false;
     std::size_t max_idle_ = 8;
@@ -213,14 +250,15 @@ private:
 /// with its method and its body; if the body is a reader, the client returns the redirect. But after 303 the method
 /// becomes GET, or stays HEAD, and after 301 and 302 POST becomes GET. A request whose method changes loses its body
 /// and the fields that describe it (Content-Type and so on). If the new URL has another scheme, host or port, the
-/// client removes Authorization and Cookie. The client does not wait for the body of a redirect. If it has not arrived,
-/// an HTTP/1.1 connection is closed.
+/// client removes Authorization and the Cookie of the request; a cookie_jar selects its cookies for each URL. The
+/// client does not wait for the body of a redirect. If it has not arrived, an HTTP/1.1 connection is closed.
 ///
 /// Before a kept HTTP/1.1 connection is used again, the client looks at its socket. If the server has closed the
 /// connection, or has sent something, such as the response 408 or one that no request has asked for, the client closes
 /// the connection and uses another one. If a kept connection is closed before a response begins, the client repeats the
 /// request on a new connection. It does so only for methods other than POST and PATCH, and only if the body is in
-/// memory. With HTTP/2, it also repeats any request that the server has not processed.
+/// memory. With HTTP/2, it also repeats any request that the server has not processed. Other failures, and refusals
+/// with Retry-After, are repeated only by client_options::retries().
 ///
 /// The client asks for responses that are compressed with zstd, brotli or gzip, if eddy was built with their libraries,
 /// and decompresses their bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
@@ -228,8 +266,8 @@ private:
 ///
 /// By default, the client uses the proxies of the environment: see client_options::proxies(). A request to an http URL
 /// is sent to the proxy, with the whole URL, and with the connections of all servers shared. For an https URL, and for
-/// HTTP/2, the client asks the proxy for a connection to the server (CONNECT). The field Proxy-Authorization is sent to
-/// a proxy only, and never to a server.
+/// HTTP/2, the client asks the proxy for a connection to the server (CONNECT); a SOCKS5 proxy makes all connections.
+/// The field Proxy-Authorization is sent to a proxy only, and never to a server.
 ///
 /// The client adds Host and `User-Agent: eddy`, unless the request has these fields. It ignores Content-Length,
 /// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "client/request_retries.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+
+#include <eddy/error.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/http/status.hpp>
+#include <eddy/net/lookup_host.hpp>
+
+#include "message/syntax.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// Returns whether a later attempt may succeed.
+bool is_temporary(const request_retries::failure& of) noexcept {
+    const auto& category = of.why.category();
+    if (category == http::error_category()) return false;  // wrong settings, a refusal, or a violation of the protocol
+    const bool is_busy = of.why == std::errc::resource_unavailable_try_again;
+    if (of.phase == http::phase::resolve || category == net::resolver_category()) return is_busy;
+    if (of.phase != http::phase::tls) return true;
+    return of.why == std::errc::connection_reset || of.why == errc::unexpected_eof || of.why == errc::timed_out;
+}
+
+/// Returns whether a repetition cannot make a server process the request twice, or whether that does not matter.
+bool is_safe(const request_retries::failure& of) noexcept {
+    if (!of.is_sent || of.again == repeat::always || of.again == repeat::over_http1) return true;
+    return is_idempotent(of.method);
+}
+
+/// Returns the time of the field Retry-After from now (RFC 9110, section 10.2.3), or nullopt if it is not valid.
+std::optional<std::chrono::seconds> retry_after(const http::response& answer) {
+    const auto text = answer.headers.get("Retry-After");
+    if (!text) return std::nullopt;
+    if (const auto date = parse_date(*text)) {
+        const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+        return std::max(std::chrono::seconds(*date) - now.time_since_epoch(), std::chrono::seconds(0));
+    }
+    std::uint32_t seconds = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
+    if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
+    return std::chrono::seconds(seconds);
+}
+
+}  // namespace
+
+request_retries::request_retries(const http::client_options& from)
+    : policy_(from.retries()), longest_(time::round_up(from.retry_after())) {
+    if (!policy_) return;
+    delays_ = policy_->delays();
+    delays_->reset();
+    auto budget = policy_->budget();
+    budget.deposit();
+}
+
+std::optional<time::duration> request_retries::next() {
+    const auto delay = delays_->next();
+    auto budget = policy_->budget();
+    if (!delay || !budget.withdraw()) return std::nullopt;
+    return delay;
+}
+
+std::optional<time::duration> request_retries::wait_after(const failure& of) {
+    if (!is_temporary(of) || !is_safe(of)) return std::nullopt;
+    if (policy_->when() && !policy_->when()(of.why)) return std::nullopt;
+    return next();
+}
+
+std::optional<time::duration> request_retries::wait_after(const http::response& answer) {
+    const bool is_busy =
+        answer.status == http::status::service_unavailable || answer.status == http::status::too_many_requests;
+    if (!is_busy || longest_ == time::duration::zero()) return std::nullopt;
+    const auto wanted = retry_after(answer);
+    if (!wanted || *wanted > longest_) return std::nullopt;
+    const auto delay = next();
+    if (!delay) return std::nullopt;
+    return std::max<time::duration>(*delay, *wanted);
+}
+
+}  // namespace eddy::detail
