@@ -97,7 +97,6 @@ const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noex
 
 // ---- The pool of a worker that runs no tasks: never called, except notify_one() ----
 
-void pool::retain() noexcept { std::abort(); }
 void pool::release() noexcept { std::abort(); }
 void pool::adopt(spawned_task&) noexcept { std::abort(); }
 void pool::prepare(spawned_task&) noexcept { std::abort(); }
@@ -106,8 +105,6 @@ void pool::wake_scope_parent(waker&&) noexcept { std::abort(); }
 void pool::schedule(spawned_task&) noexcept { std::abort(); }
 void pool::report(unread_failure, const std::source_location&, std::string_view) noexcept { std::abort(); }
 io_handle* pool::io_for_new_source() noexcept { std::abort(); }
-void pool::retain(std::uint32_t) noexcept { std::abort(); }
-void pool::release(std::uint32_t) noexcept { std::abort(); }
 void pool::notify_one() noexcept { ++explore::notifications; }
 void pool::wake_watchdog() noexcept { std::abort(); }
 void pool::inject(spawned_task&) noexcept { std::abort(); }

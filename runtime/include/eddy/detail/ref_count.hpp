@@ -51,31 +51,6 @@ private:
     atomic<Word> word_;
 };
 
-/// References that one thread takes from a shared count, and returns to it, in batches: an atomic operation for each
-/// one would cost more. They are never the last ones: another owner remains.
-class cached_references {
-public:
-    void take(ref_count<>& shared) noexcept {
-        if (kept_ == 0) {
-            shared.add(batch);
-            kept_ = batch;
-        }
-        --kept_;
-    }
-    void put_back(ref_count<>& shared) noexcept {
-        if (++kept_ < 2 * batch) return;
-        kept_ -= batch;
-        static_cast<void>(shared.drop(batch));
-    }
-    /// Passes all kept references to the caller. Returns their number.
-    [[nodiscard]] std::uint32_t take_all() noexcept { return std::exchange(kept_, 0); }
-
-private:
-    static constexpr std::uint32_t batch = 1024;
-
-    std::uint32_t kept_ = 0;
-};
-
 /// How a ref_ptr counts references: by the object's members retain() and release().
 struct counts_by_members {
     static void add(auto& object) noexcept { object.retain(); }

@@ -85,7 +85,6 @@ core_shared::core_shared(settings&& chosen)
 core_shared::~core_shared() = default;
 
 void core_shared::release() noexcept {
-    if (is_running()) return cached_references_.put_back(references_);
     if (!references_.drop()) return;
     // A thread that has notified a task may not have called schedule() yet.
     await_wakers_outside();
@@ -309,7 +308,6 @@ void core_shared::close() noexcept {
     destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
     this_thread.running_loop = outer;
     this_thread.runs_here = outer_owner;
-    static_cast<void>(references_.drop(cached_references_.take_all()));
     buffers_.reset();
 }
 

@@ -60,9 +60,8 @@ public:
     explicit core_shared(settings&& chosen);
 
     // ---- Any thread ----
-    /// Takes or releases one reference. While the loop runs on this thread, it is one of the cached references, because
-    /// each scope takes one.
-    void retain() noexcept override { is_running() ? cached_references_.take(references_) : references_.add(); }
+    /// Takes or releases one reference.
+    void retain() noexcept override { references_.add(); }
     void release() noexcept override;
     /// Returns whether the calling thread is the loop's thread.
     [[nodiscard]] bool is_on_own_thread() const noexcept { return owner_ == this_thread_mark(); }
@@ -208,7 +207,6 @@ private:
     task_queue queue_;
     task_stack children_;  // the child queue: children of scopes, and parents whose scopes have ended
     unsigned child_streak_ = 0;
-    cached_references cached_references_;
     // What to do with woken tasks. One word, because schedule_here() is called often.
     static constexpr std::uint8_t are_children = 1;
     static constexpr std::uint8_t are_noted = 2;

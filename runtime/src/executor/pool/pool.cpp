@@ -172,7 +172,7 @@ result<void> pool::start_threads() noexcept {
 result<sys::thread> pool::start_thread(worker& which, bool is_late) noexcept try {
     // Without a name, the thread names itself below.
     std::string name = settings_.name_thread ? std::string() : settings_.thread_name + std::to_string(which.index());
-    retain(1);  // the thread's reference
+    retain();  // the thread's reference
     auto started = sys::start_thread(std::move(name), settings_.stack_size, [this, &which, is_late]() noexcept {
         const sys::thread_binding bound(settings_.processors_of(which.index()));
         if (settings_.name_thread) sys::name_this_thread(settings_.name_thread());
@@ -181,29 +181,16 @@ result<sys::thread> pool::start_thread(worker& which, bool is_late) noexcept try
         if (hooks() != nullptr && hooks()->thread_stop) hooks()->thread_stop();
         worker::leave_thread();
         is_late ? one_less(late_threads_) : thread_has_left();
-        release(1);
+        release();
     });
-    if (!started) release(1);
+    if (!started) release();
     return started;
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-void pool::retain(std::uint32_t count) noexcept { references_.add(count); }
-
-void pool::release(std::uint32_t count) noexcept {
-    if (references_.drop(count)) delete this;
-}
-
-void pool::retain() noexcept {
-    if (worker* const here = worker_of(*this)) return here->pool_references().take(references_);
-    retain(1);
-}
-
 void pool::release() noexcept {
-    // The thread of a worker holds a reference, so this never releases the last one.
-    if (worker* const here = worker_of(*this)) return here->pool_references().put_back(references_);
-    release(1);
+    if (references_.drop()) delete this;
 }
 
 // ---- Tasks ----

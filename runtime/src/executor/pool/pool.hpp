@@ -74,12 +74,9 @@ public:
     /// Errors: bad_worker_count, not_enough_memory, and what the driver or the start of a thread reports.
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
 
-    /// Takes or releases one reference. A worker of this pool uses its cached references.
-    void retain() noexcept override;
+    /// Takes or releases one reference.
+    void retain() noexcept override { references_.add(); }
     void release() noexcept override;
-    /// Takes or releases `count` references directly in the shared count.
-    void retain(std::uint32_t count) noexcept;
-    void release(std::uint32_t count) noexcept;
 
     // ---- Tasks; any thread ----
     void adopt(spawned_task& task) noexcept override;

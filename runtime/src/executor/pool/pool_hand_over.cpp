@@ -18,11 +18,9 @@ class handed_worker final : public blocking_job, immovable {
 public:
     handed_worker(pool& owner, worker& which) noexcept
         : blocking_job(&run_it, &leave_it), pool_(owner), worker_(which) {
-        // Takes a reference of its own and none of the worker's cached references: the worker is offered, so another
-        // thread may already run it.
-        pool_.retain(1);
+        pool_.retain();
     }
-    ~handed_worker() { pool_.release(1); }
+    ~handed_worker() { pool_.release(); }
 
 private:
     static void run_it(blocking_job& job) noexcept {

@@ -113,7 +113,6 @@ void worker::run() noexcept {
     flush_freed_blocks();
     stalls_.end_run();
     leave_thread();
-    pool_.release(pool_references_.take_all());
     pool_.workers_have_left(1);
 }
 

@@ -9,7 +9,6 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/random.hpp>
-#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/reactor.hpp>
@@ -110,8 +109,6 @@ public:
     [[nodiscard]] event_log& log() noexcept { return log_; }
     /// Counts that the coop budget of the present poll is used up.
     void note_forced_yield() noexcept { statistics_.note_forced_yield(); }
-    /// References to the pool. With them, the shared reference count changes rarely.
-    [[nodiscard]] cached_references& pool_references() noexcept { return pool_references_; }
     /// Makes the calling thread the one that runs the worker.
     void enter_thread() noexcept;
     /// Makes the calling thread run no worker.
@@ -203,8 +200,7 @@ private:
     std::uint32_t budget_left_ = 0;
     random_numbers random_;  // for stealing; separate from random_here, so that stealing does not change its sequence
     std::uint64_t seed_;     // of the generator of the thread that runs the worker next
-    cached_references pool_references_;
-    unsigned spins_ = 0;  // how often to check for injected tasks before the next park
+    unsigned spins_ = 0;     // how often to check for injected tasks before the next park
     bool is_searching_ = false;
     bool is_parking_ = false;
     bool wakes_children_ = false;
