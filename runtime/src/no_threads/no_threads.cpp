@@ -10,7 +10,6 @@
 #include "executor/blocking/blocking.hpp"
 #include "executor/task/dump_on_signal.hpp"
 #include "executor/task/stall_watch.hpp"
-#include "executor/task/task_protocol.hpp"
 #include "sys/word_wait.hpp"
 
 // What the library does instead of using another thread, in a build without threads.
@@ -21,7 +20,6 @@ namespace eddy::detail {
 void retain(pool&) noexcept { std::unreachable(); }
 void release(pool&) noexcept { std::unreachable(); }
 spawned_task_owner& owner_of(pool&) noexcept { std::unreachable(); }
-void schedule_woken(worker&, spawned_task&) noexcept { std::unreachable(); }
 
 namespace {
 

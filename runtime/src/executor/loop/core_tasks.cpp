@@ -54,8 +54,6 @@ void core_shared::schedule(spawned_task& task) noexcept {
     if (!send(task)) detail::release(task);  // the loop is closed: its tasks are destroyed, or will be on its thread
 }
 
-void schedule_woken(core_shared& here, spawned_task& task) noexcept { here.schedule_here(task); }
-
 void core_shared::wake_scope_parent(waker&& parent) noexcept {
     woken_ |= are_children;
     std::move(parent).wake();

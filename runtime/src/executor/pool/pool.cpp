@@ -247,7 +247,7 @@ void pool::refuse(spawned_task& task) noexcept {
 
 void pool::schedule(spawned_task& task) noexcept {
     worker* const here = worker_of(*this);
-    if (here != nullptr) return schedule_woken(*here, task);
+    if (here != nullptr) return here->schedule_woken(task);
     if (is_noted_elsewhere()) [[unlikely]]
         note_elsewhere(trace::event_kind::wake, task.id);
     note_woken(task);

@@ -160,10 +160,10 @@ void worker::schedule_child(spawned_task& task) noexcept {
     if (!is_parking_ && children_.size() > 1) pool_.notify_if_useful();
 }
 
-void schedule_woken(worker& here, spawned_task& task) noexcept {
-    if (here.is_observed_) [[unlikely]]
-        return here.note_woken(task);
-    here.wakes_children_ ? here.schedule_child(task) : here.schedule(task);
+void worker::schedule_woken(spawned_task& task) noexcept {
+    if (is_observed_) [[unlikely]]
+        return note_woken(task);
+    wakes_children_ ? schedule_child(task) : schedule(task);
 }
 
 /// The part of schedule_woken() for a worker that is observed.

@@ -88,8 +88,8 @@ public:
     [[nodiscard]] bool destroys_cancelled() const noexcept;
     /// Returns whether the worker has stopped polling because the pool is closing.
     [[nodiscard]] bool is_ending() const noexcept { return is_ending_; }
-    /// Queues a task by schedule(), or by schedule_child() inside wake_scope_parent().
-    friend void schedule_woken(worker& here, spawned_task& task) noexcept;
+    /// Queues a task that was woken on this thread: by schedule(), or by schedule_child() inside wake_scope_parent().
+    void schedule_woken(spawned_task& task) noexcept;
     /// Wakes the parent of a scope that has ended. The parent goes into the child queue.
     void wake_scope_parent(waker&& parent) noexcept {
         wakes_children_ = true;

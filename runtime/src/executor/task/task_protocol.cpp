@@ -42,19 +42,10 @@ bool is_mine(const spawned_task& task) noexcept {
 // the code that polls the task.
 spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(data); }
 
-/// Does what a change of the task's state requires. A worker queues its tasks without the pool.
+/// Does what a change of the task's state requires.
 [[gnu::always_inline]] inline void submit(task_flags::wake_action action, spawned_task& task) noexcept {
-    if (action == task_flags::wake_action::submit) {
-        worker* const here = this_thread.worker;
-        const bool is_of_worker = here != nullptr && this_thread.runs_here == task.owner;
-        is_of_worker ? schedule_woken(*here, task) : task.owner->schedule(task);
-    }
+    if (action == task_flags::wake_action::submit) task.owner->schedule(task);
     if (action == task_flags::wake_action::free) task.ops().free_memory(task);
-}
-
-/// Same as submit(), for a change of the local word, which never frees the task.
-[[gnu::always_inline]] inline void submit_here(task_flags::wake_action action, spawned_task& task) noexcept {
-    if (action == task_flags::wake_action::submit) schedule_woken(*this_thread.running_loop, task);
 }
 
 struct task_waker {
@@ -64,7 +55,7 @@ struct task_waker {
     }
     static void wake_by_ref(void* data) noexcept {
         spawned_task& task = task_of(data);
-        if (is_local(task)) return submit_here(local_state_of(task).wake_by_ref(), task);
+        if (is_local(task)) return submit(local_state_of(task).wake_by_ref(), task);
         if (is_mine(task)) {
             if (!polled_task::wakes_itself(task)) submit(state_of(task).wake_by_ref(), task);
             return;
@@ -74,7 +65,7 @@ struct task_waker {
     }
     static void wake(void* data) noexcept {
         spawned_task& task = task_of(data);
-        if (is_local(task)) return submit_here(local_state_of(task).wake_and_release(), task);
+        if (is_local(task)) return submit(local_state_of(task).wake_and_release(), task);
         if (is_mine(task)) return submit(state_of(task).wake_and_release(), task);
         const owner_guard guard;
         submit(state_of(task).wake_and_release(), task);

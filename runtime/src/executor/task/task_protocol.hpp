@@ -54,14 +54,6 @@ private:
 /// The vtable of wakers of tasks. `data` is the task, of which each waker has a reference.
 extern const waker_vtable spawned_task_waker;
 
-class core_shared;
-class worker;
-
-/// Queues a task that was woken on the thread of `here`, a worker of the task's pool or its event loop. Implemented by
-/// these. Unlike spawned_task_owner::schedule(), it is no virtual call, and need not look which thread this is.
-void schedule_woken(worker& here, spawned_task& task) noexcept;
-void schedule_woken(core_shared& here, spawned_task& task) noexcept;
-
 /// Gives up `count` references. Frees the memory with the last one.
 void release(spawned_task& task, std::uint64_t count = 1) noexcept;
 
