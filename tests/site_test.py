@@ -64,13 +64,14 @@ class CheckLinks(unittest.TestCase):
     def test_mends_links_of_doxygen(self):
         self.write("index.html", '<a href="http::serve()">http::serve()</a><div class="summary"><a href="#nested-classes">Classes</a> &#124;\n'
                                  '<a href="#pub">Public</a></div><h2 id="pub"></h2>')
-        self.write("tree.js", '[["top", "header.html#top", null], ["gone", "index.html#gone", null]]')
+        self.write("tree.js", '[["top", "header.html#top", null], ["gone", "index.html#gone", null]]\nvar NAVTREEINDEX = ["header.html#top"]')
         self.write("header.html", "")
         site_html.mend(self.site)
         self.assertEqual(check_links.check(self.site), [])
         self.assertEqual((self.site / "index.html").read_text(),
                          'http::serve()<div class="summary"><a href="#pub">Public</a></div><h2 id="pub"></h2>')
-        self.assertEqual((self.site / "tree.js").read_text(), '[["top", "other.html#top", null], ["gone", "index.html", null]]')
+        self.assertEqual((self.site / "tree.js").read_text(),
+                         '[["top", "other.html#top", null], ["gone", "index.html", null]]\nvar NAVTREEINDEX = ["header.html#top"]')
 
 
 class Headers(unittest.TestCase):
@@ -79,10 +80,10 @@ class Headers(unittest.TestCase):
                 "    int two() {\n        return 2;\n    }\n\nprivate:\n    friend class b;\n};\n\n/// For the library.\n#define A \\\n    1\n")
         self.assertEqual(make_site.for_doxygen(text).split(), "class a { public: /// Returns 1. int one(); private: };".split())
 
-    def test_each_declaration_of_a_group_is_documented_except_destructors(self):
-        text = "class a {\npublic:\n    /// Makes one.\n    a();\n    a(int);\n    ~a();\n};\n"
+    def test_each_declaration_of_a_group_is_documented_except_destructors_copies_and_moves(self):
+        text = "class a {\npublic:\n    /// Makes one.\n    a();\n    a(int);\n    a(const a&);\n    a& operator=(a&& b);\n    ~a();\n};\n"
         self.assertEqual(make_site.for_doxygen(text).split(),
-                         "class a { public: /// Makes one. a(); /// Makes one. a(int); ~a(); };".split())
+                         "class a { public: /// Makes one. a(); /// Makes one. a(int); a(const a&); a& operator=(a&& b); ~a(); };".split())
 
     def test_docstring_of_a_namespace_is_about_the_header(self):
         self.assertEqual(make_site.for_doxygen("/// Pipes.\nnamespace eddy::net {\n}\n"), "/// @file\n/// Pipes.\nnamespace eddy::net {\n}\n")

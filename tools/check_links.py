@@ -3,8 +3,8 @@
 """Checks the links of a site: tools/check_links.py [FOLDER]
 
 Prints each link that leads to no file of the folder or to no anchor in it, and ends with status 1 if there are any. The
-links of the navigation, which are in scripts, count, too (navtreeindex*.js has no links, but keys of a table). An address outside of the site must begin with https:// and
-the name of a host; it is not opened.
+links of the navigation, which are in scripts, count, too (navtreeindex*.js and NAVTREEINDEX have no links, but keys of a table). An
+address outside of the site must begin with https:// and the name of a host; it is not opened.
 """
 import html
 import pathlib
@@ -23,7 +23,7 @@ without_target = re.compile(r"(?:javascript|mailto|data):")
 
 def links_of(file, text):
     if file.suffix == ".js":
-        return {link for link in in_script.findall(text) if link != ".html"}
+        return {link for link in in_script.findall(text.partition("var NAVTREEINDEX")[0]) if link != ".html"}
     return {html.unescape(link) for link in reference.findall(text)}
 
 

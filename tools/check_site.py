@@ -3,8 +3,9 @@
 """Opens the documentation site in headless Chromium: tools/check_site.py [--shots FOLDER]
 
 Opens pages at the width of a phone and of a desktop, light and dark. Fails if a page is wider than the window, if the
-console shows an error, if dark and light look the same, or if the search does not find what `searches` expects. --shots
-also writes the screenshots. Exits with 77 if Chromium is not installed. Run `./dev docs` first.
+console shows an error, if the navigation does not show the page, if dark and light look the same, or if the search
+does not find what `searches` expects. --shots also writes the screenshots. Exits with 77 if Chromium is not installed.
+Run `./dev docs` first.
 """
 import base64
 import functools
@@ -25,7 +26,7 @@ import urllib.request
 site = pathlib.Path(__file__).resolve().parent.parent / "build" / "site"
 widths = {"phone": (390, 844), "desktop": (1366, 900)}
 pages = ["index", "page_recipes", "page_crawler", "page_comparison", "page_start", "page_tutorial", "page_concepts", "page_choosing", "page_streams", "page_coming_from_tokio", "page_coming_from_go",
-         "page_cheat_sheet", "page_benchmarks", "page_compilers", "page_deployment", "classeddy_1_1net_1_1tcp__stream"]
+         "namespaceeddy", "halves_8hpp", "program_crawler", "page_cheat_sheet", "page_benchmarks", "page_compilers", "page_deployment", "classeddy_1_1net_1_1tcp__stream"]
 # What a user types, and a result that must be among the first three.
 searches = {"tcp_stream": "eddy::net::tcp_stream", "keep-alive": "HTTP", "graceful shutdown": "Limits and a graceful shutdown",
             "how do I read a file": "An open file", "WebSocket": "WebSocket", "authentication": "Pages, users, limits",
@@ -141,6 +142,16 @@ too_wide = """(() => {
         .map(e => `${e.tagName}.${e.className}`).join(' ') || 'something';
 })()"""
 
+# Whether the navigation shows the page, and not only its root, which is what remains after an error.
+is_in_tree = """(async () => {
+    for (let i = 0; i < 200; ++i) {
+        const items = document.querySelectorAll('#nav-tree .item');
+        if (items.length > 1 && [...items].some(item => item.classList.contains('selected'))) return true;
+        await new Promise(done => setTimeout(done, 50));
+    }
+    return false;
+})()"""
+
 # Types into the search field as a user does, and returns the first results.
 search = """(async () => {
     const field = document.getElementById('MSearchField');
@@ -177,6 +188,8 @@ def main():
                         tab.open(page, size, scheme)
                         if wide := tab.ask(too_wide):
                             problems.append(f"{page}, {device}: wider than the window: {wide}")
+                        if not tab.ask(is_in_tree):
+                            problems.append(f"{page}, {device}: the navigation does not show the page")
                         colors.add(tab.ask("getComputedStyle(document.body).backgroundColor"))
                         problems += [f"{page}, {device}, {scheme}: {error}" for error in tab.errors]
                         if shots:

@@ -178,11 +178,13 @@ def sections_of(page):
 section = re.compile(r"^(\s*///) ((?:Errors|Cancel safety|Thread safety|Lifetime|Preconditions|Cost)(?: [^:`]{1,40})?): ")
 internal = re.compile(r"\s*(?:///)?\s*For (?:use by |the library\b|select\b|select_loop\b|readers of the program's memory\b)")
 
+special = re.compile(r"~|\b(\w+) \( (?:const )?\1 (?:& )+(?:\w+ )?\)|operator = \(")
+
 
 def for_doxygen(text):
     """Returns a header in which each declaration has its own docstring, with sections as Doxygen knows them.
 
-    A destructor in a group has none: the docstring is about the constructors. What is for the library is left out, and
+    Destructors, copies and moves in a group have none: the docstring is about the constructors. What is for the library is left out, and
     so are friends that are classes, and data of classes: the names end with an underscore.
     """
     lines, docs = text.splitlines(), {}
@@ -197,7 +199,7 @@ def for_doxygen(text):
             lines[begin : declaration.end] = [""] * (declaration.end - begin)
         elif declaration.head[:1] == ["namespace"] and declaration.doc:
             lines[begin] = "/// @file\n" + lines[begin]  # it is about the header
-        elif declaration.doc and begin == declaration.first - 1 and "~" not in declaration.head:
+        elif declaration.doc and begin == declaration.first - 1 and not special.search(" ".join(declaration.head)):
             docs[declaration.first] = declaration.doc
     made = []
     for number, line in enumerate(lines, start=1):

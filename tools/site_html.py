@@ -7,6 +7,7 @@ anchor = re.compile(r'\s(?:id|name)="([^"]+)"')
 false_link = re.compile(r'<a href="(?!https://)[a-z]+:[^"]*">(.*?)</a>', re.S)
 link_to_section = re.compile(r'<a href="#([\w-]+)">[\w ]+</a>(?: &#124;\s*)?')
 link_in_script = re.compile(r'"([\w.-]+[.]html)#([\w-]+)"')
+keys_begin = "var NAVTREEINDEX"  # in navtreedata.js, after the links: the first keys of navtreeindex*.js
 picture = re.compile(r'<object type="image/svg\+xml" data="([\w.-]+)"[^>]*></object>')
 
 
@@ -42,6 +43,6 @@ def mend(site):
         if (better := mended_page(text, site)) != text:
             (site / name).write_text(better)
     for file in [file for file in site.glob("*.js") if not file.name.startswith("navtreeindex")]:
-        text = file.read_text()
-        if (better := link_in_script.sub(mended_link, text)) != text:
-            file.write_text(better)
+        links, keys, sorted_keys = file.read_text().partition(keys_begin)  # the order of the keys must not change
+        if (better := link_in_script.sub(mended_link, links)) != links:
+            file.write_text(better + keys + sorted_keys)
