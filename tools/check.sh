@@ -547,7 +547,8 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # HAProxy. The HTTP client with squid, tinyproxy and microsocks. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
 # with other servers. eddy::tls with other implementations of TLS, and with scanners. The flight recorder's file with Perfetto.
 # fs::watch() with inotifywait. Programs for terminals in a process::terminal. The examples service and
-# zero_downtime with systemd-socket-activate and HAProxy.
+# zero_downtime with systemd-socket-activate and HAProxy. The example http_api with requests, httpx, Chromium (pages of other
+# origins) and schemathesis.
 # covers: I20.3.19 I20.4.7
 check_clients() {
     build release examples/all tests/clients/all
