@@ -30,7 +30,8 @@ private:
         if (library == ERR_LIB_SSL && reason == SSL_R_WRONG_VERSION_NUMBER)
             return " (does the peer speak TLS on this port?)";
         if (library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE)
-            return " (the text or file contains no PEM block: a certificate starts with -----BEGIN CERTIFICATE-----)";
+            return " (the text or file contains no certificate in PEM format, which starts with -----BEGIN "
+                   "CERTIFICATE-----: pass the certificate first, and the private key second)";
         if (library == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ)
             return " (the private key is encrypted: decrypt it first, openssl pkey -in encrypted.pem -out key.pem)";
         if (library == ERR_LIB_OSSL_DECODER && reason == ERR_R_UNSUPPORTED)

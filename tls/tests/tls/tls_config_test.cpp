@@ -30,8 +30,9 @@ TEST(TlsIdentity, TextThatIsNotPemIsRefused) {
     EXPECT_EQ(identity::from_pem("no certificate", issued.key).error().category(), eddy::tls::openssl_category());
     EXPECT_EQ(identity::from_pem(issued.pem, "no key").error().category(), eddy::tls::openssl_category());
     EXPECT_EQ(identity::from_pem("", "").error().message(),
-              "no start line (the text or file contains no PEM block: a certificate starts with -----BEGIN "
-              "CERTIFICATE-----)");
+              "no start line (the text or file contains no certificate in PEM format, which starts with -----BEGIN "
+              "CERTIFICATE-----: pass the certificate first, and the private key second)");
+    EXPECT_EQ(identity::from_pem(issued.key, issued.pem).error(), identity::from_pem("", "").error());  // swapped
     const std::string no_key = identity::from_pem(issued.pem, "no key").error().message();
     EXPECT_TRUE(no_key.contains("contains no private key in PEM format")) << no_key;
 }

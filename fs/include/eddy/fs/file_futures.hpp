@@ -56,7 +56,7 @@ enum class at_error : bool { ends, continues };
 }  // namespace detail
 
 /// The future of fs::file::read() and read_vectored().
-class [[nodiscard("an operation does nothing until it is awaited")]] file_read
+class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_read
     : public detail::file_future<file_read, std::size_t> {
 public:
     file_read(detail::file_body* from, detail::buffers<std::byte> into) noexcept : file_future(from), into_(into) {}
@@ -78,7 +78,7 @@ private:
 };
 
 /// The future of fs::file::write() and write_vectored().
-class [[nodiscard("an operation does nothing until it is awaited")]] file_write
+class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_write
     : public detail::file_future<file_write, std::size_t> {
 public:
     file_write(detail::file_body* to, detail::buffers<const std::byte> from) noexcept : file_future(to), from_(from) {}
@@ -100,7 +100,7 @@ private:
 };
 
 /// The future of fs::file::seek().
-class [[nodiscard("an operation does nothing until it is awaited")]] file_seek
+class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_seek
     : public detail::file_future<file_seek, std::uint64_t> {
 public:
     file_seek(detail::file_body* object, io::seek_from to) noexcept : file_future(object), to_(to) {}
@@ -123,7 +123,7 @@ private:
 };
 
 /// The future of fs::file::read_at() and read_vectored_at().
-class [[nodiscard("an operation does nothing until it is awaited")]] file_read_at
+class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_read_at
     : public detail::file_future<file_read_at, std::size_t> {
 public:
     file_read_at(detail::file_body* from, detail::buffers<std::byte> into, std::uint64_t offset) noexcept
@@ -141,7 +141,7 @@ private:
 };
 
 /// The future of fs::file::write_at() and write_vectored_at().
-class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API file_write_at
+class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] EDDY_API file_write_at
     : public detail::file_future<file_write_at, std::size_t> {
 public:
     file_write_at(detail::file_body* to, detail::buffers<const std::byte> from, std::uint64_t offset) noexcept
@@ -159,7 +159,7 @@ private:
 /// The future of the other operations of fs::file. It begins when a write of the stream whose future was dropped has
 /// ended; the error of that write becomes its own. Only `at_error::continues` then begins nevertheless.
 template <class T>
-class [[nodiscard("an operation does nothing until it is awaited")]] file_operation
+class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_operation
     : public future_ops<file_operation<T>> {
 public:
     using output_type = result<T>;

@@ -55,7 +55,7 @@ struct finished {
 /// Lifetime: owns its arguments.
 /// Cost: two allocations, and a switch to another thread and back.
 template <class T>
-class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] operation
+class [[nodiscard("a future does nothing until it is awaited, spawned or run"), gnu::warn_unused]] operation
     : public future_ops<operation<T>> {
 public:
     using output_type = result<T>;

@@ -32,7 +32,7 @@ struct file_range {
 
 /// The future of send_file().
 template <class W>
-class [[nodiscard("an operation does nothing until it is awaited")]] send_file_future
+class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] send_file_future
     : public eddy::detail::writing_future<send_file_future<W>, result<std::uint64_t>, W> {
 public:
     send_file_future(W& to, const file& from, file_range part)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <coroutine>
 #include <exception>
 #include <source_location>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/await.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
 #include <eddy/detail/error_trail.hpp>
@@ -90,6 +92,11 @@ public:
     }
 
     EDDY_WAITS_FOR(frames, task, frame_);
+
+    /// A task is not its output.
+    template <std::same_as<bool> B>
+    explicit operator B() const
+        EDDY_DELETED("a task has no value to test: await it in a statement of its own, and test the result");
 
     /// For use by co_await. The frame stands for the task, since a combinator may move a task that it owns.
     friend const detail::frame* awaited_object(const task& me) noexcept { return me.frame_; }

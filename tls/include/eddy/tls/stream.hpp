@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -240,6 +241,10 @@ template <class S>
     co_return std::move(made);
 }
 
+template <class S, class H>
+eddy::detail::broken_future connect(S&&, const server_config&, H&&)
+    EDDY_DELETED("connect() is for clients: make a tls::client_config; a server_config is for accept()");
+
 /// Performs the handshake of a server over the connection `below`, and returns the TLS stream. Its computations wait
 /// while other threads compute server_builder::max_handshakes() others.
 /// Errors: openssl_category(), also if the client refuses the server's certificate; certificate_category() for a
@@ -260,5 +265,9 @@ template <class S>
     if (!*ended) co_return std::unexpected(ended->error());
     co_return std::move(made);
 }
+
+template <class S>
+eddy::detail::broken_future accept(S&&, const client_config&)
+    EDDY_DELETED("accept() is for servers: make a tls::server_config; a client_config is for connect()");
 
 }  // namespace eddy::tls
