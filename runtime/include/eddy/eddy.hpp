@@ -20,6 +20,7 @@
 #include <eddy/interop.hpp>  // callbacks, coroutines of other libraries
 #include <eddy/io.hpp>       // readers, writers, adapters, copy, async_fd
 
+#include <eddy/names.hpp>   // esync, etime, esignal: second names of namespaces
 #include <eddy/net.hpp>     // addresses, TCP, UDP, Unix sockets, pipes, serve
 #include <eddy/signal.hpp>  // ctrl_c, signal streams
 #include <eddy/sync.hpp>    // channels, locks, notify, cancellation_token, ...
