@@ -84,10 +84,18 @@ bool has_all(const captured_program& one) {
     return !wanted.empty();
 }
 
+/// Returns whether the report of a task that waits for a message names the usual cause. Other reports need not.
+bool explains(const captured_program& one) {
+    return one.errors().find("waits for a message from a channel") == std::string::npos ||
+           one.errors().find("eddy::drop(std::move(sender))") != std::string::npos;
+}
+
 void expect_reports(const std::string& kind, std::size_t count) {
-    const auto all = run_all(kind, [](const captured_program& one) { return one.has_ended() || has_all(one); });
+    const auto is_complete = [](const captured_program& one) { return has_all(one) && explains(one); };
+    const auto all = run_all(kind, [&](const captured_program& one) { return one.has_ended() || is_complete(one); });
     EXPECT_EQ(all.size(), count);
-    for (const auto& one : all) EXPECT_TRUE(has_all(*one)) << one->option() << '\n' << one->output() << one->errors();
+    for (const auto& one : all)
+        EXPECT_TRUE(is_complete(*one)) << one->option() << '\n' << one->output() << one->errors();
 }
 
 TEST(InspectDeadlocks, EachCycleIsReported) { expect_reports("cycle", 60); }

@@ -41,12 +41,37 @@ using list_guard = std::lock_guard<sys::static_mutex<std::mutex>>;
     sleeper_count = observer_count = 0;
 });
 
+/// What ends the waits of each kind, for the most frequent mistakes. `shown` is a text of the tree of tasks.
+struct remedy {
+    const char* shown;
+    const char* text;
+};
+constexpr remedy remedies[] = {
+    {"waits for a message from a channel",
+     "A receiver waits until all senders of its channel are destroyed, also one that its own task keeps: "
+     "eddy::drop(std::move(sender)).\n"},
+    {"waits for a mutex",
+     "A mutex is not recursive: a task that locks it twice waits for itself. Lock several mutexes in the same order in "
+     "all tasks.\n"},
+    {"waits for a notification",
+     "notify_waiters() wakes only tasks that wait already; notify_one() stores a permit for the next one.\n"},
+};
+
+/// Returns the sentences that may explain the waits in `tree`.
+std::string remedies_for(const std::string& tree) {
+    std::string text;
+    for (const remedy& one : remedies)
+        if (tree.find(one.shown) != std::string::npos) text += one.text;
+    return text;
+}
+
 void print(const std::string& places) noexcept {
     try {
+        const std::string tree = dump_tasks();
         sys::print_report(
             "eddy: this program waits for ever: all its threads sleep, and no timer, descriptor or signal can wake one "
             "of them.\n" +
-            places + "All tasks:\n" + dump_tasks());
+            places + "All tasks:\n" + tree + remedies_for(tree));
     } catch (const std::exception&) {
         sys::print_report("eddy: this program waits for ever, and there is not enough memory to print its tasks\n");
     }
