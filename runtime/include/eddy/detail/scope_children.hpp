@@ -6,7 +6,6 @@
 #include <exception>
 #include <expected>
 #include <optional>
-#include <ranges>
 #include <source_location>
 #include <system_error>
 #include <tuple>
