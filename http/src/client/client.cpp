@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -153,12 +154,12 @@ struct failed_request {
 
 /// Sends a request on a connection. Returns null if the connection does not accept requests.
 std::shared_ptr<client_exchange> start_exchange(const std::shared_ptr<http_client>& shared, client_route& route,
-                                                request& asked, const client_destination& to,
-                                                const std::string& origin) {
+                                                request& asked, const client_destination& to, const std::string& origin,
+                                                const std::source_location& asked_at) {
     to.prepare(asked);
     if (route.shared) return detail::start_http2_exchange(route.shared, asked, to.url());
     return std::make_shared<http1_exchange>(std::move(route.connection), shared, origin, std::move(asked),
-                                            to.url().authority(), route.is_kept);
+                                            to.url().authority(), route.is_kept, asked_at);
 }
 
 /// A body of a request whose reader's error is kept. Otherwise, an error of the reader could not be told apart from the
@@ -211,7 +212,7 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
         }
         at.where = route->shared ? address_of(*route->shared) : route->connection->address;
         if (to.is_forwarded()) at.where = to.describe(at.where);
-        exchange = start_exchange(shared, *route, asked, to, origin);
+        exchange = start_exchange(shared, *route, asked, to, origin, at.asked_at);
     }
     failed.is_sent = true;
     detail::head_future waiting(*exchange, at.phase);
@@ -361,15 +362,16 @@ void decompress(response& answer, std::uint64_t most) {
     answer.body = detail::body_access::from_source(detail::decoding_source(*coding, std::move(answer.body), most));
 }
 
-task<std::expected<response, client_error>> send_with(std::shared_ptr<http_client> shared, std::string where,
-                                                      request asked) {
+task<std::expected<response, client_error>> send_with(std::shared_ptr<http_client> shared, std::string url,
+                                                      request asked, std::source_location asked_at) {
     client_progress at;
+    at.asked_at = asked_at;
     if (!asked.headers.contains("User-Agent")) asked.headers.add("User-Agent", "eddy");
     const auto most = shared->options().decompressed_limit();
     const bool decompresses = may_decompress(asked, most);
     if (decompresses) asked.headers.add("Accept-Encoding", detail::available_codings());
     const auto limit = shared->options().timeout();
-    auto limited = time::timeout(limit, follow(std::move(shared), std::move(where), std::move(asked), at));
+    auto limited = time::timeout(limit, follow(std::move(shared), std::move(url), std::move(asked), at));
     auto answer = co_await limited;
     if (!answer) co_return std::unexpected(at.failed(make_error_code(eddy::errc::timed_out)));
     if (!*answer) co_return std::unexpected(at.failed(answer->error()));
@@ -407,28 +409,32 @@ std::string client_error::message() const {
 
 client::client(client_options options) : shared_(std::make_shared<http_client>(std::move(options))) {}
 
-task<std::expected<response, client_error>> client::send(std::string url, request asked) const {
-    return send_with(shared_, std::move(url), std::move(asked));
+task<std::expected<response, client_error>> client::send(std::string url, request asked,
+                                                         std::source_location where) const {
+    return send_with(shared_, std::move(url), std::move(asked), where);
 }
 
-task<std::expected<response, client_error>> client::get(std::string url) const {
-    return send_with(shared_, std::move(url), request(method::get, "/"));
+task<std::expected<response, client_error>> client::get(std::string url, std::source_location where) const {
+    return send_with(shared_, std::move(url), request(method::get, "/"), where);
 }
 
-task<std::expected<response, client_error>> client::post(std::string url, std::string type, http::body content) const {
-    return send_with(shared_, std::move(url), with_body(method::post, type, std::move(content)));
+task<std::expected<response, client_error>> client::post(std::string url, std::string type, http::body content,
+                                                         std::source_location where) const {
+    return send_with(shared_, std::move(url), with_body(method::post, type, std::move(content)), where);
 }
 
-task<std::expected<response, client_error>> client::put(std::string url, std::string type, http::body content) const {
-    return send_with(shared_, std::move(url), with_body(method::put, type, std::move(content)));
+task<std::expected<response, client_error>> client::put(std::string url, std::string type, http::body content,
+                                                        std::source_location where) const {
+    return send_with(shared_, std::move(url), with_body(method::put, type, std::move(content)), where);
 }
 
-task<std::expected<response, client_error>> client::patch(std::string url, std::string type, http::body content) const {
-    return send_with(shared_, std::move(url), with_body(method::patch, type, std::move(content)));
+task<std::expected<response, client_error>> client::patch(std::string url, std::string type, http::body content,
+                                                          std::source_location where) const {
+    return send_with(shared_, std::move(url), with_body(method::patch, type, std::move(content)), where);
 }
 
-task<std::expected<response, client_error>> client::del(std::string url) const {
-    return send_with(shared_, std::move(url), request(method::delete_, "/"));
+task<std::expected<response, client_error>> client::del(std::string url, std::source_location where) const {
+    return send_with(shared_, std::move(url), request(method::delete_, "/"), where);
 }
 
 task<std::expected<response, client_error>> get(std::string url, client_options options) {

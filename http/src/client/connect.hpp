@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,7 @@ namespace eddy::detail {
 struct client_progress {
     http::phase phase = http::phase::url;
     std::string where;
+    std::source_location asked_at;  // of the call in the program
 
     [[nodiscard]] http::client_error failed(std::error_code why) const { return {phase, where, why}; }
 };

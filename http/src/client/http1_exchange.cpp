@@ -24,15 +24,20 @@ http::h1::limits limits_of(const http::client_options& options) noexcept {
 
 http1_exchange::http1_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool,
                                std::string origin, http::request asked, std::string_view authority, bool is_kept,
-                               bool asks_for_upgrade)
+                               const std::source_location& asked_at, bool asks_for_upgrade)
     : client_exchange(shape_of<http1_exchange>),
       connection_(std::move(connection)),
       pool_(std::move(pool)),
       origin_(std::move(origin)),
       asked_(std::move(asked)),
       engine_(limits_of(pool_->options())),
-      is_kept_(is_kept) {
+      is_kept_(is_kept),
+      asked_at_(asked_at) {
     engine_.write_head(connection_->stream.out(), asked_, authority, asks_for_upgrade);
+}
+
+http1_exchange::~http1_exchange() {
+    if (is_unread_ && connection_) pool_->note_dropped_body(asked_at_);
 }
 
 io::boxed_stream http1_exchange::take_stream() {
@@ -93,6 +98,7 @@ http::response http1_exchange::take_response() {
         end();
     } else {
         answer.body = source_of(size);
+        is_unread_ = engine_.keeps_alive();
     }
     return answer;
 }
@@ -103,6 +109,7 @@ std::optional<http::request> http1_exchange::take_request() {
 }
 
 poll_result<result<std::size_t>> http1_exchange::poll_read(context& cx, std::span<std::byte> into) {
+    is_unread_ = false;
     if (failure_) return result<std::size_t>(std::unexpect, failure_);
     if (!connection_) return eddy::ok(std::size_t{0});
     poll_result<result<std::size_t>> count = not_ready;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -25,7 +26,9 @@ public:
     /// `is_kept` tells whether the connection had been used before. With `asks_for_upgrade`, a response 101 is
     /// expected: see http::h1::client_engine.
     http1_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool, std::string origin,
-                   http::request asked, std::string_view authority, bool is_kept, bool asks_for_upgrade = false);
+                   http::request asked, std::string_view authority, bool is_kept, const std::source_location& asked_at,
+                   bool asks_for_upgrade = false);
+    ~http1_exchange() override;
 
     /// Returns the connection after a response 101. Call take_response() before.
     [[nodiscard]] io::boxed_stream take_stream();
@@ -80,6 +83,8 @@ private:
     bool is_reading_ = false;  // waits for the reader of the request's body
     bool has_received_ = false;
     bool is_kept_;
+    bool is_unread_ = false;  // the body of the response has a reader, which was not used yet
+    std::source_location asked_at_;
 };
 
 }  // namespace eddy::detail

@@ -2,12 +2,15 @@
 #include "client/pool.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdio>
 #include <iterator>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/runtime/core_handle.hpp>
 
 #include "h2/http2.hpp"
@@ -40,6 +43,7 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
     if (options_.max_idle() == 0) return connection->end();
     connection->stream.release_buffers();
     connection->begin_idle();
+    dropped_bodies_.store(0, std::memory_order_relaxed);
     const std::lock_guard guard(lock_);
     remove_expired(old);
     auto& list = entry(origin).idle;
@@ -47,6 +51,17 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
     if (list.size() <= options_.max_idle()) return;
     old.here.push_back(std::move(list.front()));
     list.erase(list.begin());
+}
+
+void http_client::note_dropped_body(const std::source_location& asked_at) noexcept {
+    if (!has_await_records.load(std::memory_order_relaxed)) return;  // a program without EDDY_CHECKS
+    if (dropped_bodies_.fetch_add(1, std::memory_order_relaxed) + 1 != most_dropped) return;
+    std::fprintf(
+        stderr,
+        "eddy: the bodies of the last %u responses were destroyed unread, so each of these requests has made a "
+        "connection and closed it: read each body to its end, for example by read_all(). The last request is "
+        "at %s:%u\n",
+        most_dropped, asked_at.file_name(), asked_at.line());
 }
 
 bool http_client::is_http1(const std::string& origin) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -88,6 +89,11 @@ public:
     /// Records that the origin has chosen HTTP/1.1. Later requests do not try HTTP/2.
     void set_http1(const std::string& origin);
 
+    /// Counts a body of a response that was destroyed unread, so that its connection is closed. In a program with
+    /// EDDY_CHECKS, prints a line when that has happened most_dropped times without a put() in between.
+    void note_dropped_body(const std::source_location& asked_at) noexcept;
+    static constexpr unsigned most_dropped = 10;
+
     // HTTP/2:
 
     /// Returns the connection of the origin, or null if there is none that accepts requests.
@@ -155,7 +161,8 @@ private:
 
     const http::client_options options_;
     const proxy_choice proxies_;
-    mutex lock_;  // guards all_
+    atomic<unsigned> dropped_bodies_{0};  // relaxed: a number for a message
+    mutex lock_;                          // guards all_
     std::unordered_map<std::string, origin_state> all_;
 };
 

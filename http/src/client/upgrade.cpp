@@ -29,7 +29,7 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     auto connection = std::move(made.connection);
     at.where = connection->address;
     const auto exchange = std::make_shared<http1_exchange>(std::move(connection), std::move(shared), to.authority(),
-                                                           std::move(asked), to.authority(), false, true);
+                                                           std::move(asked), to.authority(), false, at.asked_at, true);
     head_future waiting(*exchange, at.phase);
     const auto head = co_await waiting;
     if (!head) co_return std::unexpected(head.error());

@@ -125,6 +125,39 @@ TEST(HttpClient, LaterRequestsUseSameConnection) {
     EXPECT_EQ(report.accepted, 1U);
 }
 
+/// Requests a large body `count` times, and reads every `read_each`th of them. Returns what was printed.
+std::string printed_while_dropping(int count, int read_each) {
+    site served;
+    testing::internal::CaptureStderr();
+    serve_during(served.app, [=](std::string url) -> task<void> {
+        const http::client web;
+        for (int i = 1; i <= count; ++i) {
+            auto answer = co_await web.get(url + "/large");
+            EXPECT_TRUE(answer);
+            if (!answer || i % read_each != 0) continue;
+            const auto all = co_await answer->body.read_all();
+            EXPECT_TRUE(all);
+        }
+    });
+    return testing::internal::GetCapturedStderr();
+}
+
+TEST(HttpClient, ManyUnreadBodiesArePrintedOnceWithTheLineOfTheRequest) {
+    const std::string printed = printed_while_dropping(25, 26);
+    if constexpr (eddy::detail::has_checks) {
+        EXPECT_TRUE(printed.contains("the bodies of the last 10 responses were destroyed unread")) << printed;
+        EXPECT_TRUE(printed.contains("http_client_test.cpp:")) << printed;
+        EXPECT_EQ(printed.find("destroyed unread"), printed.rfind("destroyed unread"));
+    } else {
+        EXPECT_EQ(printed, "");
+    }
+}
+
+TEST(HttpClient, SomeUnreadBodiesAreNotPrinted) {
+    EXPECT_EQ(printed_while_dropping(9, 10), "");
+    EXPECT_EQ(printed_while_dropping(25, 5), "");
+}
+
 TEST(HttpClient, BodyOutlivesClientOfGetFunction) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@
 
 #include <eddy/codec/framed.hpp>
 #include <eddy/codec/lines_codec.hpp>
+#include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/future/join.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
@@ -143,6 +145,26 @@ TEST(ProtoPipelined, ServiceErrorEndsConnectionAfterEarlierAnswers) {
     EXPECT_EQ(assert_ready(served.poll()).error(), io_error);
     by_hand answers(eddy::io::read_to_string(client));
     EXPECT_EQ(assert_ready(answers.poll()), "0\n");
+}
+
+TEST(ProtoPipelined, FirstErrorOfServiceNamesRecover) {
+    if constexpr (!eddy::detail::has_checks) return;  // the message needs EDDY_CHECKS
+    // It is printed once in a process, so the test needs one of its own.
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    const auto serve_one = [] {
+        run_paused([]() -> task<> {
+            auto [client, server] = duplex(64);
+            const auto fails = [](const std::string&) -> task<result<std::string>> {
+                co_return std::unexpected(std::make_error_code(std::errc::io_error));
+            };
+            auto served = eddy::spawn(proto::pipelined(lines(std::move(server)), fails));
+            static_cast<void>(co_await eddy::io::write_all(client, std::string("0\n")));
+            const auto ended = co_await served;
+            EXPECT_EQ(ended->error(), std::errc::io_error);
+        });
+        std::_Exit(testing::Test::HasFailure() ? 1 : 0);
+    };
+    EXPECT_EXIT(serve_one(), testing::ExitedWithCode(0), "turn errors into responses with proto::recover");
 }
 
 TEST(ProtoPipelined, ExceptionOfServicePassesThrough) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -245,6 +246,7 @@ private:
 ///
 /// The body of a response is received while it is read. When it was read to its end, its connection is used for later
 /// requests. Destroying the body earlier closes an HTTP/1.1 connection, and resets the stream of an HTTP/2 connection.
+/// A program with EDDY_CHECKS prints a line after ten bodies in succession of which nothing was read.
 ///
 /// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. The client repeats the request
 /// with its method and its body; if the body is a reader, the client returns the redirect. But after 303 the method
@@ -292,21 +294,27 @@ public:
     /// With HTTP/2, http::errc::no_http2 and those of http2_category().
     /// Cancel safety: safe. An HTTP/1.1 connection is closed, and an HTTP/2 stream is reset. The server may have
     /// received the request.
-    [[nodiscard]] task<std::expected<response, client_error>> send(std::string url, request asked) const;
+    [[nodiscard]] task<std::expected<response, client_error>> send(
+        std::string url, request asked, std::source_location where = std::source_location::current()) const;
     /// Requests a URL with GET. See send().
     /// Cancel safety: that of send().
-    [[nodiscard]] task<std::expected<response, client_error>> get(std::string url) const;
+    [[nodiscard]] task<std::expected<response, client_error>> get(
+        std::string url, std::source_location where = std::source_location::current()) const;
     /// Sends a body to a URL with POST, PUT or PATCH, for example with the type "application/json". See send().
     /// Cancel safety: that of send().
-    [[nodiscard]] task<std::expected<response, client_error>> post(std::string url, std::string type,
-                                                                   http::body content) const;
-    [[nodiscard]] task<std::expected<response, client_error>> put(std::string url, std::string type,
-                                                                  http::body content) const;
-    [[nodiscard]] task<std::expected<response, client_error>> patch(std::string url, std::string type,
-                                                                    http::body content) const;
+    [[nodiscard]] task<std::expected<response, client_error>> post(
+        std::string url, std::string type, http::body content,
+        std::source_location where = std::source_location::current()) const;
+    [[nodiscard]] task<std::expected<response, client_error>> put(
+        std::string url, std::string type, http::body content,
+        std::source_location where = std::source_location::current()) const;
+    [[nodiscard]] task<std::expected<response, client_error>> patch(
+        std::string url, std::string type, http::body content,
+        std::source_location where = std::source_location::current()) const;
     /// Sends DELETE to a URL, which asks the server to remove the resource. See send().
     /// Cancel safety: that of send().
-    [[nodiscard]] task<std::expected<response, client_error>> del(std::string url) const;
+    [[nodiscard]] task<std::expected<response, client_error>> del(
+        std::string url, std::source_location where = std::source_location::current()) const;
 
 private:
     std::shared_ptr<detail::http_client> shared_;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -65,11 +67,21 @@ struct held_connection : std::type_identity<F> {};
 template <class F>
 struct held_connection<std::reference_wrapper<F>> : std::type_identity<F&> {};
 
-/// The future of pipelined() and multiplexed().
+/// Prints a line at the first error of a service that ends its connection. For programs with EDDY_CHECKS.
+inline void note_failed_service(const std::error_code& why) {
+    static std::atomic<bool> was_printed{false};
+    if (was_printed.exchange(true, std::memory_order_relaxed)) return;  // nothing is read through it
+    std::fprintf(stderr,
+                 "eddy: an error of a service (%s) has ended its connection, because pipelined() and multiplexed() "
+                 "cannot send it: turn errors into responses with proto::recover()\n",
+                 why.message().c_str());
+}
+
+/// The future of pipelined() and multiplexed(). With `Checks`, it explains an error of the service.
 /// Cancel safety: see pipelined().
-template <class Io, class S, bool Numbered>
+template <class Io, class S, bool Numbered, bool Checks>
 class [[nodiscard("a connection is not served until the future is awaited")]] served_calls
-    : public future_ops<served_calls<Io, S, Numbered>> {
+    : public future_ops<served_calls<Io, S, Numbered, Checks>> {
     using call = decltype(start_call_with<std::error_code>(
         std::declval<const S&>(), std::declval<proto::request_t<S>&&>(), proto::when_full::wait));
     using response = proto::response_t<S>;
@@ -181,6 +193,7 @@ private:
     void keep_answer(Ended& ended) {
         result<response>& answer = answer_of(ended);
         if (!answer) {
+            if constexpr (Checks) note_failed_service(answer.error());
             fail(answer.error());
         } else if constexpr (Numbered) {
             answers_.emplace_back(ended.id, *std::move(answer));
@@ -244,7 +257,7 @@ private:
 };
 
 /// Checks the arguments of pipelined() and multiplexed(), and makes the future.
-template <bool Numbered, class F, class S>
+template <bool Numbered, bool Checks = false, class F, class S>
 auto serve_calls(F&& io, S&& service, std::size_t limit, const std::optional<sync::cancellation_token>& shutdown) {
     using kept = std::decay_t<S>;
     constexpr bool serves = proto::service<kept>;
@@ -267,7 +280,7 @@ auto serve_calls(F&& io, S&& service, std::size_t limit, const std::optional<syn
         static_assert(writes,
                       "eddy: the connection must be a sink of the responses of the service: its codec encodes the "
                       "response type, or numbered<Response> for multiplexed()");
-        using served = served_calls<stored, kept, Numbered>;
+        using served = served_calls<stored, kept, Numbered, Checks>;
         return make_if<(reads && matches && writes), served>(std::forward<F>(io), std::forward<S>(service), limit,
                                                              shutdown);
     } else {

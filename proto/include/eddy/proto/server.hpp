@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/proto_server.hpp>
 #include <eddy/proto/message.hpp>
 #include <eddy/proto/service.hpp>
@@ -69,10 +70,10 @@ private:
 /// call its close_gracefully(), as tcp_server() does: a client that is still sending may otherwise be reset before it
 /// has read the last responses.
 /// Cost: for each request, the future of the service and a block of the frame pool.
-template <class F, class S>
+template <class F, class S, bool Checks = eddy::detail::has_checks>
 [[nodiscard]] auto pipelined(F&& connection, S&& service, const connection_options& options = connection_options()) {
-    return detail::serve_calls<false>(std::forward<F>(connection), std::forward<S>(service), options.max_in_flight(),
-                                      options.shutdown());
+    return detail::serve_calls<false, Checks>(std::forward<F>(connection), std::forward<S>(service),
+                                              options.max_in_flight(), options.shutdown());
 }
 
 /// Same as pipelined(), for a protocol whose messages have numbers. The connection is a stream of `numbered<Request>`
@@ -81,10 +82,10 @@ template <class F, class S>
 /// limit of max_in_flight() are refused with errc::overloaded, because reading must not stop. A call that its client
 /// cancels is dropped. The body of a request that the service does not read is cancelled, not discarded.
 /// Cancel safety: that of pipelined().
-template <class F, class S>
+template <class F, class S, bool Checks = eddy::detail::has_checks>
 [[nodiscard]] auto multiplexed(F&& connection, S&& service, const connection_options& options = connection_options()) {
-    return detail::serve_calls<true>(std::forward<F>(connection), std::forward<S>(service), options.max_in_flight(),
-                                     options.shutdown());
+    return detail::serve_calls<true, Checks>(std::forward<F>(connection), std::forward<S>(service),
+                                             options.max_in_flight(), options.shutdown());
 }
 
 }  // namespace eddy::proto
