@@ -163,6 +163,7 @@ check_lists() {
     python3 tests/check_coverage_test.py --quiet || forgotten=1
     python3 tools/check_pages.py || forgotten=1
     python3 tools/check_messages.py || forgotten=1
+    python3 tools/check_mistakes.py || forgotten=1
     python3 compare/plot.py --check || forgotten=1
     return "$forgotten"
 }

@@ -62,6 +62,7 @@ order = [
     ("How eddy compares", "docs/comparison.md"),
     ("Questions", "docs/faq.md"),
     ("Pitfalls", "docs/pitfalls.md"),
+    ("Mistakes and their answers", "docs/mistakes.md"),
     ("Compilers", "docs/compilers.md"),
     ("Glossary", "docs/glossary.md"),
     ("Cheat sheet", "docs/cheat-sheet.md"),

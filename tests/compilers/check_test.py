@@ -288,6 +288,26 @@ def test_borrows(folder):
         raise SystemExit(f"unexpected report: {said}\nmissing: {sorted(wanted - found)}, false: {sorted(found - wanted)}")
 
 
+def test_mistakes(folder):
+    """Each function of tests/mistakes/checked.cpp is reported with the answer of docs/mistakes.md."""
+    top = CHECKER.parent.parent
+    sys.path.insert(0, str(top / "tools"))
+    import check_mistakes  # pylint: disable=import-outside-toplevel
+    wanted = {row.name: row.parts[0] for row in check_mistakes.rows() if row.when in ("check", "results")}
+    source = top / "tests" / "mistakes" / "checked.cpp"
+    lines = source.read_text(encoding="utf-8").split("\n")
+    includes = [f"-I{path}" for path in sorted(top.glob("*/include"))]
+    said, _ = check(["--discarded-results", str(source), "--", "-std=c++23", *includes], folder, 1)
+    found = {}
+    for line, message in re.findall(r"checked\.cpp:(\d+):\d+: (.*)", said):
+        names = [each[1] for each in (re.match(r"[a-z].* (\w+)\(.*\{", text) for text in lines[:int(line)]) if each]
+        found.setdefault(names[-1], []).append(message)
+    wrong = [name for name in wanted.keys() | found.keys()
+             if name not in found or not all(wanted.get(name, "none") in message for message in found[name])]
+    if wrong:
+        raise SystemExit(f"unexpected report: {said}\nnot as in docs/mistakes.md: {sorted(wrong)}")
+
+
 def test_locks(folder):
     (folder / "locks.cpp").write_text(LOCKS, encoding="utf-8")
     said, _ = check(["locks.cpp", "--", "-std=c++23"], folder, 1)
@@ -339,6 +359,7 @@ def main():
         test_shape(folder, BODIES, "borrowed-from-body")
         test_shape(folder, DETACHED, "borrowed-by-detached")
         test_borrows(folder)
+        test_mistakes(folder)
         test_locks(folder)
         test_command(folder)
     print("eddy-check passed")

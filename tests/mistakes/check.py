@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the programs of tests/mistakes/programs.cpp, and compares what they print with docs/mistakes.md.
+
+    check.py PROGRAMS [NAME...]     NAME: only these mistakes
+"""
+import pathlib
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tools"))
+import check_mistakes  # noqa: E402
+
+LIMIT = 120  # seconds, for a busy machine
+NOT_IN_THIS_BUILD = 99  # another compiler, or no TLS
+
+
+def has(printed, parts):
+    """Whether a text has all the parts, in this order."""
+    at = 0
+    for part in parts:
+        at = printed.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+def run(programs, row):
+    """Runs one program until it has printed its answer, or has ended. Returns what is wrong; empty if nothing is."""
+    with subprocess.Popen([programs, row.name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as program:
+        ends = threading.Timer(LIMIT, program.kill)
+        ends.start()
+        printed = ""
+        for line in program.stdout:
+            printed += line
+            if row.parts and has(printed, row.parts):
+                break
+        ends.cancel()
+        if not printed and program.wait() == NOT_IN_THIS_BUILD:
+            return ""
+        if row.parts:
+            program.kill()  # some wait for ever
+            return "" if has(printed, row.parts) else f"{row.name} does not print: {' ... '.join(row.parts)}\n{printed}"
+        return "" if program.wait() == 0 and not printed else f"{row.name} ends with {program.returncode}, and prints: {printed}"
+
+
+def main(arguments):
+    known = pathlib.Path(check_mistakes.top / "tests" / "mistakes" / "programs.cpp").read_text(encoding="utf-8")
+    wanted = [row for row in check_mistakes.rows() if f'{{"{row.name}", ' in known and (row.parts or row.when == "none")]
+    if arguments[1:]:
+        wanted = [row for row in wanted if row.name in arguments[1:]]
+    with ThreadPoolExecutor(4) as pool:
+        problems = [problem for problem in pool.map(lambda row: run(arguments[0], row), wanted) if problem]
+    print("\n".join(problems) or f"{len(wanted)} programs give the answers of the page")
+    return 1 if problems or not wanted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
