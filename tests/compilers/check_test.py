@@ -220,6 +220,7 @@ template <class T> void drop(T&&) {}
 task<int> log(std::string_view);
 task<int> read(const std::string&);
 task<int> keep(std::string);
+task<int> apply(task<int> (&)(int));
 struct headers { std::optional<std::string_view> get(std::string_view) const; };
 std::string global;
 task<std::expected<std::string, std::error_code>> fails();
@@ -228,6 +229,7 @@ task<int> right_copies() { std::string text; spawn(keep(text)).detach(); spawn(k
 task<int> right_shared() { auto s = std::make_shared<server>(); spawn(s->run()).detach(); co_return 1; }
 task<int> right_reference(const std::string& text) { return read(text); }
 task<int> right_view(std::string_view text) { return log(text); }
+task<int> right_function(task<int> (&of)(int)) { return apply(of); }
 task<int> right_global() { return read(global); }
 task<int> right_moved(std::string text) { return keep(std::move(text)); }
 task<int> right_awaited() { int x = co_await read("long"); std::string text; auto later = read(text); x += co_await later; auto other = keep("long"); x += co_await other; co_return x; }
