@@ -5,6 +5,7 @@
 
 #include <eddy/http.hpp>
 
+#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <string>
