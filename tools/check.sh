@@ -227,12 +227,13 @@ check_definitions() {
 check_explore() { build_and_test dev -L explore; }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
-# names the public names that the C library or std has, too. Builds the documentation site, in which no link may be dead. With
-# --all, opens it in Chromium, and has its links checked by lychee.
+# names the public names that the C library or std has, too. The module must export all public names. Builds the documentation
+# site, in which no link may be dead. With --all, opens it in Chromium, and has its links checked by lychee.
 # covers: I20.4.12
 check_docs() {
     python3 tools/undocumented.py
     python3 tools/name_clashes.py
+    python3 tools/module.py --check
     python3 tests/site_test.py --quiet
     python3 tools/site.py
     ((all)) || return 0
@@ -406,6 +407,13 @@ check_package() {
     0) ;;
     77) say "skipped: conan: it cannot be installed; see build/conan.log" ;;
     *) cat build/conan.log >&2 && return 1 ;;
+    esac
+    status=0
+    tests/package/module.sh "$top" "$out/module" >build/module.log 2>&1 || status=$?
+    case $status in
+    0) ;;
+    77) say "skipped: import eddy: CMake 3.28 cannot be installed; see build/module.log" ;;
+    *) cat build/module.log >&2 && return 1 ;;
     esac
     check_exports
     # Without liburing, everything except io_uring works.
