@@ -23,7 +23,7 @@ endfunction()
 # What needs threads, or its replacement: see src/no_threads/executor/pool/pool.hpp.
 if(EDDY_NO_THREADS)
   list(FILTER eddy_sources EXCLUDE REGEX "^src/executor/(blocking|pool)/")
-  remove_parts(executor/local/local_pool.cpp executor/loop/core_thread.cpp executor/runtime.cpp executor/task/dump_on_signal.cpp executor/task/poll_reader.cpp executor/task/stall_reporter.cpp executor/task/stall_watchdog.cpp executor/task/suspected_deadlocks.cpp reactor/background_reactor.cpp sys/thread.cpp)
+  remove_parts(executor/local/local_pool.cpp executor/loop/core_thread.cpp executor/runtime.cpp executor/reports/dump_on_signal.cpp executor/reports/poll_reader.cpp executor/reports/stall_reporter.cpp executor/reports/stall_watchdog.cpp executor/reports/suspected_deadlocks.cpp reactor/background_reactor.cpp sys/thread.cpp)
   add_parts(no_threads/no_threads.cpp)
 elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_parts(sys/linux/word_wait.cpp)

@@ -12,8 +12,8 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
+#include "executor/reports/endless_wait.hpp"
 #include "executor/task/counted_waker.hpp"
-#include "executor/task/endless_wait.hpp"
 #include "sys/pause_briefly.hpp"
 
 namespace eddy::detail {

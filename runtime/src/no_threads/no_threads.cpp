@@ -8,8 +8,8 @@
 #include <eddy/error.hpp>
 
 #include "executor/blocking/blocking.hpp"
-#include "executor/task/dump_on_signal.hpp"
-#include "executor/task/stall_watch.hpp"
+#include "executor/reports/dump_on_signal.hpp"
+#include "executor/reports/stall_watch.hpp"
 #include "sys/word_wait.hpp"
 
 // What the library does instead of using another thread, in a build without threads.

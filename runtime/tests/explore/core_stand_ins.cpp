@@ -8,11 +8,12 @@
 
 #include "executor/loop/core_shared.hpp"
 #include "executor/pool/pool.hpp"
-#include "executor/task/endless_wait.hpp"
-#include "executor/task/event_log.hpp"
-#include "executor/task/leaks.hpp"
+#include "executor/reports/dump_on_signal.hpp"
+#include "executor/reports/endless_wait.hpp"
+#include "executor/reports/event_log.hpp"
+#include "executor/reports/leaks.hpp"
+#include "executor/reports/stall_watch.hpp"
 #include "executor/task/registry.hpp"
-#include "executor/task/stall_watch.hpp"
 #include "executor/task/uncaught.hpp"
 #include "explore/core_stand_ins.hpp"
 #include "reactor/drivers/tick_error.hpp"
@@ -75,6 +76,7 @@ void stall_watch::watch_this_thread() noexcept {}
 void stall_watch::wake_watchdog() noexcept {}
 stall_counters stall_watch::counters() const noexcept { return {}; }
 void listed_executor::show_metrics_of(executor&) noexcept {}
+void start_dumps_on_signal() noexcept {}
 void core_shared::add_metrics_to(all_metrics&) const {}
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which locks are suspected, by what successive looks find.
 // covers: B07
-#include "executor/task/lock_suspects.hpp"
+#include "executor/reports/lock_suspects.hpp"
 
 #include <gtest/gtest.h>
 

@@ -10,8 +10,8 @@
 #include <eddy/time/clock.hpp>
 
 #include "executor/loop/core_shared.hpp"
+#include "executor/reports/leaks.hpp"
 #include "executor/task/hook.hpp"
-#include "executor/task/leaks.hpp"
 #include "reactor/choose.hpp"
 
 namespace eddy {

@@ -13,7 +13,8 @@
 #include <eddy/runtime/core_answer.hpp>
 #include <eddy/task/task_local.hpp>
 
-#include "executor/task/leaks.hpp"
+#include "executor/reports/dump_on_signal.hpp"
+#include "executor/reports/leaks.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/drivers/tick_error.hpp"
 
@@ -72,6 +73,7 @@ core_shared::core_shared(settings&& chosen)
       id_(next_core_id.fetch_add(1, std::memory_order_relaxed)),
       durations_(settings_.observes != nullptr ? std::make_unique<poll_durations>() : nullptr),
       stalls_({settings_.stalls.limit, settings_.stalls.on_stall, 2 * id_ + 1}, &counters_.polls) {
+    start_dumps_on_signal();
     stalls_.watch_this_thread();
     forget_wakers_in_children();
     if (settings_.start_paused) time_->pause();

@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-#include "executor/task/endless_wait.hpp"
+#include "executor/reports/endless_wait.hpp"
 #include "reactor/choose.hpp"
 
 namespace eddy::detail {

@@ -12,9 +12,10 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
+#include "executor/reports/dump_on_signal.hpp"
+#include "executor/reports/leaks.hpp"
 #include "executor/task/all_metrics.hpp"
 #include "executor/task/hook.hpp"
-#include "executor/task/leaks.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/uncaught.hpp"
@@ -125,6 +126,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)),
       listed_(inspect::executor_kind::pool, id_, lists_[0].ring(), drivers.size() + lists_for_others,
               sizeof(task_list)) {
+    start_dumps_on_signal();
     const bool shares_io = drivers.size() > 1 && drivers[0] != nullptr && drivers[0] == drivers[1];
     const stall_settings stalls{chosen.stall_limit_, chosen.on_stall_, 2 * id_};
     const std::uint64_t seed = chosen.seed_.value_or(0x9e3779b97f4a7c15U);

@@ -26,7 +26,7 @@
 #include "executor/pool/idle_workers.hpp"
 #include "executor/pool/injection_queue.hpp"
 #include "executor/pool/worker.hpp"
-#include "executor/task/endless_wait.hpp"
+#include "executor/reports/endless_wait.hpp"
 #include "executor/task/observer.hpp"
 #include "executor/task/task_list.hpp"
 #include "executor/task/task_protocol.hpp"

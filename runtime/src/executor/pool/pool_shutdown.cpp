@@ -11,8 +11,8 @@
 
 #include <eddy/detail/runtime_context.hpp>
 
-#include "executor/task/endless_wait.hpp"
-#include "executor/task/leaks.hpp"
+#include "executor/reports/endless_wait.hpp"
+#include "executor/reports/leaks.hpp"
 #include "executor/task/run_task.hpp"
 
 // The detection of an idle pool, and the end of a pool.

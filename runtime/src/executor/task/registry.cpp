@@ -11,7 +11,6 @@
 #include <eddy/detail/virtual_stack.hpp>
 
 #include "executor/task/all_metrics.hpp"
-#include "executor/task/dump_on_signal.hpp"
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/task_word.hpp"
 #include "sys/fork.hpp"
@@ -136,7 +135,6 @@ listed_executor::listed_executor(inspect::executor_kind kind, std::uint64_t id, 
               stride,
               kind == inspect::executor_kind::loop ? local_state : shared_state,
               shared_state} {
-    start_dumps_on_signal();
     const registry_change guard;
     record_.next = registry.first;
     if (next() != nullptr) next()->previous_ = this;

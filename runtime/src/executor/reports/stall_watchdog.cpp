@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/stall_watch.hpp"
+#include "executor/reports/stall_watch.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,9 +17,9 @@
 
 #include <eddy/detail/blocked_signals.hpp>
 
-#include "executor/task/endless_wait.hpp"
-#include "executor/task/poll_reader.hpp"
-#include "executor/task/stall_reporter.hpp"
+#include "executor/reports/endless_wait.hpp"
+#include "executor/reports/poll_reader.hpp"
+#include "executor/reports/stall_reporter.hpp"
 #include "sys/fork.hpp"
 #include "sys/static_mutex.hpp"
 #include "sys/this_process.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/flight_recorder.hpp"
+#include "executor/reports/flight_recorder.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -14,7 +14,7 @@
 
 #include <eddy/runtime/recording.hpp>
 
-#include "executor/task/recording_file.hpp"
+#include "executor/reports/recording_file.hpp"
 #include "sys/crash.hpp"
 #include "sys/fork.hpp"
 #include "sys/print_report.hpp"

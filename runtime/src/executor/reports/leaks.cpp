@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/leaks.hpp"
+#include "executor/reports/leaks.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -7,8 +7,8 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "executor/reports/own_tasks.hpp"
 #include "executor/task/hook.hpp"
-#include "executor/task/own_tasks.hpp"
 #include "sys/print_report.hpp"
 #include "sys/socket_text.hpp"
 #include "sys/this_process.hpp"

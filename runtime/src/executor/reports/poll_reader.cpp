@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/poll_reader.hpp"
+#include "executor/reports/poll_reader.hpp"
 
 #include <algorithm>
 #include <cstddef>

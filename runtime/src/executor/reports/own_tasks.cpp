@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/own_tasks.hpp"
+#include "executor/reports/own_tasks.hpp"
 
 #include <cstdint>
 #include <source_location>
 #include <string>
 
+#include "executor/reports/process_memory.hpp"
 #include "executor/task/acquired_record.hpp"
-#include "executor/task/process_memory.hpp"
 #include "executor/task/registry.hpp"
 #include "inspect/walker.hpp"
 #include "sys/socket_text.hpp"

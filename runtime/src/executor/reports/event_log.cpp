@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/event_log.hpp"
+#include "executor/reports/event_log.hpp"
 
 #include <algorithm>
 #include <string_view>
 
 #include <eddy/detail/call_site.hpp>
 
-#include "executor/task/flight_recorder.hpp"
+#include "executor/reports/flight_recorder.hpp"
 #include "sys/ticks.hpp"
 
 namespace eddy::sys {

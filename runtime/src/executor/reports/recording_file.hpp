@@ -7,7 +7,7 @@
 
 #include <eddy/result.hpp>
 
-#include "executor/task/flight_recorder.hpp"
+#include "executor/reports/flight_recorder.hpp"
 #include "trace/trace_event.hpp"
 
 namespace eddy::detail {

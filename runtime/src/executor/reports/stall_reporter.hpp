@@ -8,7 +8,7 @@
 
 #include <eddy/runtime/stall_report.hpp>
 
-#include "executor/task/poll_reader.hpp"
+#include "executor/reports/poll_reader.hpp"
 
 namespace eddy::detail {
 

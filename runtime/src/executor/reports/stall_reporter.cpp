@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/stall_reporter.hpp"
+#include "executor/reports/stall_reporter.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "executor/task/event_log.hpp"
+#include "executor/reports/event_log.hpp"
 #include "executor/task/hook.hpp"
 #include "executor/task/readable_name.hpp"
 #include "executor/task/registry.hpp"

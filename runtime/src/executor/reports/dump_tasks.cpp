@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "executor/task/own_tasks.hpp"
+#include "executor/reports/own_tasks.hpp"
 
 namespace eddy {
 

@@ -16,9 +16,9 @@
 
 #include <eddy/detail/blocked_signals.hpp>
 
-#include "executor/task/endless_wait.hpp"
-#include "executor/task/lock_suspects.hpp"
-#include "executor/task/own_tasks.hpp"
+#include "executor/reports/endless_wait.hpp"
+#include "executor/reports/lock_suspects.hpp"
+#include "executor/reports/own_tasks.hpp"
 #include "inspect/tree_output.hpp"
 #include "sys/fork.hpp"
 #include "sys/print_report.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/recording_file.hpp"
+#include "executor/reports/recording_file.hpp"
 
 #include <array>
 #include <charconv>
@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "executor/task/event_log.hpp"
-#include "executor/task/own_tasks.hpp"
+#include "executor/reports/event_log.hpp"
+#include "executor/reports/own_tasks.hpp"
 #include "executor/task/readable_name.hpp"
 #include "inspect/debug_table.hpp"
 #include "sys/output_file.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/dump_on_signal.hpp"
+#include "executor/reports/dump_on_signal.hpp"
 
 #include <atomic>
 #include <charconv>
@@ -14,8 +14,8 @@
 #include <eddy/result.hpp>
 #include <eddy/task/dump_tasks.hpp>
 
-#include "executor/task/endless_wait.hpp"
-#include "executor/task/flight_recorder.hpp"
+#include "executor/reports/endless_wait.hpp"
+#include "executor/reports/flight_recorder.hpp"
 #include "sys/print_report.hpp"
 #include "sys/signals.hpp"
 #include "sys/this_process.hpp"

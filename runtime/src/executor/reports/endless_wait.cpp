@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/endless_wait.hpp"
+#include "executor/reports/endless_wait.hpp"
 
 #include <algorithm>
 #include <cstddef>
