@@ -263,8 +263,9 @@ private:
 /// with Retry-After, are repeated only by client_options::retries().
 ///
 /// The client asks for responses that are compressed with zstd, brotli or gzip, if eddy was built with their libraries,
-/// and decompresses their bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
-/// known size. A request that has the field Accept-Encoding or Range gets the body as the server sends it.
+/// and decompresses their bodies while they are read. Such a response has neither Content-Encoding nor Content-Length,
+/// and its body has no known size. A request that has the field Accept-Encoding or Range gets the body as the server
+/// sends it.
 ///
 /// By default, the client uses the proxies of the environment: see client_options::proxies(). A request to an http URL
 /// is sent to the proxy, with the whole URL, and with the connections of all servers shared. For an https URL, and for
