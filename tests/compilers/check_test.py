@@ -243,6 +243,19 @@ task<int> right_set() { std::string text; join_set set; set.spawn(keep(text)); i
 task<int> right_blocking() { int n = 0; auto h = spawn_blocking([&] { ++n; }); int x = co_await timeout(1, spawn_blocking([n] { return n; })); co_return x; }
 task<int> right_tested() { auto r = co_await fails(); if (!r) co_return 1; co_return (int)r->size(); }
 task<int> right_captured() { auto r = co_await fails(); auto f = [&] { return r.has_value(); }; co_return f() ? (int)r->size() : 0; }
+struct handle { std::shared_ptr<server> p; task<int> get() const { return keep("x"); } task<int> later() const; ~handle(); };
+inline task<int> copies(const std::string& s) { return keep(s); }
+template <class T> task<int> any(const T& s) { return keep(s); }
+task<int> handle::later() const { return keep("x"); }
+task<int> right_method() { handle h; return h.get(); }
+task<int> right_method_outside() { handle h; return h.later(); }
+task<int> right_plain() { std::string text; return copies(text); }
+task<int> right_template() { std::string text; spawn(any(text)).detach(); co_return 1; }
+task<int> right_spawned() { handle h; spawn(h.get()).detach(); co_return 1; }
+task<int> right_temporary() { auto later = copies("long"); int x = co_await later; co_return x; }
+task<int> right_other(mutex* m, mutex* n) { auto g = co_await m->lock(); m = n; auto h = co_await m->lock(); co_return 1; }
+task<int> right_next(mutex* m) { auto g = co_await m->lock(); ++m; auto h = co_await m->lock(); co_return 1; }
+task<int> right_reset(std::shared_ptr<server> s, std::shared_ptr<server> t) { auto g = co_await s->m.lock(); s = t; auto h = co_await s->m.lock(); s.reset(new server); auto i = co_await s->m.lock(); co_return 1; }
 task<int> right_parameter(join_set& set) { std::string text; set.spawn(read(text)); co_return 1; }
 task<int> wrong_view() { std::string text; spawn(log(text)).detach(); co_return 1; }  // reports borrowed-by-detached
 task<int> wrong_reference() { std::string text; spawn(read(text)); co_return 1; }  // reports borrowed-by-detached
@@ -253,6 +266,8 @@ task<join_handle> wrong_handle() { int n = 0; auto h = spawn([&] { return n; });
 task<join_handle> wrong_spawned() { int n = 0; co_return spawn([&] { return n; }); }  // reports borrowed-by-returned
 router wrong_router() { std::string name; router app; app.get("/", [&] { return (int)name.size(); }); return app; }  // reports borrowed-by-returned
 task<int> wrong_lock() { mutex m; auto g = co_await m.lock(); auto h = co_await m.lock(); co_return 1; }  // reports locked-twice
+task<int> wrong_lock_of_other(server* s, server* t) { auto g = co_await s->m.lock(); t = s; auto h = co_await s->m.lock(); co_return 1; }  // reports locked-twice
+task<int> wrong_coroutine() { handle h; auto f = read("x"); spawn(h.get()); co_return co_await f; }  // reports borrowed-temporary
 task<int> wrong_set() { std::string text; join_set set; set.spawn(read(text)); int x = co_await set.next(); co_return x; }  // reports borrowed-by-set
 task<int> wrong_blocking() { int n = 0; int x = co_await timeout(1, spawn_blocking([&] { ++n; })); co_return x; }  // reports borrowed-by-blocking
 task<int> wrong_field(headers h) { co_return (int)(*h.get("x")).size() + (int)h.get("y")->size(); }  // reports unchecked-result
