@@ -40,6 +40,9 @@ inline constexpr not_ready_t not_ready{0};
 /// Thread safety: a plain value.
 template <class T>
 class [[nodiscard]] poll_result {
+    // One trait for all functions, because each trait is instantiated for each output type.
+    static constexpr bool is_trivial = std::is_trivially_copyable_v<T>;
+
 public:
     /// The type of the output.
     using value_type = T;
@@ -59,29 +62,28 @@ public:
         requires std::is_constructible_v<T, A...>
     constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::forward<A>(args)...), is_ready_(true) {}
 
-    /// Copies or moves the output, if there is one. Each function is trivial if the same function of the output is
-    /// trivial.
+    /// Copies or moves the output, if there is one. These functions are trivial if the output is trivially copyable.
     constexpr poll_result(const poll_result&)
-        requires std::is_trivially_copy_constructible_v<T>
+        requires is_trivial
     = default;
     constexpr poll_result(const poll_result& other)
-        requires(std::is_copy_constructible_v<T> && !std::is_trivially_copy_constructible_v<T>)
+        requires(!is_trivial && requires(const T& from) { T(from); })
     {
         if (other.is_ready_) set(other.value_);
     }
     constexpr poll_result(poll_result&&)
-        requires std::is_trivially_move_constructible_v<T>
+        requires is_trivial
     = default;
     constexpr poll_result(poll_result&& other) noexcept(std::is_nothrow_move_constructible_v<T>)
-        requires(std::is_move_constructible_v<T> && !std::is_trivially_move_constructible_v<T>)
+        requires(!is_trivial && requires(T&& from) { T(std::move(from)); })
     {
         if (other.is_ready_) set(std::move(other.value_));
     }
     constexpr poll_result& operator=(const poll_result&)
-        requires std::is_trivially_copyable_v<T>
+        requires is_trivial
     = default;
     constexpr poll_result& operator=(const poll_result& other)
-        requires(std::is_copy_constructible_v<T> && !std::is_trivially_copyable_v<T>)
+        requires(!is_trivial && requires(const T& from) { T(from); })
     {
         if (this != &other) {
             clear();
@@ -90,10 +92,10 @@ public:
         return *this;
     }
     constexpr poll_result& operator=(poll_result&&)
-        requires std::is_trivially_copyable_v<T>
+        requires is_trivial
     = default;
     constexpr poll_result& operator=(poll_result&& other) noexcept(std::is_nothrow_move_constructible_v<T>)
-        requires(std::is_move_constructible_v<T> && !std::is_trivially_copyable_v<T>)
+        requires(!is_trivial && requires(T&& from) { T(std::move(from)); })
     {
         if (this != &other) {
             clear();
@@ -102,7 +104,7 @@ public:
         return *this;
     }
     constexpr ~poll_result()
-        requires std::is_trivially_destructible_v<T>
+        requires is_trivial
     = default;
     constexpr ~poll_result() {
         if (is_ready_) value_.~T();
