@@ -14,6 +14,7 @@
 #include <eddy/proto/limits.hpp>           // timeout, concurrency_limit, rate_limit, load_shed
 #include <eddy/proto/map.hpp>              // map_request, map_response, recover, trace
 #include <eddy/proto/retry.hpp>            // retries with a budget
+#include <eddy/proto/retry_policy.hpp>     // which calls are repeated, and when
 
 // Protocols
 #include <eddy/proto/client.hpp>   // pipelined_client, multiplexed_client

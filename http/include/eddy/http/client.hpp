@@ -20,7 +20,7 @@
 #include <eddy/http/proxies.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
-#include <eddy/proto/retry.hpp>
+#include <eddy/proto/retry_policy.hpp>
 #include <eddy/task/task.hpp>
 
 namespace eddy::tls {
