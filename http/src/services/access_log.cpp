@@ -132,7 +132,10 @@ void log_line::finish(const http::response& answer) noexcept {
     bytes_ = method_ == http::method::head ? std::optional<std::uint64_t>(0) : answer.body.size();
 }
 
-void log_line::fail(const std::error_code& why) noexcept { status_ = status_of_service_error(why); }
+void log_line::fail(const std::error_code& why) noexcept {
+    status_ = status_of_service_error(why);
+    bytes_.reset();
+}
 
 log_line::~log_line() {
     log_entry what(status_, http::to_string(method_), target_, peer_);

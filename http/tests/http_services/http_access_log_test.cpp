@@ -5,6 +5,7 @@
 #include <eddy/future.hpp>
 #include <eddy/http/client_limit.hpp>
 #include <eddy/http/cors.hpp>
+#include <eddy/http/detail/filter.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/http/request_id.hpp>
 #include <eddy/http/router.hpp>
@@ -147,6 +148,36 @@ TEST(HttpAccessLog, SeesRefusalsOfLayersInside) {
         R"(- - - [TIME] "OPTIONS / HTTP/1.1" 204 0)",  R"(- - - [TIME] "GET / HTTP/1.1" 200 5)",
         R"(- - - [TIME] "OPTIONS / HTTP/1.1" 204 0)",  R"(- - - [TIME] "GET / HTTP/1.1" 429 39)",
         R"(- - - [TIME] "GET /fails HTTP/1.1" 500 -)",
+    };
+    EXPECT_EQ(kept.lines(), expected);
+}
+
+/// A filter whose last step fails, as it may without memory.
+struct failing_filter {
+    struct pass {
+        void finish(const http::response&) const { throw std::runtime_error("no memory"); }
+    };
+    [[nodiscard]] pass begin(const http::request&) const { return {}; }
+};
+
+TEST(HttpAccessLog, FailureOfALayerOutsideIsLogged) {
+    kept_log kept(http::log_format::common);
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto app = http::service(answer) | http::client_limit(http::client_limit_options(1, 1h)) |
+                         kept.log().layer() | eddy::detail::filter_layer(failing_filter());
+        for (const char* const target : {"/answered", "/refused"}) {
+            bool has_thrown = false;
+            try {
+                static_cast<void>(co_await app(http::request(http::method::get, target)));
+            } catch (const std::runtime_error&) {
+                has_thrown = true;
+            }
+            EXPECT_TRUE(has_thrown) << target;
+        }
+    });
+    const std::vector<std::string> expected = {
+        R"(- - - [TIME] "GET /answered HTTP/1.1" 500 -)",
+        R"(- - - [TIME] "GET /refused HTTP/1.1" 500 -)",
     };
     EXPECT_EQ(kept.lines(), expected);
 }

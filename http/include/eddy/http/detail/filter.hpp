@@ -20,7 +20,8 @@ namespace eddy::detail {
 // - If it has a member `refusal`, an optional response with a value, that is the response, and neither the filters
 //   inside of this one nor the service see the request.
 // - Its function `finish(response)` may change the response of the service, or the refusal of a filter inside.
-// - If it has a function `fail(error)`, that is called instead if the service fails, without an error for an exception.
+// - If it has a function `fail(error)`, that is called if the service fails, without an error for an exception. It is
+//   called after finish() if the finish() of a filter outside of this one throws.
 
 /// The passes of a call through filters, of which the first one is the outermost.
 template <class... Filters>
@@ -58,7 +59,7 @@ public:
         first_.finish(answer);
     }
     void fail(const std::error_code& why) {
-        rest_->fail(why);
+        if (rest_) rest_->fail(why);
         fail_first(why);
     }
 
