@@ -23,6 +23,11 @@ const body_coding* coding_of(http::content_coding named) noexcept {
     return named == http::content_coding::brotli ? &brotli_coding : &gzip_coding;
 }
 
+/// Returns whether one of the codings of the options can be used.
+bool has_coding(const http::compress_options& options) noexcept {
+    return std::ranges::any_of(options.codings(), [](auto each) { return coding_of(each)->is_available(); });
+}
+
 /// Returns the quality value of an element of Accept-Encoding in thousandths: 1000 if it has none, 0 if it is invalid.
 int quality_of(std::string_view parameters) noexcept {
     while (!parameters.empty()) {
@@ -160,7 +165,7 @@ bool knows_weak_form(const compression_request& asked, const http::headers& of) 
 
 void compress_response(http::response& answer, const compression_request& asked,
                        const http::compress_options& options) {
-    if (is_too_small(answer, options)) return;
+    if (is_too_small(answer, options) || !has_coding(options)) return;
     const auto part = part_in(answer);
     if (part == part_of::other) return;
     const auto decided = is_compressed(answer, part, options);
