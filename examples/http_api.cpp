@@ -27,7 +27,9 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -153,26 +155,47 @@ constexpr std::uint64_t most_of_file = 8 << 20;
 constexpr auto too_large = http::status::content_too_large;
 
 // docs: upload
+/// The files of a request. The destructor removes them, unless keep() was called: if the request fails, and also if its
+/// client goes away, which destroys the coroutine. A destructor cannot await, so it blocks for the short time that this
+/// takes.
+class unfinished_files {
+public:
+    unfinished_files() = default;
+    unfinished_files(const unfinished_files&) = delete;
+    unfinished_files& operator=(const unfinished_files&) = delete;
+    ~unfinished_files() {
+        std::error_code ignored;
+        for (const auto& path : paths_) std::filesystem::remove(path, ignored);
+    }
+
+    void add(std::filesystem::path path) { paths_.push_back(std::move(path)); }
+    void keep() { paths_.clear(); }
+
+private:
+    std::vector<std::filesystem::path> paths_;
+};
+
 /// Stores the files of a form while they arrive, so a file of any size takes little memory.
 task<result<http::response>> store_files(uploads& all, http::request asked) {
     http::multipart form(asked, http::multipart_options().max_parts(50));
     auto stored = json::array();
+    unfinished_files files;
     while (auto part = co_await try_(form.next())) {
         if (part->name != "file" || !part->filename)
             co_return refuse("the form has another part than files \"file\"\n");
         const int id = ++all.last;
+        files.add(all.path_of(id));
         auto file = co_await try_(fs::file::create_new(all.path_of(id)));
         auto content = io::take(std::ref(part->body), most_of_file + 1);
-        const auto bytes = co_await io::copy(content, file);
-        if (!bytes || *bytes > most_of_file) co_await try_(fs::remove(all.path_of(id)));
-        if (!bytes) co_return std::unexpected(bytes.error());  // 400 or 408
-        if (*bytes > most_of_file) co_return http::response::text("a file has at most 8 MiB\n", too_large);
+        const auto bytes = co_await try_(io::copy(content, file));  // an error is answered with 400 or 408
+        if (bytes > most_of_file) co_return http::response::text("a file has at most 8 MiB\n", too_large);
         json one;
         one["id"] = id;
-        one["bytes"] = *bytes;
+        one["bytes"] = bytes;
         stored.push_back(std::move(one));
     }
     if (stored.empty()) co_return refuse("the form has no file\n");
+    files.keep();
     co_return http::json_response(stored, http::status::created);
 }
 // docs: end

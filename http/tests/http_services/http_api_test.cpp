@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <eddy/net.hpp>
+
 #include <csignal>
 #include <fstream>
 #include <iterator>
@@ -17,6 +19,7 @@
 #include "support/curl.hpp"
 #include "support/net.hpp"
 #include "support/process.hpp"
+#include "support/runtime.hpp"
 #include "support/temp_dir.hpp"
 
 namespace {
@@ -39,6 +42,11 @@ public:
         arguments.insert(arguments.end(), {"-H", "Authorization: Bearer secret"});
         return get(path, std::move(arguments));
     }
+    [[nodiscard]] std::string status_of_file(int id) const {
+        return get_private("/files/" + std::to_string(id), {"-o", "/dev/null", "-w", "%{http_code}"});
+    }
+    /// Returns a connection to the server.
+    [[nodiscard]] support::raw_socket connected() const { return support::raw_socket::connected(addr_); }
     /// Ends the server, and returns its log.
     std::string end() {
         server_.signal(SIGINT);
@@ -48,8 +56,9 @@ public:
     }
 
 private:
-    process server_{{"http_api", "127.0.0.1:0", "https://app.example"}};
-    std::string base_ = "http://" + support::addr_in(server_.line()).to_string();
+    process server_{{"http_api", "127.0.0.1:0", "https://app.example", "1000000"}};
+    eddy::net::socket_addr addr_ = support::addr_in(server_.line());
+    std::string base_ = "http://" + addr_.to_string();
 };
 
 TEST(HttpApi, PagesOfAnotherOriginUseIt) {
@@ -117,7 +126,36 @@ TEST(HttpApi, FilesAreStored) {
     EXPECT_EQ(api.get_private("/files", {"-F", "file=x"}), "the form has another part than files \"file\"\n");
     std::ofstream(path) << std::string((8 << 20) + 1, 'x');
     EXPECT_EQ(api.get_private("/files", {"-F", "file=@" + path}), "a file has at most 8 MiB\n");
-    EXPECT_EQ(api.get_private("/files/3", {"-o", "/dev/null", "-w", "%{http_code}"}), "404");
+    EXPECT_EQ(api.status_of_file(3), "404");
+    api.end();
+}
+
+TEST(HttpApi, FilesOfRefusedFormsAreRemoved) {
+    running_api api;
+    const support::temp_dir folder;
+    const auto small = "file=@" + (folder / "small");
+    const auto large = "file=@" + (folder / "large");
+    std::ofstream(folder / "small") << "hello";
+    std::ofstream(folder / "large") << std::string((8 << 20) + 1, 'x');
+    EXPECT_EQ(api.get_private("/files", {"-F", small, "-F", large}), "a file has at most 8 MiB\n");
+    EXPECT_EQ(api.get_private("/files", {"-F", small, "-F", "file=x"}),
+              "the form has another part than files \"file\"\n");
+    for (int id = 1; id != 4; ++id) EXPECT_EQ(api.status_of_file(id), "404") << id;
+    EXPECT_EQ(api.get_private("/files", {"-F", small}), "[{\"bytes\":5,\"id\":4}]\n");
+    EXPECT_EQ(api.status_of_file(4), "200");
+    api.end();
+}
+
+TEST(HttpApi, FileOfAClientThatGoesAwayIsRemoved) {
+    running_api api;
+    auto client = api.connected();
+    client.send(
+        "POST /files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret\r\nContent-Length: 1000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        "--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\nhello");
+    EXPECT_TRUE(support::spin_until([&] { return api.status_of_file(1) == "200"; }));
+    client.close();
+    EXPECT_TRUE(support::spin_until([&] { return api.status_of_file(1) == "404"; }));
     api.end();
 }
 
