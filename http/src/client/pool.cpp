@@ -55,6 +55,7 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
 
 void http_client::note_dropped_body(const std::source_location& asked_at) noexcept {
     if (!has_await_records.load(std::memory_order_relaxed)) return;  // a program without EDDY_CHECKS
+    if (options_.max_idle() == 0) return;                            // each request has a connection of its own
     if (dropped_bodies_.fetch_add(1, std::memory_order_relaxed) + 1 != most_dropped) return;
     std::fprintf(
         stderr,

@@ -126,11 +126,11 @@ TEST(HttpClient, LaterRequestsUseSameConnection) {
 }
 
 /// Requests a large body `count` times, and reads every `read_each`th of them. Returns what was printed.
-std::string printed_while_dropping(int count, int read_each) {
+std::string printed_while_dropping(int count, int read_each, http::client_options options = http::client_options()) {
     site served;
     testing::internal::CaptureStderr();
     serve_during(served.app, [=](std::string url) -> task<void> {
-        const http::client web;
+        const http::client web(options);
         for (int i = 1; i <= count; ++i) {
             auto answer = co_await web.get(url + "/large");
             EXPECT_TRUE(answer);
@@ -156,6 +156,7 @@ TEST(HttpClient, ManyUnreadBodiesArePrintedOnceWithTheLineOfTheRequest) {
 TEST(HttpClient, SomeUnreadBodiesAreNotPrinted) {
     EXPECT_EQ(printed_while_dropping(9, 10), "");
     EXPECT_EQ(printed_while_dropping(25, 5), "");
+    EXPECT_EQ(printed_while_dropping(25, 2, http::client_options().max_idle(0)), "");
 }
 
 TEST(HttpClient, BodyOutlivesClientOfGetFunction) {

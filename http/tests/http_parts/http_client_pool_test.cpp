@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -92,8 +93,8 @@ int shutdowns_after(http::body body) {
         asked.body = std::move(body);
         auto options = http::client_options().proxies(http::proxies::none());
         auto pool = std::make_shared<http_client>(std::move(options));
-        eddy::detail::http1_exchange exchange(std::move(connection), std::move(pool), "a", std::move(asked), "a",
-                                              false);
+        eddy::detail::http1_exchange exchange(std::move(connection), std::move(pool), "a", std::move(asked), "a", false,
+                                              std::source_location::current());
         (co_await eddy::poll_fn([&](eddy::context& cx) { return exchange.poll_head(cx); })).value();
         EXPECT_EQ(exchange.take_response().body.in_memory()->text(), "hi");
     });
