@@ -82,8 +82,10 @@ public:
                 return bad_message;
             return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
         }
-        return decode_step(from.size() - in, into.size() - out, code == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT,
-                           code == BROTLI_DECODER_RESULT_SUCCESS);
+        // If it needs more input, it may still have output.
+        const bool has_more = code == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT ||
+                              ::BrotliDecoderHasMoreOutput(state_.get()) != BROTLI_FALSE;
+        return decode_step(from.size() - in, into.size() - out, has_more, code == BROTLI_DECODER_RESULT_SUCCESS);
     }
 
 private:
