@@ -31,6 +31,9 @@ private:
             return " (does the peer speak TLS on this port?)";
         if (library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE)
             return " (the text or file contains no certificate in PEM format, which starts with -----BEGIN "
+                   "CERTIFICATE-----)";
+        if (library == ERR_LIB_X509 && reason == X509_R_NO_CERTIFICATE_FOUND)
+            return " (the text or file contains no certificate in PEM format, which starts with -----BEGIN "
                    "CERTIFICATE-----: pass the certificate first, and the private key second)";
         if (library == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ)
             return " (the private key is encrypted: decrypt it first, openssl pkey -in encrypted.pem -out key.pem)";

@@ -8,6 +8,7 @@
 
 #include <openssl/pem.h>
 #include <openssl/pemerr.h>
+#include <openssl/x509err.h>
 #include <openssl/x509v3.h>
 
 #include <eddy/tls/detail/engine.hpp>
@@ -51,6 +52,16 @@ result<std::vector<certificate_owner>> parse_certificates(std::string_view pem) 
     return found;
 }
 
+namespace {
+
+/// Returns another error for a text without a certificate: the message of that one is also about the key.
+std::error_code as_identity_error(const std::error_code& error) noexcept {
+    if (error != std::error_code(ERR_PACK(ERR_LIB_PEM, 0, PEM_R_NO_START_LINE), tls::openssl_category())) return error;
+    return std::error_code(ERR_PACK(ERR_LIB_X509, 0, X509_R_NO_CERTIFICATE_FOUND), tls::openssl_category());
+}
+
+}  // namespace
+
 result<void> use_identity(SSL_CTX& context, const tls_identity& own) {
     ERR_clear_error();
     const std::unique_ptr<STACK_OF(X509), frees_with<[](STACK_OF(X509) * all) { sk_X509_free(all); }>> issuers(
@@ -69,7 +80,7 @@ namespace tls {
 result<identity> identity::from_pem(std::string_view certificates, std::string_view private_key) {
     auto parsed = std::make_shared<detail::tls_identity>();
     auto all = detail::parse_certificates(certificates);
-    if (!all) return std::unexpected(all.error());
+    if (!all) return std::unexpected(detail::as_identity_error(all.error()));
     parsed->certificate = std::move(all->front());
     all->erase(all->begin());
     parsed->issuers = std::move(*all);
