@@ -21,17 +21,39 @@ is_echoed() {
     [[ $status == 0 && $answer == hello ]] || { echo "$1 returned '$answer' instead of 'hello'" >&2 && return 1; }
 }
 
+# serve PROGRAM ARG...: starts a server that prints "listening on ADDRESS" first. The address is then in $address.
+# Call stop afterwards, also after a failure.
+serve() {
+    local line=''
+    exec {served}< <(exec "$@")
+    server=$!
+    read -r -t 60 -u "$served" line || true
+    address=${line##* }
+}
+stop() {
+    kill "$server" 2>/dev/null || true
+    exec {served}<&-
+}
+
+# get URL [CURL_OPTION...]: prints what the server answers.
+get() { curl --silent --show-error --max-time 60 --noproxy '*' "${@:2}" "$1"; }
+
+# answers_http PROGRAM PATH ANSWER: starts a server on a free port, and compares what curl receives from it.
+answers_http() {
+    local answer
+    serve "$1" 127.0.0.1:0
+    answer=$(get "http://$address$2") || true
+    stop
+    [[ $answer == "$3" ]] || { echo "$1 answered '$answer' instead of '$3'" >&2 && return 1; }
+}
+
 # answers_https PROGRAM: starts examples/https_server on a free port, and compares what curl receives from it.
 answers_https() {
-    local out server line='' answer=''
+    local answer
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
         -addext subjectAltName=DNS:localhost -keyout key.pem -out certificate.pem 2>/dev/null
-    exec {out}< <(exec "$1" 127.0.0.1:0 certificate.pem key.pem)
-    server=$!
-    read -r -t 60 -u "$out" line || true # "listening on 127.0.0.1:PORT"
-    answer=$(curl --silent --show-error --max-time 60 --noproxy '*' --cacert certificate.pem \
-        --resolve "localhost:${line##*:}:127.0.0.1" "https://localhost:${line##*:}/hello") || true
-    kill "$server" 2>/dev/null || true
-    exec {out}<&-
+    serve "$1" 127.0.0.1:0 certificate.pem key.pem
+    answer=$(get "https://localhost:${address##*:}/hello" --cacert certificate.pem --resolve "localhost:${address##*:}:127.0.0.1") || true
+    stop
     [[ $answer == 'hello over HTTP/2' ]] || { echo "$1 answered '$answer' instead of 'hello over HTTP/2'" >&2 && return 1; }
 }

@@ -3,6 +3,8 @@
 # `./dev check --all package` runs this: recipes.sh SOURCES FOLDER PREFIX.
 set -euo pipefail
 sources=$1 folder=$2 prefix=$3
+# shellcheck source=tests/package/echoed.sh
+source "$sources/tests/package/echoed.sh"
 
 rm -rf "$folder"
 mkdir -p "$folder/home"
@@ -17,9 +19,6 @@ cmake -S . -B build -DCMAKE_PREFIX_PATH="$HOME/eddy" -DCMAKE_BUILD_TYPE=Release
 cmake --build build
 # docs: end
 
-coproc build/http_hello 127.0.0.1:0
-read -r -u "${COPROC[0]}" _ _ addr
-curl -sS "http://$addr/hello/Ada" | grep -Fx 'hello, Ada'
-kill "$COPROC_PID"
+answers_http build/http_hello /hello/Ada 'hello, Ada'
 build/rpc | grep -F 'square(12) = 144'
 build/checksums sums.txt CMakeLists.txt | grep -F 'sums.txt has the checksums of 1 files'
