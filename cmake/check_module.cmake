@@ -1,0 +1,13 @@
+# Refuses a build of the module (EDDY_MODULE) that would fail later, with errors of CMake or of the compiler.
+# (tests/CMakeLists.txt also runs this file as a script.)
+set(remedy "Configure an empty build folder with -G Ninja -DCMAKE_CXX_COMPILER=clang++-19, or without EDDY_MODULE.")
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  message(FATAL_ERROR "EDDY_MODULE needs Clang 19 or later; this is ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}. ${remedy}")
+elseif(NOT CMAKE_GENERATOR MATCHES "^Ninja")
+  message(FATAL_ERROR "EDDY_MODULE needs the generator Ninja; this is ${CMAKE_GENERATOR}. ${remedy}")
+elseif(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR EDDY_NO_THREADS)
+  message(FATAL_ERROR "EDDY_MODULE needs Linux, and EDDY_NO_THREADS=OFF. ${remedy}")
+elseif(CMAKE_VERSION VERSION_LESS 3.28)
+  message(FATAL_ERROR "EDDY_MODULE needs CMake 3.28; this is CMake ${CMAKE_VERSION}. Install another one (pip install cmake), or configure without EDDY_MODULE.")
+endif()
+unset(remedy)
