@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "message/syntax.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <limits>

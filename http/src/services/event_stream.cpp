@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/http/event_stream.hpp>
 
+#include <algorithm>
 #include <optional>
 
 #include <eddy/error.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/bytes/bytes.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <stdexcept>

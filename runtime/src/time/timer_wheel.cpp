@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "time/timer_wheel.hpp"
 
+#include <algorithm>
+
 namespace eddy::detail {
 
 std::optional<std::uint64_t> timer_wheel::next_expiration() const noexcept {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <memory>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <initializer_list>
@@ -10,6 +9,7 @@
 #include <string>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/error.hpp>
 #include <eddy/http/detail/filter.hpp>
 #include <eddy/http/request.hpp>
@@ -40,7 +40,7 @@ public:
     /// Sets how much time the compression takes: from 1, the fastest, to 9, the smallest. It is the level of zlib and
     /// of zstd, and makes brotli about as small. 6 by default. Other values become the nearest of these.
     compress_options& level(int of_zlib) noexcept {
-        level_ = std::clamp(of_zlib, 1, 9);
+        level_ = detail::lesser(detail::greater(of_zlib, 1), 9);
         return *this;
     }
     /// Sets the codings that may be used. The first one is preferred if a client accepts several of them equally:
@@ -51,7 +51,8 @@ public:
     compress_options& codings(std::initializer_list<content_coding> preferred,
                               std::source_location where = std::source_location::current()) {
         if (preferred.size() > codings_.size()) throw misuse("codings() needs each coding at most once", where);
-        std::ranges::copy(preferred, codings_.begin());
+        std::size_t at = 0;
+        for (const content_coding each : preferred) codings_[at++] = each;
         coding_count_ = preferred.size();
         return *this;
     }

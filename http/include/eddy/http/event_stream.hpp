@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
@@ -65,7 +65,7 @@ public:
             if (!poll_text(cx)) return not_ready;
             begin_ = 0;
         }
-        const auto count = std::min(into.size(), text_.size() - begin_);
+        const auto count = detail::lesser(into.size(), text_.size() - begin_);
         std::memcpy(into.data(), text_.data() + begin_, count);
         begin_ += count;
         return eddy::ok(count);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/error.hpp>
 #include <eddy/time/backoff.hpp>
 #include <eddy/time/clock.hpp>
@@ -61,7 +61,7 @@ private:
         void add(time::time_point now, amount count) {
             const std::lock_guard guard(lock);
             amount& slot = slot_at(now);
-            slot = std::min(slot + count, most);
+            slot = detail::lesser(slot + count, most);
         }
         bool take(time::time_point now) {
             const std::lock_guard guard(lock);
@@ -74,16 +74,17 @@ private:
         }
 
         static amount amount_of(double retries) noexcept {
-            return static_cast<amount>(std::min(retries * one, static_cast<double>(most)) + 0.5);
+            return static_cast<amount>(detail::lesser(retries * one, static_cast<double>(most)) + 0.5);
         }
 
         /// Returns the slot of `now`, and clears the slots that have expired.
         amount& slot_at(time::time_point now) {
             const std::int64_t number = now.time_since_epoch() / slot_time;
-            for (auto n = std::max(current + 1, number - static_cast<std::int64_t>(slots) + 1); n <= number; ++n) {
+            for (auto n = detail::greater(current + 1, number - static_cast<std::int64_t>(slots) + 1); n <= number;
+                 ++n) {
                 ring[static_cast<std::size_t>(n) % slots] = 0;
             }
-            current = std::max(current, number);
+            current = detail::greater(current, number);
             return ring[static_cast<std::size_t>(current) % slots];
         }
 

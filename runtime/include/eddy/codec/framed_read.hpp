@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -15,6 +14,7 @@
 #include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -96,7 +96,7 @@ private:
     poll_result<result<std::size_t>> poll_fill(context& cx, R& from) {
         // A read of a few bytes costs as much as a large one, so a nearly full buffer is extended first.
         constexpr std::size_t min_spare = 1024;
-        if (buffer_.capacity() - buffer_.size() < std::min(min_spare, capacity_)) buffer_.reserve(capacity_);
+        if (buffer_.capacity() - buffer_.size() < detail::lesser(min_spare, capacity_)) buffer_.reserve(capacity_);
         return poll_read_buf(from, cx, buffer_);
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -115,7 +114,10 @@ template <std::size_t... N>
 auto concatenated(const std::array<awaited_ref, N>&... parts) noexcept {
     std::array<awaited_ref, (N + ... + 0)> all;
     auto at = all.begin();
-    ((at = std::copy(parts.begin(), parts.end(), at)), ...);
+    const auto append = [&at](const auto& part) {
+        for (const awaited_ref& each : part) *at++ = each;
+    };
+    (append(parts), ...);
     return all;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include <eddy/detail/byte_order.hpp>
@@ -54,7 +54,7 @@ private:
         auto& self = static_cast<Self&>(*this);
         if (self.size() < sizeof(T)) throw_out_of_window(what, sizeof(T), self.size());
         std::array<std::byte, sizeof(T)> bytes;
-        std::copy_n(self.data(), sizeof(T), bytes.begin());
+        std::memcpy(bytes.data(), self.data(), sizeof(T));
         self.advance(sizeof(T));
         return number_of<T, Order>(bytes);
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include <eddy/io/int128.hpp>
 
@@ -32,7 +32,7 @@ template <std::size_t Size>
     } else if constexpr (Size == sizeof(std::uint32_t)) {
         return std::bit_cast<std::array<std::byte, Size>>(std::byteswap(std::bit_cast<std::uint32_t>(bytes)));
     } else {
-        std::ranges::reverse(bytes);
+        for (std::size_t i = 0; i < Size / 2; ++i) std::swap(bytes[i], bytes[Size - 1 - i]);
         return bytes;
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include <eddy/bytes/bytes_mut.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
 
@@ -27,7 +27,7 @@ public:
     [[gnu::always_inline]] result<std::optional<std::size_t>> next(bytes_mut& from, std::size_t most,
                                                                    const Find& find) {
         for (;;) {
-            const std::size_t begin = std::min(searched_, from.size());  // the user may have shortened the buffer
+            const std::size_t begin = lesser(searched_, from.size());  // the user may have shortened the buffer
             const std::size_t end = is_dropping_ || from.size() <= most ? from.size() : most + 1;
             const std::size_t at = begin + find(std::span<const std::byte>(from.data() + begin, end - begin));
             if (at == end) [[unlikely]]

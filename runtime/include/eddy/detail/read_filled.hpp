@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
@@ -16,8 +16,8 @@ poll_result<result<std::size_t>> poll_read_filled(R& from, context& cx, std::spa
     const auto there = from.poll_fill_buf(cx);
     if (!there) return not_ready;
     if (!*there) return result<std::size_t>(std::unexpect, there->error());
-    const std::size_t count = std::min(into.size(), (*there)->size());
-    std::copy_n((*there)->begin(), count, into.begin());
+    const std::size_t count = lesser(into.size(), (*there)->size());
+    copy_bytes((*there)->first(count), into.data());
     from.consume(count);
     return ok(count);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -9,6 +8,8 @@
 #include <optional>
 #include <string_view>
 #include <type_traits>
+
+#include <eddy/detail/small_algorithms.hpp>
 
 // Describes the types of futures to readers of the program's memory: what a future waits for, where in it that is, and
 // which futures are in it. Everything is constant. See inspect/docs/format.md.
@@ -146,7 +147,7 @@ constexpr std::size_t shorten_name(std::string_view from, char* into) {
             return size;
         }
         if (from[0] == '(') {
-            from.remove_prefix(std::min(from.size(), from.find(')') + 1));
+            from.remove_prefix(lesser(from.size(), from.find(')') + 1));
             continue;
         }
         if (from[0] == '<' || from[0] == ';' || from[0] == ']') return size;
@@ -221,7 +222,8 @@ constexpr child_record child_in_optional(std::uint32_t offset, const char* label
 /// index behind the largest one. (The lowest byte of the index is the first one on the processors of readers.)
 template <std::size_t I, class... T>
 constexpr child_record in_variant(child_record child) noexcept {
-    const std::size_t most = std::max({sizeof(T)...}), unit = std::max({alignof(T)...});
+    std::size_t most = 0, unit = 1;
+    ((most = greater(most, sizeof(T)), unit = greater(unit, alignof(T))), ...);
     return child_if(child, static_cast<std::uint32_t>(child.offset + (most + unit - 1) / unit * unit), I);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <expected>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -44,7 +44,7 @@ public:
 
     /// Replaces the deadline with the one that surrounds this call, if that is earlier. Returns the deadline that
     /// applies.
-    time::time_point settle_deadline() noexcept { return deadline_ = std::min(deadline_, deadline_here()); }
+    time::time_point settle_deadline() noexcept { return deadline_ = detail::lesser(deadline_, deadline_here()); }
 
     poll_result<output_type> poll(context& cx) {
         const bound_deadline here(deadline_);

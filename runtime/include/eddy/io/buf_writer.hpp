@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -66,7 +65,7 @@ public:
         }
         if (from.size() >= capacity_) return detail::poll_write_checked(inner_, cx, from);
         if (!kept_.buffer) kept_.buffer = std::make_unique_for_overwrite<std::byte[]>(capacity_);
-        std::copy_n(from.begin(), from.size(), kept_.buffer.get() + kept_.end);
+        detail::copy_bytes(from, kept_.buffer.get() + kept_.end);
         kept_.end += from.size();
         return ok(from.size());
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -46,7 +45,7 @@ public:
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) {
         if (!cx.consume_budget()) return not_ready;
         const auto all = bytes();
-        return ok(all.subspan(std::min<std::uint64_t>(at_, all.size())));
+        return ok(all.subspan(detail::lesser<std::uint64_t>(at_, all.size())));
     }
     void consume(std::size_t count) noexcept { at_ += count; }
 
@@ -60,9 +59,9 @@ public:
                 return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::file_too_large));
             }
         }
-        const auto room = writable().subspan(std::min<std::uint64_t>(at_, std::size(over_)));
-        const std::size_t count = std::min(from.size(), room.size());
-        std::copy_n(from.begin(), count, room.begin());
+        const auto room = writable().subspan(detail::lesser<std::uint64_t>(at_, std::size(over_)));
+        const std::size_t count = detail::lesser(from.size(), room.size());
+        detail::copy_bytes(from.first(count), room.data());
         at_ += count;
         return ok(count);
     }

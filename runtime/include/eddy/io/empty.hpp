@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -61,7 +60,7 @@ public:
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (!cx.consume_budget()) return not_ready;
-        std::ranges::fill(into, value_);
+        for (std::byte& each : into) each = value_;
         return ok(into.size());
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <type_traits>
@@ -32,7 +31,7 @@ public:
             if (**count == 0) return ok(read_);
             spare.keep(**count);
             read_ += **count;
-            if (**count == bytes.size()) read_size_ = std::min(read_size_ * 2, max_read_size);
+            if (**count == bytes.size()) read_size_ = detail::lesser(read_size_ * 2, max_read_size);
             if (!cost.is_paid()) return not_ready;
         }
     }

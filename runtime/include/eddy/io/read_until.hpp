@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -14,6 +13,7 @@
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/io_future.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/spare_bytes.hpp>
 #include <eddy/detail/utf8.hpp>
 
@@ -66,7 +66,7 @@ template <class R, class C>
 poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimiter, C& into, std::size_t& read,
                                           std::size_t limit) {
     return poll_to_delimiter(from, cx, delimiter, [&](std::span<const std::byte> part) {
-        const std::size_t taken = std::min(part.size(), limit - read);
+        const std::size_t taken = detail::lesser(part.size(), limit - read);
         append_bytes(into, part.first(taken));
         read += taken;
         return taken;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,6 +8,7 @@
 
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -63,7 +63,7 @@ public:
 private:
     template <class Byte>
     std::span<Byte> within_limit(std::span<Byte> bytes) const noexcept {
-        return bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), limit_)));
+        return bytes.first(static_cast<std::size_t>(detail::lesser<std::uint64_t>(bytes.size(), limit_)));
     }
 
     R inner_;

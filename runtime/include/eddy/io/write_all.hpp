@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <type_traits>
@@ -10,6 +9,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/io_future.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/io/buffer.hpp>
 
 namespace eddy::io {
@@ -92,7 +92,7 @@ private:
         written_ += count;
         while (count != 0) {
             auto& first = left_.front();
-            const std::size_t taken = std::min(count, first.size());
+            const std::size_t taken = detail::lesser(count, first.size());
             first = first.subspan(taken);
             count -= taken;
             if (first.empty()) left_ = left_.subspan(1);

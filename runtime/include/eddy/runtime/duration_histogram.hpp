@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -9,6 +8,7 @@
 #include <cstdint>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 
 namespace eddy {
 
@@ -28,11 +28,11 @@ public:
 
     /// Returns the index of the bucket that contains `duration`. A negative duration counts as zero.
     [[nodiscard]] static std::size_t bucket_of(std::chrono::nanoseconds duration) noexcept {
-        const auto ns = static_cast<std::uint64_t>(std::max<std::chrono::nanoseconds::rep>(duration.count(), 0));
+        const auto ns = static_cast<std::uint64_t>(detail::greater<std::chrono::nanoseconds::rep>(duration.count(), 0));
         if (ns < (std::uint64_t{1} << first_power)) return 0;
         const auto power = static_cast<unsigned>(std::bit_width(ns)) - 1;
         const auto quarter = static_cast<std::size_t>(ns >> (power - 2)) & 3;
-        return std::min(1 + (power - first_power) * std::size_t{4} + quarter, buckets - 1);
+        return detail::lesser(1 + (power - first_power) * std::size_t{4} + quarter, buckets - 1);
     }
     /// Returns the shortest duration that belongs to the bucket.
     [[nodiscard]] static std::chrono::nanoseconds begin_of(std::size_t bucket) noexcept {

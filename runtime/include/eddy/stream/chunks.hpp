@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <source_location>
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -28,7 +28,7 @@ public:
 
     /// Adds an item. Returns true if the chunk is full now.
     [[nodiscard]] bool add(Item&& item) {
-        if (items_.empty()) items_.reserve(std::min(size_, largest_reserve));
+        if (items_.empty()) items_.reserve(detail::lesser(size_, largest_reserve));
         items_.push_back(std::move(item));
         return items_.size() >= size_;
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <optional>
 #include <tuple>
 #include <utility>
 
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -139,8 +139,9 @@ public:
     [[nodiscard]] size_bounds size_hint() const noexcept {
         const size_bounds a = detail::one_more_if(first_item_.has_value(), this->first_.size_hint());
         const size_bounds b = detail::one_more_if(second_item_.has_value(), this->second_.size_hint());
-        if (!a.at_most || !b.at_most) return {std::min(a.at_least, b.at_least), a.at_most ? a.at_most : b.at_most};
-        return {std::min(a.at_least, b.at_least), std::min(*a.at_most, *b.at_most)};
+        if (!a.at_most || !b.at_most)
+            return {detail::lesser(a.at_least, b.at_least), a.at_most ? a.at_most : b.at_most};
+        return {detail::lesser(a.at_least, b.at_least), detail::lesser(*a.at_most, *b.at_most)};
     }
 
     // It waits for the streams of which it has no item.

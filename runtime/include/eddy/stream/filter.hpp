@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <utility>
 
 #include <eddy/detail/call.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
@@ -172,7 +172,7 @@ public:
 
     [[nodiscard]] size_bounds size_hint() const noexcept {
         const size_bounds all = this->items_.size_hint();
-        return {std::min(all.at_least, left_), std::min(all.at_most.value_or(left_), left_)};
+        return {detail::lesser(all.at_least, left_), detail::lesser(all.at_most.value_or(left_), left_)};
     }
 
 private:
@@ -200,8 +200,8 @@ public:
 
     [[nodiscard]] size_bounds size_hint() const noexcept {
         size_bounds left = this->items_.size_hint();
-        left.at_least -= std::min(left.at_least, left_);
-        if (left.at_most) *left.at_most -= std::min(*left.at_most, left_);
+        left.at_least -= detail::lesser(left.at_least, left_);
+        if (left.at_most) *left.at_most -= detail::lesser(*left.at_most, left_);
         return left;
     }
 

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
@@ -231,7 +232,7 @@ private:
     void begin() {
         into_.emplace();
         if constexpr (requires { into_->reserve(std::size_t()); })
-            into_->reserve(std::min(detail::bounds_of(*this->items_).at_least, largest_reserve));
+            into_->reserve(detail::lesser(detail::bounds_of(*this->items_).at_least, largest_reserve));
     }
 
     template <class V>
