@@ -173,6 +173,8 @@ task<int> read(const std::string&);
 task<int> point(const std::string*);
 task<int> keep(std::string);
 task<int> both(int, const std::string&);
+inline task<int> copies(const std::string& s) { return keep(s); }
+task<int> right_plain() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(copies(text)); co_return 1; }); }
 task<int> right_outside(std::string text) { co_return co_await scope([&](scope_handle& s) -> task<int> { s.spawn(read(text)); s.spawn([&] { return read(text); }); co_return 1; }); }
 task<int> right_copy() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(keep(text)); s.spawn(keep(std::move(text))); s.spawn([text] { return read(text); }); co_return 1; }); }
 task<int> right_reference(std::string& outer) { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string& text = outer; s.spawn(read(text)); co_return 1; }); }
