@@ -429,7 +429,7 @@ task<void> receive_from_thread() {
 }
 task<void> wait_for_waker_of_thread() {
     const auto is_due = std::make_shared<std::atomic<bool>>(false);
-    co_await eddy::poll_fn([=](eddy::context& cx) -> eddy::poll_result<void> {
+    auto waiting = eddy::poll_fn([=](eddy::context& cx) -> eddy::poll_result<void> {
         if (is_due->load()) return eddy::poll_result<void>::ready();
         later([=, wake = cx.waker()] {
             is_due->store(true);
@@ -437,6 +437,7 @@ task<void> wait_for_waker_of_thread() {
         });
         return eddy::not_ready;
     });
+    co_await waiting;
 }
 task<void> wait_for_far_timer() { co_await eddy::time::sleep(pause_of_program); }
 task<void> wait_for_task_with_timer() {
