@@ -32,10 +32,16 @@ bool keeps_promise(const http::stored_cookie& cookie) noexcept {
 /// Returns whether a text can be a part of the field Cookie.
 bool is_part(std::string_view text) noexcept { return is_value(text) && !text.contains(';'); }
 
+/// Returns whether a URL can have this host: in lower case, and without a port.
+bool is_host(const std::string& text) {
+    const auto site = http::url::parse("http://" + host_with_port(text, 80) + "/");
+    return site && site->host() == text;
+}
+
 /// Returns whether a response could have set a cookie that the caller of load() has made.
-bool is_possible(const http::stored_cookie& cookie) noexcept {
+bool is_possible(const http::stored_cookie& cookie) {
     return !cookie.name.empty() && is_part(cookie.name) && !cookie.name.contains('=') && is_part(cookie.value) &&
-           !cookie.domain.empty() && cookie.path.starts_with('/') && keeps_promise(cookie);
+           is_host(cookie.domain) && cookie.path.starts_with('/') && keeps_promise(cookie);
 }
 
 }  // namespace
@@ -90,14 +96,15 @@ void cookie_store::receive(const http::url& from, std::string_view set_cookie, i
     auto cookie = accept(from, set_cookie, now);  // without the lock: it calls a function of the user
     if (!cookie) return;
     const std::lock_guard guard(lock_);
-    if (is_secure(from) || !hides_secure(*cookie)) store(*std::move(cookie), now);
+    if (is_secure(from) || !hides_secure(*cookie, now)) store(*std::move(cookie), now);
 }
 
 /// Returns whether a server could get this cookie in place of one that is `secure`.
-bool cookie_store::hides_secure(const http::stored_cookie& cookie) const {
+bool cookie_store::hides_secure(const http::stored_cookie& cookie, instant now) const {
     const auto is_hidden = [&](const entry& each) {
         const auto& other = each.cookie;
-        return other.secure && other.name == cookie.name && is_below_path(cookie.path, other.path) &&
+        return other.secure && !has_expired(other, now) && other.name == cookie.name &&
+               is_below_path(cookie.path, other.path) &&
                (is_in_domain(other.domain, cookie.domain) || is_in_domain(cookie.domain, other.domain));
     };
     return std::ranges::any_of(by_domain_,

@@ -51,7 +51,7 @@ private:
 
     [[nodiscard]] std::optional<http::stored_cookie> accept(const http::url& from, std::string_view text,
                                                             instant now) const;
-    [[nodiscard]] bool hides_secure(const http::stored_cookie& cookie) const;
+    [[nodiscard]] bool hides_secure(const http::stored_cookie& cookie, instant now) const;
     void store(http::stored_cookie&& cookie, instant now);
     void remove_expired(instant now);
     void remove_one_of(entries& all);

@@ -305,6 +305,15 @@ TEST(HttpCookieJar, InsecureServerCannotHideSecureCookies) {
     EXPECT_EQ(store.cookies_for(url_of("http://www.a.test/x"), now), "id=5; other=4; id=3");
 }
 
+TEST(HttpCookieJar, ExpiredSecureCookieDoesNotBlockOthers) {
+    cookie_store store{http::cookie_jar_options()};
+    store.receive(url_of("https://a.test/"), "id=1; secure; max-age=10", now);
+    store.receive(url_of("http://a.test/"), "id=2", now + std::chrono::seconds(9));
+    EXPECT_EQ(store.cookies_for(url_of("https://a.test/"), now + std::chrono::seconds(9)), "id=1");
+    store.receive(url_of("http://a.test/"), "id=2", now + std::chrono::seconds(11));
+    EXPECT_EQ(store.cookies_for(url_of("http://a.test/"), now + std::chrono::seconds(11)), "id=2");
+}
+
 TEST(HttpCookieJar, PublicSuffixesGetNoCookies) {
     const auto decide = [](std::string_view domain) { return domain == "co.uk" || domain == "pages.test"; };
     const auto options = http::cookie_jar_options().is_public_suffix(decide);
@@ -424,7 +433,7 @@ TEST(HttpCookieJar, ImpossibleCookiesAreNotLoaded) {
     valid.value = "1";
     valid.domain = "a.test";
     valid.path = "/";
-    std::vector<http::stored_cookie> wrong(9, valid);
+    std::vector<http::stored_cookie> wrong(13, valid);
     wrong[0].name = "";
     wrong[1].name = "a=b";
     wrong[2].name = "a;b";
@@ -434,6 +443,10 @@ TEST(HttpCookieJar, ImpossibleCookiesAreNotLoaded) {
     wrong[6].path = "x";
     wrong[7].name = "__Host-a";
     wrong[8].expires = sys_seconds();
+    wrong[9].domain = "A.test";
+    wrong[10].domain = ".a.test:80";
+    wrong[11].domain = "a.test/x";
+    wrong[12].domain = "user@a.test";
     http::cookie_jar jar;
     jar.load(wrong);
     EXPECT_TRUE(jar.snapshot().empty());
