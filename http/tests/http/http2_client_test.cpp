@@ -96,6 +96,22 @@ TEST(Http2Client, RequestsShareOneConnection) {
     EXPECT_EQ(report.accepted, 1U);
 }
 
+TEST(Http2Client, QuerySendsItsBodyInBothVersions) {
+    serve_during([](std::string url) -> task<void> {
+        for (const bool has_http2 : {false, true}) {
+            const http::client web(known().prior_knowledge(has_http2));
+            for (const std::string path : {"/echo", "/fields"}) {
+                http::request asked(http::method::query);
+                asked.body = "which";
+                auto got = co_await web.send(url + path, std::move(asked));
+                EXPECT_EQ(got->version, has_http2 ? http::version::http_2 : http::version::http_1_1);
+                const auto text = co_await got->body.read_text();
+                EXPECT_TRUE(path == "/echo" ? *text == "which" : text->starts_with("QUERY ")) << *text;
+            }
+        }
+    });
+}
+
 TEST(Http2Client, RequestsShareTunnelOfProxy) {
     support::http_proxy proxy;
     std::string port;

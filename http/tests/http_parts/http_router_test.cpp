@@ -85,6 +85,14 @@ TEST(HttpRouter, RefusesDotsAsPartsOfAPath) {
     EXPECT_EQ(routed(app, method::get, "/a?../.."), "a");
 }
 
+TEST(HttpRouter, QueryHasRoutesOfItsOwn) {
+    http::router app;
+    app.add(http::method::query, "/a", says("query")).get("/b", says("get"));
+    EXPECT_EQ(routed(app, http::method_of("QUERY").value(), "/a"), "query");
+    EXPECT_EQ(routed(app, http::method::get, "/a"), "405 QUERY");
+    EXPECT_EQ(routed(app, http::method::query, "/b"), "405 GET, HEAD");
+}
+
 TEST(HttpRouter, RefusesInvalidPatterns) {
     http::router app;
     for (const char* const pattern : {"", "a", "/{", "/{}", "/{...}", "/a{b}", "/{a}b", "/{a...}/b", "/{a b}", "/:a",
