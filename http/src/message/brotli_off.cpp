@@ -5,6 +5,6 @@
 
 namespace eddy::detail {
 
-constinit const body_coding brotli_coding = {"br", "", 0, nullptr, nullptr};
+constinit const body_coding brotli_coding = {"br", "", nullptr, nullptr, nullptr};
 
 }  // namespace eddy::detail

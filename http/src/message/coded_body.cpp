@@ -25,7 +25,7 @@ constexpr std::size_t least_room = 32;
 class encoding_body final : public described_source<encoding_body> {
 public:
     encoding_body(const body_coding& by, http::body&& from, int level)
-        : from_(std::move(from)), encoder_(by.make_encoder(level)), memory_(by.encoder_memory) {}
+        : from_(std::move(from)), encoder_(by.make_encoder(level)), memory_(by.encoder_memory(level)) {}
 
     EDDY_WAITS_AS(encoding_body, from_);
 

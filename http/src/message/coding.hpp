@@ -68,8 +68,8 @@ public:
 /// Errors: the functions throw std::bad_alloc.
 struct body_coding {
     std::string_view name;
-    std::string_view former_name;  // a second name, or empty
-    std::size_t encoder_memory;    // an upper bound of what an encoder allocates
+    std::string_view former_name;                       // a second name, or empty
+    std::size_t (*encoder_memory)(int level) noexcept;  // an upper bound of what an encoder allocates
     std::unique_ptr<encoder> (*make_encoder)(int level);
     std::unique_ptr<decoder> (*make_decoder)();
 

@@ -94,9 +94,9 @@ private:
 
 }  // namespace
 
-// 256 KiB with memLevel 8 (zconf.h).
+// zconf.h names 256 KiB with memLevel 8, without the state. 262 KiB were measured with version 1.2.13.
 constinit const body_coding gzip_coding = {
-    "gzip", "x-gzip", std::size_t{256} * 1024,
+    "gzip", "x-gzip", [](int) noexcept { return std::size_t{264} * 1024; },
     [](int level) -> std::unique_ptr<encoder> { return std::make_unique<gzip_encoder>(level); },
     []() -> std::unique_ptr<decoder> { return std::make_unique<gzip_decoder>(); }};
 

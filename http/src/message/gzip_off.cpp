@@ -5,6 +5,6 @@
 
 namespace eddy::detail {
 
-constinit const body_coding gzip_coding = {"gzip", "x-gzip", 0, nullptr, nullptr};
+constinit const body_coding gzip_coding = {"gzip", "x-gzip", nullptr, nullptr, nullptr};
 
 }  // namespace eddy::detail

@@ -86,9 +86,9 @@ private:
 
 }  // namespace
 
-// At most 730 KB were measured with version 1.5.4.
+// 585 to 713 KiB were measured with version 1.5.4.
 constinit const body_coding zstd_coding = {
-    "zstd", "", std::size_t{768} * 1024,
+    "zstd", "", [](int) noexcept { return std::size_t{768} * 1024; },
     [](int level) -> std::unique_ptr<encoder> { return std::make_unique<zstd_encoder>(level); },
     []() -> std::unique_ptr<decoder> { return std::make_unique<zstd_decoder>(); }};
 

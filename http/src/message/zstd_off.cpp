@@ -5,6 +5,6 @@
 
 namespace eddy::detail {
 
-constinit const body_coding zstd_coding = {"zstd", "", 0, nullptr, nullptr};
+constinit const body_coding zstd_coding = {"zstd", "", nullptr, nullptr, nullptr};
 
 }  // namespace eddy::detail

@@ -39,6 +39,7 @@ using eddy::task;
 using eddy::detail::available_codings;
 using eddy::detail::body_access;
 using eddy::detail::body_codings;
+using eddy::detail::brotli_coding;
 using eddy::detail::decoding_source;
 using eddy::detail::encoded_text;
 using eddy::detail::encoding_source;
@@ -126,6 +127,19 @@ TEST(HttpCompress, BodyNamesTheMemoryThatItNeeds) {
     });
 }
 
+TEST(HttpCompress, MemoryOfEncoderDependsOnItsLevel) {
+    const auto memory = [](const eddy::detail::body_coding& coding, int level) {
+        const auto source = encoding_source(coding, http::body(std::string_view("abc")), level);
+        return source->held_bytes() / 1024;
+    };
+    EXPECT_EQ(memory(gzip_coding, 6), 264U);  // 262 were measured
+    if (!brotli_coding.is_available()) return;
+    EXPECT_EQ(memory(brotli_coding, 3), 256U);
+    EXPECT_EQ(memory(brotli_coding, 4), 1024U);
+    EXPECT_EQ(memory(brotli_coding, 5), 1024U);
+    EXPECT_EQ(memory(brotli_coding, 6), 2048U);
+}
+
 TEST(HttpCompress, AcceptEncodingDecides) {
     const std::vector<std::pair<std::string, bool>> cases = {
         {"", false},
@@ -184,7 +198,8 @@ TEST(HttpCompress, QualityThenPreferenceChoosesCoding) {
     EXPECT_EQ(chosen("br, gzip, zstd", http::compress_options().codings({brotli, gzip})), "br");
     EXPECT_EQ(chosen("zstd", http::compress_options().codings({brotli, gzip})), "");
     EXPECT_EQ(chosen("gzip", http::compress_options().codings({})), "");
-    EXPECT_THROW(http::compress_options().codings({gzip, gzip, gzip, gzip}), eddy::misuse);
+    EXPECT_THROW(http::compress_options().codings({gzip, gzip}), eddy::misuse);
+    EXPECT_THROW(http::compress_options().codings({gzip, brotli, zstd, gzip}), eddy::misuse);
 }
 
 TEST(HttpCompress, ExcludedResponsesAreNotCompressed) {

@@ -38,22 +38,25 @@ public:
         return *this;
     }
     /// Sets how much time the compression takes: from 1, the fastest, to 9, the smallest. It is the level of zlib and
-    /// of zstd, and makes brotli about as small. 6 by default. Other values become the nearest of these.
-    compress_options& level(int of_zlib) noexcept {
-        level_ = detail::lesser(detail::greater(of_zlib, 1), 9);
+    /// of zstd, and makes brotli about as small: with brotli, 1 to 3 are the same, and 8 and 9. 6 by default. Other
+    /// values become the nearest of these.
+    compress_options& level(int effort) noexcept {
+        level_ = detail::lesser(detail::greater(effort, 1), 9);
         return *this;
     }
     /// Sets the codings that may be used. The first one is preferred if a client accepts several of them equally:
     ///     compress_options().codings({content_coding::brotli, content_coding::gzip})
     /// By default, these are zstd, brotli and gzip, in this order. Codings whose library eddy was built without are
     /// ignored.
-    /// Errors: throws `misuse` for more than three codings.
+    /// Errors: throws `misuse` for a coding that is there twice.
     compress_options& codings(std::initializer_list<content_coding> preferred,
                               std::source_location where = std::source_location::current()) {
-        if (preferred.size() > codings_.size()) throw misuse("codings() needs each coding at most once", where);
-        std::size_t at = 0;
-        for (const content_coding each : preferred) codings_[at++] = each;
-        coding_count_ = preferred.size();
+        coding_count_ = 0;
+        for (const content_coding each : preferred) {
+            for (const content_coding former : codings())
+                if (each == former) throw misuse("codings() needs each coding at most once", where);
+            codings_[coding_count_++] = each;
+        }
         return *this;
     }
 
@@ -138,8 +141,8 @@ namespace eddy::http {
 /// A coding is used only if eddy was built with its library: zlib, brotli, zstd. Without any, the layer does not change
 /// responses.
 /// Cost: a body that is compressed while it is sent takes memory until its end: up to 300 KiB with gzip, 800 KiB with
-/// zstd, and 2 MiB with brotli. zstd and brotli have a window of 64 KiB. Bodies of up to 32 KiB in memory are
-/// compressed at once.
+/// zstd, and 2 MiB with brotli (256 KiB up to level 3, 1 MiB up to 5). zstd and brotli have a window of 64 KiB. Bodies
+/// of up to 32 KiB in memory are compressed at once.
 [[nodiscard]] inline auto compress(compress_options options = compress_options()) {
     return detail::filter_layer(detail::compress_filter(options));
 }
