@@ -15,6 +15,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/sync/semaphore.hpp>
+#include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
@@ -297,23 +298,25 @@ task<void> discard_arrived(body& from) {
 
 /// Sends a request with the cookies of the jar, and repeats it as client_options::retries() says.
 task<result<response>> send_with_retries(std::shared_ptr<http_client> shared, const url& to, request asked,
-                                         client_progress& at) {
+                                         detail::request_retries& retries, client_progress& at) {
     const detail::request_cookies cookies(shared->options().cookies(), asked);
-    detail::request_retries retries(shared->options());
     const auto sent = asked.method;
     for (;;) {
         cookies.set(asked, to);
         std::optional<request> again;
         if (retries.are_on() && asked.body.in_memory() != nullptr) again = copy_of(asked);
-        failed_request failed;
-        auto answer = co_await send_safely(shared, to, std::move(asked), at, failed);
-        if (answer) cookies.receive(to, *answer);
-        if (failed.asked) again = std::move(failed.asked);
-        if (!retries.are_on() || !again) co_return answer;
-        const auto wait = answer ? retries.wait_after(*answer)
-                                 : retries.wait_after({sent, at.phase, answer.error(), failed.again, failed.is_sent});
-        if (!wait) co_return answer;
-        if (answer) co_await discard_arrived(answer->body);
+        std::optional<time::duration> wait;
+        {
+            failed_request failed;
+            auto answer = co_await send_safely(shared, to, std::move(asked), at, failed);
+            if (answer) cookies.receive(to, *answer);
+            if (failed.asked) again = std::move(failed.asked);
+            if (!retries.are_on() || !again) co_return answer;
+            wait = answer ? retries.wait_after(*answer)
+                          : retries.wait_after({sent, at.phase, answer.error(), failed.again, failed.is_sent});
+            if (!wait) co_return answer;
+            if (answer) co_await discard_arrived(answer->body);
+        }  // the response does not keep its connection during the delay
         co_await time::sleep(*wait);
         asked = *std::move(again);
     }
@@ -325,12 +328,13 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
     at.where = where;
     auto to = co_await try_(url::parse(where));
     const auto most = shared->options().max_redirects();
+    detail::request_retries retries(shared->options());
     for (unsigned redirects = 0;; ++redirects) {
         asked.target = to.target();
         const auto sent = asked.method;
         const bool is_repeatable = asked.body.in_memory() != nullptr;
         auto again = copy_of(asked);
-        auto answer = co_await try_(send_with_retries(shared, to, std::move(asked), at));
+        auto answer = co_await try_(send_with_retries(shared, to, std::move(asked), retries, at));
         const auto location = answer.headers.get("Location");
         if (!is_redirect(answer.status) || !location || most == 0) co_return std::move(answer);
         if (!is_repeatable && repeats_request(answer.status, sent)) co_return std::move(answer);

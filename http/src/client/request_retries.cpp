@@ -2,6 +2,7 @@
 #include "client/request_retries.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <string_view>
@@ -16,8 +17,17 @@
 namespace eddy::detail {
 namespace {
 
+/// Returns whether an error of the operating system means that a connection is not permitted or not possible.
+bool is_lasting(const std::error_code& why) noexcept {
+    constexpr std::array lasting = {std::errc::permission_denied, std::errc::operation_not_permitted,
+                                    std::errc::address_family_not_supported, std::errc::protocol_not_supported,
+                                    std::errc::invalid_argument};
+    return std::ranges::any_of(lasting, [&](std::errc each) { return why == each; });
+}
+
 /// Returns whether a later attempt may succeed.
 bool is_temporary(const request_retries::failure& of) noexcept {
+    if (of.phase == http::phase::body || is_lasting(of.why)) return false;
     const auto& category = of.why.category();
     if (category == http::error_category()) return false;  // wrong settings, a refusal, or a violation of the protocol
     const bool is_busy = of.why == std::errc::resource_unavailable_try_again;
@@ -49,7 +59,9 @@ std::optional<std::chrono::seconds> retry_after(const http::response& answer) {
 }  // namespace
 
 request_retries::request_retries(const http::client_options& from)
-    : policy_(from.retries()), longest_(time::round_up(from.retry_after())) {
+    : policy_(from.retries()),
+      longest_(time::round_up(from.retry_after())),
+      end_(time::deadline_after(from.timeout())) {
     if (!policy_) return;
     delays_ = policy_->delays();
     delays_->reset();
@@ -57,17 +69,20 @@ request_retries::request_retries(const http::client_options& from)
     budget.deposit();
 }
 
-std::optional<time::duration> request_retries::next() {
+std::optional<time::duration> request_retries::next(time::duration least) {
     const auto delay = delays_->next();
+    if (!delay) return std::nullopt;
+    const auto wait = std::max(*delay, least);
+    if (time::deadline_after(wait) >= end_) return std::nullopt;
     auto budget = policy_->budget();
-    if (!delay || !budget.withdraw()) return std::nullopt;
-    return delay;
+    if (!budget.withdraw()) return std::nullopt;
+    return wait;
 }
 
 std::optional<time::duration> request_retries::wait_after(const failure& of) {
     if (!is_temporary(of) || !is_safe(of)) return std::nullopt;
     if (policy_->when() && !policy_->when()(of.why)) return std::nullopt;
-    return next();
+    return next(time::duration::zero());
 }
 
 std::optional<time::duration> request_retries::wait_after(const http::response& answer) {
@@ -76,9 +91,7 @@ std::optional<time::duration> request_retries::wait_after(const http::response& 
     if (!is_busy || longest_ == time::duration::zero()) return std::nullopt;
     const auto wanted = retry_after(answer);
     if (!wanted || *wanted > longest_) return std::nullopt;
-    const auto delay = next();
-    if (!delay) return std::nullopt;
-    return std::max<time::duration>(*delay, *wanted);
+    return next(*wanted);
 }
 
 }  // namespace eddy::detail

@@ -7,6 +7,7 @@
 #include <eddy/net.hpp>
 #include <eddy/proto.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
 #include <eddy/task.hpp>
 #include <eddy/time.hpp>
 
@@ -45,11 +46,15 @@ http::client_options quick(std::size_t most = 3) {
         .retries(eddy::proto::retry_policy(delays));
 }
 
+/// A delay of an hour.
+eddy::time::backoff hours() { return eddy::time::backoff(1h).max_delay(1h).jitter(0); }
+
 /// Answers each request with the next of these texts, which ends the connection if it is empty. Keeps the heads and the
 /// bodies of requests.
 struct scripted_server {
     std::vector<std::string> answers;
     std::vector<std::string> requests;
+    eddy::sync::notify ended;  // a client has ended a connection
 
     template <class Script>
     void during(Script script) {
@@ -76,7 +81,10 @@ private:
             while (!is_whole(all)) {
                 std::array<char, 4096> some{};
                 const auto count = co_await try_(io::read(from, some));
-                if (count == 0) co_return eddy::ok();
+                if (count == 0) {
+                    ended.notify_one();
+                    co_return eddy::ok();
+                }
                 all.append(some.data(), count);
             }
             requests.push_back(all.substr(0, all.find(' ')) + " " + all.substr(all.find("\r\n\r\n") + 4));
@@ -187,16 +195,42 @@ TEST(HttpRetriesClient, RefusedConnectionIsRetriedWithAnyRequest) {
     EXPECT_EQ(proxy.connections, 3U);
 }
 
-TEST(HttpRetriesClient, RepetitionsEndWithTheirTimeout) {
+TEST(HttpRetriesClient, DelayThatDoesNotFitIntoTimeoutIsNotAwaited) {
     const auto closed = support::closed_addr().to_string();
     eddy::core loop;
-    const auto delays = eddy::time::backoff(1h).max_delay(1h).jitter(0);
-    const auto options = quick().retries(eddy::proto::retry_policy(delays)).timeout(50ms);
+    const auto options = quick().retries(eddy::proto::retry_policy(hours()));
     const auto answer = loop.run(http::client(options).get("http://" + closed + "/"));
-    EXPECT_EQ(answer.error().code(), eddy::errc::timed_out);
+    EXPECT_EQ(answer.error().code(), std::errc::connection_refused);
     EXPECT_EQ(answer.error().phase(), http::phase::connect);
-    const auto once = loop.run(http::client(quick()).get("http://" + closed + "/"));
-    EXPECT_EQ(once.error().code(), std::errc::connection_refused);
+    scripted_server server;
+    server.answers = {"HTTP/1.1 503 Busy\r\nRetry-After: 30\r\nContent-Length: 4\r\n\r\nbusy"};
+    server.during([](std::string url) -> task<void> {
+        EXPECT_EQ(co_await text_of(http::client(quick().retry_after(60s)).get(url)), "503 busy");
+    });
+}
+
+TEST(HttpRetriesClient, RefusedResponseEndsBeforeTheDelay) {
+    scripted_server server;
+    server.answers = {"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 100\r\n\r\nbusy"};
+    server.during([&](std::string url) -> task<void> {
+        const auto options = quick().retries(eddy::proto::retry_policy(hours())).timeout(2h).retry_after(1s);
+        auto sending = eddy::spawn(http::client(options).get(url));
+        auto ending = eddy::time::timeout(20s, server.ended.notified());
+        const auto has_ended = co_await ending;
+        EXPECT_TRUE(has_ended);
+        sending.abort();
+    });
+}
+
+TEST(HttpRetriesClient, RedirectsShareTheRepetitions) {
+    scripted_server server;
+    server.answers = {"", "", "HTTP/1.1 302 Found\r\nLocation: /\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                      "", "", ok};
+    server.during([](std::string url) -> task<void> {
+        const auto answer = co_await http::client(quick()).get(url);
+        EXPECT_FALSE(answer);
+    });
+    EXPECT_EQ(server.answers, texts{ok});
 }
 
 }  // namespace

@@ -80,6 +80,10 @@ TEST(HttpRetries, ErrorsThatStayAreNotRepeated) {
         EXPECT_TRUE(get(when, busy));
     }
     EXPECT_FALSE(get(http_phase::resolve, make_error_code(eddy::errc::no_address)));
+    for (const auto code : {std::errc::permission_denied, std::errc::operation_not_permitted,
+                            std::errc::address_family_not_supported, std::errc::invalid_argument})
+        EXPECT_FALSE(get(http_phase::connect, make_error_code(code)));
+    EXPECT_FALSE(get(http_phase::body, make_error_code(std::errc::io_error)));
     EXPECT_FALSE(get(http_phase::tls, std::error_code(1, std::generic_category())));
     EXPECT_TRUE(get(http_phase::tls, make_error_code(eddy::errc::unexpected_eof)));
     EXPECT_TRUE(get(http_phase::tls, make_error_code(std::errc::connection_reset)));
@@ -100,6 +104,18 @@ TEST(HttpRetries, PolicyLimitsRepetitions) {
     EXPECT_FALSE(request_retries(http::client_options()).are_on());
 }
 
+TEST(HttpRetries, WaitThatDoesNotFitIntoTimeoutIsNotPermitted) {
+    const request_retries::failure failed(http::method::get, http_phase::connect,
+                                          make_error_code(std::errc::connection_refused), repeat::never, false);
+    const auto slow = proto::retry_policy(eddy::time::backoff(10s).max_delay(10s).jitter(0));
+    EXPECT_EQ(request_retries(with(slow).timeout(9s)).wait_after(failed), std::nullopt);
+    EXPECT_EQ(request_retries(with(slow).timeout(1h)).wait_after(failed), 10s);
+    http::response busy(http::status::service_unavailable);
+    busy.headers.add("Retry-After", "10");
+    EXPECT_EQ(request_retries(with(quick()).retry_after(1h).timeout(9s)).wait_after(busy), std::nullopt);
+    EXPECT_EQ(request_retries(with(quick()).retry_after(1h).timeout(1h)).wait_after(busy), 10s);
+}
+
 http::response answer_with(http::status code, const std::string& after) {
     http::response made(code);
     if (!after.empty()) made.headers.add("Retry-After", after);
@@ -107,7 +123,7 @@ http::response answer_with(http::status code, const std::string& after) {
 }
 
 std::optional<eddy::time::duration> wait_after(const http::response& answer, std::chrono::seconds longest) {
-    request_retries retries(with(quick()).retry_after(longest));
+    request_retries retries(with(quick()).retry_after(longest).timeout(1h));
     return retries.wait_after(answer);
 }
 
