@@ -503,10 +503,10 @@ poll_result<result<std::size_t>> tls_engine::poll_write(tls_transport& below, co
 
 poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& cx) {
     if (state_->failure) return result<void>(std::unexpect, state_->failure);
-    const auto sent = state_->send_or_explain(below, cx, waiting_task::writer);
+    auto sent = state_->send_or_explain(below, cx, waiting_task::writer);
     if (!sent || !*sent) return sent;
     io_wait_context<wait_direction::write> inner(*state_->waiters, cx, waiting_task::writer);
-    const auto flushed = below.poll_flush(inner.get());
+    auto flushed = below.poll_flush(inner.get());
     if (!flushed || *flushed) return flushed;
     return state_->explain(state_->send_failure = flushed->error(), below, cx, waiting_task::writer);
 }

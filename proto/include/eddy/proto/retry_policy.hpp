@@ -74,7 +74,8 @@ private:
         }
 
         static amount amount_of(double retries) noexcept {
-            return static_cast<amount>(detail::lesser(retries * one, static_cast<double>(most)) + 0.5);
+            const double parts = detail::lesser(retries * one, static_cast<double>(most));
+            return static_cast<amount>(parts + 0.5);  // NOLINT(bugprone-incorrect-roundings): it is not negative
         }
 
         /// Returns the slot of `now`, and clears the slots that have expired.
