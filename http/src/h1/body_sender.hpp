@@ -90,7 +90,7 @@ poll_result<result<void>> body_sender::poll(context& cx, http::body& from, http:
         is_reading_ = !count;
         if (!count) {
             // Sends the collected bytes while the reader waits.
-            const auto flushed = side.poll_flush(cx);
+            auto flushed = side.poll_flush(cx);
             if (flushed && !*flushed) return flushed;
             if (const auto failed = side.poll_waiting(cx, from)) return result<void>(std::unexpect, failed);
             return not_ready;
@@ -117,7 +117,7 @@ template <class Side>
 poll_result<result<void>> body_sender::poll_large(context& cx, std::span<const std::byte> content, message_stream& to,
                                                   Side& side) {
     if (written_ == 0) {
-        const auto flushed = side.poll_flush(cx);
+        auto flushed = side.poll_flush(cx);
         if (!flushed || !*flushed) return flushed;
     }
     while (written_ != content.size()) {
@@ -133,7 +133,7 @@ poll_result<result<void>> body_sender::poll_large(context& cx, std::span<const s
 template <class Side>
 poll_result<result<void>> body_sender::poll_file(context& cx, http::body& from, fs::detail::file_sender& file,
                                                  message_stream& to, Side& side) {
-    const auto flushed = side.poll_flush(cx);
+    auto flushed = side.poll_flush(cx);
     if (!flushed || !*flushed) return flushed;
     while (file.left() != 0) {
         const auto count = to.poll_send_file(cx, file);
