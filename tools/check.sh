@@ -560,7 +560,7 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # origins) and schemathesis.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    build release examples/all tests/clients/all
+    build release examples/all tls_peer example_trace print_changes in_terminal
     build dev recorded_target
     check_h2spec
     command -v gnutls-serv >/dev/null || need gnutls-bin
