@@ -8,7 +8,7 @@
 #include <eddy/http/client.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/response.hpp>
-#include <eddy/proto/retry.hpp>
+#include <eddy/proto/retry_policy.hpp>
 #include <eddy/time/backoff.hpp>
 #include <eddy/time/clock.hpp>
 

@@ -311,9 +311,8 @@ void http2_connection::fail(std::error_code why, std::exception_ptr thrown) {
 }
 
 void http2_connection::fail(const exchange& one, std::error_code why, std::exception_ptr thrown) {
-    // The error of the request's body, or of the form in it, is the client's. It is not reported, even if the service
-    // has passed it on.
-    if (!thrown && (why == http::errc::bad_form || (why && one.incoming && why == one.incoming->failure()))) return;
+    const auto of_body = one.incoming ? one.incoming->failure() : std::error_code();
+    if (!thrown && is_of_client(why, of_body)) return;
     if (!failure_ && !thrown_ && connection_) connection_->state().set_failed_work(one.call.name.text());
     fail(why, std::move(thrown));
 }

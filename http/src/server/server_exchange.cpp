@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <mutex>
 
-#include <eddy/http/error.hpp>
 #include <eddy/http/status.hpp>
 
 #include "message/fields.hpp"
@@ -37,7 +36,7 @@ void server_exchange::answer_failure() {
 }
 
 bool server_exchange::keep_failure(std::error_code why) {
-    if (why && why != failure_of_body() && why != http::errc::bad_form) failure = why;
+    if (why && !is_of_client(why, failure_of_body())) failure = why;
     return call.thrown || failure;
 }
 

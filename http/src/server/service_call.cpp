@@ -41,6 +41,10 @@ void report_refusal(const http::serve_options& options, status why, std::string_
 
 }  // namespace
 
+bool is_of_client(const std::error_code& why, const std::error_code& of_body) noexcept {
+    return why == http::errc::bad_form || (why && why == of_body);
+}
+
 void note_refusal(const http::serve_options& options, status why, std::string_view method, std::string_view target,
                   const std::optional<net::socket_addr>& peer) noexcept {
     if (const auto& counters = server_access::counters(options)) counters->count(why);

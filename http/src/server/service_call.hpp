@@ -30,6 +30,10 @@ namespace eddy::detail {
 void note_refusal(const http::serve_options& options, http::status why, std::string_view method,
                   std::string_view target, const std::optional<net::socket_addr>& peer) noexcept;
 
+/// Returns whether an error that a service returns is the client's, and is not reported: that of the request's body, or
+/// of the form in it.
+[[nodiscard]] bool is_of_client(const std::error_code& why, const std::error_code& of_body) noexcept;
+
 /// The method and the path of a request, for the report of its error. The service gets the request itself, so this is a
 /// copy, which is made for each request. It does not allocate; a path of more than 100 bytes is cut.
 class request_name {

@@ -130,9 +130,8 @@ public:
     ///   request is repeated.
     /// - If the request may have arrived, it is repeated unless its method is POST or PATCH.
     /// - A request whose body is a reader is repeated only if no byte of the body was sent.
-    /// - Errors that stay are not repeated: a name that does not exist, a certificate, a connection that is not
-    /// permitted
-    ///   (EACCES), a refusal by a proxy, the other codes of http::errc.
+    /// - After errors that stay, it is not repeated: a name that does not exist, a certificate, a connection that is
+    ///   not permitted (EACCES), a refusal by a proxy, the other codes of http::errc.
     /// - If the delay does not fit into the rest of timeout(), the request fails at once.
     ///
     /// retry_policy::when() may exclude more errors, and retry_policy::budget() limits the repetitions of all requests
