@@ -472,10 +472,11 @@ is_in_public_headers() {
     for part in ${1//::/ }; do grep -rqw --include='*.hpp' -e "$part" */include || return 1; done
 }
 
-# hidden_names FOLDER: the names outside of eddy::detail and eddy::sys that the object files define, not inline, and hide.
+# hidden_names FOLDER: the names that the object files define, not inline, and hide, outside of eddy::sys and of each
+# namespace detail. What inline functions call of those is checked exactly, by a program that links them.
 hidden_names() {
     find "$1" -name '*.o' -exec readelf -sW {} + | awk '$5 == "GLOBAL" && $6 == "HIDDEN" && $7 != "UND" {print $8}' | c++filt |
-        sed -nE 's/^(eddy::[^( <]+)[(<].*/\1/p' | grep -vE '^eddy::(detail|sys)::' | sort -u || true
+        sed -nE 's/^(eddy::[^( <]+)[(<].*/\1/p' | grep -vE '^eddy::(sys|([a-z0-9_]+::)?detail)::' | sort -u || true
 }
 
 outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PROJECT, in build/package/NAME
