@@ -90,7 +90,8 @@ std::optional<time::duration> request_retries::wait_after(const http::response& 
         answer.status == http::status::service_unavailable || answer.status == http::status::too_many_requests;
     if (!is_busy || longest_ == time::duration::zero()) return std::nullopt;
     const auto wanted = retry_after(answer);
-    if (!wanted || *wanted > longest_) return std::nullopt;
+    // In seconds: a date may be further away than nanoseconds can count.
+    if (!wanted || *wanted > std::chrono::floor<std::chrono::seconds>(longest_)) return std::nullopt;
     return next(*wanted);
 }
 

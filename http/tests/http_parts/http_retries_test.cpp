@@ -133,7 +133,8 @@ TEST(HttpRetries, RetryAfterIsTheShortestDelay) {
         EXPECT_EQ(wait_after(answer_with(code, "10"), 10s), 10s);
         EXPECT_EQ(wait_after(answer_with(code, "0"), 10s), 1ms);
         EXPECT_EQ(wait_after(answer_with(code, "Sun, 06 Nov 1994 08:49:37 GMT"), 10s), 1ms);
-        for (const char* const text : {"11", "99999999999", "", "-1", "1.5", "x", "7 s"})
+        for (const char* const text :
+             {"11", "99999999999", "", "-1", "1.5", "x", "7 s", "Fri, 31 Dec 9999 23:59:59 GMT"})
             EXPECT_EQ(wait_after(answer_with(code, text), 10s), std::nullopt) << text;
         EXPECT_EQ(wait_after(answer_with(code, "0"), 0s), std::nullopt);
     }
