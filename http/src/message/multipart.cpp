@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <expected>
+#include <utility>
 
 #include <eddy/http/error.hpp>
 
@@ -66,10 +67,11 @@ multipart_decoder::event multipart_decoder::receive(std::string_view& input) {
         const auto before = at_;
         auto found = event::incomplete;
         switch (at_) {
-        case state::start: found = skip_start(input); break;
+        case state::start: found = take_first_delimiter(input, state::preamble); break;
         case state::preamble: found = skip_preamble(input); break;
         case state::delimited: found = parse_delimiter_end(input); break;
         case state::headers: found = parse_headers(input); break;
+        case state::first_line: found = take_first_delimiter(input, state::content); break;
         case state::content: found = take_content(input); break;
         case state::over: return event::end;
         }
@@ -77,15 +79,14 @@ multipart_decoder::event multipart_decoder::receive(std::string_view& input) {
     }
 }
 
-/// The first delimiter may begin the body, without the line break before it.
-multipart_decoder::event multipart_decoder::skip_start(std::string_view& input) {
+/// A delimiter may begin the body, and that of a part, without the line break before it.
+multipart_decoder::event multipart_decoder::take_first_delimiter(std::string_view& input, state otherwise) {
     const auto first = std::string_view(delimiter_).substr(line_end.size());
     if (input.starts_with(first)) {
         input.remove_prefix(first.size());
-        at_ = state::delimited;
-    } else if (!first.starts_with(input)) {
-        at_ = state::preamble;
+        return std::exchange(at_, state::delimited) == state::start ? event::incomplete : event::end_of_part;
     }
+    if (!first.starts_with(input)) at_ = otherwise;
     return event::incomplete;
 }
 
@@ -124,7 +125,7 @@ multipart_decoder::event multipart_decoder::parse_headers(std::string_view& inpu
         input.remove_prefix(end + line_end.size());
         header_bytes_ += end + line_end.size();
         if (line.empty()) {
-            at_ = state::content;
+            at_ = state::first_line;
             return event::part;
         }
         if (!add_header(line)) return event::failed;

@@ -22,9 +22,9 @@ namespace eddy::detail {
 /// Splits a multipart body (RFC 2046, section 5.1) without I/O. It has no buffer: the caller keeps the bytes that
 /// receive() leaves in the input, and appends more.
 ///
-///     start ──delimiter──> delimited ──CR LF──> headers ──part──> content ──end_of_part──┐
-///       │                    ^  └──"--"──> over                                          │
-///       └──> preamble ───────┴──────────────────────────────────────────────────────────┘
+///     start ──delimiter──> delimited ──CR LF──> headers ──part──> first_line ──> content ──end_of_part──┐
+///       │                    ^  └──"--"──> over                       └─────end_of_part─────────────────┤
+///       └──> preamble ───────┴──────────────────────────────────────────────────────────────────────────┘
 ///
 /// It is strict: a line that only begins with a delimiter, and a malformed header field, are failures.
 class multipart_decoder {
@@ -50,9 +50,9 @@ public:
     [[nodiscard]] http::headers& headers() noexcept { return headers_; }
 
 private:
-    enum class state : unsigned char { start, preamble, delimited, headers, content, over };
+    enum class state : unsigned char { start, preamble, delimited, headers, first_line, content, over };
 
-    event skip_start(std::string_view& input);
+    event take_first_delimiter(std::string_view& input, state otherwise);
     event skip_preamble(std::string_view& input);
     event parse_delimiter_end(std::string_view& input);
     event parse_headers(std::string_view& input);

@@ -120,6 +120,18 @@ TEST(HttpMultipart, PreambleAndEpilogueAreSkipped) {
 
 TEST(HttpMultipart, FormWithoutPartsIsEmpty) { EXPECT_EQ(parts_of(form_of("--b--")), ""); }
 
+// RFC 2046, section 5.1.1: no line of a part begins with the delimiter, also not its first one.
+TEST(HttpMultipart, DelimiterRightAfterTheHeaderFieldsEndsAnEmptyPart) {
+    const auto head = [](std::string name) {
+        return "--b\r\nContent-Disposition: form-data; name=" + name + "\r\n\r\n";
+    };
+    const auto text = head("a") + head("c") + "--b--";
+    for (std::size_t step = 1; step <= text.size(); ++step)
+        EXPECT_EQ(parts_of(form_of(text, step)), "a|(none)|-|\nc|(none)|-|\n") << step;
+    EXPECT_EQ(parts_of(form_of(head("a") + "--\r\n--b--")), "a|(none)|-|--\n");
+    EXPECT_EQ(parts_of(form_of(head("a") + "--bx\r\n--b--")), "a|(none)|-|\n(bad form)");
+}
+
 TEST(HttpMultipart, BodyLargerThanTheBuffer) {
     std::string value;
     while (value.size() < 100'000) value += "\r\n--" + std::to_string(value.size());
