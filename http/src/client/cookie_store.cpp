@@ -38,12 +38,6 @@ bool is_host(const std::string& text) {
     return site && site->host() == text;
 }
 
-/// Returns whether a response could have set a cookie that the caller of load() has made.
-bool is_possible(const http::stored_cookie& cookie) {
-    return !cookie.name.empty() && is_part(cookie.name) && !cookie.name.contains('=') && is_part(cookie.value) &&
-           is_host(cookie.domain) && cookie.path.starts_with('/') && keeps_promise(cookie);
-}
-
 }  // namespace
 
 bool is_in_domain(std::string_view host, std::string_view domain) noexcept {
@@ -65,6 +59,20 @@ bool is_below_path(std::string_view target, std::string_view cookie_path) noexce
     return path.size() == cookie_path.size() || cookie_path.ends_with('/') || path[cookie_path.size()] == '/';
 }
 
+/// Returns whether the hosts of a domain belong to different owners. "com." is the domain "com".
+bool cookie_store::is_public(std::string_view domain) const {
+    domain = without_last_period(domain);
+    const auto& decide = options_.is_public_suffix();
+    return !domain.contains('.') || (decide && !is_address(domain) && decide(domain));
+}
+
+/// Returns whether a response could have set a cookie that the caller of load() has made.
+bool cookie_store::is_possible(const http::stored_cookie& cookie) const {
+    return !cookie.name.empty() && is_part(cookie.name) && !cookie.name.contains('=') && is_part(cookie.value) &&
+           cookie.name.size() + cookie.value.size() <= options_.max_size() && is_host(cookie.domain) &&
+           (cookie.host_only || !is_public(cookie.domain)) && cookie.path.starts_with('/') && keeps_promise(cookie);
+}
+
 /// Returns the cookie of a field, or nullopt if it is ignored.
 std::optional<http::stored_cookie> cookie_store::accept(const http::url& from, std::string_view text,
                                                         instant now) const {
@@ -73,10 +81,9 @@ std::optional<http::stored_cookie> cookie_store::accept(const http::url& from, s
     if (parsed->secure && !is_secure(from)) return std::nullopt;
     auto& domain = parsed->domain;
     if (!domain.empty()) {
-        const auto& decide = options_.is_public_suffix();
-        const bool is_public = !domain.contains('.') || (decide && !is_address(domain) && decide(domain));
-        if (is_public ? domain != from.host() : !is_in_domain(from.host(), domain)) return std::nullopt;
-        if (is_public) domain.clear();
+        const bool is_shared = !is_public(domain);
+        if (is_shared ? !is_in_domain(from.host(), domain) : domain != from.host()) return std::nullopt;
+        if (!is_shared) domain.clear();
     }
     http::stored_cookie made;
     made.name = parsed->name;
@@ -208,11 +215,9 @@ std::vector<http::stored_cookie> cookie_store::snapshot(instant now) const {
 }
 
 void cookie_store::load(std::vector<http::stored_cookie>&& cookies, instant now) {
-    const std::lock_guard guard(lock_);
-    for (auto& each : cookies) {
-        const bool fits = each.name.size() + each.value.size() <= options_.max_size();
-        if (fits && is_possible(each) && !has_expired(each, now)) store(std::move(each), now);
-    }
+    std::erase_if(cookies, [&](const auto& each) { return has_expired(each, now) || !is_possible(each); });
+    const std::lock_guard guard(lock_);  // not before: is_possible() calls a function of the user
+    for (auto& each : cookies) store(std::move(each), now);
 }
 
 void cookie_store::clear() noexcept {

@@ -49,6 +49,8 @@ private:
     };
     using entries = std::vector<entry>;
 
+    [[nodiscard]] bool is_public(std::string_view domain) const;
+    [[nodiscard]] bool is_possible(const http::stored_cookie& cookie) const;
     [[nodiscard]] std::optional<http::stored_cookie> accept(const http::url& from, std::string_view text,
                                                             instant now) const;
     [[nodiscard]] bool hides_secure(const http::stored_cookie& cookie, instant now) const;

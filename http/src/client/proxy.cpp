@@ -120,12 +120,6 @@ std::optional<net::ip_addr> parse_address(std::string_view host) noexcept {
     return *parsed;
 }
 
-/// Removes the period after an absolute name: "example.org.".
-std::string_view without_last_period(std::string_view host) noexcept {
-    if (host.ends_with('.')) host.remove_suffix(1);
-    return host;
-}
-
 bool is_port(const std::optional<std::uint16_t>& wanted, std::uint16_t port) noexcept {
     return !wanted || *wanted == port;
 }

@@ -70,7 +70,7 @@ std::optional<host_parts> parse_host(std::string_view text) noexcept {
 }
 
 bool can_be_server(std::string_view host) noexcept {
-    if (host.ends_with('.')) host.remove_suffix(1);  // of an absolute name
+    host = without_last_period(host);
     return !host.empty() && !host.starts_with('.') && !host.ends_with('.') && !host.contains("..");
 }
 

@@ -158,6 +158,12 @@ struct host_parts {
 /// Same as split_host(), for the host and the port of a URL. Returns nullopt also if the port is not in [1, 65535].
 [[nodiscard]] std::optional<host_parts> parse_host(std::string_view text) noexcept;
 
+/// Removes the period after an absolute name: "example.org.".
+[[nodiscard]] constexpr std::string_view without_last_period(std::string_view host) noexcept {
+    if (host.ends_with('.')) host.remove_suffix(1);
+    return host;
+}
+
 /// Returns whether a client can connect to a host: it is an address, or a name of labels that are not empty. A name
 /// such as ".example.org" would match the certificate of each host of the domain.
 [[nodiscard]] bool can_be_server(std::string_view host) noexcept;

@@ -245,7 +245,11 @@ TEST(HttpCookieJar, CookiesOfRequests) {
         // Domains without a period.
         {site, {"a=1; domain=com"}, site, ""},
         {site, {"a=1; domain=.com"}, site, ""},
+        {"http://evil.com./", {"a=1; domain=com."}, "http://other.com./", ""},
+        {"http://evil.com./", {"a=1; domain=com."}, "http://evil.com./", ""},
+        {"http://www.a.com./", {"a=1; domain=a.com."}, "http://b.a.com./", "a=1"},
         {"http://intranet/", {"a=1; domain=intranet"}, "http://intranet/", "a=1"},
+        {"http://intranet./", {"a=1; domain=intranet."}, "http://x.intranet./", ""},
         {"http://intranet/", {"a=1; domain=intranet"}, "http://x.intranet/", ""},
         // Addresses.
         {"http://10.1.2.3/", {"a=1; domain=10.1.2.3"}, "http://10.1.2.3/", "a=1"},
@@ -322,6 +326,7 @@ TEST(HttpCookieJar, PublicSuffixesGetNoCookies) {
     EXPECT_EQ(sent("http://a.co.uk/", {"a=1; domain=a.co.uk"}, "http://x.a.co.uk/", options), "a=1");
     EXPECT_EQ(sent("http://pages.test/", {"a=1; domain=pages.test"}, "http://pages.test/", options), "a=1");
     EXPECT_EQ(sent("http://pages.test/", {"a=1; domain=pages.test"}, "http://x.pages.test/", options), "");
+    EXPECT_EQ(sent("http://a.co.uk./", {"a=1; domain=co.uk."}, "http://b.co.uk./", options), "");
     EXPECT_EQ(sent("http://a.co.uk/", {"a=1; domain=co.uk"}, "http://b.co.uk/"), "a=1");
 }
 
@@ -433,7 +438,7 @@ TEST(HttpCookieJar, ImpossibleCookiesAreNotLoaded) {
     valid.value = "1";
     valid.domain = "a.test";
     valid.path = "/";
-    std::vector<http::stored_cookie> wrong(13, valid);
+    std::vector<http::stored_cookie> wrong(16, valid);
     wrong[0].name = "";
     wrong[1].name = "a=b";
     wrong[2].name = "a;b";
@@ -447,7 +452,12 @@ TEST(HttpCookieJar, ImpossibleCookiesAreNotLoaded) {
     wrong[10].domain = ".a.test:80";
     wrong[11].domain = "a.test/x";
     wrong[12].domain = "user@a.test";
-    http::cookie_jar jar;
+    for (int i = 13; i < 16; ++i) wrong[i].host_only = false;
+    wrong[13].domain = "test";
+    wrong[14].domain = "test.";
+    wrong[15].domain = "co.uk";
+    http::cookie_jar jar(
+        http::cookie_jar_options().is_public_suffix([](std::string_view domain) { return domain == "co.uk"; }));
     jar.load(wrong);
     EXPECT_TRUE(jar.snapshot().empty());
     jar.load({valid});

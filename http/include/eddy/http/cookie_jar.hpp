@@ -53,7 +53,8 @@ public:
     /// Sets a function that returns whether the hosts of a domain belong to different owners, for example "co.uk". Such
     /// a domain gets no cookies, except from the host of the same name. Domains without a period, such as "com", are
     /// always treated like that. eddy has no list of these domains: see https://publicsuffix.org. Without the function,
-    /// a server below "co.uk" can set cookies for all others there. The function gets the domain in lower case.
+    /// a server below "co.uk" can set cookies for all others there. The function gets the domain in lower case, and
+    /// without a period at its end.
     /// The function must be callable on several threads at the same time if the jar is. Its exceptions end the request.
     cookie_jar_options& is_public_suffix(std::function<bool(std::string_view)> decide) {
         is_public_suffix_ = std::move(decide);
