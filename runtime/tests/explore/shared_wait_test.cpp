@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Workers that share a driver: no unpark() is lost, wherever the worker waits.
-#include "executor/park/shared_wait.hpp"
+#include "executor/park/sleeping_place.hpp"
 
 #include <gtest/gtest.h>
 

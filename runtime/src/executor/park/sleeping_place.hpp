@@ -12,57 +12,70 @@
 #include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
 
+#include "executor/park/blocking_jobs.hpp"
 #include "executor/park/parker.hpp"
-#include "executor/park/shared_wait.hpp"
 #include "executor/task/counted_waker.hpp"
+#include "reactor/drivers/driver.hpp"
 #include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
 
-/// The number of blocking jobs that the tasks of an event loop have started and that have not ended. A paused clock
-/// does not advance by itself while there are any.
+/// The wait of a worker that shares its driver with other workers. One of them waits in the driver, and the others wait
+/// in their parkers. Source: Tokio's runtime::scheduler::multi_thread::park.
 ///
-///     bit  name       set and cleared by        meaning
-///     0    is_waited  the loop                  the loop parks until the number is 0
-///     1..  jobs       begin() and end()         the number
+///     state       meaning                                   transitions
+///     awake       the owner runs                            wait(): to in_driver or in_parker
+///     in_driver   the owner has the driver lock             unpark(): to notified; the tick ends: to awake
+///     in_parker   the owner waits, or is about to           unpark(): to notified; the wait ends: to awake
+///     notified    unpark() was called                       wait() returns without sleeping, and stores awake
 ///
-/// Both fields are in one word, so that the last end() cannot miss that the loop parks.
-/// Thread safety: end() on any thread, other functions on the loop's thread.
-class blocking_jobs {
+/// The owner locks the driver before it stores in_driver, and keeps the lock until its tick has ended. So the wake-up
+/// that unpark() sends to the driver ends the tick of the owner. If that tick has already ended, the wake-up ends a
+/// later tick, maybe one of another worker, which then looks for work and waits again.
+///
+/// Thread safety: wait() on the owner's thread, unpark() and is_in_driver() on any thread.
+class shared_wait {
 public:
-    void begin() noexcept {
-        // relaxed: begin() and any() run on the same thread.
-        word_.fetch_add(one_job, std::memory_order_relaxed);
+    /// Waits for `limit` or `alarm` at most, whichever is shorter; see io_handle::tick(). Returns the number of events.
+    /// Errors: what Driver::poll_events() reports.
+    template <class Driver>
+    result<std::size_t> wait(Driver& driver, parker& own, max_wait limit, max_wait alarm) {
+        const bool has_driver = driver.try_lock_driver();
+        auto before = state::awake;
+        // acq_rel: pairs with the exchange in unpark(), so that the owner sees what the other thread did before.
+        const bool sleeps = state_.compare_exchange_strong(before, has_driver ? state::in_driver : state::in_parker,
+                                                           std::memory_order_acq_rel);
+        result<std::size_t> events = std::size_t{0};
+        if (has_driver) {
+            if (sleeps && alarm) driver.set_alarm(*alarm);
+            events = driver.poll_events(sleeps ? limit : std::chrono::nanoseconds::zero());
+            driver.unlock_driver();
+        } else if (sleeps) {
+            own.park(shorter(limit, alarm));
+        }
+        // acquire: pairs with the exchange in unpark(). An exchange, because the state may have become notified.
+        state_.exchange(state::awake, std::memory_order_acquire);
+        return events;
     }
 
-    /// Ends a job. Call this after the job has woken its waiters. Returns whether the caller must unpark the loop.
-    [[nodiscard]] bool end() noexcept {
-        // release: pairs with the acquire in any() and wait(), so that the loop sees the wake-ups of the job.
-        // acquire: pairs with the release of earlier calls, which makes the last call publish their wake-ups too.
-        return word_.fetch_sub(one_job, std::memory_order_acq_rel) == (one_job | is_waited);
+    /// Ends the wait in progress, or the next one.
+    template <class Driver>
+    void unpark(Driver& driver, parker& own) noexcept {
+        // acq_rel: pairs with the accesses in wait().
+        const auto before = state_.exchange(state::notified, std::memory_order_acq_rel);
+        if (before == state::in_driver) driver.wake();
+        if (before == state::in_parker) own.unpark();
     }
 
-    /// Returns whether jobs are pending. If not, all wake-ups of the ended jobs are visible to the loop.
-    [[nodiscard]] bool any() const noexcept {
-        // acquire: pairs with the release in end().
-        return word_.load(std::memory_order_acquire) >= one_job;
-    }
-
-    /// Requests that the last end() makes its caller unpark the loop. Returns false if no jobs are pending.
-    [[nodiscard]] bool wait() noexcept {
-        // acquire: pairs with the release in end().
-        return word_.fetch_or(is_waited, std::memory_order_acquire) >= one_job;
-    }
-    void wait_ended() noexcept {
-        // relaxed: an end() that still sees the bit unparks the loop once too often.
-        word_.fetch_and(~is_waited, std::memory_order_relaxed);
+    /// Returns whether the owner waits in the driver. May be out of date.
+    [[nodiscard]] bool is_in_driver() const noexcept {
+        return state_.load(std::memory_order_relaxed) == state::in_driver;  // relaxed: a hint
     }
 
 private:
-    static constexpr std::uint32_t is_waited = 1;
-    static constexpr std::uint32_t one_job = 2;
+    enum class state : std::uint8_t { awake, in_driver, in_parker, notified };
 
-    atomic<std::uint32_t> word_{0};
+    atomic<state> state_{state::awake};
 };
 
 /// The place where an event loop or a worker parks: its driver, or a parker if it has no I/O.
