@@ -11,7 +11,7 @@ void note_forced_yield() noexcept {
     if (this_thread.worker != nullptr) {
         this_thread.worker->note_forced_yield();
     } else if (this_thread.running_loop != nullptr) {
-        this_thread.running_loop->note_forced_yield();
+        this_thread.running_loop->view().note_forced_yield();
     }
 }
 

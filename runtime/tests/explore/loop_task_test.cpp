@@ -24,6 +24,7 @@
 #include <eddy/task/join_handle.hpp>
 
 #include "executor/loop/core_shared.hpp"
+#include "executor/loop/loop_run.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/task_state.hpp"
 #include "explore/explore.hpp"
@@ -69,9 +70,12 @@ public:
         return eddy::detail::spawn_on(*loop_, std::move(task), std::source_location::current());
     }
 
-    void turn() { loop_->turn(0ns, std::source_location::current()); }
+    void turn() {
+        using eddy::detail::loop_run;
+        loop_run(*loop_, std::source_location::current(), loop_run::ends::by_itself).once(0ns);
+    }
     /// Runs until all tasks have ended.
-    void run() { loop_->run_until_idle(std::source_location::current()); }
+    void run() { eddy::detail::run_until_idle(*loop_, std::source_location::current()); }
     /// Destroys the remaining tasks and the event loop.
     void end() {
         core_shared* const ended = std::exchange(loop_, nullptr);

@@ -201,7 +201,7 @@ TEST_F(ExploreSleepingPlace, TimerArmedByPreviousOwnerWakesNewOwner) {
 
 // ---- A paused clock and blocking jobs ----
 
-/// An event loop with a paused clock, as in core_shared::park_paused(). It parks while a job is pending. When no job is
+/// An event loop with a paused clock, as in loop_park::park_paused(). It parks while a job is pending. When no job is
 /// pending, so that the loop could advance the clock, the result of the job must be visible.
 template <bool Announces>
 void park_while_a_job_is_pending() {

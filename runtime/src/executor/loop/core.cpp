@@ -10,6 +10,7 @@
 #include <eddy/time/clock.hpp>
 
 #include "executor/loop/core_shared.hpp"
+#include "executor/loop/loop_run.hpp"
 #include "executor/reports/leaks.hpp"
 #include "executor/task/hook.hpp"
 #include "reactor/choose.hpp"
@@ -42,9 +43,9 @@ result<reactor_handle> core_handle::reactor(std::source_location where) const {
 
 core_metrics core_handle::metrics(std::source_location where) const {
     detail::check_thread(*loop_, where);
-    return loop_->metrics();
+    return loop_->view().metrics_of(loop_->view().counted, loop_->tasks().alive().size(), loop_->io_metrics_now());
 }
-std::uint64_t core_handle::id() const noexcept { return loop_->id(); }
+std::uint64_t core_handle::id() const noexcept { return loop_->view().id; }
 
 // ---- core_remote ----
 
@@ -53,7 +54,7 @@ std::optional<core_handle> core_remote::try_handle() const noexcept {
     return std::nullopt;
 }
 
-std::uint64_t core_remote::id() const noexcept { return loop_->id(); }
+std::uint64_t core_remote::id() const noexcept { return loop_->view().id; }
 
 // ---- core ----
 
@@ -74,35 +75,40 @@ core::~core() {
 }
 
 void core::turn(std::optional<std::chrono::nanoseconds> max_wait, std::source_location where) {
-    own("core::turn()", where).turn(max_wait, where);
+    detail::loop_run(own("core::turn()", where), where, detail::loop_run::ends::by_itself).once(max_wait);
 }
 
 int core::native_handle(std::source_location where) {
     detail::core_shared& loop = own("core::native_handle()", where);
     detail::check_thread(loop, where);
-    return loop.native_handle();
+    return loop.io() != nullptr ? loop.io()->native_handle() : -1;
 }
 std::optional<std::chrono::steady_clock::time_point> core::next_deadline(std::source_location where) {
     detail::core_shared& loop = own("core::next_deadline()", where);
     detail::check_thread(loop, where);
-    return loop.next_deadline();
+    return loop.parking().next_deadline();
 }
 
 void core::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
     core mine(std::move(*this));
     if (mine.loop_ == nullptr) return;
-    mine.loop_->cancel_all(time::saturating_add(std::chrono::steady_clock::now(), limit), where);
+    const auto deadline = time::saturating_add(std::chrono::steady_clock::now(), limit);
+    detail::loop_run run(*mine.loop_, where, detail::loop_run::ends::by_itself);
+    mine.loop_->tasks().cancel_all();
+    run.until_idle(deadline);
 }
 
-std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->id(); }
+std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->view().id; }
 core_metrics core::metrics(std::source_location where) const {
     return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : handle(where).metrics(where);
 }
 
-std::optional<driver_kind> core::driver() const noexcept { return loop_ == nullptr ? std::nullopt : loop_->driver(); }
+std::optional<driver_kind> core::driver() const noexcept {
+    return loop_ == nullptr ? std::nullopt : loop_->chosen().driver;
+}
 
 std::string_view core::why_driver() const noexcept {
-    return loop_ == nullptr ? "none: this core was moved from" : loop_->why_driver();
+    return loop_ == nullptr ? "none: this core was moved from" : loop_->chosen().why_driver;
 }
 
 // ---- core_builder ----

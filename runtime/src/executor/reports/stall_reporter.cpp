@@ -58,8 +58,8 @@ std::vector<std::string> native_stack_of(const sys::thread_snapshot& taken, sys:
     std::vector<std::string> shown;
     for (std::size_t i = 0; i < std::min(taken.caller_count, most_native); ++i) {
         const auto place = symbols.at(taken.callers[i]);
-        for (const std::string_view executor : {"eddy::detail::core_shared::", "eddy::detail::worker::"})
-            if (place.function.starts_with(executor)) return shown;
+        for (const std::string_view executor : {"loop_poller::", "worker::"})
+            if (place.function.starts_with(std::string("eddy::detail::").append(executor))) return shown;
         shown.push_back(native_text(place));
     }
     return shown;

@@ -20,7 +20,7 @@
 // one requires. All executors share them. The first argument is a policy, which contains the differences. Forced
 // inlining saves 2 % of the instructions of a spawn and join on the pool.
 //
-//     Runs, which polls tasks (worker, local_tasks, core_shared::poller)
+//     Runs, which polls tasks (worker, local_tasks, loop_poller)
 //         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once(),
 //                                              which destroys a future that has ended
 //         void queue_again(spawned_task&)      queues a task that was woken during its poll, with its reference

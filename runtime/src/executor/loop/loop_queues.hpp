@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
 #include <utility>
 
-#include "executor/task/registry.hpp"
+#include <eddy/detail/inbound_list.hpp>
+
 #include "executor/task/task_state.hpp"
 
 namespace eddy::detail {
@@ -73,50 +71,54 @@ private:
     spawned_task* first_ = nullptr;
 };
 
-/// A list of the tasks of a loop whose futures exist: task_list without a lock.
-/// Thread safety: used only on the event loop's thread.
-/// Lifetime: owns one reference to each of its tasks.
-class live_list : immovable {
+/// The queued tasks of an event loop.
+///
+///     queue          tasks                                                        polled
+///     run queue      those that were spawned or woken                             oldest first
+///     child queue    children of scopes, and parents whose scopes have ended      newest first
+///     inbound list   those that other threads have sent; then they are `arrived`  once the loop has taken them over
+///
+/// Thread safety: inbound().push() on any thread, everything else on the event loop's thread.
+class loop_queues : immovable {
 public:
-    [[nodiscard]] spawned_task* front() const noexcept { return task_at(ring_.next); }
-    [[nodiscard]] spawned_task* after(const spawned_task& task) const noexcept { return task_at(task.next); }
-    [[nodiscard]] std::size_t size() const noexcept { return added_ - removed_; }
-    [[nodiscard]] listed_ring ring() const noexcept { return {&ring_, &added_, &removed_}; }
-    /// Returns whether the task is, or was, in the list.
-    [[nodiscard]] static bool was_added(const spawned_task& task) noexcept { return task.next != nullptr; }
+    using inbound_tasks = inbound_list<spawned_task, &spawned_task::next_inbound>;
 
-    void push(spawned_task& task) noexcept {
-        task.previous = &ring_;
-        task.next = ring_.next;
-        ring_.next = ring_.next->previous = &task;
-        count(added_);
+    [[nodiscard]] task_queue& run() noexcept { return run_; }
+    [[nodiscard]] task_stack& children() noexcept { return children_; }
+    [[nodiscard]] inbound_tasks& inbound() noexcept { return inbound_; }
+
+    [[nodiscard]] bool is_empty() const noexcept {
+        return run_.is_empty() && children_.is_empty() && arrived_ == nullptr;
     }
 
-    /// Removes a task that has ended. Returns whether it was in the list; the caller then owns the list's reference.
-    [[nodiscard]] bool remove(spawned_task& task) noexcept {
-        if (task.previous == nullptr) return false;
-        task.previous->next = task.next;
-        task.next->previous = std::exchange(task.previous, nullptr);
-        count(removed_);
-        return true;
+    /// Removes the next task to poll; returns null if there is none. Alternates between the two queues. Otherwise
+    /// children that start more children (newest first) would overtake all tasks that were queued before.
+    [[nodiscard]] spawned_task* pop() noexcept {
+        if (children_.is_empty()) return run_.pop();
+        const bool takes_child = run_.is_empty() || ++child_streak_ % child_fairness != 0;
+        return takes_child ? children_.pop() : run_.pop();
     }
+
+    /// Takes what other threads have sent, unless tasks of an earlier call are left.
+    void take_inbound() noexcept {
+        if (arrived_ == nullptr) arrived_ = inbound_.take();
+    }
+    /// Removes the oldest task that take_inbound() has taken; returns null if there is none.
+    [[nodiscard]] spawned_task* pop_arrived() noexcept {
+        return arrived_ == nullptr ? nullptr : std::exchange(arrived_, arrived_->next_inbound);
+    }
+    [[nodiscard]] bool has_arrived() const noexcept { return arrived_ != nullptr; }
 
 private:
-    /// Adds one to a counter, after the stores to the ring, for readers of the program's memory. The compiler keeps
-    /// this order, and so do x86 processors. Others may not: there a reader may see a list that has another number of
-    /// tasks than the counters say, and reads it again. A store with memory_order_release would cost two instructions.
-    static void count(std::uint64_t& counter) noexcept {
-        std::atomic_signal_fence(std::memory_order_release);
-        ++counter;
-    }
-    // SAFETY: all other links of the ring are spawned tasks.
-    [[nodiscard]] spawned_task* task_at(task_link* link) const noexcept {
-        return link == &ring_ ? nullptr : static_cast<spawned_task*>(link);
-    }
+    // While both queues hold tasks, one of this many polls takes one from the run queue, the others from the child
+    // queue.
+    static constexpr unsigned child_fairness = 2;
 
-    task_link ring_{&ring_, &ring_};
-    std::uint64_t added_ = 0;
-    std::uint64_t removed_ = 0;
+    inbound_tasks inbound_;
+    spawned_task* arrived_ = nullptr;
+    task_queue run_;
+    task_stack children_;
+    unsigned child_streak_ = 0;
 };
 
 }  // namespace eddy::detail

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "executor/loop/loop_poller.hpp"
+
+#include <cstdint>
+
+namespace eddy::detail {
+
+/// A poller that notes events, and measures the polls.
+class loop_poller::noting {
+public:
+    using word = local_word;
+
+    explicit noting(loop_poller& polls) noexcept : polls_(polls), view_(polls.owner().view()) {}
+
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
+        view_.log.note(trace::event_kind::poll_begin, number_in_log(task));
+        const poll_end ended = observer::measured(
+            view_.observes.get(), task, view_.durations.get(), [&] { return polls_.poll(task); }, [] { return true; });
+        view_.log.note(trace::event_kind::poll_end, number_in_log(task), ended == poll_end::has_ended ? 1 : 0);
+        return ended;
+    }
+    void queue_again(spawned_task& task) noexcept {
+        view_.log.note(trace::event_kind::wake, number_in_log(task));
+        polls_.queue_again(task);
+    }
+    [[nodiscard]] static bool destroys_cancelled() noexcept { return loop_poller::destroys_cancelled(); }
+    [[nodiscard]] core_shared& owner() noexcept { return polls_.owner(); }
+
+private:
+    loop_poller& polls_;
+    loop_view& view_;
+};
+
+void loop_poller::run_some(std::size_t most, const bool& stop) noexcept {
+    loop_tasks& tasks = loop_.tasks();
+    spawned_task* next = nullptr;
+    tasks.update_observed();
+    if (tasks.is_observed()) [[unlikely]] {
+        for (; most > 0 && !stop && (next = tasks.queues().pop()); --most) run_observed(*next);
+    } else {
+        for (; most > 0 && !stop && (next = tasks.queues().pop()); --most) run_task(*this, *next);
+    }
+}
+
+void loop_poller::run_queued() noexcept {
+    loop_tasks& tasks = loop_.tasks();
+    task_queue& queue = tasks.queues().run();
+    tasks.update_observed();
+    while (spawned_task* const child = tasks.queues().children().pop()) queue.push(*child);
+    const spawned_task* const last = queue.back();
+    for (bool more = last != nullptr; more;) {
+        spawned_task& task = *queue.pop();
+        more = &task != last;
+        tasks.is_observed() ? run_observed(task) : run_task(*this, task);
+    }
+}
+
+/// Runs a task, notes events, calls the hooks, and measures the poll.
+[[gnu::noinline]] void loop_poller::run_observed(spawned_task& task) noexcept {
+    noting with(*this);
+    const observer* const observes = loop_.observed_by();
+    if (observes == nullptr) return run_task(with, task);
+    const std::uint64_t unpolled = task_flags::complete | task_flags::cancelled;
+    const bool is_polled = (task.local & unpolled) == 0;
+    const task_id id = is_polled ? task.id : 0;  // the task may be freed by the poll
+    const runtime_hooks& hooks = observes->hooks;
+    if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
+    run_task(with, task);
+    if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
+}
+
+}  // namespace eddy::detail
