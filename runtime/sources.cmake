@@ -32,7 +32,7 @@ else()
 endif()
 
 # Drivers and system calls: the files for all systems, and those for one family of systems.
-add_parts(reactor/drivers/composite_io.cpp reactor/drivers/driver.cpp reactor/drivers/source_set.cpp reactor/drivers/tick_error.cpp reactor/ring/ring_refusal.cpp)
+add_parts(reactor/drivers/composite_io.cpp reactor/drivers/driver.cpp reactor/drivers/driver_ticks.cpp reactor/drivers/source_set.cpp reactor/drivers/tick_error.cpp reactor/ring/ring_refusal.cpp)
 set(common accept_error bound_device datagram_size native_symbols own_memory peer_credentials poll processor_count socket_kind socket_option thread_affinity thread_probe udp_batch)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_parts(reactor/drivers/epoll.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)

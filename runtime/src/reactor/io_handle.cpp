@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "reactor/io_handle.hpp"
 
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -47,45 +46,13 @@ result<std::size_t> io_handle::tick(max_wait timeout, max_wait alarm) noexcept {
     case driver_lock::outcome::is_busy:
         return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
     }
-    // seq_cst: see wake_if_driven_elsewhere(). Usually the mark is already there. relaxed: compared with the own
-    // mark.
-    if (owner_.load(std::memory_order_relaxed) != this_thread_mark()) {
-        owner_.store(this_thread_mark(), std::memory_order_seq_cst);
-    }
+    driver_lock_.become_owner();
     if (has_pending_wake_) timeout = std::chrono::nanoseconds::zero();
-    if (alarm) driver_->set_alarm(*alarm);
+    if (alarm) set_alarm(*alarm);
     auto count = ring_ != nullptr ? ring_->wait(timeout) : poll_events(timeout);
     has_pending_wake_ = false;
     unlock_driver();
     return count;
-}
-
-std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept {
-    if (!try_lock_driver()) return std::nullopt;
-    auto count = poll_events(std::chrono::nanoseconds::zero());
-    unlock_driver();
-    return count;
-}
-
-std::vector<int> io_handle::registered() const {
-    std::vector<int> all;
-    const std::lock_guard guard(lock_);
-    for (const source_link* one = sources_.next; one != &sources_; one = one->next) {
-        // SAFETY: the set contains only scheduled_io objects.
-        const int fd = static_cast<const scheduled_io*>(one)->fd();
-        if (fd >= 0) all.push_back(fd);
-    }
-    return all;
-}
-
-bool io_handle::is_idle() const noexcept {
-    const std::lock_guard guard(lock_);
-    return sources_.is_empty();
-}
-
-void io_handle::wake_when_idle() noexcept {
-    const std::lock_guard guard(lock_);
-    wakes_when_idle_ = true;
 }
 
 // ---- The ring ----
@@ -121,45 +88,11 @@ std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline(
 
 // ---- Shutdown ----
 
-/// Locks the driver lock permanently.
-void io_handle::close_driver_lock() noexcept {
-    if (is_in_child()) return driver_lock_.close_in_child();
-    EDDY_ASSERT(!holds_driver_lock(), "a driver was shut down inside its own tick");
-    if (driver_lock_.try_close()) return;
-    // After this wake-up no tick sleeps:
-    // - Until a tick has consumed the wake-up, each tick finds it pending and returns immediately.
-    // - The thread whose tick consumes the wake-up sees is_shut_down_, which was set before.
-    // - If tick_for_busy_owner() consumes the wake-up, the owner sees is_shut_down_ in its next tick.
-    driver_->wake();
-    while (!driver_lock_.try_close()) yield_thread();
-}
-
 void io_handle::shut_down() noexcept {
     retire_ring();
-    {
-        const std::lock_guard guard(lock_);
-        if (is_shut_down()) return;
-        // relaxed: see is_shut_down() and poll_events().
-        is_shut_down_.store(true, std::memory_order_relaxed);
-    }
-    close_driver_lock();
-    std::unique_lock guard(lock_);
-    // No tick is running, and registrations and removals hold the lock. A forked child leaves the driver open until
-    // the io_handle is destroyed: the driver's own lock may have been locked at the fork.
-    if (!is_in_child()) {
-        driver_->close();
-        driver_is_closed_ = true;
-    }
-    while (!sources_.is_empty()) {
-        // SAFETY: the set contains only scheduled_io objects, each with the reference of the set.
-        auto& source = static_cast<scheduled_io&>(*sources_.next);
-        source_list::remove(source);
-        guard.unlock();
-        source.shut_down();
-        source.release();
-        guard.lock();
-    }
-    guard.unlock();
+    if (!mark_shut_down()) return;
+    close_driver();
+    shut_down_sources();
     if (ring_ != nullptr) ring_->end();
     release_pending();
 }

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
@@ -28,8 +27,8 @@ class ring_reactor;
 ///     any thread                 wake(), wake_within(), metrics(), load(), tick_for_busy_owner()
 ///     holder of the driver lock  poll_events(), set_alarm()
 ///
-/// The driver lock (driver_lock.hpp) is the right to run a tick. Workers that share a driver have no owner: each of
-/// them locks the driver for its own ticks (shared_wait.hpp).
+/// The driver lock is the right to run a tick. Workers that share a driver have no owner: each of them locks the driver
+/// for its own ticks (shared_wait).
 class io_handle final : public source_set {
 public:
     /// Creates a driver, and for io_uring also a ring. The caller gets a reference. A tick fetches at most `max_events`
@@ -60,39 +59,17 @@ public:
     /// while another thread is in tick().
     /// Cost: one uncontended compare-exchange in addition to the system call.
     result<std::size_t> tick(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
-    /// Runs one tick for an owner that is busy, without waiting for anything. Callable on any thread. Returns nothing
-    /// if another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still
-    /// ends the owner's next tick. Workers that share the driver call it while they are busy.
-    [[nodiscard]] std::optional<result<std::size_t>> tick_for_busy_owner() noexcept;
-
-    /// Returns whether this thread is inside a tick, that is, called by a waker.
-    [[nodiscard]] bool holds_driver_lock() const noexcept { return driver_lock_.is_held_here(); }
-
-    /// See readiness_driver::make_alarm(). Call it before the first tick.
-    [[nodiscard]] result<void> make_alarm() noexcept { return driver_->make_alarm(); }
-    /// Like wake(), but the tick may last for `delay` longer.
-    /// Preconditions: make_alarm() has succeeded.
-    void wake_within(std::chrono::nanoseconds delay) noexcept {
-        if (!is_in_child()) driver_->wake_within(delay);
-    }
-
     /// Ends every present and later wait with runtime_shutdown and closes the driver's descriptors, even if handles
     /// and registrations remain. Wakes a tick on another thread and waits for its end. A second call does nothing.
     /// Preconditions: not called inside a tick of this thread.
     void shut_down() noexcept;
 
-    /// Returns the descriptors that are registered, without those of the ring.
-    [[nodiscard]] std::vector<int> registered() const;
-    /// Returns whether no source is registered.
-    [[nodiscard]] bool is_idle() const noexcept;
-    /// Makes the removal of the last source wake the driver.
-    void wake_when_idle() noexcept;
-    [[nodiscard]] std::size_t load() const noexcept { return counters_.registered_now(); }
+    [[nodiscard]] std::size_t load() const noexcept { return counters().registered_now(); }
     /// Returns how many sources were registered until now, if none of them is left. Then no event ends a tick.
     [[nodiscard]] std::optional<std::uint64_t> sleep_state() const noexcept {
-        return load() == 0 ? std::optional(counters_.metrics().fds_registered) : std::nullopt;
+        return load() == 0 ? std::optional(counters().metrics().fds_registered) : std::nullopt;
     }
-    [[nodiscard]] io_metrics metrics() const noexcept { return counters_.metrics(); }
+    [[nodiscard]] io_metrics metrics() const noexcept { return counters().metrics(); }
 
     // ---- The ring ----
 
@@ -108,7 +85,7 @@ public:
     // ---- For an owner that waits elsewhere ----
 
     /// Returns the descriptor of the epoll or kqueue; -1 after shut_down(), and with poll(2).
-    [[nodiscard]] int native_handle() const noexcept { return driver_->native_handle(); }
+    [[nodiscard]] int native_handle() const noexcept { return driver().native_handle(); }
     /// Returns whether the owner may wait on native_handle() without missing work. Otherwise the owner must call tick()
     /// first. The first call retires the ring, if there is one. From then on, this object uses no ring.
     [[nodiscard]] bool may_wait_outside() noexcept;
@@ -120,7 +97,6 @@ private:
     ~io_handle() override;
 
     void check_other_loop(const context& cx) const;
-    void close_driver_lock() noexcept;
 
     const core_shared* loop_ = nullptr;  // the event loop that runs the ticks: compared, never dereferenced
     const void* loop_thread_ = nullptr;  // the mark of its thread

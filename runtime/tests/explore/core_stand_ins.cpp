@@ -90,10 +90,10 @@ void io_handle::flush_ring() noexcept { std::abort(); }
 bool io_handle::may_wait_outside() noexcept { std::abort(); }
 std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept { std::abort(); }
 result<std::size_t> io_handle::tick(max_wait, max_wait) noexcept { std::abort(); }
-std::optional<result<std::size_t>> io_handle::tick_for_busy_owner() noexcept { std::abort(); }
+std::optional<result<std::size_t>> driver_ticks::tick_for_busy_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
-std::vector<int> io_handle::registered() const { std::abort(); }
-result<std::size_t> source_set::poll_events(max_wait) noexcept { std::abort(); }
+std::vector<int> source_set::registered() const { std::abort(); }
+result<std::size_t> driver_ticks::poll_events(max_wait) noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 

@@ -34,8 +34,6 @@ io::interest interest_of(std::uint8_t bits) noexcept {
 
 }  // namespace
 
-source_set::~source_set() { release_pending(); }
-
 // ---- Registration ----
 
 /// Returns runtime_shutdown if nothing can be registered. The caller holds the lock.
@@ -45,11 +43,11 @@ result<void> source_set::check_open() const noexcept {
 }
 
 result<scheduled_io*> source_set::add_source(int fd, io::interest wanted) noexcept try {
-    rearming_driver* const rearming = driver_->rearming();
+    rearming_driver* const rearming = driver().rearming();
     scheduled_io* const source = rearming == nullptr ? pool_new<scheduled_io>(fd) : pool_new<rearmed_io>(fd, *rearming);
     const auto added = [&]() -> result<void> {
         // The lock also covers the system call: the shutdown closes the driver under it.
-        const std::lock_guard guard(lock_);
+        const std::lock_guard guard(lock());
         if (auto watched = watch_part(*source, fd, wanted); !watched) return watched;
         source->watched = wanted.bits();
         source->retain();  // the set's reference
@@ -64,46 +62,46 @@ result<scheduled_io*> source_set::add_source(int fd, io::interest wanted) noexce
 }
 
 result<void> source_set::add_unwatched(scheduled_io& source, source_list& list) noexcept {
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(lock());
     if (auto open = check_open(); !open) return open;
     source.retain();  // the list's reference
     list.push_back(source);
-    if (source.fd() >= 0) counters_.add_registered();
+    if (source.fd() >= 0) counters().add_registered();
     return ok();
 }
 
 result<void> source_set::watch_part(scheduled_io& source, int fd, io::interest wanted) noexcept {
     if (auto open = check_open(); !open) return open;
-    if (auto watched = driver_->watch(fd, &source, wanted); !watched) return watched;
-    counters_.add_registered();
+    if (auto watched = driver().watch(fd, &source, wanted); !watched) return watched;
+    counters().add_registered();
     return ok();
 }
 
 result<void> source_set::change_part(scheduled_io& source, int fd, io::interest wanted) noexcept {
     if (auto open = check_open(); !open) return open;
-    return driver_->watch_again(fd, &source, wanted);
+    return driver().watch_again(fd, &source, wanted);
 }
 
 result<void> source_set::unwatch_part(int fd) noexcept {
-    counters_.add_deregistered();
+    counters().add_deregistered();
     // In a forked child the epoll is shared with the parent, whose registrations must stay.
-    return may_use_driver() ? driver_->unwatch(fd) : ok();
+    return may_use_driver() ? driver().unwatch(fd) : ok();
 }
 
 result<void> source_set::remove_source(scheduled_io& source) noexcept {
     source.clear_wakers();
-    std::unique_lock guard(lock_);
+    std::unique_lock guard(lock());
     result<void> unwatched;
     const bool was_watched = std::exchange(source.watched, std::uint8_t{0}) != 0;
-    counters_.add_deregistered();
-    if (was_watched && may_use_driver()) unwatched = driver_->unwatch(source.fd());
+    counters().add_deregistered();
+    if (was_watched && may_use_driver()) unwatched = driver().unwatch(source.fd());
     unlink_and_release(source, was_watched, std::move(guard));
     return unwatched;
 }
 
 void source_set::drop_source(scheduled_io& source) noexcept {
     source.clear_wakers();
-    unlink_and_release(source, true, std::unique_lock(lock_));
+    unlink_and_release(source, true, std::unique_lock(lock()));
 }
 
 /// Removes the source from its list, and releases the caller's reference and that of the list: immediately, or if it
@@ -122,71 +120,84 @@ void source_set::unlink_and_release(scheduled_io& source, bool was_watched, std:
     const bool is_awaited_last = wakes_when_idle_ && sources_.is_empty();
     guard.unlock();
     source.release(references);
-    // relaxed: compared with this thread's own mark, which only this thread stores.
-    const bool ticks_here = driver_lock_.is_held_here() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
-    if (is_awaited_last || (pending >= wake_after_releases && !ticks_here)) wake();
+    if (is_awaited_last || (pending >= wake_after_releases && !driver_lock_.is_driven_here())) wake();
 }
 
 result<void> source_set::watch_again(scheduled_io& source, io::interest wanted) noexcept {
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(lock());
     auto changed = change_part(source, source.fd(), wanted);
     if (changed) source.watched = wanted.bits();
     return changed;
 }
 
-/// Preconditions: lock_ is held.
+/// Preconditions: lock() is held.
 result<bool> source_set::add_interest(scheduled_io& source, io::interest more) noexcept {
     if (auto open = check_open(); !open) return std::unexpected(open.error());
     // After the removal, another file may have the number of the descriptor.
     if (source.previous == nullptr) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
     const auto wanted = static_cast<std::uint8_t>(source.watched | more.bits());
     if (wanted == source.watched) return false;
-    const auto done = source.watched == 0 ? driver_->watch(source.fd(), &source, interest_of(wanted))
-                                          : driver_->watch_again(source.fd(), &source, interest_of(wanted));
+    const auto done = source.watched == 0 ? driver().watch(source.fd(), &source, interest_of(wanted))
+                                          : driver().watch_again(source.fd(), &source, interest_of(wanted));
     if (!done) return std::unexpected(done.error());
     source.watched = wanted;
     return true;
 }
 
 result<bool> source_set::watch_more(scheduled_io& source, io::interest more) noexcept {
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(lock());
     return add_interest(source, more);
 }
 
 result<bool> source_set::watch_for_good(scheduled_io& source, io::interest more) noexcept {
-    const std::lock_guard guard(lock_);  // once: watch_writing_only() must not come between
+    const std::lock_guard guard(lock());  // once: watch_writing_only() must not come between
     auto done = add_interest(source, more);
     if (done && source.watched != 0) source.watched |= scheduled_io::is_lasting;
     return done;
 }
 
 void source_set::watch_writing_only(scheduled_io& source) noexcept {
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(lock());
     const std::uint8_t writing = io::interest::writable.bits();
     if (source.watched == 0 || source.watched == writing || !check_open()) return;
     if ((source.watched & scheduled_io::is_lasting) != 0) return;
-    if (driver_->watch_again(source.fd(), &source, io::interest::writable)) source.watched = writing;
+    if (driver().watch_again(source.fd(), &source, io::interest::writable)) source.watched = writing;
 }
 
-// ---- Events ----
+// ---- All sources ----
 
-result<std::size_t> source_set::poll_events(max_wait timeout) noexcept {
-    // A thread that misses the flag is woken: see io_handle::close_driver_lock().
-    if (is_shut_down()) return std::unexpected(make_error_code(errc::runtime_shutdown));
-    release_pending();
-    const auto ticked = driver_->tick(timeout);
-    if (!ticked) return std::unexpected(ticked.error());
-    if (ticked->was_woken) has_pending_wake_ = true;
-    counters_.add_events(ticked->events);
-    return ticked->events;
+std::vector<int> source_set::registered() const {
+    std::vector<int> all;
+    const std::lock_guard guard(lock());
+    for (const source_link* one = sources_.next; one != &sources_; one = one->next) {
+        // SAFETY: the set contains only scheduled_io objects.
+        const int fd = static_cast<const scheduled_io*>(one)->fd();
+        if (fd >= 0) all.push_back(fd);
+    }
+    return all;
 }
 
-void source_set::wake_if_driven_elsewhere() noexcept {
-    // seq_cst, like the store before this call, and like the store of owner_ in io_handle::tick() and the loads after
-    // it (ring_reactor::serve_posted(), ring_reactor::wait_for_lingering()). Each thread stores its word and then loads
-    // the other's. With weaker orders, this thread could still see itself as the owner, while the thread that has taken
-    // over the ticks misses the work and sleeps.
-    if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
+bool source_set::is_idle() const noexcept {
+    const std::lock_guard guard(lock());
+    return sources_.is_empty();
+}
+
+void source_set::wake_when_idle() noexcept {
+    const std::lock_guard guard(lock());
+    wakes_when_idle_ = true;
+}
+
+void source_set::shut_down_sources() noexcept {
+    std::unique_lock guard(lock());
+    while (!sources_.is_empty()) {
+        // SAFETY: the set contains only scheduled_io objects, each with the reference of the set.
+        auto& source = static_cast<scheduled_io&>(*sources_.next);
+        source_list::remove(source);
+        guard.unlock();
+        source.shut_down();
+        source.release();
+        guard.lock();
+    }
 }
 
 }  // namespace eddy::detail

@@ -90,7 +90,7 @@ void ring_reactor::linger(ring_connection& stream) noexcept {
         const std::lock_guard guard(sources_.lock());
         // relaxed: written only under the lock.
         if (linger_until_.load(std::memory_order_relaxed) <= until) return;
-        // seq_cst: the store of a store-load pair, see source_set::wake_if_driven_elsewhere().
+        // seq_cst: the store of a store-load pair, see driver_lock::is_driven_elsewhere().
         linger_until_.store(until, std::memory_order_seq_cst);
     }
     sources_.wake_if_driven_elsewhere();
@@ -98,7 +98,7 @@ void ring_reactor::linger(ring_connection& stream) noexcept {
 
 /// Limits `timeout` to the time when the first lingering connection is given up.
 void ring_reactor::wait_for_lingering(max_wait& timeout) const noexcept {
-    // seq_cst: the load of a store-load pair, see source_set::wake_if_driven_elsewhere().
+    // seq_cst: the load of a store-load pair, see driver_lock::is_driven_elsewhere().
     const auto until = linger_until_.load(std::memory_order_seq_cst);
     if (until == time_point::max()) return;
     const std::chrono::nanoseconds left =
@@ -153,7 +153,7 @@ void ring_reactor::request_service(scheduled_io& stream) noexcept {
         if (sources_.is_shut_down() || stream.previous == nullptr) return;
         source_list::remove(stream);
         posted_.push_back(stream);
-        // seq_cst: the store of a store-load pair, see source_set::wake_if_driven_elsewhere().
+        // seq_cst: the store of a store-load pair, see driver_lock::is_driven_elsewhere().
         has_posted_.store(true, std::memory_order_seq_cst);
     }
     sources_.wake_if_driven_elsewhere();
@@ -161,7 +161,7 @@ void ring_reactor::request_service(scheduled_io& stream) noexcept {
 
 /// Serves all posted connections. Returns whether the tick must not sleep.
 bool ring_reactor::serve_posted() noexcept {
-    // seq_cst: the load of a store-load pair, see source_set::wake_if_driven_elsewhere().
+    // seq_cst: the load of a store-load pair, see driver_lock::is_driven_elsewhere().
     if (!has_posted_.load(std::memory_order_seq_cst)) return false;
     bool has_news = false;
     source_list served;  // without those that are posted meanwhile

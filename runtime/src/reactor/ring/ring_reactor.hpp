@@ -55,7 +55,7 @@ public:
 
     // ---- The hook of the io_handle ----
 
-    /// The wait of a driver tick, in place of source_set::poll_events().
+    /// The wait of a driver tick, in place of driver_ticks::poll_events().
     result<std::size_t> wait(max_wait timeout) noexcept;
     /// Submits the queued sends without waiting.
     /// Preconditions: this thread owns the ring.
