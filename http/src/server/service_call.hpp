@@ -10,7 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-#include <eddy/detail/slot.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/method.hpp>

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spawn_on.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/error.hpp>
 
 #include "executor/blocking/blocking.hpp"

@@ -16,7 +16,7 @@
 
 #include "executor/pool/injection_queue.hpp"
 #include "executor/pool/run_queue.hpp"
-#include "executor/task/task_protocol.hpp"
+#include "executor/task/run_task.hpp"
 #include "explore/explore.hpp"
 #include "support/stress.hpp"
 

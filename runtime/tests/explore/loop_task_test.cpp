@@ -3,7 +3,7 @@
 // shuts down while the handle is polled, dropped, aborted and turned into abort handles. The outcome is received or
 // destroyed once, the memory is freed once and not accessed afterwards, and a waiting joiner is woken. The event loop
 // is the library's, without timers and I/O.
-#include "executor/task/task_word.hpp"
+#include "executor/task/task_state.hpp"
 
 #include <gtest/gtest.h>
 
@@ -20,13 +20,12 @@
 
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "executor/loop/core_shared.hpp"
 #include "executor/loop/loop_run.hpp"
 #include "executor/task/run_task.hpp"
-#include "executor/task/task_state.hpp"
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
 #include "explore/task_output.hpp"

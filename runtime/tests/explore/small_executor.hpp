@@ -14,7 +14,6 @@
 #include <eddy/future/waker.hpp>
 
 #include "executor/task/run_task.hpp"
-#include "executor/task/task_protocol.hpp"
 #include "explore/explore.hpp"
 
 namespace explore {

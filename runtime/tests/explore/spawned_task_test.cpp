@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The life of a task that may run on any thread: its state word (task_state), its wakers and its join handle
-// (task_protocol.cpp), with a small executor in place of the pool. No wake-up is lost, one thread polls the task at a
+// (run_task.cpp), with a small executor in place of the pool. No wake-up is lost, one thread polls the task at a
 // time, its future and its output are destroyed once, and its memory is freed once.
-#include "executor/task/task_protocol.hpp"
+#include "executor/task/run_task.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/task_cell.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/task/join_handle.hpp>
 
 #include "explore/explore.hpp"

@@ -14,7 +14,6 @@
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/slot.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>

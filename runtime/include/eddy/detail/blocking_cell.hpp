@@ -7,9 +7,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spawn_on.hpp>
-#include <eddy/detail/task_cell.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/task/join_handle.hpp>
 

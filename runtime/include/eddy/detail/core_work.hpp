@@ -14,9 +14,9 @@
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/slot.hpp>
-#include <eddy/detail/task_cell.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/unread_failure.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/core_answer.hpp>

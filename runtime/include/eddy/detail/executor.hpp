@@ -12,6 +12,7 @@
 namespace eddy::detail {
 
 class io_handle;
+class pool;
 class time_driver;
 struct all_metrics;
 struct observer;
@@ -82,5 +83,26 @@ private:
 };
 
 [[nodiscard]] inline spawned_task_owner& owner_of(spawned_task_owner& owner) noexcept { return owner; }
+
+// ---- The functions of the pool (src/executor/pool) that templates call ----
+
+/// Adds or gives up a reference to the pool. The last release() frees it.
+EDDY_API void retain(pool& shared) noexcept;
+EDDY_API void release(pool& shared) noexcept;
+/// Returns the pool as the owner of its tasks.
+[[nodiscard]] EDDY_API spawned_task_owner& owner_of(pool& shared) noexcept;
+
+/// Returns the pool in which spawn() spawns on this thread; null on an event loop, and without an executor.
+[[nodiscard]] EDDY_API pool* pool_here() noexcept;
+
+/// Checks that the current thread may block. `what` is the caller's name.
+/// Errors: throws `nested_runtime` on a thread that runs tasks, which would be blocked too.
+EDDY_API void check_may_block(const char* what, std::source_location where);
+/// Same as above, for a caller that is about to wait for `shared`.
+/// Errors: also throws `misuse` in a forked child process, which has none of the pool's workers.
+EDDY_API void check_may_block(const pool& shared, const char* what, std::source_location where);
+/// Same as above, for a caller that waits until `awaited` is idle.
+/// Errors: also throws `nested_runtime` if `awaited` cannot become idle before the calling task has ended.
+EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);
 
 }  // namespace eddy::detail

@@ -4,14 +4,15 @@
 #include <cstddef>
 #include <source_location>
 
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
 
 namespace eddy::detail {
 

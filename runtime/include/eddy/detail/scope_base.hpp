@@ -17,9 +17,8 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/locked_head.hpp>
 #include <eddy/detail/outcome.hpp>
-#include <eddy/detail/spawn_on.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/stored_work.hpp>
-#include <eddy/detail/task_cell.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>

@@ -19,7 +19,7 @@
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/range_group.hpp>
 #include <eddy/detail/scope_base.hpp>
-#include <eddy/detail/slot.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>

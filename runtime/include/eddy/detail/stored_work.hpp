@@ -11,7 +11,6 @@
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/slot.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>

@@ -11,7 +11,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/outcome.hpp>
-#include <eddy/detail/slot.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>

@@ -14,7 +14,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/slot.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/select.hpp>

@@ -9,15 +9,16 @@
 
 #include <eddy/detail/blocking_cell.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
 
 namespace eddy {
 

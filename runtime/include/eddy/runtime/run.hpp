@@ -12,8 +12,8 @@
 
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/error_trail.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>

@@ -3,13 +3,16 @@
 
 #include <optional>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawn_on.hpp>
+#include <eddy/detail/spawned_task.hpp>
+#include <eddy/detail/stored_work.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {
@@ -27,6 +30,27 @@ namespace detail {
     if (here == nullptr) [[unlikely]]
         throw_no_executor(what, instead, where);
     return *here;
+}
+
+/// The join handle that spawn() returns for the work `W`.
+template <class W>
+using join_handle_for = join_handle<work_output_t<W>>;
+
+/// Spawns `work` on `runs`, a spawned_task_owner, a pool or a local_tasks, and returns its join handle. If
+/// check_spawned() has rejected the work, returns a placeholder. If `is_background`, the runtime can be idle while the
+/// task exists. `name` is empty or one std::string.
+template <class Runs, class W, class... Name>
+auto spawn_on(Runs& runs, W&& work, std::source_location where, bool is_background = false, Name... name) {
+    if constexpr (check_spawned<W>()) {
+        using cell = task_cell<std::decay_t<W>, Name...>;
+        spawned_task_owner& owner = owner_of(runs);
+        cell& made = *pool_new<cell>(owner, where, std::forward<W>(work), std::move(name)...);
+        if (is_background) made.add_constant(spawned_task::background);
+        owner.adopt(made);
+        return join_handle_for<W>(made);
+    } else {
+        return broken_future();
+    }
 }
 
 }  // namespace detail

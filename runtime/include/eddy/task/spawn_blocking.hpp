@@ -10,7 +10,6 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {

@@ -8,7 +8,6 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/local_share.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/task/join_handle.hpp>

@@ -9,6 +9,7 @@
 #include <eddy/task/local_set.hpp>
 #include <eddy/task/task_local.hpp>
 
+#include "executor/task/owner_guard.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
 

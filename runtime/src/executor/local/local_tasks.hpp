@@ -16,7 +16,6 @@
 #include "executor/task/run_task.hpp"
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/task_list.hpp"
-#include "executor/task/task_protocol.hpp"
 
 namespace eddy::detail {
 

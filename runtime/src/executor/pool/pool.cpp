@@ -16,6 +16,7 @@
 #include "executor/reports/leaks.hpp"
 #include "executor/task/all_metrics.hpp"
 #include "executor/task/hook.hpp"
+#include "executor/task/owner_guard.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/uncaught.hpp"

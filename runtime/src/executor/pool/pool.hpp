@@ -17,9 +17,9 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/runtime/runtime.hpp>
 
 #include "executor/blocking/blocking_pool.hpp"
@@ -28,8 +28,8 @@
 #include "executor/pool/worker.hpp"
 #include "executor/reports/endless_wait.hpp"
 #include "executor/task/observer.hpp"
+#include "executor/task/run_task.hpp"
 #include "executor/task/task_list.hpp"
-#include "executor/task/task_protocol.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 

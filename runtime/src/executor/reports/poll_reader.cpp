@@ -10,7 +10,6 @@
 
 #include "executor/task/registry.hpp"
 #include "executor/task/run_task.hpp"
-#include "executor/task/task_protocol.hpp"
 
 namespace eddy::detail {
 namespace {

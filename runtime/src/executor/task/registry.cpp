@@ -12,7 +12,7 @@
 
 #include "executor/task/all_metrics.hpp"
 #include "executor/task/spawn_time.hpp"
-#include "executor/task/task_word.hpp"
+#include "executor/task/task_state.hpp"
 #include "sys/fork.hpp"
 #include "sys/static_mutex.hpp"
 

@@ -9,7 +9,7 @@
 #include <eddy/detail/closure_coroutine.hpp>
 
 #include "executor/task/native_stack.hpp"
-#include "executor/task/poll_root.hpp"
+#include "executor/task/run_task.hpp"
 
 namespace eddy::detail {
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/slot.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/request.hpp>

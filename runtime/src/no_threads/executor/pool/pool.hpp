@@ -7,14 +7,14 @@
 #include <string_view>
 #include <utility>
 
+#include <eddy/detail/executor.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawn_on.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
 
 #include "executor/blocking/blocking.hpp"
 #include "executor/pool/worker.hpp"
+#include "executor/task/run_task.hpp"
 #include "executor/task/task_list.hpp"
-#include "executor/task/task_protocol.hpp"
 
 namespace eddy::detail {
 

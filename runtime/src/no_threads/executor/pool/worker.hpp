@@ -5,7 +5,7 @@
 
 #include <eddy/future/waker.hpp>
 
-#include "executor/task/task_protocol.hpp"
+#include "executor/task/run_task.hpp"
 
 namespace eddy::detail {
 

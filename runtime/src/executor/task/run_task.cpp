@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "executor/task/task_protocol.hpp"
+#include "executor/task/run_task.hpp"
 
-#include <array>
 #include <functional>
 #include <utility>
 
@@ -9,26 +8,11 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "executor/task/run_task.hpp"
+#include "executor/task/owner_guard.hpp"
 #include "executor/task/uncaught.hpp"
-#include "sys/fork.hpp"
 
 namespace eddy::detail {
 namespace {
-
-// ---- Owner guards ----
-
-struct alignas(64) guard_count {
-    atomic<std::uint32_t> value{0};
-};
-// Several counters, so that threads that wake tasks at the same time rarely share a cache line.
-constinit std::array<guard_count, 16> guards;
-
-atomic<std::uint32_t>& guard_of_this_thread() noexcept {
-    // SAFETY: the address is used as a number only. The thread-local storage of two threads is at least a page apart.
-    const auto where = reinterpret_cast<std::uintptr_t>(this_thread_mark());
-    return guards[(where >> 12) % guards.size()].value;
-}
 
 /// Returns whether the owner of `task` is the pool of this worker, the event loop that runs here, or the local set that
 /// is polled on this thread. The owner then outlives this call.
@@ -95,37 +79,6 @@ struct task_waker {
 
 constinit const waker_vtable spawned_task_waker{&task_waker::clone, &task_waker::wake, &task_waker::wake_by_ref,
                                                 &task_waker::drop};
-
-owner_guard::owner_guard() noexcept : mine_(guard_of_this_thread()) {
-    // This increment precedes the read-modify-write of the task's state word, whose release publishes it. If the task
-    // is not complete then, the thread that completes it acquires the word, so await_wakers_outside() sees this count
-    // afterwards. seq_cst: stronger than that release needs; there is no store-load pair.
-    mine_.fetch_add(1, std::memory_order_seq_cst);
-}
-
-owner_guard::~owner_guard() {
-    // release: pairs with the acquire in await_wakers_outside(). The use of the owner is over.
-    mine_.fetch_sub(1, std::memory_order_release);
-}
-
-void await_wakers_outside() noexcept {
-    for (auto& guard : guards) {
-        // acquire: pairs with the release in ~owner_guard(). A read-modify-write, so that it reads the latest count,
-        // with all guards from before the last task was complete. The release half has no partner.
-        while (guard.value.fetch_add(0, std::memory_order_acq_rel) != 0) yield_thread();
-    }
-}
-
-void forget_wakers_in_children() noexcept {
-    // The thread that calls fork(2) holds no guard, because it is not inside a wake-up.
-    [[maybe_unused]] static const bool installed = [] {
-        sys::call_in_children([] {
-            // relaxed: a new child process has one thread.
-            for (auto& guard : guards) guard.value.store(0, std::memory_order_relaxed);
-        });
-        return true;
-    }();
-}
 
 void abort_batch::add(spawned_task& task) noexcept {
     if (with_state(task, [](auto state) { return state.transition_to_cancelled(); }) != task_flags::wake_action::submit)
