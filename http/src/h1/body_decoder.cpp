@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <eddy/http/detail/h1_message.hpp>
+#include <eddy/http/detail/h1_body.hpp>
 
 #include "message/fields.hpp"
 #include "message/syntax.hpp"

@@ -26,9 +26,6 @@ namespace eddy::detail {
 ///     poll_waiting(cx, body)    called while the reader of the body waits. Returns a std::error_code
 class body_sender {
 public:
-    /// With this many unsent bytes, a body waits for the connection.
-    static constexpr std::size_t most_unsent = 64 * 1024;
-
     /// Sends bytes until the message is complete. If the body's reader fails, failure() is its error. Close the
     /// connection then, because the message is incomplete.
     /// Errors: those of the connection, of the reader, and of Side::poll_waiting().
@@ -51,7 +48,7 @@ private:
 
     std::unique_ptr<std::byte[]> scratch_;  // null until a reader is read
     std::size_t written_ = 0;               // bytes of a large body in memory
-    bool is_full_ = false;                  // most_unsent bytes were collected
+    bool is_full_ = false;                  // message_stream::most_unsent bytes were collected
     bool is_reading_ = false;               // waits for the reader of the body
     std::error_code failure_;
 };
@@ -64,7 +61,7 @@ poll_result<result<void>> body_sender::poll(context& cx, http::body& from, http:
         return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     };
     if (const auto* const content = from.in_memory(); content != nullptr && by.sends_body()) {
-        if (content->size() >= most_unsent) {
+        if (content->size() >= message_stream::most_unsent) {
             const auto sent = poll_large(cx, content->chunk(), to, side);
             if (!sent || !*sent) return sent;
         } else {
@@ -107,7 +104,7 @@ poll_result<result<void>> body_sender::poll(context& cx, http::body& from, http:
         } else {
             by.write_data(to.out(), text_of(piece.first(**count)));
         }
-        is_full_ = to.collected() >= most_unsent;
+        is_full_ = to.collected() >= message_stream::most_unsent;
     }
     return side.poll_flush(cx);
 }

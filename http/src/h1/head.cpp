@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "h1/head.hpp"
+#include <eddy/http/detail/h1_head.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +9,8 @@
 #include <limits>
 #include <type_traits>
 #include <utility>
+
+#include <eddy/http/h1.hpp>
 
 #include "message/fields.hpp"
 #include "message/syntax.hpp"

@@ -135,6 +135,8 @@ public:
     EDDY_USES_IO(message_stream, stream_);
 
     static constexpr std::size_t read_size = 16 * 1024;
+    /// With this many unsent bytes, a message waits for the connection.
+    static constexpr std::size_t most_unsent = 64 * 1024;
 
 private:
     template <class S>

@@ -2,14 +2,10 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include <eddy/http/request.hpp>
-#include <eddy/http/serve.hpp>
 #include <eddy/io/boxed.hpp>
-#include <eddy/net/serve.hpp>
-#include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
@@ -24,6 +20,7 @@ class url;
 
 namespace eddy::detail {
 
+class accepted_connection;
 class client_exchange;
 class http2_handle;
 class message_stream;
@@ -35,9 +32,7 @@ class message_stream;
 /// bytes. The client must have sent the fields of its first request by `first_until`.
 /// Errors: the first error of the service, after the other requests were answered.
 /// Preconditions: has_http2().
-[[nodiscard]] task<result<void>> serve_http2(message_stream stream, std::shared_ptr<const http_server> server,
-                                             std::optional<net::socket_addr> peer,
-                                             std::optional<net::serve_connection> connection,
+[[nodiscard]] task<result<void>> serve_http2(message_stream&& stream, accepted_connection&& accepted,
                                              time::time_point first_until);
 
 /// Starts an HTTP/2 connection of a client, which runs in a task of its own. It ends when the handle and all requests

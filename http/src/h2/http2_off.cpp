@@ -6,14 +6,11 @@
 
 #include <eddy/error.hpp>
 
-#include "h1/message_stream.hpp"
-
 namespace eddy::detail {
 
 bool has_http2() noexcept { return false; }
 
-task<result<void>> serve_http2(message_stream, std::shared_ptr<const http_server>, std::optional<net::socket_addr>,
-                               std::optional<net::serve_connection>, time::time_point) {
+task<result<void>> serve_http2(message_stream&&, accepted_connection&&, time::time_point) {
     co_return std::unexpected(make_error_code(std::errc::not_supported));
 }
 

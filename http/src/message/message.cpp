@@ -8,7 +8,6 @@
 #include <eddy/error.hpp>
 
 #include "message/fields.hpp"
-#include "message/presence.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -57,10 +56,6 @@ std::string_view request::param(std::string_view name, std::source_location wher
                      "\": " + (names.empty() ? "it has no parameters" : names) + "; write {" + std::string(name) +
                      "} in the pattern of the route, or correct the name",
                  where);
-}
-
-sync::cancellation_token request::client_gone() const {
-    return client_ ? client_->token() : sync::cancellation_token();
 }
 
 response response::text(http::body content, http::status outcome) {

@@ -21,7 +21,7 @@ http2_exchange* http2_connection::exchange_of(std::int32_t stream) const noexcep
 
 void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
     const bool begins_block = frame.type == NGHTTP2_HEADERS;
-    const auto limit = time::round_up(server_->options.header_timeout());
+    const auto limit = time::round_up(options().header_timeout());
     refuse(frames_.begin(exchange_of(frame.stream) != nullptr,
                          begins_block ? time::saturating_add(now(), limit) : time::time_point::max()));
     if (frame.type != NGHTTP2_SETTINGS) return;
@@ -50,20 +50,19 @@ const http2_settings& http2_connection::shared_settings() {
 int http2_connection::begin_head(const nghttp2_frame& frame) {
     if (frame.hd.type != NGHTTP2_HEADERS || frame.headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     const auto stream = frame.hd.stream_id;
-    const auto& options = server_->options;
     // nghttp2 limits the open streams. Services that are being cancelled have no stream.
-    if (exchanges_.size() >= std::size_t{2} * options.max_streams()) {
+    if (exchanges_.size() >= std::size_t{2} * options().max_streams()) {
         nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_REFUSED_STREAM);
         return 0;
     }
-    idle_.end();
+    accepted_.end_idle();
     head_limits limits;
-    limits.bytes = options.header_limit();
-    limits.fields = options.max_headers();
+    limits.bytes = options().header_limit();
+    limits.fields = options().max_headers();
     exchanges_.push_back(std::make_unique<exchange>(stream, limits));
     exchanges_.back()->index = exchanges_.size() - 1;
     nghttp2_session_set_stream_user_data(session_.get(), stream, exchanges_.back().get());
-    if (++requests_ == options.max_requests()) begin_drain();
+    if (++requests_ == options().max_requests()) begin_drain();
     return 0;
 }
 
@@ -149,8 +148,7 @@ int http2_connection::data_received(std::int32_t stream, std::string_view data) 
     frames_.earn_frames();
     if (one != nullptr && one->incoming) {
         one->received += data.size();
-        if (one->received > server_->options.body_limit())
-            one->incoming->finish(make_error_code(http::errc::body_too_large));
+        if (one->received > options().body_limit()) one->incoming->finish(make_error_code(http::errc::body_too_large));
         if (one->incoming->append(data)) return 0;
     }
     // There is no reader. The window of the stream does not grow, so that the client must stop.

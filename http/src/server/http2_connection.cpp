@@ -30,19 +30,15 @@ constexpr std::size_t connection_window(std::size_t of_stream) noexcept { return
 
 // ---- The connection ----
 
-http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
-                                   std::optional<net::socket_addr> peer,
-                                   std::optional<net::serve_connection>&& connection, time::time_point first_until)
+http2_connection::http2_connection(message_stream&& stream, accepted_connection&& accepted,
+                                   time::time_point first_until)
     : http2_session(std::move(stream), role::server, shared_settings(), this),
-      server_(std::move(server)),
-      peer_(peer),
-      connection_(std::move(connection)),
-      window_(first_window, std::min(server_->options.window_limit(), largest_window) / 2),
-      frames_(server_->options.header_limit(), first_until) {
-    const auto& options = server_->options;
-    const auto most_bytes = std::min<std::size_t>(options.header_limit(), UINT32_MAX);
+      accepted_(std::move(accepted)),
+      window_(first_window, std::min(options().window_limit(), largest_window) / 2),
+      frames_(options().header_limit(), first_until) {
+    const auto most_bytes = std::min<std::size_t>(options().header_limit(), UINT32_MAX);
     const std::array<nghttp2_settings_entry, 3> settings = {{
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_streams()},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options().max_streams()},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(first_window)},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(most_bytes)},
     }};
@@ -50,7 +46,7 @@ http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<cons
         nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
                                               static_cast<std::int32_t>(connection_window(first_window))) != 0)
         throw std::bad_alloc();
-    if (const auto& token = options.connections().shutdown())
+    if (const auto& token = options().connections().shutdown())
         told_ = std::make_unique<cancelled_future>(token->cancelled_owned());
 }
 
@@ -183,12 +179,11 @@ void http2_connection::probe_answered() noexcept {
     if (window_.answered()) send_probe();
     const auto wanted = window_.wanted();
     if (wanted == window_.size()) return;
-    const auto& options = server_->options;
     const auto whole = connection_window(wanted);
     const auto added = whole - connection_window(window_.size());
-    auto* const memory = server_access::memory(options);
+    auto* const memory = server_access::memory(options());
     if (!enlarged_.take(memory != nullptr ? &memory->windows : nullptr, added, enlarged_.count(),
-                        options.window_memory_limit()))
+                        options().window_memory_limit()))
         return;
     const nghttp2_settings_entry setting{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(wanted)};
     auto* const session = session_.get();
@@ -217,9 +212,9 @@ bool http2_connection::wait(context& cx) {
 void http2_connection::mark_idle() {
     // A connection that waits for the answer to its PING is about to end by itself.
     const bool is_idle = exchanges_.empty() && !stream_.has_unsent() && drains_ == has_final_goaway_;
-    if (!is_idle) return idle_.end();
+    if (!is_idle) return accepted_.end_idle();
     stream_.release_buffers();
-    if (connection_) idle_.begin(connection_->state());
+    accepted_.begin_idle();
 }
 
 bool http2_connection::has_deadlines() const noexcept {
@@ -242,10 +237,9 @@ bool http2_connection::poll_timer(context& cx) {
 /// Ends the waits whose deadlines have passed. Returns the time of the next call, which is not later than the deadline
 /// of any wait that begins after this call, except that of a slow body: see take_notes().
 time::time_point http2_connection::check_deadlines() {
-    const auto& options = server_->options;
     const auto current = time::clock::now();
     auto next = time::saturating_add(
-        current, std::min(time::round_up(options.io_timeout()), time::round_up(options.header_timeout())));
+        current, std::min(time::round_up(options().io_timeout()), time::round_up(options().header_timeout())));
     if (drain_until_ <= current) end_drain();
     // A client that has not completed its first request, or the current block of fields, in time.
     if (frames_.block_until() <= current) terminate(frames_.end_late_block());
@@ -258,7 +252,7 @@ time::time_point http2_connection::deadline_of(exchange& one, time::time_point n
     constexpr auto never = time::time_point::max();
     if (!one.is_open) return never;
     auto next = never;
-    const auto io_timeout = time::round_up(server_->options.io_timeout());
+    const auto io_timeout = time::round_up(options().io_timeout());
     if (one.incoming) {
         next = one.incoming->deadline(io_timeout);
         if (next <= now) one.incoming->finish(make_error_code(errc::timed_out));
@@ -275,11 +269,6 @@ time::time_point http2_connection::deadline_of(exchange& one, time::time_point n
 
 void http2_connection::refuse(http2_client_frames::refusal why) noexcept {
     if (why) terminate(*why);
-}
-
-bool http2_connection::shuts_down() const noexcept {
-    const auto& token = server_->options.connections().shutdown();
-    return token && token->is_cancelled();
 }
 
 /// Tells the client that the connection will end. Requests that the client sends before it receives this notice are
@@ -313,7 +302,8 @@ void http2_connection::fail(std::error_code why, std::exception_ptr thrown) {
 void http2_connection::fail(const exchange& one, std::error_code why, std::exception_ptr thrown) {
     const auto of_body = one.incoming ? one.incoming->failure() : std::error_code();
     if (!thrown && is_of_client(why, of_body)) return;
-    if (!failure_ && !thrown_ && connection_) connection_->state().set_failed_work(one.call.name.text());
+    auto* const state = accepted_.state();
+    if (!failure_ && !thrown_ && state != nullptr) state->set_failed_work(one.call.name.text());
     fail(why, std::move(thrown));
 }
 
@@ -321,16 +311,18 @@ void http2_connection::fail(const exchange& one, std::error_code why, std::excep
 
 bool has_http2() noexcept { return true; }
 
-task<result<void>> serve_http2(message_stream stream, std::shared_ptr<const http_server> server,
-                               std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection,
-                               time::time_point first_until) {
-    http2_connection all(std::move(stream), std::move(server), peer, std::move(connection), first_until);
+static task<result<void>> serve_all(message_stream stream, accepted_connection accepted, time::time_point first_until) {
+    http2_connection all(std::move(stream), std::move(accepted), first_until);
     const bool is_alive = co_await all;
     if (is_alive) {
         connection_end closing(all.stream(), goaway_limit);
         co_await closing;
     }
     co_return all.outcome();
+}
+
+task<result<void>> serve_http2(message_stream&& stream, accepted_connection&& accepted, time::time_point first_until) {
+    return serve_all(std::move(stream), std::move(accepted), first_until);
 }
 
 }  // namespace eddy::detail

@@ -20,8 +20,6 @@
 #include <eddy/future/futures_unordered.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/serve.hpp>
-#include <eddy/net/serve.hpp>
-#include <eddy/net/socket_addr.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
@@ -29,7 +27,9 @@
 #include "h2/client_frames.hpp"
 #include "h2/session.hpp"
 #include "h2/window.hpp"
+#include "server/connection.hpp"
 #include "server/http2_exchange.hpp"
+#include "server/shared_bytes.hpp"
 
 namespace eddy::detail {
 
@@ -72,9 +72,7 @@ class http2_connection final : public http2_session {
 public:
     using output_type = bool;
 
-    http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
-                     std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection,
-                     time::time_point first_until);
+    http2_connection(message_stream&& stream, accepted_connection&& accepted, time::time_point first_until);
     ~http2_connection();
 
     /// Serves requests. At the end, returns whether the connection below can still be used.
@@ -149,23 +147,20 @@ private:
     void fail(std::error_code why, std::exception_ptr thrown);
     /// Same as above. The report names the request.
     void fail(const exchange& one, std::error_code why, std::exception_ptr thrown);
+    [[nodiscard]] const http::serve_options& options() const noexcept { return accepted_.options(); }
     void begin_drain() noexcept;
     void end_drain() noexcept;
     void refuse(http2_client_frames::refusal why) noexcept;
     void end_bodies() noexcept;
     static void tell_service(const exchange& one) noexcept;
     void submit_continue(std::int32_t stream) noexcept;
-    [[nodiscard]] bool shuts_down() const noexcept;
     [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept;
     void mark_idle();
     [[nodiscard]] bool has_deadlines() const noexcept;
     [[nodiscard]] time::time_point check_deadlines();
     [[nodiscard]] time::time_point deadline_of(exchange& one, time::time_point now);
 
-    std::shared_ptr<const http_server> server_;
-    std::optional<net::socket_addr> peer_;
-    std::optional<net::serve_connection> connection_;
-    idle_mark idle_;                          // declared after connection_, whose state it refers to
+    accepted_connection accepted_;
     std::shared_ptr<http2_mailbox> mailbox_;  // null until a request has a body
     std::vector<std::unique_ptr<exchange>> exchanges_;
     std::vector<exchange*> begun_;            // exchanges that are not yet among the handlers

@@ -28,9 +28,9 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     one.asked_method = one.asked.method;
     one.call.name.set(one.asked.method, one.asked.target);
     one.length = head->length();
-    if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
+    if (!refused && one.length.value_or(0) > options().body_limit()) refused = http::status::content_too_large;
     if (refused) {
-        note_refusal(server_->options, *refused, head->method_text(), target, peer_);
+        note_refusal(accepted_, *refused, head->method_text(), target);
         one.call.replace(http::response::text(std::string(http::reason_of(*refused)) + "\n", *refused));
         respond(one);
         return;
@@ -38,7 +38,7 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     one.at = phase::answering;
     if (has_body) {
         if (!mailbox_) mailbox_ = std::make_shared<http2_mailbox>();
-        const auto rate = rate_limits(server_->options);
+        const auto rate = rate_limits(options());
         one.incoming = std::make_shared<http2_body>(mailbox_, one.id, head->expects_continue(), rate);
     }
     begun_.push_back(&one);
@@ -57,9 +57,9 @@ void http2_connection::start(exchange& one) {
         const auto drop = [kept = one.incoming](http2_body* body) { body->drop(); };
         one.asked.body = body_access::from_shared(std::shared_ptr<http2_body>(one.incoming.get(), drop), one.length);
     }
-    one.call.begin(*server_);
+    one.call.counted.begin(server_access::counters(options()).get());
     try {
-        one.call.start(*server_, std::move(one.asked), peer_);
+        one.call.start(accepted_, std::move(one.asked));
     } catch (...) {
         one.call.fail();
     }
@@ -106,7 +106,7 @@ poll_result<void> http2_connection::poll_cancel_exchange(exchange& one, context&
         if (!call.poll_cancel(cx)) return not_ready;
         if (call.thrown) fail(one, {}, std::exchange(call.thrown, nullptr));
     }
-    call.count_cancelled();
+    call.counted.end();
     return poll_result<void>::ready();
 }
 
@@ -119,7 +119,7 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
         fail(one, call.error.value_or(std::error_code()), std::exchange(call.thrown, nullptr));
     }
     hold(one);
-    call.count();
+    call.counted.end(call.answer().status);
     if (one.is_open && !closes_) {
         respond(one);
     } else {
@@ -133,7 +133,7 @@ void http2_connection::hold(exchange& one) {
     const auto& body = one.call.answer().body;
     const auto size = body_access::held_bytes(body) + (body.in_memory() == nullptr ? http2_part::capacity : 0);
     if (size < least_held) return;
-    one.call.hold(server_->options, size, response_bytes_, peer_);
+    one.call.hold(accepted_, size, response_bytes_);
     response_bytes_ += one.call.held.count();
 }
 
@@ -141,7 +141,7 @@ void http2_connection::hold(exchange& one) {
 void http2_connection::respond(exchange& one) {
     auto& answer = one.call.answer();
     if (answer.status == http::status::reset_content) answer.body = http::body();
-    if (shuts_down() || answer.headers.has_token("Connection", "close")) begin_drain();
+    if (accepted_.shuts_down() || answer.headers.has_token("Connection", "close")) begin_drain();
     const http2_response_fields fields(answer, one.asked_method);
     if (!fields.has_body()) answer.body = http::body();
     one.is_streamed = answer.body.in_memory() == nullptr;  // a reader may be the body of the request

@@ -10,7 +10,7 @@
 #include <eddy/detail/prometheus_text.hpp>
 #include <eddy/runtime/metrics_text.hpp>
 
-#include "server/shared_state.hpp"
+#include "server/metrics.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -1,74 +1,178 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstddef>
+#include <chrono>
+#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <system_error>
 
-#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/http/h1.hpp>
 #include <eddy/http/serve.hpp>
-#include <eddy/net/socket_addr.hpp>
+#include <eddy/http/status.hpp>
+#include <eddy/http/switch_protocols.hpp>
+#include <eddy/result.hpp>
+#include <eddy/time/sleep.hpp>
 
 #include "h1/body_sender.hpp"
-#include "server/incoming_body.hpp"
+#include "h1/message_stream.hpp"
+#include "server/connection.hpp"
+#include "server/request_input.hpp"
 #include "server/service_call.hpp"
 
 namespace eddy::detail {
 
-/// A request of HTTP/1.1 and its response. An idle connection has none.
-struct server_exchange : immovable {
-    /// The number of bytes of a body that is discarded because the service has not read it.
-    static constexpr std::size_t most_discarded = 256 * 1024;
+/// A connection of HTTP/1.1, which its requests use one after the other.
+struct http1_link {
+    /// Whether the first bytes of the connection are the preface of HTTP/2.
+    enum class preface : unsigned char { excluded, possible, found };
 
-    explicit server_exchange(const http::h1::limits& limits) noexcept : engine(limits) {}
-    ~server_exchange() { detach(); }
+    http1_link(message_stream&& transport, accepted_connection&& connection, bool may_be_http2) noexcept
+        : accepted(std::move(connection)),
+          stream(std::move(transport)),
+          http2(may_be_http2 ? preface::possible : preface::excluded) {}
 
-    EDDY_WAITS_AS(server_exchange, call);
-    /// An exchange whose response is sent, which waits for the body.
-    struct body_of_response {
-        EDDY_WAIT_SHAPE(server_exchange, adaptor_of(service_call::response_body_at(EDDY_OFFSET(Its, call))));
-    };
+    /// Returns whether `limit` has passed since the first call, or since the first one after `timer` was reset. The
+    /// time for the first head of a connection begins when the connection is accepted.
+    [[nodiscard]] bool poll_late(context& cx, std::chrono::nanoseconds limit);
 
-    /// Adds the fields Upgrade of the request to service_call::upgrade.
-    void add_upgrade();
-    /// Ends the use of the connection by the request's body.
-    void detach() noexcept {
-        if (incoming) end_body();
+    /// Sends what was collected, and receives bytes. Returns false if the connection has ended or failed.
+    poll_result<bool> poll_more(context& cx);
+
+    EDDY_USES_IO(http1_link, stream);
+
+    accepted_connection accepted;
+    message_stream stream;
+    pool_box<time::sleep_future> timer;  // see poll_late()
+    std::uint64_t requests = 0;          // number of requests for which the service was called
+    preface http2;
+};
+
+/// A request of HTTP/1.1 and its response: a future, which is ready when the connection can be used for something else.
+/// An idle connection has none.
+///
+///     phase       waits for                                        then
+///     head        the rest of the head                             answering; refused: closing; the preface: over
+///     answering   the service. Receives ahead, to notice that      sending; a short response: as after sending; a
+///                 the client goes away                             response 101: discarding or sending; the client
+///                                                                  has gone: cancelling
+///     cancelling  the end of the service                           closing; over
+///     sending     the reader of the response's body, the client    kept; discarding; closing; over; after a response
+///                                                                  101: switched
+///     discarding  the rest of the request's body                   kept; closing; before a response 101: sending
+///     closing     sending everything, and the end of the client    over
+///
+/// There is one function for each phase, and none of them is a coroutine. So a usual request costs neither a coroutine
+/// frame nor a suspension, and goes from `head` to `kept` in one poll.
+class server_exchange : immovable {
+public:
+    using output_type = void;
+
+    explicit server_exchange(http1_link& on) noexcept;
+
+    /// Parses the head, and removes it from the front of `input`. Call it before the first poll.
+    void receive(std::string_view& input);
+    poll_result<void> poll(context& cx);
+    poll_result<void> poll_cancel(context& cx);
+
+    // ---- After the end ----
+
+    /// Returns whether the connection can be used for another request.
+    [[nodiscard]] bool keeps_alive() const noexcept { return at_ == phase::kept; }
+    /// Returns the protocol that follows after a response 101, or null.
+    [[nodiscard]] std::shared_ptr<http_upgrade> take_upgrade() noexcept {
+        return at_ == phase::switched ? std::move(call_.answer().upgrade) : nullptr;
     }
-    /// Replaces a failure of the service by a response, after which the connection is closed.
-    void answer_failure();
-    /// Keeps `why`, an error of the service or of the response's body, and returns whether on_error() receives a
-    /// failure. The error of the request's body is not reported, even if the service has passed it on: the client has
-    /// disconnected, was too slow, or has sent something invalid or too large.
-    [[nodiscard]] bool keep_failure(std::error_code why);
-    /// Counts the memory of the response, unless write() copies its body.
-    void hold(const http::serve_options& options, const std::optional<net::socket_addr>& peer);
-    /// Writes the head of the response, and its body if that is short and in memory. Otherwise makes `sender`.
-    void write(std::string& out);
+    /// Returns the error of the service, or of the body of its response, or throws its exception.
+    [[nodiscard]] result<void> outcome() const;
 
-    http::h1::server_engine engine;
-    service_call call;
-    std::shared_ptr<incoming_body> incoming;  // null without a body, if the body is in memory, and after detach()
-    std::error_code body_failure;             // of the request's body, after detach()
-    std::optional<body_sender> sender;        // null if the whole response is in the buffer
-    std::optional<connection_end> end;
-    std::size_t discarded = 0;  // bytes of the request's body
-    std::error_code failure;    // for serve_options::on_error(); or call.thrown
-    bool is_last = false;       // the client sends no further request: it has sent "Connection: close"
-    bool is_gone = false;       // the client has gone while the service worked
-    bool has_switched = false;  // the response 101 was sent
+    EDDY_WAIT_SHAPE(server_exchange, adaptor_of(in_phase<phase::head, Its>(), in_phase<phase::answering, Its>(),
+                                                in_phase<phase::cancelling, Its>(), in_phase<phase::sending, Its>(),
+                                                in_phase<phase::discarding, Its>(), in_phase<phase::closing, Its>()));
 
 private:
-    [[nodiscard]] std::error_code failure_of_body() const;
-    [[nodiscard]] bool may_be_read() noexcept;
-    /// Prepares the body of the request for the response. Returns its lock if it may still be read.
-    [[nodiscard]] std::unique_lock<mutex> begin_response();
-    void end_body() noexcept;
+    enum class phase : unsigned char {
+        head,
+        answering,
+        cancelling,
+        sending,
+        discarding,
+        closing,
+        kept,
+        switched,
+        over
+    };
+    using event = http::h1::engine::event;
+
+    /// What the exchange waits for in a phase. While the service works, its frames follow.
+    template <phase At, class Its>
+    struct wait_in {
+        static constexpr auto wait_shape() noexcept {
+            EDDY_BEGIN_OFFSETS
+            if constexpr (At == phase::head) {
+                return named_wait("the rest of an HTTP request's head", EDDY_IO_CHILD(on_, read));
+            } else if constexpr (At == phase::sending) {
+                constexpr auto reads = EDDY_OFFSET(Its, is_reading_body_);
+                constexpr auto call = EDDY_OFFSET(Its, call_);
+                return named_wait("the transfer of an HTTP response",
+                                  child_if(service_call::response_body_at(call, "body"), reads, 1),
+                                  child_if(EDDY_IO_CHILD(on_, write), reads, 0));
+            } else if constexpr (At == phase::discarding) {
+                return named_wait("the rest of an HTTP request's body", EDDY_IO_CHILD(on_, read));
+            } else if constexpr (At == phase::closing) {
+                return named_wait("the end of an HTTP connection", EDDY_IO_CHILD(on_, read));
+            } else {
+                return adaptor_of(EDDY_CHILD(call_));
+            }
+            EDDY_END_OFFSETS
+        }
+    };
+    template <phase At, class Its>
+    static constexpr child_record in_phase() noexcept {
+        EDDY_BEGIN_OFFSETS
+        return child_if(child_at<wait_in<At, Its>>(0), EDDY_OFFSET(Its, at_), static_cast<std::uint32_t>(At));
+        EDDY_END_OFFSETS
+    }
+
+    [[nodiscard]] const http::serve_options& options() const noexcept { return on_->accepted.options(); }
+
+    // These enter the next phase. They return false if the phase waits.
+    bool poll_head(context& cx);
+    bool poll_answering(context& cx);
+    bool poll_cancelling(context& cx);
+    bool poll_sending(context& cx);
+    bool poll_discarding(context& cx);
+    bool enter(phase next) noexcept;
+    bool refuse(http::status why);
+    bool begin();
+    bool respond();
+    bool answer_failure(std::error_code of_body);
+    bool write();
+    bool finish();
+    bool cut();
+    bool switch_protocols(std::error_code failure);
+    bool close(bool lingers);
+
+    void keep_failure(std::error_code why);
+
+    http1_link* on_;
+    http::h1::server_engine engine_;
+    service_call call_;
+    request_input input_;                // declared after call_: the use of the connection ends before the service
+    std::optional<body_sender> sender_;  // null if the whole response is in the buffer
+    std::optional<connection_end> end_;  // in the phase `closing`
+    std::error_code failure_;            // for serve_options::on_error(); or call_.thrown
+    event found_ = event::incomplete;    // in the phase `head`
+    phase at_ = phase::head;
+    bool is_last_ = false;          // the client sends no further request: it has sent "Connection: close"
+    bool is_gone_ = false;          // the client has gone while the service worked
+    bool is_reading_body_ = false;  // in the phase `sending`: waits for the reader of the response's body
 };
 
 }  // namespace eddy::detail

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
 
@@ -10,6 +11,29 @@
 #include "message/text.hpp"
 
 namespace eddy::detail {
+
+/// Allocates from the frame pool.
+template <class T>
+struct pool_allocator {
+    using value_type = T;
+
+    pool_allocator() noexcept = default;
+    template <class U>
+    pool_allocator(const pool_allocator<U>&) noexcept {}
+    [[nodiscard]] T* allocate(std::size_t count) { return static_cast<T*>(allocate_block(count * sizeof(T))); }
+    void deallocate(T* memory, std::size_t count) noexcept { free_block_of(memory, count * sizeof(T)); }
+    friend bool operator==(const pool_allocator&, const pool_allocator&) noexcept { return true; }
+};
+
+/// Gives the library access to the private members of http::request.
+struct request_access {
+    /// Makes the presence of the client of `asked`, and returns it.
+    static std::shared_ptr<client_presence> add_client(http::request& asked) {
+        asked.client_ = std::allocate_shared<client_presence>(pool_allocator<client_presence>());
+        return asked.client_;
+    }
+};
+
 namespace {
 
 using http::status;
@@ -32,11 +56,23 @@ http::response upgrade_required(std::string_view protocol, bool over_http2) {
     return answer;
 }
 
+/// Returns whether the list `asked` contains all protocols of another list.
+bool asks_for(std::string_view asked, std::string_view protocols) noexcept {
+    while (!protocols.empty()) {
+        const auto wanted = trim(take_part(protocols, ','));
+        bool is_found = false;
+        for (auto list = asked; !list.empty() && !is_found;)
+            is_found = http::equal_names(trim(take_part(list, ',')), wanted);
+        if (!is_found) return false;
+    }
+    return true;
+}
+
 /// Reports a request that the server has answered itself to serve_options::on_refused().
-void report_refusal(const http::serve_options& options, status why, std::string_view method, std::string_view target,
-                    const std::optional<net::socket_addr>& peer) noexcept {
-    if (const auto& handler = options.on_refused())
-        handler(http::refused_request(why, printable(method, '!'), printable(target, '!'), peer));
+void report_refusal(const accepted_connection& on, status why, std::string_view method,
+                    std::string_view target) noexcept {
+    if (const auto& handler = on.options().on_refused())
+        handler(http::refused_request(why, printable(method, '!'), printable(target, '!'), on.peer()));
 }
 
 }  // namespace
@@ -45,10 +81,10 @@ bool is_of_client(const std::error_code& why, const std::error_code& of_body) no
     return why == http::errc::bad_form || (why && why == of_body);
 }
 
-void note_refusal(const http::serve_options& options, status why, std::string_view method, std::string_view target,
-                  const std::optional<net::socket_addr>& peer) noexcept {
-    if (const auto& counters = server_access::counters(options)) counters->count(why);
-    report_refusal(options, why, method, target, peer);
+void note_refusal(const accepted_connection& on, status why, std::string_view method,
+                  std::string_view target) noexcept {
+    if (const auto& counters = server_access::counters(on.options())) counters->count(why);
+    report_refusal(on, why, method, target);
 }
 
 std::string request_name::text() const {
@@ -58,15 +94,10 @@ std::string request_name::text() const {
     return is_cut_ && query == std::string_view::npos ? all + "..." : all;
 }
 
-void service_call::begin(const http_server& server) noexcept {
-    if (const auto& counters = server_access::counters(server.options)) counted_.emplace(*counters);
-}
-
-void service_call::start(const http_server& server, http::request&& asked,
-                         const std::optional<net::socket_addr>& peer) {
-    asked.peer = peer;
+void service_call::start(const accepted_connection& on, http::request&& asked) {
+    asked.peer = on.peer();
     client = request_access::add_client(asked);
-    running_.emplace(server_access::start(server.answer, std::move(asked)));
+    running_.emplace(server_access::start(on.service(), std::move(asked)));
 }
 
 bool service_call::poll(context& cx) {
@@ -101,12 +132,12 @@ void service_call::answer_failure(std::error_code of_body) {
     replace(http::response(of_body ? status_of(of_body) : status_of_service_error(error.value_or(std::error_code()))));
 }
 
-void service_call::hold(const http::serve_options& options, std::size_t size, std::size_t own,
-                        const std::optional<net::socket_addr>& peer) {
-    auto* const memory = server_access::memory(options);
-    if (held.take(memory != nullptr ? &memory->responses : nullptr, size, own, options.response_memory_limit())) return;
+void service_call::hold(const accepted_connection& on, std::size_t size, std::size_t own) {
+    auto* const memory = server_access::memory(on.options());
+    if (held.take(memory != nullptr ? &memory->responses : nullptr, size, own, on.options().response_memory_limit()))
+        return;
     replace(http::response(status::service_unavailable));
-    report_refusal(options, status::service_unavailable, http::to_string(name.method()), name.target(), peer);
+    report_refusal(on, status::service_unavailable, http::to_string(name.method()), name.target());
 }
 
 /// Replaces a response 101 for which the client has not asked.
@@ -120,19 +151,15 @@ void service_call::check() {
     }
     const std::string protocol(made.headers.get("Upgrade").value_or(""));
     if (protocol.empty() && !over_http2) throw misuse("switch_protocols() needs the name of a protocol");
-    if (over_http2 || !asks_for(protocol)) replace(upgrade_required(protocol, over_http2));
-}
-
-/// Returns whether the client has asked for this protocol, or for all of them if it is a list.
-bool service_call::asks_for(std::string_view protocols) const noexcept {
-    while (!protocols.empty()) {
-        const auto wanted = trim(take_part(protocols, ','));
-        bool is_found = false;
-        for (std::string_view list = upgrade; !list.empty() && !is_found;)
-            is_found = http::equal_names(trim(take_part(list, ',')), wanted);
-        if (!is_found) return false;
-    }
-    return true;
+    if (over_http2 || !asks_for(upgrade, protocol)) replace(upgrade_required(protocol, over_http2));
 }
 
 }  // namespace eddy::detail
+
+namespace eddy::http {
+
+sync::cancellation_token request::client_gone() const {
+    return client_ ? client_->token() : sync::cancellation_token();
+}
+
+}  // namespace eddy::http

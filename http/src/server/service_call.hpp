@@ -5,30 +5,33 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
-#include <eddy/http/serve.hpp>
 #include <eddy/http/service.hpp>
 #include <eddy/http/status.hpp>
-#include <eddy/net/socket_addr.hpp>
+#include <eddy/sync/cancellation_token.hpp>
 
-#include "message/presence.hpp"
-#include "server/shared_state.hpp"
+#include "server/connection.hpp"
+#include "server/metrics.hpp"
+#include "server/shared_bytes.hpp"
 
 namespace eddy::detail {
 
 /// Counts and reports a request that the server refuses before its service sees it.
-void note_refusal(const http::serve_options& options, http::status why, std::string_view method,
-                  std::string_view target, const std::optional<net::socket_addr>& peer) noexcept;
+void note_refusal(const accepted_connection& on, http::status why, std::string_view method,
+                  std::string_view target) noexcept;
 
 /// Returns whether an error that a service returns is the client's, and is not reported: that of the request's body, or
 /// of the form in it.
@@ -55,6 +58,41 @@ private:
     bool is_cut_ = false;
     std::size_t size_ = 0;
     std::array<char, 100> path_;
+};
+
+/// Whether the client of one request is still connected. The connection and the http::request share it.
+/// Thread safety: any thread.
+class client_presence {
+public:
+    /// Returns the token that leave() cancels. From the first call on, the service decides itself how it ends.
+    [[nodiscard]] sync::cancellation_token token() {
+        const std::lock_guard guard(lock_);
+        if (!token_) {
+            token_.emplace();
+            if (has_left_) token_->cancel();  // it has no waiters yet
+        }
+        return *token_;
+    }
+    /// Returns whether the service has asked for the token.
+    [[nodiscard]] bool is_watched() const noexcept {
+        const std::lock_guard guard(lock_);
+        return token_.has_value();
+    }
+    /// Cancels the token: the client will not receive the response.
+    void leave() noexcept {
+        std::optional<sync::cancellation_token> told;
+        {
+            const std::lock_guard guard(lock_);
+            if (std::exchange(has_left_, true)) return;
+            told = token_;
+        }
+        if (told) told->cancel();  // without the lock, because this wakes tasks
+    }
+
+private:
+    mutable mutex lock_;
+    std::optional<sync::cancellation_token> token_;  // null until token() is called: most services do not need it
+    bool has_left_ = false;
 };
 
 /// One call of a service, over HTTP/1.1 or HTTP/2: a request, the task of the service, and the response.
@@ -84,11 +122,9 @@ public:
         EDDY_END_OFFSETS
     }
 
-    /// Begins the call for the metrics. Call this before anything that may fail, since the failure has a response, too.
-    void begin(const http_server& server) noexcept;
     /// Calls the service with a request, to which it adds what the service knows about the client.
     /// Errors: std::bad_alloc; the exceptions of the service. Call fail() then.
-    void start(const http_server& server, http::request&& asked, const std::optional<net::socket_addr>& peer);
+    void start(const accepted_connection& on, http::request&& asked);
     [[nodiscard]] bool is_running() const noexcept { return running_.has_value(); }
     /// Polls the service. Returns whether it has ended.
     [[nodiscard]] bool poll(context& cx);
@@ -103,11 +139,7 @@ public:
     void answer_failure(std::error_code of_body);
     /// Takes `size` bytes for the response from those of the server, of which this connection has `own`. If there is
     /// not enough memory, replaces the response, and reports that.
-    void hold(const http::serve_options& options, std::size_t size, std::size_t own,
-              const std::optional<net::socket_addr>& peer);
-    /// Records the end of the call, with the status of the response, for the metrics.
-    void count() noexcept { end_call(counted_, answer().status); }
-    void count_cancelled() noexcept { counted_.reset(); }
+    void hold(const accepted_connection& on, std::size_t size, std::size_t own);
 
     /// Returns the response.
     /// Preconditions: the service has ended without a failure, or replace() was called.
@@ -124,6 +156,7 @@ public:
         held.give_back(held.count());
     }
 
+    counted_call counted;  // begins before anything that may fail, since a failure has a response, too
     request_name name;
     std::string upgrade;                      // the protocols for which the client asks; HTTP/2 has no such field
     std::shared_ptr<client_presence> client;  // null before start()
@@ -135,9 +168,7 @@ public:
 
 private:
     void check();
-    [[nodiscard]] bool asks_for(std::string_view protocols) const noexcept;
 
-    std::optional<counted_call> counted_;  // while the service runs, with serve_options::metrics()
     std::optional<service_answer> running_;
     slot<http::response> answer_;
 };

@@ -5,8 +5,6 @@
 #include <chrono>
 #include <cstddef>
 
-#include <eddy/http/detail/service_answer.hpp>
-
 #include "message/syntax.hpp"
 #include "message/text.hpp"
 

@@ -2,6 +2,7 @@
 // The heads of HTTP messages: how they are written, and details of how they are parsed.
 // covers: P147
 #include <eddy/http.hpp>
+#include <eddy/http/detail/h1_head.hpp>
 
 #include <eddy/io.hpp>
 
@@ -12,7 +13,6 @@
 #include <string>
 #include <utility>
 
-#include "h1/head.hpp"
 #include "message/syntax.hpp"
 
 namespace {

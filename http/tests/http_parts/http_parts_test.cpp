@@ -2,6 +2,7 @@
 // The parts of HTTP messages in memory: header fields, URLs, bodies.
 // covers: P147
 #include <eddy/http.hpp>
+#include <eddy/http/detail/h1_head.hpp>
 
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
@@ -18,8 +19,6 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
-
-#include "h1/head.hpp"
 
 namespace {
 

@@ -10,7 +10,8 @@
 #include <system_error>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/http/detail/h1_message.hpp>
+#include <eddy/http/detail/h1_body.hpp>
+#include <eddy/http/detail/h1_head.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/http/headers.hpp>
 #include <eddy/http/method.hpp>
