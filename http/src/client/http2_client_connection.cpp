@@ -391,8 +391,7 @@ const http2_settings& http2_client_connection::shared_settings() {
 
 int http2_client_connection::begin_frame(const nghttp2_frame_hd& head) {
     if (head.type != NGHTTP2_SETTINGS) return 0;
-    begin_settings();
-    for (const auto& one : open_) add_window(one->id);
+    settings_check_.begin(session(), open_);
     return 0;
 }
 
@@ -439,7 +438,7 @@ int http2_client_connection::frame_received(const nghttp2_frame& frame) {
     const bool ends_stream = may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (frame.hd.type == NGHTTP2_SETTINGS && (frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) {
         has_settings_ = true;
-        check_windows();
+        if (settings_check_.has_failed(session())) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
     }
     if (frame.hd.type == NGHTTP2_GOAWAY) {
         goaway_ = frame.goaway.error_code;

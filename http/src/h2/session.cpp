@@ -95,21 +95,6 @@ void http2_session::output_failed(std::error_code why) noexcept {
     if (role_ == role::server || why == errc::timed_out) is_broken_ = true;
 }
 
-void http2_session::begin_settings() noexcept {
-    initial_window_ = nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
-    largest_window_ = 0;
-}
-
-void http2_session::add_window(std::int32_t stream) noexcept {
-    const std::int64_t size = nghttp2_session_get_stream_remote_window_size(session_.get(), stream);
-    largest_window_ = std::max(largest_window_, size);
-}
-
-void http2_session::check_windows() noexcept {
-    const std::int64_t size = nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
-    if (largest_window_ + size - initial_window_ > NGHTTP2_MAX_WINDOW_SIZE) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
-}
-
 bool http2_session::is_over() const noexcept {
     return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0 &&
            !stream_.has_unsent();

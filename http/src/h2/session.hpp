@@ -38,6 +38,33 @@ struct http2_settings {
     void use_own_limits();
 };
 
+/// Checks that a SETTINGS frame makes no window for sending too large (RFC 9113, section 6.9.2). nghttp2 only resets the
+/// stream, and not the connection.
+class http2_settings_check {
+public:
+    /// Begins with the windows before nghttp2 gets the frame: those of the `open` streams, which have a member `id`.
+    template <class Streams>
+    void begin(nghttp2_session* session, const Streams& open) noexcept {
+        initial_ = initial_window(session);
+        largest_ = 0;
+        for (const auto& one : open)
+            largest_ = std::max<std::int64_t>(largest_,
+                                              nghttp2_session_get_stream_remote_window_size(session, one->id));
+    }
+    /// Returns whether a window is too large after the frame.
+    [[nodiscard]] bool has_failed(nghttp2_session* session) const noexcept {
+        return largest_ + initial_window(session) - initial_ > NGHTTP2_MAX_WINDOW_SIZE;
+    }
+
+private:
+    static std::int64_t initial_window(nghttp2_session* session) noexcept {
+        return nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    }
+
+    std::int64_t initial_ = 0;
+    std::int64_t largest_ = 0;
+};
+
 /// The part of an HTTP/2 connection that servers and clients share: nghttp2's session, and the transfer of its frames.
 /// Thread safety: one thread at a time.
 class http2_session {
@@ -103,12 +130,6 @@ protected:
         nghttp2_session_terminate_session(session_.get(), why);
         if (has_lost_output_) is_broken_ = true;  // GOAWAY cannot be sent
     }
-    /// For each SETTINGS frame: call begin_settings() and add_window() for each open stream before nghttp2 gets the
-    /// frame, and check_windows() afterwards. If the frame makes a window too large, the connection ends (RFC 9113,
-    /// section 6.9.2). nghttp2 only resets the stream.
-    void begin_settings() noexcept;
-    void add_window(std::int32_t stream) noexcept;
-    void check_windows() noexcept;
     [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
 
     void output_failed(std::error_code why) noexcept;
@@ -131,8 +152,7 @@ protected:
     bool is_broken_ = false;           // the connection below has ended or failed
     bool has_lost_output_ = false;     // see send()
     bool skips_read_ = false;          // see receive_frames()
-    std::int64_t initial_window_ = 0;  // before the current SETTINGS frame
-    std::int64_t largest_window_ = 0;  // of the open streams at that time
+    http2_settings_check settings_check_;
 };
 
 /// For nghttp2's read callback: returns the size of the next DATA frame, and sets its flags. `left` bytes can be sent

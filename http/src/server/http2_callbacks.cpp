@@ -24,9 +24,7 @@ void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
     const auto limit = time::round_up(options().header_timeout());
     refuse(frames_.begin(exchange_of(frame.stream) != nullptr,
                          begins_block ? time::saturating_add(now(), limit) : time::time_point::max()));
-    if (frame.type != NGHTTP2_SETTINGS) return;
-    begin_settings();
-    for (const auto& one : exchanges_) add_window(one->id);
+    if (frame.type == NGHTTP2_SETTINGS) settings_check_.begin(session(), exchanges_);
 }
 
 const http2_settings& http2_connection::shared_settings() {
@@ -110,7 +108,7 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
         break;
     case NGHTTP2_SETTINGS:
         refuse(frames_.take_frame());
-        if (!is_ack) check_windows();
+        if (!is_ack && settings_check_.has_failed(session())) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
         break;
     case NGHTTP2_RST_STREAM: refuse(frames_.take_reset()); break;
     default: break;
