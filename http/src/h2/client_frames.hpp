@@ -5,15 +5,15 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <utility>
 
 #include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
+
+#include "h2/allowance.hpp"
 
 namespace eddy::detail {
 
@@ -73,48 +73,14 @@ private:
     http2_frame_head current_;
 };
 
-/// A token bucket that limits how often a client may cause useless work, such as answers to PING.
-class http2_allowance {
-public:
-    /// Takes a token. Returns false if there is none.
-    [[nodiscard]] bool take() noexcept {
-        if (left_ == 0) refill();
-        if (left_ == 0) return false;
-        --left_;
-        return true;
-    }
-    /// Adds tokens. Call it when the client has caused useful work.
-    void earn(std::size_t tokens = 1) noexcept {
-        left_ += static_cast<int>(std::min(tokens, static_cast<std::size_t>(most - left_)));
-    }
-
-private:
-    void refill() noexcept {
-        const auto now = time::clock::now();
-        const auto tokens = (now - refilled_) / interval;
-        left_ = static_cast<int>(std::min<std::chrono::nanoseconds::rep>(tokens, most));
-        if (left_ != 0) refilled_ = now;
-    }
-
-    static constexpr int most = 1000;
-    static constexpr auto interval = std::chrono::milliseconds(30);
-
-    int left_ = most;
-    time::time_point refilled_ = time::clock::now();
-};
-
 /// The frames of a client, and what nghttp2 does not check about them: their order, how long a block of fields takes,
 /// how many frames lead to nothing, and how much work they are.
-///
-/// Functions that return an optional return the error of HTTP/2 with which the connection must end.
 /// Thread safety: one thread at a time.
 class http2_client_frames {
 public:
-    using refusal = std::optional<std::uint32_t>;
-
-    /// `first_until` is the deadline of the first request.
-    http2_client_frames(std::size_t header_limit, time::time_point first_until) noexcept
-        : header_limit_(header_limit), block_until_(first_until) {}
+    /// `first_until` is the deadline of the first request. Takes from `allowed`.
+    http2_client_frames(std::size_t header_limit, time::time_point first_until, http2_allowances& allowed) noexcept
+        : header_limit_(header_limit), allowed_(allowed), block_until_(first_until) {}
 
     /// Splits bytes: returns how many belong to the preface, or to the current frame.
     [[nodiscard]] std::size_t next(std::span<const std::byte> bytes) noexcept { return frames_.next(bytes); }
@@ -124,7 +90,7 @@ public:
     }
     /// Begins the current frame, before nghttp2 gets it. `is_known` tells whether its stream has an exchange. A block
     /// of fields must be complete at `block_until`.
-    refusal begin(bool is_known, time::time_point block_until) noexcept;
+    http2_refusal begin(bool is_known, time::time_point block_until) noexcept;
     /// Ends the current frame if the last call of next() has completed it.
     void end() noexcept;
 
@@ -137,16 +103,6 @@ public:
     /// one unit, but its 16 KiB may contain a thousand frames.
     [[nodiscard]] bool pay(context& cx) noexcept;
 
-    /// Counts a frame that leads to nothing, such as PING, or a reset of a stream by either side.
-    refusal take_frame() noexcept { return take(frames_allowed_); }
-    refusal take_reset() noexcept { return take(resets_allowed_); }
-    /// Counts useful work, which permits more of them: requests and data; complete responses.
-    void earn_frames(std::size_t count = 1) noexcept { frames_allowed_.earn(count); }
-    void earn_reset() noexcept { resets_allowed_.earn(); }
-    /// Counts sent data. A client that opens its windows by a few bytes each time gets small parts of a larger rest, so
-    /// `is_rest` tells whether this is all data that there is.
-    void earn_for(std::size_t bytes, bool is_rest) noexcept;
-
     /// Returns the deadline of the first request, or of the current block of fields, or time_point::max().
     [[nodiscard]] time::time_point block_until() const noexcept { return block_until_; }
     /// Returns the error after that deadline, and removes it. In the middle of a block of fields, the connection cannot
@@ -154,12 +110,12 @@ public:
     [[nodiscard]] std::uint32_t end_late_block() noexcept;
 
 private:
-    static refusal take(http2_allowance& from) noexcept;
-    [[nodiscard]] refusal check_stream(std::int32_t stream) const noexcept;
-    refusal begin_block(const http2_frame_head& frame, bool is_known, time::time_point until) noexcept;
-    refusal continue_block(const http2_frame_head& frame) noexcept;
+    [[nodiscard]] http2_refusal check_stream(std::int32_t stream) const noexcept;
+    http2_refusal begin_block(const http2_frame_head& frame, bool is_known, time::time_point until) noexcept;
+    http2_refusal continue_block(const http2_frame_head& frame) noexcept;
 
     const std::size_t header_limit_;
+    http2_allowances& allowed_;
     http2_frames frames_;
     time::time_point block_until_;
     std::size_t block_size_ = 0;   // bytes of the current block of fields
@@ -173,8 +129,6 @@ private:
     // The last ranges of streams that the client has skipped: from `first` to before `second`.
     std::array<std::pair<std::int32_t, std::int32_t>, 8> skipped_{};
     std::size_t skipped_next_ = 0;
-    http2_allowance frames_allowed_;
-    http2_allowance resets_allowed_;
 };
 
 }  // namespace eddy::detail

@@ -38,8 +38,8 @@ struct http2_settings {
     void use_own_limits();
 };
 
-/// Checks that a SETTINGS frame makes no window for sending too large (RFC 9113, section 6.9.2). nghttp2 only resets the
-/// stream, and not the connection.
+/// Checks that a SETTINGS frame makes no window for sending too large (RFC 9113, section 6.9.2). nghttp2 only resets
+/// the stream, and not the connection.
 class http2_settings_check {
 public:
     /// Begins with the windows before nghttp2 gets the frame: those of the `open` streams, which have a member `id`.
@@ -48,8 +48,8 @@ public:
         initial_ = initial_window(session);
         largest_ = 0;
         for (const auto& one : open)
-            largest_ = std::max<std::int64_t>(largest_,
-                                              nghttp2_session_get_stream_remote_window_size(session, one->id));
+            largest_ =
+                std::max<std::int64_t>(largest_, nghttp2_session_get_stream_remote_window_size(session, one->id));
     }
     /// Returns whether a window is too large after the frame.
     [[nodiscard]] bool has_failed(nghttp2_session* session) const noexcept {
@@ -148,10 +148,10 @@ protected:
     std::optional<time::time_point> now_;
     std::unique_ptr<nghttp2_session, session_deleter> session_;
     std::exception_ptr in_callback_;
-    std::error_code broken_by_;        // the error of the connection below, if it has failed
-    bool is_broken_ = false;           // the connection below has ended or failed
-    bool has_lost_output_ = false;     // see send()
-    bool skips_read_ = false;          // see receive_frames()
+    std::error_code broken_by_;     // the error of the connection below, if it has failed
+    bool is_broken_ = false;        // the connection below has ended or failed
+    bool has_lost_output_ = false;  // see send()
+    bool skips_read_ = false;       // see receive_frames()
     http2_settings_check settings_check_;
 };
 

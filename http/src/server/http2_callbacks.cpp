@@ -35,7 +35,7 @@ const http2_settings& http2_connection::shared_settings() {
             nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
                 callbacks, [](nghttp2_session*, const nghttp2_frame*, int, void* user) {
                     return http2_connection::callbacks::guarded(user, [](http2_connection& on) {
-                        on.refuse(on.frames_.take_frame());
+                        on.refuse(on.allowed_.take_frame());
                         return 0;
                     });
                 });
@@ -89,14 +89,14 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
     if (one != nullptr && (ends_stream || frame.hd.type == NGHTTP2_RST_STREAM)) one->is_ended = true;
     switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
-        frames_.earn_frames();
+        allowed_.earn_frames();
         if (one == nullptr) break;
         if (one->head) head_received(*one, !ends_stream);
         if (ends_stream && one->incoming) one->incoming->finish();
         break;
     case NGHTTP2_DATA:
         if (ends_stream && one != nullptr && one->incoming) one->incoming->finish();
-        if (!ends_stream && frame.hd.length == frame.data.padlen) refuse(frames_.take_frame());
+        if (!ends_stream && frame.hd.length == frame.data.padlen) refuse(allowed_.take_frame());
         break;
     case NGHTTP2_PING:
         if (!is_ack) break;
@@ -107,10 +107,10 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
         }
         break;
     case NGHTTP2_SETTINGS:
-        refuse(frames_.take_frame());
+        refuse(allowed_.take_frame());
         if (!is_ack && settings_check_.has_failed(session())) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
         break;
-    case NGHTTP2_RST_STREAM: refuse(frames_.take_reset()); break;
+    case NGHTTP2_RST_STREAM: refuse(allowed_.take_reset()); break;
     default: break;
     }
     return 0;
@@ -120,9 +120,9 @@ int http2_connection::frame_sent(const nghttp2_frame& frame) {
     const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
     if (frame.hd.type == NGHTTP2_RST_STREAM && frame.rst_stream.error_code != NGHTTP2_NO_ERROR) {
         // The client may have caused this reset by a frame that is not permitted (CVE-2025-8671).
-        refuse(frames_.take_reset());
+        refuse(allowed_.take_reset());
     } else if (may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-        frames_.earn_reset();
+        allowed_.earn_reset();
         // The client need not send the rest of its request (RFC 9113, section 8.1).
         const auto stream = frame.hd.stream_id;
         if (auto* const one = exchange_of(stream); one != nullptr) one->call.is_answered = true;
@@ -143,7 +143,7 @@ int http2_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
 
 int http2_connection::data_received(std::int32_t stream, std::string_view data) {
     auto* const one = exchange_of(stream);
-    frames_.earn_frames();
+    allowed_.earn_frames();
     if (one != nullptr && one->incoming) {
         one->received += data.size();
         if (one->received > options().body_limit()) one->incoming->finish(make_error_code(http::errc::body_too_large));

@@ -35,7 +35,7 @@ http2_connection::http2_connection(message_stream&& stream, accepted_connection&
     : http2_session(std::move(stream), role::server, shared_settings(), this),
       accepted_(std::move(accepted)),
       window_(first_window, std::min(options().window_limit(), largest_window) / 2),
-      frames_(options().header_limit(), first_until) {
+      frames_(options().header_limit(), first_until, allowed_) {
     const auto most_bytes = std::min<std::size_t>(options().header_limit(), UINT32_MAX);
     const std::array<nghttp2_settings_entry, 3> settings = {{
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options().max_streams()},
@@ -267,7 +267,7 @@ time::time_point http2_connection::deadline_of(exchange& one, time::time_point n
 
 // ---- The end ----
 
-void http2_connection::refuse(http2_client_frames::refusal why) noexcept {
+void http2_connection::refuse(http2_refusal why) noexcept {
     if (why) terminate(*why);
 }
 

@@ -150,7 +150,7 @@ private:
     [[nodiscard]] const http::serve_options& options() const noexcept { return accepted_.options(); }
     void begin_drain() noexcept;
     void end_drain() noexcept;
-    void refuse(http2_client_frames::refusal why) noexcept;
+    void refuse(http2_refusal why) noexcept;
     void end_bodies() noexcept;
     static void tell_service(const exchange& one) noexcept;
     void submit_continue(std::int32_t stream) noexcept;
@@ -172,9 +172,10 @@ private:
     http2_window window_;
     held_share enlarged_;             // of window_, and of the connection's window
     std::size_t response_bytes_ = 0;  // the sum of service_call::held
-    http2_client_frames frames_;      // the received bytes
-    std::error_code failure_;         // the first error of the service
-    std::exception_ptr thrown_;       // or its first exception
+    http2_allowances allowed_;
+    http2_client_frames frames_;  // the received bytes
+    std::error_code failure_;     // the first error of the service
+    std::exception_ptr thrown_;   // or its first exception
     bool drains_ = false;
     bool has_final_goaway_ = false;
     bool closes_ = false;

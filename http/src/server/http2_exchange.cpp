@@ -207,7 +207,7 @@ std::ptrdiff_t http2_connection::size_of_part(exchange& one, std::size_t most, s
 
 int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
     if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
-    frames_.earn_for(count, count == one.sendable());
+    allowed_.earn_for(count, count == one.sendable());
     auto& out = stream_.out();
     // SAFETY: bytes may be read as char.
     out.append(reinterpret_cast<const char*>(frame_head.data()), frame_head.size());
