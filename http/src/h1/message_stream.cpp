@@ -41,10 +41,6 @@ private:
     io::boxed_stream below_;
 };
 
-/// The buffers of a connection that became idle on this thread. The next connection that receives or sends takes them,
-/// so a request usually needs no allocation for buffers.
-thread_local std::unique_ptr<message_buffers> spare;
-
 }  // namespace
 
 std::error_code error_of_exception() noexcept {
@@ -59,32 +55,31 @@ std::error_code error_of_exception() noexcept {
 
 // ---- Buffers ----
 
-message_stream::message_stream(http_transport&& below, std::chrono::nanoseconds limit)
-    : stream_(io::idle_timeout(std::move(below), limit)) {}
+thread_local std::unique_ptr<message_buffers::pair> message_buffers::spare;
 
-void message_stream::take_buffers() { buffers_ = spare ? std::move(spare) : std::make_unique<message_buffers>(); }
+void message_buffers::take_buffers() { made_ = spare ? std::move(spare) : std::make_unique<pair>(); }
 
-void message_stream::release_buffers() noexcept {
-    if (!buffers_ || !buffers_->unread().empty() || !buffers_->out.empty()) return;
-    if (std::max(buffers_->in.capacity(), buffers_->out.capacity()) > most_spare) return buffers_.reset();
-    spare = std::move(buffers_);
+void message_buffers::release_buffers() noexcept {
+    if (!made_ || !made_->unread().empty() || !made_->out.empty()) return;
+    if (std::max(made_->in.capacity(), made_->out.capacity()) > most_spare) return made_.reset();
+    spare = std::move(made_);
 }
 
-void message_stream::discard_unsent() noexcept {
-    if (buffers_) {
-        buffers_->out.clear();
-        buffers_->sent = 0;
-    }
-    needs_flush_ = false;
-}
-
-void message_stream::append(std::string_view received) {
-    auto& [in, consumed, out, sent] = buffers();
+void message_buffers::append(std::string_view received) {
+    auto& [in, consumed, out, sent] = made();
     in.erase(0, std::exchange(consumed, 0));
     in.append(received);
 }
 
 // ---- Transfers ----
+
+message_stream::message_stream(http_transport&& below, std::chrono::nanoseconds limit)
+    : stream_(io::idle_timeout(std::move(below), limit)) {}
+
+void message_stream::discard_unsent() noexcept {
+    if (const auto left = unsent(); !left.empty()) has_sent(left.size());
+    needs_flush_ = false;
+}
 
 template <class S>
 poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
@@ -132,18 +127,13 @@ poll_result<result<std::size_t>> message_stream::poll_send_file(context& cx, fs:
 }
 
 poll_result<result<void>> message_stream::poll_unsent(context& cx) {
-    if (buffers_) {
-        auto& [in, consumed, out, sent] = *buffers_;
-        while (sent != out.size()) {
-            const auto count = stream_.poll_write(cx, std::as_bytes(std::span(out)).subspan(sent));
-            if (!count) return not_ready;
-            if (!*count) return result<void>(std::unexpect, count->error());
-            if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
-            sent += **count;
-            needs_flush_ = true;
-        }
-        out.clear();
-        sent = 0;
+    for (auto left = unsent(); !left.empty(); left = unsent()) {
+        const auto count = stream_.poll_write(cx, std::as_bytes(std::span(left)));
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+        has_sent(**count);
+        needs_flush_ = true;
     }
     const auto flushed = stream_.poll_flush(cx);
     if (!flushed) return not_ready;

@@ -27,47 +27,81 @@
 
 namespace eddy::detail {
 
-struct message_buffers {
-    std::string in;            // received bytes
-    std::size_t consumed = 0;  // number of bytes of `in` that were consumed
-    std::string out;           // bytes to send
-    std::size_t sent = 0;      // number of bytes of `out` that were sent
-
-    [[nodiscard]] std::string_view unread() const noexcept { return {in.data() + consumed, in.size() - consumed}; }
-};
-
-/// Returns an error code for the exception that is handled now. A body whose reader has thrown fails with this code
-/// when it is read again, because bytes may be lost.
-[[nodiscard]] std::error_code error_of_exception() noexcept;
-
-/// A connection of a server or a client, with two buffers: received bytes that were not parsed yet, and bytes to send.
+/// The buffers of a connection: received bytes that were not parsed yet, and bytes to send. An idle connection has
+/// none.
 /// Thread safety: one thread at a time.
-class message_stream {
+class message_buffers {
 public:
-    /// An operation that waits without progress for `limit` fails with errc::timed_out.
-    message_stream(http_transport&& below, std::chrono::nanoseconds limit);
-
     /// Returns the received bytes that were not consumed.
-    [[nodiscard]] std::string_view in() const noexcept { return buffers_ ? buffers_->unread() : std::string_view(); }
+    [[nodiscard]] std::string_view in() const noexcept { return made_ ? made_->unread() : std::string_view(); }
     void consume(std::size_t count) noexcept {
-        if (count != 0) buffers_->consumed += count;
+        if (count != 0) made_->consumed += count;
     }
-    /// Appends bytes that were received by poll_receive_idle().
+    /// Appends received bytes.
     void keep(std::string_view received) {
         if (!received.empty()) append(received);
     }
     /// Consumes in() up to its part `rest`, which is at its end.
     void consume_until(std::string_view rest) noexcept { consume(in().size() - rest.size()); }
     /// Returns the bytes to send. Append to them.
-    [[nodiscard]] std::string& out() { return buffers().out; }
+    [[nodiscard]] std::string& out() { return made().out; }
     /// Returns the number of bytes in out().
-    [[nodiscard]] std::size_t collected() const noexcept { return buffers_ ? buffers_->out.size() : 0; }
+    [[nodiscard]] std::size_t collected() const noexcept { return made_ ? made_->out.size() : 0; }
+    /// Releases the buffers if both are empty. Call it when the connection becomes idle.
+    void release_buffers() noexcept;
+
+protected:
+    /// Returns the part of out() that was not sent.
+    [[nodiscard]] std::string_view unsent() const noexcept {
+        return made_ ? std::string_view(made_->out).substr(made_->sent) : std::string_view();
+    }
+    /// Records that bytes were sent. Clears out() when all of it was.
+    void has_sent(std::size_t count) noexcept {
+        made_->sent += count;
+        if (made_->sent != made_->out.size()) return;
+        made_->out.clear();
+        made_->sent = 0;
+    }
+
+private:
+    struct pair {
+        std::string in;            // received bytes
+        std::size_t consumed = 0;  // number of bytes of `in` that were consumed
+        std::string out;           // bytes to send
+        std::size_t sent = 0;      // number of bytes of `out` that were sent
+
+        [[nodiscard]] std::string_view unread() const noexcept { return std::string_view(in).substr(consumed); }
+    };
+
+    void append(std::string_view received);
+    [[nodiscard]] pair& made() {
+        if (!made_) take_buffers();
+        return *made_;
+    }
+    void take_buffers();
+
+    /// The buffers of a connection that became idle on this thread. The next connection that receives or sends takes
+    /// them, so a request usually needs no allocation for buffers.
+    static thread_local std::unique_ptr<pair> spare;
+
+    std::unique_ptr<pair> made_;  // null before the first use, and while the connection is idle
+};
+
+/// Returns an error code for the exception that is handled now. A body whose reader has thrown fails with this code
+/// when it is read again, because bytes may be lost.
+[[nodiscard]] std::error_code error_of_exception() noexcept;
+
+/// A connection of a server or a client, with its buffers.
+/// Thread safety: one thread at a time.
+class message_stream : public message_buffers {
+public:
+    /// An operation that waits without progress for `limit` fails with errc::timed_out.
+    message_stream(http_transport&& below, std::chrono::nanoseconds limit);
+
     /// Returns whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
     [[nodiscard]] bool has_unsent() const noexcept { return collected() != 0 || needs_flush_; }
     /// Discards the bytes to send, after sending has failed.
     void discard_unsent() noexcept;
-    /// Releases the buffers if both are empty. Call it when the connection becomes idle.
-    void release_buffers() noexcept;
 
     /// Receives bytes, and returns the count. Returns 0 at the end of the connection.
     /// Cancel safety: safe.
@@ -141,17 +175,10 @@ public:
 private:
     template <class S>
     poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);
-    void append(std::string_view received);
-    [[nodiscard]] message_buffers& buffers() {
-        if (!buffers_) take_buffers();
-        return *buffers_;
-    }
-    void take_buffers();
     poll_result<result<void>> poll_unsent(context& cx);
 
     io::idle_stream<http_transport> stream_;
-    std::unique_ptr<message_buffers> buffers_;  // null before the first use, and while the connection is idle
-    bool needs_flush_ = false;                  // bytes were written since the connection was flushed
+    bool needs_flush_ = false;  // bytes were written since the connection was flushed
     bool has_ended_ = false;
     std::error_code receive_failure_;
 };
