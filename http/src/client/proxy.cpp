@@ -2,7 +2,6 @@
 #include "client/proxy.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <initializer_list>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include <eddy/http/headers.hpp>
+#include <eddy/http/request.hpp>
 
 #include "message/syntax.hpp"
 
@@ -143,9 +143,7 @@ excluded_hosts::excluded_hosts(std::string_view list) {
     std::ranges::replace_if(text, is_space, ',');
     for (std::string_view rest = text; !rest.empty();) {
         const auto element = take_part(rest, ',');
-        std::string lower(element);
-        std::ranges::transform(lower, lower.begin(), to_lower);
-        if (!element.empty() && !add(lower) && invalid_.empty()) invalid_ = element;
+        if (!element.empty() && !add(lower_case(element)) && invalid_.empty()) invalid_ = element;
     }
 }
 
@@ -183,14 +181,12 @@ bool excluded_hosts::add_block(std::string_view element) {
     const bool has_brackets = text.starts_with('[') && text.ends_with(']');
     if (has_brackets) text = text.substr(1, text.size() - 2);
     const auto written = net::ip_addr::parse(text);
-    unsigned prefix = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
-    const bool is_number = error == std::errc() && end == digits.data() + digits.size();
-    if (!written || !is_number || prefix > bits_of(*written) || (has_brackets && written->is_ipv4())) return false;
+    const auto prefix = parse_number<unsigned>(digits);
+    if (!written || !prefix || *prefix > bits_of(*written) || (has_brackets && written->is_ipv4())) return false;
     // A block of mapped addresses is a block of IPv4 addresses, without the 96 bits before them.
     const auto address = *parse_address(text);
     const unsigned mapped_bits = bits_of(*written) - bits_of(address);
-    blocks_.emplace_back(address, prefix - std::min(prefix, mapped_bits), std::nullopt);
+    blocks_.emplace_back(address, *prefix - std::min(*prefix, mapped_bits), std::nullopt);
     return true;
 }
 

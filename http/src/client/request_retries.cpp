@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <string_view>
 
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
+#include <eddy/http/request.hpp>
 #include <eddy/http/status.hpp>
 #include <eddy/net/lookup_host.hpp>
 
@@ -50,10 +50,8 @@ std::optional<std::chrono::seconds> retry_after(const http::response& answer) {
         const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
         return std::max(std::chrono::seconds(*date) - now.time_since_epoch(), std::chrono::seconds(0));
     }
-    std::uint32_t seconds = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
-    if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
-    return std::chrono::seconds(seconds);
+    const auto seconds = parse_number<std::uint32_t>(*text);
+    return seconds ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
 }
 
 }  // namespace

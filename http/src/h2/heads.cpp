@@ -61,10 +61,8 @@ void http2_head::add_regular(std::string_view name, std::string_view value) {
     }
     if (name == "host") return add_host(value);
     if (name == "content-length") {
-        std::uint64_t length = 0;
-        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
-        if (error != std::errc() || end != value.data() + value.size()) return refuse(http::status::bad_request);
-        length_ = length;
+        length_ = parse_unsigned(value);
+        if (!length_) return refuse(http::status::bad_request);
     } else if (name == "expect") {
         if (expects_continue_ || !http::equal_names(value, "100-continue"))
             return refuse(http::status::expectation_failed);

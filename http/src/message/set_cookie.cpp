@@ -123,9 +123,7 @@ std::optional<http::same_site> same_site_in(std::string_view text) noexcept {
 
 std::string domain_in(std::string_view text) {
     if (text.starts_with('.')) text.remove_prefix(1);
-    std::string lower(text);
-    std::ranges::transform(lower, lower.begin(), to_lower);
-    return lower;
+    return lower_case(text);
 }
 
 }  // namespace

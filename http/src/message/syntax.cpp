@@ -10,6 +10,12 @@
 
 namespace eddy::detail {
 
+std::string lower_case(std::string_view text) {
+    std::string lower(text);
+    std::ranges::transform(lower, lower.begin(), to_lower);
+    return lower;
+}
+
 // ---- Hosts ----
 
 namespace {

@@ -23,6 +23,8 @@ namespace eddy::detail {
 [[nodiscard]] constexpr char to_lower(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
+/// Returns the text in lower case.
+[[nodiscard]] std::string lower_case(std::string_view text);
 /// Returns the value of a hexadecimal digit, or -1.
 [[nodiscard]] constexpr int hex_value(char c) noexcept {
     if (is_digit(c)) return c - '0';

@@ -60,8 +60,7 @@ result<url> url::parse(std::string_view text) {
     const auto authority = text.substr(0, text.find_first_of("/?#"));
     const auto parts = detail::parse_host(authority);
     if (!parts || !detail::can_be_server(parts->host)) return bad_url();
-    made.host_ = std::string(parts->host);
-    std::ranges::transform(made.host_, made.host_.begin(), detail::to_lower);
+    made.host_ = detail::lower_case(parts->host);
     made.port_ = parts->port.value_or(made.is_https_ ? 443 : 80);
     auto target = target_of(text.substr(authority.size()));
     if (!target) return bad_url();

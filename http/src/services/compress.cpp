@@ -84,8 +84,7 @@ bool is_compressible(std::string_view type) {
     static constexpr std::array<std::string_view, 8> types = {
         "application/json",      "application/javascript", "application/xml", "application/wasm",
         "application/xhtml+xml", "application/x-ndjson",   "image/svg+xml",   "application/x-javascript"};
-    std::string name(trim(take_part(type, ';')));
-    std::ranges::transform(name, name.begin(), to_lower);
+    const auto name = lower_case(trim(take_part(type, ';')));
     return name.starts_with("text/") || name.ends_with("+json") || name.ends_with("+xml") ||
            std::ranges::find(types, name) != types.end();
 }

@@ -130,8 +130,7 @@ bool is_servable(std::string_view path) noexcept {
 
 /// Returns the path below the root that is requested, or nullopt if it must not be opened.
 std::optional<std::string> path_of(const http::request& asked) {
-    std::string raw(asked.path());
-    std::ranges::transform(raw, raw.begin(), to_lower);
+    const auto raw = lower_case(asked.path());
     if (raw.contains("%2f")) return std::nullopt;
     std::optional<std::string> path;
     if (!asked.parameters.empty()) {
