@@ -7,7 +7,7 @@
 #include <eddy/net/unix_addr.hpp>
 
 #include "net/unix_calls.hpp"
-#include "sockets/poll_call.hpp"
+#include "sockets/io_socket.hpp"
 #include "sys/sockaddr.hpp"
 #include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"

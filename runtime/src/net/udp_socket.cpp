@@ -7,7 +7,7 @@
 #include "net/first_of.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
-#include "sockets/poll_call.hpp"
+#include "sockets/io_socket.hpp"
 #include "sys/bound_device.hpp"
 #include "sys/multicast.hpp"
 #include "sys/socket_option.hpp"

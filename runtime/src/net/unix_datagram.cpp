@@ -8,7 +8,7 @@
 
 #include "net/adopt.hpp"
 #include "net/unix_calls.hpp"
-#include "sockets/poll_call.hpp"
+#include "sockets/io_socket.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {

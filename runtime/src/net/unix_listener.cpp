@@ -5,7 +5,7 @@
 #include "net/socket_options.hpp"
 #include "net/unix_calls.hpp"
 #include "sockets/accept.hpp"
-#include "sockets/poll_call.hpp"
+#include "sockets/io_socket.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {

@@ -7,7 +7,7 @@
 #include "reactor/ring/accepted_connection.hpp"
 #include "reactor/ring/ring_connection.hpp"
 #include "reactor/ring/ring_reactor.hpp"
-#include "sockets/poll_call.hpp"
+#include "sockets/io_socket.hpp"
 #include "sockets/socket_transport.hpp"
 #include "sys/fd.hpp"
 

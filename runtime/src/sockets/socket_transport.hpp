@@ -23,7 +23,7 @@ using accepted_peer = std::pair<int, net::socket_addr>;
 
 /// What differs between sockets whose bytes the system calls of their own thread move, and those whose bytes a
 /// ring moves: the transfers, each tried once without waiting, the registration, and the end. A socket
-/// asks for its transport in each operation (io_socket::transport()):
+/// asks for its transport in each operation (socket_registration::transport()):
 ///
 ///     transport          used by
 ///     direct_transport   all sockets that are not registered, or that the readiness driver watches

@@ -6,7 +6,7 @@
 
 #include <eddy/io/async_fd.hpp>
 
-#include "sockets/poll_call.hpp"
+#include "sockets/io_socket.hpp"
 #include "sys/splice.hpp"
 #include "sys/syscall.hpp"
 

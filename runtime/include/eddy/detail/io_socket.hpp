@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_waiter.hpp>
+#include <eddy/detail/socket_registration.hpp>
 #include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
@@ -22,61 +22,16 @@
 #include <eddy/io/ready_event.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
-#include <eddy/runtime/reactor.hpp>
 
 namespace eddy::detail {
 
-class socket_transport;
-
-/// The kind of a descriptor, which determines the system calls. Only TCP goes through an io_uring, and only for a TCP
-/// connection a short read means that no more data is available.
-enum class descriptor_kind : unsigned char {
-    tcp,
-    listener,  ///< of TCP
-    socket,    ///< any other socket
-    datagram,
-    pipe,
-    terminal,  ///< the master of a pseudo terminal
-};
-
-/// A descriptor and its registration with a driver. An operation is tried first, by the socket's transport; if it would
-/// block, the socket is registered and the operation waits. With io_uring, a TCP socket is registered by its first
-/// operation.
+/// The operations of a socket or pipe. Each is tried first, by the socket's transport; if it would block, the socket is
+/// registered and the operation waits. With io_uring, a TCP socket is registered by its first operation.
 /// Thread safety: one operation per direction at a time; the two directions may be used on different threads.
-/// Lifetime: owns the descriptor. It must not be moved or destroyed while an operation waits.
-class EDDY_API io_socket {
+class EDDY_API io_socket : public socket_registration {
 public:
     io_socket() noexcept = default;
-    explicit io_socket(int fd, descriptor_kind kind = descriptor_kind::tcp) noexcept : fd_(fd), kind_(kind) {}
-    io_socket(io_socket&& other) noexcept { take(other); }
-    io_socket& operator=(io_socket&& other) noexcept {
-        if (this == &other) return *this;
-        io_socket old(std::move(*this));
-        take(other);
-        return *this;
-    }
-    ~io_socket() {
-        if (fd_ >= 0) close();
-    }
-
-    [[nodiscard]] int fd() const noexcept { return fd_; }
-    [[nodiscard]] descriptor_kind kind() const noexcept { return kind_; }
-    /// Throws `misuse` if the socket has no descriptor. Operations call it only before the registration and after a
-    /// failed call, so that successful operations do not pay for the check.
-    void check_not_empty(const std::source_location& where) const {
-        if (fd_ < 0) throw_empty(where);
-    }
-    /// Returns the descriptor, for a call without a future. Throws `misuse` if the socket has none.
-    [[nodiscard]] int open_fd() const {
-        check_not_empty({});
-        return fd_;
-    }
-
-    /// Sets the reactor that the socket registers with. The default is the current reactor in the first poll.
-    void bind_to(const reactor_handle& reactor) noexcept;
-
-    /// Deregisters, and returns the descriptor, which the caller owns from then on.
-    [[nodiscard]] int release() noexcept;
+    explicit io_socket(int fd, descriptor_kind kind = descriptor_kind::tcp) noexcept : socket_registration(fd, kind) {}
 
     // ---- Operations that wait ----
     // `future` is the record of the caller, so that leave() can remove its waker. Null without such a call.
@@ -126,13 +81,6 @@ public:
     result<void> ensure_ready_for(const context& cx, io::interest wanted);
     /// Returns ready when an operation in the direction is worth trying. Registers the socket if needed.
     poll_result<result<io::ready>> poll_ready(direction way, context& cx);
-    /// Returns the readiness state that is shared with the driver.
-    /// Preconditions: the socket is registered.
-    [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }
-    /// Returns the driver with which it is registered.
-    /// Preconditions: the socket is registered.
-    [[nodiscard]] io_handle& registered_with() const noexcept { return *io_; }
-
     /// Returns whether its bytes are moved by system calls on its descriptor, and not by a ring. Registers the socket
     /// if its first operation would.
     [[nodiscard]] bool uses_system_calls(const context& cx);
@@ -160,7 +108,7 @@ public:
         return answer;
     }
 
-    // ---- Any other call that returns a result: see sockets/poll_call.hpp ----
+    // ---- Any other call that returns a result: see sockets/io_socket.hpp ----
     // The closures are passed by reference: GCC would copy them as a block just after their members were written, which
     // stalls (by_parts.hpp).
     template <class Call, class IsDrained>
@@ -170,8 +118,6 @@ public:
     auto try_call(direction way, const Call& call) -> decltype(call());
 
 private:
-    enum class state : unsigned char { unregistered, bound, registering, registered };
-
     /// Returns the present readiness for `wanted`.
     [[nodiscard]] io::ready_event look(io::interest wanted) const noexcept;
     /// Prepares a user-provided operation.
@@ -182,53 +128,12 @@ private:
     /// would set it again.
     [[nodiscard]] result<void> forget(const io::ready_event& seen) const;
 
-    /// Returns whether source_ and io_ may be read.
-    // acquire: pairs with the release in ensure_registered(), which the thread of the other direction may have run.
-    [[nodiscard]] bool is_registered() const noexcept {
-        return state_.load(std::memory_order_acquire) == state::registered;
-    }
-    /// Moves the contents of `other` into this socket, which is empty.
-    void take(io_socket& other) noexcept {
-        if (other.source_ != nullptr) other.check_not_borrowed();
-        fd_ = std::exchange(other.fd_, -1);
-        is_drained_ = other.is_drained_;
-        kind_ = other.kind_;
-        io_ = std::exchange(other.io_, nullptr);
-        source_ = std::exchange(other.source_, nullptr);
-        // relaxed: no other thread uses either socket during a move, so nothing needs to be ordered.
-        state_.store(other.state_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-        other.state_.store(state::unregistered, std::memory_order_relaxed);
-    }
-    /// Terminates the program if an operation waits: it refers to the socket, which is being destroyed or moved.
-    /// Preconditions: the socket is registered.
-    void check_not_borrowed() const noexcept;
-    [[noreturn, gnu::cold]] void throw_empty(const std::source_location& where) const;
-    void close() noexcept;
-    result<void> ensure_registered(const context& cx);
-    /// Registers the socket if its transport needs that before the first try. If that fails, the system calls are
-    /// tried.
-    void register_first(const context& cx);
-    [[nodiscard]] const socket_transport& transport() const noexcept;
-
     poll_result<result<void>> poll_flush_registered(context& cx, const wait_record* future);
     result<void> shut_down_now() const noexcept;
-    /// Returns "pipe", "terminal" or "socket".
-    [[nodiscard]] const char* name_of_kind() const noexcept;
     template <class Call>
     auto poll_transfer(direction way, context& cx, const wait_record* future, std::size_t room, const Call& call);
     template <class Call>
     auto try_transfer(direction way, const Call& call);
-
-    friend struct debug_offsets;
-
-    // Each waiting connection has an io_socket in its coroutine frame, so it is kept small: no io::registration.
-    int fd_ = -1;
-    atomic<state> state_{state::unregistered};
-    // The last read before the registration has read all available data. Accessed by the reading direction only.
-    bool is_drained_ = false;
-    descriptor_kind kind_ = descriptor_kind::tcp;
-    io_handle* io_ = nullptr;         // a counted reference; set if bound or registered
-    scheduled_io* source_ = nullptr;  // a counted reference; set if registered
 };
 
 /// The base of the futures of sockets. `Self` provides `poll_socket(io_socket&, context&, future)`, which makes the

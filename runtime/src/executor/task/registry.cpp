@@ -5,9 +5,9 @@
 #include <mutex>
 #include <string>
 
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/scope_base.hpp>
 #include <eddy/detail/semaphore_state.hpp>
+#include <eddy/detail/socket_registration.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 
 #include "executor/task/all_metrics.hpp"
@@ -80,7 +80,7 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
     made.leaf_waiter = sizeof(void*);  // a reference, which offsetof does not accept
     made.leaf_future = EDDY_OFFSET(leaf, awaited);
 
-    made.socket_fd = EDDY_OFFSET(io_socket, fd_);
+    made.socket_fd = EDDY_OFFSET(socket_registration, fd_);
     made.permits_word = EDDY_OFFSET(permit_state, word_);
     made.scope_first = EDDY_OFFSET(scope_base, children_);
     made.scope_next = EDDY_OFFSET(scope_link, next);

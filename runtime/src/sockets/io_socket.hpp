@@ -14,11 +14,29 @@
 #include "reactor/current_io.hpp"
 #include "reactor/io_handle.hpp"
 #include "reactor/source/scheduled_io.hpp"
+#include "sockets/socket_transport.hpp"
 
-// io_socket::poll_call() and try_call(): make a call on a descriptor, wait until it is possible, and update the
-// readiness word.
+// The inline functions of a socket. poll_call() and try_call() make a call on a descriptor, wait until it is possible,
+// and update the readiness word.
 
 namespace eddy::detail {
+
+/// Returns the transport of a socket that is, or would be, registered with `io`.
+[[nodiscard]] inline const socket_transport& transport_of(const io_handle& io, descriptor_kind kind) noexcept {
+    const bool is_tcp = kind == descriptor_kind::tcp || kind == descriptor_kind::listener;
+    return is_tcp && io.ring() != nullptr ? by_ring : by_system_calls;
+}
+
+inline const socket_transport& socket_registration::transport() const noexcept {
+    return is_registered() ? transport_of(*io_, kind_) : by_system_calls;
+}
+
+inline void socket_registration::register_first(const context& cx) {
+    if (is_registered()) return;
+    // relaxed: `bound` was stored by this thread, or before this thread got the socket.
+    const io_handle* const io = state_.load(std::memory_order_relaxed) == state::bound ? io_ : io_here();
+    if (io != nullptr && transport_of(*io, kind_).registers_first()) static_cast<void>(ensure_registered(cx));
+}
 
 inline bool would_block(const std::error_code& error) noexcept {
     return error.value() == EWOULDBLOCK && error.category() == std::generic_category();
