@@ -147,9 +147,11 @@ task<int> wrong_stream(owner p) { co_return co_await of(1, 2).map([p = std::move
 task<int> wrong_statement(owner p) { static_cast<void>(co_await serve(1, [p = std::move(p)](int) { ++*p; })); co_return 1; }
 """
 GUARDS = """#include <memory>
+#include <string>
+#include <string_view>
 #include "mini.hpp"
 using mini::task;
-struct data { int number = 0; };
+struct data { int number = 0; std::string name; };
 struct basic_guard { ~basic_guard(); data& operator*() const; data* operator->() const; };
 struct mutex_guard : basic_guard {};
 struct lock_future : task<int> { mutex_guard await_resume(); };
@@ -162,7 +164,12 @@ task<int> right_used() { (co_await lock())->number = 1; co_return 1; }
 task<int> right_other(data& from) { data& d = from; auto& p = d.number; co_return p; }
 task<int> wrong_star() { data& d = *co_await lock(); co_return d.number; }
 task<int> wrong_arrow() { int& n = (co_await lock())->number; co_return n; }
+task<int> right_pointer() { auto guard = co_await lock(); data* d = &*guard; co_return d->number; }
+task<int> right_view() { std::string copy = (co_await lock())->name; std::string_view v = copy; co_return (int)v.size(); }
 task<int> wrong_auto() { auto& d = *get(); co_return d.number; }
+task<int> wrong_pointer() { data* d = &*co_await lock(); co_return d->number; }
+task<int> wrong_pointer_to_member() { int* n = &(co_await lock())->number; co_return *n; }
+task<int> wrong_view() { std::string_view v = (co_await lock())->name; co_return (int)v.size(); }
 """
 BODIES = """#include <string>
 #include "mini.hpp"
@@ -171,6 +178,7 @@ struct scope_handle { template <class T> void spawn(T&&) {} };
 template <class F> task<int> scope(F&&) { return mini::f(1); }
 task<int> read(const std::string&);
 task<int> point(const std::string*);
+struct object { task<int> run(); ~object(); };
 task<int> keep(std::string);
 task<int> both(int, const std::string&);
 inline task<int> copies(const std::string& s) { return keep(s); }
@@ -180,6 +188,10 @@ task<int> right_copy() { co_return co_await scope([&](scope_handle& s) -> task<i
 task<int> right_reference(std::string& outer) { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string& text = outer; s.spawn(read(text)); co_return 1; }); }
 task<int> right_static() { co_return co_await scope([&](scope_handle& s) -> task<int> { static std::string text; s.spawn(read(text)); co_return 1; }); }
 task<int> right_moved_task() { co_return co_await scope([&](scope_handle& s) -> task<int> { auto work = keep(""); s.spawn(std::move(work)); co_return 1; }); }
+task<int> right_closure() { co_return co_await scope([&](scope_handle& s) -> task<int> { auto work = [](int n) -> task<int> { co_return n; }; s.spawn(work(1)); co_return 1; }); }
+task<int> wrong_closure() { co_return co_await scope([&](scope_handle& s) -> task<int> { int n = 1; auto work = [n]() -> task<int> { co_return n; }; s.spawn(work()); co_return 1; }); }
+task<int> wrong_task() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; auto work = read(text); s.spawn(std::move(work)); co_return 1; }); }
+task<int> wrong_object() { co_return co_await scope([&](scope_handle& s) -> task<int> { object one; s.spawn(one.run()); co_return 1; }); }
 task<int> wrong_argument() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(read(text)); co_return 1; }); }
 task<int> wrong_second() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(both(1, text)); co_return 1; }); }
 task<int> wrong_pointer() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(point(&text)); co_return 1; }); }
@@ -206,6 +218,7 @@ BORROWS = """#include <string>
 #include <optional>
 #include <expected>
 #include <system_error>
+#include <vector>
 #include "mini.hpp"
 using mini::task;
 struct join_handle { join_handle(join_handle&&); ~join_handle(); void detach(); int abort(); };
@@ -214,6 +227,10 @@ template <class T> join_handle spawn_blocking(T&&) { return static_cast<join_han
 template <class T> task<int> timeout(int, T&&) { return mini::f(1); }
 struct join_set { template <class T> void spawn(T&&) {} task<int> next(); ~join_set(); };
 struct router { router(); router(router&&); ~router(); router& get(const char*, std::function<int()>); };
+struct service { service(router); service(std::function<int()>); ~service(); };
+struct layer {};
+router operator|(router&, layer);
+struct runtime { template <class T> join_handle spawn(T&&); };
 struct guard { ~guard(); void unlock(); };
 struct lock_future : task<int> { guard await_resume(); };
 struct mutex { lock_future lock(); };
@@ -221,9 +238,14 @@ struct server { task<int> run(); ~server(); mutex m; };
 template <class T> void drop(T&&) {}
 task<int> log(std::string_view);
 task<int> read(const std::string&);
+task<int> point(const std::string*);
 task<int> keep(std::string);
 task<int> apply(task<int> (&)(int));
 struct headers { std::optional<std::string_view> get(std::string_view) const; };
+struct request { template <class T> std::optional<T> param(std::string_view) const; std::optional<std::string> query(std::string_view) const; };
+struct table { std::optional<std::string_view> get(std::string_view) const; };
+namespace eddy::http { class client_error {}; }
+task<std::expected<std::string, eddy::http::client_error>> requests();
 std::string global;
 task<std::expected<std::string, std::error_code>> fails();
 task<int> right_literal() { spawn(log("literal")).detach(); co_return 1; }
@@ -258,6 +280,16 @@ task<int> right_temporary() { auto later = copies("long"); int x = co_await late
 task<int> right_other(mutex* m, mutex* n) { auto g = co_await m->lock(); m = n; auto h = co_await m->lock(); co_return 1; }
 task<int> right_next(mutex* m) { auto g = co_await m->lock(); ++m; auto h = co_await m->lock(); co_return 1; }
 task<int> right_reset(std::shared_ptr<server> s, std::shared_ptr<server> t) { auto g = co_await s->m.lock(); s = t; auto h = co_await s->m.lock(); s.reset(new server); auto i = co_await s->m.lock(); co_return 1; }
+task<int> right_named_task() { std::string text; auto work = read(text); int x = co_await std::move(work); auto other = keep(text); spawn(std::move(other)).detach(); co_return x; }
+task<int> right_ended() { int n = 0; auto h = spawn([&] { return n; }); h.abort(); h.detach(); co_return 1; }
+task<int> right_closure() { auto work = [](std::string s) -> task<int> { co_return (int)s.size(); }; spawn(work("x")).detach(); co_return 1; }
+task<int> right_closure_awaited() { int n = 0; auto work = [&n]() -> task<int> { co_return n; }; int x = co_await work(); auto h = spawn(work()); co_return x; }
+task<int> right_plain_closure(std::string text) { auto twice = [&](std::string s) { return keep(text + s); }; spawn(twice("x")).detach(); co_return 1; }
+service right_layers(std::shared_ptr<int> n) { router app; app.get("/", [n] { return *n; }); return app | layer(); }
+service right_service(std::shared_ptr<int> n) { return std::function<int()>([n] { return *n; }); }
+task<int> right_served() { int n = 0; router app; app.get("/", [&n] { return n; }); auto same = app | layer(); int x = co_await keep("x"); co_return x + n; }
+task<int> right_lookup(headers h, request r, table t) { auto f = h.get("x"); if (!f) co_return 1; auto n = r.param<int>("id"); co_return n ? *n + (int)f->size() : (int)t.get("x")->size(); }
+task<int> right_response() { auto r = co_await requests(); co_return r ? (int)r->size() : 0; }
 task<int> right_parameter(join_set& set) { std::string text; set.spawn(read(text)); co_return 1; }
 task<int> wrong_view() { std::string text; spawn(log(text)).detach(); co_return 1; }  // reports borrowed-by-detached
 task<int> wrong_reference() { std::string text; spawn(read(text)); co_return 1; }  // reports borrowed-by-detached
@@ -274,6 +306,23 @@ task<int> wrong_set() { std::string text; join_set set; set.spawn(read(text)); i
 task<int> wrong_blocking() { int n = 0; int x = co_await timeout(1, spawn_blocking([&] { ++n; })); co_return x; }  // reports borrowed-by-blocking
 task<int> wrong_field(headers h) { co_return (int)(*h.get("x")).size() + (int)h.get("y")->size(); }  // reports unchecked-result
 join_handle wrong_view_in_plain() { std::string text; return spawn(log(text)); }  // reports borrowed-by-returned
+task<int> wrong_pointer() { std::string text; spawn(point(&text)).detach(); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_closure() { int n = 0; auto work = [&n]() -> task<int> { co_return n; }; spawn(work()).detach(); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_copies() { int n = 0; auto work = [n]() -> task<int> { co_return n; }; spawn(work()).detach(); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_named_task() { std::string text; auto work = read(text); spawn(std::move(work)).detach(); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_detached_later() { std::string text; auto h = spawn(read(text)); int x = co_await keep("x"); h.detach(); co_return x; }  // reports borrowed-by-detached
+task<int> wrong_on_runtime(runtime& on) { std::string text; on.spawn(read(text)).detach(); co_return 1; }  // reports borrowed-by-detached
+task<int> wrong_returned_task() { std::string text; auto work = read(text); return work; }  // reports borrowed-by-returned
+task<int> wrong_returned_closure() { int n = 0; auto work = [n]() -> task<int> { co_return n; }; return work(); }  // reports borrowed-by-returned
+router wrong_handler() { int n = 0; router app; auto handler = [&n] { return n; }; app.get("/", handler); return app; }  // reports borrowed-by-returned
+service wrong_layers() { int n = 0; router app; app.get("/", [&n] { return n; }); return app | layer(); }  // reports borrowed-by-returned
+service wrong_service() { int n = 0; return std::function<int()>([&n] { return n; }); }  // reports borrowed-by-returned
+task<int> wrong_temporary_of_function(std::string (&make)()) { auto later = read(make()); int x = co_await later; co_return x; }  // reports borrowed-temporary
+task<int> wrong_temporary_in_vector(std::vector<task<int>>& all) { all.push_back(read("long")); co_return 1; }  // reports borrowed-temporary
+task<int> wrong_set_of_pointer() { std::string text; join_set set; set.spawn(point(&text)); int x = co_await set.next(); co_return x; }  // reports borrowed-by-set
+task<int> wrong_named_field(headers h) { auto f = h.get("x"); co_return (int)f->size(); }  // reports unchecked-result
+task<int> wrong_lookup(request r) { co_return *r.param<int>("id") + (int)r.query("x")->size(); }  // reports unchecked-result
+task<int> wrong_response() { auto r = co_await requests(); co_return (int)r->size(); }  // reports unchecked-result
 task<int> wrong_unchecked() { auto r = co_await fails(); co_return (int)r->size(); }  // reports unchecked-result
 """
 CONDITIONS = """#include "mini.hpp"
