@@ -46,22 +46,28 @@ struct remedy {
     const char* shown;
     const char* text;
 };
+constexpr const char* drop_senders =
+    "A receiver waits until all senders of its channel are destroyed, also one that its own task keeps: "
+    "eddy::drop(std::move(sender)).\n";
+constexpr const char* lock_once =
+    "A mutex or rwlock is not recursive: a task that locks it twice waits for itself. Lock several mutexes in the same "
+    "order in all tasks.\n";
 constexpr remedy remedies[] = {
-    {"waits for a message from a channel",
-     "A receiver waits until all senders of its channel are destroyed, also one that its own task keeps: "
-     "eddy::drop(std::move(sender)).\n"},
-    {"waits for a mutex",
-     "A mutex is not recursive: a task that locks it twice waits for itself. Lock several mutexes in the same order in "
-     "all tasks.\n"},
+    {"waits for a message from a channel", drop_senders},
+    {"waits for the value of a oneshot", drop_senders},
+    {"waits for a new value of a watch", drop_senders},
+    {"waits for a mutex", lock_once},
+    {"waits for a read lock", lock_once},
+    {"waits for a write lock", lock_once},
     {"waits for a notification",
      "notify_waiters() wakes only tasks that wait already; notify_one() stores a permit for the next one.\n"},
 };
 
-/// Returns the sentences that may explain the waits in `tree`.
+/// Returns the sentences that may explain the waits in `tree`, each of them once.
 std::string remedies_for(const std::string& tree) {
     std::string text;
     for (const remedy& one : remedies)
-        if (tree.find(one.shown) != std::string::npos) text += one.text;
+        if (tree.contains(one.shown) && !text.contains(one.text)) text += one.text;
     return text;
 }
 
