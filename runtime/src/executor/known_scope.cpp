@@ -31,15 +31,15 @@ runs_children known_scope::begin(std::source_location where) {
 
 bool known_scope::offer(offered_child& child, bool follows_another) noexcept {
     worker* const here = this_thread.worker;  // may be null after a child has called block_in_place
-    if (here == nullptr || (!follows_another && here->has_enough_offers())) return false;
+    if (here == nullptr || (!follows_another && here->tasks().offers().has_enough())) return false;
     bind_for_tasks();
-    return here->offer_child(child);
+    return here->tasks().offers().push(child);
 }
 
 bool known_scope::take_back(offered_child& child) noexcept {
     // After a child has called block_in_place, this thread may run no worker any more. Then the hand-over has made the
     // offered children tasks.
-    if (this_thread.worker != nullptr && this_thread.worker->take_child_back(child)) return true;
+    if (this_thread.worker != nullptr && this_thread.worker->tasks().offers().take_back(child)) return true;
     note_taken();
     return false;
 }

@@ -172,7 +172,7 @@ in_place_scope::in_place_scope(std::source_location where) {
         worker::leave_thread();
         // The rest of this poll runs on no worker, but belongs to this runtime, or to another that was entered.
         this_thread.executor = entered;
-        if (entered.time == &here->time()) this_thread.executor.time = &owner.any_time_driver();
+        if (entered.time == &here->events().time()) this_thread.executor.time = &owner.any_time_driver();
     } else if (here->is_ending()) {
         // A worker that destroys the remaining tasks stays on this thread. Its timers do not fire while it blocks.
         hidden_ = std::exchange(this_thread.worker, nullptr);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The LIFO slot of a worker (worker::schedule(), next_local(), service_stalled()): each task that enters it is run
-// once, by its worker or by a watchdog worker, and the thread that runs it sees all writes before its wake-up.
+// The LIFO slot of a worker (lifo_slot, worker_tasks::schedule(), next_local(), worker::service_stalled()): each task
+// that enters it is run once, by its worker or by a watchdog worker, and the thread that runs it sees all writes before
+// its wake-up.
 #include "executor/pool/worker.hpp"
 
 #include <gtest/gtest.h>
@@ -56,10 +57,10 @@ spawned_task* call_next_local(worker& own);
 void give_lifo_slots(pool& to);
 template <auto NextLocal, auto Settings>
 struct opened {
-    friend spawned_task* call_next_local(worker& own) { return (own.*NextLocal)(); }
+    friend spawned_task* call_next_local(worker& own) { return (own.tasks().*NextLocal)(); }
     friend void give_lifo_slots(pool& to) { const_cast<bool&>((to.*Settings).has_lifo_slot) = true; }
 };
-template struct opened<&worker::next_local, &pool::settings_>;
+template struct opened<&eddy::detail::worker_tasks::next_local, &pool::settings_>;
 
 /// The memory of a pool without a value, except that it has LIFO slots.
 class no_pool {
@@ -76,7 +77,7 @@ no_pool only_setting;
 /// The library's worker, without a driver.
 class real_worker {
 public:
-    void schedule(job& task) { worker_.schedule(task); }
+    void schedule(job& task) { worker_.tasks().schedule(task); }
     void service_stalled(real_worker& busy) { worker_.service_stalled(busy.worker_); }
     // SAFETY: schedule() pushes only jobs. `workers` keeps them until its threads have ended.
     job* next_local() { return static_cast<job*>(call_next_local(worker_)); }

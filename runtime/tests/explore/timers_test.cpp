@@ -49,9 +49,9 @@ TEST(ExploreTimers, ResumedClockDoesNotGoBackwards) {
 sleeping_place& place_of(worker& of);
 template <auto Place>
 struct opened {
-    friend sleeping_place& place_of(worker& of) { return *(of.*Place); }
+    friend sleeping_place& place_of(worker& of) { return *(of.events().*Place); }
 };
-template struct opened<&worker::place_>;
+template struct opened<&eddy::detail::worker_events::place_>;
 
 class ExploreWorkerTimers : public testing::Test {
 protected:
@@ -78,9 +78,9 @@ TEST_F(ExploreWorkerTimers, TimerOfFormerThreadWakesTheNextThread) {
             const explore::thread next([&] {
                 check(its.accept_offer(), "the worker is offered");
                 its.enter_thread();
-                while (!its.time().next_deadline()) place_of(its).park(std::nullopt);
+                while (!its.events().time().next_deadline()) place_of(its).park(std::nullopt);
             });
-            its.time().arm(timer, time_driver::time_point::min(), {});
+            its.events().time().arm(timer, time_driver::time_point::min(), {});
         }
         static_cast<void>(timer.disarm());
         worker::leave_thread();

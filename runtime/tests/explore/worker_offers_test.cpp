@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The offers of a worker (worker::offer_child()): most offers that no other worker takes wake no worker, and the first
+// The offers of a worker (child_offers): most offers that no other worker takes wake no worker, and the first
 // one after another worker has taken one does. A model of one thread, because the workers of a runtime take offers at
 // times that a test cannot choose.
 #include "executor/pool/worker.hpp"
@@ -30,9 +30,11 @@ using explore::check;
 spawned_task* call_steal_child(worker& thief, worker& victim);
 template <auto StealChild>
 struct opened {
-    friend spawned_task* call_steal_child(worker& thief, worker& victim) { return (thief.*StealChild)(victim); }
+    friend spawned_task* call_steal_child(worker& thief, worker& victim) {
+        return (thief.search().*StealChild)(victim);
+    }
 };
-template struct opened<&worker::steal_child>;
+template struct opened<&eddy::detail::task_search::steal_child>;
 
 /// The memory of a pool in which only the set of parked workers has a value: two workers, the second one parked.
 class two_workers {
@@ -55,7 +57,7 @@ private:
 /// Makes an offer and returns how many workers it wakes.
 unsigned wakes_of_offer(worker& by, offered_child& child) {
     const unsigned before = explore::notifications;
-    check(by.offer_child(child), "there is room for an offer");
+    check(by.tasks().offers().push(child), "there is room for an offer");
     return explore::notifications - before;
 }
 
@@ -68,14 +70,14 @@ TEST(ExploreWorkerOffers, OfferWakesAgainAfterOneWasTaken) {
         unsigned wakes = 0;
         for (int i = 0; i < 100; ++i) {
             wakes += wakes_of_offer(*own, child);
-            check(own->take_child_back(child), "no worker has taken the child");
+            check(own->tasks().offers().take_back(child), "no worker has taken the child");
         }
         check(wakes >= 1 && wakes < 10, "few of the offers that were taken back wake a worker");
         check(wakes_of_offer(*own, child) == 0, "the tested situation");
         static_cast<void>(call_steal_child(*other, *own));
-        check(!own->take_child_back(child), "the other worker has taken the child");
+        check(!own->tasks().offers().take_back(child), "the other worker has taken the child");
         check(wakes_of_offer(*own, child) == 1, "the next offer wakes a worker");
-        check(own->take_child_back(child), "no worker has taken the child");
+        check(own->tasks().offers().take_back(child), "no worker has taken the child");
     }));
 }
 

@@ -1,55 +1,48 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include "executor/pool/child_queue.hpp"
+#include "executor/pool/queue_capacity.hpp"
 
 namespace eddy::detail {
 
+class pool;
 struct offered_child;
 
 /// The children that the scopes which are being polled on a worker's thread offer to other workers; see known_scope.
 /// Short children are mostly taken back before a worker wakes up. So as long as no offer is taken, only each 2nd, then
 /// each 4th, 8th ... offer wakes a worker.
 /// Thread safety: steal() and is_empty() on any thread, other functions on the thread that runs the worker.
-template <std::size_t Capacity>
 class child_offers {
 public:
+    explicit child_offers(pool& owner) noexcept : pool_(owner) {}
+
     [[nodiscard]] bool is_empty() const noexcept { return queue_.is_empty(); }
     /// Returns whether a further scope should offer no children. The children of outer scopes have larger subtrees, so
     /// a few are enough for the other workers, and each taken one is soon replaced. The scope then needs no
     /// read-modify-write.
     [[nodiscard]] bool has_enough() const noexcept { return queue_.size() >= enough; }
 
-    /// Adds an offer. Returns false if the queue is full.
-    [[nodiscard]] bool push(offered_child& child) noexcept { return queue_.push(&child); }
-    /// Counts a new offer. Returns whether it should wake a worker. Call note_wake() if it has.
-    [[nodiscard]] bool should_wake() noexcept {
-        if (to_skip_ == 0) return true;
-        --to_skip_;
-        return false;
-    }
-    void note_wake() noexcept {
-        in_vain_ = std::min(in_vain_ + 1, most_in_vain);
-        to_skip_ = (1u << in_vain_) - 1;
-    }
-
-    /// Withdraws the newest offer if it is that of `child`. Returns false if it was taken.
+    /// Lets other workers take a child of the scope that is being polled. Returns false if the queue is full.
+    [[nodiscard]] bool push(offered_child& child) noexcept;
+    /// Withdraws the newest offer if it is that of `child`. Returns false if it was taken, or made a task.
     [[nodiscard]] bool take_back(offered_child& child) noexcept {
         if (queue_.is_newest(&child) && queue_.pop() != nullptr) return true;
         in_vain_ = to_skip_ = 0;
         return false;
     }
-    [[nodiscard]] offered_child* pop() noexcept { return queue_.pop(); }
+    /// Makes the offered children tasks. Called before this thread hands the worker over during a poll.
+    void start_all() noexcept;
     [[nodiscard]] offered_child* steal() noexcept { return queue_.steal(); }
 
 private:
     static constexpr std::size_t enough = 4;
     static constexpr unsigned most_in_vain = 10;  // each 1,024th offer still wakes a worker
 
-    child_queue<offered_child, Capacity> queue_;
+    pool& pool_;
+    child_queue<offered_child, queue_capacity> queue_;
     unsigned in_vain_ = 0;  // wake-ups for offers since another worker took one
     unsigned to_skip_ = 0;  // number of further offers that wake no worker
 };

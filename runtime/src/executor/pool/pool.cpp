@@ -66,7 +66,7 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     }
     const auto count = worker_count(chosen.worker_threads_);
     if (!count) return std::unexpected(count.error());
-    std::vector<worker::io_share> drivers(*count);
+    std::vector<worker_events::io_share> drivers(*count);
     used_driver used;
     if (chosen.enable_io_) {
         const auto choice = choose_and_make(
@@ -85,7 +85,7 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
+result<void> pool::make_drivers(std::vector<worker_events::io_share>& drivers, driver_kind kind,
                                 std::size_t max_events) noexcept {
     for (auto& driver : drivers) driver.reset();  // left by an attempt with another kind
     for (std::size_t i = 0; i < drivers.size(); ++i) {
@@ -105,7 +105,7 @@ result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_k
     return ok();
 }
 
-pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
+pool::pool(const runtime_builder& chosen, std::vector<worker_events::io_share>& drivers, const used_driver& used)
     : executor(false),
       settings_{observer::make(chosen.hooks_, chosen.poll_time_histogram_, chosen.task_statistics_),
                 chosen.on_uncaught_,
@@ -202,7 +202,7 @@ void pool::adopt(spawned_task& task) noexcept {
     prepare(task);
     if (!enlist(task)) return refuse(task);
     worker* const here = worker_of(*this);
-    here != nullptr ? here->schedule(task) : inject(task);
+    here != nullptr ? here->tasks().schedule(task) : inject(task);
 }
 
 void pool::prepare(spawned_task& task) noexcept {
@@ -211,11 +211,11 @@ void pool::prepare(spawned_task& task) noexcept {
     static_assert(most_workers + lists_for_others <= task_flags::most_lists);
     task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_flags::list_one);
     if (here == nullptr) return prepare_elsewhere(task);
-    if (here->looks_at_spawns() && here->look_at_spawns()) [[unlikely]] {
+    if (here->notes().looks_at_spawns() && here->notes().look_at_spawns()) [[unlikely]] {
         observe_spawn(task);
-        here->log().note_spawn(task);
+        here->notes().log().note_spawn(task);
     }
-    here->time_of_spawns().store_in(task);
+    here->notes().time_of_spawns().store_in(task);
 }
 
 /// The part of prepare() for a thread that is no worker of this pool.
@@ -234,12 +234,12 @@ void pool::observe_spawn(const spawned_task& task) const noexcept {
 void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
     if (!is_listed) return refuse(task);
     worker* const here = worker_of(*this);
-    here != nullptr ? here->schedule_child(task) : inject(task);
+    here != nullptr ? here->tasks().schedule_child(task) : inject(task);
 }
 
 void pool::wake_scope_parent(waker&& parent) noexcept {
     worker* const here = this_thread.worker;
-    here != nullptr ? here->wake_scope_parent(std::move(parent)) : std::move(parent).wake();
+    here != nullptr ? here->tasks().wake_scope_parent(std::move(parent)) : std::move(parent).wake();
 }
 
 /// Destroys a task that a closing pool does not accept. Releases the references of the list and of the queue.
@@ -250,7 +250,11 @@ void pool::refuse(spawned_task& task) noexcept {
 
 void pool::schedule(spawned_task& task) noexcept {
     worker* const here = worker_of(*this);
-    if (here != nullptr) return here->schedule_woken(task);
+    if (here != nullptr) {
+        if (here->notes().is_observed()) [[unlikely]]
+            here->notes().note_woken(task);
+        return here->tasks().schedule_woken(task);
+    }
     if (is_noted_elsewhere()) [[unlikely]]
         note_elsewhere(trace::event_kind::wake, task.id);
     note_woken(task);
@@ -269,12 +273,13 @@ void pool::inject(spawned_task& task) noexcept {
 }
 
 void pool::notify_one() noexcept {
-    if (const auto sleeper = idle_.worker_to_notify()) workers_[*sleeper]->unpark();
+    if (const auto sleeper = idle_.worker_to_notify()) workers_[*sleeper]->events().unpark();
 }
 
 bool pool::has_queued_work() const noexcept {
     if (!injected_.is_empty()) return true;
-    return std::any_of(workers_.begin(), workers_.end(), [](const auto& each) { return each->has_queued(); });
+    return std::any_of(workers_.begin(), workers_.end(),
+                       [](const auto& each) { return each->tasks().can_be_stolen(); });
 }
 
 void pool::wake_watchdog() noexcept {
@@ -284,7 +289,7 @@ void pool::wake_watchdog() noexcept {
         if (watchdog.load(std::memory_order_seq_cst) >= 0) return;
     }
     if (idle_.all_awake()) return;
-    if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->call_as_watchdog();
+    if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->events().call_as_watchdog();
 }
 
 [[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {
@@ -319,16 +324,16 @@ void pool::report(unread_failure failure, const std::source_location& where, std
 // ---- I/O and time ----
 
 io_handle* pool::io_for_new_source() noexcept {
-    if (workers_[0]->io() == nullptr) return nullptr;
+    if (workers_[0]->events().io() == nullptr) return nullptr;
     const worker* const here = worker_of(*this);
     const unsigned workers_per = workers_per_driver(*driver_.kind);
     const unsigned drivers = (size() + workers_per - 1) / workers_per;
-    const auto driver = [&](unsigned i) { return workers_[i % drivers * workers_per]->io(); };
+    const auto driver = [&](unsigned i) { return workers_[i % drivers * workers_per]->events().io(); };
     // Compares with at most two other drivers, chosen in rotation. This keeps the balance ("the power of two choices",
     // Mitzenmacher 1996) at a cost that does not depend on the number of workers.
     // relaxed: any number will do.
     const unsigned start = next_driver_.fetch_add(1, std::memory_order_relaxed);
-    io_handle* best = here != nullptr ? here->io() : driver(start);
+    io_handle* best = here != nullptr ? here->events().io() : driver(start);
     std::size_t best_load = best->load();
     if (here != nullptr) best_load -= std::min(best_load, best_load / 8 + clearly_more);
     for (unsigned i = 1; i <= std::min(2u, drivers - 1); ++i) {
@@ -343,7 +348,7 @@ io_handle* pool::io_for_new_source() noexcept {
 
 time_driver& pool::any_time_driver() noexcept {
     // relaxed: any number will do.
-    return workers_[next_driver_.fetch_add(1, std::memory_order_relaxed) % size()]->time();
+    return workers_[next_driver_.fetch_add(1, std::memory_order_relaxed) % size()]->events().time();
 }
 
 // ---- Metrics ----
@@ -353,24 +358,24 @@ runtime_metrics pool::metrics() const {
     workers.reserve(size());
     const io_handle* last_io = nullptr;
     for (const auto& each : workers_) {
-        const auto& counted = each->statistics().counters();  // relaxed loads: see worker_counters
+        const auto& counted = each->notes().statistics().counters();  // relaxed loads: see worker_counters
         worker_metrics one;
         one.polls = counted.polls.load(std::memory_order_relaxed);
         one.steals = counted.steals.load(std::memory_order_relaxed);
         one.overflows = counted.overflows.load(std::memory_order_relaxed);
         one.parks = counted.parks.load(std::memory_order_relaxed);
         one.forced_yields = counted.forced_yields.load(std::memory_order_relaxed);
-        one.busy = each->statistics().busy();
-        one.queued = each->queued();
-        if (const auto* const durations = each->statistics().durations()) {
+        one.busy = each->notes().statistics().busy();
+        one.queued = each->tasks().size();
+        if (const auto* const durations = each->notes().statistics().durations()) {
             one.poll_times = durations->poll_times.read();
             one.schedule_latencies = durations->schedule_latencies.read();
         }
-        const stall_counters stalls = each->stalls().counters();
+        const stall_counters stalls = each->notes().stalls().counters();
         one.stalls = stalls.stalls;
         one.stall_times = stalls.times;
-        if (each->io() != last_io) {  // workers that share a driver follow each other
-            last_io = each->io();
+        if (each->events().io() != last_io) {  // workers that share a driver follow each other
+            last_io = each->events().io();
             one.sources = last_io->load();
             one.io = last_io->metrics();
         }

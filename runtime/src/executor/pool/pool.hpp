@@ -165,10 +165,10 @@ public:
     /// sample. Returns null if there is no I/O.
     [[nodiscard]] io_handle* io_for_new_source() noexcept override;
     [[nodiscard]] io_handle* io_here() const noexcept override {
-        return this_thread.worker != nullptr ? this_thread.worker->io() : nullptr;
+        return this_thread.worker != nullptr ? this_thread.worker->events().io() : nullptr;
     }
     /// Returns the first worker's driver, for properties that all drivers share. Null if there is no I/O.
-    [[nodiscard]] io_handle* any_io() const noexcept override { return workers_[0]->io(); }
+    [[nodiscard]] io_handle* any_io() const noexcept override { return workers_[0]->events().io(); }
     /// Returns the timers of some worker, in rotation.
     [[nodiscard]] time_driver& any_time_driver() noexcept;
 
@@ -247,7 +247,8 @@ private:
         atomic<std::uint64_t> caller_of_cancel{0};
     };
 
-    explicit pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used);
+    explicit pool(const runtime_builder& chosen, std::vector<worker_events::io_share>& drivers,
+                  const used_driver& used);
     ~pool();
 
     [[nodiscard]] result<void> start_threads() noexcept;
@@ -257,7 +258,7 @@ private:
     void one_less(unsigned& counted) noexcept;
     void notify_end(std::unique_lock<mutex> guard) noexcept;
     void forget_left(worker& which) noexcept;
-    [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
+    [[nodiscard]] static result<void> make_drivers(std::vector<worker_events::io_share>& drivers, driver_kind kind,
                                                    std::size_t max_events) noexcept;
     [[nodiscard]] task_list& list_of(spawned_task& task) noexcept { return lists_[state_of(task).list()]; }
     void refuse(spawned_task& task) noexcept;

@@ -51,7 +51,7 @@ private:
 bool pool::hand_over(worker& which) noexcept {
     // A worker that destroys the remaining tasks of a closing pool stays on its thread.
     if (which.is_ending() || is_in_child()) return false;
-    which.start_offered_children();
+    which.tasks().offers().start_all();
     {
         // The count changes before the worker is offered, so that the pool cannot become closed during this poll.
         const std::lock_guard guard(lock_);
@@ -59,9 +59,9 @@ bool pool::hand_over(worker& which) noexcept {
     }
     // No other thread can use the io_uring ring of this thread, and the blocking call may wait for data that arrives
     // there. The next thread that runs a driver tick makes a new ring, and the sockets move to it.
-    if (which.io() != nullptr) which.io()->retire_ring();
+    if (which.events().io() != nullptr) which.events().io()->retire_ring();
     this_thread.in_place_of = this;
-    which.stalls().end_run();  // the blocking call is no stall
+    which.notes().stalls().end_run();  // the blocking call is no stall
     which.offer();
     // A job of an earlier call may still be queued although the worker was taken back. It takes the worker this time.
     if (which.has_thread_coming()) return true;
@@ -73,7 +73,7 @@ bool pool::hand_over(worker& which) noexcept {
     if (is_closing() && start_late_thread(which)) return true;
     static_cast<void>(which.thread_comes());
     if (!which.accept_offer()) return true;
-    which.stalls().begin_run();
+    which.notes().stalls().begin_run();
     end_in_place(&which);
     return false;
 }

@@ -171,7 +171,7 @@ void pool::begin_shutdown() noexcept {
     phase expected = phase::open;
     // release: pairs with the acquire in is_closing(). The acquire half has no partner.
     if (!phase_.compare_exchange_strong(expected, phase::closing, std::memory_order_acq_rel)) return;
-    for (const auto& each : workers_) each->unpark();
+    for (const auto& each : workers_) each->events().unpark();
     blocking_->shutdown();
 }
 
@@ -185,9 +185,9 @@ void pool::close_queues() noexcept {
         if (left == nullptr) break;
         give_up(*left);
     }
-    for (const auto& each : workers_) each->give_up_queue();
+    for (const auto& each : workers_) each->tasks().give_up();
     if (settings_.on_leaks) report_leaked_descriptors();
-    for (const auto& each : workers_) each->shut_drivers();
+    for (const auto& each : workers_) each->events().shut_down();
 }
 
 void pool::report_leaked_descriptors() const noexcept {
@@ -195,7 +195,7 @@ void pool::report_leaked_descriptors() const noexcept {
                       std::vector<int> all;
                       const io_handle* last_io = nullptr;
                       for (const auto& each : workers_) {
-                          if (each->io() == std::exchange(last_io, each->io()))
+                          if (each->events().io() == std::exchange(last_io, each->events().io()))
                               continue;  // those that share it follow each other
                           const std::vector<int> fds = last_io->registered();
                           all.insert(all.end(), fds.begin(), fds.end());

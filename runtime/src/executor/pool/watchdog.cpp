@@ -94,8 +94,8 @@ bool watchdog::check_if_due(time_point now) noexcept {
     return self_.owner().idle().awake() == 0 && is_quiet(now);
 }
 
-watchdog::sight watchdog::look_at(const worker& other) noexcept {
-    const worker_counters& counted = other.statistics().counters();
+watchdog::sight watchdog::look_at(worker& other) noexcept {
+    const worker_counters& counted = other.notes().statistics().counters();
     // relaxed: see worker_counters.
     return {counted.polls.load(std::memory_order_relaxed), counted.parks.load(std::memory_order_relaxed)};
 }

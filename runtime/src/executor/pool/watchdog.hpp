@@ -62,7 +62,7 @@ private:
     };
     static constexpr std::size_t no_role = ~std::size_t{0};
 
-    [[nodiscard]] static sight look_at(const worker& other) noexcept;
+    [[nodiscard]] static sight look_at(worker& other) noexcept;
     [[nodiscard]] bool is_quiet(time_point now) const noexcept;
     [[nodiscard]] std::chrono::nanoseconds interval() const noexcept;
     void check_others(time_point now) noexcept;

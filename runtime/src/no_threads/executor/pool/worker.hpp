@@ -9,7 +9,6 @@
 
 namespace eddy::detail {
 
-class io_handle;
 class pool;
 class time_driver;
 struct offered_child;
@@ -19,17 +18,25 @@ class worker {
 public:
     worker() = delete;
 
-    [[nodiscard]] bool offer_child(offered_child&) noexcept { std::unreachable(); }
-    [[nodiscard]] bool has_enough_offers() const noexcept { std::unreachable(); }
-    [[nodiscard]] bool take_child_back(offered_child&) noexcept { std::unreachable(); }
+    /// Its parts, and what other code calls of them.
+    struct no_parts {
+        [[nodiscard]] no_parts& offers() noexcept { std::unreachable(); }
+        [[nodiscard]] bool push(offered_child&) noexcept { std::unreachable(); }
+        [[nodiscard]] bool has_enough() const noexcept { std::unreachable(); }
+        [[nodiscard]] bool take_back(offered_child&) noexcept { std::unreachable(); }
+        [[nodiscard]] no_parts& statistics() noexcept { std::unreachable(); }
+        void note_forced_yield() noexcept { std::unreachable(); }
+        [[nodiscard]] time_driver& time() const noexcept { std::unreachable(); }
+    };
+    [[nodiscard]] no_parts& tasks() noexcept { std::unreachable(); }
+    [[nodiscard]] no_parts& notes() noexcept { std::unreachable(); }
+    [[nodiscard]] no_parts& events() noexcept { std::unreachable(); }
+
     [[nodiscard]] pool& owner() const noexcept { std::unreachable(); }
     [[nodiscard]] bool is_ending() const noexcept { std::unreachable(); }
     [[nodiscard]] bool accept_offer() noexcept { std::unreachable(); }
-    void note_forced_yield() noexcept { std::unreachable(); }
     void enter_thread() noexcept { std::unreachable(); }
     static void leave_thread() noexcept { std::unreachable(); }
-    [[nodiscard]] io_handle* io() const noexcept { std::unreachable(); }
-    [[nodiscard]] time_driver& time() const noexcept { std::unreachable(); }
 };
 
 }  // namespace eddy::detail
