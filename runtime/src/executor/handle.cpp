@@ -40,7 +40,7 @@ enter_guard::enter_guard(const handle& entered, std::source_location where)
       outer_executor_(detail::this_thread.executor.runs),
       outer_time_(detail::this_thread.executor.time),
       outer_guard_(std::exchange(detail::this_thread.innermost_guard, this)) {
-    detail::this_thread.executor = {entered_.pool_, &entered_.pool_->any_time_driver()};
+    detail::this_thread.executor = {entered_.pool_, &entered_.pool_->workers().any_time_driver()};
 }
 
 enter_guard::~enter_guard() {

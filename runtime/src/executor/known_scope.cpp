@@ -26,7 +26,7 @@ runs_children known_scope::begin(std::source_location where) {
         bind(where);
     if (used > most_stack || !is_here) return runs_children::tasks;
     const worker* const on = this_thread.worker;  // null on an event loop
-    return on != nullptr && on->owner().size() > 1 ? runs_children::poll_or_worker : runs_children::poll;
+    return on != nullptr && on->owner().workers().size() > 1 ? runs_children::poll_or_worker : runs_children::poll;
 }
 
 bool known_scope::offer(offered_child& child, bool follows_another) noexcept {

@@ -48,26 +48,27 @@ runtime::~runtime() {
             "a runtime was destroyed by one of its own tasks, which would wait for itself: move it out, or call "
             "shutdown_background()");
     }
-    pool_->begin_shutdown();
-    pool_->wait_until_closed(std::nullopt);
-    pool_->end_blocking({});
+    pool_->shutdown().begin();
+    pool_->shutdown().wait(std::nullopt);
+    pool_->shutdown().end_blocking({});
     pool_->release();
 }
 
 void runtime::wait_until_idle(std::source_location where) const {
     auto& pool = own("runtime::wait_until_idle()", where);
     detail::check_may_await_idle(pool, "wait_until_idle", where);
-    pool.wait_until_idle();
+    pool.idleness().wait();
 }
 
 runtime_metrics runtime::metrics() const { return pool_ != nullptr ? pool_->metrics() : runtime_metrics({}); }
 
 std::optional<driver_kind> runtime::driver() const noexcept {
-    return pool_ != nullptr ? pool_->driver() : std::nullopt;
+    return pool_ != nullptr ? pool_->workers().driver() : std::nullopt;
 }
 
 std::string_view runtime::why_driver() const noexcept {
-    return pool_ != nullptr ? pool_->why_driver() : "none: this runtime was moved from, or has been shut down";
+    return pool_ != nullptr ? pool_->workers().why_driver()
+                            : "none: this runtime was moved from, or has been shut down";
 }
 
 void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
@@ -75,31 +76,31 @@ void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_locat
     auto* const pool = std::exchange(pool_, nullptr);
     if (pool == nullptr) return;
     const auto deadline = time::saturating_add(std::chrono::steady_clock::now(), limit);
-    pool->cancel_all(deadline);
-    pool->begin_shutdown();
-    pool->wait_until_closed(deadline);
-    pool->end_blocking(deadline);
+    pool->idleness().cancel_all(deadline);
+    pool->shutdown().begin();
+    pool->shutdown().wait(deadline);
+    pool->shutdown().end_blocking(deadline);
     pool->release();
 }
 
 void runtime::shutdown_background() && noexcept {
     auto* const pool = std::exchange(pool_, nullptr);
     if (pool == nullptr) return;
-    pool->begin_shutdown();
-    pool->detach_threads();
-    pool->end_blocking({});
+    pool->shutdown().begin();
+    pool->threads().detach();
+    pool->shutdown().end_blocking({});
     pool->release();
 }
 
 runtime_ended runtime::shutdown_on_idle() && noexcept {
     auto* const pool = std::exchange(pool_, nullptr);
-    if (pool != nullptr) pool->close_when_idle();
+    if (pool != nullptr) pool->idleness().close_when_idle();
     return runtime_ended(pool);
 }
 
 runtime_ended runtime::shutdown_now() && noexcept {
     auto* const pool = std::exchange(pool_, nullptr);
-    if (pool != nullptr) pool->begin_shutdown();
+    if (pool != nullptr) pool->shutdown().begin();
     return runtime_ended(pool);
 }
 
@@ -107,25 +108,39 @@ runtime_ended runtime::shutdown_now() && noexcept {
 
 runtime_ended::~runtime_ended() {
     if (pool_ == nullptr) return;
-    pool_->detach_threads();
+    pool_->threads().detach();
     // A runtime that waits to be idle keeps its blocking threads. They end with it and are not joined.
-    if (pool_->is_closing()) pool_->end_blocking({});
+    if (pool_->shutdown().is_closing()) pool_->shutdown().end_blocking({});
     pool_->release();
 }
 
 poll_result<void> runtime_ended::poll(context& cx) {
     if (pool_ == nullptr) return poll_result<void>::ready();
-    return pool_->poll_closed(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
+    return pool_->shutdown().poll_closed(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
 }
 
 void runtime_ended::wait(std::source_location where) {
     if (pool_ == nullptr || pool_->is_in_child()) return;
     // Before the shutdown has begun, this also waits until the runtime is idle.
-    pool_->is_closing() ? detail::check_may_block("wait", where) : detail::check_may_await_idle(*pool_, "wait", where);
-    pool_->wait_until_closed(std::nullopt);
+    pool_->shutdown().is_closing() ? detail::check_may_block("wait", where)
+                                   : detail::check_may_await_idle(*pool_, "wait", where);
+    pool_->shutdown().wait(std::nullopt);
 }
 
 namespace detail {
+namespace {
+
+/// Returns whether the work on this thread keeps the pool from being idle.
+bool keeps_busy_here(const pool& awaited) noexcept {
+    if (worker_of(awaited) != nullptr || this_thread.blocking_work_of == &awaited ||
+        this_thread.ends_worker_of == &awaited)
+        return true;
+    if (this_thread.in_place_of != &awaited) return false;
+    const spawned_task* const task = polled_task::outermost();
+    return task == nullptr || !task_state<shared_word>::is_background(*task);
+}
+
+}  // namespace
 
 void check_may_block(const pool& shared, const char* what, std::source_location where) {
     if (shared.is_in_child()) {
@@ -138,7 +153,7 @@ void check_may_block(const pool& shared, const char* what, std::source_location 
 }
 
 void check_may_await_idle(const pool& awaited, const char* what, std::source_location where) {
-    if (awaited.keeps_busy_here()) {
+    if (keeps_busy_here(awaited)) {
         throw nested_runtime(
             std::string(what) +
                 "() was called by work of the very runtime that it waits for, so it would wait for itself: call it on "

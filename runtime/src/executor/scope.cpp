@@ -220,7 +220,7 @@ void scope_base::destroy_children() noexcept {
         auto& self = *static_cast<scope_base*>(scope);
         return !guard(self).all_ended();
     };
-    const pool::held_up here(static_cast<pool&>(*runs_), is_waiting, this);
+    const held_up here(static_cast<pool&>(*runs_), is_waiting, this);
     destroyers& waiting = waiting_destroyers();
     std::unique_lock lock(waiting.lock);
     waiting.child_has_ended.wait(lock, [this] { return guard(*this).all_ended(); });

@@ -47,7 +47,7 @@ public:
     /// Returns true: the caller owns the list's reference. It is also there if the work is in no list, because event
     /// loops have none for it, and the lock of a list may be held forever in a forked child.
     [[nodiscard]] bool remove(spawned_task& task) const noexcept {
-        return pool_ == nullptr || pool_->is_in_child() || pool_->blocking_tasks().remove(task);
+        return pool_ == nullptr || pool_->is_in_child() || pool_->tasks().blocking().remove(task);
     }
 
 private:
@@ -71,11 +71,11 @@ public:
         : blocking_job(&run_it, &cancel_it), task_(task), pool_(counted) {
         if (pool_ == nullptr) return;
         pool_->retain();
-        pool_->count_blocking(true);
+        pool_->idleness().count_blocking(true);
     }
     ~task_job() {
         if (pool_ == nullptr) return;
-        pool_->count_blocking(false);
+        pool_->idleness().count_blocking(false);
         pool_->release();
     }
 
@@ -138,7 +138,7 @@ void start_blocking(spawned_task& task, pool* runs) noexcept {
     number_task(task.id);
     spawn_time::now().store_in(task);
     // The list is never closed.
-    if (runs != nullptr && !runs->is_in_child()) static_cast<void>(runs->blocking_tasks().add(task));
+    if (runs != nullptr && !runs->is_in_child()) static_cast<void>(runs->tasks().blocking().add(task));
     auto* const job = new (std::nothrow) task_job(task, runs);
     if (job == nullptr) {  // handled like a thread that cannot be started
         static_cast<void>(state_of(task).transition_to_running());
@@ -167,12 +167,12 @@ in_place_scope::in_place_scope(std::source_location where) {
     if (here == nullptr) return;
     pool& owner = here->owner();
     const current_executor entered = this_thread.executor;
-    if (owner.hand_over(*here)) {
+    if (owner.threads().hand_over(*here)) {
         handed_ = here;
         worker::leave_thread();
         // The rest of this poll runs on no worker, but belongs to this runtime, or to another that was entered.
         this_thread.executor = entered;
-        if (entered.time == &here->events().time()) this_thread.executor.time = &owner.any_time_driver();
+        if (entered.time == &here->events().time()) this_thread.executor.time = &owner.workers().any_time_driver();
     } else if (here->is_ending()) {
         // A worker that destroys the remaining tasks stays on this thread. Its timers do not fire while it blocks.
         hidden_ = std::exchange(this_thread.worker, nullptr);
@@ -195,7 +195,7 @@ in_place_scope::~in_place_scope() {
     const current_executor entered = this_thread.executor;
     handed_->enter_thread();
     if (entered.runs != &owner) this_thread.executor = entered;  // an enter_guard of another runtime is alive
-    owner.end_in_place(handed_);
+    owner.threads().end_in_place(handed_);
 }
 
 }  // namespace eddy::detail

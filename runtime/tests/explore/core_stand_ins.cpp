@@ -107,15 +107,16 @@ void pool::wake_scope_parent(waker&&) noexcept { std::abort(); }
 void pool::schedule(spawned_task&) noexcept { std::abort(); }
 void pool::report(unread_failure, const std::source_location&, std::string_view) noexcept { std::abort(); }
 io_handle* pool::io_for_new_source() noexcept { std::abort(); }
-void pool::notify_one() noexcept { ++explore::notifications; }
-void pool::wake_watchdog() noexcept { std::abort(); }
+void worker_set::notify_one() noexcept { ++explore::notifications; }
+void worker_set::wake_watchdog() noexcept { std::abort(); }
+bool worker_set::have_queued_tasks() const noexcept { std::abort(); }
 void pool::inject(spawned_task&) noexcept { std::abort(); }
 void pool::give_up(spawned_task&) noexcept { std::abort(); }
 void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }
 void pool::destroy(spawned_task&, std::uint64_t) noexcept { std::abort(); }
-void pool::workers_have_left(unsigned) noexcept { std::abort(); }
-void pool::end_in_place(worker*) noexcept { std::abort(); }
+void pool_shutdown::workers_have_left(unsigned) noexcept { std::abort(); }
+void pool_tasks::destroy_all() noexcept { std::abort(); }
+void worker_threads::end_in_place(worker*) noexcept { std::abort(); }
 void pool::add_metrics_to(all_metrics&) const { std::abort(); }
-bool pool::has_queued_work() const noexcept { std::abort(); }
 
 }  // namespace eddy::detail

@@ -3,7 +3,7 @@
 
 namespace explore {
 
-/// How often pool::notify_one() was called. For models of one thread.
+/// How often worker_set::notify_one() was called. For models of one thread.
 extern unsigned notifications;
 
 }  // namespace explore

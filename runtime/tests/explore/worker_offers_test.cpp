@@ -40,12 +40,12 @@ template struct opened<&eddy::detail::task_search::steal_child>;
 class two_workers {
 public:
     two_workers() {
-        auto* const idle = ::new (&get().idle()) idle_workers(2);
+        auto* const idle = ::new (&get().workers().idle()) idle_workers(2);
         static_cast<void>(idle->transition_to_parked(1, false));
     }
     two_workers(const two_workers&) = delete;
     two_workers& operator=(const two_workers&) = delete;
-    ~two_workers() { get().idle().~idle_workers(); }
+    ~two_workers() { get().workers().idle().~idle_workers(); }
 
     // SAFETY: the worker of the model uses nothing else of its pool, except functions that stand-ins replace.
     pool& get() { return reinterpret_cast<pool&>(memory_); }

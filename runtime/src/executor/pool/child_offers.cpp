@@ -13,7 +13,7 @@ bool child_offers::push(offered_child& child) noexcept {
     if (!queue_.push(&child)) return false;
     if (to_skip_ != 0) {
         --to_skip_;
-    } else if (pool_.notify_if_useful()) {
+    } else if (pool_.workers().notify_if_useful()) {
         in_vain_ = std::min(in_vain_ + 1, most_in_vain);
         to_skip_ = (1u << in_vain_) - 1;
     }

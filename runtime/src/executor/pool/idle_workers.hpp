@@ -88,7 +88,7 @@ public:
     /// Records that a parked worker runs again because of its own events. Returns false if it was notified before, and
     /// so counts as searching.
     [[nodiscard]] bool unpark_itself(unsigned worker) noexcept {
-        // seq_cst: precedes the load of the roles in pool::wake_watchdog(), see awake().
+        // seq_cst: precedes the load of the roles in worker_set::wake_watchdog(), see awake().
         word_.fetch_add(awake_one, std::memory_order_seq_cst);
         if (leaves_parked(worker)) return true;
         word_.fetch_sub(awake_one, std::memory_order_seq_cst);
@@ -114,7 +114,7 @@ public:
     [[nodiscard]] unsigned awake() const noexcept {
         // seq_cst: a store-load pair (Dekker). A watchdog that resigns clears its role in watchdog::resign(), then
         // loads the word here. A worker that starts to run changes the word, then loads the roles in
-        // pool::wake_watchdog(). If both loads read the old values, the worker would run unwatched.
+        // worker_set::wake_watchdog(). If both loads read the old values, the worker would run unwatched.
         return word_.load(std::memory_order_seq_cst) / awake_one;
     }
     [[nodiscard]] bool all_awake() const noexcept { return awake() >= count_; }

@@ -19,25 +19,25 @@ const unsigned spin_limit = sys::processor_count() > 1 ? 200 : 0;
 }  // namespace
 
 spawned_task* task_search::search() noexcept {
-    pool& owner = own_.owner();
-    if (owner.size() > 1) {
-        if (!is_searching_) is_searching_ = owner.idle().transition_to_searching();
+    worker_set& all = own_.owner().workers();
+    if (all.size() > 1) {
+        if (!is_searching_) is_searching_ = all.idle().transition_to_searching();
         if (!is_searching_) return nullptr;
     }
     spawned_task* found = steal();
     // A thread that injects a task sees a searching worker and makes no system call.
     for (unsigned spins = std::exchange(spins_, 0); found == nullptr && spins > 0; --spins) {
         sys::pause_briefly();
-        if (!owner.injected().is_empty()) found = own_.tasks().next_injected();
+        if (!all.injected().is_empty()) found = own_.tasks().next_injected();
     }
     return found;
 }
 
 void task_search::stop_now() noexcept {
     is_searching_ = false;
-    pool& owner = own_.owner();
+    worker_set& all = own_.owner().workers();
     // A thread that pushed while this worker searched has woken no worker. If more tasks are queued, wake one now.
-    if (owner.idle().transition_from_searching() && owner.has_queued_work()) owner.notify_one();
+    if (all.idle().transition_from_searching() && all.have_queued_tasks()) all.notify_one();
 }
 
 void task_search::begin_notified(bool soon) noexcept {
@@ -46,12 +46,12 @@ void task_search::begin_notified(bool soon) noexcept {
 }
 
 spawned_task* task_search::steal() noexcept {
-    pool& owner = own_.owner();
+    worker_set& all = own_.owner().workers();
     auto& queue = own_.tasks().queue_;
-    const unsigned count = owner.size();
+    const unsigned count = all.size();
     const auto start = static_cast<unsigned>(random_.below(count));
     for (unsigned i = 0; i < count; ++i) {
-        worker& victim = owner.at((start + i) % count);
+        worker& victim = all.at((start + i) % count);
         if (&victim == &own_) continue;
         if (spawned_task* const task = steal_child(victim)) {
             note_steals(1, *task, victim);

@@ -26,14 +26,14 @@ constexpr int vacant = -1;
 }  // namespace
 
 void watchdog::volunteer(time_point now) noexcept {
-    pool& owner = self_.owner();
+    worker_set& all = self_.owner().workers();
     // The second condition keeps the watchdog for a while after activity. Workers that start to run then see it and
     // wake no other worker.
-    if (owner.idle().awake() == 0 && is_quiet(now)) return;
+    if (all.idle().awake() == 0 && is_quiet(now)) return;
     // Without memory this worker does not become a watchdog. It tries again at its next wake-up.
-    if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[owner.size()]);
+    if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[all.size()]);
     if (seen_ == nullptr) return;
-    auto& roles = owner.watchdogs();
+    auto& roles = all.watchdogs();
     for (std::size_t i = 0; i < roles.size() && !has_role(); ++i) {
         int before = vacant;
         // seq_cst: a store-load pair. This worker has left `awake` in park(), then loads the role. A watchdog that gets
@@ -51,14 +51,14 @@ void watchdog::volunteer(time_point now) noexcept {
     } else {  // it was called half an interval ago
         last_check_ = now - first_interval / 2;
     }
-    for (unsigned i = 0; i < owner.size(); ++i) seen_[i] = look_at(owner.at(i));
+    for (unsigned i = 0; i < all.size(); ++i) seen_[i] = look_at(all.at(i));
 }
 
 void watchdog::resign() noexcept {
     // seq_cst: the store of two store-load pairs. The load that follows is awake() in volunteer() if the watchdog is
     // not needed any more, and all_awake() in wake_watchdog() if it starts to run. See idle_workers::awake() and
     // volunteer().
-    self_.owner().watchdogs()[std::exchange(role_, no_role)].store(vacant, std::memory_order_seq_cst);
+    self_.owner().workers().watchdogs()[std::exchange(role_, no_role)].store(vacant, std::memory_order_seq_cst);
 }
 
 void watchdog::note_activity(time_point now) noexcept {
@@ -86,12 +86,12 @@ bool watchdog::check_if_due(time_point now) noexcept {
     last_check_ = now;
     check_others(now);
     // relaxed: a hint. volunteer() loads the role again.
-    if (role_ != 0 && self_.owner().watchdogs()[0].load(std::memory_order_relaxed) == vacant) {
+    if (role_ != 0 && self_.owner().workers().watchdogs()[0].load(std::memory_order_relaxed) == vacant) {
         resign();
         volunteer(now);  // probably the first role. If another worker is faster, that worker watches
         if (!has_role()) return false;
     }
-    return self_.owner().idle().awake() == 0 && is_quiet(now);
+    return self_.owner().workers().idle().awake() == 0 && is_quiet(now);
 }
 
 watchdog::sight watchdog::look_at(worker& other) noexcept {
@@ -101,12 +101,12 @@ watchdog::sight watchdog::look_at(worker& other) noexcept {
 }
 
 void watchdog::check_others(time_point now) noexcept {
-    pool& owner = self_.owner();
-    for (unsigned i = 0; i < owner.size(); ++i) {
-        worker& other = owner.at(i);
+    worker_set& all = self_.owner().workers();
+    for (unsigned i = 0; i < all.size(); ++i) {
+        worker& other = all.at(i);
         if (&other == &self_) continue;
         const sight seen = std::exchange(seen_[i], look_at(other));
-        const bool is_parked = owner.idle().is_parked(i);
+        const bool is_parked = all.idle().is_parked(i);
         // A park alone is no activity: the other worker may be a watchdog, too.
         if (!is_parked || seen.polls != seen_[i].polls) note_activity(now);
         if (!is_parked && seen == seen_[i]) self_.service_stalled(other);

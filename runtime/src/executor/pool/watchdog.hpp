@@ -16,16 +16,17 @@ class worker;
 /// process the events of its driver nor fire its timers, and no other worker takes tasks from its LIFO slot. The
 /// watchdog does this for it (worker::service_stalled()).
 ///
-/// There are two watchdog roles (pool::watchdogs()). A worker that parks takes the first vacant one. The second
+/// There are two watchdog roles (worker_set::watchdogs()). A worker that parks takes the first vacant one. The second
 /// watchdog checks less often, and takes the first role when that becomes vacant. So when the first watchdog gets tasks
 /// of its own, no worker has to be woken. With one role, two workers with sockets would wake each other at each event,
 /// which took a fifth of the processor time at 100 connections.
 ///
-/// If both roles are vacant, a worker that starts to run calls a parked worker (pool::wake_watchdog()). If that worker
-/// waits in a driver, an alarm wakes it half an interval later. Otherwise it is unparked at once. If no worker runs any
-/// more, it parks again; this is usual after a timer in an idle pool. Otherwise it becomes the watchdog and makes its
-/// first check half an interval later. A worker that stalls before this wake-up is serviced within one interval of its
-/// start. Any other stalled worker is serviced within two intervals: one check sees progress, the next one does not.
+/// If both roles are vacant, a worker that starts to run calls a parked worker (worker_set::wake_watchdog()). If that
+/// worker waits in a driver, an alarm wakes it half an interval later. Otherwise it is unparked at once. If no worker
+/// runs any more, it parks again; this is usual after a timer in an idle pool. Otherwise it becomes the watchdog and
+/// makes its first check half an interval later. A worker that stalls before this wake-up is serviced within one
+/// interval of its start. Any other stalled worker is serviced within two intervals: one check sees progress, the next
+/// one does not.
 ///
 /// `now`, below, is the time of the worker's last wake-up, or of its park.
 /// Thread safety: the thread that runs the worker.

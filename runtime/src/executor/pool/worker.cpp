@@ -14,22 +14,6 @@
 #include "executor/task/run_task.hpp"
 
 namespace eddy::detail {
-namespace {
-
-/// Destroys the tasks of a closing pool that no other thread polls.
-void destroy_listed_tasks(pool& closing) noexcept {
-    for (unsigned i = 0; i < closing.list_count(); ++i) {
-        while (spawned_task* const task = closing.list(i).pop()) {
-            if (state_of(*task).transition_to_shutdown()) {
-                closing.destroy(*task, 1);
-            } else {
-                release(*task);  // the worker that polls it sees `cancelled` and destroys it
-            }
-        }
-    }
-}
-
-}  // namespace
 
 worker::worker(pool& owner, unsigned index, worker_events::io_share io, bool shares_io, std::uint64_t seed,
                const stall_settings& stalls)
@@ -82,7 +66,7 @@ void worker::queue_again(spawned_task& task) noexcept {
     }
 }
 
-bool worker::destroys_cancelled() const noexcept { return pool_.is_closing(); }
+bool worker::destroys_cancelled() const noexcept { return pool_.shutdown().is_closing(); }
 
 /// The policy of run_task() for a worker that is observed: calls the hooks, measures the poll, and notes events.
 class worker::observed {
@@ -92,7 +76,7 @@ public:
     explicit observed(worker& runs) noexcept : worker_(runs) {}
 
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
-        const runtime_hooks* const hooks = owner().hooks();
+        const runtime_hooks* const hooks = owner().settings().hooks();
         const task_id id = task.id;
         if (hooks != nullptr && hooks->before_task_poll) hooks->before_task_poll(id);
         log().note(trace::event_kind::poll_begin, id);
@@ -135,7 +119,7 @@ void worker::run() noexcept {
         if (task == nullptr) task = search_.search();
         // This check follows the choice of a task: a task that shuts the pool down and then yields is not polled again,
         // not even by a worker that steals it.
-        if (pool_.is_closing()) {
+        if (pool_.shutdown().is_closing()) {
             search_.stop();
             if (task != nullptr) tasks_.push_back(*task);  // given up below, with the rest of the queue
             break;
@@ -146,16 +130,17 @@ void worker::run() noexcept {
         }
         search_.stop();
         notes_.is_observed() ? run_observed(*task) : run_task(*this, *task);
-        if (this_thread.worker != this) return pool_.end_in_place();  // block_in_place has handed the worker over
+        if (this_thread.worker != this)
+            return pool_.threads().end_in_place();  // block_in_place has handed the worker over
     }
     is_ending_ = true;
-    destroy_listed_tasks(pool_);
+    pool_.tasks().destroy_all();
     tasks_.give_up();
     if (events_.io() != nullptr) events_.io()->retire_ring();
     flush_freed_blocks();
     notes_.stalls().end_run();
     leave_thread();
-    pool_.workers_have_left(1);
+    pool_.shutdown().workers_have_left(1);
 }
 
 void worker::service_stalled(worker& stalled) noexcept {

@@ -28,7 +28,7 @@ worker_events::worker_events(worker& own, io_share io, bool shares_io)
       io_(std::move(io)),
       place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
-      polls_to_look_(own.owner().event_interval()),
+      polls_to_look_(own.owner().settings().event_interval),
       watchdog_(own) {}
 
 void worker_events::enter_thread() noexcept {
@@ -45,7 +45,7 @@ void worker_events::shut_down() noexcept {
 }
 
 void worker_events::look_if_due() noexcept {
-    polls_to_look_ = own_.owner().event_interval();
+    polls_to_look_ = own_.owner().settings().event_interval;
     own_.notes().update_observed();
     const auto now = steady_clock::now();
     if (now - last_look_ < look_interval) return;
@@ -68,7 +68,7 @@ void worker_events::look_at_driver(max_wait limit, max_wait alarm) noexcept {
         place_->park(shorter(limit, alarm));
     } else {
         const auto events = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
-        if (!events) end_without_events(own_.owner().driver(), events.error());
+        if (!events) end_without_events(own_.owner().workers().driver(), events.error());
         found = events.value_or(0);
     }
     if (may_be_endless) endless_wait_.end();
@@ -85,9 +85,11 @@ void worker_events::note_tick(std::size_t events, std::size_t timers) noexcept {
 
 endless_wait::state worker_events::sleep_state() const noexcept {
     pool& owner = own_.owner();
-    const runtime_hooks* const hooks = owner.hooks();
+    const runtime_hooks* const hooks = owner.settings().hooks();
     const bool calls_hook = hooks != nullptr && (hooks->before_park || hooks->after_unpark);
-    if (calls_hook || !owner.idle().is_parked(own_.index()) || owner.is_closing() || owner.has_queued_work()) return {};
+    if (calls_hook || !owner.workers().idle().is_parked(own_.index()) || owner.shutdown().is_closing() ||
+        owner.workers().have_queued_tasks())
+        return {};
     if (time_->next_deadline()) return {};
     return io_ == nullptr ? 0 : io_->sleep_state();
 }
@@ -102,12 +104,12 @@ max_wait worker_events::time_to_sleep() const noexcept {
 void worker_events::park() noexcept {
     pool& owner = own_.owner();
     flush_freed_blocks();
-    const runtime_hooks* const hooks = owner.hooks();
+    const runtime_hooks* const hooks = owner.settings().hooks();
     if (hooks != nullptr && hooks->before_park) hooks->before_park();
     if (!own_.tasks().is_empty()) return;  // the hook has queued a task
 
-    const bool none_searches = owner.idle().transition_to_parked(own_.index(), own_.search().end_to_park());
-    if (none_searches && owner.has_queued_work()) owner.notify_one();
+    const bool none_searches = owner.workers().idle().transition_to_parked(own_.index(), own_.search().end_to_park());
+    if (none_searches && owner.workers().have_queued_tasks()) owner.workers().notify_one();
 
     const auto parked_at = steady_clock::now();
     own_.notes().statistics().note_park(parked_at);
@@ -122,10 +124,10 @@ void worker_events::park() noexcept {
     last_look_ = now;
 
     if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
-    if (owner.is_closing()) return;
-    owner.wake_watchdog();
+    if (owner.shutdown().is_closing()) return;
+    owner.workers().wake_watchdog();
     // One driver tick may have woken enough tasks for two workers.
-    if (own_.tasks().is_enough_for_two()) owner.notify_one();
+    if (own_.tasks().is_enough_for_two()) owner.workers().notify_one();
 }
 
 /// Waits until the worker has tasks, was notified, or the pool closes. Returns the time of the last wake-up.
@@ -134,8 +136,8 @@ worker_events::time_point worker_events::sleep_until_needed(time_point parked_at
     worker_tasks& tasks = own_.tasks();
     event_log& log = own_.notes().log();
     auto now = parked_at;  // read once per wait: under load, reading the clock was a tenth of the time in user mode
-    while (!owner.is_closing()) {
-        if (!watchdog_.has_role() && owner.size() > 1) watchdog_.volunteer(now);
+    while (!owner.shutdown().is_closing()) {
+        if (!watchdog_.has_role() && owner.workers().size() > 1) watchdog_.volunteer(now);
         // The clock decides, and not the end of a wait, because the worker's own events may end a wait earlier.
         if (watchdog_.has_role() && watchdog_.check_if_due(now) && tasks.is_empty()) {
             watchdog_.resign();
@@ -153,10 +155,10 @@ worker_events::time_point worker_events::sleep_until_needed(time_point parked_at
         }
         if (!tasks.is_empty()) {
             // If another thread has notified the worker too, it counts as searching.
-            if (!owner.idle().unpark_itself(own_.index())) own_.search().begin_notified(false);
+            if (!owner.workers().idle().unpark_itself(own_.index())) own_.search().begin_notified(false);
             break;
         }
-        if (!owner.idle().is_parked(own_.index())) {
+        if (!owner.workers().idle().is_parked(own_.index())) {
             own_.search().begin_notified(now - parked_at < soon);
             break;
         }

@@ -38,8 +38,8 @@ private:
     atomic<bool> is_offered_{false};
     atomic<bool> is_thread_coming_{false};
 
-    friend class pool;
-    bool is_left_ = false;  // under the pool's lock: the worker is offered, and no thread could be started for it
+    friend class pool_shutdown;
+    bool is_left_ = false;  // under the lock of pool_shutdown: the worker is offered, and has no thread
 };
 
 }  // namespace eddy::detail

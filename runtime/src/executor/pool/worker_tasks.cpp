@@ -21,14 +21,14 @@ constexpr std::uint64_t wake_up_cost_ns = 20'000;
 }  // namespace
 
 worker_tasks::worker_tasks(pool& owner, worker& own) noexcept
-    : pool_(owner), worker_(own), offers_(owner), polls_to_injected_(owner.global_interval()) {}
+    : pool_(owner), worker_(own), offers_(owner), polls_to_injected_(owner.settings().global_interval) {}
 
 // ---- Queueing ----
 
 void worker_tasks::schedule(spawned_task& task) noexcept {
-    if (!pool_.has_lifo_slot()) [[unlikely]] {
+    if (!pool_.settings().has_lifo_slot) [[unlikely]] {
         push_back(task);
-        if (!worker_.events().is_parking()) pool_.notify_if_useful();
+        if (!worker_.events().is_parking()) pool_.workers().notify_if_useful();
         return;
     }
     if (lifo_.is_empty()) return lifo_.fill(task);
@@ -43,7 +43,7 @@ void worker_tasks::push_back(spawned_task& task) noexcept {
         pool_.inject(task);
         return;
     }
-    if (!worker_.events().is_parking() && is_enough_for_two()) pool_.notify_if_useful();
+    if (!worker_.events().is_parking() && is_enough_for_two()) pool_.workers().notify_if_useful();
 }
 
 bool worker_tasks::is_enough_for_two() const noexcept {
@@ -52,7 +52,7 @@ bool worker_tasks::is_enough_for_two() const noexcept {
 
 void worker_tasks::schedule_child(spawned_task& task) noexcept {
     if (!children_.push(&task)) return push_back(task);
-    if (!worker_.events().is_parking() && children_.size() > 1) pool_.notify_if_useful();
+    if (!worker_.events().is_parking() && children_.size() > 1) pool_.workers().notify_if_useful();
 }
 
 void worker_tasks::wake_scope_parent(waker&& parent) noexcept {
@@ -81,11 +81,11 @@ spawned_task* worker_tasks::next_local() noexcept {
 }
 
 spawned_task* worker_tasks::next_injected() noexcept {
-    injection_queue& from = pool_.injected();
+    injection_queue& from = pool_.workers().injected();
     const std::size_t waiting = from.size();
     if (waiting == 0) return nullptr;
     // A fair share, limited to half of the ring's spare capacity. The added 1 is the task that is returned.
-    const std::size_t share = std::min(waiting / pool_.size() + 1, queue_.room() / 2 + 1);
+    const std::size_t share = std::min(waiting / pool_.workers().size() + 1, queue_.room() / 2 + 1);
     spawned_task* first = nullptr;
     std::size_t count = 0;
     from.pop(share, [&](spawned_task& task) {
@@ -96,7 +96,7 @@ spawned_task* worker_tasks::next_injected() noexcept {
             EDDY_ASSERT(queue_.push(&task), "worker: the ring had less spare capacity than room() returned");
         }
     });
-    if (count > 0) pool_.notify_one();
+    if (count > 0) pool_.workers().notify_one();
     return first;
 }
 
@@ -104,7 +104,7 @@ spawned_task* worker_tasks::next() noexcept {
     ++tick_;
     // A countdown, because a division by a variable takes longer than the rest of this function.
     if (--polls_to_injected_ == 0) [[unlikely]] {
-        polls_to_injected_ = pool_.global_interval();
+        polls_to_injected_ = pool_.settings().global_interval;
         if (spawned_task* const task = next_injected()) return task;
     }
     if (spawned_task* const task = next_local()) return task;

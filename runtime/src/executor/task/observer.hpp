@@ -33,8 +33,17 @@ struct observer {
         return made;
     }
 
+    void note_spawn(const spawned_task& task) const noexcept {
+        note_woken(task);
+        if (hooks.task_spawn) hooks.task_spawn(task.id);
+    }
+    /// Records that the task was queued after a wake-up or its spawn.
     void note_woken(const spawned_task& task) const noexcept {
         if (accounts != nullptr) accounts->note_woken(task);
+    }
+    [[gnu::cold]] void note_end(const spawned_task& task) const noexcept {
+        if (hooks.task_terminate) hooks.task_terminate(task.id);
+        if (accounts != nullptr) accounts->forget(task);
     }
 
     /// Returns poll(), which polls `task`, and measures it if the builder wants that. `is_here` is called after the

@@ -74,8 +74,8 @@ public:
 
     [[nodiscard]] listed_ring ring() const noexcept { return {&ring_, &spawned_, &ended_}; }
 
-    // Counters. acquire: pairs with the release in count(). pool::alive() reads the ended counters first, and must then
-    // see the spawn of each task that it has counted as ended.
+    // Counters. acquire: pairs with the release in count(). pool_idleness::alive() reads the ended counters first, and
+    // must then see the spawn of each task that it has counted as ended.
     [[nodiscard]] std::uint64_t spawned() const noexcept { return spawned_.load(std::memory_order_acquire); }
     [[nodiscard]] std::uint64_t ended() const noexcept { return ended_.load(std::memory_order_acquire); }
     [[nodiscard]] std::uint64_t foreground_spawned() const noexcept {

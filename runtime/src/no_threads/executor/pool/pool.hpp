@@ -36,33 +36,40 @@ public:
     [[nodiscard]] bool may_destroy_here() const noexcept override { std::unreachable(); }
     void destroy(spawned_task&, std::uint64_t) noexcept override { std::unreachable(); }
     void report(unread_failure, const std::source_location&, std::string_view) noexcept override { std::unreachable(); }
-    class held_up : detail::immovable {
-    public:
-        held_up(pool&, bool (*)(void*) noexcept, void*) noexcept { std::unreachable(); }
-        ~held_up() {}  // not trivial, as that of the pool: a guard
-    };
 
     [[nodiscard]] io_handle* io_for_new_source() noexcept override { std::unreachable(); }
     [[nodiscard]] io_handle* io_here() const noexcept override { std::unreachable(); }
     [[nodiscard]] io_handle* any_io() const noexcept override { std::unreachable(); }
-    [[nodiscard]] time_driver& any_time_driver() noexcept { std::unreachable(); }
 
-    struct no_blocking_pool {
+    /// Its parts, and what other code calls of them.
+    struct no_parts {
         [[nodiscard]] result<void> submit(blocking_job&) noexcept { std::unreachable(); }
+        [[nodiscard]] task_list& blocking() noexcept { std::unreachable(); }
+        void count_blocking(bool) noexcept { std::unreachable(); }
+        [[nodiscard]] unsigned size() const noexcept { std::unreachable(); }
+        [[nodiscard]] time_driver& any_time_driver() noexcept { std::unreachable(); }
+        [[nodiscard]] bool hand_over(worker&) noexcept { std::unreachable(); }
+        void end_in_place(worker* = nullptr) noexcept { std::unreachable(); }
     };
-    [[nodiscard]] no_blocking_pool& blocking() noexcept { std::unreachable(); }
-    [[nodiscard]] task_list& blocking_tasks() noexcept { std::unreachable(); }
+    [[nodiscard]] no_parts& blocking() noexcept { std::unreachable(); }
+    [[nodiscard]] no_parts& tasks() noexcept { std::unreachable(); }
+    [[nodiscard]] no_parts& idleness() noexcept { std::unreachable(); }
+    [[nodiscard]] no_parts& workers() noexcept { std::unreachable(); }
+    [[nodiscard]] no_parts& threads() noexcept { std::unreachable(); }
     [[nodiscard]] bool is_in_child() const noexcept { std::unreachable(); }
-    [[nodiscard]] unsigned size() const noexcept { std::unreachable(); }
-    void count_blocking(bool) noexcept { std::unreachable(); }
-    [[nodiscard]] bool hand_over(worker&) noexcept { std::unreachable(); }
-    void end_in_place(worker* = nullptr) noexcept { std::unreachable(); }
 
     void add_metrics_to(all_metrics&) const override { std::unreachable(); }
     [[nodiscard]] const observer* observed_by() const noexcept override { std::unreachable(); }
 
     [[nodiscard]] runtime_metrics metrics() const { std::unreachable(); }
     [[nodiscard]] std::uint64_t id() const noexcept { std::unreachable(); }
+};
+
+/// Replaces the guard of threads that wait for other polls.
+class held_up : immovable {
+public:
+    held_up(pool&, bool (*)(void*) noexcept, void*) noexcept { std::unreachable(); }
+    ~held_up() {}  // not trivial: a guard
 };
 
 [[nodiscard]] inline worker* worker_of(const pool&) noexcept { std::unreachable(); }

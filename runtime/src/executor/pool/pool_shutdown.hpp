@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
+
+#include "executor/pool/held_up.hpp"
+
+namespace eddy::detail {
+
+class pool;
+class worker;
+
+/// The end of a pool.
+///
+///     open ──begin()──> closing ──the last worker has left run()──> closed
+///
+///     closing   New tasks are refused. Each worker leaves its loop, destroys the tasks that it finds in the lists, and
+///               empties its queues. The last worker empties the injection queue and shuts the drivers down.
+///     closed    All workers have left run(). Polls that have handed their worker over may still run.
+///
+///     atomic                changed by                 meaning
+///     phase_                begin(), the last worker   see above
+///     has_reported_leaks_   begin()                    the leaked tasks were reported, or will be
+///
+/// In a forked child, the functions do not wait and take no lock.
+/// Thread safety: any thread.
+class pool_shutdown : immovable {
+public:
+    /// What has left, and what the close waits for in addition to the workers.
+    struct counts {
+        unsigned workers_out = 0;
+        std::size_t threads_out = 0;
+        unsigned in_place = 0;      // polls that have handed their worker over
+        unsigned late_threads = 0;  // threads for offered workers that have not ended
+        unsigned left = 0;          // offered workers without a thread; the polls that offered them take them back
+    };
+
+    explicit pool_shutdown(pool& owner) noexcept : pool_(owner) {}
+
+    /// Begins the shutdown. Does not wait. Later calls do nothing.
+    void begin() noexcept;
+    /// Returns whether the shutdown has begun.
+    [[nodiscard]] bool is_closing() const noexcept {
+        // acquire: pairs with the exchange in begin().
+        return phase_.load(std::memory_order_acquire) != phase::open;
+    }
+    [[nodiscard]] bool has_closed() const noexcept {
+        // acquire: pairs with the store in workers_have_left().
+        return phase_.load(std::memory_order_acquire) == phase::closed;
+    }
+    /// Waits until the pool is closed, and joins the threads. Threads that still run at `deadline` are detached.
+    void wait(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept;
+    /// Waits until blocking work has ended, or until `deadline`.
+    /// Preconditions: the shutdown has begun, possibly on another thread at this moment.
+    void end_blocking(std::chrono::steady_clock::time_point deadline) noexcept;
+    /// Returns whether the pool is closed. If not, `wake` is woken when it is.
+    [[nodiscard]] bool poll_closed(const waker& wake);
+
+    // ---- What takes part in the pool ----
+    /// Records that `count` workers of the closing pool have left run(). The last one closes the pool.
+    void workers_have_left(unsigned count) noexcept;
+    void thread_has_left() noexcept;
+    /// Adds one to in_place or late_threads, so that the pool cannot become closed meanwhile.
+    void add(unsigned counts::* what) noexcept;
+    void subtract(unsigned counts::* what) noexcept;
+    /// Records that no thread could be started for an offered worker, unless the poll takes it back at this moment.
+    void note_left(worker& which) noexcept;
+    /// Records that a thread runs this worker again, if no thread could be started for it before.
+    void forget_left(worker& which) noexcept;
+
+private:
+    friend class held_up;
+
+    enum class phase : unsigned char { open, closing, closed };
+
+    [[nodiscard]] bool is_closed() const noexcept;
+    [[nodiscard]] bool waits_for_this_poll() const noexcept;
+    void notify_end(std::unique_lock<mutex> guard) noexcept;
+
+    pool& pool_;
+    atomic<phase> phase_{phase::open};
+    atomic<bool> has_reported_leaks_{false};
+    mutex lock_;
+    condition_variable changed_;
+    counts counts_;
+    held_up* held_up_ = nullptr;  // a list, in no order
+    std::vector<waker> closed_wakers_;
+};
+
+}  // namespace eddy::detail

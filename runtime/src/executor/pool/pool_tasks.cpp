@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "executor/pool/pool_tasks.hpp"
+
+#include "executor/pool/pool.hpp"
+#include "executor/task/run_task.hpp"
+
+namespace eddy::detail {
+
+pool_tasks::pool_tasks(pool& owner, unsigned workers, std::uint64_t pool_id)
+    : pool_(owner),
+      workers_(workers),
+      lists_(std::make_unique<task_list[]>(workers + lists_for_others)),
+      listed_(inspect::executor_kind::pool, pool_id, lists_[0].ring(), workers + lists_for_others, sizeof(task_list)),
+      listed_blocking_(inspect::executor_kind::blocking, pool_id, blocking_.ring()) {}
+
+void pool_tasks::show_metrics() noexcept { listed_.show_metrics_of(pool_); }
+
+void pool_tasks::close() noexcept {
+    for (task_list& each : lists()) each.close();
+}
+
+void pool_tasks::abort_all() noexcept {
+    for (task_list& each : lists()) {
+        abort_batch tasks;  // its destructor queues the tasks, after the list's lock is released
+        each.for_each([&](spawned_task& task) { tasks.add(task); });
+    }
+}
+
+void pool_tasks::destroy_all() noexcept {
+    for (task_list& each : lists()) {
+        while (spawned_task* const task = each.pop()) {
+            if (state_of(*task).transition_to_shutdown()) {
+                pool_.destroy(*task, 1);
+            } else {
+                release(*task);  // the worker that polls it sees `cancelled` and destroys it
+            }
+        }
+    }
+}
+
+}  // namespace eddy::detail
