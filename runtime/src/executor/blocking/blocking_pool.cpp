@@ -7,47 +7,16 @@
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "sys/pause_briefly.hpp"
-
 namespace eddy::detail {
-namespace {
-
-using namespace std::chrono_literals;
-
-// If the last wait of a thread was shorter than this, the next one does not sleep for this time. A processor that
-// sleeps may take 20 us to wake up, which would be most of the time of jobs that follow each other.
-constexpr auto short_wait = 50us;
-// Time between two yields of such a wait. The thread that will submit the job may need the same processor.
-constexpr auto yield_interval = 10us;
-
-/// Returns the time point `after` from `now`, or time_point::max() if that is out of range.
-blocking_pool::time_point later(blocking_pool::time_point now, std::chrono::nanoseconds after) noexcept {
-    return after < blocking_pool::time_point::max() - now ? now + after : blocking_pool::time_point::max();
-}
-
-/// Waits for the signal without sleeping, for the time of a short wait.
-void spin(const sys::thread_signal& signal, blocking_pool::time_point began) noexcept {
-    auto next_yield = began;
-    for (auto now = began; !signal.is_set() && now < began + short_wait; now = std::chrono::steady_clock::now()) {
-        if (now < next_yield) {
-            sys::pause_briefly();
-        } else {
-            yield_thread();
-            next_yield = now + yield_interval;
-        }
-    }
-}
-
-}  // namespace
 
 blocking_pool::blocking_pool(settings&& chosen) noexcept
     : settings_(std::move(chosen)), is_joined_(settings_.is_joined) {}
 
 blocking_pool::~blocking_pool() {
     // Detaches the threads that have ended and are not joined. They cannot be joined here: this thread may be one.
-    for (worker* one = ended_; one != nullptr; one = one->next) one->thread.detach();
-    for (worker* list : {ended_, spare_}) {
-        while (worker* const one = list) {
+    for (blocking_thread* one = ended_; one != nullptr; one = one->next) one->thread.detach();
+    for (blocking_thread* list : {ended_, spare_}) {
+        while (blocking_thread* const one = list) {
             list = one->next;
             delete one;
         }
@@ -58,7 +27,7 @@ blocking_pool::~blocking_pool() {
 
 result<void> blocking_pool::submit(blocking_job& job) noexcept {
     if (is_in_child()) return std::unexpected(make_error_code(errc::runtime_shutdown));
-    worker* sleeper = nullptr;
+    blocking_thread* sleeper = nullptr;
     {
         const std::lock_guard guard(lock_);
         if (is_shut_down_) return std::unexpected(make_error_code(errc::runtime_shutdown));
@@ -67,9 +36,9 @@ result<void> blocking_pool::submit(blocking_job& job) noexcept {
         // would be woken for nothing. A woken thread does not count as idle, so a steady stream of jobs would start
         // more and more threads.
         const std::size_t waiting = queued_ + 1;
-        if (idle_ != nullptr) {
-            if (waiting > woken_count_) sleeper = pop_idle();
-        } else if (waiting > woken_count_ + starting_ && has_room()) {
+        if (!idle_.is_empty()) {
+            if (waiting > idle_.woken()) sleeper = idle_.pop();
+        } else if (waiting > idle_.woken() + starting_ && has_room()) {
             if (const auto started = start_thread(); !started && threads_ == 0) return started;
         }
         queue_.push(job);
@@ -77,7 +46,7 @@ result<void> blocking_pool::submit(blocking_job& job) noexcept {
         ++jobs_;
     }
     // Wakes the thread after the unlock, so that it does not block on the lock.
-    // SAFETY: the worker object lives as long as the pool, and the caller holds a reference to the pool. If the thread
+    // SAFETY: the thread object lives as long as the pool, and the caller holds a reference to the pool. If the thread
     // has seen the signal before this and has ended, the call has no effect.
     if (sleeper != nullptr) sleeper->woken.wake();
     return ok();
@@ -91,8 +60,8 @@ void blocking_pool::shutdown() noexcept {
         is_shut_down_ = true;
         cancelled = std::exchange(queue_, {});
         queued_ = 0;
-        while (idle_ != nullptr) {
-            if (worker* const sleeper = pop_idle()) sleeper->woken.wake();
+        while (!idle_.is_empty()) {
+            if (blocking_thread* const sleeper = idle_.pop()) sleeper->woken.wake();
         }
     }
     while (blocking_job* const job = cancelled.pop()) job->cancel(*job);
@@ -101,7 +70,7 @@ void blocking_pool::shutdown() noexcept {
 bool blocking_pool::join_until(time_point deadline) noexcept {
     if (is_in_child()) return true;
     const std::size_t self = this_thread.blocking_thread_of == this ? 1 : 0;
-    worker* ended = nullptr;
+    blocking_thread* ended = nullptr;
     bool all_ended = false;
     {
         std::unique_lock guard(lock_);
@@ -118,7 +87,7 @@ bool blocking_pool::join_until(time_point deadline) noexcept {
 blocking_pool::counts blocking_pool::count() const noexcept {
     if (is_in_child()) return {};
     const std::lock_guard guard(lock_);
-    return {.threads = threads_, .idle = idle_count_, .queued = queued_, .jobs = jobs_};
+    return {.threads = threads_, .idle = idle_.size(), .queued = queued_, .jobs = jobs_};
 }
 
 bool blocking_pool::leave_for_long() noexcept {
@@ -126,7 +95,7 @@ bool blocking_pool::leave_for_long() noexcept {
     --threads_;
     // A job submitted after the current one may rely on this thread, so a replacement is started. If that fails and
     // there is no other thread, this one must stay.
-    const bool is_needed = idle_ == nullptr && queued_ > woken_count_ + starting_ && has_room();
+    const bool is_needed = idle_.is_empty() && queued_ > idle_.woken() + starting_ && has_room();
     if (!is_needed || start_thread() || threads_ != 0) return true;
     ++threads_;
     return false;
@@ -143,10 +112,10 @@ void blocking_pool::come_back() noexcept {
 /// threads that exist. Otherwise a job could rely on a thread whose start then fails.
 result<void> blocking_pool::start_thread() noexcept {
     if (spare_ == nullptr) {
-        spare_ = new (std::nothrow) worker;
+        spare_ = new (std::nothrow) blocking_thread;
         if (spare_ == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }
-    worker& fresh = *spare_;
+    blocking_thread& fresh = *spare_;
     auto started = sys::start_thread({}, settings_.stack_size, [this, &fresh]() noexcept { run(fresh); });
     if (!started) return std::unexpected(started.error());
     spare_ = std::exchange(fresh.next, nullptr);
@@ -158,7 +127,7 @@ result<void> blocking_pool::start_thread() noexcept {
     return ok();
 }
 
-void blocking_pool::run(worker& self) noexcept {
+void blocking_pool::run(blocking_thread& self) noexcept {
     this_thread.blocking_thread_of = this;
     sys::name_this_thread(settings_.name_thread ? settings_.name_thread() : "eddy-blocking");
     if (settings_.on_thread_start) settings_.on_thread_start();
@@ -169,7 +138,7 @@ void blocking_pool::run(worker& self) noexcept {
     release();
 }
 
-void blocking_pool::work(worker& self) noexcept {
+void blocking_pool::work(blocking_thread& self) noexcept {
     std::unique_lock guard(lock_);
     --starting_;
     do {
@@ -179,55 +148,15 @@ void blocking_pool::work(worker& self) noexcept {
             job->run(*job);
             guard.lock();
         }
-    } while (!is_shut_down_ && wait_for_job(self, guard));
+    } while (!is_shut_down_ && idle_.wait(self, guard, settings_.keep_alive));
     // Decremented under the same lock as the last check of the queue, so later jobs do not rely on this thread.
     --threads_;
 }
 
-/// Waits until this thread is woken for a job. Returns false if keep_alive has passed, so that the thread should end.
-bool blocking_pool::wait_for_job(worker& self, std::unique_lock<mutex>& guard) noexcept {
-    self.woken.reset();
-    self.next = std::exchange(idle_, &self);
-    ++idle_count_;
-    const bool spins = self.expects_job && spinner_ == nullptr;
-    if (spins) spinner_ = &self;
-    guard.unlock();
-    const auto began = std::chrono::steady_clock::now();
-    if (spins) spin(self.woken, began);
-    const bool is_woken = self.woken.wait_until(later(began, settings_.keep_alive));
-    self.expects_job = is_woken && std::chrono::steady_clock::now() < began + short_wait;
-    guard.lock();
-    // pop_idle() may have taken this thread off the list after the deadline.
-    if (!is_woken && !self.woken.is_set()) {
-        remove_idle(self);
-        return false;
-    }
-    --woken_count_;
-    return true;
-}
-
-/// Removes the worker that spins, or else the one that became idle last, and signals it. Returns it if it sleeps; the
-/// caller must wake it then.
-blocking_pool::worker* blocking_pool::pop_idle() noexcept {
-    worker& next = spinner_ != nullptr ? *spinner_ : *idle_;
-    remove_idle(next);
-    ++woken_count_;
-    return next.woken.set() ? &next : nullptr;
-}
-
-/// Removes a worker from the idle list. A thread stops being idle only here, so idle_count_ matches the list.
-void blocking_pool::remove_idle(worker& self) noexcept {
-    worker** link = &idle_;
-    while (*link != &self) link = &(*link)->next;
-    *link = std::exchange(self.next, nullptr);
-    if (spinner_ == &self) spinner_ = nullptr;
-    --idle_count_;
-}
-
 /// Records the end of this thread. Joins the threads that ended before; they only have thread-locals left to destroy.
 /// So at most one ended thread is unjoined while the pool is open.
-void blocking_pool::end(worker& self) noexcept {
-    worker* predecessors = nullptr;
+void blocking_pool::end(blocking_thread& self) noexcept {
+    blocking_thread* predecessors = nullptr;
     {
         const std::lock_guard guard(lock_);
         --alive_;
@@ -243,8 +172,8 @@ void blocking_pool::end(worker& self) noexcept {
     join_all(predecessors);
 }
 
-void blocking_pool::join_all(worker* ended) noexcept {
-    while (worker* const one = ended) {
+void blocking_pool::join_all(blocking_thread* ended) noexcept {
+    while (blocking_thread* const one = ended) {
         // A destructor of a thread-local on a pool thread may end the pool. That thread cannot join itself.
         one->thread.is_this_thread() ? one->thread.detach() : one->thread.join();
         const std::lock_guard guard(lock_);

@@ -15,9 +15,9 @@
 #include <eddy/result.hpp>
 
 #include "executor/blocking/blocking.hpp"
+#include "executor/blocking/idle_threads.hpp"
 #include "executor/task/fifo.hpp"
-#include "sys/thread.hpp"
-#include "sys/thread_signal.hpp"
+#include "sys/fork.hpp"
 
 namespace eddy::detail {
 
@@ -27,11 +27,6 @@ namespace eddy::detail {
 ///                 │    ^                              ^  └ on_thread_stop     by the next thread that ends,
 ///         no job  v    │ woken for a job              │                       by join_until, or by the destructor
 ///                idle ─┴── keep_alive over, shutdown ─┘
-///
-/// submit() takes an idle thread off the idle list under the lock before it wakes the thread. So a thread whose
-/// keep_alive has passed cannot miss a wake-up that was meant for it. The thread that became idle last is woken first,
-/// because its caches are warm. So surplus threads reach their keep_alive and end. A thread that got its last job soon
-/// after the previous one spins before it sleeps, and gets the next job. Only one thread does so at a time.
 ///
 /// In a forked child there are no threads, and the lock is never released if another thread held it at the fork. There
 /// the pool accepts no jobs and waits for nothing, and its memory is not freed.
@@ -100,30 +95,18 @@ public:
     void come_back() noexcept;
 
 private:
-    /// A thread. The object is reused for a later thread, and is freed with the pool. So a thread that notifies it need
-    /// not hold the lock.
-    struct worker {
-        sys::thread thread;
-        sys::thread_signal woken;  // another thread has taken this worker off the idle list
-        worker* next = nullptr;    // link of one of the three lists
-        bool expects_job = false;  // the last wait was short
-    };
-
     explicit blocking_pool(settings&& chosen) noexcept;
     ~blocking_pool();
 
     // Preconditions: lock_ is held.
     [[nodiscard]] bool has_room() const noexcept { return threads_ == 0 || threads_ < settings_.max_threads; }
     result<void> start_thread() noexcept;
-    worker* pop_idle() noexcept;
-    void remove_idle(worker& self) noexcept;
-    bool wait_for_job(worker& self, std::unique_lock<mutex>& guard) noexcept;
 
     // Preconditions: lock_ is not held.
-    void run(worker& self) noexcept;
-    void work(worker& self) noexcept;
-    void end(worker& self) noexcept;
-    void join_all(worker* ended) noexcept;
+    void run(blocking_thread& self) noexcept;
+    void work(blocking_thread& self) noexcept;
+    void end(blocking_thread& self) noexcept;
+    void join_all(blocking_thread* ended) noexcept;
 
     const settings settings_;
     const sys::process_mark process_;
@@ -133,16 +116,13 @@ private:
     condition_variable one_ended_;
     using queue = fifo<blocking_job, &blocking_job::next>;
     queue queue_;
-    std::size_t queued_ = 0;     // the number of jobs in it
-    worker* idle_ = nullptr;     // last in, first out
-    worker* spinner_ = nullptr;  // the idle worker that spins, or has spun and sleeps now; or null
-    worker* ended_ = nullptr;    // not joined yet
-    worker* spare_ = nullptr;    // objects without a thread
-    std::size_t idle_count_ = 0;
-    std::size_t woken_count_ = 0;  // threads taken off the idle list that have not checked the queue since
-    std::size_t starting_ = 0;     // new threads that have not checked the queue yet
-    std::size_t threads_ = 0;      // threads that will check the queue again
-    std::size_t alive_ = 0;        // threads that have not reached end()
+    std::size_t queued_ = 0;  // the number of jobs in it
+    idle_threads idle_;
+    blocking_thread* ended_ = nullptr;  // not joined yet
+    blocking_thread* spare_ = nullptr;  // objects without a thread
+    std::size_t starting_ = 0;          // new threads that have not checked the queue yet
+    std::size_t threads_ = 0;           // threads that will check the queue again
+    std::size_t alive_ = 0;             // threads that have not reached end()
     std::uint64_t jobs_ = 0;
     bool is_shut_down_ = false;
     bool is_joined_;
