@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "executor/local/local_tasks.hpp"
 
-#include <mutex>
 #include <utility>
 
 #include <eddy/detail/runtime_context.hpp>
@@ -62,7 +61,7 @@ void local_tasks::adopt(spawned_task& task) noexcept {
     }
     // relaxed: a statistic. Counted before send(), and so before the task can end.
     sent_.fetch_add(1, std::memory_order_relaxed);
-    if (this_thread.polled_local_set != this && send(task)) return;
+    if (this_thread.polled_local_set != this && inbox_.send(task)) return;
     // The set is closed, or closes at this moment and one of its tasks spawns this task. So the task is destroyed. The
     // references of the list and of the queue are released.
     sent_.fetch_sub(1, std::memory_order_relaxed);
@@ -73,7 +72,7 @@ void local_tasks::adopt(spawned_task& task) noexcept {
 void local_tasks::schedule(spawned_task& task) noexcept {
     if (this_thread.polled_local_set == this) return queue_.push(task);
     // A closed set refuses the task. Its tasks have been destroyed, and only the queue's reference is left.
-    if (!send(task)) give_up_task(*this, task);
+    if (!inbox_.send(task)) give_up_task(*this, task);
 }
 
 void local_tasks::set_spawn_time(spawned_task& task) noexcept {
@@ -82,74 +81,16 @@ void local_tasks::set_spawn_time(spawned_task& task) noexcept {
     spawn_time_.store_in(task);
 }
 
-/// Adds a task to the inbound list and wakes the drivers. Returns false if the set is closed.
-bool local_tasks::send(spawned_task& task) noexcept {
-    waker driver;
-    {
-        const std::lock_guard guard(lock_);
-        if (is_closed_) return false;
-        inbound_.push(task);
-        driver = take_driver();
-    }
-    if (driver.is_noop()) return true;
-    std::move(driver).wake();
-    wake_drivers();
-    return true;
-}
-
-/// Takes the waker of a driver that has not been woken. Returns an empty waker if there is none.
-/// Preconditions: lock_ is held.
-waker local_tasks::take_driver() noexcept {
-    for (local_driver* each = drivers_.front(); each != nullptr; each = each->next) {
-        if (!each->wake.is_noop()) return std::move(each->wake);
-    }
-    return {};
-}
-
-void local_tasks::wake_drivers() noexcept {
-    for (;;) {
-        waker driver;
-        {
-            const std::lock_guard guard(lock_);
-            driver = take_driver();
-        }
-        if (driver.is_noop()) return;
-        std::move(driver).wake();
-    }
-}
-
 // ---- Drivers ----
 
 void local_tasks::leave(local_driver& driver) noexcept {
-    waker dropped;
-    {
-        const std::lock_guard guard(lock_);
-        drivers_.remove(driver);
-        dropped = std::move(driver.wake);
-    }
+    inbox_.leave(driver);
     // Another driver must poll these tasks: this driver may be the only one that was woken for them, or its own poll
     // may have woken the tasks.
-    if (has_queued()) wake_drivers();
+    if (has_queued()) inbox_.wake_drivers();
 }
 
-bool local_tasks::has_queued() noexcept {
-    const std::lock_guard guard(lock_);
-    return !inbound_.is_empty() || !queue_.is_empty();
-}
-
-bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
-    {
-        const std::lock_guard guard(lock_);
-        if (!inbound_.is_empty()) return false;
-        if (driver.is_listed && driver.wake.will_wake(wake)) return true;
-    }
-    waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
-    const std::lock_guard guard(lock_);
-    if (!inbound_.is_empty()) return false;
-    driver.wake.swap(copy);
-    if (!driver.is_listed) drivers_.push_back(driver);
-    return true;
-}
+bool local_tasks::has_queued() noexcept { return !inbox_.is_empty() || !queue_.is_empty(); }
 
 // relaxed: the value is only compared. A thread that polls the set reads its own store.
 bool local_tasks::is_polled() const noexcept { return polled_on_.load(std::memory_order_relaxed) != nullptr; }
@@ -167,8 +108,8 @@ void local_tasks::check_driver(std::source_location where) const {
 void local_tasks::drive(local_driver& driver, context& cx) noexcept {
     if (is_polled()) return;  // called by one of the set's own tasks; the set is being driven
     poll_some();
-    if (tasks_.is_empty()) wake_all_at_end(nullptr);
-    if (!queue_.is_empty() || !wait(driver, cx.waker())) cx.waker().wake_by_ref();
+    if (tasks_.is_empty()) inbox_.wake_all_at_end(nullptr);
+    if (!queue_.is_empty() || !inbox_.wait(driver, cx.waker())) cx.waker().wake_by_ref();
 }
 
 bool local_tasks::drive_to_end(context& cx) {
@@ -182,49 +123,15 @@ bool local_tasks::drive_to_end(context& cx) {
     poll_some();
     if (tasks_.is_empty()) {
         // Wakes the other futures that wait for the end. This one is ready, unless more tasks have been sent meanwhile.
-        wake_all_at_end(&cx.waker());
+        inbox_.wake_all_at_end(&cx.waker());
         if (!has_queued()) return true;
-    } else if (queue_.is_empty() && wait(end_driver_for(cx.waker()), cx.waker())) {
+    } else if (queue_.is_empty() && inbox_.wait(inbox_.end_driver_for(cx.waker()), cx.waker())) {
         return false;
     }
     // Other drivers are woken as well, because this future may be dropped before its next poll.
-    wake_drivers();
+    inbox_.wake_drivers();
     cx.waker().wake_by_ref();
     return false;
-}
-
-/// Returns the end_driver that already stores `wake`, or else an unused one. Allocates one if all are in use. A
-/// dropped future does not release its end_driver, which becomes unused when the set next wakes it.
-local_driver& local_tasks::end_driver_for(const waker& wake) {
-    end_driver* unused = nullptr;
-    end_driver* last = nullptr;
-    {
-        const std::lock_guard guard(lock_);
-        for (end_driver* each = &end_; each != nullptr; each = each->next_end.get()) {
-            if (each->wake.is_noop()) {
-                if (unused == nullptr) unused = each;
-            } else if (each->wake.will_wake(wake)) {
-                return *each;
-            }
-            last = each;
-        }
-    }
-    if (unused != nullptr) return *unused;
-    last->next_end = std::make_unique<end_driver>();
-    return *last->next_end;
-}
-
-/// Wakes the futures that wait until no task is left. `finder`, if not null, is the waker of the future that calls
-/// this; it is not woken.
-void local_tasks::wake_all_at_end(const waker* finder) noexcept {
-    for (end_driver* each = &end_; each != nullptr; each = each->next_end.get()) {
-        waker awaits_end;
-        {
-            const std::lock_guard guard(lock_);
-            awaits_end = std::move(each->wake);
-        }
-        if (finder == nullptr || !awaits_end.will_wake(*finder)) std::move(awaits_end).wake();
-    }
 }
 
 void local_tasks::cancel_all() noexcept {
@@ -249,9 +156,7 @@ void local_tasks::close() noexcept {
         } else if (spawned_task* const queued = queue_.pop()) {
             give_up_task(*this, *queued);
         } else {
-            const std::lock_guard locked(lock_);
-            is_open = !inbound_.is_empty();
-            is_closed_ = !is_open;
+            is_open = !inbox_.close_if_empty();
         }
     }
 }
@@ -260,11 +165,7 @@ void local_tasks::close() noexcept {
 
 /// Moves the tasks of the inbound list to the queue.
 void local_tasks::drain() noexcept {
-    queue arrived;
-    {
-        const std::lock_guard guard(lock_);
-        arrived = std::exchange(inbound_, queue());
-    }
+    local_inbox::queue arrived = inbox_.take();
     while (spawned_task* const task = arrived.pop()) {
         if (!task_list::was_added(*task)) {
             enlist(*task);

@@ -4,15 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <source_location>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/local_share.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/spin_lock.hpp>
 
-#include "executor/task/fifo.hpp"
+#include "executor/local/local_inbox.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/task_list.hpp"
@@ -23,12 +21,10 @@ namespace eddy::detail {
 ///
 ///     member                      access
 ///     queue                       the thread that polls or destroys the set; it also changes the list of tasks
-///     inbound list, drivers,      any thread, under the lock
-///     is_closed_
+///     inbox                       any thread
 ///
-/// A local driver is a future that polls the set. A task that is woken inside the set's poll goes into the
-/// queue. A task that is woken or spawned elsewhere goes into the inbound list, and all local drivers are woken. One
-/// would not be enough, because its task may no longer poll it.
+/// A local driver is a future that polls the set. A task that is woken inside the set's poll goes into the queue, any
+/// other one into the inbox.
 ///
 /// Thread safety: as the sections of the class say.
 /// Lifetime: reference-counted. The set and its handles hold references.
@@ -70,43 +66,24 @@ public:
 private:
     friend class inside_local;
 
-    using queue = fifo<spawned_task, &spawned_task::next_queued>;
-
-    /// The driver of a future that waits until no task is left. The set owns and reuses these objects, because such a
-    /// future does not report its destruction.
-    struct end_driver : local_driver {
-        std::unique_ptr<end_driver> next_end;
-    };
-
     void set_spawn_time(spawned_task& task) noexcept;
-    [[nodiscard]] bool send(spawned_task& task) noexcept;
     [[nodiscard]] bool is_polled() const noexcept;
     [[nodiscard]] bool has_queued() noexcept;
-    [[nodiscard]] local_driver& end_driver_for(const waker& wake);
-    void wake_all_at_end(const waker* finder) noexcept;
-    [[nodiscard]] waker take_driver() noexcept;
-    void wake_drivers() noexcept;
     void drain() noexcept;
     void enlist(spawned_task& task) noexcept;
     void poll_some() noexcept;
-    /// Stores `wake` in the driver and lists the driver. Returns false, without effect, if tasks have been sent.
-    [[nodiscard]] bool wait(local_driver& driver, const waker& wake) noexcept;
 
     // ---- Any thread ----
     ref_count<> references_;
     atomic<std::uint64_t> sent_{0};  // a statistic: tasks in the inbound list that are not in tasks_ yet
     task_list tasks_;
-    spin_lock lock_;
-    bool is_closed_ = false;
-    queue inbound_;
-    waiter_list<> drivers_;
+    local_inbox inbox_;
 
     // ---- The thread that polls the set ----
-    queue queue_;
+    local_inbox::queue queue_;
     bool is_closing_ = false;
     bool looks_at_spawns_ = true;  // the clock may have advanced
     spawn_time spawn_time_;
-    end_driver end_;  // the first of the drivers that wait until no task is left
     /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.
     atomic<const void*> polled_on_{nullptr};
 
