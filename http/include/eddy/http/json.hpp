@@ -59,7 +59,8 @@ namespace eddy::http {
 
 /// Reads the body of a request as JSON, and converts it to `T`. Returns the value, or a response with the reason: 415
 /// if Content-Type is not JSON, and 400 if the body is not valid, has more than 100 levels of arrays and objects, or
-/// does not fit `T`.
+/// does not fit `T`. nlohmann/json does not check the range of numbers: 300 becomes 44 in a std::uint8_t, and -1
+/// becomes 4294967295 in an unsigned. Read a wider type and check it, or check it in from_json().
 ///     auto made = co_await try_(http::read_json<note>(asked));
 ///     if (!made) co_return std::move(made.error());
 /// Errors: see body::read_text(). Return the error: the server answers 400, 408 or 413.
