@@ -53,7 +53,8 @@ public:
 protected:
     /// Returns the part of out() that was not sent.
     [[nodiscard]] std::string_view unsent() const noexcept {
-        return made_ ? std::string_view(made_->out).substr(made_->sent) : std::string_view();
+        if (!made_) return {};
+        return {made_->out.data() + made_->sent, made_->out.size() - made_->sent};
     }
     /// Records that bytes were sent. Clears out() when all of it was.
     void has_sent(std::size_t count) noexcept {
@@ -70,7 +71,7 @@ private:
         std::string out;           // bytes to send
         std::size_t sent = 0;      // number of bytes of `out` that were sent
 
-        [[nodiscard]] std::string_view unread() const noexcept { return std::string_view(in).substr(consumed); }
+        [[nodiscard]] std::string_view unread() const noexcept { return {in.data() + consumed, in.size() - consumed}; }
     };
 
     void append(std::string_view received);

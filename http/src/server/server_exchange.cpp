@@ -20,14 +20,6 @@ constexpr auto close_limit = std::chrono::seconds(2);
 /// The start of the preface of HTTP/2 (RFC 9113, section 3.4). nghttp2 checks the rest.
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\n";
 
-http::h1::limits limits_of(const http::serve_options& options) noexcept {
-    http::h1::limits of;
-    of.head_bytes = options.header_limit();
-    of.headers = options.max_headers();
-    of.body_bytes = options.body_limit();
-    return of;
-}
-
 /// Returns the list in the fields Upgrade.
 std::string upgrades_of(const http::headers& fields) {
     std::string list;
@@ -58,9 +50,6 @@ poll_result<bool> http1_link::poll_more(context& cx) {
 }
 
 // ---- The exchange ----
-
-server_exchange::server_exchange(http1_link& on) noexcept
-    : on_(&on), engine_(limits_of(on.accepted.options())), input_(on.stream, engine_, on.accepted.options()) {}
 
 poll_result<void> server_exchange::poll(context& cx) {
     for (bool moves = true; moves;) {
@@ -123,7 +112,7 @@ bool server_exchange::poll_head(context& cx) {
         receive(input);
         on_->stream.consume_until(input);
     }
-    return found_ == event::head ? begin() : refuse(engine_.refusal());
+    return found_ == event::head ? begin(cx) : refuse(engine_.refusal());
 }
 
 /// Answers with an error status.
@@ -139,7 +128,7 @@ bool server_exchange::refuse(status why) {
 }
 
 /// Calls the service.
-bool server_exchange::begin() {
+bool server_exchange::begin(context& cx) {
     on_->timer.reset();
     auto& asked = engine_.request();
     is_last_ = !engine_.keeps_alive();
@@ -153,7 +142,8 @@ bool server_exchange::begin() {
     } catch (...) {
         call_.fail();
     }
-    return enter(phase::answering);
+    at_ = phase::answering;
+    return poll_answering(cx);
 }
 
 // ---- answering, cancelling ----

@@ -38,10 +38,17 @@ struct http1_link {
           stream(std::move(transport)),
           http2(may_be_http2 ? preface::possible : preface::excluded) {}
 
+    /// Returns the limits of a request.
+    [[nodiscard]] http::h1::limits limits() const noexcept {
+        http::h1::limits of;
+        of.head_bytes = accepted.options().header_limit();
+        of.headers = accepted.options().max_headers();
+        of.body_bytes = accepted.options().body_limit();
+        return of;
+    }
     /// Returns whether `limit` has passed since the first call, or since the first one after `timer` was reset. The
     /// time for the first head of a connection begins when the connection is accepted.
     [[nodiscard]] bool poll_late(context& cx, std::chrono::nanoseconds limit);
-
     /// Sends what was collected, and receives bytes. Returns false if the connection has ended or failed.
     poll_result<bool> poll_more(context& cx);
 
@@ -74,7 +81,8 @@ class server_exchange : immovable {
 public:
     using output_type = void;
 
-    explicit server_exchange(http1_link& on) noexcept;
+    explicit server_exchange(http1_link& on) noexcept
+        : on_(&on), engine_(on.limits()), input_(on.stream, engine_, on.accepted.options()) {}
 
     /// Parses the head, and removes it from the front of `input`. Call it before the first poll.
     void receive(std::string_view& input);
@@ -150,7 +158,7 @@ private:
     bool poll_discarding(context& cx);
     bool enter(phase next) noexcept;
     bool refuse(http::status why);
-    bool begin();
+    bool begin(context& cx);
     bool respond();
     bool answer_failure(std::error_code of_body);
     bool write();
