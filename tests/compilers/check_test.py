@@ -171,7 +171,9 @@ task<int> wrong_pointer() { data* d = &*co_await lock(); co_return d->number; }
 task<int> wrong_pointer_to_member() { int* n = &(co_await lock())->number; co_return *n; }
 task<int> wrong_view() { std::string_view v = (co_await lock())->name; co_return (int)v.size(); }
 """
-BODIES = """#include <string>
+BODIES = """#include <span>
+#include <string>
+#include <vector>
 #include "mini.hpp"
 using mini::task;
 struct scope_handle { template <class T> void spawn(T&&) {} };
@@ -181,11 +183,13 @@ task<int> point(const std::string*);
 struct object { task<int> run(); ~object(); };
 task<int> keep(std::string);
 task<int> both(int, const std::string&);
+task<int> sum(std::span<const int>);
 inline task<int> copies(const std::string& s) { return keep(s); }
 task<int> right_plain() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(copies(text)); co_return 1; }); }
 task<int> right_outside(std::string text) { co_return co_await scope([&](scope_handle& s) -> task<int> { s.spawn(read(text)); s.spawn([&] { return read(text); }); co_return 1; }); }
 task<int> right_copy() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(keep(text)); s.spawn(keep(std::move(text))); s.spawn([text] { return read(text); }); co_return 1; }); }
 task<int> right_reference(std::string& outer) { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string& text = outer; s.spawn(read(text)); co_return 1; }); }
+task<int> right_view(const std::vector<int>& outer) { co_return co_await scope([&](scope_handle& s) -> task<int> { const auto part = std::span(outer).first(1); s.spawn(sum(part)); co_return 1; }); }
 task<int> right_static() { co_return co_await scope([&](scope_handle& s) -> task<int> { static std::string text; s.spawn(read(text)); co_return 1; }); }
 task<int> right_moved_task() { co_return co_await scope([&](scope_handle& s) -> task<int> { auto work = keep(""); s.spawn(std::move(work)); co_return 1; }); }
 task<int> right_closure() { co_return co_await scope([&](scope_handle& s) -> task<int> { auto work = [](int n) -> task<int> { co_return n; }; s.spawn(work(1)); co_return 1; }); }
@@ -194,6 +198,7 @@ task<int> wrong_task() { co_return co_await scope([&](scope_handle& s) -> task<i
 task<int> wrong_object() { co_return co_await scope([&](scope_handle& s) -> task<int> { object one; s.spawn(one.run()); co_return 1; }); }
 task<int> wrong_argument() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(read(text)); co_return 1; }); }
 task<int> wrong_second() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(both(1, text)); co_return 1; }); }
+task<int> wrong_view() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::vector<int> all; s.spawn(sum(all)); co_return 1; }); }
 task<int> wrong_pointer() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn(point(&text)); co_return 1; }); }
 task<int> wrong_capture() { co_return co_await scope([&](scope_handle& s) -> task<int> { std::string text; s.spawn([&] { return read(text); }); co_return 1; }); }
 task<int> wrong_block(bool b) { co_return co_await scope([&](scope_handle& s) -> task<int> { if (b) { std::string text; s.spawn([&text] { return read(text); }); } co_return 1; }); }

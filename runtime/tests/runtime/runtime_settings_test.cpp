@@ -72,7 +72,9 @@ std::vector<int> order_of(const eddy::runtime& rt) {
     return rt.block_on([]() -> task<std::vector<int>> {
         std::vector<int> order;
         eddy::join_set<> set;
-        for (int i = 0; i < 3; ++i) set.spawn([&order, i] { order.push_back(i); });
+        for (int i = 0; i < 3; ++i) {
+            set.spawn([&order, i] { order.push_back(i); });  // eddy-check: ignore: all are joined
+        }
         while (auto ended = co_await set.join_next()) EXPECT_TRUE(ended->has_value());
         co_return order;
     }());
