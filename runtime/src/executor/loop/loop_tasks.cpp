@@ -23,7 +23,7 @@ loop_tasks::loop_tasks(core_shared& loop, loop_view& view)
     if (is_ending_) task.local |= task_flags::cancelled;
     if (view_.log.is_on()) view_.log.note_spawn(task);
     if (view_.observes == nullptr) return;
-    view_.observes->note_woken(task);
+    if (view_.observes->accounts != nullptr) view_.observes->accounts->note_spawn(task);
     if (task.id != 0 && view_.observes->hooks.task_spawn) view_.observes->hooks.task_spawn(task.id);
 }
 
@@ -61,7 +61,8 @@ void loop_tasks::close_inbound() noexcept {
         arrive(*std::exchange(task, task->next_inbound));
 }
 
-/// Moves what other threads have recorded in the shared word of a task to its local word: a wake-up, an abort, or both.
+/// Takes over a new task, and moves what other threads have recorded in the shared word of a task to its local word: a
+/// wake-up, an abort, or both.
 /// The inbound list's reference ends.
 void loop_tasks::arrive(spawned_task& task) noexcept {
     if (!live_list::was_added(task)) enlist(task);

@@ -34,10 +34,10 @@ struct observer {
     }
 
     void note_spawn(const spawned_task& task) const noexcept {
-        note_woken(task);
+        if (accounts != nullptr) accounts->note_spawn(task);
         if (hooks.task_spawn) hooks.task_spawn(task.id);
     }
-    /// Records that the task was queued after a wake-up or its spawn.
+    /// Records that the task was queued after a wake-up.
     void note_woken(const spawned_task& task) const noexcept {
         if (accounts != nullptr) accounts->note_woken(task);
     }

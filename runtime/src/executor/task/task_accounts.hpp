@@ -22,7 +22,7 @@ namespace eddy::detail {
 /// What an executor measures of each of its tasks, if its builder's task_statistics() is on. A table beside the tasks,
 /// so that tasks are no larger without it.
 ///
-///     note_woken() ──> begin_poll() ──> end_poll() ──> ... ──> forget()
+///     note_spawn() ──> begin_poll() ──> end_poll() ──> note_woken() ──> ... ──> forget()
 ///
 /// A task is ready from its spawn, or from the first wake-up after a poll. A task that is polled without such a wake-up
 /// was woken during its previous poll, so it has been ready since the end of that poll.
@@ -34,16 +34,14 @@ class task_accounts {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    /// Records that a task waits for its next poll from now on.
+    /// Creates the account of a new task, which waits for its first poll from now on.
+    void note_spawn(const spawned_task& task) noexcept {
+        note_ready(task, [](shard& in, const spawned_task& one) noexcept { return in.find_or_add(one); });
+    }
+    /// Records that a task waits for its next poll from now on. Without effect if it has ended: a loop can complete a
+    /// task while another thread wakes it.
     void note_woken(const spawned_task& task) noexcept {
-        if (process_.is_from_parent()) return;
-        const auto now = std::chrono::steady_clock::now();
-        shard& in = shard_of(task);
-        const std::lock_guard guard(in.lock);
-        account* const one = in.find_or_add(task);
-        if (one == nullptr || one->is_woken) return;
-        one->is_woken = true;
-        one->ready_at = now;
+        note_ready(task, [](shard& in, const spawned_task& one) noexcept { return in.find(one); });
     }
     /// Records that a poll begins. Returns how long the task has waited for it; nullopt if its spawn was not recorded.
     [[nodiscard]] std::optional<std::chrono::nanoseconds> begin_poll(const spawned_task& task,
@@ -61,13 +59,12 @@ public:
         if (process_.is_from_parent()) return;
         shard& in = shard_of(task);
         const std::lock_guard guard(in.lock);
-        const auto found = in.accounts.find(&task);
-        if (found == in.accounts.end()) return;
-        account& one = found->second;
-        ++one.used.polls;
-        one.used.busy += taken;
-        one.used.allocations += allocations;
-        if (!one.is_woken) one.ready_at = now;
+        account* const one = in.find(task);
+        if (one == nullptr) return;
+        ++one->used.polls;
+        one->used.busy += taken;
+        one->used.allocations += allocations;
+        if (!one->is_woken) one->ready_at = now;
     }
     /// The task has ended: another one may get its address.
     void forget(const spawned_task& task) noexcept {
@@ -96,6 +93,10 @@ private:
         mutex lock;
         std::unordered_map<const spawned_task*, account> accounts;
 
+        [[nodiscard]] account* find(const spawned_task& task) noexcept {
+            const auto found = accounts.find(&task);
+            return found != accounts.end() ? &found->second : nullptr;
+        }
         [[nodiscard]] account* find_or_add(const spawned_task& task) noexcept try {
             return &accounts.try_emplace(&task, task.id).first->second;
         } catch (const std::bad_alloc&) {
@@ -103,6 +104,18 @@ private:
         }
     };
 
+    /// `account_of` returns the task's account, or null.
+    template <class AccountOf>
+    void note_ready(const spawned_task& task, AccountOf account_of) noexcept {
+        if (process_.is_from_parent()) return;
+        const auto now = std::chrono::steady_clock::now();
+        shard& in = shard_of(task);
+        const std::lock_guard guard(in.lock);
+        account* const one = account_of(in, task);
+        if (one == nullptr || one->is_woken) return;
+        one->is_woken = true;
+        one->ready_at = now;
+    }
     [[nodiscard]] shard& shard_of(const spawned_task& task) noexcept {
         // Blocks of the frame pool have sizes of multiples of 16 bytes, and headers have about 100.
         return shards_[reinterpret_cast<std::uintptr_t>(&task) / 128 % shards_.size()];
