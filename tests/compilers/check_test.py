@@ -321,6 +321,7 @@ task<int> wrong_returned_task() { std::string text; auto work = read(text); retu
 task<int> wrong_returned_closure() { int n = 0; auto work = [n]() -> task<int> { co_return n; }; return work(); }  // reports borrowed-by-returned
 router wrong_handler() { int n = 0; router app; auto handler = [&n] { return n; }; app.get("/", handler); return app; }  // reports borrowed-by-returned
 service wrong_layers() { int n = 0; router app; app.get("/", [&n] { return n; }); return app | layer(); }  // reports borrowed-by-returned
+template <class Layer> service right_template(router app, Layer layer) { return app | layer; }
 service wrong_service() { int n = 0; return std::function<int()>([&n] { return n; }); }  // reports borrowed-by-returned
 task<int> wrong_temporary_of_function(std::string (&make)()) { auto later = read(make()); int x = co_await later; co_return x; }  // reports borrowed-temporary
 task<int> wrong_temporary_in_vector(std::vector<task<int>>& all) { all.push_back(read("long")); co_return 1; }  // reports borrowed-temporary
