@@ -437,7 +437,7 @@ check_exports() {
         -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_BENCH=OFF >/dev/null
     cmake --build "$out" -j "$jobs"
     exported=$(nm -DC --defined-only "$out/lib/libeddy.so" | cut -d' ' -f3-)
-    private=$(grep -E '^eddy::detail::(pool|worker|core_shared|io_handle|uring|ring|epoll|ring_connection|blocking_pool)::' <<<"$exported" || true)
+    private=$(grep -E '^eddy::detail::(pool|pool_[a-z]+|worker|worker_[a-z]+|core_shared|loop_[a-z]+|io_handle|driver_ticks|source_set|uring|ring|epoll|ring_connection|blocking_pool)::' <<<"$exported" || true)
     [[ -z $private ]] || die "a shared build exports private symbols: $private"
     missing=$(hidden_names "$out" | while read -r name; do
         ! is_in_public_headers "$name" || echo "$name"

@@ -73,7 +73,7 @@ protected:
     socket_registration(socket_registration&& other) noexcept { take(other); }
     socket_registration& operator=(socket_registration&& other) noexcept {
         if (this == &other) return *this;
-        socket_registration old(std::move(*this));
+        if (fd_ >= 0) close();
         take(other);
         return *this;
     }
