@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "h2/session.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "server/server_exchange.hpp"
 
-#include <cstddef>
 #include <exception>
 #include <string>
 #include <utility>

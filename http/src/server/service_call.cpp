@@ -12,6 +12,8 @@
 
 namespace eddy::detail {
 
+namespace {
+
 /// Allocates from the frame pool.
 template <class T>
 struct pool_allocator {
@@ -24,6 +26,8 @@ struct pool_allocator {
     void deallocate(T* memory, std::size_t count) noexcept { free_block_of(memory, count * sizeof(T)); }
     friend bool operator==(const pool_allocator&, const pool_allocator&) noexcept { return true; }
 };
+
+}  // namespace
 
 /// Gives the library access to the private members of http::request.
 struct request_access {

@@ -55,8 +55,8 @@ struct job : spawned_task {
     bool was_run = false;
 };
 
-/// A minimal pool of one or two workers. It combines the parts of executor/pool as worker.cpp and pool.cpp do. It has
-/// no suspended tasks, no drivers and no watchdog worker.
+/// A minimal pool of one or two workers. It combines the parts of executor/pool as worker_events.cpp,
+/// task_search.cpp and worker_set.cpp do. It has no suspended tasks, no drivers and no watchdog worker.
 template <class Idle, unsigned Size>
 class small_pool {
     using job = ::job<Idle, Size>;
@@ -291,8 +291,8 @@ TEST(ExploreIdleWorkers, PusherDoesNotWaitForWorkerThatWakesByItself) {
 }
 
 /// The last watchdog worker resigns because no worker runs, while a worker starts to run and looks for a watchdog
-/// worker (worker.cpp). In the end there must be a watchdog worker. Both workers are parked at first; the driver wakes
-/// the second one.
+/// worker (worker_events.cpp, worker_set.cpp). In the end there must be a watchdog worker. Both workers are parked at
+/// first; the driver wakes the second one.
 template <std::memory_order Resign, std::memory_order Look>
 void sentry_resigns_while_a_worker_begins() {
     constexpr int vacant = -1;

@@ -55,7 +55,8 @@ public:
     /// always treated like that. eddy has no list of these domains: see https://publicsuffix.org. Without the function,
     /// a server below "co.uk" can set cookies for all others there. The function gets the domain in lower case, and
     /// without a period at its end.
-    /// The function must be callable on several threads at the same time if the jar is. Its exceptions end the request.
+    /// The function must be callable on several threads at the same time if the jar is. Its exceptions end the
+    /// request, and load().
     cookie_jar_options& is_public_suffix(std::function<bool(std::string_view)> decide) {
         is_public_suffix_ = std::move(decide);
         return *this;

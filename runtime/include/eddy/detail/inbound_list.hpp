@@ -15,10 +15,11 @@ namespace eddy::detail {
 ///     node     a list, newest first                      node                      null, closed
 ///     closed   the owner is gone                         -                         -
 ///
-/// So a batch of pushes costs one wake-up, and a push while the owner is awake costs none.
+/// So a batch of pushes costs one wake-up, and a push while the owner is awake costs none. The mark of a parked owner
+/// stays until its next take(), so a push before that wakes it, too.
 ///
 /// `Next` is the member of a node that links it.
-/// Thread safety: push() on any thread, other functions on the owner's thread.
+/// Thread safety: push() and has_nodes() on any thread, other functions on the owner's thread.
 /// Lifetime: the list does not own its nodes. A node that was pushed must stay alive until the owner has taken it.
 template <class Node, Node* Node::* Next>
 class inbound_list {
@@ -49,7 +50,7 @@ public:
 
     /// Returns whether there are nodes. May miss one that is being pushed, which makes mark_parked() fail.
     [[nodiscard]] bool has_nodes() noexcept {
-        Node* const head = head_.load(std::memory_order_relaxed);  // relaxed: take() follows
+        Node* const head = head_.load(std::memory_order_relaxed);  // relaxed: no node is read
         return head != nullptr && head != parked() && head != closed();
     }
 

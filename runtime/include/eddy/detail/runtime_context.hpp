@@ -135,7 +135,7 @@ inline void number_task(std::uint64_t& id) noexcept {
 }
 
 /// Returns an address that is unique among live threads. Cheaper to compare than a std::thread::id. The address is
-/// even, because io_handle uses the lowest bit as a flag.
+/// even, because driver_lock uses the lowest bit as a flag.
 #ifdef EDDY_EXPLORE
 // If false, the threads of a model count as one thread, so that each of them may run a loop.
 inline constinit bool explored_threads_differ = false;

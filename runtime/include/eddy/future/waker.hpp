@@ -25,7 +25,7 @@ struct waker_vtable {
 /// wakes it when another poll can make progress. It is a pair of pointers, so that any executor can provide one.
 /// Thread safety: not synchronized; use one object from one thread at a time. Copies may be used on different threads.
 /// Lifetime: owns a reference; it may outlive the task and the runtime.
-/// Cost: a copy is one `clone` of the executor: a plain increment on a core's own thread, an atomic one elsewhere.
+/// Cost: a copy is one `clone` of the executor: a plain increment inside a core's run, an atomic one elsewhere.
 class EDDY_API waker {
 public:
     /// Constructs a waker that wakes no task.

@@ -26,9 +26,9 @@ namespace eddy {
 
 class core_builder;
 
-/// An event loop for one thread. It owns a driver, a timer wheel and tasks, and it makes progress only inside run(),
-/// turn() and run_until_idle(). It belongs to the thread that constructed it. It may be moved while it does not run. A
-/// moved-from core is empty: id() is 0, driver() is nullopt, metrics() is all zero, and every other use throws
+/// An event loop for one thread. It owns a driver, a timer wheel and tasks, and it makes progress only inside run()
+/// and the other functions that run it. It belongs to the thread that constructed it. It may be moved while it does not
+/// run. A moved-from core is empty: id() is 0, driver() is nullopt, metrics() is all zero, and every other use throws
 /// `misuse`.
 ///
 /// The destructor destroys the tasks on this thread. Sockets that outlive the core fail with errc::runtime_shutdown. A

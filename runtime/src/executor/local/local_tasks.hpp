@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <source_location>
 
 #include <eddy/detail/atomic.hpp>

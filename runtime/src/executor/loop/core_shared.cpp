@@ -36,7 +36,7 @@ core_shared::~core_shared() = default;
 
 void core_shared::release() noexcept {
     if (!references_.drop()) return;
-    // A thread that has notified a task may not have called schedule() yet.
+    // A thread that has notified a task may not have finished schedule() yet.
     await_wakers_outside();
     delete this;
 }
@@ -52,7 +52,8 @@ void core_shared::adopt(spawned_task& task) noexcept {
 void core_shared::schedule(spawned_task& task) noexcept {
     if (is_running()) return tasks_.schedule_here(task);
     if (view_.observes != nullptr) view_.observes->note_woken(task);
-    if (!send(task)) detail::release(task);  // the loop is closed: its tasks are destroyed, or will be on its thread
+    if (!send(task))
+        detail::release(task);  // closed: its tasks are destroyed, or will be on its thread; or a forked child
 }
 
 bool core_shared::send_new(spawned_task& task) noexcept {

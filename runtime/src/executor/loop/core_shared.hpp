@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -36,6 +35,9 @@ namespace eddy::detail {
 ///     loop_view     counts, measures and records
 ///
 /// A loop_run runs the loop, with a loop_poller, which polls the tasks.
+/// A wake from another thread changes the task's shared word (task_state.hpp), and pushes the task onto the inbound
+/// list (loop_queues.hpp); loop_tasks::arrive() passes it on to the local word. What if the task or the loop ends
+/// meanwhile: the README of executor.
 /// Thread safety: used only on the event loop's thread, except where a section says "any thread".
 /// Lifetime: reference-counted. Handles and remotes may outlive the `core`. Tasks have no reference: another
 /// thread that wakes one announces it (owner_guard).

@@ -78,7 +78,7 @@ private:
 ///     child queue    children of scopes, and parents whose scopes have ended      newest first
 ///     inbound list   those that other threads have sent; then they are `arrived`  once the loop has taken them over
 ///
-/// Thread safety: inbound().push() on any thread, everything else on the event loop's thread.
+/// Thread safety: inbound().push() and has_nodes() on any thread, everything else on the event loop's thread.
 class loop_queues : immovable {
 public:
     using inbound_tasks = inbound_list<spawned_task, &spawned_task::next_inbound>;

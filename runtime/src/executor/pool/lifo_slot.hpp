@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spawned_task.hpp>

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -31,7 +30,7 @@ class worker;
 ///     phase_                begin(), the last worker   see above
 ///     has_reported_leaks_   begin()                    the leaked tasks were reported, or will be
 ///
-/// In a forked child, the functions do not wait and take no lock.
+/// In a forked child, begin(), wait() and poll_closed() do not wait and take no lock; the others are not called there.
 /// Thread safety: any thread.
 class pool_shutdown : immovable {
 public:

@@ -11,8 +11,8 @@ namespace eddy::detail {
 /// Prevents the destruction of every spawned_task_owner while it exists. Used by threads that abort tasks, or
 /// wake tasks whose owner does not run on them.
 ///
-/// Without it there is a race. A thread sets a task's `notified` bit. Before it calls schedule() of the owner, a
-/// shutdown destroys the task, and with its last task also the owner. So a wake from outside announces itself before it
+/// Without it there is a race. A thread sets a task's `notified` bit. Before it returns from schedule() of the owner, a
+/// shutdown destroys the task, and then the owner. So a wake from outside announces itself before it
 /// accesses the task's word. Before an owner is freed, it waits until each announcement has ended
 /// (await_wakers_outside()).
 /// Cost: two atomic additions, normally without contention.

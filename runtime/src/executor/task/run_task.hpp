@@ -23,8 +23,8 @@
 // run_task.cpp.
 //
 //     Runs, which polls tasks (worker, local_tasks, loop_poller)
-//         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once(),
-//                                              which destroys a future that has ended
+//         poll_end poll(spawned_task&)         polls once, with a waker and a budget; calls poll_once() or
+//                                              poll_work(), which destroy a future that has ended
 //         void queue_again(spawned_task&)      queues a task that was woken during its poll, with its reference
 //         bool destroys_cancelled()            whether cancelled tasks are destroyed without poll_cancel()
 //         Owner& owner()

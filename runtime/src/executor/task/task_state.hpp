@@ -41,7 +41,7 @@ namespace eddy::detail {
 ///
 /// Each change is one step, so a word has a single history. All changes of the shared word are acq_rel: the thread that
 /// next runs the future, takes the output or frees the memory sees everything that was done under the word's previous
-/// states. The exception is add_reference(), which is relaxed.
+/// states. The exceptions are add_reference(), which is relaxed, and unshared_word.
 struct task_flags {
     static constexpr std::uint64_t running = 1;
     static constexpr std::uint64_t complete = 2;
@@ -80,7 +80,8 @@ protected:
 /// The words of a task. Each transition of task_state is written once, and the word says how it is applied:
 ///
 ///     shared_word      spawned_task::state, by an atomic compare-exchange. Any thread
-///     local_word       spawned_task::local, plain memory. Only the thread that runs the event loop of the task
+///     local_word       spawned_task::local, plain memory. Only the thread of the event loop of the task; before
+///                      the task is published, the thread that spawns it
 ///     unshared_word    spawned_task::state, by a load and a store, while no other thread has access to the task
 ///
 /// A task of the pool or of a local set has the shared word only; its local word is `only_shared`, the bit `complete`.
@@ -88,7 +89,7 @@ protected:
 /// atomic read-modify-write, and other threads use the shared word. The flags in the two words:
 ///
 ///     flag                            local word                     shared word
-///     running                         as below                       (set at the end only)
+///     running                         as below                       -
 ///     notified                        queued in the loop             in the loop's inbound list, or about to be
 ///     cancelled                       as below                       by the abort of another thread
 ///     join_interest, join_waker       -                              as below
@@ -417,7 +418,7 @@ private:
 /// Returns the state of a task by its shared word.
 inline task_state<shared_word> state_of(spawned_task& task) noexcept { return task_state<shared_word>(task); }
 /// Returns the state of a task by its local word.
-/// Preconditions: the task's event loop runs on this thread.
+/// Preconditions: this is the thread of the task's event loop.
 inline task_state<local_word> local_state_of(spawned_task& task) noexcept { return task_state<local_word>(task); }
 
 /// Returns whether this thread uses the local word of the task: its event loop runs here, and the task is not complete.

@@ -32,7 +32,8 @@ namespace eddy::detail {
 ///
 ///     state              meaning
 ///     mark               the thread with that mark is in tick() and may sleep
-///     mark | for_owner   that thread runs a tick for the owner and never sleeps
+///     mark | for_owner   that thread runs a tick for the owner, without sleeping, or it is one of several workers that
+///                        share the driver, and may sleep (shared_wait)
 ///     closed             the driver is shut down
 ///
 /// It also knows the owner: the thread that was in io_handle::tick() last.
@@ -49,7 +50,7 @@ public:
             if (holder == closed) return outcome::is_closed;
             if ((holder & ~for_owner) == this_mark()) return outcome::is_held_here;
             if ((holder & for_owner) == 0) return outcome::is_busy;
-            yield_thread();  // the other thread runs a single tick and does not sleep
+            yield_thread();  // the other thread runs a single tick
         }
     }
     /// Locks for a tick that is run for the owner. Callable on any thread.
