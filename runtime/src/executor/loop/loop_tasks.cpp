@@ -22,9 +22,7 @@ loop_tasks::loop_tasks(core_shared& loop, loop_view& view)
     looks_at_spawns_ = is_observed_ || is_ending_ || !loop_.is_running();
     if (is_ending_) task.local |= task_flags::cancelled;
     if (view_.log.is_on()) view_.log.note_spawn(task);
-    if (view_.observes == nullptr) return;
-    if (view_.observes->accounts != nullptr) view_.observes->accounts->note_spawn(task);
-    if (task.id != 0 && view_.observes->hooks.task_spawn) view_.observes->hooks.task_spawn(task.id);
+    if (view_.observes != nullptr) view_.observes->note_spawn(task);
 }
 
 void loop_tasks::wake_scope_parent(waker&& parent) noexcept {
@@ -90,11 +88,6 @@ void loop_tasks::update_observed() noexcept {
     if (!is_observed_ && woken_ == 0) return;
     const bool measures_wakes = view_.observes != nullptr && view_.observes->accounts != nullptr;
     woken_ = is_logged || measures_wakes ? woken_ | are_noted : woken_ & are_children;
-}
-
-[[gnu::cold]] void loop_tasks::observe_end(spawned_task& task) const noexcept {
-    if (task.id != 0 && view_.observes->hooks.task_terminate) view_.observes->hooks.task_terminate(task.id);
-    if (view_.observes->accounts != nullptr) view_.observes->accounts->forget(task);
 }
 
 // ---- The end ----

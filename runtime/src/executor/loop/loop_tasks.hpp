@@ -113,7 +113,7 @@ public:
     /// Removes a task that has ended. See run_task.hpp.
     [[nodiscard, gnu::always_inline]] bool remove(spawned_task& task) noexcept {
         if (view_.observes != nullptr) [[unlikely]]
-            observe_end(task);
+            view_.observes->note_end(task);
         return live_.remove(task);
     }
     /// Cancels all tasks gracefully, and those that are spawned later.
@@ -126,7 +126,6 @@ public:
 private:
     void look_at_spawn(spawned_task& task) noexcept;
     void note_woken(spawned_task& task) noexcept;
-    void observe_end(spawned_task& task) const noexcept;
     void arrive(spawned_task& task) noexcept;
 
     core_shared& loop_;

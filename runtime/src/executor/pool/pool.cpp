@@ -93,9 +93,9 @@ pool::pool(const runtime_builder& chosen, worker_drivers& drivers)
                 chosen.is_one_each_},
       // relaxed: the numbers must only be distinct.
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
-      workers_(static_cast<unsigned>(drivers.each.size()), drivers),
+      workers_(drivers),
       threads_(*this, drivers.each.size()),
-      tasks_(*this, static_cast<unsigned>(drivers.each.size()), id_) {
+      tasks_(*this, static_cast<unsigned>(drivers.each.size())) {
     start_dumps_on_signal();
     const stall_settings stalls{chosen.stall_limit_, chosen.on_stall_, 2 * id_};
     workers_.add_workers(*this, drivers, chosen.seed_.value_or(0x9e3779b97f4a7c15U), stalls);

@@ -6,12 +6,13 @@
 
 namespace eddy::detail {
 
-pool_tasks::pool_tasks(pool& owner, unsigned workers, std::uint64_t pool_id)
+pool_tasks::pool_tasks(pool& owner, unsigned workers)
     : pool_(owner),
       workers_(workers),
       lists_(std::make_unique<task_list[]>(workers + lists_for_others)),
-      listed_(inspect::executor_kind::pool, pool_id, lists_[0].ring(), workers + lists_for_others, sizeof(task_list)),
-      listed_blocking_(inspect::executor_kind::blocking, pool_id, blocking_.ring()) {}
+      listed_(inspect::executor_kind::pool, owner.id(), lists_[0].ring(), workers + lists_for_others,
+              sizeof(task_list)),
+      listed_blocking_(inspect::executor_kind::blocking, owner.id(), blocking_.ring()) {}
 
 void pool_tasks::show_metrics() noexcept { listed_.show_metrics_of(pool_); }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -24,7 +23,7 @@ class pool_tasks : immovable {
 public:
     static constexpr unsigned lists_for_others = 8;
 
-    pool_tasks(pool& owner, unsigned workers, std::uint64_t pool_id);
+    pool_tasks(pool& owner, unsigned workers);
 
     /// Chooses the list of a new task: that of the worker that spawns it, or one for other threads.
     static void choose_list_of_worker(spawned_task& task, unsigned worker) noexcept {

@@ -42,7 +42,8 @@ struct worker_drivers {
 class worker_set : immovable {
 public:
     /// The set is empty until add_workers() is called, because workers ask their pool for its settings.
-    worker_set(unsigned count, const worker_drivers& drivers) : kind_(drivers.kind), why_(drivers.why), idle_(count) {}
+    explicit worker_set(const worker_drivers& drivers)
+        : kind_(drivers.kind), why_(drivers.why), idle_(static_cast<unsigned>(drivers.each.size())) {}
     void add_workers(pool& owner, worker_drivers& drivers, std::uint64_t seed, const stall_settings& stalls);
 
     [[nodiscard]] unsigned size() const noexcept { return static_cast<unsigned>(all_.size()); }

@@ -33,16 +33,17 @@ struct observer {
         return made;
     }
 
+    // The hooks are not called for tasks without a number: those of an event loop without a join handle.
     void note_spawn(const spawned_task& task) const noexcept {
         if (accounts != nullptr) accounts->note_spawn(task);
-        if (hooks.task_spawn) hooks.task_spawn(task.id);
+        if (task.id != 0 && hooks.task_spawn) hooks.task_spawn(task.id);
     }
     /// Records that the task was queued after a wake-up.
     void note_woken(const spawned_task& task) const noexcept {
         if (accounts != nullptr) accounts->note_woken(task);
     }
     [[gnu::cold]] void note_end(const spawned_task& task) const noexcept {
-        if (hooks.task_terminate) hooks.task_terminate(task.id);
+        if (task.id != 0 && hooks.task_terminate) hooks.task_terminate(task.id);
         if (accounts != nullptr) accounts->forget(task);
     }
 

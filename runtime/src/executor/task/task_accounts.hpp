@@ -35,14 +35,10 @@ public:
     using time_point = std::chrono::steady_clock::time_point;
 
     /// Creates the account of a new task, which waits for its first poll from now on.
-    void note_spawn(const spawned_task& task) noexcept {
-        note_ready(task, [](shard& in, const spawned_task& one) noexcept { return in.find_or_add(one); });
-    }
+    void note_spawn(const spawned_task& task) noexcept { note_ready(task, &shard::find_or_add); }
     /// Records that a task waits for its next poll from now on. Without effect if it has ended: a loop can complete a
     /// task while another thread wakes it.
-    void note_woken(const spawned_task& task) noexcept {
-        note_ready(task, [](shard& in, const spawned_task& one) noexcept { return in.find(one); });
-    }
+    void note_woken(const spawned_task& task) noexcept { note_ready(task, &shard::find); }
     /// Records that a poll begins. Returns how long the task has waited for it; nullopt if its spawn was not recorded.
     [[nodiscard]] std::optional<std::chrono::nanoseconds> begin_poll(const spawned_task& task,
                                                                      time_point now) noexcept {
@@ -105,13 +101,12 @@ private:
     };
 
     /// `account_of` returns the task's account, or null.
-    template <class AccountOf>
-    void note_ready(const spawned_task& task, AccountOf account_of) noexcept {
+    void note_ready(const spawned_task& task, account* (shard::*account_of)(const spawned_task&) noexcept) noexcept {
         if (process_.is_from_parent()) return;
         const auto now = std::chrono::steady_clock::now();
         shard& in = shard_of(task);
         const std::lock_guard guard(in.lock);
-        account* const one = account_of(in, task);
+        account* const one = (in.*account_of)(task);
         if (one == nullptr || one->is_woken) return;
         one->is_woken = true;
         one->ready_at = now;
