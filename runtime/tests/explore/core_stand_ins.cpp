@@ -16,6 +16,7 @@
 #include "executor/task/registry.hpp"
 #include "executor/task/uncaught.hpp"
 #include "explore/core_stand_ins.hpp"
+#include "explore/explore.hpp"
 #include "reactor/drivers/tick_error.hpp"
 #include "reactor/io_handle.hpp"
 #include "sys/fork.hpp"
@@ -25,6 +26,7 @@
 namespace explore {
 
 unsigned notifications = 0;
+unsigned shutdowns = 0;
 
 }  // namespace explore
 
@@ -97,7 +99,7 @@ result<std::size_t> driver_ticks::poll_events(max_wait) noexcept { std::abort();
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
-// ---- The pool of a worker that runs no tasks: never called, except notify_one() ----
+// ---- The pool of a worker that runs no tasks: never called, except notify_one() and begin() ----
 
 void pool::release() noexcept { std::abort(); }
 void pool::adopt(spawned_task&) noexcept { std::abort(); }
@@ -114,8 +116,10 @@ void pool::inject(spawned_task&) noexcept { std::abort(); }
 void pool::give_up(spawned_task&) noexcept { std::abort(); }
 void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }
 void pool::destroy(spawned_task&, std::uint64_t) noexcept { std::abort(); }
+void pool_shutdown::begin() noexcept {
+    explore::outside([] { ++explore::shutdowns; });
+}
 void pool_shutdown::workers_have_left(unsigned) noexcept { std::abort(); }
-void pool_tasks::destroy_all() noexcept { std::abort(); }
 void worker_threads::end_in_place(worker*) noexcept { std::abort(); }
 void pool::add_metrics_to(all_metrics&) const { std::abort(); }
 

@@ -181,13 +181,11 @@ public:
         }
         return true;
     }
-    template <class Instant>
-    std::cv_status wait_until(std::unique_lock<mutex>& guard, const Instant& limit) noexcept {
-        return wait_for(guard, limit);
-    }
     template <class Instant, class Predicate>
     bool wait_until(std::unique_lock<mutex>& guard, const Instant& limit, Predicate is_due) {
-        return wait_for(guard, limit, is_due);
+        if (limit != Instant::max()) return wait_for(guard, limit, is_due);
+        wait(guard, is_due);
+        return true;
     }
 
 private:

@@ -39,16 +39,18 @@ void pool_idleness::notify_on_each_end() noexcept {
     // For tasks, the locks of the lists have the effect of that store-load pair. A task that was removed before
     // synchronize() is counted as ended. A thread that removes a task later sees the flag.
     for (task_list& each : pool_.tasks().lists()) each.synchronize();
+    // acq_rel: pairs with after_end(). The caller sees what ended before an earlier call of that function. A later call
+    // sees what the caller has seen: the ends that called nothing, because they came before synchronize().
+    ends_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void pool_idleness::after_end() noexcept {
     if (pool_.is_in_child()) return;
-    // acq_rel: pairs with itself. Of two threads that end the last two tasks, the second one also sees the counter that
-    // the first one has changed. Without this, each could see a task alive.
+    // acq_rel: pairs with itself and with notify_on_each_end(). Of two threads that end the last two tasks, the second
+    // one also sees the counter that the first one has changed. Without this, each could see a task alive.
     ends_.fetch_add(1, std::memory_order_acq_rel);
-    // seq_cst: a store-load pair with cancel_all(), which stores this and then loads the counters. See
-    // count_blocking().
-    if (alive(false) != 0 && alive(true) > caller_of_cancel_.load(std::memory_order_seq_cst)) return;
+    // relaxed: cancel_all() stores this before it changes ends_.
+    if (alive(false) != 0 && alive(true) > caller_of_cancel_.load(std::memory_order_relaxed)) return;
     bool closes = false;
     {
         const std::lock_guard guard(lock_);
@@ -84,8 +86,8 @@ void pool_idleness::cancel_all(std::chrono::steady_clock::time_point deadline) n
     // If the caller is blocking work of this pool, it does not wait for itself.
     const bool works_here = this_thread.in_place_of == &pool_ || this_thread.blocking_work_of == &pool_;
     const std::uint64_t self = works_here ? 1 : 0;
-    // seq_cst: see after_end().
-    caller_of_cancel_.store(self, std::memory_order_seq_cst);
+    // relaxed: see after_end().
+    caller_of_cancel_.store(self, std::memory_order_relaxed);
     pool_.tasks().close();  // first, because a task that is added later would not be cancelled
     pool_.tasks().abort_all();
     notify_on_each_end();

@@ -17,7 +17,7 @@ class pool;
 ///     atomic                  changed by               meaning
 ///     blocking_begun_/ended_  count_blocking()         the blocking jobs of all time
 ///     is_awaited_             notify_on_each_end()     from now on, each end calls after_end()
-///     ends_                   after_end()              orders concurrent calls; its value is unused
+///     ends_                   after_end() and waiters  orders their calls; its value is unused
 ///     caller_of_cancel_       cancel_all()             1 if its caller is blocking work of this pool, else 0
 ///
 /// Thread safety: any thread.
@@ -36,9 +36,9 @@ public:
     void count_blocking(bool begins) noexcept;
     /// Records that a task has ended and was removed from its list.
     void note_end() noexcept {
-        // acquire: pairs with the store in notify_on_each_end(). The lock of the list orders them: if remove() came
-        // after synchronize(), this load sees the flag; otherwise the waiter counts the task as ended.
-        if (is_awaited_.load(std::memory_order_acquire)) [[unlikely]]
+        // relaxed: the lock of the list orders this and notify_on_each_end(). If remove() came after synchronize(),
+        // this load sees the flag; otherwise the waiter counts the task as ended.
+        if (is_awaited_.load(std::memory_order_relaxed)) [[unlikely]]
             after_end();
     }
     /// Records that the pool is closed.

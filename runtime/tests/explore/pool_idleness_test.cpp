@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Waiting for an idle pool: the wait ends, and not before the last end of a task or of blocking work, whatever ends at
+// the same time. The waiter sees what they have written.
+#include "executor/pool/pool_idleness.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <source_location>
+
+#include <eddy/detail/runtime_context.hpp>
+#include <eddy/detail/spawned_task.hpp>
+
+#include "executor/pool/pool.hpp"
+#include "executor/task/task_state.hpp"
+#include "explore/core_stand_ins.hpp"
+#include "explore/explore.hpp"
+
+namespace {
+
+using eddy::detail::pool;
+using eddy::detail::pool_idleness;
+using eddy::detail::pool_shutdown;
+using eddy::detail::pool_tasks;
+using eddy::detail::spawned_ops;
+using eddy::detail::spawned_task;
+using eddy::detail::task_flags;
+using eddy::detail::this_thread;
+using explore::cell;
+using explore::check;
+using explore::holds;
+
+/// The memory of a pool in which only its lists, its idleness and its phase have a value.
+class idle_pool {
+public:
+    idle_pool() {
+        ::new (&get().shutdown()) pool_shutdown(get());
+        ::new (&get().idleness()) pool_idleness(get());
+        ::new (&get().tasks()) pool_tasks(get(), 1);
+        explore::shutdowns = 0;
+    }
+    idle_pool(const idle_pool&) = delete;
+    idle_pool& operator=(const idle_pool&) = delete;
+    ~idle_pool() {
+        get().tasks().~pool_tasks();
+        get().idleness().~pool_idleness();
+        get().shutdown().~pool_shutdown();
+    }
+
+    // SAFETY: the models use nothing else of the pool, except functions that stand-ins replace, and its zeros.
+    pool& get() { return reinterpret_cast<pool&>(memory_); }
+    pool_idleness& idleness() { return get().idleness(); }
+
+private:
+    alignas(pool) std::byte memory_[sizeof(pool)]{};
+};
+
+/// A task that only begins and ends.
+class counted_task : spawned_task {
+public:
+    counted_task(idle_pool& of, unsigned list)
+        : spawned_task(no_operations, of.get(), std::source_location(), false), of_(of) {
+        add_constant(list * task_flags::list_one);
+    }
+
+    void begin() {
+        check(of_.get().tasks().add(*this), "the list is open");
+        static_cast<void>(state_of(*this).transition_to_running());  // so that nobody queues it again
+    }
+    void end() {
+        has_run.write(true);
+        check(of_.get().tasks().remove(*this), "the task was in the list");
+        of_.idleness().note_end();
+    }
+
+    cell<bool> has_run{false};
+
+private:
+    static constexpr spawned_ops no_operations{};
+    idle_pool& of_;
+};
+
+TEST(ExplorePoolIdleness, WaitLastsUntilTheLaterOfTwoEnds) {
+    EXPECT_TRUE(holds([] {
+        const auto pool = std::make_unique<idle_pool>();
+        counted_task one(*pool, 0);
+        counted_task other(*pool, 1);
+        one.begin();
+        other.begin();
+        explore::thread first([&] { one.end(); });
+        explore::thread second([&] { other.end(); });
+        pool->idleness().wait();
+        check(one.has_run.read() && other.has_run.read(), "both tasks have ended");
+    }));
+}
+
+TEST(ExplorePoolIdleness, WaitCountsBlockingWork) {
+    EXPECT_TRUE(holds([] {
+        const auto pool = std::make_unique<idle_pool>();
+        counted_task task(*pool, 0);
+        cell<bool> has_worked{false};
+        task.begin();
+        pool->idleness().count_blocking(true);
+        explore::thread first([&] { task.end(); });
+        explore::thread second([&] {
+            has_worked.write(true);
+            pool->idleness().count_blocking(false);
+        });
+        pool->idleness().wait();
+        check(task.has_run.read() && has_worked.read(), "the task and the blocking work have ended");
+    }));
+}
+
+/// Without the order of the counters, the waiter could count the end of the parent and not the spawn of its child.
+TEST(ExplorePoolIdleness, WaitSeesTheChildOfATaskThatHasEnded) {
+    EXPECT_TRUE(holds([] {
+        const auto pool = std::make_unique<idle_pool>();
+        counted_task parent(*pool, 1);
+        counted_task child(*pool, 0);
+        parent.begin();
+        explore::event is_spawned;
+        explore::thread first([&] {
+            child.begin();
+            parent.end();
+            is_spawned.set();
+        });
+        explore::thread second([&] {
+            is_spawned.wait();
+            child.end();
+        });
+        pool->idleness().wait();
+        check(parent.has_run.read() && child.has_run.read(), "parent and child have ended");
+    }));
+}
+
+TEST(ExplorePoolIdleness, LaterOfTwoEndsBeginsTheShutdown) {
+    EXPECT_TRUE(holds([] {
+        const auto pool = std::make_unique<idle_pool>();
+        counted_task task(*pool, 0);
+        task.begin();
+        pool->idleness().count_blocking(true);
+        {
+            explore::thread first([&] { task.end(); });
+            explore::thread second([&] { pool->idleness().count_blocking(false); });
+            pool->idleness().close_when_idle();
+        }
+        check(explore::shutdowns != 0, "the shutdown has begun");
+    }));
+}
+
+/// The caller is blocking work of the pool, which is counted until it ends.
+TEST(ExplorePoolIdleness, CancelAllWaitsForAllButItsCaller) {
+    EXPECT_TRUE(holds([] {
+        const auto pool = std::make_unique<idle_pool>();
+        counted_task one(*pool, 0);
+        counted_task other(*pool, 1);
+        one.begin();
+        other.begin();
+        pool->idleness().count_blocking(true);
+        explore::thread first([&] { one.end(); });
+        explore::thread second([&] { other.end(); });
+        this_thread.blocking_work_of = &pool->get();
+        pool->idleness().cancel_all(std::chrono::steady_clock::time_point::max());
+        this_thread.blocking_work_of = nullptr;
+        check(one.has_run.read() && other.has_run.read(), "both tasks have ended");
+    }));
+}
+
+}  // namespace
