@@ -12,8 +12,9 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/http/detail/h1_head.hpp>
 #include <eddy/http/error.hpp>
+
+#include "h1/head.hpp"
 
 namespace eddy::http::h1 {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/http/detail/h1_head.hpp>
+#include "h1/head.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -2,7 +2,6 @@
 // The heads of HTTP messages: how they are written, and details of how they are parsed.
 // covers: P147
 #include <eddy/http.hpp>
-#include <eddy/http/detail/h1_head.hpp>
 
 #include <eddy/io.hpp>
 
@@ -13,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "h1/head.hpp"
 #include "message/syntax.hpp"
 
 namespace {

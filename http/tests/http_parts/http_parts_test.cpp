@@ -2,7 +2,7 @@
 // The parts of HTTP messages in memory: header fields, URLs, bodies.
 // covers: P147
 #include <eddy/http.hpp>
-#include <eddy/http/detail/h1_head.hpp>
+#include <eddy/http/h1.hpp>
 
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
@@ -76,10 +76,11 @@ TEST(HttpHeaders, ParsedListGrowsAndCanBeChanged) {
         head.append(name).append(": \t").append(std::to_string(i)).append(" \r\n");
         expected.append(name).append("=").append(std::to_string(i)).append(";");
     }
-    eddy::detail::request_head parsed;
-    const auto refused = eddy::detail::parse_request_head(head + "Empty:\r\n\r\n", {}, parsed);
-    ASSERT_EQ(refused, eddy::detail::accepted);
-    auto& all = parsed.headers;
+    head += "Empty:\r\n\r\n";
+    http::h1::server_engine engine;
+    std::string_view input = head;
+    ASSERT_EQ(engine.receive(input), http::h1::engine::event::head);
+    auto& all = engine.request().headers;
     EXPECT_EQ(listed(all), expected + "Empty=;");
     const auto copy = all;
     all.set("Host", *all.get("X39"));
