@@ -190,7 +190,7 @@ in_place_scope::~in_place_scope() {
         this_thread.ends_worker_of = nullptr;
         this_thread.executor.time = hidden_time_;
     }
-    if (handed_ == nullptr || !handed_->accept_offer()) return;
+    if (handed_ == nullptr || !handed_->take_back()) return;
     pool& owner = handed_->owner();
     const current_executor entered = this_thread.executor;
     handed_->enter_thread();

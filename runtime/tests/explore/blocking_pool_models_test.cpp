@@ -4,52 +4,13 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstddef>
 #include <functional>
-#include <span>
 #include <utility>
-#include <vector>
 
 #include <eddy/detail/runtime_context.hpp>
 
 #include "explore/explore.hpp"
-#include "sys/thread.hpp"
-
-// ---- Threads of the library are threads of the model ----
-
-namespace {
-
-/// The threads that the model has started. The model's first thread starts them, and ends them with join_all().
-std::array<explore::thread*, 4> started;
-std::size_t started_count = 0;
-
-void join_all() {
-    while (started_count != 0) delete started.at(--started_count);
-}
-
-}  // namespace
-
-// Only its start is part of the models. A thread is joined by join_all().
-namespace eddy::sys {
-
-result<thread> thread::start(std::size_t, void* (*entry)(void*), void* argument) noexcept {
-    started.at(started_count++) = new explore::thread([=] { static_cast<void>(entry(argument)); });
-    return thread(native_id());
-}
-thread::~thread() = default;
-thread& thread::operator=(thread&& other) noexcept {
-    id_ = std::exchange(other.id_, std::nullopt);
-    return *this;
-}
-bool thread::is_this_thread() const noexcept { return false; }
-void thread::join() noexcept { id_.reset(); }
-void thread::detach() noexcept { id_.reset(); }
-void name_this_thread(const std::string&) noexcept {}
-result<void> run_this_thread_on(std::span<const unsigned>) noexcept { return {}; }
-result<std::vector<unsigned>> thread_binding::processors_of_new_thread() noexcept { return std::vector<unsigned>(); }
-
-}  // namespace eddy::sys
+#include "explore/thread_stand_ins.hpp"
 
 namespace {
 
@@ -78,7 +39,6 @@ private:
 /// the shutdown, so that no thread waits twice: the length of a wait decides whether the next one spins.
 TEST_F(ExploreBlockingPool, JobSubmittedAtTheEndOfKeepAliveIsRun) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1, .early_timeouts = true}, [] {
-        started_count = 0;
         const auto pool = blocking_pool::make({});
         explore::event has_begun;
         explore::event may_end;
@@ -87,12 +47,12 @@ TEST_F(ExploreBlockingPool, JobSubmittedAtTheEndOfKeepAliveIsRun) {
             has_begun.set();
             may_end.wait();
         });
+        const explore::library_threads threads;
         check(pool->submit(first).has_value(), "the first job is accepted");
         check(pool->submit(second).has_value(), "the second job is accepted");
         has_begun.wait();
         pool->shutdown();
         may_end.set();
-        join_all();
     }));
 }
 

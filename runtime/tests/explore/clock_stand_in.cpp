@@ -1,9 +1,27 @@
 // SPDX-License-Identifier: MIT
+// In models, a second passes between two looks at the clock: executions must not depend on the time that they take.
+//
 // Replaces the time driver in models of event loops: a clock that does not advance, without timers. The real one has so
 // many lists that its construction would take most of the time of an execution; timers_test.cpp explores it.
+#include <ctime>
+
+#include <chrono>
 #include <cstddef>
 
+#include "explore/operations.hpp"
 #include "time/time_driver.hpp"
+
+// Found before the one of the standard library, which is in a shared object.
+std::chrono::steady_clock::time_point std::chrono::steady_clock::now() noexcept {
+    static constinit seconds of_models{0};
+    if (explore::detail::is_exploring()) {
+        const explore::detail::pause_exploring guard;
+        return time_point(++of_models);
+    }
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return time_point(seconds(time.tv_sec) + nanoseconds(time.tv_nsec));
+}
 
 namespace eddy::detail {
 namespace {

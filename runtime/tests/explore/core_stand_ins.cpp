@@ -6,7 +6,9 @@
 
 #include <eddy/detail/frame_pool.hpp>
 
+#include "executor/blocking/blocking.hpp"
 #include "executor/loop/core_shared.hpp"
+#include "executor/loop/held_clock.hpp"
 #include "executor/pool/pool.hpp"
 #include "executor/reports/dump_on_signal.hpp"
 #include "executor/reports/endless_wait.hpp"
@@ -17,6 +19,7 @@
 #include "executor/task/uncaught.hpp"
 #include "explore/core_stand_ins.hpp"
 #include "explore/explore.hpp"
+#include "explore/small_pool.hpp"
 #include "reactor/drivers/tick_error.hpp"
 #include "reactor/io_handle.hpp"
 #include "sys/fork.hpp"
@@ -26,7 +29,18 @@
 namespace explore {
 
 unsigned notifications = 0;
-unsigned shutdowns = 0;
+
+// An explicit instantiation may name private members.
+pool_members opened_members(eddy::detail::pool& of);
+template <auto References, auto Blocking, auto Workers>
+struct opened_pool {
+    friend pool_members opened_members(eddy::detail::pool& of) {
+        return {of.*References, of.*Blocking, of.workers().*Workers};
+    }
+};
+template struct opened_pool<&eddy::detail::pool::references_, &eddy::detail::pool::blocking_,
+                            &eddy::detail::worker_set::all_>;
+pool_members members_of(eddy::detail::pool& pool) { return opened_members(pool); }
 
 }  // namespace explore
 
@@ -99,9 +113,18 @@ result<std::size_t> driver_ticks::poll_events(max_wait) noexcept { std::abort();
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
-// ---- The pool of a worker that runs no tasks: never called, except notify_one() and begin() ----
+// ---- Blocking work: only block_in_place() is called ----
 
-void pool::release() noexcept { std::abort(); }
+pool* pool_here() noexcept { std::abort(); }
+held_clock::held_clock() noexcept { std::abort(); }
+held_clock::~held_clock() { std::abort(); }
+result<void> submit_blocking(blocking_job&) noexcept { std::abort(); }
+
+// ---- The pool of a worker that runs no tasks: most are never called ----
+
+void pool::release() noexcept {
+    if (references_.drop()) std::abort();  // the model has one
+}
 void pool::adopt(spawned_task&) noexcept { std::abort(); }
 void pool::prepare(spawned_task&) noexcept { std::abort(); }
 void pool::launch_child(spawned_task&, bool) noexcept { std::abort(); }
@@ -111,16 +134,12 @@ void pool::report(unread_failure, const std::source_location&, std::string_view)
 io_handle* pool::io_for_new_source() noexcept { std::abort(); }
 void worker_set::notify_one() noexcept { ++explore::notifications; }
 void worker_set::wake_watchdog() noexcept { std::abort(); }
-bool worker_set::have_queued_tasks() const noexcept { std::abort(); }
+bool worker_set::have_queued_tasks() const noexcept { return false; }
+time_driver& worker_set::any_time_driver() noexcept { return all_.at(0)->events().time(); }
 void pool::inject(spawned_task&) noexcept { std::abort(); }
-void pool::give_up(spawned_task&) noexcept { std::abort(); }
+void pool::give_up(spawned_task& task) noexcept { eddy::detail::release(task, 2); }  // the queue's and the list's
 void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }
 void pool::destroy(spawned_task&, std::uint64_t) noexcept { std::abort(); }
-void pool_shutdown::begin() noexcept {
-    explore::outside([] { ++explore::shutdowns; });
-}
-void pool_shutdown::workers_have_left(unsigned) noexcept { std::abort(); }
-void worker_threads::end_in_place(worker*) noexcept { std::abort(); }
 void pool::add_metrics_to(all_metrics&) const { std::abort(); }
 
 }  // namespace eddy::detail

@@ -42,7 +42,7 @@ private:
         unsigned uncaught;
     } exceptions_{};
 
-    static constexpr std::size_t max_separate = 6;
+    static constexpr std::size_t max_separate = 16;
     static constinit std::array<void*, max_separate> separated;
     std::array<void*, max_separate> own_{};  // values of the separated variables while this fiber does not run
 };

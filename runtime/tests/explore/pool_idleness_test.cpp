@@ -6,9 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstddef>
 #include <memory>
-#include <new>
 #include <source_location>
 
 #include <eddy/detail/runtime_context.hpp>
@@ -16,15 +14,11 @@
 
 #include "executor/pool/pool.hpp"
 #include "executor/task/task_state.hpp"
-#include "explore/core_stand_ins.hpp"
 #include "explore/explore.hpp"
+#include "explore/small_pool.hpp"
 
 namespace {
 
-using eddy::detail::pool;
-using eddy::detail::pool_idleness;
-using eddy::detail::pool_shutdown;
-using eddy::detail::pool_tasks;
 using eddy::detail::spawned_ops;
 using eddy::detail::spawned_task;
 using eddy::detail::task_flags;
@@ -33,29 +27,9 @@ using explore::cell;
 using explore::check;
 using explore::holds;
 
-/// The memory of a pool in which only its lists, its idleness and its phase have a value.
-class idle_pool {
-public:
-    idle_pool() {
-        ::new (&get().shutdown()) pool_shutdown(get());
-        ::new (&get().idleness()) pool_idleness(get());
-        ::new (&get().tasks()) pool_tasks(get(), 1);
-        explore::shutdowns = 0;
-    }
-    idle_pool(const idle_pool&) = delete;
-    idle_pool& operator=(const idle_pool&) = delete;
-    ~idle_pool() {
-        get().tasks().~pool_tasks();
-        get().idleness().~pool_idleness();
-        get().shutdown().~pool_shutdown();
-    }
-
-    // SAFETY: the models use nothing else of the pool, except functions that stand-ins replace, and its zeros.
-    pool& get() { return reinterpret_cast<pool&>(memory_); }
-    pool_idleness& idleness() { return get().idleness(); }
-
-private:
-    alignas(pool) std::byte memory_[sizeof(pool)]{};
+/// A pool without workers.
+struct idle_pool : explore::small_pool {
+    idle_pool() : small_pool(false) {}
 };
 
 /// A task that only begins and ends.
@@ -147,7 +121,7 @@ TEST(ExplorePoolIdleness, LaterOfTwoEndsBeginsTheShutdown) {
             explore::thread second([&] { pool->idleness().count_blocking(false); });
             pool->idleness().close_when_idle();
         }
-        check(explore::shutdowns != 0, "the shutdown has begun");
+        check(pool->shutdown().is_closing(), "the shutdown has begun");
     }));
 }
 

@@ -73,10 +73,10 @@ TEST_F(ExploreWorkerTimers, TimerOfFormerThreadWakesTheNextThread) {
         worker& its = lone->its;
         timer_entry timer;
         its.enter_thread();
-        its.offer();
+        check(!its.offer(), "no thread is expected");
         {
             const explore::thread next([&] {
-                check(its.accept_offer(), "the worker is offered");
+                check(its.arrive(), "the worker is offered");
                 its.enter_thread();
                 while (!its.events().time().next_deadline()) place_of(its).park(std::nullopt);
             });

@@ -101,9 +101,18 @@ void pool_shutdown::thread_has_left() noexcept {
     changed_.notify_all();
 }
 
-void pool_shutdown::add(unsigned counts::* what) noexcept {
+void pool_shutdown::add_in_place() noexcept {
     const std::lock_guard guard(lock_);
-    ++(counts_.*what);
+    ++counts_.in_place;
+}
+
+bool pool_shutdown::add_late_thread(worker& offered) noexcept {
+    const std::lock_guard guard(lock_);
+    // Under the lock, because the pool may be closed as soon as the poll has taken the worker back. While the worker is
+    // offered, in_place counts the poll.
+    if (!offered.dismiss_unless_offered()) return false;
+    ++counts_.late_threads;
+    return true;
 }
 
 void pool_shutdown::subtract(unsigned counts::* what) noexcept {
@@ -115,7 +124,7 @@ void pool_shutdown::subtract(unsigned counts::* what) noexcept {
 void pool_shutdown::note_left(worker& which) noexcept {
     const std::lock_guard guard(lock_);
     // If the poll takes the worker back at this moment, end_in_place() takes lock_ after this and resets is_left_.
-    if (!which.is_offered()) return;
+    if (!which.dismiss()) return;
     which.is_left_ = true;
     ++counts_.left;
     changed_.notify_all();

@@ -68,12 +68,15 @@ public:
     /// Records that `count` workers of the closing pool have left run(). The last one closes the pool.
     void workers_have_left(unsigned count) noexcept;
     void thread_has_left() noexcept;
-    /// Adds one to in_place or late_threads, so that the pool cannot become closed meanwhile.
-    void add(unsigned counts::* what) noexcept;
+    /// Adds one to in_place, so that the pool cannot become closed meanwhile.
+    void add_in_place() noexcept;
+    /// Adds one to late_threads, so that the pool cannot become closed meanwhile. Returns false if the worker is not
+    /// offered any more; then no thread is expected.
+    [[nodiscard]] bool add_late_thread(worker& offered) noexcept;
     void subtract(unsigned counts::* what) noexcept;
-    /// Records that no thread could be started for an offered worker, unless the poll takes it back at this moment.
+    /// Records that no thread will come for a worker, if it is still offered.
     void note_left(worker& which) noexcept;
-    /// Records that a thread runs this worker again, if no thread could be started for it before.
+    /// Records that the poll has taken its worker back.
     void forget_left(worker& which) noexcept;
 
 private:

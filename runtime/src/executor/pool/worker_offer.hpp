@@ -1,42 +1,66 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 #include <eddy/detail/atomic.hpp>
 #include <eddy/future/future.hpp>
 
 namespace eddy::detail {
 
-/// The two flags by which a thread hands its worker over to another thread, for block_in_place.
+/// The state by which a thread hands its worker over to another thread, for block_in_place.
 ///
-/// seq_cst: two store-load pairs (Dekker). hand_over() sets is_offered_, then checks is_thread_coming_. The arriving
-/// thread clears is_thread_coming_, then checks is_offered_. If both checks read the old values, the offered worker
-/// would have no thread. (acq_rel would also exclude this, because is_thread_coming_ changes by exchanges only.)
-/// The exchanges of is_offered_ also pass the worker's plain members: release in offer(), acquire in accept_offer().
+///     bit  name           set by    cleared by                            meaning
+///     0    is_offered     offer()   arrive(), take_back()                 another thread may take the worker over
+///     1    is_expected    offer()   arrive(), dismiss(), and              a thread was requested that will call
+///                                   dismiss_unless_offered()              arrive(); at most one at a time
+///
+/// Both are in one word, so that a thread arrives and takes the worker over in one step. Between two steps, the poll
+/// could take the worker back, offer it again and request a second thread. If that thread could not be started, the
+/// worker would count as one without a thread although the first thread takes it over.
 /// Thread safety: any thread.
 class worker_offer : immovable {
 public:
-    /// Allows another thread to take over the worker.
-    void offer() noexcept { is_offered_.exchange(true, std::memory_order_seq_cst); }
-    [[nodiscard]] bool is_offered() const noexcept { return is_offered_.load(std::memory_order_seq_cst); }
-    /// Takes over the worker if it is offered. Returns true for exactly one thread per offer.
-    [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_seq_cst); }
-    /// Returns whether a thread that will call accept_offer() was requested. If not, the caller must request one.
-    [[nodiscard]] bool has_thread_coming() noexcept {
-        // seq_cst: the load of the first pair above.
-        return is_thread_coming_.exchange(true, std::memory_order_seq_cst);
+    /// Offers the worker. Returns whether a thread is expected already. If not, the caller must request one, or call
+    /// arrive() in its place.
+    [[nodiscard]] bool offer() noexcept {
+        // release: pairs with the acquire in arrive(). The arriving thread sees the worker's plain members.
+        return (word_.exchange(offered | expected, std::memory_order_release) & expected) != 0;
     }
-    /// Records that the thread has arrived, or that it will not arrive. Call it before accept_offer().
-    bool thread_comes() noexcept {
-        // seq_cst: the store of the second pair above.
-        return is_thread_coming_.exchange(false, std::memory_order_seq_cst);
+    /// Takes the worker over if it is offered. Called by the thread that was requested, once. Returns true for at most
+    /// one thread per offer.
+    [[nodiscard]] bool arrive() noexcept {
+        // acquire: pairs with the release in offer().
+        return (word_.exchange(0, std::memory_order_acquire) & offered) != 0;
+    }
+    /// Takes the worker back if it is offered. Called by a poll that has offered it. Meanwhile another thread may have
+    /// taken it over, and a poll there may have offered it again: then it is taken from that poll.
+    [[nodiscard]] bool take_back() noexcept {
+        // acquire: pairs with the release in offer(), as in arrive().
+        return (word_.fetch_and(static_cast<std::uint8_t>(~offered), std::memory_order_acquire) & offered) != 0;
+    }
+    /// Records that the requested thread will not arrive. Returns whether the worker is offered.
+    [[nodiscard]] bool dismiss() noexcept {
+        // relaxed: nothing is read through it. A thread that arrives later acquires from offer(), since this change
+        // continues its release sequence.
+        return (word_.fetch_and(static_cast<std::uint8_t>(~expected), std::memory_order_relaxed) & offered) != 0;
+    }
+    /// Same as dismiss(), but does nothing if the worker is offered.
+    [[nodiscard]] bool dismiss_unless_offered() noexcept {
+        std::uint8_t only = expected;
+        // relaxed: as in dismiss().
+        return !word_.compare_exchange_strong(only, 0, std::memory_order_relaxed);
     }
 
 protected:
     ~worker_offer() = default;
 
 private:
-    atomic<bool> is_offered_{false};
-    atomic<bool> is_thread_coming_{false};
+    static constexpr std::uint8_t offered = 1;
+    static constexpr std::uint8_t expected = 2;
+
+    atomic<std::uint8_t> word_{0};
 
     friend class pool_shutdown;
     bool is_left_ = false;  // under the lock of pool_shutdown: the worker is offered, and has no thread

@@ -44,7 +44,7 @@ result<sys::thread> worker_threads::start(worker& which, bool is_late) noexcept 
         const sys::thread_binding bound(of.processors_of(which.index()));
         if (of.name_thread) sys::name_this_thread(of.name_thread());
         if (of.hooks() != nullptr && of.hooks()->thread_start) of.hooks()->thread_start();
-        is_late ? run_offered(which) : which.run();
+        if (!is_late || which.arrive()) which.run();  // unless the poll has taken the offered worker back
         if (of.hooks() != nullptr && of.hooks()->thread_stop) of.hooks()->thread_stop();
         worker::leave_thread();
         if (is_late) {
@@ -97,8 +97,7 @@ private:
         // SAFETY: the blocking pool calls the functions of a job with that job, once. hand_over() allocated it as a
         // handed_worker and gave up the ownership.
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
-        static_cast<void>(mine->worker_.thread_comes());
-        if (!mine->worker_.accept_offer()) return;
+        if (!mine->worker_.arrive()) return;
         // The previous thread of the worker ends and does not become a blocking thread. So the blocking pool must be
         // able to replace this thread, or it would have one thread less from now on.
         const bool has_left = mine->pool_.blocking().leave_for_long();
@@ -123,23 +122,21 @@ bool worker_threads::hand_over(worker& which) noexcept {
     if (which.is_ending() || pool_.is_in_child()) return false;
     which.tasks().offers().start_all();
     // The count changes before the worker is offered, so that the pool cannot become closed during this poll.
-    pool_.shutdown().add(&pool_shutdown::counts::in_place);
+    pool_.shutdown().add_in_place();
     // No other thread can use the io_uring ring of this thread, and the blocking call may wait for data that arrives
     // there. The next thread that runs a driver tick makes a new ring, and the sockets move to it.
     if (which.events().io() != nullptr) which.events().io()->retire_ring();
     this_thread.in_place_of = &pool_;
     which.notes().stalls().end_run();  // the blocking call is no stall
-    which.offer();
-    // A job of an earlier call may still be queued although the worker was taken back. It takes the worker this time.
-    if (which.has_thread_coming()) return true;
+    // The thread of an earlier call may come only now, although the worker was taken back. It takes it this time.
+    if (which.offer()) return true;
     auto* const job = new (std::nothrow) handed_worker(pool_, which);
     if (job != nullptr && pool_.blocking().submit(*job)) return true;
     delete job;
     // The blocking pool accepts no jobs during a shutdown. A task may still block then, and other tasks of the worker
     // must not wait for it.
     if (pool_.shutdown().is_closing() && start_late(which)) return true;
-    static_cast<void>(which.thread_comes());
-    if (!which.accept_offer()) return true;
+    if (!which.arrive()) return true;  // another poll, which had offered the worker before, has taken it
     which.notes().stalls().begin_run();
     end_in_place(&which);
     return false;
@@ -155,28 +152,18 @@ void worker_threads::end_in_place(worker* taken_back) noexcept {
 void worker_threads::continue_without_blocking_threads(worker& which) noexcept {
     // The caller has begun the shutdown, possibly inside a poll and with locks held. So this thread must not run the
     // worker, which destroys tasks. Without another thread the poll takes the worker back after its block_in_place.
-    static_cast<void>(which.thread_comes());
-    if (!which.is_offered() || start_late(which)) return;
-    pool_.shutdown().note_left(which);
+    if (!start_late(which)) pool_.shutdown().note_left(which);
 }
 
-/// Starts a detached thread for an offered worker. Returns false if that fails.
+/// Starts a detached thread for an offered worker, as the one that it expects. Returns false if that fails.
 bool worker_threads::start_late(worker& which) noexcept {
-    pool_.shutdown().add(&pool_shutdown::counts::late_threads);
+    if (!pool_.shutdown().add_late_thread(which)) return true;  // the poll has taken the worker back
     if (auto started = start(which, true)) {
         started->detach();
         return true;
     }
     pool_.shutdown().subtract(&pool_shutdown::counts::late_threads);
     return false;
-}
-
-/// Runs an offered worker, unless the poll that offered it has taken it back.
-void worker_threads::run_offered(worker& which) noexcept {
-    static_cast<void>(which.thread_comes());
-    if (!which.accept_offer()) return;
-    pool_.shutdown().forget_left(which);
-    which.run();
 }
 
 }  // namespace eddy::detail

@@ -43,7 +43,6 @@ public:
 private:
     [[nodiscard]] result<sys::thread> start(worker& which, bool is_late) noexcept;
     [[nodiscard]] bool start_late(worker& which) noexcept;
-    void run_offered(worker& which) noexcept;
 
     pool& pool_;
     std::vector<sys::thread> own_;

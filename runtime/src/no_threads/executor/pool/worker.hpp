@@ -34,7 +34,7 @@ public:
 
     [[nodiscard]] pool& owner() const noexcept { std::unreachable(); }
     [[nodiscard]] bool is_ending() const noexcept { std::unreachable(); }
-    [[nodiscard]] bool accept_offer() noexcept { std::unreachable(); }
+    [[nodiscard]] bool take_back() noexcept { std::unreachable(); }
     void enter_thread() noexcept { std::unreachable(); }
     static void leave_thread() noexcept { std::unreachable(); }
 };
