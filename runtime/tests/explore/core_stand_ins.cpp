@@ -21,7 +21,6 @@
 #include "explore/explore.hpp"
 #include "explore/small_pool.hpp"
 #include "reactor/drivers/tick_error.hpp"
-#include "reactor/io_handle.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 #include "sys/thread_probe.hpp"
@@ -99,17 +98,8 @@ void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,
              const unobserved_error_handler&) noexcept {}
 
-// ---- I/O: never called ----
+// ---- Errors: never called ----
 
-void io_handle::shut_down() noexcept { std::abort(); }
-void io_handle::flush_ring() noexcept { std::abort(); }
-bool io_handle::may_wait_outside() noexcept { std::abort(); }
-std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept { std::abort(); }
-result<std::size_t> io_handle::tick(max_wait, max_wait) noexcept { std::abort(); }
-std::optional<result<std::size_t>> driver_ticks::tick_for_busy_owner() noexcept { std::abort(); }
-void io_handle::retire_ring() noexcept { std::abort(); }
-std::vector<int> source_set::registered() const { std::abort(); }
-result<std::size_t> driver_ticks::poll_events(max_wait) noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 

@@ -2,6 +2,7 @@
 #include "explore/explore.hpp"
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 
@@ -100,7 +101,7 @@ void separate(void* variable) noexcept { detail::fiber::separate(variable); }
 
 unsigned thread_id() noexcept { return the_engine().thread_id(); }
 const void* thread_mark() noexcept {
-    static constexpr std::array<char, detail::max_threads> marks{};
+    static constexpr std::array<std::uint16_t, detail::max_threads> marks{};  // even addresses
     return &marks[thread_id()];
 }
 

@@ -104,7 +104,7 @@ private:
     }
     static T from_bits(std::uint64_t bits) noexcept {
         T value;
-        std::memcpy(&value, &bits, sizeof(T));
+        std::memcpy(static_cast<void*>(&value), &bits, sizeof(T));  // it may have constructors
         return value;
     }
     template <class N>

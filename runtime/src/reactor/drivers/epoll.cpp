@@ -55,8 +55,8 @@ void epoll::set_alarm(std::chrono::nanoseconds delay) noexcept {
     // relaxed: only the value is used. It was stored after the timer was started, so the timer expires no later than
     // that: wake_within() only makes it earlier.
     if (now.time_since_epoch().count() < alarm_at_.load(std::memory_order_relaxed)) return;
-    std::lock_guard guard(lock_);
-    start_alarm(now, delay);
+    // Another thread may have started an alarm since: the earlier one stays.
+    wake_within(delay);
 }
 
 void epoll::wake_within(std::chrono::nanoseconds delay) noexcept {
