@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstddef>
 
+#include <eddy/time/clock.hpp>
+
 #include "explore/operations.hpp"
 #include "time/time_driver.hpp"
 
@@ -40,7 +42,14 @@ void time_driver::pause() noexcept {}
 bool time_driver::is_paused() const noexcept { return false; }
 bool time_driver::auto_advance() noexcept { return false; }
 time_driver::time_point time_driver::now() const noexcept { return {}; }
+time_driver::time_point time_driver::coarse_now() const noexcept { return {}; }
 std::optional<time_driver::time_point> time_driver::next_deadline() noexcept { return std::nullopt; }
 std::size_t time_driver::fire() noexcept { return 0; }
 
 }  // namespace eddy::detail
+
+namespace eddy::time {
+
+time_point clock::now() noexcept { return {}; }
+
+}  // namespace eddy::time

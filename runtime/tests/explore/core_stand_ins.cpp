@@ -15,12 +15,14 @@
 #include "executor/reports/event_log.hpp"
 #include "executor/reports/leaks.hpp"
 #include "executor/reports/stall_watch.hpp"
+#include "executor/task/hook.hpp"
 #include "executor/task/registry.hpp"
 #include "executor/task/uncaught.hpp"
 #include "explore/core_stand_ins.hpp"
 #include "explore/explore.hpp"
 #include "explore/small_pool.hpp"
 #include "reactor/drivers/tick_error.hpp"
+#include "sockets/accept.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 #include "sys/thread_probe.hpp"
@@ -100,6 +102,8 @@ void pass_on(unread_failure&, const std::source_location&, std::string_view,
 
 // ---- Errors: never called ----
 
+bool is_exhausted(const std::error_code&) noexcept { std::abort(); }
+void hook_has_thrown(const char*, const std::exception_ptr&) noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 

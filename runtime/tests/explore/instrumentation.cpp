@@ -2,6 +2,10 @@
 // Replaces operator new and operator delete, and the run-time library of ThreadSanitizer. The tests are compiled with
 // -fsanitize=thread but not linked with it: the compiler's instrumentation calls the functions below, so the explorer
 // sees every access to plain memory, also in the library's code.
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +28,14 @@ void meet(const volatile void* address, bool acquires, bool releases) noexcept {
     // SAFETY: meet() uses the address only and does not access the object.
     the_engine().meet(const_cast<const void*>(address), acquires, releases);
 }
+
+#if __has_include(<sys/single_threaded.h>)
+// glibc knows of one thread only, and shared_ptr then counts without atomic operations.
+[[maybe_unused]] const bool counts_atomically = [] {
+    __libc_single_threaded = 0;
+    return true;
+}();
+#endif
 
 void* allocate(std::size_t size, std::size_t alignment, const void* code) {
     if (explore::detail::is_exploring()) {
