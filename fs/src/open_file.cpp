@@ -64,9 +64,8 @@ void open_file::cannot_read_cached() noexcept {
 }
 
 eddy::result<void> open_file::close() noexcept {
-    // acq_rel: the acquire pairs with the release of end_use(), if no call uses the descriptor; the release is for
-    // end_use(), which takes the lock only if it sees the bit.
-    if ((users_.fetch_or(closing, std::memory_order_acq_rel) & closing) != 0)
+    // relaxed: the load below acquires. end_use() sees the bit, as a read-modify-write reads the last value.
+    if ((users_.fetch_or(closing, std::memory_order_relaxed) & closing) != 0)
         return std::unexpected(make_error_code(errc::closed));
     {
         std::unique_lock guard(lock_);

@@ -82,9 +82,8 @@ private:
     static constexpr std::uint32_t closing = 1;
     static constexpr std::uint32_t one_user = 2;
 
-    // acquire: pairs with the release of end_use(), so that close() comes after the calls. The bit itself guards the
-    // descriptor, which is not changed before the count is 0.
-    bool begin_use() noexcept { return (users_.fetch_add(one_user, std::memory_order_acquire) & closing) == 0; }
+    // relaxed: close() does not touch the descriptor before the end_use() of a call that has not seen the bit.
+    bool begin_use() noexcept { return (users_.fetch_add(one_user, std::memory_order_relaxed) & closing) == 0; }
     void end_use() noexcept {
         // release: pairs with the acquire in close().
         if (users_.fetch_sub(one_user, std::memory_order_release) == (one_user | closing)) wake_closer();
