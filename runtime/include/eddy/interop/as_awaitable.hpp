@@ -12,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/virtual_stack.hpp>
@@ -40,8 +41,8 @@ public:
 
     /// Called by the task, after it has set the outcome.
     void complete() {
-        // acq_rel: release publishes the outcome, and pairs with the acquire in abandon().
-        const phase before = phase_.exchange(phase::complete, std::memory_order_acq_rel);
+        // relaxed: spawn() has published the coroutine to this thread, on which it reads the outcome.
+        const phase before = phase_.exchange(phase::complete, std::memory_order_relaxed);
         if (before == phase::starting || before == phase::waiting) waiting_.resume();
     }
     /// Called instead of complete() if the task is destroyed early. Does not resume the coroutine while the task is
@@ -62,7 +63,8 @@ public:
                before != phase::dropped;
     }
     /// Called by the awaiter's destructor.
-    void abandon() noexcept { phase_.exchange(phase::abandoned, std::memory_order_acq_rel); }
+    // relaxed: the task that sees it accesses nothing of the coroutine.
+    void abandon() noexcept { phase_.store(phase::abandoned, std::memory_order_relaxed); }
 
     kept<T> outcome;
 
@@ -70,7 +72,7 @@ private:
     enum class phase : unsigned char { starting, waiting, complete, dropped, abandoned };
 
     std::coroutine_handle<> waiting_;
-    std::atomic<phase> phase_{phase::starting};
+    atomic<phase> phase_{phase::starting};
 };
 
 /// The task's reference to the wait. If the task is destroyed early, the coroutine gets an error.
