@@ -106,18 +106,23 @@ void remove_handler(thread_snapshot& taken, std::uintptr_t interrupted) noexcept
 // without frame pointers. Earlier, it takes the lock of the dynamic linker, which the same thread may take again.
 void handle_probe(int, siginfo_t*, void* raw) noexcept {
     const int error = errno;
-    // relaxed: the exchange below decides. A late signal of an earlier request finds another state, or is as good.
-    if (request.target.load(std::memory_order_relaxed) == ::syscall(SYS_gettid)) {
-        int expected = probe_request::asked;
-        // acquire: pairs with the release in interrupt_thread(), which has cleared the snapshot.
-        if (request.state.compare_exchange_strong(expected, probe_request::writing, std::memory_order_acquire)) {
+    const auto is_target = [self = ::syscall(SYS_gettid)] {
+        return request.target.load(std::memory_order_relaxed) == self;  // relaxed: `state` publishes it
+    };
+    int expected = probe_request::asked;
+    // acquire: pairs with the release in interrupt_thread(), which has set the target and cleared the snapshot.
+    if (is_target() &&
+        request.state.compare_exchange_strong(expected, probe_request::writing, std::memory_order_acquire)) {
+        // Not for a late signal of an earlier request, if this one was made for another thread since the first look:
+        // then the snapshot stays empty.
+        if (is_target()) {
             // SAFETY: SA_SIGINFO passes a ucontext_t.
             const std::uintptr_t at = store_registers(request.taken, *static_cast<const ucontext_t*>(raw));
             _Unwind_Backtrace(&store_caller, &request.taken);
             remove_handler(request.taken, at);
-            // release: pairs with the acquire in interrupt_thread(), which reads the snapshot.
-            request.state.store(probe_request::written, std::memory_order_release);
         }
+        // release: pairs with the acquire in interrupt_thread(), which reads the snapshot.
+        request.state.store(probe_request::written, std::memory_order_release);
     }
     errno = error;
 }
