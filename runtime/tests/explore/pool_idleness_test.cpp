@@ -42,7 +42,7 @@ public:
 
     void begin() {
         check(of_.get().tasks().add(*this), "the list is open");
-        static_cast<void>(state_of(*this).transition_to_running());  // so that nobody queues it again
+        static_cast<void>(state_of(*this).transition_to_running());  // abort_all() does not queue a task that runs
     }
     void end() {
         has_run.write(true);
