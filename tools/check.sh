@@ -495,10 +495,12 @@ check_abi() {
     tools/abi.sh
 }
 
-# Compares instructions, allocations, and system calls per operation with compare/counts.json.
+# Compares instructions, allocations, and system calls per operation with compare/counts.json. With --all, builds the other
+# programs of the benchmarks, too.
 # covers: P038
 check_counts() {
     build release eddy_counts eddy_counts_echo eddy_counts_http
+    ((!all)) || build release bench/all
     python3 compare/run.py counts
 }
 
