@@ -271,7 +271,8 @@ std::string encode_location(std::string_view location) {
 /// Changes a request for the redirect with the status `code` from one URL to another.
 void redirect(request& asked, status code, const url& from, const url& to) {
     if (!repeats_request(code, asked.method)) {
-        for (const char* const name : {"Content-Encoding", "Content-Language", "Content-Location", "Content-Type"})
+        for (const char* const name :
+             {"Content-Encoding", "Content-Language", "Content-Location", "Content-Type", "Expect"})
             asked.headers.remove(name);
         asked.body = body();
         asked.method = method::get;
