@@ -301,11 +301,12 @@ private:
 /// Returns the text that this system has for an error. MinGW's C library has none for many errors.
 inline std::string message_of(std::errc error) { return std::make_error_code(error).message(); }
 
-/// Runs `work` on `core` and returns its output. Throws after `limit`.
+/// Runs `work` on `core` and returns its output. Throws after `limit`, or after operation_limit() if that is longer, as
+/// in a soak.
 template <class F>
 eddy::output_t<std::remove_cvref_t<F>> within(eddy::core& core, F&& work,
                                               std::chrono::seconds limit = operation_limit()) {
-    auto limited = eddy::time::timeout(limit, std::forward<F>(work));
+    auto limited = eddy::time::timeout(std::max(limit, operation_limit()), std::forward<F>(work));
     auto answer = core.run(std::move(limited));
     if (!answer) throw std::runtime_error("the time limit of the test is exceeded");
     if constexpr (!std::is_void_v<eddy::output_t<std::remove_cvref_t<F>>>) return *std::move(answer);

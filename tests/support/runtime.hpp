@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -44,12 +45,12 @@ protected:
 #define EDDY_ON_1_2_AND_4_WORKERS(suite) \
     INSTANTIATE_TEST_SUITE_P(Workers, suite, testing::Values(1u, 2u, 4u), testing::PrintToStringParamName())
 
-/// Aborts the process with a message if the watchdog is not destroyed within `limit`. Use it in tests that would
-/// otherwise hang.
+/// Aborts the process with a message if the watchdog is not destroyed within `limit`, or within operation_limit() if
+/// that is longer, as in a soak. Use it in tests that would otherwise hang.
 class watchdog {
 public:
     explicit watchdog(const char* what, std::chrono::seconds limit = operation_limit())
-        : thread_([this, what, limit] {
+        : thread_([this, what, limit = std::max(limit, operation_limit())] {
               std::unique_lock guard(lock_);
               if (ended_.wait_for(guard, limit, [this] { return is_over_; })) return;
               std::fprintf(stderr, "watchdog: not finished after %lld s: %s\n", static_cast<long long>(limit.count()),
