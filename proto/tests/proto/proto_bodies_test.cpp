@@ -911,6 +911,23 @@ TEST(ProtoPipelinedBodies, FailedWriteLosesNoResponseBehindAnUnreadBody) {
     });
 }
 
+/// The same, but it accepts frames until the end, and cannot flush them.
+class cannot_flush : public answers_then_fails {
+public:
+    using answers_then_fails::answers_then_fails;
+
+    static eddy::poll_result<result<void>> poll_flush(eddy::context&) { return result<void>(std::unexpect, io_error); }
+};
+
+// covers: S92
+TEST(ProtoPipelinedBodies, FailedFlushEndsCallsWhileThePeerIsSilent) {
+    run_paused([]() -> task<> {
+        const pipelined_protocol::client client(cannot_flush(2, {}));
+        const auto answer = co_await (client | proto::timeout(1s))(message("x"));
+        EXPECT_EQ(answer.error(), io_error);
+    });
+}
+
 // covers: S92
 TEST(ProtoPipelinedBodies, UnreadRequestBodyIsDiscardedUpToALimit) {
     run_paused([]() -> task<> {

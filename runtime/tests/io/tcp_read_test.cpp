@@ -583,6 +583,8 @@ TEST(TcpRead, PendingReadConsumesNoCoopBudget) {
         eddy::context cx(waker, 5);
         for (int i = 0; i < 3; ++i) EXPECT_FALSE(read.poll(cx).is_ready());
         EXPECT_EQ(cx.budget(), 5u) << "a pending poll was charged to the coop budget";
+        for (int i = 0; i < 3; ++i) EXPECT_FALSE(stream.poll_read_ready(cx).is_ready());
+        EXPECT_EQ(cx.budget(), 5u) << "a pending poll_read_ready() was charged to the coop budget";
         co_return;
     }(pair.stream));
 }
