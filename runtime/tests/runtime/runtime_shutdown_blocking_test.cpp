@@ -154,7 +154,7 @@ TEST_P(RuntimeShutdownBlocking, TimeoutDetachesBlockingWorkAtLimit) {
 
 // covers: P022
 TEST_P(RuntimeShutdownBlocking, TimeoutDetachesBlockInPlaceAtLimit) {
-    const support::watchdog limit("a thread in block_in_place was joined", 20s);
+    const support::watchdog limit("a thread in block_in_place was joined");
     for (int i = 0; i < 50; ++i) {
         support::gate begun;
         support::gate go_on;
@@ -245,7 +245,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownEndsSleepAfterBlockInPlace) {
 }
 
 TEST_P(RuntimeShutdownBlocking, BlockInPlaceMayBlockDuringShutdown) {
-    const support::watchdog limit("a block_in_place that waits in a runtime that ends", 20s);
+    const support::watchdog limit("a block_in_place that waits in a runtime that ends");
     const auto other = support::make_runtime(1);
     auto rt = make();
     const auto handle = rt.handle();
@@ -277,7 +277,7 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceMayBlockDuringShutdown) {
 }
 
 TEST_P(RuntimeShutdownBlocking, DestructorMayBlockInPlaceAtShutdown) {
-    const support::watchdog limit("a block_in_place that waits in a runtime that ends", 20s);
+    const support::watchdog limit("a block_in_place that waits in a runtime that ends");
     const auto other = support::make_runtime(1);
     int answer = 0;
     {
@@ -482,7 +482,7 @@ void forbid_threads() {
 /// Ends a runtime while a worker is offered for handover and no thread can take it over. Exits with 0 if the task is
 /// destroyed.
 void end_without_threads(bool ends_in_the_call) {
-    const support::watchdog limit("a shutdown without a thread for a worker that was offered", 20s);
+    const support::watchdog limit("a shutdown without a thread for a worker that was offered");
     support::gate blocking_begun;
     support::gate in_place;
     support::gate in_place_goes_on;

@@ -181,7 +181,7 @@ TEST_P(RuntimeShutdownKinds, TimeoutReturnsAtLimitDespiteBusyWorker) {
 }
 
 TEST_P(RuntimeShutdownKinds, TimeoutOfIdleRuntimeReturnsEarly) {
-    const support::watchdog limit("shutdown_timeout of an idle runtime", 20s);
+    const support::watchdog limit("shutdown_timeout of an idle runtime");
     auto rt = make();
     const auto handle = rt.handle();
     rt.block_on(nothing());
@@ -312,7 +312,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllSpawnedTasks) {
 
 // covers: S24
 TEST_P(RuntimeShutdownKinds, OnIdleEndsIdleRuntimeImmediately) {
-    const support::watchdog limit("shutdown_on_idle of an idle runtime", 20s);
+    const support::watchdog limit("shutdown_on_idle of an idle runtime");
     make().shutdown_on_idle().wait();
     auto used = make();
     const auto handle = used.handle();
@@ -504,7 +504,7 @@ TEST_P(RuntimeShutdownKinds, WaitUntilIdleKeepsRuntimeRunning) {
 }
 
 TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsAtShutdown) {
-    const support::watchdog limit("wait_until_idle of a runtime that goes", 20s);
+    const support::watchdog limit("wait_until_idle of a runtime that goes");
     const auto rt = eddy::runtime::builder()
                         .worker_threads(workers())
                         .on_uncaught([](std::exception_ptr, const std::source_location&) {})
@@ -529,7 +529,7 @@ TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsAtShutdown) {
 // ---- Waits that would deadlock ----
 
 TEST_P(RuntimeShutdownKinds, WaitForIdleInsideOwnWorkThrowsMisuse) {
-    const support::watchdog limit("a runtime that waits for itself", 20s);
+    const support::watchdog limit("a runtime that waits for itself");
     auto rt = make();
     std::map<std::string, std::string> said;
     const auto ask = [&](const std::string& place) {
@@ -552,7 +552,7 @@ TEST_P(RuntimeShutdownKinds, WaitForIdleInsideOwnWorkThrowsMisuse) {
 }
 
 TEST_P(RuntimeShutdownKinds, WaitForOnIdleInOwnWorkThrowsMisuse) {
-    const support::watchdog limit("a runtime that waits for itself", 20s);
+    const support::watchdog limit("a runtime that waits for itself");
     auto rt = make();
     std::optional<eddy::runtime_ended> ended;
     std::string said;
@@ -571,7 +571,7 @@ TEST_P(RuntimeShutdownKinds, WaitForOnIdleInOwnWorkThrowsMisuse) {
 }
 
 TEST_P(RuntimeShutdownKinds, BlockingWorkMayAwaitOwnShutdownNow) {
-    const support::watchdog limit("a runtime that waits for itself", 20s);
+    const support::watchdog limit("a runtime that waits for itself");
     auto rt = make();
     support::gate over;
     {
@@ -599,7 +599,7 @@ TEST_P(RuntimeShutdownKinds, BackgroundTaskMayBlockUntilIdle) {
 }
 
 TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDoesNotWaitForItsCaller) {
-    const support::watchdog limit("a runtime that waits for itself", 20s);
+    const support::watchdog limit("a runtime that waits for itself");
     for (const bool is_in_place : {false, true}) {
         auto rt = make();
         std::atomic<int> destroyed = 0;

@@ -237,7 +237,7 @@ TEST_P(RuntimeShutdown, MovedFromRuntimeShutsDownNothing) {
 
 // covers: R035
 TEST_P(RuntimeShutdown, SpawnInTaskDestructorDuringDropIsCancelled) {
-    const support::watchdog limit("a destructor that spawns", 20s);
+    const support::watchdog limit("a destructor that spawns");
     std::atomic<int> destroyed = 0;
     std::atomic<int> ran = 0;
     std::atomic<int> cancelled = 0;
@@ -261,7 +261,7 @@ TEST_P(RuntimeShutdown, SpawnInTaskDestructorDuringDropIsCancelled) {
 
 // covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringShutdown) {
-    const support::watchdog limit("a destructor that wakes", 20s);
+    const support::watchdog limit("a destructor that wakes");
     std::mutex lock;
     std::vector<eddy::waker> wakers;
     support::tally begun;
@@ -294,7 +294,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringShutdown) {
 
 // covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayLockMutexOfSpawningThread) {
-    const support::watchdog limit("a destructor that locks", 20s);
+    const support::watchdog limit("a destructor that locks");
     std::mutex lock;
     support::tally begun;
     std::atomic<int> destroyed = 0;
@@ -325,7 +325,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayLockMutexOfSpawningThread) {
 
 // covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayWakeNextTaskOfChain) {
-    const support::watchdog limit("destructors in a chain", 20s);
+    const support::watchdog limit("destructors in a chain");
     support::tally begun;
     std::atomic<int> destroyed = 0;
     const auto link = [&](oneshot<>::sender mine, oneshot<>::receiver next, last_words words) -> eddy::task<void> {
@@ -356,7 +356,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayWakeNextTaskOfChain) {
 
 // covers: R035
 TEST_P(RuntimeShutdown, TaskDestructorMayAbortOtherTasks) {
-    const support::watchdog limit("destructors that abort", 20s);
+    const support::watchdog limit("destructors that abort");
     support::tally begun;
     std::atomic<int> destroyed = 0;
     {
@@ -569,7 +569,7 @@ TEST_P(RuntimeShutdown, RuntimeMayBeMadeAndDroppedInSpawnBlocking) {
 }
 
 TEST_P(RuntimeShutdown, DropOnOwnBlockingThreadWorks) {
-    const support::watchdog limit("a drop on a blocking thread of the same runtime", 20s);
+    const support::watchdog limit("a drop on a blocking thread of the same runtime");
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
     std::atomic<int> destroyed = 0;
     const auto handle = (*rt)->handle();
@@ -583,7 +583,7 @@ TEST_P(RuntimeShutdown, DropOnOwnBlockingThreadWorks) {
 }
 
 TEST_P(RuntimeShutdown, DropInBlockInPlaceOfOwnTaskWorks) {
-    const support::watchdog limit("a drop in block_in_place", 20s);
+    const support::watchdog limit("a drop in block_in_place");
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
     std::atomic<int> destroyed = 0;
     const auto handle = (*rt)->handle();
@@ -594,7 +594,7 @@ TEST_P(RuntimeShutdown, DropInBlockInPlaceOfOwnTaskWorks) {
 }
 
 TEST_P(RuntimeShutdown, DropInBlockInPlaceOfScopeChildWorks) {
-    const support::watchdog limit("a drop in block_in_place of a scope's child", 20s);
+    const support::watchdog limit("a drop in block_in_place of a scope's child");
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
     support::gate handed;
     support::tally destroyed;
