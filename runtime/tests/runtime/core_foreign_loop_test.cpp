@@ -15,9 +15,11 @@
 #include <cstddef>
 #include <optional>
 #include <source_location>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <support/net.hpp>
 #include <support/system.hpp>
@@ -177,6 +179,62 @@ TEST_F(CoreForeignLoop, DataThatArrivesDuringTheWaitEndsIt) {
     sender.join();
     EXPECT_TRUE(done);
     EXPECT_EQ(got, "bc");
+}
+
+// With io_uring, the task has read large parts by recv(2), and its small reads would use the ring again.
+TEST_F(CoreForeignLoop, SmallReadsAfterLargeTransfersGetEverything) {
+    constexpr std::size_t large = std::size_t{4} << 20;
+    constexpr std::size_t small = 100'000;
+    eddy::core core;
+    auto listener = core.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto peer = support::raw_socket::connected(listener.local_addr().value());
+    auto stream = std::move(core.run(listener.accept()).value().stream);
+    std::vector<std::byte> into(std::size_t{256} * 1024);
+    const auto read = [&](std::size_t total, std::size_t at_once) -> task<std::size_t> {
+        std::size_t count = 0;
+        while (count < total) {
+            const auto some = co_await stream.read(std::span(into).first(at_once));
+            if (!some || *some == 0) break;
+            count += *some;
+        }
+        co_return count;
+    };
+    std::thread sender([&peer] { peer.send(std::string(large, 'x')); });
+    EXPECT_EQ(core.run(read(large, into.size())), large);
+    sender.join();
+
+    bool done = false;
+    std::size_t got = 0;
+    core.handle().spawn([&]() -> task<void> {
+        got = co_await read(small, 1000);
+        done = true;
+    });
+    static_cast<void>(core.native_handle());  // from here on without a ring
+    for (int i = 0; i < 2; ++i) core.turn(0ns);
+    peer.send(std::string(small, 'y'));
+    run_foreign_loop(core, done);
+    EXPECT_TRUE(done);
+    EXPECT_EQ(got, small);
+}
+
+TEST_F(CoreForeignLoop, ConnectionsThatArriveTogetherAreAccepted) {
+    eddy::core core;
+    auto listener = core.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    bool done = false;
+    core.handle().spawn([&]() -> task<void> {
+        for (int i = 0; i < 3; ++i) {
+            const auto accepted = co_await listener.accept();
+            EXPECT_TRUE(accepted);
+        }
+        done = true;
+    });
+    static_cast<void>(core.native_handle());  // from here on without a ring
+    for (int i = 0; i < 2; ++i) core.turn(0ns);
+    const auto at = listener.local_addr().value();
+    std::vector<support::raw_socket> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(support::raw_socket::connected(at));
+    run_foreign_loop(core, done);
+    EXPECT_TRUE(done);
 }
 
 TEST_F(CoreForeignLoop, ConnectionThatArrivesDuringTheWaitEndsIt) {

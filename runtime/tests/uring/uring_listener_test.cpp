@@ -7,8 +7,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "reactor/io_handle.hpp"
@@ -43,6 +45,15 @@ protected:
     const raw_socket listening = raw_socket::listening();
     ring_connection* listener = nullptr;
 };
+
+// An accept reports that neither the ring nor the epoll can watch the listener. The next accept tries again.
+TEST_F(UringListenerSource, AnErrorIsReportedOnceAndIsNoEnd) {
+    listener->fail(std::make_error_code(std::errc::operation_not_permitted));
+    const auto failed = listener->take(*io->ring(), 0);
+    EXPECT_EQ(failed.what, ring_connection::received::error);
+    EXPECT_EQ(failed.error, EPERM);
+    EXPECT_EQ(listener->take(*io->ring(), 0).what, ring_connection::received::nothing);
+}
 
 // The last bytes of a stream, and the end behind them, arrive in the same driver tick. The bytes call a waker, which
 // destroys a listener and then the stream. The destruction of the listener delivers the end of the stream.

@@ -49,7 +49,7 @@ receiving_half::taken receiving_half::take(ring_reactor& owner, std::size_t room
     }
     if (end_ != 0) {
         const int error = std::exchange(end_, std::uint8_t{0});
-        if (!is_temporary(error)) end_ = end_of_stream;
+        if (!is_temporary(error) && !is_listener()) end_ = end_of_stream;
         return {received::error, nullptr, error};
     }
     if (receives_) return {};
@@ -239,10 +239,10 @@ bool receiving_half::wants_stop_again() noexcept {
 
 bool receiving_half::read_itself() noexcept {
     const std::lock_guard guard(lock_);
-    const bool has_missed = missed_;
+    const bool must_look = missed_ || !reads_itself_;
     missed_ = wants_receive_ = false;
     reads_itself_ = is_watched_ = true;
-    return has_missed;
+    return must_look;
 }
 
 void receiving_half::fail(const std::error_code& error) noexcept {

@@ -107,8 +107,9 @@ public:
 
     // ---- Without the ring ----
 
-    /// Records that the epoll watches the descriptor and that the reader reads it without the ring. Returns whether the
-    /// epoll has reported bytes during a receive that did not take them.
+    /// Records that the epoll watches the descriptor and that the reader reads it without the ring. Returns whether
+    /// there may be bytes that the epoll does not report again: it has reported them during a receive that did not take
+    /// them, or to a reader that has left them to the ring.
     bool read_itself() noexcept;
     /// Stores a system error for the next read, or records the shutdown. Called if neither the ring nor the epoll can
     /// watch the descriptor.

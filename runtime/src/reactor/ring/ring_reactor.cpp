@@ -201,16 +201,17 @@ bool ring_reactor::serve(ring_connection& stream) noexcept {
 
 /// Lets the reader read without the ring. Returns whether a waker was called.
 bool ring_reactor::read_by_epoll(ring_connection& stream, bool in_large_transfer_mode) noexcept {
-    const bool has_missed = stream.read_itself();
+    const bool must_look = stream.read_itself();
     const auto watched =
         sources_.watch_more(stream, in_large_transfer_mode ? for_reading | io::interest::priority : for_reading);
     if (!watched) {
         stream.fail(watched.error());
-    } else if (!*watched && has_missed) {
-        // The epoll has already watched the connection, and does not repeat the events that were left to the ring.
-        stream.report(io::ready::readable);
+        return true;
     }
-    return !watched || has_missed;
+    // An epoll that begins to watch the connection reports what is there.
+    if (*watched || !must_look) return false;
+    stream.report(io::ready::readable);
+    return true;
 }
 
 // ---- The ring ----
