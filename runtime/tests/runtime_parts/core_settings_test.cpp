@@ -60,8 +60,8 @@ TEST(CoreSettings, HooksAreCalledInOrderForEachTask) {
         co_return number;
     }());
     const std::string n = std::to_string(id);
-    EXPECT_EQ(seen, (std::vector<std::string>{"spawn " + n, "before " + n, "after " + n, "before " + n, "end " + n,
-                                              "after " + n}));
+    EXPECT_EQ(seen, (std::vector<std::string>{"spawn " + n, "before " + n, "after " + n, "before " + n, "after " + n,
+                                              "end " + n}));
 }
 
 // covers: P011
@@ -384,6 +384,11 @@ TEST(CoreSettings, ShutdownTimeoutDestroysTasksThatDoNotEnd) {
     const auto began = std::chrono::steady_clock::now();
     std::move(core).shutdown_timeout(5ms);
     EXPECT_GE(std::chrono::steady_clock::now() - began, 5ms);
+    EXPECT_EQ(living.alive(), 0);
+
+    eddy::core other;
+    spawn_forever(other, living);
+    std::move(other).shutdown_timeout(std::chrono::nanoseconds::min());
     EXPECT_EQ(living.alive(), 0);
 }
 

@@ -16,14 +16,14 @@ namespace eddy {
 /// loop calls the callbacks of tasks for tasks that have a number. Main futures, children of a scope, and tasks of
 /// core_handle::spawn() and core_remote::spawn() have none.
 struct runtime_hooks {
-    std::function<void()> thread_start;           ///< on each new thread: worker, event loop of a core_thread, blocking
-    std::function<void()> thread_stop;            ///< on each thread before it ends
-    std::function<void()> before_park;            ///< on a worker or event loop before it parks
-    std::function<void()> after_unpark;           ///< on a worker or event loop after it was unparked
-    std::function<void(task_id)> task_spawn;      ///< on the thread that spawns
-    std::function<void(task_id)> task_terminate;  ///< after the task's future was destroyed
+    std::function<void()> thread_start;       ///< on each new thread: worker, event loop of a core_thread, blocking
+    std::function<void()> thread_stop;        ///< on each thread before it ends
+    std::function<void()> before_park;        ///< on a worker or event loop before it parks
+    std::function<void()> after_unpark;       ///< on a worker or event loop after it was unparked
+    std::function<void(task_id)> task_spawn;  ///< on the thread that spawns
     std::function<void(task_id)> before_task_poll;  ///< on the thread that polls
     std::function<void(task_id)> after_task_poll;   ///< on the thread that polled
+    std::function<void(task_id)> task_terminate;    ///< after the last poll, when the task's future is destroyed
 
     /// Constructs hooks without callbacks.
     runtime_hooks() {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice

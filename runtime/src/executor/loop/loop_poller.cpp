@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "executor/loop/loop_poller.hpp"
 
-#include <cstdint>
-
 namespace eddy::detail {
 
-/// A poller that notes events, and measures the polls.
-class loop_poller::noting {
+/// A poller that notes events, calls the hooks, and measures the polls.
+class loop_poller::observed {
 public:
     using word = local_word;
 
-    explicit noting(loop_poller& polls) noexcept : polls_(polls), view_(polls.owner().view()) {}
+    explicit observed(loop_poller& polls) noexcept : polls_(polls), view_(polls.owner().view()) {}
 
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
         view_.log.note(trace::event_kind::poll_begin, number_in_log(task));
-        const poll_end ended = observer::measured(
+        const poll_end ended = observer::observed(
             view_.observes.get(), task, view_.durations.get(), [&] { return polls_.poll(task); }, [] { return true; });
         view_.log.note(trace::event_kind::poll_end, number_in_log(task), ended == poll_end::has_ended ? 1 : 0);
         return ended;
@@ -55,18 +53,9 @@ void loop_poller::run_queued() noexcept {
     }
 }
 
-/// Runs a task, notes events, calls the hooks, and measures the poll.
 [[gnu::noinline]] void loop_poller::run_observed(spawned_task& task) noexcept {
-    noting with(*this);
-    const observer* const observes = loop_.observed_by();
-    if (observes == nullptr) return run_task(with, task);
-    const std::uint64_t unpolled = task_flags::complete | task_flags::cancelled;
-    const bool is_polled = (task.local & unpolled) == 0;
-    const task_id id = is_polled ? task.id : 0;  // the task may be freed by the poll
-    const runtime_hooks& hooks = observes->hooks;
-    if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
+    observed with(*this);
     run_task(with, task);
-    if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
 }
 
 }  // namespace eddy::detail

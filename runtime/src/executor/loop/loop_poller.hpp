@@ -42,7 +42,7 @@ public:
     [[nodiscard]] core_shared& owner() noexcept { return loop_; }
 
 private:
-    class noting;
+    class observed;
 
     void run_observed(spawned_task& task) noexcept;
 

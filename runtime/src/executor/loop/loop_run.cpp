@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "executor/loop/loop_run.hpp"
 
+#include <algorithm>
+
 #include <eddy/error.hpp>
 
 #include "executor/loop/core_shared.hpp"
@@ -53,7 +55,10 @@ void loop_run::until_idle(std::optional<std::chrono::steady_clock::time_point> d
         loop_poller(loop_).run_some(polls_between_ticks, never);
         if (tasks.alive().size() == 0) tasks.drain_all_inbound();  // the last task may have sent something
         max_wait left;
-        if (deadline) left = *deadline - std::chrono::steady_clock::now();
+        if (deadline) {
+            const auto now = std::chrono::steady_clock::now();
+            left = std::max(*deadline, now) - now;
+        }
         if (tasks.alive().size() == 0 || (left && *left <= left->zero())) return;
         loop_.parking().park(tasks.queues().is_empty() ? left : std::chrono::nanoseconds::zero());
     }

@@ -76,15 +76,11 @@ public:
     explicit observed(worker& runs) noexcept : worker_(runs) {}
 
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept {
-        const runtime_hooks* const hooks = owner().settings().hooks();
-        const task_id id = task.id;
-        if (hooks != nullptr && hooks->before_task_poll) hooks->before_task_poll(id);
-        log().note(trace::event_kind::poll_begin, id);
-        const poll_end ended = observer::measured(
+        log().note(trace::event_kind::poll_begin, task.id);
+        const poll_end ended = observer::observed(
             owner().observed_by(), task, worker_.notes().statistics().durations(), [&] { return worker_.poll(task); },
             [&] { return is_here(); });
-        if (is_here()) log().note(trace::event_kind::poll_end, id, ended == poll_end::has_ended ? 1 : 0);
-        if (hooks != nullptr && hooks->after_task_poll) hooks->after_task_poll(id);
+        if (is_here()) log().note(trace::event_kind::poll_end, task.id, ended == poll_end::has_ended ? 1 : 0);
         return ended;
     }
     void queue_again(spawned_task& task) noexcept {

@@ -47,22 +47,35 @@ struct observer {
         if (accounts != nullptr) accounts->forget(task);
     }
 
-    /// Returns poll(), which polls `task`, and measures it if the builder wants that. `is_here` is called after the
-    /// poll, and returns whether this thread may write `into`. `by` may be null, and then `into`, too.
+    /// Returns poll(), which polls `task`: calls the hooks before and after it, and measures it if the builder wants
+    /// that. `is_here` is called after the poll, and returns whether this thread may write `into`. `by` may be null,
+    /// and then `into`, too.
+    /// Preconditions: the caller has a reference to the task.
     template <class Poll, class IsHere>
-    [[nodiscard]] static auto measured(const observer* by, const spawned_task& task, poll_durations* into, Poll poll,
+    [[nodiscard]] static auto observed(const observer* by, const spawned_task& task, poll_durations* into, Poll poll,
                                        IsHere is_here) noexcept {
-        if (by == nullptr || (!by->counts_poll_times && by->accounts == nullptr)) return poll();
+        if (by == nullptr) return poll();
+        if (task.id != 0 && by->hooks.before_task_poll) by->hooks.before_task_poll(task.id);
+        const auto ended = by->measured(task, into, poll, is_here);
+        if (task.id != 0 && by->hooks.after_task_poll) by->hooks.after_task_poll(task.id);
+        return ended;
+    }
+
+private:
+    template <class Poll, class IsHere>
+    [[nodiscard]] auto measured(const spawned_task& task, poll_durations* into, Poll poll,
+                                IsHere is_here) const noexcept {
+        if (!counts_poll_times && accounts == nullptr) return poll();
         const auto began = std::chrono::steady_clock::now();
         std::optional<counted_allocations> allocations;
-        if (by->accounts != nullptr) {
-            if (const auto latency = by->accounts->begin_poll(task, began)) into->schedule_latencies.add(*latency);
+        if (accounts != nullptr) {
+            if (const auto latency = accounts->begin_poll(task, began)) into->schedule_latencies.add(*latency);
             allocations.emplace();
         }
         const auto ended = poll();
         const auto now = std::chrono::steady_clock::now();
-        if (by->accounts != nullptr) by->accounts->end_poll(task, now, now - began, allocations->count());
-        if (by->counts_poll_times && is_here()) into->poll_times.add(now - began);
+        if (accounts != nullptr) accounts->end_poll(task, now, now - began, allocations->count());
+        if (counts_poll_times && is_here()) into->poll_times.add(now - began);
         return ended;
     }
 };
