@@ -105,8 +105,8 @@ void scope_base::start_child(spawned_task& task, scope_link& link, bool was_take
         locked.link(link);
         if (was_taken) locked.count_taken(-1);
         is_listed = on.enlist(task);
-        // A new task is queued already, so nothing is left to do.
-        if (is_cancelled())
+        // A new task is queued already, so nothing is left to do. A task that is not listed is destroyed.
+        if (is_cancelled() && is_listed)
             static_cast<void>(with_state(task, [](auto state) { return state.transition_to_cancelled(); }));
     }
     on.launch_child(task, is_listed);

@@ -269,6 +269,23 @@ TEST_P(TaskOwner, OwnerMayOutliveItsRuntime) {
     EXPECT_EQ(alive, 0);
 }
 
+TEST_P(TaskOwner, SpawnAfterTheEndOfTheRuntimeDestroysTheTask) {
+    for (const bool is_closed : {false, true}) {
+        executor ends(GetParam());
+        task_owner owner;
+        const auto main = [&]() -> task<void> {
+            owner.spawn([] {});
+            if (is_closed) co_await owner.close();
+        };
+        ends.run(main());
+        ends.end();
+        owner.spawn(wait_forever(counted(alive)));
+        EXPECT_EQ(alive, 0);
+        eddy::core other;
+        other.run(owner.wait());
+    }
+}
+
 TEST(TaskOwnerErrors, ErrorOfATaskReachesTheHook) {
     std::vector<std::string> messages;
     auto core = eddy::core::builder()

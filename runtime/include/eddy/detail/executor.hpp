@@ -55,7 +55,8 @@ public:
     /// Wakes the parent of a scope that has ended, so that it runs before other tasks of its tree begin. This keeps the
     /// memory use of a tree of scopes low.
     virtual void wake_scope_parent(waker&& parent) noexcept = 0;
-    /// Returns whether this thread may destroy tasks. Only an event loop's own thread may destroy its tasks.
+    /// Returns whether this thread may destroy tasks. Only an event loop's own thread may destroy its tasks, apart from
+    /// a task that it has refused: the sender destroys that.
     [[nodiscard]] virtual bool may_destroy_here() const noexcept = 0;
     /// Destroys a task that has the running bit, and releases `references` references and that of the list.
     virtual void destroy(spawned_task& task, std::uint64_t references) noexcept = 0;

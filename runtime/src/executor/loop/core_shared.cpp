@@ -45,8 +45,14 @@ void core_shared::release() noexcept {
 
 void core_shared::adopt(spawned_task& task) noexcept {
     prepare(task);
-    tasks_.enlist(task);
+    tasks_.enlist(task);  // the loop runs, or its close() does
     tasks_.queues().run().push(task);
+}
+
+/// Destroys a task that the closed loop does not accept. Releases the references of the list and of the queue.
+void core_shared::refuse(spawned_task& task) noexcept {
+    static_cast<void>(local_state_of(task).transition_to_shutdown());
+    destroy(task, 2);
 }
 
 void core_shared::schedule(spawned_task& task) noexcept {
@@ -59,9 +65,7 @@ void core_shared::schedule(spawned_task& task) noexcept {
 bool core_shared::send_new(spawned_task& task) noexcept {
     local_word::divide_for_inbound(task);
     if (send(task)) return true;
-    // The references of the list and of the inbound list.
-    static_cast<void>(local_state_of(task).transition_to_shutdown());
-    destroy(task, 2);
+    refuse(task);
     return false;
 }
 

@@ -87,10 +87,17 @@ public:
         if ((first & task_flags::join_interest) != 0) number_task(task.id);
     }
     [[nodiscard]] bool enlist(spawned_task& task) noexcept override {
+        // A task_owner may outlive its loop. close() destroys what the destructors of tasks spawn.
+        if (is_closed() && !is_running()) [[unlikely]]
+            return false;
         tasks_.enlist(task);
         return true;
     }
-    void launch_child(spawned_task& task, bool) noexcept override { tasks_.queues().children().push(task); }
+    void launch_child(spawned_task& task, bool is_listed) noexcept override {
+        if (!is_listed) [[unlikely]]
+            return refuse(task);
+        tasks_.queues().children().push(task);
+    }
     void wake_scope_parent(waker&& parent) noexcept override { tasks_.wake_scope_parent(std::move(parent)); }
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     [[nodiscard]] bool remove(spawned_task& task) noexcept { return tasks_.remove(task); }
@@ -129,6 +136,7 @@ private:
     ~core_shared();
 
     [[nodiscard]] bool send(spawned_task& task) noexcept;
+    void refuse(spawned_task& task) noexcept;
 
     settings settings_;
     loop_view view_;
