@@ -79,7 +79,7 @@ task<result<void>> talk(notes& all, net::tcp_stream client, net::serve_connectio
             // docs: idle
             auto idle = connection.idle();  // from here on, serve() may close the connection
             co_await try_(io::fill_buf(from));
-            idle.end();
+            if (!idle.end()) co_return eddy::ok();  // it is being closed: do not begin a request
             // docs: end
             const head asked = co_await try_(time::try_timeout(5s, read_head(from)));
             if (asked.empty()) co_return eddy::ok();

@@ -133,7 +133,7 @@ poll_result<bool> server_connection::poll_idle(context& cx) {
     const auto count = stream.poll_receive_idle(cx, scratch);
     if (!count) return wait_idle(cx);
     if (!*count || **count == 0) return end_idle(cx);
-    link_.accepted.end_idle();
+    if (!link_.accepted.end_idle()) return end_idle(cx);
     // SAFETY: bytes may be read as char.
     std::string_view input(reinterpret_cast<const char*>(scratch.data()), **count);
     begin_exchange(input);

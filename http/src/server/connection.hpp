@@ -43,15 +43,16 @@ public:
     idle_mark() noexcept = default;
     idle_mark(idle_mark&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
     idle_mark& operator=(idle_mark&&) = delete;
-    ~idle_mark() { end(); }
+    ~idle_mark() { static_cast<void>(end()); }
 
     void begin(served_state& of) noexcept {
         if (of_ != nullptr) return;
         of_ = &of;
         of.begin_idle();
     }
-    void end() noexcept {
-        if (auto* const of = std::exchange(of_, nullptr)) of->end_idle();
+    [[nodiscard]] bool end() noexcept {
+        auto* const of = std::exchange(of_, nullptr);
+        return of == nullptr || of->end_idle();
     }
 
 private:
@@ -76,11 +77,12 @@ public:
     }
     /// Returns null without net::serve(), which closes idle connections itself.
     [[nodiscard]] served_state* state() const noexcept { return entry_ ? &entry_->state() : nullptr; }
-    /// Begins and ends the idle time. Both do nothing if they were called before.
+    /// Begins and ends the idle time. Both do nothing if they were called before. end_idle() returns false if the
+    /// connection was aborted meanwhile: then no request may begin.
     void begin_idle() noexcept {
         if (auto* const of = state()) idle_.begin(*of);
     }
-    void end_idle() noexcept { idle_.end(); }
+    [[nodiscard]] bool end_idle() noexcept { return idle_.end(); }
 
 private:
     std::shared_ptr<const http_server> server_;

@@ -49,11 +49,11 @@ int http2_connection::begin_head(const nghttp2_frame& frame) {
     if (frame.hd.type != NGHTTP2_HEADERS || frame.headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     const auto stream = frame.hd.stream_id;
     // nghttp2 limits the open streams. Services that are being cancelled have no stream.
-    if (exchanges_.size() >= std::size_t{2} * options().max_streams()) {
+    // A connection that is aborted begins no request.
+    if (exchanges_.size() >= std::size_t{2} * options().max_streams() || !accepted_.end_idle()) {
         nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_REFUSED_STREAM);
         return 0;
     }
-    accepted_.end_idle();
     head_limits limits;
     limits.bytes = options().header_limit();
     limits.fields = options().max_headers();

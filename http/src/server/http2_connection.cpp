@@ -212,7 +212,10 @@ bool http2_connection::wait(context& cx) {
 void http2_connection::mark_idle() {
     // A connection that waits for the answer to its PING is about to end by itself.
     const bool is_idle = exchanges_.empty() && !stream_.has_unsent() && drains_ == has_final_goaway_;
-    if (!is_idle) return accepted_.end_idle();
+    if (!is_idle) {
+        static_cast<void>(accepted_.end_idle());
+        return;
+    }
     stream_.release_buffers();
     accepted_.begin_idle();
 }

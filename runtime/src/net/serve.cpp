@@ -115,25 +115,37 @@ void served_state::begin_idle() noexcept {
     if (idle_since_.load(std::memory_order_relaxed) != busy) return;
     // seq_cst, here and in begin_drain(): each of the two stores, and then loads what the other one stores. At least
     // one of them sees the store of the other.
-    idle_since_.store(now_here().time_since_epoch().count(), std::memory_order_seq_cst);
+    const auto since = now_here().time_since_epoch().count();
+    idle_since_.store(since, std::memory_order_seq_cst);
     if (!all_->drains_.load(std::memory_order_seq_cst)) return;
     idle_connections::entries aborted;
     {
         const std::lock_guard guard(all_->lock_);
-        if (!is_aborted_) all_->take_to_abort(entry_, aborted);
+        if (!is_aborted_) all_->take_if_idle_since(since, entry_, aborted);
     }
     idle_connections::abort_all(aborted);
 }
 
-void served_state::end_idle() noexcept {
-    // relaxed: it publishes nothing. A look at this moment may still abort the connection.
-    idle_since_.store(busy, std::memory_order_relaxed);
+// Either end_idle() or claim() ends an idle time, so a connection that is aborted has begun no request. relaxed, in
+// both: they publish nothing.
+
+bool served_state::end_idle() noexcept {
+    auto since = idle_since_.load(std::memory_order_relaxed);
+    if (since == busy) return true;
+    return since != claimed && idle_since_.compare_exchange_strong(since, busy, std::memory_order_relaxed);
 }
 
-/// Removes a connection from the list. The caller aborts its task after it has released the lock.
+bool served_state::claim(time::duration::rep since) noexcept {
+    return since != busy && idle_since_.compare_exchange_strong(since, claimed, std::memory_order_relaxed);
+}
+
+/// Removes a connection from the list, unless its idle time has ended. The caller aborts its task after it has released
+/// the lock.
 /// Preconditions: the lock is held.
-void idle_connections::take_to_abort(entries::iterator which, entries& into) noexcept {
-    which->second.of->is_aborted_ = true;
+void idle_connections::take_if_idle_since(time::duration::rep since, entries::iterator which, entries& into) noexcept {
+    served_state& of = *which->second.of;
+    if (!of.claim(since)) return;
+    of.is_aborted_ = true;
     into.insert(connections_.extract(which));
 }
 
@@ -150,8 +162,7 @@ void idle_connections::begin_drain() noexcept {
         const std::lock_guard guard(lock_);
         for (auto at = connections_.begin(); at != connections_.end();) {
             const auto one = at++;
-            const bool is_idle = one->second.of->idle_since_.load(std::memory_order_seq_cst) != served_state::busy;
-            if (is_idle) take_to_abort(one, aborted);
+            take_if_idle_since(one->second.of->idle_since_.load(std::memory_order_seq_cst), one, aborted);
         }
     }
     abort_all(aborted);
@@ -172,7 +183,7 @@ std::optional<time::time_point> idle_connections::abort_late(time::time_point no
             const auto began = since == served_state::busy ? now : time::time_point(time::duration(since));
             const auto late_at = time::saturating_add(began, *limit_);
             if (since != served_state::busy && late_at <= now) {
-                take_to_abort(first, aborted);
+                take_if_idle_since(since, first, aborted);
                 continue;
             }
             auto moved = connections_.extract(first);
@@ -212,8 +223,9 @@ serve_connection::idle_time serve_connection::idle() const noexcept {
     return idle_time(state_);
 }
 
-void serve_connection::idle_time::end() noexcept {
-    if (const auto of = std::exchange(of_, nullptr)) of->end_idle();
+bool serve_connection::idle_time::end() noexcept {
+    const auto of = std::exchange(of_, nullptr);
+    return of == nullptr || of->end_idle();
 }
 
 }  // namespace eddy::net

@@ -53,12 +53,28 @@ TEST(ExploreServedDrain, ConnectionThatIsBusyIsAbortedLater) {
         {
             explore::thread handler([&] {
                 connection.begin_idle();
-                connection.end_idle();
+                static_cast<void>(connection.end_idle());
                 connection.begin_idle();
             });
             all->begin_drain();
         }
         check(!has_connections(*all), "the idle connection was aborted");
+    }));
+}
+
+TEST(ExploreServedDrain, RequestBeginsOrItsConnectionIsAborted) {
+    EXPECT_TRUE(holds([] {
+        const auto all = make_connections();
+        served_state connection(all);
+        bool begins = false;
+        {
+            explore::thread handler([&] {
+                connection.begin_idle();
+                begins = connection.end_idle();
+            });
+            all->begin_drain();
+        }
+        check(begins == has_connections(*all), "the connection has a request, or was aborted");
     }));
 }
 

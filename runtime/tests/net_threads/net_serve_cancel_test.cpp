@@ -187,7 +187,7 @@ TEST(NetServeState, OnlyConnectionsBeyondTheIdleLimitAreAborted) {
     served_state second(all);
     served_state third(all);
     for (auto* const each : {&first, &second, &third}) each->begin_idle();
-    second.end_idle();
+    EXPECT_TRUE(second.end_idle());
     const auto now = eddy::time::clock::now();
     EXPECT_GT(all->abort_late(now), now);
     EXPECT_FALSE(aborts_late_task(first));
@@ -203,13 +203,14 @@ TEST(NetServeState, IdleTimeBeginsAfterTheLastRequest) {
     EXPECT_FALSE(aborts_late_task(state));
     state.begin_idle();
     const auto now = eddy::time::clock::now();
-    state.end_idle();
+    EXPECT_TRUE(state.end_idle());
     EXPECT_EQ(all->abort_late(now + 2h), now + 3h) << "it is busy";
     state.begin_idle();  // at about `now`
     state.begin_idle();  // it stays idle since then
     EXPECT_EQ(all->abort_late(now + 30min), now + 3h) << "too early for a look";
     EXPECT_FALSE(aborts_late_task(state));
     EXPECT_EQ(all->abort_late(now + 3h), std::nullopt);
+    EXPECT_FALSE(state.end_idle());
     EXPECT_TRUE(aborts_late_task(state));
 }
 

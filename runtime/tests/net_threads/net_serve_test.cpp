@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -272,8 +273,7 @@ eddy::task<eddy::result<void>> answer(tcp_stream stream, eddy::net::serve_connec
         auto idle = connection.idle();
         std::array<std::byte, 1> request{};
         const auto got = co_await stream.read(request);
-        idle.end();
-        if (!got || *got == 0) co_return eddy::ok();
+        if (!idle.end() || !got || *got == 0) co_return eddy::ok();
         co_await eddy::try_(stream.write_all(request));
     }
 }
@@ -325,6 +325,43 @@ TEST(NetServe, DrainLetsBusyConnectionsFinishTheirRequest) {
     EXPECT_EQ(done.first.value().aborted, 1u);
 }
 
+// The next request has arrived when the handler becomes idle, so its read does not wait.
+TEST(NetServe, DrainDoesNotBeginARequestOfAConnectionThatItAborts) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    int begun = 0;
+    std::optional<bool> second;
+    const auto handler = [&](tcp_stream stream,
+                             eddy::net::serve_connection connection) -> eddy::task<eddy::result<void>> {
+        std::array<std::byte, 1> request{};
+        for (;;) {
+            auto idle = connection.idle();
+            co_await eddy::try_(stream.read_exact(request));
+            const bool begins = idle.end();
+            if (begun > 0) second = begins;
+            if (!begins) co_return eddy::ok();
+            ++begun;
+            end.cancel();
+            for (int i = 0; i < 20; ++i) co_await eddy::yield_now();
+            co_await eddy::try_(stream.write_all(request));
+        }
+    };
+    const auto client = [&]() -> eddy::task<std::size_t> {
+        auto stream = (co_await tcp_stream::connect(at)).value();
+        static_cast<void>(co_await stream.write_all(bytes_of("xy")));
+        std::string got;
+        static_cast<void>(co_await eddy::io::read_to_string(stream, got));
+        co_return got.size();
+    };
+    auto both = eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end).drain(1h)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_EQ(done.second, 1u);
+    EXPECT_EQ(begun, 1);
+    EXPECT_EQ(second, false);
+}
+
 TEST(NetServe, IdleTimeStaysWithTheObjectItIsMovedTo) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -334,7 +371,7 @@ TEST(NetServe, IdleTimeStaysWithTheObjectItIsMovedTo) {
                             eddy::net::serve_connection connection) -> eddy::task<eddy::result<void>> {
         auto first = connection.idle();
         auto second = std::move(first);
-        first.end();  // NOLINT(bugprone-use-after-move): it is empty, so the connection stays idle
+        EXPECT_TRUE(first.end());  // NOLINT(bugprone-use-after-move): it is empty, so the connection stays idle
         first = std::move(second);
         co_await eddy::try_(stream.write_all(bytes_of("x")));
         co_await eddy::pending<void>();

@@ -73,7 +73,7 @@ private:
     };
     using entries = std::multimap<time::time_point, entry>;  // by the time of the next look
 
-    void take_to_abort(entries::iterator which, entries& into) noexcept;
+    void take_if_idle_since(time::duration::rep since, entries::iterator which, entries& into) noexcept;
     static void abort_all(entries& taken) noexcept;
 
     const std::optional<time::duration> limit_;
@@ -95,16 +95,23 @@ public:
 
     /// Sets the task of the connection. The task may already run.
     void set_task(abort_handle&& task) noexcept;
+    /// Begins an idle time, unless the connection is idle.
     void begin_idle() noexcept;
-    void end_idle() noexcept;
+    /// Ends the idle time. Returns false if the connection was aborted in it: then no request may begin.
+    [[nodiscard]] bool end_idle() noexcept;
     /// Describes what the connection did when it failed ("GET /path"), for the report of its error.
     void set_failed_work(std::string&& work);
 
 private:
     friend idle_connections;
 
-    /// The value of idle_since_ while the connection is not idle.
+    /// Ends the idle time that began at `since`, because the connection is about to be aborted. Returns false if it has
+    /// ended already.
+    [[nodiscard]] bool claim(time::duration::rep since) noexcept;
+
+    // Values of idle_since_: the connection is not idle; it was aborted while it was idle, which is final.
     static constexpr time::duration::rep busy = std::numeric_limits<time::duration::rep>::min();
+    static constexpr time::duration::rep claimed = std::numeric_limits<time::duration::rep>::max();
 
     const std::shared_ptr<idle_connections> all_;
     atomic<time::duration::rep> idle_since_{busy};  // since the epoch of time::clock

@@ -113,7 +113,7 @@ private:
 ///         for (;;) {
 ///             auto idle = connection.idle();
 ///             auto request = co_await try_(read_request(client));
-///             idle.end();
+///             if (!idle.end()) co_return eddy::ok();  // the server is closing the connection
 ///             co_await try_(answer(client, request));
 ///         }
 ///     }
@@ -127,14 +127,16 @@ public:
         /// Moving leaves `other` empty.
         idle_time(idle_time&& other) noexcept : of_(std::move(other.of_)) {}
         idle_time& operator=(idle_time&& other) noexcept {
-            end();
+            static_cast<void>(end());
             of_ = std::move(other.of_);
             return *this;
         }
-        ~idle_time() { end(); }
+        ~idle_time() { static_cast<void>(end()); }
 
-        /// Ends the idle time: the connection has work again.
-        void end() noexcept;
+        /// Ends the idle time: the connection has work again. Returns false if serve() has aborted the connection in
+        /// this time. The handler must not begin the request then, because its task ends at the next `co_await` that
+        /// waits. Returns true if the object is empty.
+        [[nodiscard("false: the connection is being closed, so its handler must return")]] bool end() noexcept;
 
     private:
         friend serve_connection;
