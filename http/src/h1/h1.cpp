@@ -50,6 +50,7 @@ errc failure_of(status refusal) noexcept {
 
 engine::event engine::fail(errc why) noexcept {
     failure_ = why;
+    keeps_alive_ = false;
     return event::failed;
 }
 
@@ -95,6 +96,7 @@ void engine::write_end(std::string& out, const headers& trailers) {
 // ---- Servers ----
 
 engine::event server_engine::receive(std::string_view& input, std::size_t most) {
+    if (has_failed()) return event::failed;
     if (!has_head_) return receive_head(input);
     const auto found = receive_body(input, most);
     if (found != event::failed) return found;
@@ -136,7 +138,8 @@ engine::event server_engine::refuse(status why) noexcept {
 }
 
 void server_engine::write_continue(std::string& out) {
-    if (std::exchange(head_.expects_continue, false)) out.append("HTTP/1.1 100 Continue\r\n\r\n");
+    const bool waits = std::exchange(head_.expects_continue, false) && !decoder_.is_finished();
+    if (waits) out.append("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 void server_engine::write_head(std::string& out, const response& answer) {
@@ -147,10 +150,12 @@ void server_engine::write_head(std::string& out, const response& answer) {
     context.version = version_;
     context.keeps_alive = keeps_alive_;
     sent_ = detail::write_response_head(out, answer, context);
+    if (sent_.is == kind::length && sent_.length == 0) sent_ = {};
     keeps_alive_ = context.keeps_alive;
 }
 
 void server_engine::write_switch(std::string& out, const response& answer) {
+    keeps_alive_ = false;
     detail::write_switching_head(out, answer);
 }
 
@@ -181,12 +186,14 @@ void client_engine::write_head(std::string& out, const request& asked, std::stri
 
 void client_engine::write_connect(std::string& out, std::string_view to, const headers& fields) {
     is_tunnel_ = true;
+    keeps_alive_ = false;  // it becomes a tunnel. The body of a refusal is not received
     out.append("CONNECT ").append(to).append(" HTTP/1.1\r\nHost: ").append(to).append("\r\n");
     for (const auto& [name, value] : fields) out.append(name).append(": ").append(value).append("\r\n");
     out.append("\r\n");
 }
 
 engine::event client_engine::receive(std::string_view& input, std::size_t most) {
+    if (has_failed()) return event::failed;
     return has_head_ ? receive_body(input, most) : receive_head(input);
 }
 

@@ -498,6 +498,7 @@ body_framing framing_of(const http::response& from, const response_context& cont
     const bool has_body = from.status != http::status::no_content && from.status != http::status::not_modified &&
                           context.asked != http::method::head;
     if (!has_body) return {};
+    if (from.status == http::status::reset_content) return {kind::length, 0};  // RFC 9110, section 15.3.6
     const auto size = from.body.size();
     if (size) return {kind::length, *size};
     return {context.version == http::version::http_1_1 ? kind::chunked : kind::until_end, 0};
@@ -518,8 +519,9 @@ body_framing write_response_head(std::string& out, const http::response& from, r
     using kind = body_framing::kind;
     const auto framing = framing_of(from, context);
     if (framing.is == kind::until_end) context.keeps_alive = false;
-    // A HEAD response and a 304 announce the size of the body that they do not have.
-    const bool announces = context.asked == http::method::head || from.status == http::status::not_modified;
+    // A HEAD response and a 304 announce the size of the body that they do not have. A 204 has none in any case.
+    const bool announces = from.status == http::status::not_modified ||
+                           (context.asked == http::method::head && from.status != http::status::no_content);
     const bool has_own_length = announces && from.headers.contains("Content-Length");
 
     append(out, size_of(from.headers) + most_added, [&](text_writer& to) {

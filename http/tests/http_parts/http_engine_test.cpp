@@ -140,6 +140,10 @@ TEST(HttpEngine, LimitsHaveTheirOwnRefusals) {
         if (found == event::head) found = engine.receive(input);
         EXPECT_EQ(found, event::failed) << bytes;
         EXPECT_EQ(http::to_int(engine.refusal()), status) << bytes;
+        EXPECT_FALSE(engine.keeps_alive()) << bytes;
+        input = "GET / HTTP/1.1\r\nHost: a" END;
+        EXPECT_EQ(engine.receive(input), event::failed) << "a failure is final: " << bytes;
+        EXPECT_EQ(engine.end_of_input(), event::failed) << bytes;
     }
 }
 
@@ -188,6 +192,15 @@ TEST(HttpEngine, ContinueIsSentOnceAndOnlyIfExpected) {
     auto early = received(input);
     EXPECT_TRUE(written(early, http::response()).contains("Connection: close"));
     EXPECT_FALSE(early.keeps_alive());
+    // A client that has sent the body does not wait.
+    const std::string whole = std::string(head) + "abc";
+    input = whole;
+    auto late = received(input);
+    EXPECT_EQ(late.receive(input), event::data);
+    EXPECT_EQ(late.receive(input), event::end);
+    out.clear();
+    late.write_continue(out);
+    EXPECT_EQ(out, "");
 }
 
 TEST(HttpEngine, ResponseToHeadHasNoBody) {
@@ -196,6 +209,33 @@ TEST(HttpEngine, ResponseToHeadHasNoBody) {
     const auto out = written(engine, http::response::text("hello"));
     EXPECT_TRUE(out.contains("Content-Length: 5\r\n")) << out;
     EXPECT_TRUE(out.ends_with(END)) << out;
+}
+
+TEST(HttpEngine, EmptyResponseIsWholeAfterItsHead) {
+    for (const auto code : {http::status::ok, http::status::reset_content}) {
+        std::string_view input = "GET / HTTP/1.1\r\nHost: a" END;
+        auto engine = received(input);
+        // RFC 9110, section 15.3.6: a 205 has no body.
+        const http::response answer(code, code == http::status::ok ? "" : "hello");
+        std::string out;
+        engine.write_head(out, answer);
+        EXPECT_FALSE(engine.sends_body());
+        engine.write_data(out, "hello");
+        EXPECT_TRUE(out.contains("Content-Length: 0\r\n") && out.ends_with(END)) << out;
+    }
+}
+
+// RFC 9110, section 8.6.
+TEST(HttpEngine, ResponseWithoutContentHasNoLength) {
+    for (const std::string method : {"GET", "HEAD"}) {
+        const std::string bytes = method + " / HTTP/1.1\r\nHost: a" END;
+        std::string_view input = bytes;
+        auto engine = received(input);
+        http::response answer(http::status::no_content);
+        answer.headers.add("Content-Length", "5");
+        const auto out = written(engine, answer);
+        EXPECT_FALSE(out.contains("Content-Length")) << out;
+    }
 }
 
 TEST(HttpEngine, BodyWithoutLengthEndsHttp10Connection) {
@@ -225,6 +265,9 @@ TEST(HttpEngine, EndOfInputEndsOnlyBodyWithoutLength) {
         while (found == event::head || found == event::data) found = engine.receive(input);
         EXPECT_EQ(found, event::incomplete) << bytes;
         EXPECT_EQ(engine.end_of_input(), is_complete ? event::end : event::failed) << bytes;
+        auto rest = std::string_view("HTTP/1.1 200 OK" END);
+        EXPECT_EQ(engine.receive(rest), is_complete ? event::end : event::failed) << "an end is final: " << bytes;
+        EXPECT_FALSE(engine.keeps_alive()) << bytes;
     }
 }
 
@@ -242,6 +285,7 @@ TEST(HttpEngine, SwitchOfProtocolsNeedsRequest) {
         answer.headers.add("Upgrade", "x");
         out.clear();
         server.write_switch(out, answer);
+        EXPECT_FALSE(server.keeps_alive());
         out += "next";
         input = out;
         EXPECT_EQ(client.receive(input), asks ? event::head : event::failed);
@@ -279,6 +323,18 @@ TEST(HttpEngine, TunnelIgnoresFraming) {
     EXPECT_EQ(engine.take_response().status, http::status::ok);
     EXPECT_EQ(engine.receive(input), event::end);
     EXPECT_EQ(input, "tls");
+    EXPECT_FALSE(engine.keeps_alive());
+}
+
+// The body stays in the input, where it would be taken for the next response.
+TEST(HttpEngine, RefusedTunnelEndsTheConnection) {
+    h1::client_engine engine;
+    std::string out;
+    engine.write_connect(out, "a:443", http::headers());
+    std::string_view input = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 5" END "hello";
+    EXPECT_EQ(engine.receive(input), event::head);
+    EXPECT_EQ(input, "hello");
+    EXPECT_FALSE(engine.keeps_alive());
 }
 
 TEST(HttpEngine, TooManyInterimResponsesAreRefused) {

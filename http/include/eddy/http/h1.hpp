@@ -56,14 +56,17 @@ public:
         head,        ///< the head of the message is complete
         data,        ///< data() is a part of the body
         end,         ///< the message is complete; the following bytes are not part of it
-        failed,      ///< failure(): the peer violates the protocol or a limit. The connection cannot be used any more
+        failed,  ///< failure(): the peer violates the protocol or a limit. Final: keeps_alive() is false from then on
     };
 
     /// The number of bytes of data() that receive() reports at most by default.
     static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
     /// Records that the peer has ended its direction. That may be the end of the body of a response.
-    event end_of_input() noexcept { return has_head_ ? end_body() : fail(http::errc::bad_message); }
+    event end_of_input() noexcept {
+        if (has_failed()) return event::failed;
+        return has_head_ ? end_body() : fail(http::errc::bad_message);
+    }
     /// Returns the part of the body that receive() has reported.
     /// Lifetime: it is a part of the input.
     [[nodiscard]] std::string_view data() const noexcept { return data_; }
@@ -116,6 +119,7 @@ protected:
     event end_body() noexcept;
     void write_chunk(std::string& out, std::string_view data);
     event fail(http::errc why) noexcept;
+    [[nodiscard]] bool has_failed() const noexcept { return failure_ != http::errc(); }
 
     limits limits_;
     detail::head_scanner scanner_;
@@ -197,7 +201,7 @@ public:
     void write_head(std::string& out, const http::request& asked, std::string_view authority,
                     bool asks_for_upgrade = false);
     /// Appends a request CONNECT for the server `to`, with `fields` in addition to Host. After a response of success,
-    /// the connection is that to the server.
+    /// the connection is that to the server. The body of another response is not received.
     void write_connect(std::string& out, std::string_view to, const http::headers& fields);
 
     /// Same as server_engine::receive(). Skips interim responses, such as "100 Continue".
