@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <exception>
 #include <expected>
 #include <mutex>
 #include <optional>
@@ -58,18 +60,26 @@ protected:
     template <class F>
     void run(F&& main) {
         if (GetParam() == 0) {
-            auto loop = eddy::core::builder().on_unobserved_error(log.handler()).build().value();
+            auto loop = configured(eddy::core::builder()).build().value();
             loop.run(main());
             loop.run_until_idle();
         } else {
-            auto pool =
-                eddy::runtime::builder().worker_threads(GetParam()).on_unobserved_error(log.handler()).build().value();
+            auto pool = configured(eddy::runtime::builder().worker_threads(GetParam())).build().value();
             pool.block_on(main());
             pool.wait_until_idle();
         }
     }
 
     error_log log;
+    std::atomic<unsigned> thrown = 0;  // the exceptions that no code has read
+
+private:
+    template <class Builder>
+    Builder configured(Builder builder) {
+        builder.on_unobserved_error(log.handler());
+        builder.on_uncaught([this](std::exception_ptr, const std::source_location&) { ++thrown; });
+        return builder;
+    }
 };
 INSTANTIATE_TEST_SUITE_P(Executors, UnobservedError, testing::Values(0u, 1u, 3u));
 
@@ -177,6 +187,22 @@ TEST_P(UnobservedError, RuntimeShutdownErrorIsNotReported) {
         co_return;
     });
     EXPECT_TRUE(log.errors().empty());
+}
+
+// The scope throws the error of its child, because its body returns no result.
+TEST_P(UnobservedError, RuntimeShutdownErrorOfAChildIsNotReported) {
+    run([]() -> task<void> {
+        eddy::spawn([]() -> task<void> {
+            co_await eddy::scope([](auto& s) -> task<void> {
+                s.spawn([]() -> task<result<void>> {
+                    co_return std::unexpected(make_error_code(eddy::errc::runtime_shutdown));
+                });
+                co_return;
+            });
+        });
+        co_return;
+    });
+    EXPECT_EQ(thrown, 0u);
 }
 
 TEST_P(UnobservedError, FailedTasksOfADroppedJoinSetAreReported) {

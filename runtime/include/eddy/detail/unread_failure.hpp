@@ -86,28 +86,6 @@ unread_failure error_in(const T& output) noexcept {
     return {};
 }
 
-/// Returns whether an output is an error, or an `expected` that contains one.
-template <class T>
-[[nodiscard]] bool is_error(const T& output) noexcept {
-    if constexpr (!is_expected<T>) {
-        return false;
-    } else if constexpr (std::is_void_v<typename T::value_type>) {
-        return !output.has_value();
-    } else {
-        return !output.has_value() || is_error(*output);
-    }
-}
-
-/// Returns whether an outcome has an output that is an error.
-template <class T, class Base>
-[[nodiscard]] bool has_error(kept<T, Base>& outcome) noexcept {
-    if constexpr (is_expected<T>) {
-        return outcome.has_value() && is_error(outcome.value());
-    } else {
-        return false;
-    }
-}
-
 /// Takes the exception, or a description of the error, out of an outcome that is about to be dropped.
 template <class T, class Base>
 [[nodiscard]] unread_failure take_failure(kept<T, Base>& outcome) noexcept {

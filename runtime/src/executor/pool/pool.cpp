@@ -214,7 +214,7 @@ void pool::destroy(spawned_task& task, std::uint64_t references) noexcept { dest
 void pool::give_up(spawned_task& task) noexcept { give_up_task(*this, task); }
 
 void pool::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
-    const bool was_thrown = failure.thrown != nullptr;
+    const bool was_thrown = failure.thrown != nullptr && !is_of_shutdown(failure);
     pass_on(failure, where, name, settings_.on_uncaught, settings_.on_unobserved_error);
     if (was_thrown && settings_.shuts_down_on_uncaught) shutdown_.begin();
 }

@@ -2,8 +2,12 @@
 #include "executor/task/uncaught.hpp"
 
 #include <cstdio>
+#include <exception>
 #include <string>
+#include <system_error>
 #include <utility>
+
+#include <eddy/error.hpp>
 
 #include "executor/task/hook.hpp"
 
@@ -36,8 +40,20 @@ unobserved_error public_error(const unread_failure& failure, const std::source_l
 
 }  // namespace
 
+bool is_of_shutdown(const unread_failure& failure) noexcept {
+    if (failure.thrown == nullptr) return false;
+    try {
+        std::rethrow_exception(failure.thrown);
+    } catch (const std::system_error& e) {
+        return is_runtime_shutdown(e.code());
+    } catch (...) {
+        return false;
+    }
+}
+
 void print_failure(const unread_failure& failure, const std::source_location& where, std::string_view name) noexcept
     try {
+    if (is_of_shutdown(failure)) return;
     const std::string line = failure.thrown != nullptr
                                  ? task_spawned_at(where, name) + " threw: " + text_of(failure.thrown)
                                  : public_error(failure, where, name).what();
@@ -50,6 +66,7 @@ void print_failure(const unread_failure& failure, const std::source_location& wh
 void pass_on(unread_failure& failure, const std::source_location& where, std::string_view name,
              const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
              const unobserved_error_handler& on_error) noexcept {
+    if (is_of_shutdown(failure)) return;
     if (failure.thrown != nullptr && on_uncaught) {
         call_hook("on_uncaught()", [&] { on_uncaught(std::move(failure.thrown), where); });
     } else if (failure.error != nullptr && on_error) {

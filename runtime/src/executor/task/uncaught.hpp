@@ -11,13 +11,17 @@
 
 namespace eddy::detail {
 
+/// Returns whether an exception says errc::runtime_shutdown, which is not a failure of the task: a scope throws it if a
+/// child has this error. (An error that a task returns with this code is no unread_failure, see describe_code().)
+[[nodiscard]] bool is_of_shutdown(const unread_failure& failure) noexcept;
+
 /// Prints a failure that no join handle takes: an exception that left a task, or an error that the task returned. This
 /// is the default handler. Prints one line to standard error: the name of the task if it has one, the location of the
-/// spawn, and the text.
+/// spawn, and the text. Does nothing if is_of_shutdown().
 void print_failure(const unread_failure& failure, const std::source_location& where,
                    std::string_view name = {}) noexcept;
 
-/// Passes a failure to the handler for its kind. Prints it if that handler is empty.
+/// Passes a failure to the handler for its kind. Prints it if that handler is empty. Does nothing if is_of_shutdown().
 void pass_on(unread_failure& failure, const std::source_location& where, std::string_view name,
              const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
              const unobserved_error_handler& on_error) noexcept;
