@@ -29,7 +29,7 @@ bool set_fallback_io(io_handle& io) noexcept {
 
 bool has_current_io() noexcept { return this_thread.executor.runs != nullptr; }
 
-const io_handle* io_here() noexcept {
+const io_handle* any_io() noexcept {
     const executor* const here = this_thread.executor.runs;
     return here != nullptr ? here->any_io() : nullptr;
 }

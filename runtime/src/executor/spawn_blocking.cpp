@@ -25,7 +25,7 @@ namespace {
 class process_owner final : public spawned_task_owner {
 public:
     void adopt(spawned_task& task) noexcept override { start_blocking(task, nullptr); }
-    // Called for a task that is aborted before it runs. The task's job is queued already and will see the cancellation.
+    // Not called: the work is `notified` until it runs, so an abort leaves it to its job, which sees the cancellation.
     void schedule(spawned_task& task) noexcept override { release(task); }
     void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept override {
         print_failure(failure, where, name);

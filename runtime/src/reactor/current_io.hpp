@@ -23,7 +23,7 @@ class uring;
 
 /// Returns an io_handle of this thread's event loop or runtime; null if there is none. All io_handles of a runtime have
 /// the same kind of driver, and all have a ring or none has. (The fallback reactor never has one.)
-[[nodiscard]] const io_handle* io_here() noexcept;
+[[nodiscard]] const io_handle* any_io() noexcept;
 
 /// Returns the ring of this thread's event loop or worker; null if there is none.
 [[nodiscard]] uring* ring_here() noexcept;

@@ -34,16 +34,12 @@ inline const socket_transport& socket_registration::transport() const noexcept {
 inline void socket_registration::register_first(const context& cx) {
     if (is_registered()) return;
     // relaxed: `bound` was stored by this thread, or before this thread got the socket.
-    const io_handle* const io = state_.load(std::memory_order_relaxed) == state::bound ? io_ : io_here();
+    const io_handle* const io = state_.load(std::memory_order_relaxed) == state::bound ? io_ : any_io();
     if (io != nullptr && transport_of(*io, kind_).registers_first()) static_cast<void>(ensure_registered(cx));
 }
 
 inline bool would_block(const std::error_code& error) noexcept {
     return error.value() == EWOULDBLOCK && error.category() == std::generic_category();
-}
-
-[[nodiscard]] constexpr io::ready side_of(direction way) noexcept {
-    return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
 }
 
 /// Returns how many bytes an operation has moved.

@@ -56,7 +56,8 @@ struct job : spawned_task {
 };
 
 /// A minimal pool of one or two workers. It combines the parts of executor/pool as worker_events.cpp,
-/// task_search.cpp and worker_set.cpp do. It has no suspended tasks, no drivers and no watchdog worker.
+/// task_search.cpp and worker_set.cpp do, apart from push(), which always notifies: the pool does so only if the work
+/// is enough for two. It has no suspended tasks, no drivers and no watchdog worker.
 template <class Idle, unsigned Size>
 class small_pool {
     using job = ::job<Idle, Size>;
@@ -138,7 +139,7 @@ private:
 
     void stop_searching(unsigned self) {
         if (!std::exchange(workers[self].is_searching, false)) return;
-        if (idle.transition_from_searching()) notify_one();
+        if (idle.transition_from_searching() && has_queued_work()) notify_one();
     }
 
     void park(unsigned self) {

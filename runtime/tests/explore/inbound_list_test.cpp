@@ -177,7 +177,8 @@ public:
         inbound_node* expected = nullptr;
         if constexpr (Choice::parks_by_compare_exchange) {
             return head_.compare_exchange_strong(expected, &parked_mark_, Choice::mark_parked,
-                                                 std::memory_order_relaxed);
+                                                 std::memory_order_relaxed) ||
+                   expected == &parked_mark_;
         } else {
             if (head_.load(std::memory_order_acquire) != nullptr) return false;
             head_.store(&parked_mark_, Choice::mark_parked);

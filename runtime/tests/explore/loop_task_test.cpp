@@ -232,7 +232,7 @@ TEST_F(ExploreLoopTask, AbortWakesParkedEventLoop) {
     for (const char* const letters : {"a", "pa", "ap", "ha"}) {
         ASSERT_TRUE(holds(bounds, [&] {
             small_loop loop;
-            user owner(spawn(loop, work(false)));
+            user owner(spawn(loop, work(0)));
             explore::thread elsewhere([&] {
                 loop.run();
                 loop.end();

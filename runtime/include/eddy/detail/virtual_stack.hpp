@@ -285,9 +285,6 @@ public:
     [[nodiscard]] bool is_of_root() const noexcept { return (word_ & kinds) != 0; }
     [[nodiscard]] bool is_waiting() const noexcept { return (word_ & kinds) == 1; }
     [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 3; }
-    [[nodiscard]] bool is_to_resume(const frame& innermost) const noexcept {
-        return word_ == reinterpret_cast<std::uintptr_t>(&innermost) + 2;
-    }
     // Preconditions of the functions below: not is_of_root(); is_waiting(); is_polled(); is_of_root(), not is_polled().
     [[nodiscard]] frame& root() const noexcept { return *pointer<frame>(0); }
     [[nodiscard]] leaf& waits_for() const noexcept { return *pointer<leaf>(1); }

@@ -107,11 +107,6 @@ public:
         return other.vtable_ == &functions;
     }
     [[nodiscard]] static void* data_of(const waker& other) noexcept { return other.data_; }
-    /// Copies this waker to `to`, a no-op, which then owns a reference that the caller has added.
-    void give_to(waker& to) const noexcept {
-        to.vtable_ = waker_.vtable_;
-        to.data_ = waker_.data_;
-    }
     /// Makes `other` a no-op. The caller takes over its reference.
     static void forget(waker& other) noexcept { other.vtable_ = nullptr; }
 

@@ -169,7 +169,7 @@ void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
 }
 
 void pool::wake_scope_parent(waker&& parent) noexcept {
-    worker* const here = this_thread.worker;
+    worker* const here = worker_of(*this);
     here != nullptr ? here->tasks().wake_scope_parent(std::move(parent)) : std::move(parent).wake();
 }
 

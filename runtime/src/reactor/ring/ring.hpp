@@ -24,7 +24,7 @@ struct ring_completion {
 /// A ring of io_uring(7). Operations are submitted as entries and reported as completions; one system call does both.
 /// This class does not interpret the operations.
 ///
-/// liburing creates the ring. This class accesses the queues itself, since liburing's helpers do not report whether the
+/// This class creates the ring and accesses its queues itself, since liburing's helpers do not report whether the
 /// kernel has taken a certain entry.
 ///
 /// Thread safety: open() and close() may run on any thread. From enable() on, the ring belongs to the thread that has

@@ -11,10 +11,6 @@
 namespace eddy::detail {
 namespace {
 
-constexpr io::ready mask_of(direction way) noexcept {
-    return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
-}
-
 bool has_answer(const io::ready_event& seen) noexcept { return !seen.ready.is_empty() || seen.is_shutdown; }
 
 }  // namespace
@@ -74,7 +70,7 @@ void scheduled_io::clear_readable() noexcept {
 }
 
 poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const wait_record* owner) {
-    if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
+    if (const auto seen = look(side_of(way)); has_answer(seen)) return seen;
     return wait(way, cx, owner);
 }
 
@@ -82,7 +78,7 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
     // Clone before the lock, and drop the former waker after it: both may run user-provided code.
     eddy::waker mine = cx.waker();
     std::lock_guard guard(lock_);
-    if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
+    if (const auto seen = look(side_of(way)); has_answer(seen)) return seen;
     waker_slot& kept = slot_of(way);
     kept.waker.swap(mine);
     // relaxed, as each access of `owner`: it is stored under the lock. Without the lock, a future only compares it with
@@ -137,7 +133,7 @@ void scheduled_io::wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready w
 /// Takes the waker of this direction, if `what` concerns it. The caller holds the lock.
 eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
     waker_slot& kept = slot_of(way);
-    if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) return {};
+    if (!what.intersects(side_of(way)) || kept.waker.is_noop()) return {};
     kept.owner.store(nullptr, std::memory_order_relaxed);  // relaxed: see wait()
     return std::move(kept.waker);
 }

@@ -44,6 +44,11 @@ struct readiness_word {
     }
 };
 
+/// Returns the readiness for which a task waits that reads, or that writes.
+[[nodiscard]] constexpr io::ready side_of(direction way) noexcept {
+    return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
+}
+
 /// Returns whether the event reported something that cuts a read short without a further edge: a hang-up, an error, or
 /// urgent data.
 [[nodiscard]] constexpr bool may_cut_short(io::ready seen) noexcept {
