@@ -51,8 +51,9 @@ public:
         of.begin_idle();
     }
     [[nodiscard]] bool end() noexcept {
-        auto* const of = std::exchange(of_, nullptr);
-        return of == nullptr || of->end_idle();
+        if (of_ != nullptr && !of_->end_idle()) return false;  // and again at the next call
+        of_ = nullptr;
+        return true;
     }
 
 private:
