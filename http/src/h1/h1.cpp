@@ -56,7 +56,7 @@ engine::event engine::fail(errc why) noexcept {
 
 std::optional<std::string_view> engine::take_body(std::string_view& input) noexcept {
     const auto size = decoder_.size();
-    if (!size || *size > std::min<std::uint64_t>(input.size(), limits_.body_bytes)) return std::nullopt;
+    if (has_failed() || !size || *size > std::min<std::uint64_t>(input.size(), limits_.body_bytes)) return std::nullopt;
     const auto whole = input.substr(0, static_cast<std::size_t>(*size));
     input.remove_prefix(whole.size());
     decoder_ = {};

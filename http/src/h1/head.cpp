@@ -534,7 +534,8 @@ body_framing write_response_head(std::string& out, const http::response& from, r
         } else if (framing.is == kind::chunked) {
             to.put("Transfer-Encoding: chunked\r\n");
         } else if (context.asked == http::method::head && !has_own_length && from.body.size() &&
-                   from.status != http::status::no_content && from.status != http::status::not_modified) {
+                   from.status != http::status::no_content && from.status != http::status::not_modified &&
+                   from.status != http::status::reset_content) {
             to.put_length(*from.body.size());
         }
         if (from.status == http::status::upgrade_required && from.headers.contains("Upgrade")) {

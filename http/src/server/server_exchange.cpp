@@ -212,6 +212,7 @@ bool server_exchange::write() {
     auto& answer = call_.answer();
     call_.counted.end(answer.status);
     if (on_->accepted.shuts_down() || is_gone_) engine_.close();
+    if (answer.status == status::reset_content) answer.body = http::body();  // it is not sent, and not read either
     {
         const auto guard = input_.begin_response(answer, call_.name.method());
         auto& out = on_->stream.out();

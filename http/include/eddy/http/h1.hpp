@@ -77,7 +77,7 @@ public:
     /// body above the limit, returns nullopt; receive() then returns the body in parts, or fails.
     [[nodiscard]] std::optional<std::string_view> take_body(std::string_view& input) noexcept;
     /// Returns whether the message was received completely.
-    [[nodiscard]] bool has_received() const noexcept { return has_head_ && decoder_.is_finished(); }
+    [[nodiscard]] bool has_received() const noexcept { return has_head_ && decoder_.is_finished() && !has_failed(); }
     /// Returns the trailer fields that followed the body. Fields that must not be trailer fields were dropped. Empty
     /// before the end of the message.
     [[nodiscard]] http::headers trailers() const;
