@@ -249,6 +249,7 @@ void receiving_half::fail(const std::error_code& error) noexcept {
     if (is_runtime_shutdown(error)) return shut_down();
     std::unique_lock guard(lock_);
     end_ = static_cast<std::uint8_t>(error.value());
+    reads_itself_ = is_watched_ = false;  // the next request tries to watch it again
     set_readiness(io::ready::readable);
     wake_unlocked(std::move(guard), io::ready::readable);
 }
