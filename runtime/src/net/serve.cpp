@@ -11,6 +11,7 @@
 #include <eddy/detail/runtime_context.hpp>
 
 #include "executor/task/hook.hpp"
+#include "executor/task/uncaught.hpp"
 #include "sockets/accept.hpp"
 #include "time/time_driver.hpp"
 
@@ -44,6 +45,7 @@ void describe_exception(unobserved_error& made) {
 
 void report_connection(unread_failure&& failure, const std::string& work, const std::source_location& where,
                        const unobserved_error_handler& handler) noexcept try {
+    if (is_of_shutdown(failure)) return;
     unobserved_error made;
     made.spawned_at = where;
     if (failure.error != nullptr) {
