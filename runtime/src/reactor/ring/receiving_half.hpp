@@ -28,13 +28,14 @@ struct operation_end {
 ///     stops_         owner: with a cancel        the last completion         no second cancel is submitted
 ///     reads_itself_  owner: no buffers, or       owner: receives again;      the task calls recv(2) or accept(2)
 ///                    accepting has failed; the   task: has accepted, or      first
-///                    thread whose request the    small reads
-///                    ring refused
+///                    thread whose request the    small reads; the thread
+///                    ring refused                whose watch failed
 ///     large_ is on   owner: large chunks         task: small reads           the task calls recv(2) when the epoll
 ///                                                                            reports bytes
 ///     more_wait_     owner: more connections     task: there are none        the task calls accept(2) before it uses
 ///                    may be waiting                                          the ring, which saves a tick for each
-///     is_watched_    the thread that serves it   owner: has begun            the epoll watches it for reading
+///     is_watched_    the thread that serves it   owner: has begun; that      the epoll watches it for reading
+///                                                thread: the watch failed
 ///     missed_        the epoll reports bytes     owner: has begun; served    the event was left to the receive
 ///                    during a receive
 ///
