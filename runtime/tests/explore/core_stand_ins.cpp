@@ -95,6 +95,7 @@ stall_counters stall_watch::counters() const noexcept { return {}; }
 void listed_executor::show_metrics_of(executor&) noexcept {}
 void start_dumps_on_signal() noexcept {}
 void core_shared::add_metrics_to(all_metrics&) const {}
+bool is_of_shutdown(const unread_failure&) noexcept { return false; }
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
 void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,
