@@ -213,7 +213,7 @@ void http2_connection::mark_idle() {
     // A connection that waits for the answer to its PING is about to end by itself.
     const bool is_idle = exchanges_.empty() && !stream_.has_unsent() && drains_ == has_final_goaway_;
     if (!is_idle) {
-        static_cast<void>(accepted_.end_idle());
+        static_cast<void>(accepted_.end_idle());  // begin_head() asks again before it begins a request
         return;
     }
     stream_.release_buffers();

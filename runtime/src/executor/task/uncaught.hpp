@@ -11,8 +11,9 @@
 
 namespace eddy::detail {
 
-/// Returns whether an exception says errc::runtime_shutdown, which is not a failure of the task: a scope throws it if a
-/// child has this error. (An error that a task returns with this code is no unread_failure, see describe_code().)
+/// Returns whether a failure is an exception with the code errc::runtime_shutdown, as a scope throws it if a child has
+/// this error. It is not reported. (A task that returns an error with this code has no unread_failure, see
+/// describe_code().)
 [[nodiscard]] bool is_of_shutdown(const unread_failure& failure) noexcept;
 
 /// Prints a failure that no join handle takes: an exception that left a task, or an error that the task returned. This
