@@ -25,6 +25,7 @@ prints './dev soak layers [OPTION...]' soak layers --help
 prints './dev soak layers [OPTION...]' soak layers --seconds 5 -h
 is_refused 'unknown command dmo' dmo
 is_refused 'unknown command dmo' help dmo
+prints "[--changed COMMIT]" mutate --help
 is_refused 'unknown option --conections' demo --conections 10
 is_refused '--connections needs a value' demo --connections
 is_refused '--connections many: a number from 1 to 1000000' demo --connections many

@@ -280,6 +280,7 @@ check_compilers() {
     ((!all)) || refused=(--refused)
     python3 tests/compilers/run.py check --jobs "$jobs" "${refused[@]}"
     python3 tests/compilers/check_test.py
+    /usr/bin/python3 -B tests/mutate_test.py --quiet
     files=$(changed_lately '[.]cpp$' 4)
     ((!all)) || files=$(sources | grep '[.]cpp$')
     for preset in clang release; do # the first compiles each test separately, the second has all examples
