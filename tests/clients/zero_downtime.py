@@ -139,6 +139,7 @@ class h2load(load):
         return started - unsent, started - unsent - of_2xx
 
 
+# covers: B23
 def replace_under_load(one, loads, seconds, replacements):
     begin = time.monotonic()
     longest = 0

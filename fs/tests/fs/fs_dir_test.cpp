@@ -98,6 +98,7 @@ TEST(FsDir, TwoStreamsOfOneDirectoryAreIndependent) {
     EXPECT_EQ(both, 8U);
 }
 
+// covers: B22
 TEST(FsDir, NamesDoNotLeaveTheDirectory) {
     const fenced all;
     const auto dir = opened(all.inside);

@@ -288,6 +288,23 @@ TEST(FsFile, CloneHasItsOwnPosition) {
     });
 }
 
+// covers: R122
+TEST(FsFile, ShutdownOfABufferedWriterWritesItsBuffer) {
+    const support::temp_dir dir;
+    on_each_executor([&]() -> checked {
+        eddy::io::buf_writer writer(co_await eddy::try_(fs::file::create(dir / "a")), 64);
+        const auto written = co_await eddy::io::write_all(writer, "few bytes");
+        EXPECT_TRUE(written);
+        auto text = co_await eddy::try_(fs::read_to_string(dir / "a"));
+        EXPECT_EQ(text, "") << "they are in the buffer";
+        const auto ended = co_await eddy::io::shutdown(writer);
+        EXPECT_TRUE(ended);
+        text = co_await eddy::try_(fs::read_to_string(dir / "a"));
+        EXPECT_EQ(text, "few bytes");
+        co_return {};
+    });
+}
+
 TEST(FsFile, OperationsAfterCloseFail) {
     const support::temp_dir dir;
     on_each_executor([&]() -> checked {

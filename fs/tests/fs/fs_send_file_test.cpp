@@ -127,6 +127,7 @@ std::string_view part_of(std::string_view text, fs::file_range part) {
     return text.substr(begin, std::min<std::uint64_t>(part.size, text.size()));
 }
 
+// covers: B12
 TEST(FsSendFile, SendsRangesToTcp) {
     const sample file(3'000'000);
     const std::vector<fs::file_range> ranges{fs::file_range(),

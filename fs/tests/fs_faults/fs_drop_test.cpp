@@ -159,6 +159,7 @@ TEST(FsDrop, ErrorOfADroppedWriteIsThatOfTheNextOperation) {
     });
 }
 
+// covers: B22
 TEST(FsDrop, RestOfADroppedShortWriteIsReported) {
     const support::temp_dir dir;
     one_thread runs;
@@ -350,6 +351,7 @@ TEST(FsDrop, CopyOfASecretIsNeverReadableByOthers) {
     });
 }
 
+// covers: R099
 TEST(FsDrop, DescriptorOfADroppedOpenIsClosed) {
     const support::temp_dir dir;
     const auto before = support::fd_count();
@@ -374,6 +376,7 @@ TEST(FsDrop, DescriptorOfADroppedOpenIsClosed) {
     EXPECT_EQ(support::fd_count(), before);
 }
 
+// covers: R106 R112
 TEST(FsDrop, CloseWaitsForJobsThatHaveBegun) {
     const support::temp_dir dir;
     eddy::runtime runs;

@@ -89,6 +89,7 @@ protected:
     support::temp_dir dir;
 };
 
+// covers: B22
 TEST_F(FsEachCall, WriteAtomicallyLeavesTheOldFile) {
     const auto prepare = [&] { set_old(); };
     fail_each_call(
@@ -106,6 +107,7 @@ TEST_F(FsEachCall, WriteAtomicallyLeavesTheOldFile) {
         });
 }
 
+// covers: R110
 TEST_F(FsEachCall, ReadAndWrite) {
     const auto prepare = [&] { set_old(); };
     fail_each_call(
@@ -222,6 +224,7 @@ TEST_F(FsEachCall, TemporaryFileWithoutTheFlagHasNoName) {
 }
 
 // A child is killed at each system call. The file then has the old or the new contents, and the old permissions.
+// covers: B22
 TEST_F(FsEachCall, KilledWriteAtomicallyLeavesOldOrNewContents) {
     const std::string old_text(100'000, 'o'), new_text(150'000, 'n');
     bool was_old = false, was_new = false;

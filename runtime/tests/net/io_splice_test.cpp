@@ -125,6 +125,7 @@ private:
     }
 };
 
+// covers: B12
 TEST(IoSplice, CopiesAllBytesBetweenPipesAndStreams) {
     const support::leaves_no_descriptor guard;
     {

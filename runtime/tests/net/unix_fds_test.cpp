@@ -140,6 +140,7 @@ TEST(UnixFds, WrongArgumentsAreErrors) {
 }
 
 #ifdef __linux__
+// covers: R094
 TEST(UnixFds, ThatTheProcessCannotHaveAreClosed) {
     const support::leaves_no_descriptor guard;
     connected both;
