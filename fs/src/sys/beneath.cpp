@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <climits>
 #include <string_view>
 #include <utility>
 
@@ -83,6 +84,7 @@ result<unique_fd> open_step_by_step(int dir, const std::string& path, int flags,
 
 result<unique_fd> open_beneath(int dir, const std::string& path, int flags, unsigned mode, links allowed) {
     if (const auto flaw = flaw_of(path)) return refusal(flaw);
+    if (path.size() >= PATH_MAX) return open_step_by_step(dir, path, flags, mode);  // no system call takes it
     if (auto opened = open_at_once(dir, path, flags, mode, allowed)) {
         if (!*opened && opened->error() == std::errc::cross_device_link) return refusal(fs::errc::outside);
         return *std::move(opened);

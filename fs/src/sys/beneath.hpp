@@ -26,7 +26,8 @@ enum class links : bool { refused, followed };
 /// Opens `path` below the directory `dir`, with the flags and the mode of openat(2). Adds O_CLOEXEC.
 ///
 /// Linux 5.6 and later, openat2(2): symbolic links and ".." may be followed if they stay below `dir`.
-/// Elsewhere: one openat(2) with O_NOFOLLOW for each part, so that no symbolic link is followed. ".." is refused.
+/// Elsewhere, and if `path` is longer than PATH_MAX: one openat(2) with O_NOFOLLOW for each part, so that no symbolic
+/// link is followed. ".." is refused.
 /// Errors: fs::errc::outside if the path leads out of the directory; too_many_symbolic_link_levels or not_a_directory
 /// for a symbolic link that is not followed; resource_unavailable_try_again if other processes renamed directories in
 /// each attempt; what openat(2) reports.

@@ -183,13 +183,13 @@ public:
     }
 
     eddy::result<bool> left(int, const std::string&) {
-        // Last: a new entry changes the times, and the permissions may forbid one.
-        const auto applied = sys::apply_metadata(target(), entered_.back());
+        const auto copy = to_.leave();
+        if (!copy) return std::unexpected(copy.error());
+        // Last: a new entry changes the times, and the permissions may forbid one, or the way back.
+        const auto applied = sys::apply_metadata(copy->get(), entered_.back());
         if (!applied) return std::unexpected(applied.error());
         entered_.pop_back();
         names_.pop_back();
-        const auto back = to_.leave();
-        if (!back) return std::unexpected(back.error());
         return true;
     }
 

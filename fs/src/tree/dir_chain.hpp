@@ -31,10 +31,10 @@ public:
     /// Errors: not_a_directory for a symbolic link or a file; those of openat(2).
     [[nodiscard]] eddy::result<void> enter(const std::string& name);
 
-    /// Returns to the directory before, and closes the innermost one.
+    /// Returns to the directory before. Returns the innermost one, which the chain has no longer.
     /// Errors: resource_unavailable_try_again if another process moved the innermost directory, and the outer one is
     /// not open any more.
-    [[nodiscard]] eddy::result<void> leave();
+    [[nodiscard]] eddy::result<sys::unique_fd> leave();
 
 private:
     struct link {
@@ -43,6 +43,9 @@ private:
 
         explicit link(sys::unique_fd its) noexcept : fd(std::move(its)) {}
     };
+
+    /// Closes a directory, if it is open, and remembers which one it is.
+    [[nodiscard]] static eddy::result<void> close(link& outer);
 
     std::vector<link> links_;
 };

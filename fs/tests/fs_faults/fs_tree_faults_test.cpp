@@ -18,6 +18,7 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
+#include <support/deep_tree.hpp>
 #include <support/file_contents.hpp>
 #include <support/file_faults.hpp>
 #include <support/net.hpp>
@@ -188,6 +189,45 @@ TEST(FsTreeFaults, SubdirectoryMovedToTheTargetIsNotCopiedToItself) {
                                  [&] { std::filesystem::rename(temp / "tree/sub", temp / "copy/sub"); });
     EXPECT_EQ(copied.error(), fs::errc::same_file);
     EXPECT_EQ(support::output_of("cat " + (temp / "copy/sub/file")), "text");
+}
+
+// Near the top, the directory above was closed on the way down, and is opened by "..". Near the bottom it is open.
+TEST(FsTreeFaults, WayOutOfAMovedDirectoryIsTheOldOneOrNone) {
+    for (const std::size_t level : {20, 110}) {
+        const support::temp_dir temp;
+        support::make_fork(temp / "tree", 130, 0);
+        std::filesystem::create_directory(temp / "outside");
+        for (const std::string name : {"d", "x", "y"}) support::put_file((temp / "outside/") + name, "");
+        std::string moved = temp / "tree";
+        for (std::size_t i = 0; i < level; ++i) moved += "/d";
+        const auto removed = run_with("unlinkat", 0, fs::remove_all(temp / "tree"),
+                                      [&] { std::filesystem::rename(moved, temp / "outside/moved"); });
+        if (level == 20) {
+            ASSERT_FALSE(removed);
+            EXPECT_EQ(removed.error(), std::errc::resource_unavailable_try_again);
+            EXPECT_TRUE(on_loop(fs::remove_all(temp / "tree")));
+        } else {
+            EXPECT_EQ(removed.value(), 134U);  // all except the directory that was moved
+        }
+        EXPECT_FALSE(std::filesystem::exists(temp / "tree"));
+        EXPECT_EQ(support::output_of("ls " + (temp / "outside")), "d\nmoved\nx\ny\n");
+    }
+}
+
+// Each directory that is closed on the way down, or opened on the way back, is asked for its identity.
+TEST(FsTreeFaults, DirectoryOfUnknownIdentityEndsADeepVisit) {
+    const support::temp_dir temp;
+    for (std::size_t every = 1; every <= 6; ++every) {
+        support::make_fork(temp / "tree", 1, 66);
+        const auto removed = [&] {
+            const support::refused_file_call refused("fstat", EIO, every);
+            return on_loop(fs::remove_all(temp / "tree"));
+        }();
+        ASSERT_FALSE(removed) << every;
+        EXPECT_EQ(removed.error(), std::errc::io_error);
+        EXPECT_TRUE(removed.error().path().native().starts_with(temp / "tree/d"));
+        EXPECT_TRUE(on_loop(fs::remove_all(temp / "tree")));
+    }
 }
 
 // With the flag that refuses symbolic links, and without it as in old versions of glibc.
