@@ -6,7 +6,10 @@
 After each change, both have to report files that mark the end of the step. Up to that, both must have reported the same
 paths, each with the same kinds of changes. There is one exception, which the documentation of watch() names: what is in a
 directory that appears is reported as created, and inotifywait does not do that. inotifywait begins again after a move of a
-directory, because it continues to report old paths then. Exits with 1 after a difference.
+directory, because it continues to report old paths then.
+
+Then both watch a file, by its name and by a symbolic link, while it is changed by these names and by another one. Exits with 1
+after a difference.
 """
 import os
 import random
@@ -156,6 +159,45 @@ def pass_marks(base, step, reporters):
     return found
 
 
+def append(path):
+    with open(path, "a") as file:
+        file.write("text")
+
+
+def touch(path):
+    open(path, "a").close()
+
+
+def compare_files(program, top, dice, steps):
+    """Changes a file by each of its names. After a change, another one of a different kind marks the end of the step."""
+    real, link, second = (os.path.join(top, name) for name in ("real/c", "cfg/link", "other/second"))
+    for path in (real, link, second):
+        os.mkdir(os.path.dirname(path))
+    append(real)
+    os.symlink("../real/c", link)
+    os.link(real, second)
+    changes = [(append, "metadata"), (lambda path: os.truncate(path, 1), "closed"), (os.utime, "closed"),
+               (lambda path: os.chmod(path, 0o640), "closed")]
+    for watched in (real, link):
+        reporters = [Inotifywait(watched), Eddy(program, watched)]
+        try:
+            for step in range(steps):
+                change, mark = dice.choice(changes)
+                by = dice.choice([real, link, second])
+                change(by)
+                os.chmod(real, 0o600) if mark == "metadata" else touch(real)
+                found = [set(), set()]
+                for reports, reporter in zip(found, reporters):
+                    while (watched, mark) not in reports:
+                        reports |= reporter.next()
+                if found[0] != found[1]:
+                    sys.exit(f"{watched}, step {step}, by {by}: inotifywait: {found[0]}; fs::watch(): {found[1]}")
+        finally:
+            for each in reporters:
+                each.end()
+    print(f"{2 * steps} changes of a file are the same")
+
+
 def main():
     if not shutil.which("inotifywait"):
         sys.exit("inotifywait is not installed (Debian: inotify-tools)")
@@ -187,6 +229,7 @@ def main():
         finally:
             for each in reporters:
                 each.end()
+        compare_files(program, top, random.Random(seed), steps // 10)
 
 
 if __name__ == "__main__":

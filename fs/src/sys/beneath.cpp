@@ -22,6 +22,14 @@ constexpr int for_search = O_PATH | O_DIRECTORY | O_CLOEXEC;
 constexpr int for_search = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 #endif
 
+#if defined(O_PATH)
+constexpr int for_watch = O_PATH | O_CLOEXEC;
+#elif defined(O_EVTONLY)
+constexpr int for_watch = O_EVTONLY | O_NONBLOCK | O_CLOEXEC;
+#else
+constexpr int for_watch = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+#endif
+
 constexpr int for_reading = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;
 
 std::unexpected<std::error_code> refusal(std::error_code why) { return std::unexpected(why); }
@@ -103,6 +111,10 @@ result<unique_fd> open_folder(const std::string& path) {
 
 result<unique_fd> open_for_search(int dir, const std::string& path) {
     return open_beneath(dir, path, for_search, 0, links::refused);
+}
+
+result<unique_fd> open_for_watch(int dir, const std::string& name) {
+    return own_or_error(retry_interrupted([&] { return ::openat(dir, name.c_str(), for_watch); }));
 }
 
 result<place> find_beneath(int dir, const std::string& path) {

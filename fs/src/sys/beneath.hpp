@@ -47,6 +47,10 @@ enum class links : bool { refused, followed };
 /// Opens a directory to search it, which needs no permission to read it. No symbolic link is followed.
 [[nodiscard]] result<unique_fd> open_for_search(int dir, const std::string& path);
 
+/// Opens what a name in a directory refers to, without an effect on it, and without a right to it: only to watch it,
+/// and to ask for its metadata. Symbolic links are followed, also out of the directory.
+[[nodiscard]] result<unique_fd> open_for_watch(int dir, const std::string& name);
+
 /// An entry of a directory: the directory, and the name in it. The last part of a path is not followed.
 struct place {
     unique_fd opened;  // the directory, if it is not the one where the path begins

@@ -21,19 +21,19 @@ enum class change_kind : unsigned char {
     removed,
     moved_from,
     moved_to,
-    gone,       // the directory itself was removed, moved or unmounted
+    gone,       // the directory or file itself was removed, moved or unmounted
     ignored,    // the watch ended
     overflow,   // changes were lost
     unwatched,  // changes of the directory were lost: the process has too many open files
 };
 
-/// A change in a directory.
+/// A change in a directory, or of a file.
 struct change {
     change_kind kind;
     bool is_directory;     // what the name refers to
-    int watch;             // the directory
+    int watch;             // the directory or file
     std::uint32_t cookie;  // the same for both halves of a move
-    std::string name;      // empty if the change concerns the directory itself
+    std::string name;      // empty if the change concerns the directory or file itself
 
     change(change_kind what, bool of_directory, int its_watch, std::uint32_t its_cookie, std::string its_name) noexcept
         : kind(what), is_directory(of_directory), watch(its_watch), cookie(its_cookie), name(std::move(its_name)) {}
@@ -48,6 +48,13 @@ struct taken_changes {
     taken_changes() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
+/// What a watch reports.
+enum class watched : unsigned char {
+    names,    // of a directory: which names it has
+    entries,  // of a directory: also the changes of the files with these names
+    file,     // the changes of an open file, by whichever name. They have no name
+};
+
 /// A queue of changes.
 /// Thread safety: one thread at a time.
 class change_queue {
@@ -60,12 +67,13 @@ public:
     /// Returns its descriptor, which is readable while it has changes.
     [[nodiscard]] virtual int native_handle() const noexcept = 0;
 
-    /// Adds the open directory `dir`. Returns its number, which is the same for a directory that was added before.
-    /// Blocks.
-    /// Errors: no_space_on_device for the limit of watches of a user; too_many_files_open.
-    [[nodiscard]] virtual result<int> add_watch(int dir) = 0;
+    /// Adds the open directory or file `fd`. Returns its number. One that was added before keeps its number, which no
+    /// other one gets, and what it already reports. Blocks.
+    /// Errors: no_space_on_device for the limit of watches of a user; too_many_files_open; permission_denied if it may
+    /// not be read.
+    [[nodiscard]] virtual result<int> add_watch(int fd, watched what) = 0;
 
-    /// Removes a directory. Does nothing if it was removed.
+    /// Removes a directory or file. Does nothing if it was removed.
     virtual void remove_watch(int watch) noexcept = 0;
 
     /// Takes changes. Never waits.

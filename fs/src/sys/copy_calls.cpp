@@ -7,12 +7,12 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <filesystem>
 #include <limits>
 #include <string>
 #include <system_error>
 
+#include "sys/dir_entry_calls.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/syscall.hpp"
 
@@ -80,10 +80,9 @@ result<void> apply_times(int dir, const char* name, const struct stat& of) noexc
 result<void> copy_symlink(int from, const std::string& name, int to, const std::string& to_name) {
     const auto found = status_at(from, name.c_str());
     if (!found) return std::unexpected(found.error());
-    std::array<char, PATH_MAX> target{};  // one byte more than a target has
-    const auto read = done([&] { return ::readlinkat(from, name.c_str(), target.data(), target.size() - 1); });
-    if (!read) return read;
-    const auto made = done([&] { return ::symlinkat(target.data(), to, to_name.c_str()); });
+    const auto target = link_target(from, name);
+    if (!target) return std::unexpected(target.error());
+    const auto made = done([&] { return ::symlinkat(target->c_str(), to, to_name.c_str()); });
     if (!made) return made;
     const auto owned = apply_owner(to, to_name.c_str(), *found);
     if (!owned) return std::unexpected(owned.error());

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <string>
 
@@ -59,6 +60,15 @@ result<void> remove_subdirectory(int dir, const std::string& name) noexcept {
 
 result<void> rename_entry(int from, const std::string& from_name, int to, const std::string& to_name) noexcept {
     return done_or_error(retry_interrupted([&] { return ::renameat(from, from_name.c_str(), to, to_name.c_str()); }));
+}
+
+result<std::string> link_target(int dir, const std::string& name) {
+    std::string text(PATH_MAX, '\0');  // more than a text has
+    const auto size =
+        count_or_error(retry_interrupted([&] { return ::readlinkat(dir, name.c_str(), text.data(), text.size()); }));
+    if (!size) return std::unexpected(size.error());
+    text.resize(*size);
+    return text;
 }
 
 result<file_identity> identity_of(int fd) noexcept {

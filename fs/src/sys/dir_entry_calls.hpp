@@ -31,6 +31,10 @@ namespace eddy::sys {
 [[nodiscard]] result<void> rename_entry(int from, const std::string& from_name, int to,
                                         const std::string& to_name) noexcept;
 
+/// Returns the text of a symbolic link.
+/// Errors: invalid_argument if the entry is not one; what readlinkat(2) reports.
+[[nodiscard]] result<std::string> link_target(int dir, const std::string& name);
+
 /// Identifies a file while it is open or exists.
 struct file_identity {
     std::uint64_t device = 0;

@@ -26,6 +26,7 @@ namespace {
 using detail::call;
 using detail::shared_queue;
 using detail::watched_root;
+using scan_request = detail::watcher::scan_request;
 
 /// The queue as a source of readiness.
 class queue_source {
@@ -52,8 +53,8 @@ eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::pat
         auto found = sys::find_anywhere(sys::text_of(path));
         if (!found) return std::unexpected(found.error());
         root->path = path.parent_path();
-        root->only = std::move(found->name);
-        root->is_recursive = false;
+        root->file.emplace();
+        root->file->name = std::move(found->name);
         folder = std::move(found->opened);
     }
     if (!folder) return std::unexpected(folder.error());
@@ -88,25 +89,43 @@ task<void> take_available(detail::watcher& of, shared_queue queue) {
     }
 }
 
-/// Runs the next scan. Returns false if there is none.
+/// Does the work of a scan or of a lookup, and adds its result.
+template <class Work>
+task<result<void>> run_work(detail::watcher& of, scan_request asked, std::unique_ptr<Work> work) {
+    auto done = co_await detail::run_in_steps(call("watch", path_of(*asked.in) / asked.name), std::move(work));
+    if (!done) co_return std::unexpected(std::move(done).error());
+    if (asked.why == scan_request::cause::beginning && !(*done)->has_begun()) {
+        const auto why = (*done)->unwatched();
+        co_return std::unexpected(
+            error(why ? why : std::make_error_code(std::errc::no_such_file_or_directory), "watch", path_of(*asked.in)));
+    }
+    of.add(asked, **done);
+    co_return {};
+}
+
+task<result<void>> run_request(detail::watcher& of, const scan_request& asked) {
+    if (asked.is_lookup()) return run_work(of, asked, of.lookup_of(asked));
+    return run_work(of, asked, of.scan_of(asked));
+}
+
+/// Runs the next scan or lookup. Returns false if there is none.
 task<result<bool>> run_scan(detail::watcher& of, shared_queue queue) {
     const auto asked = of.next_scan();
     if (!asked) co_return false;
-    auto done = co_await detail::run_in_steps(call("watch", path_of(*asked->in) / asked->name), of.work_of(*asked));
+    auto done = co_await run_request(of, *asked);
     if (!done) co_return std::unexpected(std::move(done).error());
-    const bool is_beginning = asked->why == detail::watcher::scan_request::cause::beginning;
-    if (is_beginning && (*done)->found().empty()) {
-        const auto why = (*done)->unwatched();
-        co_return std::unexpected(error(why ? why : std::make_error_code(std::errc::no_such_file_or_directory), "watch",
-                                        path_of(*asked->in)));
-    }
-    of.add(*asked, **done);
     co_await take_available(of, std::move(queue));
     co_return true;
 }
 
 change_stream report_changes(std::unique_ptr<detail::watcher> watcher, change_queue queue) {
     for (;;) {
+        for (auto left = watcher->lookups(); left > 0; --left) {
+            auto looked = co_await run_scan(*watcher, queue.get().queue());
+            if (looked) continue;
+            co_yield std::unexpected(std::move(looked).error());
+            co_return;
+        }
         for (auto& reports = watcher->reports(); !reports.empty();) {
             change next = std::move(reports.front());
             reports.pop_front();

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -15,20 +14,18 @@
 
 #include "sys/beneath.hpp"
 #include "sys/changes.hpp"
-#include "sys/dir_entry_calls.hpp"
 #include "sys/dir_reader.hpp"
 #include "sys/fd.hpp"
 #include "sys/path_text.hpp"
 #include "tree/descent.hpp"
+#include "watch/watch_job.hpp"
 #include "watch/watch_tree.hpp"
 
 namespace eddy::fs::detail {
 
-using shared_queue = std::shared_ptr<sys::change_queue>;
-
 /// Adds a directory and those below it to a queue of changes, in steps. A directory gets its watch before it is read,
 /// so each entry is found here, or its creation is reported by the queue, or both.
-class watch_scan {
+class watch_scan final : public watch_job {
 public:
     /// An entry that was found. The first one is the directory where the scan began.
     struct found_entry {
@@ -46,26 +43,19 @@ public:
     /// Scans `below`, which is below the directory `root`; an empty path is `root` itself. Nothing is found if the path
     /// `root` has become that of another directory.
     watch_scan(shared_queue queue, const watched_root& root, std::filesystem::path below, extent wanted)
-        : queue_(std::move(queue)),
-          root_(root.path.empty() ? "." : root.path),
-          identity_(root.identity),
-          below_(std::move(below)),
-          wanted_(wanted) {}
-    watch_scan(const watch_scan&) = delete;
-    watch_scan& operator=(const watch_scan&) = delete;
+        : watch_job(std::move(queue), root), below_(std::move(below)), wanted_(wanted) {}
 
     result<bool> step() {
         if (!visit_) return begin();
         const auto is_complete = visit_->step();
         if (is_complete) return *is_complete;
-        unwatched_ = is_complete.error().code();
+        end_early(is_complete.error().code());
         return true;
     }
 
     /// Returns what was found; nothing if the directory does not exist any more, or cannot be watched.
     [[nodiscard]] const std::vector<found_entry>& found() const noexcept { return found_; }
-    /// Returns the first reason why a directory is not watched.
-    [[nodiscard]] std::error_code unwatched() const noexcept { return unwatched_; }
+    [[nodiscard]] bool has_begun() const noexcept { return !found_.empty(); }
 
 private:
     class visitor {
@@ -77,7 +67,7 @@ private:
             return true;
         }
         eddy::result<bool> enter(int dir, const std::string& name) {
-            const auto watch = of_->watch(dir);
+            const auto watch = of_->watch(dir, sys::watched::entries);
             of_->found_.emplace_back(at_, name, true, watch.value_or(-1));
             if (watch) at_ = of_->found_.size() - 1;
             return watch.has_value();
@@ -102,7 +92,7 @@ private:
             note(top.error());
             return true;
         }
-        const auto watch = this->watch(top->get());
+        const auto watch = this->watch(top->get(), sys::watched::entries);
         if (!watch) return true;
         found_.emplace_back(0, "", true, *watch);
         if (wanted_ == extent::one_directory) return true;
@@ -111,35 +101,15 @@ private:
     }
 
     eddy::result<sys::unique_fd> open_top() {
-        const auto root = sys::open_folder(sys::text_of(root_));
+        const auto root = open_root();
         if (!root) return std::unexpected(root.error());
-        const auto identity = sys::identity_of(root->get());
-        if (!identity) return std::unexpected(identity.error());
-        if (*identity != identity_) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
         return sys::open_for_search(root->get(), below_.empty() ? "." : sys::text_of(below_));
     }
 
-    eddy::result<int> watch(int dir) {
-        auto added = queue_->add_watch(dir);
-        if (!added) note(added.error());
-        return added;
-    }
-
-    void note(std::error_code why) {
-        // Removed, or replaced. The queue reports that.
-        const bool is_gone = why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory ||
-                             why == std::errc::too_many_symbolic_link_levels;
-        if (!unwatched_ && !is_gone) unwatched_ = why;
-    }
-
-    shared_queue queue_;
-    std::filesystem::path root_;
-    sys::file_identity identity_;
     std::filesystem::path below_;
     extent wanted_;
     std::optional<descent<visitor>> visit_;
     std::vector<found_entry> found_;
-    std::error_code unwatched_;
 };
 
 }  // namespace eddy::fs::detail

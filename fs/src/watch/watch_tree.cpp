@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <utility>
 
 namespace eddy::fs::detail {
 
@@ -34,6 +35,10 @@ void watch_tree::remove(watched_dir& which) {
         return;
     }
     const auto root = std::ranges::find(roots_, &which, [](const auto& each) -> watched_dir* { return each.get(); });
+    if ((*root)->file) {
+        set_route(**root, {});
+        set_inode(**root, -1);
+    }
     std::unique_ptr<watched_dir> taken = std::move(*root);
     roots_.erase(root);
     bury(std::move(taken));
@@ -52,6 +57,24 @@ void watch_tree::move(watched_dir& which, watched_dir& in, const std::string& na
 
 void watch_tree::remove_all_below(watched_dir& which) {
     while (!which.below.empty()) remove(*which.below.begin()->second);
+}
+
+void watch_tree::set_route(watched_root& of, const std::vector<route_step>& route) {
+    for (auto& each : std::exchange(of.file->route, {})) bury(std::move(each));
+    for (const auto& [watch, name] : route) of.file->route.push_back(add_part(of, watch, name));
+}
+
+void watch_tree::set_inode(watched_root& of, int watch) {
+    if (of.file->inode) bury(std::move(of.file->inode));
+    if (watch >= 0) of.file->inode = add_part(of, watch, "");
+}
+
+std::unique_ptr<watched_dir> watch_tree::add_part(watched_root& of, int watch, const std::string& name) {
+    auto added = std::make_unique<watched_dir>();
+    added->parent = &of;
+    added->name = name;
+    set_watch(*added, watch);
+    return added;
 }
 
 std::vector<int> watch_tree::release_removed() {
@@ -92,6 +115,11 @@ const watched_root& root_of(const watched_dir& which) noexcept {
     while (at->parent != nullptr) at = at->parent;
     // SAFETY: only a watched_root has no parent.
     return static_cast<const watched_root&>(*at);
+}
+
+watched_root& root_of(watched_dir& which) noexcept {
+    // SAFETY: the root of a directory that may be changed may be changed.
+    return const_cast<watched_root&>(root_of(std::as_const(which)));
 }
 
 bool is_in(const watched_dir& which, const watched_dir& outer) noexcept {

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/fs/watch.hpp>
+
 #include "sys/dir_entry_calls.hpp"
 
 namespace eddy::fs::detail {
@@ -31,12 +33,52 @@ struct watched_dir {
     virtual ~watched_dir() = default;  // a watched_root is destroyed as one
 };
 
+/// A name that decides which file a path is, in a directory that is watched.
+struct route_step {
+    int watch;
+    std::string name;
+
+    route_step(int its_watch, std::string its_name) noexcept : watch(its_watch), name(std::move(its_name)) {}
+};
+
+/// The file that a path is. Its watch tells it from one that gets its number later; it is -1 if it is not watched.
+struct found_file {
+    sys::file_identity identity;
+    bool is_directory;
+    int watch = -1;
+
+    found_file(const sys::file_identity& its, bool of_directory) noexcept : identity(its), is_directory(of_directory) {}
+    friend bool operator==(const found_file&, const found_file&) noexcept = default;
+};
+
+/// A file that was given to watch(): the inode that the path leads to now, and the route to it. See watch_lookup.
+struct watched_file {
+    /// What has happened since it was looked up.
+    enum class news : unsigned char {
+        none,
+        reported,  // its name has become that of another file, or of none, and this was reported
+        unknown,   // the route has changed: the next lookup tells whether the file is another one
+    };
+
+    std::string name;                                 // in the directory of the root
+    std::vector<std::unique_ptr<watched_dir>> route;  // each has the name in it. Empty before the first lookup
+    bool is_whole = false;                            // the last name of the route is that of the file
+    bool is_anchored = true;                          // the first one is that of the path, in the directory of the root
+    std::optional<found_file> found;
+    std::unique_ptr<watched_dir> inode;  // has the watch of `found`; null if there is none
+    news since = news::none;
+    // So that a write is reported once, by the file and its directory: in a read of the queue, and not later, because
+    // the program may have looked at the file meanwhile.
+    std::optional<change_kind> last_report;
+    std::uint64_t last_report_in = 0;  // the read
+};
+
 /// A path that was given to watch(), or the directory of a file that was.
 struct watched_root : watched_dir {
     std::filesystem::path path;
-    sys::file_identity identity;      // it is not kept open: the kernel reports the removal of closed directories only
-    std::optional<std::string> only;  // the name of the file
-    bool is_recursive = true;
+    sys::file_identity identity;  // it is not kept open: the kernel reports the removal of closed directories only
+    std::optional<watched_file> file;
+    bool is_recursive = true;  // of a directory
 };
 
 /// All directories that a change_stream watches. Two roots may contain the same directory, which has one watch.
@@ -53,6 +95,10 @@ public:
     /// Gives a directory a new place. Replaces one that is there.
     void move(watched_dir& which, watched_dir& in, const std::string& name);
     void remove_all_below(watched_dir& which);
+    /// Replaces the route to the file of a root.
+    void set_route(watched_root& of, const std::vector<route_step>& route);
+    /// Replaces the watch of the file itself. -1 stands for none.
+    void set_inode(watched_root& of, int watch);
 
     /// Forgets a watch that the kernel has ended.
     void forget(int watch) { by_watch_.erase(watch); }
@@ -63,6 +109,7 @@ public:
     [[nodiscard]] const std::vector<std::unique_ptr<watched_root>>& roots() const noexcept { return roots_; }
 
 private:
+    std::unique_ptr<watched_dir> add_part(watched_root& of, int watch, const std::string& name);
     void bury(std::unique_ptr<watched_dir> which);
     void unlist(watched_dir& which);
 
@@ -73,6 +120,7 @@ private:
 };
 
 [[nodiscard]] const watched_root& root_of(const watched_dir& which) noexcept;
+[[nodiscard]] watched_root& root_of(watched_dir& which) noexcept;
 /// Returns whether `which` is `outer`, or below it.
 [[nodiscard]] bool is_in(const watched_dir& which, const watched_dir& outer) noexcept;
 /// Returns the path below the root; empty for the root itself.

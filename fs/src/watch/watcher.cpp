@@ -11,6 +11,7 @@ void watcher::add_root(std::unique_ptr<watched_root> root) {
 }
 
 void watcher::take(const sys::taken_changes& taken) {
+    ++reads_;
     const auto old = half_moves_;
     for (const auto& each : taken.changes) take_one(each);
     for (auto& half : half_moves_) half.is_old = std::ranges::count(old, half.cookie, &half_move::cookie) != 0;
@@ -33,16 +34,13 @@ void watcher::take_one(const sys::change& of) {
 
 void watcher::take_at(watched_dir& in, const sys::change& of) {
     if (in.is_removed) return;
+    if (of.kind == sys::change_kind::unwatched)
+        return report_rescan(scan_request(scan_request::cause::appeared, &in, ""),
+                             std::make_error_code(std::errc::too_many_files_open));
+    if (root_of(in).file) return take_on_route(in, of);
     if (of.kind == sys::change_kind::gone) return gone(in);
-    const auto& only = root_of(in).only;
-    if (of.kind == sys::change_kind::unwatched) {
-        report(change_kind::rescan, in, only.value_or(""), !only);
-        reports_.back().reason = std::make_error_code(std::errc::too_many_files_open);
-        return;
-    }
     if (of.kind != sys::change_kind::modified && of.kind != sys::change_kind::metadata)
         settle_moves_from(in, of.cookie);
-    if (only && of.name != *only) return;
     switch (of.kind) {
     case sys::change_kind::created: return appeared(in, of);
     case sys::change_kind::removed:
@@ -59,6 +57,46 @@ void watcher::take_at(watched_dir& in, const sys::change& of) {
     case sys::change_kind::own_metadata: return report(change_kind::metadata, in, "", true);
     default: return;
     }
+}
+
+/// A change in a directory on the route to a file, or of the file itself.
+void watcher::take_on_route(watched_dir& in, const sys::change& of) {
+    watched_root& root = root_of(in);
+    watched_file& file = *root.file;
+    if (of.kind == sys::change_kind::gone) {
+        if (file.is_anchored && &in == file.route.front().get()) return gone(root);
+        if (file.since == watched_file::news::none) file.since = watched_file::news::unknown;
+        return ask_for_lookup(root);
+    }
+    if (of.name != in.name) return;  // the inode has no name
+    const bool is_last = &in == file.inode.get() || (file.is_whole && &in == file.route.back().get());
+    switch (of.kind) {
+    case sys::change_kind::modified:
+        if (is_last) report_contents(root, change_kind::modified, of.is_directory);
+        return;
+    case sys::change_kind::closed:
+        if (is_last) report_contents(root, change_kind::closed, of.is_directory);
+        return;
+    case sys::change_kind::metadata:
+        if (is_last) report_contents(root, change_kind::metadata, of.is_directory);
+        return;
+    case sys::change_kind::created:
+    case sys::change_kind::moved_to:
+    case sys::change_kind::removed:
+    case sys::change_kind::moved_from:
+        if (!is_last) file.since = watched_file::news::unknown;
+        if (file.since != watched_file::news::unknown) take_new_name(root, of);
+        return ask_for_lookup(root);
+    default: return;
+    }
+}
+
+/// The name of a file has become that of another one, or of none. So what happens to the inode does not happen to it.
+void watcher::take_new_name(watched_root& root, const sys::change& of) {
+    const bool exists = of.kind == sys::change_kind::created || of.kind == sys::change_kind::moved_to;
+    report_file(root, exists ? change_kind::created : change_kind::removed, of.is_directory);
+    root.file->since = watched_file::news::reported;
+    tree_.set_inode(root, -1);
 }
 
 void watcher::moved_to(watched_dir& in, const sys::change& of) {
@@ -110,12 +148,13 @@ void watcher::appeared(watched_dir& in, const sys::change& of) {
 /// A directory below a root that is gone was reported by the directory above it.
 void watcher::gone(watched_dir& which) {
     if (which.parent != nullptr) return;
-    if (root_of(which).only) {
-        report(change_kind::removed, which, *root_of(which).only, false);
+    watched_root& root = root_of(which);
+    if (root.file) {
+        report_file(root, change_kind::removed, false);
     } else {
-        report(change_kind::removed, which, "", true);
+        report(change_kind::removed, root, "", true);
     }
-    tree_.remove(which);
+    tree_.remove(root);
 }
 
 void watcher::overflowed() {
@@ -153,7 +192,16 @@ std::optional<watcher::scan_request> watcher::next_scan() {
     return std::nullopt;
 }
 
-std::unique_ptr<watch_scan> watcher::work_of(const scan_request& asked) const {
+std::size_t watcher::lookups() const noexcept {
+    const auto end = std::ranges::find_if_not(scans_, &scan_request::is_lookup);
+    return static_cast<std::size_t>(end - scans_.begin());
+}
+
+std::unique_ptr<watch_lookup> watcher::lookup_of(const scan_request& asked) const {
+    return std::make_unique<watch_lookup>(queue_, root_of(*asked.in));
+}
+
+std::unique_ptr<watch_scan> watcher::scan_of(const scan_request& asked) const {
     const watched_root& root = root_of(*asked.in);
     auto extent = watch_scan::extent::directories_and_files;
     if (!root.is_recursive) {
@@ -190,14 +238,55 @@ void watcher::add(const scan_request& asked, const watch_scan& done) {
     done_in_epoch_.push_back(asked);
 }
 
+void watcher::add(const scan_request& asked, const watch_lookup& done) {
+    watched_root& root = root_of(*asked.in);
+    if (!done.has_begun() && !done.unwatched()) return gone(root);
+    if (done.has_begun()) {
+        watched_file& file = *root.file;
+        const auto ends_at = [](int watch, const std::string& name) { return std::pair(watch, name); };
+        const bool is_same_name = file.is_whole && done.is_whole() &&
+                                  ends_at(file.route.back()->watch, file.route.back()->name) ==
+                                      ends_at(done.route().back().watch, done.route().back().name);
+        const bool is_reported = file.since == watched_file::news::reported && is_same_name;
+        const bool is_other = file.found != done.file();
+        tree_.set_route(root, done.route());
+        tree_.set_inode(root, done.file() ? done.file()->watch : -1);
+        file.is_whole = done.is_whole();
+        file.is_anchored = done.is_anchored();
+        file.found = done.file();
+        file.since = watched_file::news::none;
+        if (asked.why == scan_request::cause::appeared && is_other && !is_reported)
+            report_file(root, file.found ? change_kind::created : change_kind::removed,
+                        file.found && file.found->is_directory);
+    }
+    if (asked.why == scan_request::cause::overflow)
+        report_rescan(asked, std::make_error_code(std::errc::no_buffer_space));
+    if (done.unwatched()) report_rescan(asked, done.unwatched());
+}
+
 void watcher::report(change_kind kind, const watched_dir& in, const std::string& name, bool is_directory) {
     auto path = path_of(in);
     reports_.emplace_back(kind, name.empty() ? std::move(path) : path / name, is_directory || name.empty());
 }
 
+void watcher::report_file(watched_root& root, change_kind kind, bool is_directory) {
+    report(kind, root, root.file->name, is_directory);
+    root.file->last_report = kind;
+    root.file->last_report_in = reads_;
+}
+
+void watcher::report_contents(watched_root& root, change_kind kind, bool is_directory) {
+    const bool is_repeated = root.file->last_report == kind && root.file->last_report_in == reads_;
+    if (!is_repeated) report_file(root, kind, is_directory);
+}
+
 void watcher::report_rescan(const scan_request& of, std::error_code why) {
-    const auto& only = root_of(*of.in).only;
-    report(change_kind::rescan, *of.in, only.value_or(of.name), !only);
+    watched_root& root = root_of(*of.in);
+    if (root.file) {
+        report_file(root, change_kind::rescan, false);
+    } else {
+        report(change_kind::rescan, *of.in, of.name, true);
+    }
     reports_.back().reason = why;
 }
 
@@ -227,6 +316,12 @@ void watcher::ask_for_scan(watched_dir& in, const std::string& name) {
     if (!root_of(in).is_recursive) return;
     std::erase_if(scans_, [&](const scan_request& each) { return each.in == &in && each.name == name; });
     scans_.emplace_back(scan_request::cause::appeared, &in, name);
+}
+
+/// A lookup that was asked for is made later than now, so it also finds this change.
+void watcher::ask_for_lookup(watched_root& root) {
+    const bool is_asked = std::ranges::count(scans_, static_cast<watched_dir*>(&root), &scan_request::in) != 0;
+    if (!is_asked) scans_.emplace_front(scan_request::cause::appeared, &root, "");
 }
 
 /// Frees removed directories, unless a half move or a request may refer to them.

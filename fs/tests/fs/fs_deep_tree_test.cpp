@@ -2,6 +2,7 @@
 // Trees that are deeper than the number of directories that a visit keeps open, in all shapes, against rm, cp and find.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,6 +114,19 @@ TEST(FsDeepTree, ForkIsWalked) {
         const auto text = walked(temp / "tree");
         EXPECT_EQ(static_cast<std::uint64_t>(std::ranges::count(text, '\n')), count_below_fork(stem, branch)) << text;
     });
+}
+
+TEST(FsDeepTree, WalkOfAChainNeedsFewDescriptors) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "tree");
+    support::make_chain(temp / "tree", most_levels);
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit lower{150, before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &lower);
+    const auto text = walked(temp / "tree");
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(text, '\n')), most_levels) << text;
 }
 
 TEST(FsDeepTree, ForkIsWatched) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <map>
@@ -22,6 +23,8 @@
 #include <support/temp_dir.hpp>
 
 #include "sys/beneath.hpp"
+#include "sys/dir_entry_calls.hpp"
+#include "sys/dir_reader.hpp"
 
 namespace {
 
@@ -58,6 +61,22 @@ struct fenced {
         std::filesystem::create_directory_symlink("sub", inside + "/stays");
     }
 };
+
+TEST(FsDir, OpenDirectoriesAreNotInherited) {
+    const support::temp_dir temp;
+    std::filesystem::create_directory(temp / "sub");
+    const auto top = eddy::sys::open_folder(temp / ".");
+    const int dir = top->get();
+    const int next = ::dup(dir);
+    ::close(next);
+    const auto reader = eddy::sys::dir_reader::open(dir);
+    EXPECT_EQ(::fcntl(next, F_GETFD), FD_CLOEXEC);
+    const std::array opened = {
+        eddy::sys::open_folder_beneath(dir, "sub"), eddy::sys::open_for_search(dir, "sub"),
+        eddy::sys::open_subdirectory(dir, "sub"),   eddy::sys::open_parent(dir),
+        eddy::sys::open_for_watch(dir, "sub"),      eddy::sys::open_step_by_step(dir, "sub", O_RDONLY, 0)};
+    for (const auto& each : opened) EXPECT_EQ(::fcntl(each.value().get(), F_GETFD), FD_CLOEXEC);
+}
 
 TEST(FsDir, OpenErrorNamesThePath) {
     const auto missing = on_loop(fs::open_dir("/nothing/here"));

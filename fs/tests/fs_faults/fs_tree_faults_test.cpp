@@ -423,6 +423,74 @@ TEST(FsTreeFaults, SyncOfADirectoryCallsFsync) {
     EXPECT_EQ(on_loop(top.sync_all()).error().message(), "sync " + (temp / ".") + ": Input/output error");
 }
 
+// EAGAIN: another process has renamed a directory meanwhile.
+TEST(FsTreeFaults, PathIsResolvedAgainAfterARename) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    const auto top = on_loop(fs::open_dir(temp / "tree")).value();
+    {
+        const support::refused_file_call refused("openat2", EAGAIN, 2);  // each second call
+        for (int i = 0; i < 3; ++i) EXPECT_TRUE(on_loop(top.open("sub/file")));
+    }
+    const support::refused_file_call refused("openat2", EAGAIN);
+    EXPECT_EQ(on_loop(top.open("sub/file")).error(), std::errc::resource_unavailable_try_again);
+}
+
+TEST(FsTreeFaults, WatchOfAFileReportsWhatItCannotWatch) {
+    const support::temp_dir temp;
+    std::filesystem::create_directories(temp / "tree/cfg");
+    std::filesystem::create_directories(temp / "tree/real");
+    support::put_file(temp / "tree/real/c", "");
+    std::filesystem::create_symlink("../real/c", temp / "tree/cfg/c");
+    fail_each_call(
+        temp / "tree",
+        [&]() -> outcome {
+            auto changes = co_await fs::watch(temp / "tree/cfg/c");
+            if (!changes) co_return without_value(changes);
+            support::put_file(temp / "tree/real/new", "");
+            std::filesystem::rename(temp / "tree/real/new", temp / "tree/real/c");
+            bool is_incomplete = false;
+            for (bool is_replaced = false; !is_replaced;) {
+                const auto change = co_await changes->next();
+                if (!*change) co_return without_value(*change);
+                is_incomplete |= (*change)->kind == fs::change_kind::rescan;
+                is_replaced = is_incomplete || (*change)->kind == fs::change_kind::created;
+            }
+            EXPECT_TRUE(!is_incomplete || support::has_file_call_failed());
+            co_return {};
+        },
+        [] {});
+}
+
+// The watches are those of cfg, of the folder, of real (twice: its names, and the files with them) and of the file.
+TEST(FsTreeFaults, LimitOfWatchesOnTheRouteIsRescan) {
+    const support::temp_dir temp;
+    for (const auto* name : {"cfg", "real"}) std::filesystem::create_directory(temp / name);
+    support::put_file(temp / "real/c", "");
+    std::filesystem::create_symlink("../real/c", temp / "cfg/c");
+    for (std::size_t nth = 1; nth <= 6; ++nth) {
+        eddy::core loop;
+        auto changes = [&] {
+            const support::refused_file_call refused("inotify_add_watch", ENOSPC, nth);
+            return loop.run(fs::watch(temp / "cfg/c"));
+        }();
+        ASSERT_EQ(changes.has_value(), nth != 1);
+        if (nth == 1) {
+            EXPECT_EQ(changes.error(), std::errc::no_space_on_device);
+            continue;
+        }
+        if (nth < 6) {
+            const auto rescan = loop.run(changes->next()).value().value();
+            EXPECT_EQ(rescan.kind, fs::change_kind::rescan);
+            EXPECT_EQ(rescan.path, temp / "cfg/c");
+            EXPECT_EQ(rescan.reason, std::errc::no_space_on_device);
+        }
+        // The name of the file, or the file itself, is watched nevertheless.
+        support::put_file(temp / "cfg/c", "text");
+        EXPECT_EQ(loop.run(changes->next()).value()->kind, fs::change_kind::modified) << nth;
+    }
+}
+
 // The errors of a kernel before 5.6, and of a seccomp filter.
 TEST(FsTreeFaults, WithoutOpenat2NoLinkIsFollowed) {
     const support::temp_dir temp;

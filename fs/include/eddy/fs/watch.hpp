@@ -34,8 +34,8 @@ struct change {
     bool is_directory = false;       ///< what the path refers to
     /// Of `rescan`: no_buffer_space if the kernel's queue was full. no_space_on_device if the limit of watches is
     /// reached (fs.inotify.max_user_watches): directories below the path are not watched. too_many_files_open, with
-    /// kqueue(2): directories below the path, or files in it, are not watched. Otherwise the reason why a directory
-    /// cannot be watched.
+    /// kqueue(2): directories below the path, or files in it, are not watched. Otherwise the reason why a directory, or
+    /// the file of the path, cannot be watched: permission_denied if it may not be read.
     std::error_code reason;
 
     /// Constructs a change of `its_path`.
@@ -76,8 +76,14 @@ using change_stream = async_generator<result<change>>;
 /// - A directory: the changes of the entries in it, and of all below it. Symbolic links below it are not followed. If
 ///   the directory itself is removed or moved, the change is `removed`, and it is watched no longer. The stream ends
 ///   when no directory is left.
-/// - A file, or a path that does not exist in a directory that does: the changes of that name. So a file is still
-///   watched after a program has replaced it by a rename, which is `created`.
+/// - A file, or a path that does not exist in a directory that does: the changes of the file that the path leads to, by
+///   whichever name they are made: through a symbolic link, by another hard link, or where the file is mounted. The
+///   path is watched, too: its name, the symbolic links in it, and each name in their texts. If it then leads to
+///   another file, this is `created`, perhaps twice, and if it leads to none, `removed`. So a file is still watched
+///   after a program has replaced it, or a link on the way to it, by a rename. A move of the file is `removed`. If the
+///   directory that contains the path is removed or moved, this is `removed`, too, and the path is watched no longer.
+/// - Where a path or a symbolic link leads is not noticed to change by a mount(2). A directory that was given by a
+///   symbolic link stays the one to which the link has led.
 /// - What is in a directory that appears is reported as `created`, perhaps more than once, because it may have appeared
 ///   before the directory was watched.
 /// - A directory that is renamed is still watched, with its new path. A rename shortly after the directory has appeared
@@ -102,9 +108,10 @@ using change_stream = async_generator<result<change>>;
 /// errc::runtime_shutdown.
 /// Cancel safety: the future is safe to drop. A dropped next() loses no change.
 /// Lifetime: the stream is to be used in the event loop or runtime that it was made in.
-/// Cost: one descriptor, and one watch of the kernel (about 1 KiB) for each directory. A job for each 512 entries below
-/// a path, and for each directory that appears. With kqueue(2), a descriptor for each directory and each file in it,
-/// and a job for each change of names.
+/// Cost: one descriptor, and one watch of the kernel (about 1 KiB) for each directory. For a file, one for it, one for
+/// its directory, and one for each directory in which a symbolic link leads on. A job for each 512 entries below a
+/// path, for each directory that appears, and for each change of the path of a file. With kqueue(2), a descriptor for
+/// each directory and each file in it, and a job for each change of names.
 [[nodiscard]] EDDY_API task<result<change_stream>> watch(std::vector<std::filesystem::path> paths,
                                                          watch_options options = {});
 [[nodiscard]] EDDY_API task<result<change_stream>> watch(std::filesystem::path path, watch_options options = {});

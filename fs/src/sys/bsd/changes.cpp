@@ -144,18 +144,25 @@ public:
 
     [[nodiscard]] int native_handle() const noexcept override { return queue_.get(); }
 
-    [[nodiscard]] result<int> add_watch(int dir) override {
-        auto opened = own_or_error(
-            retry_interrupted([&] { return ::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC); }));
+    [[nodiscard]] result<int> add_watch(int fd, watched what) override {
+        constexpr int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;
+        auto opened = what == watched::file ? duplicate(fd)
+                                            : own_or_error(retry_interrupted([&] { return ::openat(fd, ".", flags); }));
         if (!opened) return std::unexpected(opened.error());
         const auto identity = identity_of(opened->get());
         if (!identity) return std::unexpected(identity.error());
-        for (const auto& [watch, each] : dirs_)
-            if (each.identity == *identity) return watch;
+        for (auto& [watch, each] : watched_) {
+            if (each.identity != *identity) continue;
+            if (what != watched::entries || each.what == what) return watch;
+            each.what = what;
+            if (const auto done = open_all(watch, each); !done) return std::unexpected(done.error());
+            return watch;
+        }
         const int watch = next_watch_++;
-        watched_dir& added = dirs_[watch];
+        watched_object& added = watched_[watch];
         added.opened = *std::move(opened);
         added.identity = *identity;
+        added.what = what;
         const auto done = begin(watch, added);
         if (done) return watch;
         remove_watch(watch);
@@ -163,12 +170,12 @@ public:
     }
 
     void remove_watch(int watch) noexcept override {
-        const auto found = dirs_.find(watch);
-        if (found == dirs_.end()) return;
+        const auto found = watched_.find(watch);
+        if (found == watched_.end()) return;
         for (const auto& [name, entry] : found->second.entries) owners_.erase(entry.opened.get());
         owners_.erase(found->second.opened.get());
         changed_.erase(watch);
-        dirs_.erase(found);  // kqueue(2): closed descriptors have no filters
+        watched_.erase(found);  // kqueue(2): closed descriptors have no filters
     }
 
     [[nodiscard]] result<taken_changes> take() override {
@@ -197,18 +204,25 @@ public:
     }
 
 private:
-    struct watched_dir {
+    /// A directory, or a file.
+    struct watched_object {
         unique_fd opened;
         file_identity identity;
+        watched what = watched::names;
         entry_list entries;
     };
 
-    /// Begins to watch a directory and what is in it. The filter comes first, so that no change is missed.
-    result<void> begin(int watch, watched_dir& dir) {
-        if (const auto added = add_filter(dir.opened.get(), located_name(watch, "")); !added) return added;
-        auto entries = read(dir);
+    /// Begins to watch a file, or a directory and what is in it. The filter comes first, so that no change is missed.
+    result<void> begin(int watch, watched_object& which) {
+        if (const auto added = add_filter(which.opened.get(), located_name(watch, "")); !added) return added;
+        if (which.what == watched::file) return {};
+        auto entries = read(which);
         if (!entries) return std::unexpected(entries.error());
-        dir.entries = *std::move(entries);
+        which.entries = *std::move(entries);
+        return open_all(watch, which);
+    }
+
+    result<void> open_all(int watch, watched_object& dir) {
         for (auto& [name, entry] : dir.entries)
             if (const auto opened = open(dir, located_name(watch, name), entry); !opened) return opened;
         return {};
@@ -225,7 +239,7 @@ private:
     }
 
     /// Reads the entries of a directory, without the descriptors.
-    static result<entry_list> read(const watched_dir& dir) {
+    static result<entry_list> read(const watched_object& dir) {
         auto reader = dir_reader::open(dir.opened.get());
         // The entries of a directory that was removed are gone.
         if (!reader && reader.error() == std::errc::no_such_file_or_directory) return entry_list();
@@ -248,10 +262,11 @@ private:
         return found;
     }
 
-    /// Opens a regular file, and watches it. A file that may not be read, and what is no file, stays closed.
+    /// Opens a regular file, and watches it. A file that may not be read, and what is no file, stays closed; so do all
+    /// files if only the names of the directory are watched.
     /// Errors: too_many_files_open.
-    result<void> open(const watched_dir& dir, const located_name& at, known_entry& entry) {
-        if (entry.is_directory || entry.opened) return {};
+    result<void> open(const watched_object& dir, const located_name& at, known_entry& entry) {
+        if (dir.what == watched::names || entry.is_directory || entry.opened) return {};
         const auto metadata = metadata_at(dir.opened.get(), at.name.c_str(), false);
         if (!metadata || !metadata->is_regular()) return {};
         auto opened =
@@ -270,12 +285,14 @@ private:
         if (owner == owners_.end()) return;
         const auto& [watch, name] = owner->second;
         const auto has = [&](unsigned notes) { return (static_cast<unsigned>(event.fflags) & notes) != 0; };
-        if (name.empty()) {
+        const bool is_file = !name.empty() || watched_.at(watch).what == watched::file;
+        if (!is_file) {
             if (has(gone_notes)) to.emplace_back(change_kind::gone, true, watch, 0, "");
             if (has(contents_notes | NOTE_LINK)) changed_.insert(watch);
             if (has(NOTE_ATTRIB)) to.emplace_back(change_kind::own_metadata, true, watch, 0, "");
             return;
         }
+        if (name.empty() && has(gone_notes)) to.emplace_back(change_kind::gone, false, watch, 0, "");
         if (has(contents_notes)) to.emplace_back(change_kind::modified, false, watch, 0, name);
         if (has(close_notes)) to.emplace_back(change_kind::closed, false, watch, 0, name);
         if (has(metadata_notes)) to.emplace_back(change_kind::metadata, false, watch, 0, name);
@@ -283,8 +300,8 @@ private:
 
     /// Reads a directory again, and moves what has changed to `into`.
     void compare(int watch, differences& into, std::vector<change>& changes) {
-        const auto found = dirs_.find(watch);
-        if (found == dirs_.end()) return;
+        const auto found = watched_.find(watch);
+        if (found == watched_.end()) return;
         auto now = read(found->second);
         if (!now) {
             changes.emplace_back(change_kind::unwatched, true, watch, 0, "");
@@ -324,7 +341,7 @@ private:
 
     void appear(change_kind how, located_entry&& which, std::vector<change>& to) {
         auto& [at, entry] = which;
-        watched_dir& in = dirs_.at(at.watch);
+        watched_object& in = watched_.at(at.watch);
         to.emplace_back(how, entry.is_directory, at.watch, how == change_kind::moved_to ? last_cookie_ : 0, at.name);
         if (entry.opened) owners_.insert_or_assign(entry.opened.get(), at);
         if (!open(in, at, entry)) to.emplace_back(change_kind::unwatched, true, at.watch, 0, "");
@@ -332,9 +349,9 @@ private:
     }
 
     unique_fd queue_;
-    std::unordered_map<int, watched_dir> dirs_;     // by number
-    std::unordered_map<int, located_name> owners_;  // by descriptor; no name for the directory itself
-    std::set<int> changed_;                         // directories to read again
+    std::unordered_map<int, watched_object> watched_;  // by number
+    std::unordered_map<int, located_name> owners_;     // by descriptor; no name for the directory itself
+    std::set<int> changed_;                            // directories to read again
     int next_watch_ = 1;
     std::uint32_t last_cookie_ = 0;
 };

@@ -19,9 +19,19 @@
 namespace eddy::sys {
 namespace {
 
-constexpr std::uint32_t watched_changes = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE |
-                                          IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
-                                          IN_EXCL_UNLINK;
+constexpr std::uint32_t of_itself = IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr std::uint32_t of_names = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+constexpr std::uint32_t of_contents = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
+
+/// What to report. What an earlier call has asked for is reported, too: a directory has one watch for all its uses.
+constexpr std::uint32_t mask_of(watched what) noexcept {
+    switch (what) {
+    case watched::names: return IN_MASK_ADD | of_itself | of_names;
+    case watched::entries: return IN_MASK_ADD | of_itself | of_names | of_contents | IN_EXCL_UNLINK;
+    case watched::file: return IN_MASK_ADD | of_itself | of_contents;
+    }
+    return 0;
+}
 
 /// An event has one of these bits.
 constexpr std::array<std::pair<std::uint32_t, change_kind>, 12> kinds = {{
@@ -55,12 +65,12 @@ public:
 
     [[nodiscard]] int native_handle() const noexcept override { return queue_.get(); }
 
-    [[nodiscard]] result<int> add_watch(int dir) override {
-        // inotify has no call with a descriptor. This path is that of the open directory, wherever it is now.
+    [[nodiscard]] result<int> add_watch(int fd, watched what) override {
+        // inotify has no call with a descriptor. This path is that of the open directory or file, wherever it is now.
         std::array<char, 32> path{};
-        std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", dir);
+        std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
         const int watch =
-            retry_interrupted([&] { return ::inotify_add_watch(queue_.get(), path.data(), watched_changes); });
+            retry_interrupted([&] { return ::inotify_add_watch(queue_.get(), path.data(), mask_of(what)); });
         if (watch < 0) return std::unexpected(last_error());
         return watch;
     }

@@ -90,6 +90,10 @@ result<unique_fd> open_folder(const std::string& path) {
 
 result<unique_fd> open_for_search(int dir, const std::string& path) { return open_folder_beneath(dir, path); }
 
+result<unique_fd> open_for_watch(int, const std::string&) {
+    return refusal(std::make_error_code(std::errc::not_supported));
+}
+
 result<place> find_beneath(int dir, const std::string& path) {
     if (const auto flaw = flaw_of(path)) return refusal(flaw);
     auto [folder, name] = split(path);

@@ -75,6 +75,10 @@ result<void> rename_entry(int from, const std::string& from_name, int to, const 
     return set_name(opened->get(), FileRenameInformation, replaces, to, to_name);
 }
 
+result<std::string> link_target(int, const std::string&) {
+    return std::unexpected(std::make_error_code(std::errc::not_supported));
+}
+
 result<file_identity> identity_of(int fd) noexcept {
     BY_HANDLE_FILE_INFORMATION about{};
     if (::GetFileInformationByHandle(handle_of(fd), &about) == 0) return std::unexpected(last_windows_error());
