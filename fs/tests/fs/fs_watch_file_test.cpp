@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 #ifdef __linux__
 #include <sched.h>
@@ -19,12 +20,15 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
+#include <support/dice.hpp>
+#include <support/file_contents.hpp>
 #include <support/on_loop.hpp>
 #ifdef __linux__
 #include <support/other_user.hpp>
 #include <support/small_disk.hpp>
 #endif
 #include <support/random_tree.hpp>
+#include <support/stress.hpp>
 #include <support/temp_dir.hpp>
 #include <support/watched_folder.hpp>
 
@@ -462,6 +466,60 @@ TEST(FsWatchFile, WhatMayNotBeReadIsARescan) {
             EXPECT_EQ(runs.block_on(changes.next()).value()->kind, fs::change_kind::closed) << name;
         }
     });
+}
+
+/// Makes random changes of the files, links and directories that may decide what cfg/x is.
+void change_route(const watched_folder& all, support::dice& random, int count) {
+    std::error_code ignored;  // some names do not exist
+    const auto file = [&] { return all / random.one_of<std::string>({"a/f", "b/f", "cfg/f"}); };
+    for (; count > 0; --count) {
+        switch (random.below(8)) {
+        case 0:
+        case 1: append_to(file()); break;
+        case 2:
+            put_file(all / "new", std::to_string(random.below(1'000'000)));
+            std::filesystem::rename(all / "new", file(), ignored);
+            break;
+        case 3: std::filesystem::remove(file(), ignored); break;
+        case 4:
+            replace_link(random.one_of<std::string>({"d/f", "../a/f", "../b/f", "f", "no/f", "x"}), all / "cfg/x");
+            break;
+        case 5: replace_link(random.one_of<std::string>({"../a", "../b", "no"}), all / "cfg/d"); break;
+        case 6:
+            std::filesystem::remove(all / "b/f", ignored);
+            std::filesystem::create_hard_link(all / "a/f", all / "b/f", ignored);
+            break;
+        default:
+            std::filesystem::rename(all / "a", all / "elsewhere", ignored);
+            std::filesystem::rename(all / "elsewhere", all / "a", ignored);
+        }
+    }
+}
+
+// A program that reads the file after each change has the last contents, whatever happens while a change is looked up.
+TEST(FsWatchFileStress, ReaderHasTheLastContents) {
+    support::dice random(support::seed());
+    for (auto round = support::rounds(2000); round > 0; --round) {
+        watched_folder all({"a", "b", "cfg"});
+        put_file(all / "end", "");
+        create_symlink("../a", all / "cfg/d");
+        create_symlink("d/f", all / "cfg/x");
+        all.watch({"cfg/x", "end"});
+        auto seen = support::contents_of(all / "cfg/x");
+        std::thread other([&] {
+            change_route(all, random, static_cast<int>(random.between(1, 6)));
+            append_to(all / "end");
+        });
+        for (bool is_over = false; !is_over;) {
+            is_over = all.next().path == all / "end";
+            seen = support::contents_of(all / "cfg/x");
+        }
+        other.join();
+        while (seen != support::contents_of(all / "cfg/x")) {  // waits for ever if a change is missing
+            all.next();
+            seen = support::contents_of(all / "cfg/x");
+        }
+    }
 }
 
 TEST(FsWatchFile, OverflowIsRescanAndTheFileIsLookedUpAgain) {
