@@ -45,7 +45,7 @@ eddy::result<sys::unique_fd> watch_lookup::follow_part(int dir) {
     const bool is_given = texts_.empty();
     const auto part = take_part(is_given ? given_ : texts_);
     const bool is_last = texts_.empty() && given_.empty();
-    if (part.empty() || part == ".") return sys::unique_fd();
+    if (part.empty()) return sys::unique_fd();
     if (part == "..") return sys::open_for_watch(dir, part);
     if (is_given && !is_last && !link_target(dir, part)) {
         auto next = sys::open_for_search(dir, part);

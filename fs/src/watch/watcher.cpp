@@ -65,7 +65,7 @@ void watcher::take_on_route(watched_dir& in, const sys::change& of) {
     watched_file& file = *root.file;
     if (of.kind == sys::change_kind::gone) {
         if (file.is_anchored && &in == file.route.front().get()) return gone(root);
-        if (file.since == watched_file::news::none) file.since = watched_file::news::unknown;
+        file.since = watched_file::news::unknown;
         return ask_for_lookup(root);
     }
     if (of.name != in.name) return;  // the inode has no name

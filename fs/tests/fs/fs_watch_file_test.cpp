@@ -124,7 +124,20 @@ TEST(FsWatchFile, DirectoriesOfThePathMayBeLinks) {
     EXPECT_EQ(all.until("removed link/now/c"), (texts{"removed link/now/c"}));
     rename(all / "elsewhere", all / "real");
     EXPECT_EQ(all.until("created link/now/c"), (texts{"created link/now/c"}));
-    // They may become directories.
+    // The directory of a link may go and come back, too, and the link may become a directory.
+    all.watch({"dir/now/c"});
+    rename(all / "dir", all / "elsewhere");
+    EXPECT_EQ(all.until("removed dir/now/c"), (texts{"removed dir/now/c"}));
+    rename(all / "elsewhere", all / "dir");
+    EXPECT_EQ(all.until("created dir/now/c"), (texts{"created dir/now/c"}));
+    std::filesystem::remove(all / "dir/now");
+    EXPECT_EQ(all.until("removed dir/now/c"), (texts{"removed dir/now/c"}));
+    create_directory(all / "dir/now");
+    put_file(all / "dir/now/c", "");
+    EXPECT_EQ(all.until("created dir/now/c").back(), "created dir/now/c");
+    std::filesystem::remove_all(all / "dir/now");
+    create_symlink("../real", all / "dir/now");
+    all.watch({"link/now/c"});
     std::filesystem::remove(all / "dir/now");
     create_directory(all / "dir/now");
     EXPECT_EQ(all.until("removed link/now/c"), (texts{"removed link/now/c"}));

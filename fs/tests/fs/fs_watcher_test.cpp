@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -194,6 +195,16 @@ TEST(FsWatcher, HalfMoveWithoutASecondHalfIsARemoval) {
     // The second half itself does not settle the first one.
     all.take({all.at(kind::moved_from, "a", "f", 9), all.at(kind::moved_to, "a", "g", 9)});
     EXPECT_EQ(all.reports(), (texts{"renamed a/f to a/g"}));
+    // The removal of a directory is that of all below it.
+    create_directory(all / "c");
+    all.take({all.at(kind::created, ".", "c/")});
+    all.scan();
+    EXPECT_EQ(all.reports(), (texts{"created c/"}));
+    all.take({});
+    all.take({all.at(kind::moved_from, "c", "f", 12), all.at(kind::removed, ".", "c/"),
+              all.at(kind::moved_to, "b", "g", 12)});
+    all.take({});
+    EXPECT_EQ(all.reports(), (texts{"removed c/", "created b/g"}));
     // Another move has another cookie.
     all.take({all.at(kind::moved_from, "a", "f", 10), all.at(kind::moved_to, "b", "g", 11)});
     EXPECT_EQ(all.reports(), (texts{"created b/g"}));
@@ -216,26 +227,30 @@ TEST(FsWatcher, HalfMovesEndWithAnOverflow) {
 TEST(FsWatcher, ScansThatWereAskedForEndWithAnOverflow) {
     scripted all({"a"});
     all.watch();
-    create_directory(all / "a/new");
-    all.take({all.at(kind::created, "a", "new/"), scripted::overflow()});
-    EXPECT_EQ(all.scan(), 1);  // of the root
-    EXPECT_EQ(all.reports(), (texts{"created a/new/", "rescan ./: No buffer space available"}));
-    all.take({all.at(kind::created, "a/new", "f")});
-    EXPECT_EQ(all.reports(), (texts{"created a/new/f"}));
+    for (const std::string name : {"new/", "a/new/"}) {
+        create_directory(all / name);
+        all.take({all.at(kind::created, name == "new/" ? "." : "a", "new/"), scripted::overflow()});
+        EXPECT_EQ(all.scan(), 1);  // of the root
+        EXPECT_EQ(all.reports(), (texts{"created " + name, "rescan ./: No buffer space available"}));
+        all.take({all.at(kind::created, name, "f")});
+        EXPECT_EQ(all.reports(), (texts{"created " + name + "f"}));
+    }
 }
 
 TEST(FsWatcher, DirectoryWithAllBelowItIsFoundAfterAnOverflow) {
-    scripted all({"a", "a/old"});
+    scripted all({"a", "a/old", "old"});
     all.watch();
-    const int old = all.number("a/old");
+    const std::array old{all.number("a/old"), all.number("old")};
     create_directory(all / "a/new");
-    std::filesystem::remove(all / "a/old");
+    for (const auto* name : {"a/old", "old"}) std::filesystem::remove(all / name);
     all.take({scripted::overflow()});
     all.scan();
     EXPECT_EQ(all.reports(), (texts{"rescan ./: No buffer space available"}));
-    all.take({scripted::of(kind::created, old, "f"), all.at(kind::created, "a/new", "f")});
+    all.take({scripted::of(kind::created, old[0], "f"), scripted::of(kind::created, old[1], "f"),
+              all.at(kind::created, "a/new", "f")});
     EXPECT_EQ(all.reports(), (texts{"created a/new/f"}));
-    EXPECT_EQ(std::ranges::count(all.queue().removed, old), 2);  // as it is unknown, and as it was released
+    for (const int each : old)  // as it is unknown, and as it was released
+        EXPECT_EQ(std::ranges::count(all.queue().removed, each), 2);
 }
 
 TEST(FsWatcher, RootThatIsGoneAfterAnOverflowIsRemoved) {
@@ -326,10 +341,9 @@ TEST(FsWatcher, RenameBetweenRootsMovesTheDirectory) {
 }
 
 // Each of two roots that contain a directory reports a rename in it by itself.
-TEST(FsWatcher, HalvesOfTheSameRootBelongTogether) {
+void expect_halves_of_roots(const texts& roots) {
     scripted all({"a"});
-    all.watch();
-    all.watch("a");
+    for (const auto& each : roots) all.watch(each);
     for (int i = 0; i < 2; ++i) {
         all.take({all.at(kind::moved_from, "a", "f", 7), all.at(kind::moved_to, "a", "g", 7)});
         EXPECT_EQ(all.reports(), (texts{"renamed a/f to a/g", "renamed a/f to a/g"}));
@@ -341,6 +355,25 @@ TEST(FsWatcher, HalvesOfTheSameRootBelongTogether) {
     auto seen = all.reports();
     std::ranges::sort(seen);
     EXPECT_EQ(seen, (texts{"removed a/f", "renamed a/f to g"}));
+}
+
+TEST(FsWatcher, HalvesOfTheSameRootBelongTogether) {
+    expect_halves_of_roots({".", "a"});
+    expect_halves_of_roots({"a", "."});
+}
+
+TEST(FsWatcher, UnknownDirectoryReplacesAKnownOne) {
+    scripted all({"flat", "flat/d", "b", "b/d"});
+    all.watch("flat", false);
+    all.watch("b");
+    const int d = all.number("b/d");
+    rename(all / "flat/d", all / "b/d");
+    all.take({all.at(kind::moved_from, "flat", "d/", 7), all.at(kind::moved_to, "b", "d/", 7),
+              scripted::of(kind::created, d, "f")});
+    EXPECT_EQ(all.scan(), 1);
+    EXPECT_EQ(all.reports(), (texts{"renamed flat/d to b/d/"}));
+    all.take({all.at(kind::created, "b/d", "f")});
+    EXPECT_EQ(all.reports(), (texts{"created b/d/f"}));
 }
 
 TEST(FsWatcher, DirectoryThatAppearsIsScannedOnce) {
@@ -599,6 +632,36 @@ TEST(FsWatcher, FileEndsWithItsDirectory) {
     all.take({});
     for (const auto* name : {"cfg", ".", "real", "real/c"})
         EXPECT_GE(std::ranges::count(all.queue().removed, all.number(name)), 1) << name;
+}
+
+// After a lookup, the next new names are reported one by one again.
+TEST(FsWatcher, LookupEndsWhatWasUnknown) {
+    linked all;
+    all.take({all.at(kind::moved_to, "cfg", "c", 7)});
+    EXPECT_EQ(all.scan(), 1);
+    all.take({scripted::of(kind::removed, all.dir, "c"), scripted::of(kind::created, all.dir, "c")});
+    EXPECT_EQ(all.reports(), (texts{"removed cfg/c", "created cfg/c"}));
+    EXPECT_EQ(all.scan(), 1);
+    EXPECT_EQ(all.reports(), texts());
+}
+
+TEST(FsWatcher, RouteMayHaveADirectorySeveralTimes) {
+    scripted all({"vol", "vol/1"});
+    support::put_file(all / "vol/1/c", "");
+    std::filesystem::create_symlink("1", all / "vol/data");
+    std::filesystem::create_symlink("data/c", all / "vol/c");
+    all.watch("vol", false, "c");
+    all.take({all.at(kind::gone, "vol", ""), all.at(kind::moved_to, "vol", "data", 7)});
+    EXPECT_EQ(all.reports(), (texts{"removed vol/c"}));
+    EXPECT_TRUE(all.watcher().is_empty());
+    EXPECT_EQ(all.scan(), 0);
+}
+
+TEST(FsWatcher, DirectoryAtTheEndOfALinkIsNotWatched) {
+    scripted all({"cfg", "real"});
+    std::filesystem::create_symlink("../real", all / "cfg/c");
+    all.watch("cfg", false, "c");
+    EXPECT_EQ(all.queue().last, 2);  // cfg, and the folder
 }
 
 TEST(FsWatcher, LookupThatFailsKeepsTheRoute) {

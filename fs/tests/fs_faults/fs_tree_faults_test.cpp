@@ -365,6 +365,20 @@ TEST(FsTreeFaults, WatchReportsWhatItCannotWatch) {
         });
 }
 
+TEST(FsTreeFaults, ScanThatEndsEarlyIsARescan) {
+    const support::temp_dir temp;
+    make_tree(temp / "tree");
+    eddy::core loop;
+    auto changes = [&] {
+        const support::refused_file_call refused("fdopendir", EIO);
+        return loop.run(fs::watch(temp / "tree")).value();
+    }();
+    const auto rescan = loop.run(changes.next()).value().value();
+    EXPECT_EQ(rescan.kind, fs::change_kind::rescan);
+    EXPECT_EQ(rescan.path, temp / "tree");
+    EXPECT_EQ(rescan.reason, std::errc::io_error);
+}
+
 TEST(FsTreeFaults, AllPathsAreWatchedWhenWatchReturns) {
     const support::temp_dir temp;
     std::filesystem::create_directory(temp / "a");
