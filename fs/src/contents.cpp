@@ -2,17 +2,18 @@
 // The operations on paths that read and write contents.
 #include <algorithm>
 #include <filesystem>
-#include <memory>
 #include <utility>
 
 #include <eddy/detail/utf8.hpp>
 #include <eddy/error.hpp>
 #include <eddy/fs/paths.hpp>
 
+#include "contents_copy.hpp"
 #include "job.hpp"
 #include "opening.hpp"
 #include "replace_file.hpp"
 #include "sys/content_calls.hpp"
+#include "sys/copy_calls.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
 #include "sys/storage_calls.hpp"
@@ -22,8 +23,6 @@ namespace {
 
 using detail::call;
 using eddy::sys::unique_fd;
-
-constexpr std::size_t piece = 256 * 1024;
 
 template <class C>
 std::span<std::byte> bytes_of(C& from) noexcept {
@@ -78,59 +77,39 @@ eddy::result<void> append_all(int fd, std::span<const std::byte> from) {
 
 // ---- Copies ----
 
-/// Copies by reads and writes, from the offsets on. Returns the number of bytes.
-eddy::result<std::uint64_t> copy_pieces(int from, std::uint64_t from_offset, int to, std::uint64_t to_offset) {
-    const auto buffer = std::make_unique_for_overwrite<std::byte[]>(piece);
-    for (std::uint64_t copied = 0;;) {
-        const std::span bytes(buffer.get(), piece);
-        const auto count = eddy::sys::read_some(from, bytes, from_offset + copied);
-        if (!count) return std::unexpected(count.error());
-        if (*count == 0) return copied;
-        const auto written = eddy::sys::write_all(to, bytes.first(*count), to_offset + copied);
-        if (!written) return std::unexpected(written.error());
-        copied += *count;
-    }
-}
-
-/// Copies everything. The kernel may stop anywhere: reads and writes continue at the same offsets. Its 0 is not
-/// necessarily the end: files of /proc are copied so.
-eddy::result<std::uint64_t> copy_contents(int from, int to) {
-    constexpr std::size_t most = 1024 * 1024 * 1024;
-    std::uint64_t from_offset = 0, to_offset = 0;
-    for (;;) {
-        const auto count = eddy::sys::copy_range(from, from_offset, to, to_offset, most);
-        if (!count && count.error() != std::errc::operation_not_supported) return std::unexpected(count.error());
-        if (count && *count != 0) continue;
-        const auto rest = copy_pieces(from, from_offset, to, to_offset);
-        if (!rest) return rest;
-        return to_offset + *rest;
-    }
-}
-
 result<std::uint64_t> copy_regular(const call& of) {
+    constexpr std::size_t most_in_step = 1024 * 1024 * 1024;
     const auto source = detail::open_fd(of.path, open_options().read(true));
     if (!source) return of.fail_at(side::first, source.error());
     const auto found = eddy::sys::metadata_of(source->get());
     if (!found) return of.fail_at(side::first, found.error());
     // Not truncated before it is known that it is another file.
-    auto target = detail::open_fd(of.other, open_options().write(true).create(true).mode(found->permissions));
+    const auto access = found->permissions & std::filesystem::perms::all;
+    auto target = detail::open_fd(of.other, open_options().write(true).create(true).mode(access));
     if (!target) return of.fail_at(side::second, target.error());
     const auto replaced = eddy::sys::metadata_of(target->get());
     if (!replaced) return of.fail_at(side::second, replaced.error());
     if (found->device == replaced->device && found->inode == replaced->inode)
         return std::unexpected(of.fail(make_error_code(errc::same_file)));
     // Before the first byte, so that a file that others could read does not show it. Writes would clear the other bits.
-    const auto access = found->permissions & std::filesystem::perms::all;
     if (const auto done = eddy::sys::set_permissions(target->get(), access); !done)
         return of.fail_at(side::second, done.error());
     if (const auto emptied = eddy::sys::truncate(target->get(), 0); !emptied)
         return of.fail_at(side::second, emptied.error());
-    const auto copied = copy_contents(source->get(), target->get());
-    if (!copied) return std::unexpected(of.fail(copied.error()));
-    if (const auto done = eddy::sys::set_permissions(target->get(), found->permissions); !done)
-        return of.fail_at(side::second, done.error());
+    detail::contents_copy contents(source->get(), target->get());
+    for (bool is_whole = false; !is_whole;) {
+        const auto copied = contents.step(most_in_step);
+        if (!copied) return std::unexpected(of.fail(copied.error()));
+        is_whole = *copied;
+    }
+    const auto permissions =
+        eddy::sys::permissions_of_copy(found->type, found->permissions, eddy::sys::has_owner_of(*replaced, *found));
+    if (permissions != access) {
+        if (const auto done = eddy::sys::set_permissions(target->get(), permissions); !done)
+            return of.fail_at(side::second, done.error());
+    }
     if (const auto done = finish(*target); !done) return of.fail_at(side::second, done.error());
-    return *copied;
+    return contents.size();
 }
 
 }  // namespace

@@ -74,6 +74,22 @@ file_operation<std::optional<file_lock>> try_to_lock(detail::file_body* body, lo
     return on_file(body, "lock", std::move(attempt));
 }
 
+/// A pause between two attempts to get a lock.
+class lock_pause {
+public:
+    using output_type = void;
+
+    lock_pause(time::duration pause, int fd) noexcept : sleep_(time::sleep(pause)), fd_(fd) {}
+    poll_result<void> poll(context& cx) { return sleep_.poll(cx); }
+
+    EDDY_WAIT_SHAPE(lock_pause, eddy::detail::wait_shape<>{
+                                    eddy::detail::wait_kind::named_fd, EDDY_OFFSET(Its, fd_), {}, true, "a file lock"});
+
+private:
+    time::sleep_future sleep_;
+    int fd_;  // for readers of the program's memory
+};
+
 /// Not a member of fs::file, which may be moved meanwhile.
 task<result<file_lock>> wait_for_lock(detail::file_body* body, lock_kind kind) {
     using namespace std::chrono_literals;
@@ -83,7 +99,7 @@ task<result<file_lock>> wait_for_lock(detail::file_body* body, lock_kind kind) {
         auto lock = co_await try_(try_to_lock(body, kind));
         if (lock) co_return *std::move(lock);
         const auto pause = pauses.next();
-        co_await time::sleep(*pause);
+        co_await lock_pause(*pause, body->opened()->fd());
     }
 }
 

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT
 #include "replace_file.hpp"
 
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
+#include <eddy/fs/error.hpp>
 #include <eddy/fs/metadata.hpp>
 #include <eddy/fs/open_options.hpp>
 
 #include "opening.hpp"
 #include "sys/beneath.hpp"
 #include "sys/content_calls.hpp"
+#include "sys/copy_calls.hpp"
 #include "sys/dir_entry_calls.hpp"
 #include "sys/fd.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
 #include "sys/path_text.hpp"
 #include "sys/storage_calls.hpp"
+#include "sys/syscall.hpp"
 
 namespace eddy::fs::detail {
 namespace {
@@ -45,24 +50,34 @@ public:
             if (const auto done = imitate(*old); !done) return done;
         }
         // Before the rename: otherwise the name could be on the disk without the contents.
-        if (const auto done = sys::sync_all(fd_.get()); !done) return done;
-        is_complete_ = true;
-        return sys::close_file(fd_.release());
+        return sys::sync_all(fd_.get());
     }
 
-    eddy::result<void> take_name(const std::string& name) {
-        const auto done = sys::rename_entry(dir_, name_, dir_, name);
-        if (done) is_complete_ = false;
-        return done;
+    /// Replaces the old file. `dir` is the directory, open for reading, or empty if it may not be read.
+    eddy::result<void> take_name(const std::string& name, const unique_fd& dir) {
+        unique_fd synced;
+        if (!dir) {
+            auto another = sys::duplicate(fd_.get());
+            if (!another) return std::unexpected(another.error());
+            synced = *std::move(another);
+        }
+        is_complete_ = true;
+        if (const auto done = sys::close_file(fd_.release()); !done) return done;
+        if (const auto done = sys::rename_entry(dir_, name_, dir_, name); !done) return done;
+        is_complete_ = false;
+        // The directory, or the disk could still have the old name after a crash.
+        return dir ? sys::sync_all(dir.get()) : sys::sync_file_system(synced.get());
     }
 
 private:
     eddy::result<void> imitate(const file_metadata& old) {
         const auto mine = sys::metadata_of(fd_.get());
         if (!mine) return std::unexpected(mine.error());
-        // The owner first: that change clears bits of the permissions.
-        if (mine->user != old.user || mine->group != old.group) {
-            if (const auto done = sys::set_owner(fd_.get(), old.user, old.group); !done) return done;
+        // The owner first: that change clears bits of the permissions. Some file systems refuse any change.
+        if (!sys::has_owner_of(*mine, old)) {
+            const auto owned = sys::apply_owner(fd_.get(), old);
+            if (!owned) return std::unexpected(owned.error());
+            if (!*owned) return std::unexpected(std::make_error_code(std::errc::operation_not_permitted));
         }
         return sys::set_permissions(fd_.get(), old.permissions);
     }
@@ -73,33 +88,53 @@ private:
     bool is_complete_ = false;  // closed, and still under the temporary name
 };
 
+/// A file that is to be replaced, or created: `about` is empty then.
+struct old_file {
+    std::filesystem::path path;
+    std::optional<file_metadata> about;
+
+    explicit old_file(std::filesystem::path its) noexcept : path(std::move(its)) {}
+};
+
+/// Follows the symbolic links to the file, which need not exist, as open(2) with O_CREAT does.
+eddy::result<old_file> find_old(const std::filesystem::path& path) {
+    constexpr int most_links = 40;  // as in Linux
+    old_file found(path);
+    for (int links = 0;; ++links) {
+        const auto about = sys::metadata_at(sys::current_directory, sys::text_of(found.path).c_str(), false);
+        if (!about && about.error() == std::errc::no_such_file_or_directory) return found;
+        if (!about) return std::unexpected(about.error());
+        if (!about->is_symlink()) {
+            found.about = *about;
+            return found;
+        }
+        if (links == most_links) return std::unexpected(std::make_error_code(std::errc::too_many_symbolic_link_levels));
+        std::error_code error;
+        const auto target = std::filesystem::read_symlink(found.path, error);
+        if (error) return std::unexpected(error);
+        found.path = found.path.parent_path() / target;
+    }
+}
+
 }  // namespace
 
 eddy::result<void> replace_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
     if (const auto valid = check_path(path); !valid) return valid;
-    std::filesystem::path target = path;
-    auto old = sys::metadata_at(sys::current_directory, sys::text_of(path).c_str(), false);
-    if (old && old->is_symlink()) {
-        std::error_code error;
-        target = std::filesystem::canonical(path, error);
-        if (error) return std::unexpected(error);
-        old = sys::metadata_at(sys::current_directory, sys::text_of(target).c_str(), false);
+    const auto old = find_old(path);
+    if (!old) return std::unexpected(old.error());
+    if (old->about) {
+        if (const auto fits = sys::check_type(-1, old->about->type); !fits) return fits;
+    } else if (!old->path.has_filename()) {  // a slash at the end
+        return std::unexpected(make_error_code(errc::directory));
     }
-    if (!old && old.error() != std::errc::no_such_file_or_directory) return std::unexpected(old.error());
-    if (old) {
-        if (const auto fits = sys::check_type(-1, old->type); !fits) return fits;
-    }
-
-    const auto parent = target.parent_path();
-    auto dir = sys::open_folder(parent.empty() ? "." : sys::text_of(parent));
-    if (!dir) return std::unexpected(dir.error());
-    const std::string name = sys::text_of(target.filename());
-    replacement made(dir->get());
-    auto done = made.write(bytes, old ? std::optional(*old) : std::nullopt);
-    if (done) done = made.take_name(name);
-    // The directory, or the disk could still have the old name after a crash.
-    if (done) done = sys::sync_all(dir->get());
-    return done;
+    const auto at = sys::find_anywhere(sys::text_of(old->path));
+    if (!at) return std::unexpected(at.error());
+    const auto dir = sys::open_folder_beneath(at->dir, ".");
+    if (!dir && dir.error() != std::errc::permission_denied) return std::unexpected(dir.error());
+    replacement made(at->dir);
+    if (const auto done = made.write(bytes, old->about); !done) return done;
+    const unique_fd unreadable;
+    return made.take_name(at->name, dir ? *dir : unreadable);
 }
 
 }  // namespace eddy::fs::detail

@@ -17,6 +17,7 @@
 #include <limits>
 #include <mutex>
 #include <string_view>
+#include <utility>
 
 // The linker redirects each call of a function to wrapped_*. The functions *_for_real are the originals. The labels are
 // the names that `--wrap` of ld(1) defines.
@@ -30,6 +31,7 @@ EDDY_WRAPPED(ssize_t, copy_file_range, int from, loff_t* in, int to, loff_t* out
 EDDY_WRAPPED(int, fallocate, int fd, int mode, off_t offset, off_t size);
 EDDY_WRAPPED(int, fchmod, int fd, mode_t mode);
 EDDY_WRAPPED(int, fchown, int fd, uid_t user, gid_t group);
+EDDY_WRAPPED(int, fcntl, int fd, int command, void* argument);
 EDDY_WRAPPED(int, fdatasync, int fd);
 EDDY_WRAPPED(DIR*, fdopendir, int fd);
 EDDY_WRAPPED(int, fchmodat, int dir, const char* path, mode_t mode, int flags);
@@ -38,6 +40,7 @@ EDDY_WRAPPED(int, fstatat, int dir, const char* path, struct stat* to, int flags
 EDDY_WRAPPED(int, inotify_add_watch, int queue, const char* path, std::uint32_t mask);
 EDDY_WRAPPED(int, inotify_init1, int flags);
 EDDY_WRAPPED(int, linkat, int from_dir, const char* from, int to_dir, const char* to, int flags);
+EDDY_WRAPPED(off_t, lseek, int fd, off_t offset, int whence);
 EDDY_WRAPPED(int, mknodat, int dir, const char* path, mode_t mode, dev_t device);
 EDDY_WRAPPED(dirent*, readdir, DIR* from);
 EDDY_WRAPPED(ssize_t, readlinkat, int dir, const char* path, char* into, std::size_t size);
@@ -49,12 +52,15 @@ EDDY_WRAPPED(int, fsync, int fd);
 EDDY_WRAPPED(int, ftruncate, int fd, off_t size);
 EDDY_WRAPPED(int, futimens, int fd, const timespec* times);
 EDDY_WRAPPED(int, mkdirat, int dir, const char* path, mode_t mode);
+EDDY_WRAPPED(int, open, const char* path, int flags, mode_t mode);
 EDDY_WRAPPED(int, openat, int dir, const char* path, int flags, mode_t mode);
+EDDY_WRAPPED(int, posix_fadvise, int fd, off_t offset, off_t size, int advice);
 EDDY_WRAPPED(ssize_t, pread, int fd, void* into, std::size_t size, off_t offset);
 EDDY_WRAPPED(ssize_t, preadv2, int fd, const iovec* into, int count, off_t offset, int flags);
 EDDY_WRAPPED(ssize_t, pwrite, int fd, const void* from, std::size_t size, off_t offset);
 EDDY_WRAPPED(int, renameat, int from_dir, const char* from, int to_dir, const char* to);
 EDDY_WRAPPED(ssize_t, sendfile, int to, int from, off_t* offset, std::size_t size);
+EDDY_WRAPPED(int, syncfs, int fd);
 EDDY_WRAPPED(int, statx, int dir, const char* path, int flags, unsigned mask, struct statx* to);
 EDDY_WRAPPED(int, unlinkat, int dir, const char* path, int flags);
 EDDY_WRAPPED(ssize_t, write, int fd, const void* from, std::size_t size);
@@ -71,8 +77,8 @@ struct fault_plan {
     std::condition_variable changed;
     std::size_t calls = 0;
     std::size_t at = never;
-    int error = 0;  // 0: SIGKILL
-    bool has_failed = false;
+    int error = 0;            // 0: SIGKILL
+    std::string_view failed;  // the function whose call has failed
     std::string_view refused;
     int refused_error = 0;
     std::size_t refused_every = 1;
@@ -82,17 +88,32 @@ struct fault_plan {
     bool is_held = false;
     std::size_t holds = 0;  // the number of the plan to hold calls
     std::size_t room = never;
+    support::file_call_observer* observer = nullptr;
+    support::file_advice advice;
 
     [[nodiscard]] bool is_released(std::size_t hold) const noexcept { return hold != holds || held.empty(); }
+    /// Calls the observer, unless it makes this call itself.
+    void observe(std::string_view function) {
+        static thread_local bool observes = false;
+        support::file_call_observer* to = nullptr;
+        {
+            const std::lock_guard guard(lock);
+            to = observer;
+        }
+        if (to == nullptr || std::exchange(observes, true)) return;
+        (*to)(function);
+        observes = false;
+    }
     void begin(std::size_t n, int with) noexcept {
         const std::lock_guard guard(lock);
         calls = 0;
         at = n;
         error = with;
-        has_failed = false;
+        failed = {};
     }
     /// Returns the error with which this call must fail; 0 if it must be made.
     int next(std::string_view function) noexcept {
+        observe(function);
         std::unique_lock guard(lock);
         if (function == held) {
             is_held = true;
@@ -104,7 +125,7 @@ struct fault_plan {
         if (function == refused) return ++refusable % refused_every == 0 ? refused_error : 0;
         if (calls++ != at) return 0;
         if (error == 0) static_cast<void>(::raise(SIGKILL));
-        has_failed = true;
+        failed = function;
         return error;
     }
 };
@@ -159,6 +180,11 @@ int wrapped_fallocate(int fd, int mode, off_t offset, off_t size) {
 }
 int wrapped_fchmod(int fd, mode_t mode) { return call("fchmod", fchmod_for_real, fd, mode); }
 int wrapped_fchown(int fd, uid_t user, gid_t group) { return call("fchown", fchown_for_real, fd, user, group); }
+int wrapped_fcntl(int fd, int command, void* argument) {
+    // The one call that fs makes to change a file. The others only look, or are the runtime's.
+    return command == F_SETFL ? call_on("fcntl", fcntl_for_real, fd, command, argument)
+                              : fcntl_for_real(fd, command, argument);
+}
 int wrapped_fdatasync(int fd) { return call("fdatasync", fdatasync_for_real, fd); }
 int wrapped_fstat(int fd, struct stat* to) { return call_on("fstat", fstat_for_real, fd, to); }
 DIR* wrapped_fdopendir(int fd) {
@@ -184,6 +210,7 @@ int wrapped_inotify_init1(int flags) { return call("inotify_init1", inotify_init
 int wrapped_linkat(int from_dir, const char* from, int to_dir, const char* to, int flags) {
     return call("linkat", linkat_for_real, from_dir, from, to_dir, to, flags);
 }
+off_t wrapped_lseek(int fd, off_t offset, int whence) { return call("lseek", lseek_for_real, fd, offset, whence); }
 int wrapped_mknodat(int dir, const char* path, mode_t mode, dev_t device) {
     return call("mknodat", mknodat_for_real, dir, path, mode, device);
 }
@@ -213,8 +240,18 @@ int wrapped_futimens(int fd, const timespec* times) { return call("futimens", fu
 int wrapped_mkdirat(int dir, const char* path, mode_t mode) {
     return call("mkdirat", mkdirat_for_real, dir, path, mode);
 }
+int wrapped_open(const char* path, int flags, mode_t mode) { return call("open", open_for_real, path, flags, mode); }
 int wrapped_openat(int dir, const char* path, int flags, mode_t mode) {
     return call("openat", openat_for_real, dir, path, flags, mode);
+}
+int wrapped_posix_fadvise(int fd, off_t offset, off_t size, int advice) {
+    // Returns the error, and leaves errno.
+    const int error = planned.next("posix_fadvise");
+    {
+        const std::lock_guard guard(planned.lock);
+        planned.advice = {offset, size, advice};
+    }
+    return error != 0 ? error : posix_fadvise_for_real(fd, offset, size, advice);
 }
 ssize_t wrapped_pread(int fd, void* into, std::size_t size, off_t offset) {
     return call("pread", pread_for_real, fd, into, size, offset);
@@ -233,6 +270,7 @@ int wrapped_renameat(int from_dir, const char* from, int to_dir, const char* to)
 ssize_t wrapped_sendfile(int to, int from, off_t* offset, std::size_t size) {
     return call("sendfile", sendfile_for_real, to, from, offset, size);
 }
+int wrapped_syncfs(int fd) { return call("syncfs", syncfs_for_real, fd); }
 int wrapped_statx(int dir, const char* path, int flags, unsigned mask, struct statx* to) {
     return call("statx", statx_for_real, dir, path, flags, mask, to);
 }
@@ -253,9 +291,9 @@ std::size_t file_calls() noexcept {
     return planned.calls;
 }
 void fail_file_call(std::size_t n, int error) noexcept { planned.begin(n, error); }
-bool has_file_call_failed() noexcept {
+std::string_view failed_file_call() noexcept {
     const std::lock_guard guard(planned.lock);
-    return planned.has_failed;
+    return planned.failed;
 }
 void kill_at_file_call(std::size_t n) noexcept { planned.begin(n, 0); }
 void pass_file_calls() noexcept { planned.begin(never, 0); }
@@ -270,6 +308,20 @@ refused_file_call::refused_file_call(std::string_view function, int error, std::
 refused_file_call::~refused_file_call() {
     const std::lock_guard guard(planned.lock);
     planned.refused = {};
+}
+
+file_advice last_file_advice() noexcept {
+    const std::lock_guard guard(planned.lock);
+    return planned.advice;
+}
+
+observed_file_calls::observed_file_calls(file_call_observer before) : before_(std::move(before)) {
+    const std::lock_guard guard(planned.lock);
+    planned.observer = &before_;
+}
+observed_file_calls::~observed_file_calls() {
+    const std::lock_guard guard(planned.lock);
+    planned.observer = nullptr;
 }
 
 almost_full_disk::almost_full_disk(std::size_t room) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string_view>
 
 // Makes system calls of eddy::fs fail, end the process, or wait. The linker redirects the calls to file_faults.cpp.
@@ -16,8 +17,9 @@ namespace support {
 
 /// Makes call number `n`, from 0, fail with `error`. A close(2) that fails closes the descriptor.
 void fail_file_call(std::size_t n, int error) noexcept;
-/// Returns whether the call was made.
-[[nodiscard]] bool has_file_call_failed() noexcept;
+/// Returns the name of the function whose call has failed; an empty text if fewer calls were made.
+[[nodiscard]] std::string_view failed_file_call() noexcept;
+[[nodiscard]] inline bool has_file_call_failed() noexcept { return !failed_file_call().empty(); }
 /// Makes call number `n` end the process by SIGKILL, before it is made.
 void kill_at_file_call(std::size_t n) noexcept;
 /// Makes all calls work.
@@ -31,6 +33,30 @@ public:
     refused_file_call& operator=(const refused_file_call&) = delete;
     ~refused_file_call();
 };
+
+using file_call_observer = std::function<void(std::string_view function)>;
+
+/// Calls a function before each call, on the thread that makes it, until it is destroyed. Calls that the function makes
+/// itself are made, and not observed.
+/// Preconditions: no job runs when it is destroyed.
+class observed_file_calls {
+public:
+    explicit observed_file_calls(file_call_observer before);
+    observed_file_calls(const observed_file_calls&) = delete;
+    observed_file_calls& operator=(const observed_file_calls&) = delete;
+    ~observed_file_calls();
+
+private:
+    file_call_observer before_;
+};
+
+/// The arguments of the last call of posix_fadvise(2).
+struct file_advice {
+    long offset = -1;
+    long size = -1;
+    int advice = -1;
+};
+[[nodiscard]] file_advice last_file_advice() noexcept;
 
 /// Makes writes to files short, and then fail with ENOSPC, after `room` bytes, until it is destroyed.
 class almost_full_disk {

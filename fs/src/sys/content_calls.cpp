@@ -55,7 +55,7 @@ result<appended> append_some(int fd, std::span<const std::byte> from) noexcept {
     const auto count =
         count_or_error(retry_interrupted([&] { return ::write(fd, from.data(), most_bytes(from.size())); }));
     if (!count) return std::unexpected(count.error());
-    const off_t end = ::lseek(fd, 0, SEEK_CUR);
+    const off_t end = retry_interrupted([&] { return ::lseek(fd, 0, SEEK_CUR); });
     if (end < 0) return std::unexpected(last_error());
     return appended{*count, static_cast<std::uint64_t>(end)};
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -13,7 +14,9 @@
 #include <system_error>
 
 #include "sys/dir_entry_calls.hpp"
+#include "sys/dir_reader.hpp"
 #include "sys/metadata_calls.hpp"
+#include "sys/storage_calls.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -38,10 +41,7 @@ result<bool> is_given_away(const result<void>& owned) noexcept {
     return std::unexpected(owned.error());
 }
 
-/// Returns the permissions of a copy. Programs would run with the rights of a wrong owner if those bits were kept.
-unsigned permissions_of_copy(unsigned mode, bool has_owner) noexcept { return mode & (has_owner ? 07777U : 01777U); }
-
-result<bool> apply_owner(int dir, const char* name, const struct stat& of) noexcept {
+result<bool> apply_owner_at(int dir, const char* name, const struct stat& of) noexcept {
     return is_given_away(done([&] { return ::fchownat(dir, name, of.st_uid, of.st_gid, AT_SYMLINK_NOFOLLOW); }));
 }
 
@@ -84,7 +84,7 @@ result<void> copy_symlink(int from, const std::string& name, int to, const std::
     if (!target) return std::unexpected(target.error());
     const auto made = done([&] { return ::symlinkat(target->c_str(), to, to_name.c_str()); });
     if (!made) return made;
-    const auto owned = apply_owner(to, to_name.c_str(), *found);
+    const auto owned = apply_owner_at(to, to_name.c_str(), *found);
     if (!owned) return std::unexpected(owned.error());
     return apply_times(to, to_name.c_str(), *found);
 }
@@ -94,9 +94,10 @@ result<void> copy_special(int from, const std::string& name, int to, const std::
     if (!found) return std::unexpected(found.error());
     const auto made = done([&] { return ::mknodat(to, to_name.c_str(), found->st_mode, found->st_rdev); });
     if (!made) return made;
-    const auto owned = apply_owner(to, to_name.c_str(), *found);
+    const auto owned = apply_owner_at(to, to_name.c_str(), *found);
     if (!owned) return std::unexpected(owned.error());
-    const auto permissions = static_cast<mode_t>(permissions_of_copy(found->st_mode, *owned));
+    const auto permissions = mode_of(
+        permissions_of_copy(type_of_mode(found->st_mode), std::filesystem::perms(found->st_mode & 07777U), *owned));
     const auto permitted = apply_permissions(to, to_name.c_str(), found->st_mode & S_IFMT, permissions);
     if (!permitted) return permitted;
     return apply_times(to, to_name.c_str(), *found);
@@ -106,27 +107,37 @@ result<void> link_entry(int from, const std::string& name, int to, const std::st
     return done([&] { return ::linkat(from, name.c_str(), to, to_name.c_str(), 0); });
 }
 
+result<bool> apply_owner(int fd, const fs::file_metadata& of) noexcept {
+    return is_given_away(set_owner(fd, of.user, of.group));
+}
+
 result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept {
     // The owner first: a change of it removes the bits set-user-ID and set-group-ID.
-    const auto owned = is_given_away(set_owner(fd, of.user, of.group));
+    const auto owned = apply_owner(fd, of);
     if (!owned) return std::unexpected(owned.error());
-    const auto permissions = permissions_of_copy(static_cast<unsigned>(of.permissions), *owned);
-    const auto permitted = set_permissions(fd, std::filesystem::perms(permissions));
+    const auto permitted = set_permissions(fd, permissions_of_copy(of.type, of.permissions, *owned));
     if (!permitted) return permitted;
     return set_times(fd, of.accessed, of.modified);
 }
 
-data_range next_data(int fd, std::uint64_t offset, std::uint64_t size) noexcept {
+result<data_range> next_data(int fd, std::uint64_t offset) noexcept {
     constexpr auto no_end = std::numeric_limits<std::uint64_t>::max();
 #if defined(SEEK_DATA)
-    if (offset < size) {
-        const auto begin = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
-        if (begin < 0 && errno == ENXIO) return {size, no_end};
-        const auto end = begin < 0 ? begin : ::lseek(fd, begin, SEEK_HOLE);
-        if (end > begin) return {static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end)};
+    const auto size = size_of(fd);
+    if (!size) return std::unexpected(size.error());
+    if (offset < *size) {
+        const auto begin = retry_interrupted([&] { return ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA); });
+        if (begin < 0 && errno == ENXIO) {
+            // A part that was cut off, or appended, between the three calls does not count as a hole.
+            const auto now = size_of(fd);
+            if (!now) return std::unexpected(now.error());
+            return data_range{std::max(offset, std::min(*size, *now)), no_end};
+        }
+        const auto end = begin < 0 ? begin : retry_interrupted([&] { return ::lseek(fd, begin, SEEK_HOLE); });
+        if (end > begin) return data_range{static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end)};
     }
 #endif
-    return {offset, no_end};
+    return data_range{offset, no_end};
 }
 
 }  // namespace eddy::sys

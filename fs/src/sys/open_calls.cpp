@@ -71,7 +71,11 @@ bool is_temporary([[maybe_unused]] int flags) noexcept {
 /// without a reader, or a regular file that another process has a lease of. Only that one is then waited for.
 result<unique_fd> open_without_fifo(int flags, const auto& open, const auto& find_metadata) {
     result<unique_fd> opened = open(flags | O_NONBLOCK);
-    if (opened) return opened;
+    if (opened) {
+        // The reads of some regular files wait, /proc/kmsg's for example. Without this, they would fail.
+        static_cast<void>(::fcntl(opened->get(), F_SETFL, flags));
+        return opened;
+    }
     if (opened.error() == std::errc::is_a_directory && !is_temporary(flags)) return refusal(fs::errc::directory);
     const bool may_be_leased = opened.error() == std::errc::operation_would_block;
     if (!may_be_leased && opened.error() != std::errc::no_such_device_or_address) return opened;

@@ -46,8 +46,8 @@ result<void> advise(int fd, fs::access_pattern pattern, std::uint64_t offset, st
     if (!is_offset(offset) || !is_offset(size))
         return std::unexpected(std::make_error_code(std::errc::invalid_argument));
 #if defined(POSIX_FADV_NORMAL)
-    constexpr std::array advice{POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
-                                POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
+    constexpr std::array advice{POSIX_FADV_NORMAL, POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM, POSIX_FADV_WILLNEED,
+                                POSIX_FADV_DONTNEED};
     const int error = ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(size),
                                       advice[static_cast<std::size_t>(pattern)]);
     if (error != 0) return std::unexpected(std::error_code(error, std::generic_category()));
@@ -71,6 +71,16 @@ result<void> sync_all(int fd) noexcept {
     if (retry_interrupted([&] { return ::fcntl(fd, F_FULLFSYNC); }) == 0) return {};
 #endif
     return done_or_error(retry_interrupted([&] { return ::fsync(fd); }));
+}
+
+result<void> sync_file_system(int fd) noexcept {
+#if defined(__linux__)
+    return done_or_error(retry_interrupted([&] { return ::syncfs(fd); }));
+#else
+    static_cast<void>(fd);
+    ::sync();
+    return {};
+#endif
 }
 
 }  // namespace eddy::sys

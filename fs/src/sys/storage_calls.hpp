@@ -17,5 +17,7 @@ namespace eddy::sys {
                                   std::uint64_t size) noexcept;
 [[nodiscard]] result<void> sync_data(int fd) noexcept;
 [[nodiscard]] result<void> sync_all(int fd) noexcept;
+/// Waits until the whole file system of a file is on the disk. Systems without syncfs(2) begin that, and do not wait.
+[[nodiscard]] result<void> sync_file_system(int fd) noexcept;
 
 }  // namespace eddy::sys

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -7,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -18,17 +16,16 @@
 #include <eddy/fs/tree.hpp>
 #include <eddy/result.hpp>
 
+#include "contents_copy.hpp"
 #include "job.hpp"
 #include "open_dir.hpp"
 #include "sys/beneath.hpp"
-#include "sys/content_calls.hpp"
 #include "sys/copy_calls.hpp"
 #include "sys/dir_entry_calls.hpp"
 #include "sys/dir_reader.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
 #include "sys/path_text.hpp"
-#include "sys/storage_calls.hpp"
 #include "tree/descent.hpp"
 #include "tree/dir_chain.hpp"
 #include "tree/in_steps.hpp"
@@ -51,25 +48,23 @@ public:
         if (!found->is_regular())  // it was one before it was opened
             return std::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
         const auto options = open_options().write(true).create_new(true).mode(std::filesystem::perms::owner_write);
-        file_copy begun(*std::move(source), *found, to, name);
+        std::string written_as = name;
         auto target = sys::open_file(to, name.c_str(), options);
         if (!target && target.error() == std::errc::file_exists && overwrites) {
-            begun.written_as_ = temporary_name();
-            target = sys::open_file(to, begun.written_as_.c_str(), options);
+            written_as = temporary_name();
+            target = sys::open_file(to, written_as.c_str(), options);
         }
         if (!target) return std::unexpected(target.error());
-        begun.to_ = *std::move(target);
-        begun.is_complete_ = false;
-        return begun;
+        return file_copy(*std::move(source), *std::move(target), *found, to, name, std::move(written_as));
     }
     file_copy(file_copy&& other) noexcept
         : from_(std::move(other.from_)),
           to_(std::move(other.to_)),
+          contents_(std::move(other.contents_)),
           found_(other.found_),
           dir_(other.dir_),
           name_(std::move(other.name_)),
           written_as_(std::move(other.written_as_)),
-          offset_(other.offset_),
           is_complete_(std::exchange(other.is_complete_, true)) {}
     file_copy& operator=(file_copy&&) = delete;
     ~file_copy() {
@@ -78,16 +73,8 @@ public:
 
     /// Copies a part. Returns whether the copy is complete.
     eddy::result<bool> step() {
-        for (std::size_t left = bytes_in_step; left > 0;) {
-            const auto data = sys::next_data(from_.get(), offset_, found_.size);
-            offset_ = data.begin;
-            const auto count =
-                copy_some(static_cast<std::size_t>(std::min<std::uint64_t>(left, data.end - data.begin)));
-            if (!count) return std::unexpected(count.error());
-            if (*count == 0) return finish();
-            left -= *count;
-        }
-        return false;
+        const auto is_whole = contents_.step(bytes_in_step);
+        return is_whole && *is_whole ? finish() : is_whole;
     }
 
     [[nodiscard]] const file_metadata& found() const noexcept { return found_; }
@@ -95,28 +82,17 @@ public:
 private:
     static constexpr std::size_t bytes_in_step = 32 * 1024 * 1024;
 
-    file_copy(sys::unique_fd from, const file_metadata& found, int dir, const std::string& name)
-        : from_(std::move(from)), found_(found), dir_(dir), name_(name), written_as_(name) {}
-
-    eddy::result<std::size_t> copy_some(std::size_t most) {
-        auto target_offset = offset_;
-        const auto copied = sys::copy_range(from_.get(), offset_, to_.get(), target_offset, most);
-        // 0 is not necessarily the end: the files of /proc are copied so.
-        const bool is_done = copied ? *copied > 0 : copied.error() != std::errc::operation_not_supported;
-        if (is_done) return copied;
-        std::vector<std::byte> piece(std::min<std::size_t>(most, 256 * 1024));
-        const auto count = sys::read_some(from_.get(), piece, offset_);
-        if (!count || *count == 0) return count;
-        const auto written = sys::write_all(to_.get(), std::span(piece).first(*count), offset_);
-        if (!written) return std::unexpected(written.error());
-        offset_ += *count;
-        return count;
-    }
+    file_copy(sys::unique_fd from, sys::unique_fd to, const file_metadata& found, int dir, const std::string& name,
+              std::string written_as)
+        : from_(std::move(from)),
+          to_(std::move(to)),
+          contents_(from_.get(), to_.get()),
+          found_(found),
+          dir_(dir),
+          name_(name),
+          written_as_(std::move(written_as)) {}
 
     eddy::result<bool> finish() {
-        // A hole at the end has no bytes that were written.
-        const auto sized = sys::truncate(to_.get(), offset_);
-        if (!sized) return std::unexpected(sized.error());
         const auto applied = sys::apply_metadata(to_.get(), found_);
         if (!applied) return std::unexpected(applied.error());
         const auto closed = sys::close_file(to_.release());
@@ -131,12 +107,12 @@ private:
 
     sys::unique_fd from_;
     sys::unique_fd to_;
+    detail::contents_copy contents_;
     file_metadata found_;
     int dir_;
     std::string name_;
     std::string written_as_;
-    std::uint64_t offset_ = 0;
-    bool is_complete_ = true;  // false from the creation of the copy
+    bool is_complete_ = false;
 };
 
 /// Copies what a descent visits into a directory.

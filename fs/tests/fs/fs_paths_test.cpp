@@ -30,6 +30,7 @@ namespace {
 namespace fs = eddy::fs;
 using support::contents_of;
 using support::on_loop;
+using support::output_of;
 using support::set_contents;
 using checked = eddy::task<fs::result<void>>;
 
@@ -246,17 +247,77 @@ TEST(FsWriteAtomically, KeepsTheOwner) {
 TEST(FsWriteAtomically, RefusesWhatIsNotARegularFile) {
     const support::temp_dir dir;
     ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
-    ASSERT_EQ(::symlink("nowhere", (dir / "link").c_str()), 0);
+    ASSERT_EQ(::symlink("fifo", (dir / "link").c_str()), 0);
     on_a_loop([&]() -> checked {
         const auto fifo = co_await fs::write_atomically(dir / "fifo", "x");
         EXPECT_EQ(fifo.error(), fs::errc::fifo);
         const auto folder = co_await fs::write_atomically(dir / ".", "x");
         EXPECT_EQ(folder.error(), fs::errc::directory);
         const auto link = co_await fs::write_atomically(dir / "link", "x");
-        EXPECT_EQ(link.error(), std::errc::no_such_file_or_directory);
+        EXPECT_EQ(link.error(), fs::errc::fifo);
         EXPECT_EQ(entries_of(dir / "."), 2U);
         co_return {};
     });
+}
+
+// Each path is written by write() and by write_atomically(), in two equal directories.
+TEST(FsWriteAtomically, FollowsLinksAsWriteDoes) {
+    const support::temp_dir temp;
+    const auto make = [&](const std::string& dir) {
+        std::filesystem::create_directories(dir + "/sub");
+        set_contents(dir + "/file", "old");
+        for (const auto& [target, link] : {std::pair("file", "link"),
+                                           {"nothing", "dangling"},
+                                           {"sub/nothing", "dangling_below"},
+                                           {"../first", "sub/first"},
+                                           {"sub/first", "second"},
+                                           {"none/nothing", "nowhere"},
+                                           {"endless", "endless"},
+                                           {"sub", "folder"},
+                                           {"file/", "no_folder"},
+                                           {"new/", "no_name"}})
+            std::filesystem::create_symlink(target, dir + "/" + link);
+        std::filesystem::create_symlink(dir + "/absolute_target", dir + "/absolute");
+        // As many links as the system follows, and one more.
+        for (int i = 0; i <= 41; ++i)
+            std::filesystem::create_symlink(i == 0 ? "end" : "l" + std::to_string(i - 1),
+                                            dir + "/l" + std::to_string(i));
+    };
+    const auto tree_of = [](const std::string& dir) {
+        return output_of("cd " + dir +
+                         " && find . -printf '%P %y %l\\n' | sort; find . -type f | sort | xargs tail -n +1");
+    };
+    for (const std::string path : {"file",    "link",    "dangling", "dangling_below", "second",   "absolute",
+                                   "nowhere", "endless", "folder",   "no_folder",      "no_name",  "l38",
+                                   "l39",     "l40",     "new",      "new/",           "file/",    "sub",
+                                   "sub/",    "sub/.",   "sub/..",   "sub/new",        "none/new", "folder/new",
+                                   "link/",   "file/new"}) {
+        for (const auto* dir : {"a", "b"}) make(temp / dir);
+        const auto written = on_loop(fs::write(temp / ("a/" + path), "text"));
+        const auto replaced = on_loop(fs::write_atomically(temp / ("b/" + path), "text"));
+        EXPECT_EQ(replaced.has_value(), written.has_value()) << path;
+        // With a slash behind the name of a file, open(2) says that it is a directory.
+        if (!written && !replaced && replaced.error() != std::errc::not_a_directory) {
+            EXPECT_EQ(replaced.error().code().default_error_condition(),
+                      written.error().code().default_error_condition())
+                << path << ": " << replaced.error().message();
+        }
+        auto expected = tree_of(temp / "a");
+        for (auto at = expected.find(temp / "a/"); at != std::string::npos; at = expected.find(temp / "a/"))
+            expected.replace(at, (temp / "a/").size(), temp / "b/");
+        EXPECT_EQ(tree_of(temp / "b"), expected) << path;
+        for (const auto* dir : {"a", "b"}) std::filesystem::remove_all(temp / dir);
+    }
+}
+
+TEST(FsWriteAtomically, RelativePathsAreThoseOfTheCurrentDirectory) {
+    const support::temp_dir temp;
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(temp / ".");
+    const auto done = on_loop(fs::write_atomically("new", "text"));
+    std::filesystem::current_path(before);
+    EXPECT_TRUE(done);
+    EXPECT_EQ(contents_of(temp / "new"), "text");
 }
 
 // ---- Names ----

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,9 +20,9 @@
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
 
+#include <support/each_file_call.hpp>
 #include <support/file_contents.hpp>
 #include <support/file_faults.hpp>
-#include <support/net.hpp>
 #include <support/temp_dir.hpp>
 
 #include "replace_file.hpp"
@@ -48,40 +47,6 @@ fs::result<void> without_value(const fs::result<T>& from) {
     return {};
 }
 
-/// Runs `work` again and again. In run n, system call n fails. Ends when a run makes fewer calls. Checks that an error
-/// is the one of the call and names `path`, that an interrupted call is repeated, and that no descriptor is left. Calls
-/// `check(failed)` after each run.
-void fail_each_call(const std::string& path, const std::function<checked()>& work, const std::function<void()>& prepare,
-                    const std::function<void(bool)>& check) {
-    for (const int error : {ENOSPC, EIO, EINTR, EMFILE}) {
-        for (std::size_t n = 0;; ++n) {
-            prepare();
-            eddy::core loop;
-            // The first job starts a thread.
-            loop.run([]() -> eddy::task<void> { static_cast<void>(co_await fs::exists("/")); }());
-            const auto before = support::fd_count();
-            support::fail_file_call(n, error);
-            const auto done = loop.run(work());
-            const bool has_failed = support::has_file_call_failed();
-            support::pass_file_calls();
-            SCOPED_TRACE("call " + std::to_string(n) + ", error " + std::to_string(error));
-            if (!done) {
-                EXPECT_TRUE(has_failed);
-                EXPECT_EQ(done.error().code(), std::error_code(error, std::generic_category()));
-                EXPECT_NE(done.error().message().find(path), std::string::npos) << done.error().message();
-                EXPECT_NE(error, EINTR);
-            }
-            EXPECT_EQ(support::fd_count(), before);
-            check(!done);
-            if (!has_failed) {
-                EXPECT_TRUE(done);
-                EXPECT_GT(n, 0U);
-                break;
-            }
-        }
-    }
-}
-
 class FsEachCall : public testing::Test {
 protected:
     void set_old() const { std::ofstream(dir / "a", std::ios::binary) << "old"; }
@@ -92,8 +57,8 @@ protected:
 // covers: B22
 TEST_F(FsEachCall, WriteAtomicallyLeavesTheOldFile) {
     const auto prepare = [&] { set_old(); };
-    fail_each_call(
-        dir / "a",
+    support::fail_each_call(
+        dir / "a", {"close", "close", "fcntl"},
         [&]() -> checked {
             auto done = co_await fs::write_atomically(dir / "a", "new");
             co_return done;
@@ -110,8 +75,8 @@ TEST_F(FsEachCall, WriteAtomicallyLeavesTheOldFile) {
 // covers: R110
 TEST_F(FsEachCall, ReadAndWrite) {
     const auto prepare = [&] { set_old(); };
-    fail_each_call(
-        dir / "a",
+    support::fail_each_call(
+        dir / "a", {"close", "close", "fcntl", "fcntl", "fcntl", "fcntl"},
         [&]() -> checked {
             const auto text = co_await fs::read_to_string(dir / "a");
             if (!text) co_return without_value(text);
@@ -135,8 +100,8 @@ TEST_F(FsEachCall, CopyFallsBackOrFails) {
     const std::string text(700'000, 'c');
     std::ofstream(dir / "a", std::ios::binary) << text;
     const auto prepare = [&] { std::filesystem::remove(dir / "b"); };
-    fail_each_call(
-        dir / "a",
+    support::fail_each_call(
+        dir / "a", {"close", "fcntl", "fcntl", "lseek", "lseek"},
         [&]() -> checked {
             const auto done = co_await fs::copy(dir / "a", dir / "b");
             co_return without_value(done);
@@ -165,8 +130,8 @@ TEST_F(FsEachCall, CopyContinuesWhereTheKernelStopped) {
 
 TEST_F(FsEachCall, OpenFile) {
     const auto prepare = [&] { set_old(); };
-    fail_each_call(
-        dir / "a",
+    support::fail_each_call(
+        dir / "a", {"fcntl", "preadv2"},
         [&]() -> checked {
             auto file = co_await fs::open_options().read(true).write(true).open(dir / "a");
             if (!file) co_return without_value(file);
@@ -204,8 +169,8 @@ TEST_F(FsEachCall, OpenFile) {
 }
 
 TEST_F(FsEachCall, TemporaryFile) {
-    fail_each_call(
-        dir / ".",
+    support::fail_each_call(
+        dir / ".", {"close", "fcntl"},
         [&]() -> checked {
             const auto done = co_await fs::temp_file(dir / ".");
             co_return without_value(done);

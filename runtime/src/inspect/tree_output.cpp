@@ -95,7 +95,7 @@ const char* kind_name(wait_kind kind) {
         "other",      "frames",    "timer",        "readable",        "writable",  "mutex",      "read_lock",
         "write_lock", "semaphore", "channel_send", "channel_receive", "oneshot",   "notify",     "watch",
         "join",       "task_set",  "scope",        "blocking",        "local_set", "any_wakeup", "any_of",
-        "all_of",     "inner",     "object",       "data_from",       "room_in",   "readiness"};
+        "all_of",     "inner",     "object",       "data_from",       "room_in",   "readiness",  "named_fd"};
     const auto index = static_cast<std::size_t>(kind);
     return index < std::size(names) ? names[index] : "other";
 }
@@ -165,6 +165,7 @@ private:
         case wait_kind::writable:
         case wait_kind::room_in: return "room to write to" + descriptor_text(what);
         case wait_kind::readiness: return "the readiness of" + descriptor_text(what);
+        case wait_kind::named_fd: return printable(what.type) + " of" + descriptor_text(what);
         case wait_kind::mutex: return "a mutex" + lock_text(what);
         case wait_kind::read_lock: return "a read lock" + lock_text(what);
         case wait_kind::write_lock: return "a write lock" + lock_text(what);

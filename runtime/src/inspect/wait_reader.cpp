@@ -193,6 +193,7 @@ void wait_reader::read_object(waiting& into, const shape_record& shape, address 
     case wait_kind::data_from:
     case wait_kind::room_in:
     case wait_kind::readiness:
+    case wait_kind::named_fd:
         into.fd = memory_.get<std::int32_t>(std::exchange(into.object, 0));
         if (into.fd && *into.fd < 0) into.fd.reset();
         return;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <system_error>
+
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
 
@@ -17,7 +19,8 @@ inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
     sys::unique_fd owned(fd);
     const auto nonblocking = sys::is_nonblocking(fd);
     if (!nonblocking) {
-        static_cast<void>(owned.release());  // not an open descriptor
+        // No descriptor has this number now. Another thread may open one that gets it.
+        if (nonblocking.error() == std::errc::bad_file_descriptor) static_cast<void>(owned.release());
         return std::unexpected(nonblocking.error());
     }
     if (!*nonblocking) return std::unexpected(make_error_code(errc::blocking_descriptor));

@@ -44,14 +44,19 @@ inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 /// old or the new contents. After it, the new contents are on the disk. The bytes go to a temporary file beside the
 /// file, which then takes its name. The new file has the permissions and the owner of the old one, but not its access
 /// control list and extended attributes; other hard links keep the old contents. If the path is a symbolic link, its
-/// target is replaced. After an error, also that of a full disk, the old file is there, unless the error is that of the
-/// last step: to get the new name onto the disk. A temporary file is left only if the program is killed: `.write.`
-/// and 16 letters or digits.
-/// Errors: those of write(); what fsync(2), fchown(2) and rename(2) report.
+/// target is replaced, or created. After an error, also that of a full disk, the old file is there, unless the error is
+/// that of the last step: to get the new name onto the disk. A temporary file is left only if the program is killed:
+/// `.write.` and 16 letters or digits.
+/// Errors: those of write(); operation_not_permitted if the new file cannot have the owner of the old one; what
+/// fsync(2), fchown(2) and rename(2) report.
 /// Lifetime: the bytes are copied at the call.
+/// Cost: waits for the disk two times. In a directory that this process may change and not read, waits until the whole
+/// file system is on the disk (syncfs(2), Linux).
 [[nodiscard]] EDDY_API operation<void> write_atomically(std::filesystem::path path, io::const_buffer bytes);
 
-/// Copies the contents and the permissions of a file, and returns the number of bytes. A file `to` is replaced. The
+/// Copies the contents and the permissions of a file, and returns its size. A file `to` is replaced, and keeps its owner.
+/// If that, or the group, is not the same as of `from`, the copy has no bits set-user-ID and set-group-ID, and no sticky
+/// bit. Holes stay holes. Each byte was in `from` at some time, also if another process changes its size meanwhile. The
 /// kernel copies, where it can (copy_file_range(2)); a file system that shares blocks does not even copy.
 /// Errors: errc::same_file; those of open_options::open(); what the reads and writes report. A part may have been
 /// copied then.

@@ -85,7 +85,7 @@ private:
 /// reads ahead in order, and by default in pieces of that size. Bytes that are not there are read by a job on a thread
 /// for blocking work, and copied. The same applies to files that were opened for O_DIRECT, to file systems that cannot
 /// tell what is in the cache, to all other writers, and to other systems. See fs::metrics(). A write to the part that
-/// was sent may change bytes that the peer has not received yet.
+/// was sent, or its truncation, may change bytes that the peer has not received yet.
 ///
 /// Errors: those of the writer and of reading the file, with the path of the file. sent() tells how many bytes were
 /// sent before.

@@ -27,6 +27,8 @@ result<void> link_entry(int from, const std::string& name, int to, const std::st
     return set_name(opened->get(), FileLinkInformation, 0, to, to_name);
 }
 
+result<bool> apply_owner(int, const fs::file_metadata&) noexcept { return true; }  // all have 0
+
 result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept {
     // The times first: those of a file that may not be written may not be set.
     const auto timed = set_times(fd, of.accessed, of.modified);
@@ -34,8 +36,8 @@ result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept {
     return set_permissions(fd, of.permissions);
 }
 
-data_range next_data(int, std::uint64_t offset, std::uint64_t) noexcept {
-    return {offset, std::numeric_limits<std::uint64_t>::max()};
+result<data_range> next_data(int, std::uint64_t offset) noexcept {
+    return data_range{offset, std::numeric_limits<std::uint64_t>::max()};
 }
 
 }  // namespace eddy::sys

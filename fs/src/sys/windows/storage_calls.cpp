@@ -38,4 +38,6 @@ result<void> sync_all(int fd) noexcept {
     return {};
 }
 
+result<void> sync_file_system(int fd) noexcept { return sync_all(fd); }
+
 }  // namespace eddy::sys

@@ -47,6 +47,7 @@ enum class wait_kind : std::uint16_t {
     data_from,   ///< 32 bits: the descriptor from which data are expected
     room_in,     ///< 32 bits: the descriptor that is to accept data
     readiness,   ///< 32 bits: the descriptor whose readiness is expected
+    named_fd,    ///< 32 bits: a descriptor; the name says what is expected of it
 };
 
 /// The type of a future. Constant. `Pointer` is `const void*` in the program, which can be initialized at compile time,
