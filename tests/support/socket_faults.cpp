@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "socket_faults.hpp"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -22,6 +23,8 @@ int socket_for_real(int domain, int type, int protocol) __asm__("__real_socket")
 int wrapped_socket(int domain, int type, int protocol) __asm__("__wrap_socket");
 int connect_for_real(int fd, const sockaddr* to, socklen_t size) __asm__("__real_connect");
 int wrapped_connect(int fd, const sockaddr* to, socklen_t size) __asm__("__wrap_connect");
+int fcntl_for_real(int fd, int command, void* argument) __asm__("__real_fcntl");
+int wrapped_fcntl(int fd, int command, void* argument) __asm__("__wrap_fcntl");
 unsigned index_for_real(const char* name) __asm__("__real_if_nametoindex");
 unsigned wrapped_index(const char* name) __asm__("__wrap_if_nametoindex");
 }
@@ -31,6 +34,7 @@ namespace {
 thread_local int accept_error = 0;
 thread_local std::size_t accept_faults = 0;
 thread_local bool has_short_send = false;
+thread_local int flags_error = 0;
 thread_local std::size_t unterminated = 0;
 thread_local support::socket_calls calls;
 
@@ -52,6 +56,12 @@ int wrapped_socket(int domain, int type, int protocol) {
     ++calls.sockets;
     if ((type & SOCK_NONBLOCK) == 0 || (type & SOCK_CLOEXEC) == 0) ++calls.plain_sockets;
     return socket_for_real(domain, type, protocol);
+}
+
+int wrapped_fcntl(int fd, int command, void* argument) {
+    if (command != F_GETFL || flags_error == 0) return fcntl_for_real(fd, command, argument);
+    errno = std::exchange(flags_error, 0);
+    return -1;
 }
 
 int wrapped_connect(int fd, const sockaddr* to, socklen_t size) {
@@ -78,6 +88,7 @@ std::size_t accept_faults_left() noexcept { return accept_faults; }
 void shorten_next_send() noexcept { has_short_send = true; }
 bool has_send_fault_left() noexcept { return has_short_send; }
 
+void fail_next_flags(int error) noexcept { flags_error = error; }
 socket_calls calls_so_far() noexcept { return calls; }
 std::size_t unterminated_names() noexcept { return unterminated; }
 

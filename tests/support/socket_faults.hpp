@@ -4,8 +4,8 @@
 #include <cstddef>
 
 // Faults of system calls on sockets that a test cannot cause otherwise, and a check of their arguments. Link the
-// program with --wrap for accept4, connect, if_nametoindex, sendto and socket. Each fault affects only the calling
-// thread.
+// program with --wrap for accept4, connect, fcntl, if_nametoindex, sendto and socket. Each fault affects only the
+// calling thread.
 
 namespace support {
 
@@ -17,6 +17,9 @@ void fail_next_accepts(int error, std::size_t count) noexcept;
 /// Makes the next call of sendto(2) send nothing and return one byte less than its size.
 void shorten_next_send() noexcept;
 [[nodiscard]] bool has_send_fault_left() noexcept;
+
+/// Makes the next question for the flags of an open file (fcntl(2), F_GETFL) fail with `error`.
+void fail_next_flags(int error) noexcept;
 
 /// Counts the calls of socket(2) and connect(2) on this thread.
 struct socket_calls {

@@ -554,6 +554,26 @@ TEST(FsLock, WaitsUntilTheLockIsReleased) {
     });
 }
 
+// The attempts themselves are blocking work, for some microseconds.
+TEST(FsLock, WaitIsShownAsThatForALock) {
+    const support::temp_dir dir;
+    support::executor runs(0);
+    const auto done = runs.run([&]() -> checked {
+        auto options = fs::open_options().read(true).write(true).create(true);
+        auto first = co_await eddy::try_(options.open(dir / "a"));
+        auto second = co_await eddy::try_(options.open(dir / "a"));
+        std::optional<fs::file_lock> lock(co_await eddy::try_(first.lock()));
+        auto waiting = eddy::spawn(second.lock());
+        const auto text = "waits for a file lock of descriptor " + std::to_string(second.native_handle()) + "\n";
+        while (!eddy::dump_tasks().contains(text)) co_await eddy::yield_now();
+        lock.reset();
+        const auto got = co_await waiting;
+        EXPECT_TRUE(got.value());
+        co_return {};
+    }());
+    EXPECT_TRUE(done);
+}
+
 TEST(FsLock, IsReleasedWithItsLastGuard) {
     const support::temp_dir dir;
     on_each_executor([&]() -> checked {

@@ -42,6 +42,17 @@ TEST(InspectOutput, SingleTaskHasDetails) {
               "    waits for data from descriptor 4 (a pipe)\n");
 }
 
+TEST(InspectOutput, DescriptorHasTheNameOfItsWait) {
+    task locks = reader(9, 4);
+    locks.work.leaf.kind = wait_kind::named_fd;
+    locks.work.leaf.type = "a file lock";
+    const std::string text = tree_text(tree_of({locks}), {{}, [](int fd) { return fd == 4 ? "/tmp/a" : "?"; }});
+    EXPECT_NE(text.find("    waits for a file lock of descriptor 4 (/tmp/a)\n"), std::string::npos) << text;
+    EXPECT_NE(tree_json(tree_of({locks}), {}).find(R"("waits_for":{"kind":"named_fd","type":"a file lock","fd":4})"),
+              std::string::npos)
+        << tree_json(tree_of({locks}), {});
+}
+
 TEST(InspectOutput, EqualStacksAreCollapsed) {
     std::vector<task> tasks;
     for (int i = 1; i <= 7; ++i) tasks.push_back(reader(i, i));

@@ -69,6 +69,25 @@ private:
 };
 // docs: end
 
+/// As a wait for a lock of a file.
+class lock_future {
+public:
+    using output_type = void;
+
+    explicit lock_future(int fd) : fd_(fd) {}
+    eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
+
+    static constexpr auto wait_shape() {
+        return eddy::inspect::wait_shape<>{.kind = eddy::inspect::wait_kind::named_fd,
+                                           .offset = offsetof(lock_future, fd_),
+                                           .is_inside = true,
+                                           .name = "a file lock"};
+    }
+
+private:
+    [[maybe_unused]] int fd_;
+};
+
 struct never {
     eddy::poll_result<void> operator()(eddy::context&) const { return eddy::not_ready; }
 };
@@ -112,6 +131,7 @@ void wait_for_combinators() {
     expect("a reply of a server", reply_future(make<server>()));
     expect("a reply of a server", eddy::poll_fn(reply_function(make<server>())));
     expect("never", eddy::poll_fn(never()));
+    expect("a file lock of descriptor N", lock_future(1));
     // A coroutine that awaits adaptors: the frames of the coroutine in them follow.
     expect("wait_for_combinators::<lambda>|nap|waits for a timer",
            []() -> eddy::task<void> { co_await nap().map([] {}); });

@@ -82,6 +82,7 @@ task<result<received_fds>> unix_stream::recv_fds(io::mutable_buffer into) {
     auto receiving =
         async_io(io::interest::readable, [&] { return sys::recv_with_fds(socket_.fd(), into.bytes(), fds); });
     received.bytes = co_await try_(receiving);
+    received.fds.reserve(fds.size());  // without memory, `fds` closes them
     for (auto& fd : fds) received.fds.emplace_back(fd.release());
     co_return received;
 }

@@ -6,15 +6,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <functional>
 #include <new>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec.hpp>
@@ -24,6 +28,7 @@
 #include <eddy/io.hpp>
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/unix_stream.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/core_thread.hpp>
 #include <eddy/runtime/handle.hpp>
@@ -111,6 +116,29 @@ TEST(OutOfMemory, FailedCoreMakeLeavesNoDescriptorOpen) {
         if (built) break;
     }
     support::memory_stays_short = false;
+}
+
+TEST(OutOfMemory, ReceivedDescriptorsWithoutMemoryAreClosed) {
+    for (long nth = 0; nth < 100; ++nth) {
+        eddy::core loop;
+        auto ends = eddy::net::unix_stream::pair().value();
+        std::array<char, 8> buffer{};
+        const std::vector<int> sent(3, STDERR_FILENO);
+        ASSERT_TRUE(loop.run(ends.first.send_fds(std::string_view("text"), sent)));
+        const auto before = support::fd_count();
+        bool has_received = false;
+        allocations_left = nth;
+        try {
+            has_received = loop.run(ends.second.recv_fds(std::span(buffer))).has_value();
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
+        }
+        const bool has_failed = allocations_left == one_has_failed;
+        allocations_left = no_limit;
+        // The event loop may open its own descriptors, and close them with it.
+        EXPECT_EQ(support::fd_count(), before) << "allocation " << nth;
+        if (has_received && !has_failed) return;
+    }
+    FAIL() << "more allocations than expected";
 }
 
 // covers: P100

@@ -5,8 +5,11 @@
 #include <eddy/codec.hpp>
 #include <eddy/prelude.hpp>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -157,6 +160,32 @@ TEST(NetFaults, ShortSendOfAUdpFramedIsAnError) {
     EXPECT_EQ(within(core, send("datagram")).error(), std::errc::message_size);
     EXPECT_FALSE(support::has_send_fault_left());
     EXPECT_TRUE(within(core, send("next")));
+}
+
+// Ownership is taken also on error. A number that is not open is not closed: another thread may get it.
+TEST(NetFaults, FromNativeClosesTheDescriptorIfItsFlagsAreUnknown) {
+    const auto is_closed_by = [](auto from_native) {
+        for (const int error : {EIO, EPERM, EINVAL, EBADF}) {
+            const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+            support::fail_next_flags(error);
+            const auto made = from_native(fd);
+            EXPECT_EQ(made.error(), std::error_code(error, std::generic_category()));
+            const bool is_open = ::fcntl(fd, F_GETFD) != -1;
+            EXPECT_EQ(is_open, error == EBADF) << error;
+            if (is_open) ::close(fd);
+        }
+    };
+    namespace net = eddy::net;
+    is_closed_by(&net::pipe::sender::from_native);
+    is_closed_by(&net::pipe::receiver::from_native);
+    is_closed_by(&net::tcp_listener::from_native);
+    is_closed_by(&net::tcp_socket::from_native);
+    is_closed_by(&net::tcp_stream::from_native);
+    is_closed_by(&net::udp_socket::from_native);
+    is_closed_by(&net::unix_datagram::from_native);
+    is_closed_by(&net::unix_listener::from_native);
+    is_closed_by(&net::unix_socket::from_native);
+    is_closed_by(&net::unix_stream::from_native);
 }
 
 }  // namespace
