@@ -98,7 +98,10 @@ struct old_file {
 
 /// Follows the symbolic links to the file, which need not exist, as open(2) with O_CREAT does.
 eddy::result<old_file> find_old(const std::filesystem::path& path) {
-    constexpr int most_links = 40;  // as in Linux
+    // Asks the system first: it may forbid a link (fs.protected_symlinks), or find too many.
+    const auto followed = sys::metadata_at(sys::current_directory, sys::text_of(path).c_str(), true);
+    if (!followed && followed.error() != std::errc::no_such_file_or_directory) return std::unexpected(followed.error());
+    constexpr int most_links = 40;  // as in Linux; others may appear meanwhile
     old_file found(path);
     for (int links = 0;; ++links) {
         const auto about = sys::metadata_at(sys::current_directory, sys::text_of(found.path).c_str(), false);

@@ -219,5 +219,24 @@ TEST_F(FsOwnership, WriteAtomicallyNeedsNoRightToReadTheDirectory) {
     EXPECT_EQ(contents_of(dir / "in/a"), "second");
 }
 
+// fs.protected_symlinks: in a directory like /tmp, the kernel does not follow the links of other users.
+TEST_F(FsOwnership, WriteAtomicallyFollowsNoLinkThatTheSystemForbids) {
+    ASSERT_EQ(::chmod((dir / ".").c_str(), 01777), 0);
+    for (const auto* target : {"there", "nothing"}) {
+        set_contents(dir / "there", "old");
+        std::filesystem::create_symlink(target, dir / "link");
+        ASSERT_EQ(::lchown((dir / "link").c_str(), other_user, other_user), 0);
+        const auto written = on_runtime(fs::write(dir / "link", "old"));
+        const auto replaced = on_runtime(fs::write_atomically(dir / "link", written ? "old" : "new"));
+        EXPECT_EQ(replaced.has_value(), written.has_value());
+        if (!written && !replaced) {
+            EXPECT_EQ(replaced.error().code(), written.error().code());
+            EXPECT_EQ(contents_of(dir / "there"), "old");
+            EXPECT_FALSE(std::filesystem::exists(dir / "nothing"));
+        }
+        for (const auto* made : {"link", "nothing", "there"}) std::filesystem::remove(dir / made);
+    }
+}
+
 }  // namespace
 #endif
