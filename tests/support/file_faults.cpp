@@ -90,6 +90,7 @@ struct fault_plan {
     std::size_t room = never;
     support::file_call_observer* observer = nullptr;
     support::file_advice advice;
+    bool is_untyped = false;
 
     [[nodiscard]] bool is_released(std::size_t hold) const noexcept { return hold != holds || held.empty(); }
     /// Calls the observer, unless it makes this call itself.
@@ -181,9 +182,11 @@ int wrapped_fallocate(int fd, int mode, off_t offset, off_t size) {
 int wrapped_fchmod(int fd, mode_t mode) { return call("fchmod", fchmod_for_real, fd, mode); }
 int wrapped_fchown(int fd, uid_t user, gid_t group) { return call("fchown", fchown_for_real, fd, user, group); }
 int wrapped_fcntl(int fd, int command, void* argument) {
-    // The one call that fs makes to change a file. The others only look, or are the runtime's.
-    return command == F_SETFL ? call_on("fcntl", fcntl_for_real, fd, command, argument)
-                              : fcntl_for_real(fd, command, argument);
+    // The calls of fs that change a file. The others only look, or are the runtime's.
+    if (command == F_SETFL) return call_on("fcntl", fcntl_for_real, fd, command, argument);
+    if (command != F_OFD_SETLK) return fcntl_for_real(fd, command, argument);
+    const auto* const function = static_cast<const struct flock*>(argument)->l_type == F_UNLCK ? "unlock" : "lock";
+    return call(function, fcntl_for_real, fd, command, argument);
 }
 int wrapped_fdatasync(int fd) { return call("fdatasync", fdatasync_for_real, fd); }
 int wrapped_fstat(int fd, struct stat* to) { return call_on("fstat", fstat_for_real, fd, to); }
@@ -219,7 +222,10 @@ dirent* wrapped_readdir(DIR* from) {
         errno = error;
         return nullptr;
     }
-    return readdir_for_real(from);
+    dirent* const entry = readdir_for_real(from);
+    const std::lock_guard guard(planned.lock);
+    if (entry != nullptr && planned.is_untyped) entry->d_type = DT_UNKNOWN;
+    return entry;
 }
 ssize_t wrapped_readlinkat(int dir, const char* path, char* into, std::size_t size) {
     return call("readlinkat", readlinkat_for_real, dir, path, into, size);
@@ -308,6 +314,15 @@ refused_file_call::refused_file_call(std::string_view function, int error, std::
 refused_file_call::~refused_file_call() {
     const std::lock_guard guard(planned.lock);
     planned.refused = {};
+}
+
+untyped_entries::untyped_entries() noexcept {
+    const std::lock_guard guard(planned.lock);
+    planned.is_untyped = true;
+}
+untyped_entries::~untyped_entries() {
+    const std::lock_guard guard(planned.lock);
+    planned.is_untyped = false;
 }
 
 file_advice last_file_advice() noexcept {

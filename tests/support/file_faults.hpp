@@ -7,7 +7,7 @@
 
 // Makes system calls of eddy::fs fail, end the process, or wait. The linker redirects the calls to file_faults.cpp.
 // Calls on descriptors that are neither regular files nor directories are left alone: the runtime makes such calls,
-// too.
+// too. The functions have the names of the system calls; a lock (fcntl(2), F_OFD_SETLK) is "lock" or "unlock".
 // Thread safety: the calls may be made on any thread. The functions here are for one thread.
 
 namespace support {
@@ -57,6 +57,15 @@ struct file_advice {
     int advice = -1;
 };
 [[nodiscard]] file_advice last_file_advice() noexcept;
+
+/// Makes readdir(3) return no types, as some file systems do, until it is destroyed.
+class untyped_entries {
+public:
+    untyped_entries() noexcept;
+    untyped_entries(const untyped_entries&) = delete;
+    untyped_entries& operator=(const untyped_entries&) = delete;
+    ~untyped_entries();
+};
 
 /// Makes writes to files short, and then fail with ENOSPC, after `room` bytes, until it is destroyed.
 class almost_full_disk {

@@ -159,6 +159,19 @@ TEST_F(FsFullDiskOwnProcess, FileSystemIsFull) {
     if (!why.empty()) GTEST_SKIP() << "cannot mount a small disk: " << why;
 }
 
+TEST_F(FsFullDiskOwnProcess, HolesOfACopyNeedNoRoom) {
+    set_contents(temp / "source/large", "start");
+    std::filesystem::resize_file(temp / "source/large", 100 * room);
+    const auto why = support::on_small_disk(temp / "disk", "size=1m", [&] {
+        eddy::runtime runs;
+        const auto copied = runs.block_on(fs::copy(temp / "source/large", temp / "disk/a"));
+        ASSERT_TRUE(copied) << copied.error().message();
+        EXPECT_EQ(*copied, 100 * room);
+        EXPECT_TRUE(runs.block_on(fs::copy_tree(temp / "source", temp / "disk/tree")));
+    });
+    if (!why.empty()) GTEST_SKIP() << "cannot mount a small disk: " << why;
+}
+
 TEST_F(FsFullDiskOwnProcess, FileSystemHasNoMoreFiles) {
     const auto why = support::on_small_disk(temp / "disk", "size=1m,nr_inodes=2", [&] {
         const auto path = temp / "disk/new";

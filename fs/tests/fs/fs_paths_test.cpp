@@ -418,4 +418,55 @@ TEST(FsPaths, TemporaryFilesAndDirectories) {
     });
 }
 
+// A NUL would cut the path off.
+TEST(FsPaths, PathsWithoutAMeaningAreRefusedByAllOperations) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "a");
+    std::filesystem::create_directory(dir / "d");
+    for (const std::string& path : {std::string(), (dir / "a") + '\0' + "b"}) {
+        const auto is_refused = [&](const char* name, auto operation, fs::side failed = fs::side::unknown) {
+            const auto done = on_loop(std::move(operation));
+            ASSERT_FALSE(done) << name;
+            EXPECT_EQ(done.error(), eddy::errc::bad_path) << name << ": " << done.error().message();
+            EXPECT_EQ(done.error().failed(), failed) << name;
+        };
+        is_refused("open", fs::file::open(path));
+        is_refused("read", fs::read(path));
+        is_refused("write", fs::write(path, "x"));
+        is_refused("append", fs::append(path, "x"));
+        is_refused("write_atomically", fs::write_atomically(path, "x"));
+        is_refused("remove", fs::remove(path));
+        is_refused("create_dir", fs::create_dir(path));
+        is_refused("create_dirs", fs::create_dirs(path));
+        is_refused("canonical", fs::canonical(path));
+        is_refused("read_link", fs::read_link(path));
+        is_refused("exists", fs::exists(path));
+        is_refused("metadata", fs::metadata(path));
+        is_refused("symlink_metadata", fs::symlink_metadata(path));
+        is_refused("set_permissions", fs::set_permissions(path, std::filesystem::perms(0600)));
+        is_refused("open_dir", fs::open_dir(path));
+        is_refused("remove_all", fs::remove_all(path));
+        is_refused("watch", fs::watch(path));
+        is_refused("copy from", fs::copy(path, dir / "b"), fs::side::first);
+        is_refused("copy to", fs::copy(dir / "a", path), fs::side::second);
+        is_refused("rename from", fs::rename(path, dir / "b"), fs::side::first);
+        is_refused("rename to", fs::rename(dir / "a", path), fs::side::second);
+        is_refused("hard_link from", fs::hard_link(path, dir / "b"), fs::side::first);
+        is_refused("hard_link to", fs::hard_link(dir / "a", path), fs::side::second);
+        is_refused("symlink from", fs::symlink(path, dir / "b"), fs::side::first);
+        is_refused("symlink to", fs::symlink("a", path), fs::side::second);
+        is_refused("copy_tree from", fs::copy_tree(path, dir / "b"), fs::side::first);
+        is_refused("copy_tree to", fs::copy_tree(dir / "d", path), fs::side::second);
+        if (!path.empty()) {  // stands for the directory for temporary files
+            is_refused("temp_file", fs::temp_file(path));
+            is_refused("temp_dir", fs::temp_dir(path));
+        }
+        eddy::core loop;
+        auto found = fs::walk(path);
+        EXPECT_EQ(loop.run(found.next()).value().error(), eddy::errc::bad_path);
+    }
+    EXPECT_EQ(entries_of(dir / "."), 2U);
+    EXPECT_EQ(contents_of(dir / "a"), "a");
+}
+
 }  // namespace

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -228,6 +229,49 @@ TEST_F(FsOpenCalls, EachSyncIsItsSystemCall) {
     EXPECT_EQ(calls_of(file.sync_data()), std::vector<std::string>{"fdatasync"});
     EXPECT_EQ(calls_of(file.sync_all()), std::vector<std::string>{"fsync"});
     EXPECT_EQ(calls_of(top.sync_all()), std::vector<std::string>{"fsync"});
+}
+
+// ---- Locks ----
+
+TEST_F(FsOpenCalls, LockOfAnotherFileIsNoError) {
+    auto file = on_loop(fs::open_options().read(true).write(true).open(dir / "a")).value();
+    for (const int error : {EAGAIN, EACCES}) {
+        const support::refused_file_call refused("lock", error);
+        EXPECT_FALSE(on_loop(file.try_lock()).value());
+    }
+    for (const int error : {ENOLCK, EIO}) {
+        const support::refused_file_call refused("lock", error);
+        const auto why = std::generic_category().message(error);
+        EXPECT_EQ(on_loop(file.try_lock()).error().message(), "lock " + (dir / "a") + ": " + why);
+        EXPECT_EQ(on_loop(file.lock()).error().message(), "lock " + (dir / "a") + ": " + why);
+    }
+    support::fail_file_call(0, EINTR);
+    EXPECT_TRUE(on_loop(file.try_lock()).value());
+    EXPECT_EQ(support::failed_file_call(), "lock");
+    support::pass_file_calls();
+    auto reader = on_loop(fs::file::open(dir / "a")).value();
+    EXPECT_TRUE(on_loop(reader.try_lock(fs::lock_kind::shared)).value());
+    EXPECT_EQ(on_loop(reader.try_lock()).error(), std::errc::bad_file_descriptor) << "it is not open for writing";
+}
+
+TEST_F(FsOpenCalls, OnlyTheLastGuardUnlocks) {
+    auto file = on_loop(fs::open_options().read(true).write(true).open(dir / "a")).value();
+    auto clone = on_loop(file.try_clone()).value();
+    std::vector<std::string> calls;
+    const support::observed_file_calls observed([&](std::string_view function) {
+        if (function.ends_with("lock")) calls.emplace_back(function);
+    });
+    std::optional<fs::file_lock> first(on_loop(file.lock()).value());
+    std::optional<fs::file_lock> second(on_loop(clone.lock()).value());
+    first.reset();
+    EXPECT_EQ(calls, (std::vector<std::string>{"lock", "lock"}));
+    second.reset();
+    EXPECT_EQ(calls, (std::vector<std::string>{"lock", "lock", "unlock"}));
+    first.emplace(on_loop(file.lock()).value());
+    EXPECT_TRUE(on_loop(clone.close()));
+    EXPECT_TRUE(on_loop(file.close()));
+    first.reset();
+    EXPECT_EQ(calls.size(), 4U) << "the system has released it";
 }
 
 }  // namespace
