@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
@@ -468,5 +469,16 @@ TEST(FsPaths, PathsWithoutAMeaningAreRefusedByAllOperations) {
     EXPECT_EQ(entries_of(dir / "."), 2U);
     EXPECT_EQ(contents_of(dir / "a"), "a");
 }
+
+#ifdef __linux__
+TEST(FsPaths, TimeOfCreationIsThatOfStat) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "a");
+    const auto found = on_loop(fs::metadata(dir / "a")).value();
+    const auto seconds =
+        found.created ? std::chrono::floor<std::chrono::seconds>(*found.created).time_since_epoch().count() : 0;
+    EXPECT_EQ(std::to_string(seconds) + "\n", output_of("stat -c %W " + (dir / "a"))) << "0 if it is not known";
+}
+#endif
 
 }  // namespace

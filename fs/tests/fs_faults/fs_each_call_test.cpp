@@ -179,13 +179,35 @@ TEST_F(FsEachCall, TemporaryFile) {
 }
 
 TEST_F(FsEachCall, TemporaryFileWithoutTheFlagHasNoName) {
-    eddy::core loop;
-    support::fail_file_call(0, EOPNOTSUPP);
-    const auto file = loop.run(fs::temp_file(dir / "."));
-    EXPECT_TRUE(support::has_file_call_failed());
-    support::pass_file_calls();
-    ASSERT_TRUE(file) << file.error().message();
-    EXPECT_EQ(entries_of(dir / "."), 0U);
+    // EISDIR: a kernel that does not know the flag.
+    for (const int error : {EOPNOTSUPP, EISDIR}) {
+        eddy::core loop;
+        support::fail_file_call(0, error);
+        const auto file = loop.run(fs::temp_file(dir / "."));
+        EXPECT_TRUE(support::has_file_call_failed());
+        support::pass_file_calls();
+        ASSERT_TRUE(file) << file.error().message();
+        EXPECT_EQ(entries_of(dir / "."), 0U);
+    }
+}
+
+TEST_F(FsEachCall, CopyTreeReportsAllFailures) {
+    std::filesystem::create_directories(dir / "tree/sub");
+    std::ofstream(dir / "tree/sub/file") << "text";
+    support::fail_each_call(
+        dir / "tree",
+        // Of directories, and of the source.
+        {"close", "close", "close", "close", "close", "close", "close", "close", "fcntl", "fcntl", "lseek", "lseek"},
+        [&]() -> checked {
+            const auto copied = co_await fs::copy_tree(dir / "tree", dir / "copy");
+            co_return without_value(copied);
+        },
+        [&] { std::filesystem::remove_all(dir / "copy"); },
+        [&](bool failed) {
+            if (!failed) {
+                EXPECT_EQ(contents_of(dir / "copy/sub/file"), "text");
+            }
+        });
 }
 
 // A child is killed at each system call. The file then has the old or the new contents, and the old permissions.
