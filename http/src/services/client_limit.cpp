@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <list>
+#include <map>
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +13,7 @@
 #include <eddy/http/status.hpp>
 #include <eddy/net/socket_addr.hpp>
 
+#include "message/address_key.hpp"
 #include "message/hmac.hpp"
 
 namespace eddy::http {
@@ -28,15 +29,13 @@ client_limit_options::client_limit_options(std::uint32_t requests, time::duratio
 namespace eddy::detail {
 namespace {
 
-/// Returns the bytes by which requests of the same client are recognized: 4 of an IPv4 address, and 8 of an IPv6
-/// address.
-std::string address_key(const std::optional<net::socket_addr>& peer) {
-    if (!peer) return {};
-    const auto address = peer->ip();
-    const auto v4 = address.as_v4() ? address.as_v4() : address.as_v6()->to_ipv4_mapped();
-    if (v4) return {v4->octets().begin(), v4->octets().end()};
-    const auto octets = address.as_v6()->octets();
-    return {octets.begin(), octets.begin() + 8};
+constexpr std::size_t site_prefix = 6;  // bytes of an IPv6 address: a site has a /48
+constexpr std::uint32_t clients_of_site = 64;
+
+/// Returns the bytes by which requests of the same site are recognized. Returns an empty text without an IPv6 address.
+std::string site_key(const std::optional<net::socket_addr>& peer) {
+    auto key = address_key(peer, site_prefix);
+    return key.size() == site_prefix ? key : std::string();
 }
 
 /// Returns a name that the program has given, or its hash, which is longer than any name that is stored itself.
@@ -48,59 +47,87 @@ std::string short_name(std::string name) {
 
 }  // namespace
 
-/// A token bucket for each client. It is stored as the time at which the bucket will be full again (the generic cell
-/// rate algorithm, ITU-T I.371): a request moves that time on by one interval.
-/// Thread safety: any thread.
-class client_buckets {
-public:
-    explicit client_buckets(http::client_limit_options&& options)
-        : options_(std::move(options)), interval_(std::min(options_.interval(), longest / options_.burst())) {}
+namespace {
 
-    /// Takes a token of the client. Returns the time until there is one if the bucket is empty.
-    std::optional<time::duration> take(const http::request& asked) {
-        auto name = options_.client() ? short_name(options_.client()(asked)) : address_key(asked.peer);
-        const auto now = time::clock::now();
-        const std::lock_guard guard(lock_);
-        auto& full_at = bucket_of(std::move(name), now);
-        const auto wait = std::max(full_at, now) - now - interval_ * (options_.burst() - 1);
-        if (wait > time::duration::zero()) return wait;
-        full_at = std::max(full_at, now) + interval_;
-        return std::nullopt;
+/// A token bucket for each name. It is stored as the time at which the bucket will be full again (the generic cell rate
+/// algorithm, ITU-T I.371): taking a token moves that time on by one interval.
+/// Thread safety: one thread at a time.
+class token_buckets {
+public:
+    /// Remembers `most` buckets.
+    token_buckets(time::duration interval, std::uint64_t burst, std::size_t most)
+        : burst_(static_cast<time::duration::rep>(burst)),
+          interval_(std::clamp<time::duration>(interval, time::duration(1), longest / burst_)),
+          most_(most) {}
+
+    /// Returns the time until the bucket has a token; not above 0 if it has one now.
+    [[nodiscard]] time::duration wait_of(std::string_view name, time::time_point now) const {
+        const auto found = by_name_.find(name);
+        const auto full_at = found != by_name_.end() ? std::max(found->second->first, now) : now;
+        return full_at - now - interval_ * (burst_ - 1);
+    }
+    void take(std::string&& name, time::time_point now) {
+        if (const auto found = by_name_.find(name); found != by_name_.end()) {
+            auto bucket = by_time_.extract(found->second);
+            bucket.key() = std::max(bucket.key(), now) + interval_;
+            found->second = by_time_.insert(std::move(bucket));
+            return;
+        }
+        if (by_name_.size() == most_) {
+            by_name_.erase(by_time_.begin()->second);
+            by_time_.erase(by_time_.begin());
+        }
+        const auto made = by_time_.emplace(now + interval_, std::move(name));
+        by_name_.emplace(made->second, made);
     }
 
 private:
     // The maximum time until a bucket is full again, 73 years: a sum of two and of the current time does not overflow.
     static constexpr auto longest = time::duration::max() / 4;
 
-    struct client {
-        std::string name;
-        time::time_point full_at;
+    using buckets = std::multimap<time::time_point, std::string>;
 
-        client(std::string of, time::time_point at) : name(std::move(of)), full_at(at) {}
-    };
+    const time::duration::rep burst_;
+    const time::duration interval_;
+    const std::size_t most_;
+    // The names, by the time at which their buckets will be full. The first one is forgotten first: this permits the
+    // fewest requests.
+    buckets by_time_;
+    std::unordered_map<std::string_view, buckets::iterator> by_name_;  // the texts are those of by_time_
+};
 
-    /// Returns the bucket of a client, which becomes the first one in the list.
-    time::time_point& bucket_of(std::string name, time::time_point now) {
-        if (const auto found = by_name_.find(name); found != by_name_.end()) {
-            clients_.splice(clients_.begin(), clients_, found->second);
-            return clients_.front().full_at;
-        }
-        if (clients_.size() == options_.max_clients()) {
-            by_name_.erase(clients_.back().name);
-            clients_.pop_back();
-        }
-        clients_.emplace_front(std::move(name), now);
-        by_name_.emplace(clients_.front().name, clients_.begin());
-        return clients_.front().full_at;
+}  // namespace
+
+/// The buckets of clients, and those of the sites that have many clients.
+/// Thread safety: any thread.
+class client_buckets {
+public:
+    explicit client_buckets(http::client_limit_options&& options)
+        : name_of_(options.client()),
+          clients_(options.interval(), options.burst(), options.max_clients()),
+          sites_(options.interval() / clients_of_site, std::uint64_t{options.burst()} * clients_of_site,
+                 options.max_clients()) {}
+
+    /// Takes a token of the client. Returns the time until there is one if a bucket is empty.
+    std::optional<time::duration> take(const http::request& asked) {
+        auto name = name_of_ ? short_name(name_of_(asked)) : address_key(asked.peer);
+        auto site = name_of_ ? std::string() : site_key(asked.peer);
+        const auto now = time::clock::now();
+        const std::lock_guard guard(lock_);
+        auto wait = clients_.wait_of(name, now);
+        if (!site.empty()) wait = std::max(wait, sites_.wait_of(site, now));
+        if (wait > time::duration::zero()) return wait;
+        clients_.take(std::move(name), now);
+        if (!site.empty()) sites_.take(std::move(site), now);
+        return std::nullopt;
     }
 
-    const http::client_limit_options options_;
-    const time::duration interval_;
+private:
+    const std::function<std::string(const http::request&)> name_of_;
     mutex lock_;
-    // Guarded by lock_: the clients, in the order of their last requests, and where they are. The names refer to the
-    // list.
-    std::list<client> clients_;
-    std::unordered_map<std::string_view, std::list<client>::iterator> by_name_;
+    // Guarded by lock_:
+    token_buckets clients_;
+    token_buckets sites_;
 };
 
 client_limit_filter::client_limit_filter(http::client_limit_options&& options)

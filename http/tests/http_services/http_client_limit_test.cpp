@@ -153,21 +153,70 @@ TEST(HttpClientLimit, VeryLongTimesAreCut) {
     });
 }
 
-TEST(HttpClientLimit, ClientOfTheLongestTimeAgoIsForgotten) {
+/// Returns a list of texts. GCC 12 cannot compile one in braces in a coroutine.
+std::vector<std::string> list(const auto&... texts) { return {std::string(texts)...}; }
+
+/// Sends requests of several clients, and returns for each '1' if it was limited, otherwise '0'.
+template <class Addresses>
+task<std::string> limited(const auto& app, Addresses addresses) {
+    std::string all;
+    for (const auto& address : addresses) {
+        const auto wait = co_await wait_of(app, from(address));
+        all += wait.empty() ? '0' : '1';
+    }
+    co_return all;
+}
+
+TEST(HttpClientLimit, ClientThatIsLimitedIsForgottenLast) {
     eddy::test::run_paused([]() -> task<void> {
-        const auto options = http::client_limit_options(1, 10s).max_clients(2);
+        const auto options = http::client_limit_options(2, 20s).max_clients(2);
         const auto app = http::service(hello) | http::client_limit(options);
-        std::string waits;
-        for (const char* const address : {"192.0.2.1:1", "192.0.2.2:1"}) waits += co_await wait_of(app, from(address));
-        EXPECT_EQ(waits, "");
-        waits = co_await wait_of(app, from("192.0.2.1:1"));
-        EXPECT_EQ(waits, "10");
-        waits = co_await wait_of(app, from("192.0.2.3:1"));  // replaces 192.0.2.2
-        EXPECT_EQ(waits, "");
-        waits = co_await wait_of(app, from("192.0.2.1:1"));
-        EXPECT_EQ(waits, "10");
-        waits = co_await wait_of(app, from("192.0.2.2:1"));
-        EXPECT_EQ(waits, "");
+        const std::string one = "192.0.2.1:1";
+        auto seen = co_await limited(app, list(one, one, one));
+        EXPECT_EQ(seen, "001");
+        std::vector<std::string> others;
+        for (int i = 2; i < 250; ++i) others.push_back("192.0.2." + std::to_string(i) + ":1");
+        seen = co_await limited(app, others);
+        EXPECT_EQ(seen, std::string(others.size(), '0'));
+        seen = co_await limited(app, list(one));
+        EXPECT_EQ(seen, "1");
+        co_await eddy::time::sleep(11s);  // then it is as far from its limit as a client of one request
+        seen = co_await limited(app, list("192.0.2.2:1", "192.0.2.3:1"));
+        EXPECT_EQ(seen, "00");
+        seen = co_await limited(app, list(one, one, one));
+        EXPECT_EQ(seen, "001") << "it was forgotten";
+    });
+}
+
+TEST(HttpClientLimit, NetworksOfOneSiteHaveAnotherLimitTogether) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(1, 64s));
+        std::vector<std::string> site;
+        for (int i = 0; i < 65; ++i) site.push_back("[2001:db8:1:" + std::to_string(i) + "::1]:1");
+        auto seen = co_await limited(app, site);
+        EXPECT_EQ(seen, std::string(64, '0') + "1");
+        auto wait = co_await wait_of(app, from(site.back()));
+        EXPECT_EQ(wait, "1") << "a request of the site in each second";
+        wait = co_await wait_of(app, from(site.front()));
+        EXPECT_EQ(wait, "64") << "its own limit";
+        seen = co_await limited(app, list("[2001:db8:2::1]:1", "192.0.2.1:1"));
+        EXPECT_EQ(seen, "00") << "of other sites";
+        co_await eddy::time::sleep(1s);
+        seen = co_await limited(app, list(site.front(), site.back(), site.back()));
+        EXPECT_EQ(seen, "101") << "a request that is refused takes nothing from the site";
+    });
+}
+
+TEST(HttpClientLimit, NamedClientsHaveNoSite) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto target = [](const http::request& asked) { return asked.target; };
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(1, 1h).client(target));
+        for (int i = 0; i < 70; ++i) {
+            auto asked = from("[2001:db8::1]:1");
+            asked.target = std::to_string(i);
+            const auto wait = co_await wait_of(app, std::move(asked));
+            EXPECT_EQ(wait, "");
+        }
     });
 }
 

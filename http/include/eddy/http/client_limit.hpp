@@ -34,15 +34,17 @@ public:
         return *this;
     }
     /// Sets the function that returns the name of a client, for example its user. By default, that is the IP address of
-    /// its connection, or the first 64 bits of an IPv6 address, because one client has all of these. Behind a proxy,
-    /// this is the address of the proxy. All clients of a Unix socket are one client. A name of 32 bytes or more is
-    /// stored as its SHA-256 hash.
+    /// its connection, or the first 64 bits of an IPv6 address, because one client has all of these. The clients with
+    /// the same first 48 bits, which one site has, may together send 64 times as many requests as one client. Behind a
+    /// proxy, this is the address of the proxy. All clients of a Unix socket are one client. A name of 32 bytes or more
+    /// is stored as its SHA-256 hash.
     client_limit_options& client(std::function<std::string(const request&)> name_of) noexcept {
         name_of_ = std::move(name_of);
         return *this;
     }
-    /// Sets the maximum number of clients that are remembered. If there are more, the one that has sent no request for
-    /// the longest time is forgotten. 10,000 by default. 0 is treated as 1.
+    /// Sets the maximum number of clients that are remembered, and also of sites. If there are more, the one is
+    /// forgotten that is farthest from its limit, so others cannot make the server forget a client that has reached it.
+    /// 10,000 by default. 0 is treated as 1.
     client_limit_options& max_clients(std::size_t most) noexcept {
         max_clients_ = most == 0 ? 1 : most;
         return *this;
@@ -94,7 +96,7 @@ namespace eddy::http {
 /// To limit all clients together, see proto::rate_limit().
 /// Thread safety: the function of client_limit_options::client() may be called on several threads at the same time.
 /// Copies of the layer, and services with it, have the limit together.
-/// Cost: a mutex and a lookup for each request; less than 200 bytes for each client.
+/// Cost: a mutex and a lookup for each request; less than 250 bytes for each client, and as many for each site.
 [[nodiscard]] inline auto client_limit(client_limit_options options) {
     return detail::filter_layer(detail::client_limit_filter(std::move(options)));
 }
