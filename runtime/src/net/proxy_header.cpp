@@ -80,7 +80,6 @@ result<proxy_header> parse_v1(std::string_view line) noexcept {
 
 constexpr std::string_view v2_begin("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr std::size_t v2_fixed = 16;
-constexpr std::size_t v2_most = 4096;  // addresses take up to 216; the rest are fields such as certificates of clients
 
 constexpr unsigned v2_local = 0x20;
 constexpr unsigned v2_proxy = 0x21;
@@ -88,7 +87,6 @@ constexpr unsigned v2_proxy = 0x21;
 result<std::size_t> missing_of_v2(bytes begin) noexcept {
     if (begin.size() < v2_fixed) return v2_fixed - begin.size();
     const std::size_t follow = big_endian(begin.subspan(14, 2));
-    if (follow > v2_most) return std::unexpected(std::make_error_code(std::errc::message_size));
     return v2_fixed + follow - std::min(begin.size(), v2_fixed + follow);
 }
 
@@ -123,6 +121,12 @@ result<std::size_t> missing_of_proxy_header(bytes begin) noexcept {
     if (agree(text, v2_begin)) return begin.empty() ? std::min(v2_fixed, v1_shortest.size()) : missing_of_v2(begin);
     if (agree(text, v1_begin)) return missing_of_v1(text);
     return bad();
+}
+
+proxy_header::proxy_header(const net::socket_addr& client) noexcept : source(client) {
+    // A proxy whose sockets serve both families reports IPv4 clients like this.
+    const auto v6 = client.ip().as_v6();
+    if (const auto v4 = v6 ? v6->to_ipv4_mapped() : std::nullopt) source.emplace(*v4, client.port());
 }
 
 result<proxy_header> parse_proxy_header(bytes whole) noexcept {

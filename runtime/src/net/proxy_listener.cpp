@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/proxy_listener.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <optional>
 #include <utility>
@@ -22,6 +24,9 @@ namespace {
 
 using detail::proxy_header;
 
+// A header may announce 65,535 bytes, for certificates of clients. Its memory grows with the bytes that have arrived.
+constexpr std::size_t most_read = 4096;
+
 /// Reads the header of a connection; nullopt if the peer closed it without a byte, as some health checks do.
 ///
 /// It reads from the descriptor, not the stream: a stream belongs to the event loop, and to the ring, of its first
@@ -32,7 +37,7 @@ task<result<std::optional<proxy_header>>> read_header(int fd) {
     for (std::size_t got = 0;;) {
         const auto missing = co_await try_(detail::missing_of_proxy_header(std::span(header).first(got)));
         if (missing == 0) co_return co_await try_(detail::parse_proxy_header(header));
-        header.resize(got + missing);
+        header.resize(got + std::min(missing, most_read));
         const auto into = std::span(header).subspan(got);
         auto count = sys::recv(fd, into);
         if (!count && count.error() == std::errc::operation_would_block) {

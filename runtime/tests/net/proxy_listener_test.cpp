@@ -108,7 +108,14 @@ TEST(ProxyHeader, Version2) {
     EXPECT_EQ(read(v2(0x21, 0x00, "")), "none") << "unknown";
     EXPECT_EQ(read(v2(0x20, 0x00, "")), "none") << "LOCAL";
     EXPECT_EQ(read(v2(0x20, 0x11, v4_addrs)), "none") << "LOCAL: addresses are to be ignored";
-    EXPECT_EQ(read(v2(0x21, 0x00, std::string(4096, 'x'))), "none");
+    EXPECT_EQ(read(v2(0x21, 0x00, std::string(65'535, 'x'))), "none") << "the largest one";
+}
+
+TEST(ProxyHeader, MappedAddressIsThatOfIpv4) {
+    EXPECT_EQ(read("PROXY TCP6 ::ffff:192.0.2.1 ::1 56324 443\r\n"), "192.0.2.1:56324");
+    EXPECT_EQ(read("PROXY TCP6 ::192.0.2.1 ::1 56324 443\r\n"), "[::c000:201]:56324") << "not mapped";
+    const std::string mapped = std::string(10, '\0') + "\xff\xff\xc0\x00\x02\x01"s + v6_addrs.substr(16);
+    EXPECT_EQ(read(v2(0x21, 0x21, mapped)), "192.0.2.1:4096");
 }
 
 TEST(ProxyHeader, WrongBytesOfVersion2AreRefused) {
@@ -118,7 +125,6 @@ TEST(ProxyHeader, WrongBytesOfVersion2AreRefused) {
     EXPECT_EQ(read(v2(0x21, 0x41, v4_addrs)), bad) << "a family of the future";
     EXPECT_EQ(read(v2(0x21, 0x11, v4_addrs.substr(1))), bad) << "short addresses";
     EXPECT_EQ(read(v2(0x21, 0x21, v4_addrs)), bad) << "short addresses";
-    EXPECT_EQ(read(v2(0x21, 0x00, std::string(4097, 'x'))), support::message_of(std::errc::message_size));
     EXPECT_EQ(read("\r\n\r\n\0\r\nQUIX\n"s + v2(0x21, 0x11, v4_addrs).substr(12)), bad) << "the signature";
 }
 
@@ -176,6 +182,24 @@ TEST(ProxyListener, ConnectionOfTheProxyItselfKeepsItsAddress) {
     const auto proxy = raw_socket::connected(server.addr);
     proxy.send(v2(0x20, 0x00, ""));
     EXPECT_EQ(within(server.core, server.listener.accept()).value().peer, proxy.addr());
+}
+
+TEST(ProxyListener, LargestHeaderIsRead) {
+    behind_proxy server;
+    const auto proxy = raw_socket::connected(server.addr);
+    const std::string header = v2(0x21, 0x11, v4_addrs + std::string(65'535 - v4_addrs.size(), 'x'));
+    std::size_t sent = 0;
+    for (; sent + 10'000 < header.size(); sent += 10'000) {
+        proxy.send(header.substr(sent, 10'000));
+        auto accepting = eddy::time::timeout(1ms, server.listener.accept());
+        EXPECT_FALSE(server.core.run(std::move(accepting)));
+    }
+    proxy.send(header.substr(sent) + "hello");
+    auto [stream, peer] = within(server.core, server.listener.accept()).value();
+    EXPECT_EQ(peer.to_string(), "192.0.2.1:56324");
+    std::array<std::byte, 16> buffer;
+    const auto count = within(server.core, stream.read(buffer)).value();
+    EXPECT_EQ(support::text_of(std::span(buffer).first(count)), "hello");
 }
 
 TEST(ProxyListener, SlowHeaderDoesNotDelayOthers) {
