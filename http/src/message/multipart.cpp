@@ -20,6 +20,13 @@ bool ends_parameter(std::string_view rest) noexcept {
     return next == std::string_view::npos || rest[next] == ';';
 }
 
+/// Returns whether a delimiter ends before `rest`, and nullopt if more bytes are needed to know that. With the boundary
+/// X, the lines "--Xy" and "--X-y" are content, as in the parsers of Go and Python.
+std::optional<bool> ends_delimiter(std::string_view rest) noexcept {
+    if (rest.empty() || rest == "-") return std::nullopt;
+    return rest.starts_with("--") || std::string_view(" \t\r\n").contains(rest.front());
+}
+
 /// Removes a quoted text from the front of `from`, without its first quote, and returns its content. Returns nullopt if
 /// it does not end.
 std::optional<std::string> take_quoted(std::string_view& from) {
@@ -82,11 +89,14 @@ multipart_decoder::event multipart_decoder::receive(std::string_view& input) {
 /// A delimiter may begin the body, and that of a part, without the line break before it.
 multipart_decoder::event multipart_decoder::take_first_delimiter(std::string_view& input, state otherwise) {
     const auto first = std::string_view(delimiter_).substr(line_end.size());
-    if (input.starts_with(first)) {
+    const bool begins = input.starts_with(first);
+    const auto ends = begins ? ends_delimiter(input.substr(first.size())) : false;
+    if (begins && !ends) return event::incomplete;
+    if (ends == true) {
         input.remove_prefix(first.size());
         return std::exchange(at_, state::delimited) == state::start ? event::incomplete : event::end_of_part;
     }
-    if (!first.starts_with(input)) at_ = otherwise;
+    if (begins || !first.starts_with(input)) at_ = otherwise;
     return event::incomplete;
 }
 
@@ -144,8 +154,13 @@ bool multipart_decoder::add_header(std::string_view line) {
 
 /// Takes bytes up to the next delimiter. Leaves those at the end of the input that may be the beginning of one.
 multipart_decoder::event multipart_decoder::take_content(std::string_view& input) {
-    const auto found = input.find(delimiter_);
-    if (found == 0) {
+    auto found = input.find(delimiter_);
+    auto ends = std::optional(true);
+    for (; found != std::string_view::npos; found = input.find(delimiter_, found + 1)) {
+        ends = ends_delimiter(input.substr(found + delimiter_.size()));
+        if (ends != false) break;
+    }
+    if (found == 0 && ends) {
         input.remove_prefix(delimiter_.size());
         at_ = state::delimited;
         return event::end_of_part;

@@ -26,7 +26,7 @@ namespace eddy::detail {
 ///       │                    ^  └──"--"──> over                       └─────end_of_part─────────────────┤
 ///       └──> preamble ───────┴──────────────────────────────────────────────────────────────────────────┘
 ///
-/// It is strict: a line that only begins with a delimiter, and a malformed header field, are failures.
+/// It is strict: white space and more after a delimiter, and a malformed header field, are failures.
 class multipart_decoder {
 public:
     enum class event : unsigned char {

@@ -22,7 +22,8 @@ std::string_view credentials_of(const headers& of, std::string_view scheme) noex
     return detail::trim(text);
 }
 
-/// Returns the bytes of a text in base64 with padding (RFC 4648, section 4). Returns nullopt if it is invalid.
+/// Returns the bytes of a text in base64 with padding (RFC 4648, section 4). Returns nullopt if it is invalid. Each
+/// text has only one form: the bits of the last digit that belong to no byte are 0 (section 3.5).
 std::optional<std::string> decode_base64(std::string_view text) {
     const auto digits = text.find_last_not_of('=') + 1;
     if (digits == 0 || text.size() % 4 != 0 || text.size() - digits > 2) return std::nullopt;
@@ -35,6 +36,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
         bits = bits << 6u | static_cast<std::uint32_t>(digit);
         if (i % 4 != 0) bytes += static_cast<char>(bits >> (6 - i % 4 * 2) & 0xffu);
     }
+    const auto spare = text.size() * 6 % 8;
+    if ((bits & ((1u << spare) - 1)) != 0) return std::nullopt;
     return bytes;
 }
 

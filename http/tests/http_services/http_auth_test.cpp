@@ -47,6 +47,12 @@ TEST(HttpAuth, CredentialsOfRfc7617) {
     for (const char* const wrong : {"", "Basic", "Basic ", "Basic YTp", "Basic YTo",
                                     "Basic Y*o=", "Basic YWI=", "Basic YT=o", "Basic ====", "Bearer YTpi", "BasicYTpi"})
         EXPECT_EQ(credentials_in(wrong), "(none)") << wrong;
+    // RFC 4648, section 3.5: the bits of the last digit that belong to no byte.
+    for (const char* const wrong : {"Basic YTp=", "Basic YTpiYR==", "Basic YTpiYY==", "Basic YTpiYf==",
+                                    "Basic YTpiYWJ=", "Basic YTpiYWL=", "Basic YTpiYQ=", "Basic YTpiYQ==="})
+        EXPECT_EQ(credentials_in(wrong), "(none)") << wrong;
+    EXPECT_EQ(credentials_in("Basic YTpiYQ=="), "a|ba");
+    EXPECT_EQ(credentials_in("Basic YTpiYWI="), "a|bab");
     auto twice = asking("Basic YTpi");
     twice.headers.add("Authorization", "Basic YTpi");
     EXPECT_FALSE(http::basic_credentials_of(twice.headers));

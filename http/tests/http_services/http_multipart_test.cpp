@@ -129,7 +129,23 @@ TEST(HttpMultipart, DelimiterRightAfterTheHeaderFieldsEndsAnEmptyPart) {
     for (std::size_t step = 1; step <= text.size(); ++step)
         EXPECT_EQ(parts_of(form_of(text, step)), "a|(none)|-|\nc|(none)|-|\n") << step;
     EXPECT_EQ(parts_of(form_of(head("a") + "--\r\n--b--")), "a|(none)|-|--\n");
-    EXPECT_EQ(parts_of(form_of(head("a") + "--bx\r\n--b--")), "a|(none)|-|\n(bad form)");
+}
+
+// As in the parsers of Go and Python.
+TEST(HttpMultipart, LineThatOnlyBeginsWithTheDelimiterIsContent) {
+    const std::string head = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n";
+    for (const std::string line : {"--bx", "--b-", "--b-x", "--bb", "--b\xff", "--b:"}) {
+        for (const std::string& content : {line, line + "\r\n" + line, "x\r\n" + line + "\r\n--b", "\r\n" + line}) {
+            const auto text = head + content + (content.ends_with("--b") ? "x" : "") + "\r\n--b--";
+            const auto expected = "a|(none)|-|" + content + (content.ends_with("--b") ? "x" : "") + "\n";
+            for (std::size_t step = 1; step <= text.size(); ++step)
+                EXPECT_EQ(parts_of(form_of(text, step)), expected) << step;
+        }
+        for (std::size_t step = 1; step <= 8; ++step)
+            EXPECT_EQ(parts_of(form_of(line + "\r\n" + head + "y\r\n--b--", step)), "a|(none)|-|y\n") << "preamble";
+    }
+    for (const std::string line : {"--b x", "--b\tx", "--b\rx", "--b\nx"})
+        EXPECT_EQ(parts_of(form_of(head + "y\r\n" + line + "\r\n--b--")), "a|(none)|-|y\n(bad form)") << line;
 }
 
 TEST(HttpMultipart, BodyLargerThanTheBuffer) {
