@@ -129,8 +129,11 @@ bool is_too_small(const http::response& answer, const http::compress_options& op
            answer.status != http::status::partial_content;
 }
 
-/// Makes a strong ETag a weak one, because the compressed body has other bytes.
-void weaken_etag(http::headers& of) {
+/// Changes the fields that describe the bytes of the body, because the compressed body has others: removes the size and
+/// the digests, and makes a strong ETag a weak one.
+void describe_compressed(http::headers& of) {
+    for (const char* const name : {"Content-Length", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"})
+        of.remove(name);
     const auto tag = of.get("ETag");
     if (tag && !tag->starts_with("W/")) of.set("ETag", "W/" + std::string(*tag));
 }
@@ -174,14 +177,12 @@ void compress_response(http::response& answer, const compression_request& asked,
     if (part == part_of::nothing) {
         // RFC 9110, section 15.4.5: a 304 has the fields Vary and ETag of the 200.
         if (!decided && !knows_weak_form(asked, answer.headers)) return;
-        answer.headers.remove("Content-Length");
-        weaken_etag(answer.headers);
+        describe_compressed(answer.headers);
         return;
     }
     answer.headers.set("Content-Encoding", asked.coding->name);
-    answer.headers.remove("Content-Length");
     answer.headers.remove("Accept-Ranges");
-    weaken_etag(answer.headers);
+    describe_compressed(answer.headers);
     const auto* const content = answer.body.in_memory();
     if (!asked.is_head && content != nullptr && content->size() <= most_at_once) {
         answer.body = http::body(encoded_text(*asked.coding, content->text(), options.level()));

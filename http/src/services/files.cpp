@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -46,8 +45,15 @@ struct found_file {
     fs::file_metadata about;
 };
 
-/// A file, or the status of a response without one.
-using found_or_status = std::expected<found_file, status>;
+/// A file, or the status of a response without one. Not an `expected`: eddy would report a status as the error of a
+/// task whose client has gone.
+struct found_or_status {
+    std::optional<found_file> file;
+    http::status status = http::status::ok;
+
+    explicit found_or_status(http::status why) noexcept : status(why) {}
+    explicit found_or_status(found_file&& found) noexcept : file(std::move(found)) {}
+};
 
 /// Reads a part of a file, as the body of a response.
 class file_source final : public described_source<file_source> {
@@ -206,11 +212,11 @@ fs::result<found_or_status> open_below(const std::string& root, const std::strin
     if (!folder) return std::unexpected(folder.error());
     auto file = folder->open(path).run_here();
     if (!file)
-        return found_or_status(
-            std::unexpect, file.error() == std::errc::is_a_directory ? status::moved_permanently : status::not_found);
+        return found_or_status(file.error() == std::errc::is_a_directory ? status::moved_permanently
+                                                                         : status::not_found);
     const auto about = file->metadata().run_here();
     if (!about) return std::unexpected(about.error());
-    return found_file{*std::move(file), *about};
+    return found_or_status(found_file{*std::move(file), *about});
 }
 
 /// Makes the response for a file.
@@ -250,14 +256,14 @@ task<result<http::response>> answer_file(std::shared_ptr<const std::string> root
         throw std::system_error(why.code(), why.operation() + (" " + why.path().native()));
     }
     auto found = *std::move(opened);
-    if (!found && found.error() == status::moved_permanently && !names_folder) {
+    if (found.status == status::moved_permanently && !names_folder) {
         std::string to(asked.path());
         to += '/';
         if (!asked.query().empty()) to.append("?").append(asked.query());
         co_return http::response::redirect(to, status::moved_permanently);
     }
-    if (!found) co_return file_refusal(status::not_found);
-    auto answer = co_await answer_with(std::move(asked), *std::move(found), *std::move(path));
+    if (!found.file) co_return file_refusal(status::not_found);
+    auto answer = co_await answer_with(std::move(asked), *std::move(found.file), *std::move(path));
     co_return answer;
 }
 

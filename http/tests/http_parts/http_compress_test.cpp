@@ -257,6 +257,32 @@ TEST(HttpCompress, FieldsDescribeTheCompressedBody) {
     });
 }
 
+TEST(HttpCompress, DigestsOfTheUncompressedBodyAreRemoved) {
+    eddy::test::run_paused([]() -> task<void> {
+        for (const std::string name : {"Content-MD5", "Digest", "Content-Digest", "repr-digest"}) {
+            for (const auto status : {http::status::ok, http::status::not_modified}) {
+                const auto app = [&](http::request) -> task<http::response> {
+                    auto answer = http::response::of_type("text/css", numbers(2000));
+                    answer.status = status;
+                    if (status == http::status::not_modified) {
+                        answer.body = http::body();
+                        answer.headers.add("Content-Length", "2000");
+                    }
+                    answer.headers.add(name, "x");
+                    answer.headers.add("Other", "y");
+                    co_return answer;
+                };
+                auto answer = co_await compressed(app, asking("gzip"));
+                EXPECT_FALSE(answer.headers.contains(name)) << name;
+                EXPECT_FALSE(answer.headers.contains("Content-Length"));
+                EXPECT_TRUE(answer.headers.contains("Other"));
+                answer = co_await compressed(app, asking("identity"));
+                EXPECT_TRUE(answer.headers.contains(name)) << name;
+            }
+        }
+    });
+}
+
 /// Returns the Vary and ETag of a response.
 std::string keys_of(const http::response& answer) {
     return std::string(answer.headers.get("Vary").value_or("-")) + " " +
@@ -296,6 +322,10 @@ TEST(HttpCompress, NotModifiedHasVaryAndETagOfTheFile) {
                         EXPECT_EQ(unchanged.status, http::status::not_modified);
                         EXPECT_EQ(keys_of(unchanged), keys_of(whole)) << path << accepts << name << value;
                         EXPECT_FALSE(unchanged.headers.contains("Content-Encoding"));
+                        // A compressed body has another size.
+                        EXPECT_EQ(unchanged.headers.contains("Content-Length"),
+                                  !whole.headers.contains("Content-Encoding"))
+                            << path << accepts << name << value;
                     }
                 }
                 const auto part = co_await ask(http::method::get, path, accepts, "Range", "bytes=1-2");

@@ -4,6 +4,7 @@
 #include <eddy/http.hpp>
 
 #include <eddy/io.hpp>
+#include <eddy/runtime.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test.hpp>
 
@@ -11,9 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -24,6 +28,7 @@
 #include "services/conditions.hpp"
 #include "support/emulated.hpp"
 #include "support/executors.hpp"
+#include "support/poll_once.hpp"
 #include "support/temp_dir.hpp"
 #ifdef __linux__
 #include <sys/syscall.h>
@@ -153,6 +158,13 @@ TEST(HttpFiles, NothingOutsideOfTheFolderIsSent) {
                                          "/absolute",
                                          "//etc/passwd",
                                          "/docs%2findex.html",
+                                         "/docs%2Findex.html",
+                                         "/docs%5cindex.html",
+                                         "/docs%5Cindex.html",
+                                         "a.txt",
+                                         "*",
+                                         "/.well-known-not/x",
+                                         "/docs/.hidden",
                                          "/docs//index.html",
                                          "/.hidden",
                                          "/a.txt%00",
@@ -171,6 +183,31 @@ TEST(HttpFiles, NothingOutsideOfTheFolderIsSent) {
             EXPECT_TRUE(routed.starts_with("40")) << target << " " << routed;
         }
     });
+}
+
+TEST(HttpFiles, ClientThatGoesIsNoFailure) {
+    const site made;
+    const auto reports_of = [](const std::string& folder, const std::vector<std::string>& targets) {
+        std::atomic<int> reports = 0;
+        auto runtime = eddy::runtime::builder()
+                           .worker_threads(1)
+                           .max_blocking_threads(1)
+                           .on_unobserved_error([&](const eddy::unobserved_error&) { ++reports; })
+                           .build()
+                           .value();
+        runtime.block_on([&]() -> task<void> {
+            std::promise<void> all_have_gone;
+            auto busy = eddy::spawn_blocking([go_on = all_have_gone.get_future()] { go_on.wait(); });
+            const auto app = http::files(folder);
+            for (const auto& target : targets) EXPECT_FALSE(co_await support::once(app(asking(target)))) << target;
+            all_have_gone.set_value();
+            EXPECT_TRUE(co_await busy);
+        }());
+        std::move(runtime).shutdown_timeout(std::chrono::minutes(1));  // waits for the threads that open files
+        return reports.load();
+    };
+    EXPECT_EQ(reports_of(made.root(), {"/missing", "/docs", "/a.txt", "/fifo", "/outside", "/large.JS"}), 0);
+    EXPECT_EQ(reports_of(made.root() + "/nowhere", {"/a.txt"}), 1) << "a mistake of the program";
 }
 
 TEST(HttpFiles, MissingFolderIsNamed) {
