@@ -133,6 +133,7 @@ poll_result<result<void>> message_stream::poll_unsent(context& cx) {
         if (!*count) return result<void>(std::unexpect, count->error());
         if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
         has_sent(**count);
+        sent_ += **count;
         needs_flush_ = true;
     }
     const auto flushed = stream_.poll_flush(cx);

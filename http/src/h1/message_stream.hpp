@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -141,8 +142,11 @@ public:
         if (!*count) return result<std::size_t>(std::unexpect, count->error());
         if (**count == 0) return result<std::size_t>(std::unexpect, make_error_code(errc::write_zero));
         needs_flush_ = true;
+        sent_ += **count;
         return eddy::ok(**count);
     }
+    /// Returns how many bytes the connection has taken, without those of files.
+    [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
     /// Returns whether poll_send_file() is possible.
     [[nodiscard]] bool sends_files() noexcept { return stream_.inner().tcp() != nullptr; }
     /// Sends some of a file, and returns how much; 0 at its end.
@@ -181,6 +185,7 @@ private:
     io::idle_stream<http_transport> stream_;
     bool needs_flush_ = false;  // bytes were written since the connection was flushed
     bool has_ended_ = false;
+    std::uint64_t sent_ = 0;
     std::error_code receive_failure_;
 };
 

@@ -21,7 +21,7 @@
 #include "h2/http2.hpp"
 #include "server/metrics.hpp"
 #include "server/server_exchange.hpp"
-#include "server/shared_bytes.hpp"
+#include "server/server_memory.hpp"
 
 namespace eddy::detail {
 

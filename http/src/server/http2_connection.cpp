@@ -182,8 +182,7 @@ void http2_connection::probe_answered() noexcept {
     const auto whole = connection_window(wanted);
     const auto added = whole - connection_window(window_.size());
     auto* const memory = server_access::memory(options());
-    if (!enlarged_.take(memory != nullptr ? &memory->windows : nullptr, added, enlarged_.count(),
-                        options().window_memory_limit()))
+    if (memory == nullptr || !memory->take_window(holder_, accepted_.peer(), added, options().window_memory_limit()))
         return;
     const nghttp2_settings_entry setting{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(wanted)};
     auto* const session = session_.get();
@@ -191,7 +190,7 @@ void http2_connection::probe_answered() noexcept {
     // The connection's window bounds the memory. Without memory for either frame, the next answer tries again.
     if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, &setting, 1) != 0 ||
         nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, size) != 0)
-        return enlarged_.give_back(added);
+        return memory->give_back_window(holder_, added);
     window_.grow(wanted);
 }
 
@@ -205,6 +204,11 @@ bool http2_connection::wait(context& cx) {
         return true;
     }
     mark_idle();
+    begin_waits();
+    if (holder_.poll_dropped(own)) {
+        drop_unread();
+        return true;
+    }
     if (poll_timer(own)) return true;
     return mailbox_ && !mailbox_->end_turn(cx.waker());
 }

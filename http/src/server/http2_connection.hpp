@@ -29,7 +29,7 @@
 #include "h2/window.hpp"
 #include "server/connection.hpp"
 #include "server/http2_exchange.hpp"
-#include "server/shared_bytes.hpp"
+#include "server/server_memory.hpp"
 
 namespace eddy::detail {
 
@@ -65,7 +65,7 @@ namespace eddy::detail {
 ///
 /// Back-pressure: nothing is read while 64 KiB of frames wait to be written. Answers to PING and SETTINGS are such
 /// frames. The unread bodies of all requests together have at most the window of the connection. See http2_window for
-/// its size, and shared_bytes for the responses.
+/// its size, and server_memory for the responses.
 /// Limits that nghttp2 does not have: see http2_client_frames and http2_head. A service that is being cancelled still
 /// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
 class http2_connection final : public http2_session {
@@ -138,6 +138,8 @@ private:
     poll_result<void> poll_cancel_exchange(exchange& one, context& cx);
     [[nodiscard]] bool poll_service(exchange& one, context& cx);
     void hold(exchange& one);
+    void begin_waits();
+    void drop_unread();
     void respond(exchange& one);
     [[nodiscard]] bool poll_parts(exchange& one, context& cx);
     void reset(const exchange& one, std::uint32_t why) noexcept;
@@ -162,6 +164,7 @@ private:
 
     accepted_connection accepted_;
     std::shared_ptr<http2_mailbox> mailbox_;  // null until a request has a body
+    memory_holder holder_;                    // declared before exchanges_, which have the shares
     std::vector<std::unique_ptr<exchange>> exchanges_;
     std::vector<exchange*> begun_;            // exchanges that are not yet among the handlers
     futures_unordered<http2_work> handlers_;  // declared after exchanges_, to which they refer
@@ -170,8 +173,7 @@ private:
     time::time_point drain_until_ = time::time_point::max();
     std::uint64_t requests_ = 0;
     http2_window window_;
-    held_share enlarged_;             // of window_, and of the connection's window
-    std::size_t response_bytes_ = 0;  // the sum of service_call::held
+    bool has_new_waits_ = false;  // of responses, since the end of the last turn
     http2_allowances allowed_;
     http2_client_frames frames_;  // the received bytes
     std::error_code failure_;     // the first error of the service

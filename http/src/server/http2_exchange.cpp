@@ -68,7 +68,6 @@ void http2_connection::start(exchange& one) {
 }
 
 void http2_connection::remove(exchange& one) noexcept {
-    response_bytes_ -= one.call.held.count();
     const auto index = one.index;
     if (index + 1 != exchanges_.size()) {
         std::swap(exchanges_[index], exchanges_.back());
@@ -133,8 +132,31 @@ void http2_connection::hold(exchange& one) {
     const auto& body = one.call.answer().body;
     const auto size = body_access::held_bytes(body) + (body.in_memory() == nullptr ? http2_part::capacity : 0);
     if (size < least_held) return;
-    one.call.hold(accepted_, size, response_bytes_);
-    response_bytes_ += one.call.held.count();
+    one.call.hold(accepted_, holder_, size);
+    has_new_waits_ = true;
+}
+
+/// Tells the memory which responses wait for the client. Call it when all was sent that can be.
+void http2_connection::begin_waits() {
+    if (!std::exchange(has_new_waits_, false)) return;
+    for (const auto& one : exchanges_)
+        if (one->has_part) one->call.held.begin_wait(now());
+}
+
+/// Resets the streams of the responses whose memory was taken for others. Their bytes are freed now: a client that
+/// receives nothing would delay the reset.
+void http2_connection::drop_unread() {
+    for (const auto& one : exchanges_) {
+        if (!one->call.held.take_drop()) continue;
+        one->call.drop_unread(accepted_);
+        one->is_streamed = true;
+        one->next = http2_part();
+        one->next.is_last = true;
+        one->trailers = http::headers();
+        one->has_part = false;
+        one->work.wake_by_ref();
+        if (one->is_open) reset(*one, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
 }
 
 /// Gives a response to nghttp2. A body in memory is read from the exchange while it is sent.
@@ -190,6 +212,7 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
         next.begin = 0;
         next.end = *count;
         one.has_part = *count != 0;
+        has_new_waits_ = true;
         one.since = now();
         nghttp2_session_resume_data(session_.get(), one.id);
     }
@@ -221,6 +244,7 @@ int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> f
     }
     one.has_part = one.sendable() != 0;
     one.since = now();
+    one.call.held.has_sent(count, one.has_part, one.since);
     return 0;
 }
 

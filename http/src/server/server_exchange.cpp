@@ -208,7 +208,8 @@ bool server_exchange::answer_failure(std::error_code of_body) {
 bool server_exchange::write() {
     const auto& body = call_.answer().body;
     const auto held = is_short(body) ? 0 : body_access::held_bytes(body);  // a short body is copied
-    if (held != 0) call_.hold(on_->accepted, held, 0);
+    if (held != 0) call_.hold(on_->accepted, holder_, held);
+    sent_before_ = on_->stream.sent();
     auto& answer = call_.answer();
     call_.counted.end(answer.status);
     if (on_->accepted.shuts_down() || is_gone_) engine_.close();
@@ -236,10 +237,23 @@ bool server_exchange::poll_sending(context& cx) {
         call_.thrown = std::current_exception();
         return cut();
     }
-    if (!sent) return false;
+    if (!sent) return call_.held.has_memory() && poll_unread(cx);
     if (sender_->failure()) return cut();
     if (!*sent) return enter(phase::over);
     return call_.answer().upgrade ? enter(phase::switched) : finish();
+}
+
+/// Closes the connection if the memory of the response was taken for another one, because the client does not read it.
+bool server_exchange::poll_unread(context& cx) {
+    const auto now = time::clock::now();
+    const auto sent = on_->stream.sent();
+    if (!is_reading_body_) call_.held.begin_wait(now);
+    call_.held.has_sent(sent - std::exchange(sent_before_, sent), !is_reading_body_, now);
+    if (!holder_.poll_dropped(cx)) return false;
+    static_cast<void>(call_.held.take_drop());
+    input_.detach();
+    call_.drop_unread(on_->accepted);
+    return enter(phase::over);
 }
 
 /// Closes the connection after the reader of a response body has failed. First sends what was collected: responses to

@@ -24,6 +24,7 @@
 #include "h1/message_stream.hpp"
 #include "server/connection.hpp"
 #include "server/request_input.hpp"
+#include "server/server_memory.hpp"
 #include "server/service_call.hpp"
 
 namespace eddy::detail {
@@ -155,6 +156,7 @@ private:
     bool poll_answering(context& cx);
     bool poll_cancelling(context& cx);
     bool poll_sending(context& cx);
+    bool poll_unread(context& cx);
     bool poll_discarding(context& cx);
     bool enter(phase next) noexcept;
     bool refuse(http::status why);
@@ -171,11 +173,13 @@ private:
 
     http1_link* on_;
     http::h1::server_engine engine_;
+    memory_holder holder_;  // declared before call_, which has the share
     service_call call_;
     request_input input_;                // declared after call_: the use of the connection ends before the service
     std::optional<body_sender> sender_;  // null if the whole response is in the buffer
     std::optional<connection_end> end_;  // in the phase `closing`
     std::error_code failure_;            // for serve_options::on_error(); or call_.thrown
+    std::uint64_t sent_before_ = 0;      // bytes of the connection, at the last poll in the phase `sending`
     event found_ = event::incomplete;    // in the phase `head`
     phase at_ = phase::head;
     bool is_last_ = false;          // the client sends no further request: it has sent "Connection: close"

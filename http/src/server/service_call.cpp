@@ -136,11 +136,15 @@ void service_call::answer_failure(std::error_code of_body) {
     replace(http::response(of_body ? status_of(of_body) : status_of_service_error(error.value_or(std::error_code()))));
 }
 
-void service_call::hold(const accepted_connection& on, std::size_t size, std::size_t own) {
+void service_call::hold(const accepted_connection& on, memory_holder& by, std::size_t size) {
     auto* const memory = server_access::memory(on.options());
-    if (held.take(memory != nullptr ? &memory->responses : nullptr, size, own, on.options().response_memory_limit()))
-        return;
+    if (memory == nullptr || memory->take(held, by, on.peer(), size, on.options().response_memory_limit())) return;
     replace(http::response(status::service_unavailable));
+    report_refusal(on, status::service_unavailable, http::to_string(name.method()), name.target());
+}
+
+void service_call::drop_unread(const accepted_connection& on) {
+    drop_body();
     report_refusal(on, status::service_unavailable, http::to_string(name.method()), name.target());
 }
 

@@ -25,7 +25,7 @@
 
 #include "server/connection.hpp"
 #include "server/metrics.hpp"
-#include "server/shared_bytes.hpp"
+#include "server/server_memory.hpp"
 
 namespace eddy::detail {
 
@@ -137,9 +137,11 @@ public:
     /// Replaces the failure of the service by the response that the client gets: `of_body` is the error of the
     /// request's body, or no error.
     void answer_failure(std::error_code of_body);
-    /// Takes `size` bytes for the response from those of the server, of which this connection has `own`. If there is
-    /// not enough memory, replaces the response, and reports that.
-    void hold(const accepted_connection& on, std::size_t size, std::size_t own);
+    /// Takes `size` bytes for the response from those of the server. If there is not enough memory, replaces the
+    /// response, and reports that.
+    void hold(const accepted_connection& on, memory_holder& by, std::size_t size);
+    /// Destroys the body of a response whose memory was taken for another one, and reports that.
+    void drop_unread(const accepted_connection& on);
 
     /// Returns the response.
     /// Preconditions: the service has ended without a failure, or replace() was called.
@@ -153,7 +155,7 @@ public:
     /// wait for its client after that.
     void drop_body() {
         answer().body = http::body();
-        held.give_back(held.count());
+        held.end();
     }
 
     counted_call counted;  // begins before anything that may fail, since a failure has a response, too
@@ -162,7 +164,7 @@ public:
     std::shared_ptr<client_presence> client;  // null before start()
     std::optional<std::error_code> error;     // of the service
     std::exception_ptr thrown;
-    held_share held;           // of the response
+    response_share held;       // of the response
     bool is_answered = false;  // the whole response was collected or sent
     bool over_http2 = false;
 

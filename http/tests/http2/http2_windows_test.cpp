@@ -10,11 +10,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -256,35 +258,62 @@ TEST(Http2Windows, GrowUpToTheLimits) {
 
 constexpr std::size_t part_of_memory = 256 * 1024;
 
-/// A client that never opens a window, but receives the heads of responses.
-task<int> ask_without_window(io::duplex_stream near, int requests, bool opens_at_end) {
-    const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
-    http2_client one(std::move(near), no_window);
+const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
+
+/// Sends requests for "/0", "/1" ... on a connection without a window, and returns their streams. They have got their
+/// heads.
+task<std::vector<std::int32_t>> ask_for(http2_client& one, int requests) {
     std::vector<std::int32_t> all;
-    for (int i = 0; i < requests; ++i) all.push_back(one.ask("GET", "/"));
-    int refused = 0;
-    for (const auto id : all) {
+    for (int i = 0; i < requests; ++i) all.push_back(one.ask("GET", "/" + std::to_string(i)));
+    for (const auto id : all)
         while (one.at(id).status.empty()) EXPECT_TRUE(co_await one.step());
-        if (one.at(id).status == "503") ++refused;
-    }
-    if (opens_at_end) {
-        const nghttp2_settings_entry window{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
-        nghttp2_submit_settings(one.session(), NGHTTP2_FLAG_NONE, &window, 1);
-        for (const auto id : all) static_cast<void>(co_await one.finish(id));
-    }
-    co_await one.close();
-    co_return refused;
+    co_return all;
+}
+
+void open_windows(http2_client& one) {
+    const nghttp2_settings_entry window{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
+    nghttp2_submit_settings(one.session(), NGHTTP2_FLAG_NONE, &window, 1);
+    nghttp2_submit_window_update(one.session(), NGHTTP2_FLAG_NONE, 0, 1 << 20);
 }
 
 /// Returns how many of 8 requests of a client without a window are refused.
 int refused_of_8(const http::service& app, const http::serve_options& options) {
     return eddy::test::run_paused([&]() -> task<int> {
         auto [near, far] = io::duplex(64 * 1024);
-        auto both = eddy::join(http::serve_connection(std::move(far), app, options),
-                               ask_without_window(std::move(near), 8, true));
+        const auto play = [&]() -> task<int> {
+            http2_client one(std::move(near), no_window);
+            const auto all = co_await ask_for(one, 8);
+            int refused = 0;
+            for (const auto id : all) refused += one.at(id).status == "503" ? 1 : 0;
+            open_windows(one);
+            for (const auto id : all) static_cast<void>(co_await one.finish(id));
+            co_await one.close();
+            co_return refused;
+        };
+        auto both = eddy::join(http::serve_connection(std::move(far), app, options), play());
         const auto [outcome, refused] = co_await both;
         EXPECT_TRUE(outcome.has_value());
         co_return refused;
+    });
+}
+
+/// Runs `play(client, other)` with the connections of two clients, the first of which has no window.
+template <class F>
+void with_two_clients(const http::service& app, const http::serve_options& options, F play) {
+    eddy::test::run_paused([&]() -> task<void> {
+        auto first = io::duplex(64 * 1024);
+        auto second = io::duplex(64 * 1024);
+        const auto ask_both = [&]() -> task<bool> {
+            http2_client one(std::move(first.first), no_window);
+            http2_client other(std::move(second.first));
+            co_await play(one, other);
+            co_await one.close();
+            co_await other.close();
+            co_return true;
+        };
+        auto all = eddy::join(http::serve_connection(std::move(first.second), app, options),
+                              http::serve_connection(std::move(second.second), app, options), ask_both());
+        static_cast<void>(co_await all);
     });
 }
 
@@ -294,9 +323,8 @@ task<http::response> large_response(http::request) {
 
 TEST(Http2Windows, ResponsesAboveTheMemoryLimitGet503) {
     const auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
-    // The third response of a connection would leave less for others than the connection has.
-    EXPECT_EQ(refused_of_8(large_response, options), 6);
-    EXPECT_EQ(refused_of_8(large_response, options), 6);  // the memory was given back
+    EXPECT_EQ(refused_of_8(large_response, options), 4);  // all at once, so none of them is unread
+    EXPECT_EQ(refused_of_8(large_response, options), 4);  // the memory was given back
     EXPECT_EQ(refused_of_8(large_response, http::serve_options()), 0);
 }
 
@@ -306,10 +334,8 @@ TEST(Http2Windows, ResponsesAboveTheMemoryLimitAreReportedToAccessLog) {
     options.on_refused([&](const http::refused_request& it) {
         log += std::to_string(http::to_int(it.status)) + ' ' + it.method + ' ' + it.target + '\n';
     });
-    EXPECT_EQ(refused_of_8(large_response, options), 6);
-    std::string expected;
-    for (int i = 0; i < 6; ++i) expected += "503 GET /\n";
-    EXPECT_EQ(log, expected);
+    EXPECT_EQ(refused_of_8(large_response, options), 4);
+    EXPECT_EQ(log, "503 GET /4\n503 GET /5\n503 GET /6\n503 GET /7\n");
 }
 
 TEST(Http2Windows, SingleResponseMayUseAllTheMemory) {
@@ -325,25 +351,123 @@ TEST(Http2Windows, SharedBodiesDoNotCountAsMemory) {
     EXPECT_EQ(refused_of_8(app, http::serve_options().response_memory_limit(4 * part_of_memory)), 0);
 }
 
-TEST(Http2Windows, ConnectionsShareTheMemoryOfResponses) {
+TEST(Http2Windows, UnreadResponsesAreDroppedForOthers) {
+    std::string log;
+    auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    options.on_refused([&](const http::refused_request& it) {
+        log += std::to_string(http::to_int(it.status)) + ' ' + it.method + ' ' + it.target + '\n';
+    });
+    with_two_clients(large_response, options, [&](http2_client& one, http2_client& other) -> task<void> {
+        const auto unread = co_await ask_for(one, 4);
+        for (std::size_t i = 0; i < 2; ++i) {
+            const auto got = co_await other.get("/read");
+            EXPECT_EQ(got.status, "200");
+            EXPECT_EQ(got.body.size(), part_of_memory);
+            EXPECT_EQ((co_await one.finish(unread[0])).closed, std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+        }
+        EXPECT_EQ(log, "503 GET /0\n") << "the memory of responses that were sent is there for the next ones";
+        open_windows(one);
+        for (std::size_t i = 1; i < 4; ++i) {
+            const auto got = co_await one.finish(unread[i]);
+            EXPECT_EQ(got.closed, std::uint32_t{NGHTTP2_NO_ERROR});
+            EXPECT_EQ(got.body.size(), part_of_memory);
+        }
+    });
+}
+
+TEST(Http2Windows, OwnUnreadResponsesAreDroppedToo) {
     const auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    with_two_clients(large_response, options, [&](http2_client& one, http2_client&) -> task<void> {
+        const auto first = co_await ask_for(one, 4);
+        const auto second = co_await ask_for(one, 2);
+        for (const auto id : second) EXPECT_EQ(one.at(id).status, "200");
+        for (std::size_t i = 0; i < 2; ++i)
+            EXPECT_EQ((co_await one.finish(first[i])).closed, std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+        EXPECT_FALSE(one.at(first[2]).closed.has_value());
+    });
+}
+
+TEST(Http2Windows, ResponseThatIsReadSlowlyIsNotDropped) {
+    const auto options = http::serve_options().response_memory_limit(part_of_memory);
+    with_two_clients(large_response, options, [&](http2_client& one, http2_client& other) -> task<void> {
+        const auto slow = (co_await ask_for(one, 1)).front();
+        for (int i = 0; i < 3; ++i) {
+            nghttp2_submit_window_update(one.session(), NGHTTP2_FLAG_NONE, slow, 4096);
+            const auto size = one.at(slow).body.size();
+            while (one.at(slow).body.size() < size + 4096) EXPECT_TRUE(co_await one.step());
+            EXPECT_EQ((co_await other.get("/")).status, "503");
+            co_await time::sleep(1500ms);
+            EXPECT_EQ((co_await other.get("/")).status, "503");
+        }
+        co_await time::sleep(1s);
+        EXPECT_EQ((co_await other.get("/")).status, "200");
+        EXPECT_EQ((co_await one.finish(slow)).closed, std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+    });
+}
+
+/// A reader of 1 MiB that tells when it was destroyed.
+class watched_reader {
+public:
+    explicit watched_reader(std::shared_ptr<void> alive) : alive_(std::move(alive)) {}
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        const auto count = std::min(into.size(), left_);
+        left_ -= count;
+        return eddy::ok(count);
+    }
+
+private:
+    std::shared_ptr<void> alive_;
+    std::size_t left_ = 1 << 20;
+};
+
+TEST(Http2Windows, UnreadStreamsAreDroppedWithTheirReaders) {
+    // A response with a reader has a buffer of 32 KiB.
+    const auto options = http::serve_options().response_memory_limit(64 * 1024);
+    const auto alive = std::make_shared<int>(0);
+    const auto app = [&](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(watched_reader(alive)));
+    };
+    with_two_clients(app, options, [&](http2_client& one, http2_client& other) -> task<void> {
+        const auto unread = co_await ask_for(one, 2);
+        EXPECT_EQ(alive.use_count(), 3);
+        open_windows(other);
+        const auto got = co_await other.get("/");
+        EXPECT_EQ(got.status, "200");
+        EXPECT_EQ((co_await one.finish(unread[0])).closed, std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+        EXPECT_FALSE(one.at(unread[1]).closed.has_value());
+        EXPECT_EQ(alive.use_count(), 2);
+    });
+}
+
+TEST(Http2Windows, DroppedResponseIsFreedWhileNothingCanBeSent) {
+    // The client does not receive, so that the server cannot send that the stream was reset.
+    const auto options = http::serve_options().response_memory_limit(64 * 1024);
+    const auto alive = std::make_shared<int>(0);
+    const auto app = [&](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(watched_reader(alive)));
+    };
     eddy::test::run_paused([&]() -> task<void> {
-        auto first = io::duplex(64 * 1024);
+        auto first = io::duplex(512);
         auto second = io::duplex(64 * 1024);
-        const auto ask_both = [&]() -> task<void> {
-            const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
-            http2_client one(std::move(first.first), no_window);
-            for (const char* status : {"200", "200", "503"}) {
-                const auto id = one.ask("GET", "/");
-                while (one.at(id).status.empty()) EXPECT_TRUE(co_await one.step());
-                EXPECT_EQ(one.at(id).status, status);
-            }
-            const int refused = co_await ask_without_window(std::move(second.first), 2, false);
-            EXPECT_EQ(refused, 1);
+        const auto ask_both = [&]() -> task<bool> {
+            http2_client one(std::move(first.first));
+            http2_client other(std::move(second.first));
+            for (int i = 0; i < 2; ++i) one.ask("GET", "/");
+            co_await one.flush();
+            co_await time::sleep(1ms);
+            EXPECT_EQ(alive.use_count(), 3);
+            co_await time::sleep(3s);
+            const auto got = co_await other.get("/");
+            EXPECT_EQ(got.status, "200");
+            co_await time::sleep(1ms);
+            EXPECT_EQ(alive.use_count(), 2);
             co_await one.close();
+            co_await one.finish_all();
+            co_await other.close();
+            co_return true;
         };
-        auto all = eddy::join(http::serve_connection(std::move(first.second), large_response, options),
-                              http::serve_connection(std::move(second.second), large_response, options), ask_both());
+        auto all = eddy::join(http::serve_connection(std::move(first.second), app, options),
+                              http::serve_connection(std::move(second.second), app, options), ask_both());
         static_cast<void>(co_await all);
     });
 }

@@ -203,6 +203,75 @@ TEST(HttpServer, MemoryOfASentResponseIsGivenBackBeforeTheClientCloses) {
     });
 }
 
+/// Serves two clients from memory for one response. The first one asks for "/first", receives `received` bytes of it
+/// each second, and then the second one asks. Returns what both have got, and the requests that were refused.
+struct two_answers {
+    std::string first;
+    std::string second;
+    std::string log;
+};
+two_answers answers_to_two(std::size_t received, bool is_streamed) {
+    constexpr std::size_t size = 100'000;
+    two_answers got;
+    const auto app = [&](http::request) -> task<http::response> {
+        http::response answer(http::status::ok, std::string(size, 'x'));
+        if (is_streamed) answer.body = std::move(answer.body).with_trailers([] { return http::headers(); });
+        co_return answer;
+    };
+    auto options = http::serve_options().response_memory_limit(size);
+    options.on_refused([&](const http::refused_request& it) {
+        got.log += std::to_string(http::to_int(it.status)) + ' ' + it.method + ' ' + it.target + '\n';
+    });
+    eddy::test::run_paused([&]() -> task<void> {
+        auto first = io::duplex(1000);
+        auto second = io::duplex(64 * 1024);
+        const auto ask_both = [&]() -> task<bool> {
+            client one(std::move(first.first));
+            client other(std::move(second.first));
+            const auto last = [](std::string path) {
+                return "GET " + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            };
+            EXPECT_TRUE(co_await one.send(last("/first")));
+            for (int i = 0; i < 3; ++i) {
+                co_await eddy::time::sleep(1s);
+                for (std::size_t left = received; left != 0;) {
+                    const auto some = co_await one.receive_some(std::min<std::size_t>(left, 1000));
+                    got.first += some;
+                    left -= some.size();
+                }
+            }
+            EXPECT_TRUE(co_await other.send(last("/second")));
+            got.second = co_await other.receive_all();
+            got.first += co_await one.receive_all();
+            co_return true;
+        };
+        auto all = eddy::join(http::serve_connection(std::move(first.second), app, options),
+                              http::serve_connection(std::move(second.second), app, options), ask_both());
+        static_cast<void>(co_await all);
+    });
+    return got;
+}
+
+TEST(HttpServer, UnreadResponseIsDroppedForAnother) {
+    for (const bool is_streamed : {false, true}) {
+        const auto got = answers_to_two(0, is_streamed);
+        EXPECT_EQ(support::statuses(got.second), "200");
+        EXPECT_EQ(std::ranges::count(got.second, 'x'), 100'000);
+        EXPECT_EQ(support::statuses(got.first), "200");
+        EXPECT_LT(std::ranges::count(got.first, 'x'), 100'000);
+        EXPECT_EQ(got.log, "503 GET /first\n");
+    }
+}
+
+TEST(HttpServer, ResponseThatIsReadSlowlyIsNotDropped) {
+    for (const bool is_streamed : {false, true}) {
+        const auto got = answers_to_two(5000, is_streamed);
+        EXPECT_EQ(support::statuses(got.second), "503");
+        EXPECT_EQ(std::ranges::count(got.first, 'x'), 100'000);
+        EXPECT_EQ(got.log, "503 GET /second\n");
+    }
+}
+
 TEST(HttpServer, ResponseAboveTheMemoryLimitIsReportedToAccessLog) {
     std::string log;
     const auto app = [](http::request) -> task<http::response> {

@@ -96,8 +96,8 @@ namespace eddy::http {
 /// - The line is written when the service has made its response, before that is sent.
 /// - The status 499 stands for a request that was cancelled, for example because the client has gone.
 /// - If the body of a request could not be received, the client gets 400, 408 or 413, but the line has the status of
-///   the service's error. A response that is replaced because of serve_options::response_memory_limit() has a second
-///   line, with 503.
+///   the service's error. A response that is replaced or dropped because of serve_options::response_memory_limit() has
+///   a second line, with 503.
 /// - Place request_id() outside of the layer, so that the line has the id.
 ///
 /// `write` gets the line without a line break. In a text, `\x` (common format) or `\u00` (JSON) with two hexadecimal

@@ -45,8 +45,8 @@ namespace eddy::http {
 /// A request that a server has answered itself; see serve_options::on_refused().
 /// Thread safety: a plain value.
 struct refused_request {
-    /// The response: 400, 408, 413, 414, 417, 431, 501 or 505, before the service saw the request; or 503 instead of
-    /// the response of the service, see serve_options::response_memory_limit().
+    /// The response: 400, 408, 413, 414, 417, 431, 501 or 505, before the service saw the request; or 503 instead of,
+    /// or after the beginning of the response of the service, see serve_options::response_memory_limit().
     http::status status;
     /// The method and the target as the client has sent them, at most 200 bytes of each, and 100 with 503. A '?' stands
     /// for each byte that is not a visible character of ASCII. Empty as far as they were not received, or are malformed
@@ -146,11 +146,16 @@ public:
     }
     /// Sets the maximum number of bytes that responses keep in memory until they are sent, for all connections
     /// together. That is bodies in memory, and the state of compress(). The bytes of a body that the program shares,
-    /// such as a copy of `bytes` in a cache, do not count. A single response may take all that is left. If an HTTP/2
-    /// connection has responses already, a further one must leave as many bytes as they have, so that one client that
-    /// does not read its responses cannot use up the limit by many of them. If a response does not fit, it is
-    /// discarded, the client gets 503, and on_refused() receives the request. 512 MiB by default. All servers and
-    /// connections with copies of these options have the limit together.
+    /// such as a copy of `bytes` in a cache, do not count. While there is room, each response gets its memory.
+    /// Otherwise the server drops others, the oldest ones first, and on_refused() receives their requests:
+    /// - those that their clients do not read: they have received nothing, or less than 4 KiB in 2 seconds. Those of
+    ///   the client with the most memory come first
+    /// - those of a client that has more memory than the one that needs it would have
+    /// A client is an IPv4 address, or the first 64 bits of an IPv6 address. It sees that its HTTP/2 stream is reset
+    /// (ENHANCE_YOUR_CALM), or that its HTTP/1.1 connection ends. Only if there is nothing to drop, the new response is
+    /// discarded, its client gets 503, and on_refused() receives the request. 512 MiB by default. All servers and
+    /// connections with copies of these options have the limit together. With glibc, the server returns freed memory to
+    /// the system 2 seconds after a peak of 64 MiB or more.
     serve_options& response_memory_limit(std::size_t bytes) noexcept {
         response_memory_limit_ = bytes;
         return *this;
@@ -206,8 +211,8 @@ public:
         return *this;
     }
     /// Sets the maximum number of bytes by which the receive windows of all HTTP/2 connections together are enlarged.
-    /// 256 MiB by default. With 0, a connection keeps its 2 MiB. All servers and connections with copies of these
-    /// options have the limit together.
+    /// A client gets at most half of what is left, see response_memory_limit(). 256 MiB by default. With 0, a
+    /// connection keeps its 2 MiB. All servers and connections with copies of these options have the limit together.
     serve_options& window_memory_limit(std::size_t bytes) noexcept {
         window_memory_limit_ = bytes;
         return *this;
