@@ -254,12 +254,14 @@ task<void> write_log() {
 }
 
 task<result<void>> run_server(std::string where, std::string origin, unsigned requests) {
-    const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
+    const auto ending = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
+    // Later, so that a load balancer sees the answer 503 of /health before it is refused.
+    const auto end = eddy::signal::shutdown_delayed(ending, 2s);
     notes all;
     uploads files(co_await try_(fs::temp_dir()));
     const http::metrics counters;
     auto routes = public_routes();
-    routes.get("/health", http::health(end)).get("/metrics", counters.endpoint());
+    routes.get("/health", http::health(ending)).get("/metrics", counters.endpoint());
     add_private_routes(routes, all, files);
     // docs: layers
     const http::access_log log(http::log_format::json, [](std::string_view line) {

@@ -154,7 +154,6 @@ void http2_connection::drop_unread() {
         one->next.is_last = true;
         one->trailers = http::headers();
         one->has_part = false;
-        one->work.wake_by_ref();
         if (one->is_open) reset(*one, NGHTTP2_ENHANCE_YOUR_CALM);
     }
 }

@@ -209,7 +209,6 @@ bool server_exchange::write() {
     const auto& body = call_.answer().body;
     const auto held = is_short(body) ? 0 : body_access::held_bytes(body);  // a short body is copied
     if (held != 0) call_.hold(on_->accepted, holder_, held);
-    sent_before_ = on_->stream.sent();
     auto& answer = call_.answer();
     call_.counted.end(answer.status);
     if (on_->accepted.shuts_down() || is_gone_) engine_.close();
@@ -250,7 +249,6 @@ bool server_exchange::poll_unread(context& cx) {
     if (!is_reading_body_) call_.held.begin_wait(now);
     call_.held.has_sent(sent - std::exchange(sent_before_, sent), !is_reading_body_, now);
     if (!holder_.poll_dropped(cx)) return false;
-    static_cast<void>(call_.held.take_drop());
     input_.detach();
     call_.drop_unread(on_->accepted);
     return enter(phase::over);

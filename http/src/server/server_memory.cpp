@@ -24,11 +24,15 @@ memory_holder::~memory_holder() {
 }
 
 bool memory_holder::poll_dropped(context& cx) {
-    if (memory_ == nullptr) return false;
-    waker mine = cx.waker();  // copied and destroyed without the lock
-    const std::lock_guard guard(memory_->lock_);
-    if (std::exchange(has_dropped_, false)) return true;
-    task_.swap(mine);
+    if (shares_ == 0) return false;
+    waker mine;  // copied and destroyed without the lock
+    for (const bool has_copy : {false, true}) {
+        if (has_copy) mine = cx.waker();
+        const std::lock_guard guard(memory_->lock_);
+        if (std::exchange(has_dropped_, false)) return true;
+        if (task_.will_wake(cx.waker())) return false;
+        if (has_copy) task_.swap(mine);
+    }
     return false;
 }
 
@@ -59,13 +63,15 @@ bool response_share::is_unread(time::time_point now) const noexcept {
 bool response_share::take_drop() noexcept {
     if (!has_memory()) return false;
     const std::lock_guard guard(holder_->memory_->lock_);
-    if (is_dropped_) holder_ = nullptr;
-    return is_dropped_;
+    if (!is_dropped_) return false;
+    --std::exchange(holder_, nullptr)->shares_;
+    return true;
 }
 
 void response_share::end() noexcept {
     auto* const by = std::exchange(holder_, nullptr);
     if (by == nullptr) return;
+    --by->shares_;
     auto& memory = *by->memory_;
     {
         const std::lock_guard guard(memory.lock_);
@@ -128,6 +134,11 @@ std::size_t server_memory::used() const noexcept {
     return used_;
 }
 
+std::size_t server_memory::clients() const noexcept {
+    const std::lock_guard guard(lock_);
+    return clients_.size();
+}
+
 void server_memory::join(memory_holder& by, const std::optional<net::socket_addr>& peer) {
     const auto [client, is_new] = clients_.try_emplace(address_key(peer));
     try {
@@ -165,6 +176,7 @@ void server_memory::add(response_share& one, memory_holder& by, std::size_t byte
     one.place_ = std::prev(client.shares.end());
     one.holder_ = &by;
     one.bytes_ = bytes;
+    ++by.shares_;
     change(client, bytes);
     peak_ = std::max(peak_, used_);
 }

@@ -57,6 +57,7 @@ private:
     friend response_share;
 
     server_memory* memory_ = nullptr;  // null before the first share
+    std::size_t shares_ = 0;           // without them, nothing can be dropped
     // Guarded by the lock of the memory:
     memory_clients::iterator client_;
     std::size_t windows_ = 0;
@@ -138,6 +139,8 @@ public:
     void give_back_window(memory_holder& by, std::size_t bytes) noexcept;
     /// Returns the number of bytes of all responses.
     [[nodiscard]] std::size_t used() const noexcept;
+    /// Returns the number of clients that are known. They have connections that have, or had, some of the memory.
+    [[nodiscard]] std::size_t clients() const noexcept;
 
 private:
     friend memory_holder;

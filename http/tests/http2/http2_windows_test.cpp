@@ -439,6 +439,22 @@ TEST(Http2Windows, UnreadStreamsAreDroppedWithTheirReaders) {
     });
 }
 
+TEST(Http2Windows, StreamThatWaitsForItsReaderIsNotDropped) {
+    const auto options = http::serve_options().response_memory_limit(32 * 1024);
+    const auto app = [&](http::request asked) -> task<http::response> {
+        http::response answer(http::status::ok);
+        if (asked.path() == "/0") answer.body = http::body::from_reader(support::silent_reader());
+        if (asked.path() != "/0") answer.body = http::body::from_reader(io::cursor(std::string("x")));
+        co_return answer;
+    };
+    with_two_clients(app, options, [&](http2_client& one, http2_client& other) -> task<void> {
+        const auto idle = (co_await ask_for(one, 1)).front();
+        co_await time::sleep(5s);
+        EXPECT_EQ((co_await other.get("/")).status, "503");
+        EXPECT_FALSE(one.at(idle).closed.has_value());
+    });
+}
+
 TEST(Http2Windows, DroppedResponseIsFreedWhileNothingCanBeSent) {
     // The client does not receive, so that the server cannot send that the stream was reset.
     const auto options = http::serve_options().response_memory_limit(64 * 1024);

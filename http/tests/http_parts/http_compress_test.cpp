@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -29,6 +30,7 @@
 
 #include "message/coded_body.hpp"
 #include "message/coding.hpp"
+#include "support/http_conversation.hpp"
 #include "support/http_server.hpp"
 #include "support/temp_dir.hpp"
 
@@ -359,6 +361,53 @@ TEST(HttpCompress, NotModifiedWithoutTypeFollowsTheCondition) {
         EXPECT_EQ(co_await keys("gzip", "W/\"t\", \"t\""), "Accept-Encoding \"t\"");
         EXPECT_EQ(co_await keys("gzip", "*"), "Accept-Encoding \"t\"");
         EXPECT_EQ(co_await keys("", "W/\"t\""), "Accept-Encoding \"t\"");
+    });
+}
+
+/// A reader that gives some text, and then waits without an end.
+class text_then_silence {
+public:
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        if (std::exchange(has_read_, true)) return eddy::not_ready;
+        const auto text = numbers(into.size());
+        std::ranges::copy(std::as_bytes(std::span(text)), into.begin());
+        return eddy::ok(into.size());
+    }
+
+private:
+    bool has_read_ = false;
+};
+
+// A server that needs memory drops responses that their clients do not read, but not those that wait for the service.
+TEST(HttpCompress, StreamThatWaitsForItsServiceIsNotUnread) {
+    eddy::test::run_paused([]() -> task<void> {
+        const http::service plain = [](http::request asked) -> task<http::response> {
+            auto answer = http::response::of_type("text/plain", std::string(200'000, 'x'));
+            if (asked.path() == "/idle") answer.body = http::body::from_reader(text_then_silence());
+            co_return answer;
+        };
+        const auto app =
+            http::service(plain | http::compress(http::compress_options().codings({http::content_coding::gzip})));
+        const auto options = http::serve_options().response_memory_limit(300'000);
+        auto first = io::duplex(100);
+        auto second = io::duplex(64 * 1024);
+        const auto ask_both = [&]() -> task<bool> {
+            support::text_client one(std::move(first.first));
+            support::text_client other(std::move(second.first));
+            EXPECT_TRUE(co_await one.send(support::get("/idle", "Accept-Encoding: gzip\r\n")));
+            auto receiving = eddy::spawn(one.receive_all());
+            co_await eddy::time::sleep(std::chrono::seconds(5));
+            EXPECT_TRUE(co_await other.send(support::get("/", "Connection: close\r\n")));
+            EXPECT_EQ(support::statuses(co_await other.receive_all()), "503");
+            EXPECT_FALSE(receiving.is_finished());
+            receiving.abort();
+            static_cast<void>(co_await std::move(receiving));
+            co_await one.close();
+            co_return true;
+        };
+        auto all = eddy::join(http::serve_connection(std::move(first.second), app, options),
+                              http::serve_connection(std::move(second.second), app, options), ask_both());
+        static_cast<void>(co_await all);
     });
 }
 

@@ -252,6 +252,16 @@ TEST(HttpServerMemory, ClientWithMostMemoryLosesUnreadResponsesFirst) {
         EXPECT_TRUE(other.take());
         EXPECT_EQ(first.dropped(), "0");
         EXPECT_FALSE(other.take());
+        EXPECT_EQ(all.clients(), 3U);
+        {
+            connection late(all, "192.0.2.3:2");
+            connection last(all, "192.0.2.4:2");
+            EXPECT_FALSE(late.take());
+            EXPECT_EQ(all.clients(), 3U);
+            EXPECT_TRUE(last.take());
+            EXPECT_EQ(all.clients(), 4U);
+        }
+        EXPECT_EQ(all.clients(), 3U) << "clients without connections are forgotten";
         co_return;
     });
 }
@@ -265,6 +275,7 @@ TEST(HttpServerMemory, ClientKeepsOnlyItsShareFromOthers) {
         EXPECT_TRUE(other.take());
         EXPECT_EQ(first.dropped(), "0");
         EXPECT_FALSE(other.take(2)) << "3 and 3 would be an equal share of more";
+        EXPECT_EQ(first.dropped(), "");
         EXPECT_TRUE(other.take());
         EXPECT_EQ(first.dropped(), "1");
         EXPECT_FALSE(other.take());

@@ -47,10 +47,12 @@ public:
     }
     /// Returns a connection to the server.
     [[nodiscard]] support::raw_socket connected() const { return support::raw_socket::connected(addr_); }
+    void signal() { server_.signal(SIGINT); }
+    auto wait() { return server_.wait(); }
     /// Ends the server, and returns its log.
     std::string end() {
-        server_.signal(SIGINT);
-        const auto ended = server_.wait();
+        signal();
+        const auto ended = wait();
         EXPECT_EQ(ended.code, 0);
         return ended.err;
     }
@@ -76,6 +78,19 @@ TEST(HttpApi, PagesOfAnotherOriginUseIt) {
     const auto log = api.end();
     EXPECT_TRUE(log.contains(R"("method":"GET","target":"/notes","version":"1.1","status":401,"bytes":18,)")) << log;
     EXPECT_TRUE(log.contains("\"id\":\"7\"}\n")) << log;
+}
+
+TEST(HttpApi, HealthCheckFailsWhileConnectionsAreStillAccepted) {
+    running_api api;
+    const auto health = [&] {
+        const auto client = api.connected();
+        client.send("GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        return client.receive(1000).substr(0, 12);
+    };
+    EXPECT_EQ(health(), "HTTP/1.1 200");
+    api.signal();
+    EXPECT_TRUE(support::spin_until([&] { return health() == "HTTP/1.1 503"; }));
+    EXPECT_EQ(api.wait().code, 0);
 }
 
 TEST(HttpApi, NotesAreJson) {
