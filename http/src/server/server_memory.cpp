@@ -49,8 +49,7 @@ void response_share::has_sent(std::size_t bytes, bool has_more, time::time_point
     if (!has_memory()) return;
     sent_ += bytes;
     has_progressed_ = has_progressed_ || bytes != 0;
-    const bool waited = unread_since_.load(std::memory_order_relaxed) != never.time_since_epoch().count();
-    if (!waited || (has_more && sent_ < least_progress)) return;
+    if (has_more && sent_ < least_progress) return;
     sent_ = 0;
     unread_since_.store((has_more ? now : never).time_since_epoch().count(), std::memory_order_relaxed);
 }
