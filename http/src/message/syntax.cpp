@@ -75,6 +75,11 @@ std::optional<host_parts> parse_host(std::string_view text) noexcept {
     return parts;
 }
 
+std::string canonical_host(std::string_view host) {
+    const auto address = net::ipv6_addr::parse(host);
+    return address ? address->to_string() : lower_case(host);
+}
+
 bool can_be_server(std::string_view host) noexcept {
     host = without_last_period(host);
     return !host.empty() && !host.starts_with('.') && !host.ends_with('.') && !host.contains("..");
@@ -84,12 +89,28 @@ bool can_be_server(std::string_view host) noexcept {
 
 namespace {
 
-constexpr std::string_view pattern = "xxx, 00 xxx 0000 00:00:00 GMT";
-constexpr std::string_view day_names = "SunMonTueWedThuFriSat";
 constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
+constexpr std::array<std::string_view, 7> day_names = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                       "Thursday", "Friday", "Saturday"};
 
-void put_name(date_text& to, std::size_t at, std::string_view names, unsigned index) noexcept {
-    std::ranges::copy(names.substr(std::size_t{3} * index, 3), to.begin() + static_cast<std::ptrdiff_t>(at));
+/// What follows the day of the week in a date, and the indices of the other parts. In the pattern, "0" stands for a
+/// digit, "_" for a digit or a space, and "x" for any character.
+struct date_form {
+    std::string_view pattern;
+    std::size_t day;
+    std::size_t month;
+    std::size_t year;
+    std::size_t clock;
+    bool is_rfc850 = false;  // the name of the day is complete, and the year has two digits
+};
+constexpr std::array<date_form, 3> forms = {{
+    {", 00 xxx 0000 00:00:00 GMT", 2, 5, 9, 14},
+    {", 00-xxx-00 00:00:00 GMT", 2, 5, 9, 12, true},
+    {" xxx _0 00:00:00 0000", 5, 1, 17, 8},
+}};
+
+void put_text(date_text& to, std::size_t at, std::string_view text) noexcept {
+    std::ranges::copy(text, to.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
 void put_number(date_text& to, std::size_t at, std::size_t digits, unsigned number) noexcept {
@@ -98,8 +119,30 @@ void put_number(date_text& to, std::size_t at, std::size_t digits, unsigned numb
 
 unsigned number_at(std::string_view text, std::size_t at, std::size_t digits) noexcept {
     unsigned number = 0;
-    for (const char c : text.substr(at, digits)) number = number * 10 + static_cast<unsigned>(c - '0');
+    for (const char c : text.substr(at, digits)) number = number * 10 + (c == ' ' ? 0 : static_cast<unsigned>(c - '0'));
     return number;
+}
+
+bool has_form(std::string_view text, const date_form& form) noexcept {
+    return std::ranges::equal(text, form.pattern, [](char c, char wanted) {
+        if (wanted == '0') return is_digit(c);
+        return wanted == 'x' || c == wanted || (wanted == '_' && (is_digit(c) || c == ' '));
+    });
+}
+
+bool is_day_name(std::string_view text, bool is_whole) noexcept {
+    return std::ranges::any_of(day_names,
+                               [&](std::string_view each) { return text == (is_whole ? each : each.substr(0, 3)); });
+}
+
+/// Adds the century to a year of two digits: see parse_date().
+std::chrono::year_month_day with_century(std::chrono::year_month_day date, std::chrono::seconds clock,
+                                         std::chrono::sys_seconds now) noexcept {
+    using namespace std::chrono;  // NOLINT(google-build-using-namespace): for the names of the calendar
+    const auto current = static_cast<int>(year_month_day(floor<days>(now)).year());
+    date += years(current / 100 * 100 + 100);
+    while (sys_days(date - years(50)) + clock > now) date -= years(100);
+    return date;
 }
 
 }  // namespace
@@ -111,10 +154,10 @@ date_text format_date(std::int64_t seconds) noexcept {
     const year_month_day date(day);
     const hh_mm_ss clock(time - day);
     date_text text{};
-    std::ranges::copy(pattern, text.begin());
-    put_name(text, 0, day_names, weekday(day).c_encoding());
+    put_text(text, 0, day_names[weekday(day).c_encoding()].substr(0, 3));
+    put_text(text, 3, forms.front().pattern);
     put_number(text, 5, 2, static_cast<unsigned>(date.day()));
-    put_name(text, 8, month_names, static_cast<unsigned>(date.month()) - 1);
+    put_text(text, 8, month_names.substr(std::size_t{3} * (static_cast<unsigned>(date.month()) - 1), 3));
     put_number(text, 12, 4, static_cast<unsigned>(static_cast<int>(date.year())));
     put_number(text, 17, 2, static_cast<unsigned>(clock.hours().count()));
     put_number(text, 20, 2, static_cast<unsigned>(clock.minutes().count()));
@@ -122,24 +165,27 @@ date_text format_date(std::int64_t seconds) noexcept {
     return text;
 }
 
-std::optional<std::int64_t> parse_date(std::string_view text) noexcept {
+std::optional<std::int64_t> parse_date(std::string_view text, std::int64_t now) noexcept {
     using namespace std::chrono;  // NOLINT(google-build-using-namespace): for the names of the calendar
-    if (text.size() != pattern.size()) return std::nullopt;
-    for (std::size_t i = 0; i < pattern.size(); ++i) {
-        const bool fits = pattern[i] == '0' ? is_digit(text[i]) : pattern[i] == 'x' || pattern[i] == text[i];
-        if (!fits) return std::nullopt;
-    }
-    const auto month_at = month_names.find(text.substr(8, 3));
+    const auto day_name = text.substr(0, text.find_first_of(", "));
+    text.remove_prefix(day_name.size());
+    const auto* const form = std::ranges::find_if(forms, [&](const date_form& each) { return has_form(text, each); });
+    if (form == forms.end() || !is_day_name(day_name, form->is_rfc850)) return std::nullopt;
+    const auto month_at = month_names.find(text.substr(form->month, 3));
+    const auto hour = number_at(text, form->clock, 2);
+    const auto minute = number_at(text, form->clock + 3, 2);
+    const auto second = number_at(text, form->clock + 6, 2);
     if (month_at == std::string_view::npos || month_at % 3 != 0) return std::nullopt;
-    const year_month_day date(year(static_cast<int>(number_at(text, 12, 4))),
-                              month(static_cast<unsigned>(month_at / 3) + 1), day(number_at(text, 5, 2)));
-    const auto hour = number_at(text, 17, 2);
-    const auto minute = number_at(text, 20, 2);
-    const auto second = number_at(text, 23, 2);
-    if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-    const auto midnight = sys_days(date).time_since_epoch();
-    return duration_cast<seconds>(midnight).count() + std::int64_t{hour} * 3600 + minute * 60 + second;
+    if (hour > 23 || minute > 59 || second > 60) return std::nullopt;
+    const auto clock = hours(hour) + minutes(minute) + seconds(second);
+    year_month_day date(year(static_cast<int>(number_at(text, form->year, form->is_rfc850 ? 2 : 4))),
+                        month(static_cast<unsigned>(month_at / 3) + 1), day(number_at(text, form->day, 2)));
+    if (form->is_rfc850) date = with_century(date, clock, sys_seconds(seconds(now)));
+    if (!date.ok()) return std::nullopt;
+    return (sys_days(date) + clock).time_since_epoch().count();
 }
+
+std::optional<std::int64_t> parse_date(std::string_view text) noexcept { return parse_date(text, std::time(nullptr)); }
 
 std::string_view current_date() {
     struct formatted {

@@ -160,6 +160,9 @@ struct host_parts {
 /// Same as split_host(), for the host and the port of a URL. Returns nullopt also if the port is not in [1, 65535].
 [[nodiscard]] std::optional<host_parts> parse_host(std::string_view text) noexcept;
 
+/// Returns a host as it is compared: in lower case, and an IPv6 address in the form of RFC 5952.
+[[nodiscard]] std::string canonical_host(std::string_view host);
+
 /// Removes the period after an absolute name: "example.org.".
 [[nodiscard]] constexpr std::string_view without_last_period(std::string_view host) noexcept {
     if (host.ends_with('.')) host.remove_suffix(1);
@@ -177,7 +180,11 @@ using date_text = std::array<char, 29>;
 
 /// Formats a time in seconds since 1970, from the years 0 to 9999.
 [[nodiscard]] date_text format_date(std::int64_t seconds) noexcept;
-/// Parses a date in the form of format_date(). Returns nullopt for any other text, also for the two obsolete forms.
+/// Parses a date in one of the three forms of RFC 9110, section 5.6.7: that of format_date(), and the obsolete ones of
+/// RFC 850 and asctime(3). Returns nullopt for any other text. The form of RFC 850 has two digits of the year: it is
+/// the last such year that is at most 50 years after `now`, a time in seconds since 1970.
+[[nodiscard]] std::optional<std::int64_t> parse_date(std::string_view text, std::int64_t now) noexcept;
+/// Same, at the current time.
 [[nodiscard]] std::optional<std::int64_t> parse_date(std::string_view text) noexcept;
 /// Returns the time as the Date field needs it: "Sun, 06 Nov 1994 08:49:37 GMT". The text is valid until the next call
 /// on this thread.

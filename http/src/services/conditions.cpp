@@ -47,12 +47,12 @@ std::optional<http::status> failed_condition(const http::request& asked, const r
     return std::nullopt;
 }
 
-/// Returns whether Range applies: there is no If-Range, or it names the current representation.
+/// Returns whether Range applies: the version that the client has a part of, if it names one, is the current one.
 bool range_applies(const http::headers& fields, const representation& of) noexcept {
     const auto condition = fields.get("If-Range");
-    if (!condition) return true;
+    if (!condition) return of.has_strong_date || fields.contains("If-Match") || !fields.contains("If-Unmodified-Since");
     if (condition->starts_with('"')) return *condition == of.etag;
-    return parse_date(*condition) == of.modified;
+    return of.has_strong_date && parse_date(*condition) == of.modified;
 }
 
 /// Parses digits. A number that is too large becomes the largest one.

@@ -221,8 +221,13 @@ fs::result<found_or_status> open_below(const std::string& root, const std::strin
 
 /// Makes the response for a file.
 task<result<http::response>> answer_with(http::request asked, found_file found, std::string path) {
-    const auto modified = std::chrono::floor<std::chrono::seconds>(found.about.modified);
-    const representation now(etag_of(found.about), modified.time_since_epoch().count(), found.about.size);
+    const auto seconds_of = [](auto time) {
+        return std::int64_t{std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count()};
+    };
+    const auto modified = seconds_of(found.about.modified);
+    const bool is_strong =
+        is_strong_date(modified, seconds_of(found.about.changed), seconds_of(std::chrono::system_clock::now()));
+    const representation now(etag_of(found.about), modified, found.about.size, is_strong);
     const auto part = select_part(asked, now);
     auto answer = head_for(now, part, path);
     if (part.status != status::ok && part.status != status::partial_content) co_return answer;

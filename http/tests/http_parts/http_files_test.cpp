@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -38,6 +39,7 @@
 
 namespace {
 
+using namespace std::chrono_literals;
 using eddy::task;
 namespace http = eddy::http;
 using fields = std::vector<std::pair<std::string, std::string>>;
@@ -298,7 +300,7 @@ TEST(HttpFiles, ShortenedFileEndsTheBodyEarly) {
 }
 
 TEST(HttpConditions, RangesAndConditionsSelectStatusAndPart) {
-    const eddy::detail::representation file("\"tag\"", 1000, 100);
+    const eddy::detail::representation file("\"tag\"", 1000, 100, true);
     const std::string earlier = "Thu, 01 Jan 1970 00:16:39 GMT";
     const std::string same = "Thu, 01 Jan 1970 00:16:40 GMT";
     const std::vector<std::pair<fields, std::string>> cases = {
@@ -323,14 +325,21 @@ TEST(HttpConditions, RangesAndConditionsSelectStatusAndPart) {
         {{{"Range", "bytes=1-2"}, {"If-Range", "W/\"tag\""}}, "200 0 100"},
         {{{"Range", "bytes=1-2"}, {"If-Range", same}}, "206 1 2"},
         {{{"Range", "bytes=1-2"}, {"If-Range", earlier}}, "200 0 100"},
+        {{{"Range", "bytes=1-2"}, {"If-Range", "Thu Jan  1 00:16:40 1970"}}, "206 1 2"},
+        {{{"Range", "bytes=1-2"}, {"If-Range", "Thu, 01 Jan 1970 00:16:41 GMT"}}, "200 0 100"},
+        {{{"Range", "bytes=1-2"}, {"If-Range", "yesterday"}}, "200 0 100"},
+        {{{"Range", "bytes=1-2"}, {"If-Unmodified-Since", same}}, "206 1 2"},
         {{{"If-None-Match", "*"}}, "304 0 0"},
         {{{"If-None-Match", "\"tag\""}, {"Range", "bytes=1-2"}}, "304 0 0"},
         {{{"If-None-Match", "\"a\""}, {"If-Modified-Since", same}}, "200 0 100"},
         {{{"If-Modified-Since", earlier}}, "200 0 100"},
         {{{"If-Modified-Since", "yesterday"}}, "200 0 100"},
+        {{{"If-Modified-Since", "Thu Jan  1 00:16:40 1970"}}, "304 0 0"},
+        {{{"If-Modified-Since", "Thu Jan  1 00:16:39 1970"}}, "200 0 100"},
         {{{"If-Match", "W/\"tag\""}}, "412 0 0"},
         {{{"If-Match", "\"a\", \"tag\""}}, "200 0 100"},
         {{{"If-Unmodified-Since", earlier}}, "412 0 0"},
+        {{{"If-Unmodified-Since", "Thu Jan  1 00:16:39 1970"}}, "412 0 0"},
         {{{"If-Unmodified-Since", same}}, "200 0 100"},
     };
     for (const auto& [sent, expected] : cases) {
@@ -341,18 +350,117 @@ TEST(HttpConditions, RangesAndConditionsSelectStatusAndPart) {
     }
 }
 
+TEST(HttpConditions, DatesThatAreNotStrongSelectNoPart) {
+    const std::string same = "Thu, 01 Jan 1970 00:16:40 GMT";
+    const std::vector<std::pair<fields, std::string>> cases = {
+        {{{"Range", "bytes=1-2"}}, "206"},
+        {{{"Range", "bytes=1-2"}, {"If-Range", same}}, "200"},
+        {{{"Range", "bytes=1-2"}, {"If-Range", "Thu Jan  1 00:16:40 1970"}}, "200"},
+        {{{"Range", "bytes=1-2"}, {"If-Range", "\"tag\""}}, "206"},
+        {{{"Range", "bytes=1-2"}, {"If-Range", "\"tag\""}, {"If-Unmodified-Since", same}}, "206"},
+        {{{"Range", "bytes=1-2"}, {"If-Unmodified-Since", same}}, "200"},
+        {{{"Range", "bytes=1-2"}, {"If-Match", "\"tag\""}, {"If-Unmodified-Since", same}}, "206"},
+        {{{"If-Modified-Since", same}}, "304"},
+        {{{"If-Unmodified-Since", same}}, "200"},
+    };
+    const eddy::detail::representation fresh("\"tag\"", 1000, 100, false);
+    for (const auto& [sent, expected] : cases)
+        EXPECT_EQ(std::to_string(to_int(eddy::detail::select_part(asking("/", sent), fresh).status)), expected)
+            << sent.back().first << ": " << sent.back().second;
+}
+
+TEST(HttpConditions, DateIsStrongOneMinuteAfterTheLastChange) {
+    using eddy::detail::is_strong_date;
+    EXPECT_TRUE(is_strong_date(1000, 1000, 1060));
+    EXPECT_FALSE(is_strong_date(1000, 1000, 1059));
+    EXPECT_FALSE(is_strong_date(1000, 1001, 1060));  // the file was replaced, or its date was set
+    EXPECT_FALSE(is_strong_date(1001, 1000, 1060));
+    EXPECT_FALSE(is_strong_date(2000, 1000, 1060));
+}
+
+TEST(HttpFiles, FileThatIsReplacedWithinASecondSendsNoPartOfIt) {
+    const site made;
+    const auto path = made.root() + "/a.txt";
+    const auto old = std::chrono::floor<std::chrono::seconds>(std::filesystem::last_write_time(path)) - 1h;
+    std::filesystem::last_write_time(path, old);
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto app = http::files(made.root());
+        auto answer = (co_await app(asking("/a.txt"))).value();
+        const auto date = field(answer, "Last-Modified");
+        const auto tag = field(answer, "ETag");
+        made.write("public/a.txt", "abcdefghij");
+        std::filesystem::last_write_time(path, old + 1ms);
+        const fields by_date = {{"Range", "bytes=2-4"}, {"If-Range", date}};
+        EXPECT_EQ(co_await text_of(app, asking("/a.txt", by_date)), "200 abcdefghij");
+        const fields by_tag = {{"Range", "bytes=2-4"}, {"If-Range", tag}};
+        EXPECT_EQ(co_await text_of(app, asking("/a.txt", by_tag)), "200 abcdefghij");
+    });
+}
+
 TEST(HttpDates, AreFormattedAndParsed) {
     using eddy::detail::parse_date;
     for (const std::int64_t seconds : {0LL, 784111777LL, 951782400LL, 4107542399LL}) {
         const auto text = eddy::detail::format_date(seconds);
         EXPECT_EQ(parse_date({text.data(), text.size()}), seconds);
     }
-    EXPECT_EQ(parse_date("Sun, 06 Nov 1994 08:49:37 GMT"), 784111777);
-    for (const std::string text :
-         {"", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 24:00:00 GMT",
-          "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 ovD 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 UTC",
-          "Sun, 06 Xyz 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:60:00 GMT", "Sun, 06 Nov 1994 08:49:61 GMT"})
+    for (const std::string_view text :
+         {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"})
+        EXPECT_EQ(parse_date(text), 784111777) << text;
+    EXPECT_EQ(parse_date("Tue Dec 16 23:59:60 2036"), 2113084800);
+    const std::vector<std::string> valid = {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+                                            "Sun Nov  6 08:49:37 1994"};
+    for (const auto& text : valid) {  // each other character makes it invalid
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            for (const std::string& other : {std::string("x"), std::string(), std::string(2, text[i])}) {
+                auto changed = text;
+                changed.replace(i, 1, other);
+                EXPECT_FALSE(parse_date(changed).has_value()) << changed;
+            }
+        }
+    }
+    for (const std::string text : {"",
+                                   "Sun",
+                                   "Sun, ",
+                                   "Sunday",
+                                   "Sun, 06 Nov 1994 24:00:00 GMT",
+                                   "Sun, 31 Feb 1994 08:49:37 GMT",
+                                   "Sun, 06 ovD 1994 08:49:37 GMT",
+                                   "Sun, 06 Nov 1994 08:49:37 UTC",
+                                   "Sun, 06 Xyz 1994 08:49:37 GMT",
+                                   "Sun, 06 Nov 1994 08:60:00 GMT",
+                                   "Sun, 06 Nov 1994 08:49:61 GMT",
+                                   "Sun, 06-Nov-94 08:49:37 GMT",
+                                   "Sunday, 06 Nov 1994 08:49:37 GMT",
+                                   "Sunday Nov  6 08:49:37 1994",
+                                   "Sun Nov 06 08:49:37 94",
+                                   "Sun Nov  0 08:49:37 1994",
+                                   "Sun Nov 6  08:49:37 1994",
+                                   "Sun,Nov  6 08:49:37 1994",
+                                   "Sunday, 06-Nov-1994 08:49:37 GMT",
+                                   "Sunday, 31-Feb-94 08:49:37 GMT",
+                                   "Sunday, 06-Nov-94 24:49:37 GMT"})
         EXPECT_FALSE(parse_date(text).has_value()) << text;
+}
+
+TEST(HttpDates, YearsOfTwoDigitsAreAtMost50YearsAhead) {
+    const auto year_at = [](std::string_view text, std::string_view now) {
+        const auto date = eddy::detail::parse_date(text, eddy::detail::parse_date(now).value());
+        if (!date) return 0;
+        const auto day = std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds(std::chrono::seconds(*date)));
+        return static_cast<int>(std::chrono::year_month_day(day).year());
+    };
+    const std::string_view in_2026 = "Tue, 01 Dec 2026 10:00:00 GMT";
+    EXPECT_EQ(year_at("Tuesday, 01-Dec-26 10:00:03 GMT", in_2026), 2026);
+    EXPECT_EQ(year_at("Tuesday, 01-Dec-76 10:00:00 GMT", in_2026), 2076);  // 50 years
+    EXPECT_EQ(year_at("Tuesday, 01-Dec-76 10:00:01 GMT", in_2026), 1976);
+    EXPECT_EQ(year_at("Tuesday, 30-Nov-76 23:00:00 GMT", in_2026), 2076);
+    EXPECT_EQ(year_at("Tuesday, 01-Jan-77 00:00:00 GMT", in_2026), 1977);
+    EXPECT_EQ(year_at("Tuesday, 01-Jan-00 00:00:00 GMT", in_2026), 2000);
+    EXPECT_EQ(year_at("Tuesday, 29-Feb-00 00:00:00 GMT", in_2026), 2000);
+    EXPECT_EQ(year_at("Tuesday, 29-Feb-76 00:00:00 GMT", in_2026), 2076);
+    EXPECT_EQ(year_at("Tuesday, 29-Feb-27 00:00:00 GMT", in_2026), 0);
+    EXPECT_EQ(year_at("Tuesday, 01-Jan-01 00:00:00 GMT", "Tue, 01 Dec 2099 10:00:00 GMT"), 2101);
+    EXPECT_EQ(year_at("Tuesday, 01-Jan-70 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"), 1970);
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ namespace eddy::http {
 /// - ETag and Last-Modified depend on the size and time of the file. If-None-Match and If-Modified-Since are answered
 ///   with 304, If-Match and If-Unmodified-Since with 412.
 /// - Range is answered with 206 and that part of the file, or with 416 if the file has no such part. A request for
-///   several ranges gets the whole file. If-Range is supported.
+///   several ranges gets the whole file. If-Range is supported, with a date only if the file has not changed for a
+///   minute: several versions of one second have the same date.
 /// - Methods other than GET and HEAD get 405.
 /// - The answer is 404 if there is no such file, or no permission to read it. The same applies to a path with an
 ///   encoded slash, a backslash, an empty part, "..", or a name that begins with a period, except ".well-known".
