@@ -23,10 +23,19 @@ bool has_expired(const http::stored_cookie& cookie, cookie_store::instant now) n
     return cookie.expires && *cookie.expires <= now;
 }
 
-/// Returns whether the prefix of the name permits the attributes of the cookie.
-bool keeps_promise(const http::stored_cookie& cookie) noexcept {
+/// Returns whether the attributes of a cookie permit its name and each other: section 5.7, steps 19 to 22.
+bool is_consistent(const http::stored_cookie& cookie) noexcept {
+    if (cookie.same_site == http::same_site::none && !cookie.secure) return false;
+    // Servers would read the prefix as that of a name.
+    if (cookie.name.empty())
+        return !has_cookie_prefix(cookie.value, "__Host-") && !has_cookie_prefix(cookie.value, "__Secure-");
     if (has_cookie_prefix(cookie.name, "__Host-")) return cookie.secure && cookie.host_only && cookie.path == "/";
     return cookie.secure || !has_cookie_prefix(cookie.name, "__Secure-");
+}
+
+/// Returns whether two cookies of a domain replace each other.
+bool is_same(const http::stored_cookie& a, const http::stored_cookie& b) noexcept {
+    return a.name == b.name && a.path == b.path && a.host_only == b.host_only;
 }
 
 /// Returns whether a text can be a part of the field Cookie.
@@ -42,7 +51,8 @@ bool is_host(const std::string& text) {
 
 bool is_in_domain(std::string_view host, std::string_view domain) noexcept {
     if (host == domain) return true;
-    if (domain.empty() || !host.ends_with(domain) || is_address(host)) return false;
+    if (domain.empty() || !host.ends_with(domain)) return false;
+    if (is_address(host) || is_address(domain)) return false;
     host.remove_suffix(domain.size());
     return host.ends_with('.');
 }
@@ -59,18 +69,20 @@ bool is_below_path(std::string_view target, std::string_view cookie_path) noexce
     return path.size() == cookie_path.size() || cookie_path.ends_with('/') || path[cookie_path.size()] == '/';
 }
 
-/// Returns whether the hosts of a domain belong to different owners. "com." is the domain "com".
+/// Returns whether a cookie must not be for all hosts of a domain: they belong to different owners, or the domain is an
+/// address. "com." is the domain "com".
 bool cookie_store::is_public(std::string_view domain) const {
     domain = without_last_period(domain);
     const auto& decide = options_.is_public_suffix();
-    return !domain.contains('.') || (decide && !is_address(domain) && decide(domain));
+    return !domain.contains('.') || is_address(domain) || (decide && decide(domain));
 }
 
 /// Returns whether a response could have set a cookie that the caller of load() has made.
 bool cookie_store::is_possible(const http::stored_cookie& cookie) const {
-    return !cookie.name.empty() && is_part(cookie.name) && !cookie.name.contains('=') && is_part(cookie.value) &&
-           cookie.name.size() + cookie.value.size() <= options_.max_size() && is_host(cookie.domain) &&
-           (cookie.host_only || !is_public(cookie.domain)) && cookie.path.starts_with('/') && keeps_promise(cookie);
+    return !(cookie.name.empty() && cookie.value.empty()) && is_part(cookie.name) && !cookie.name.contains('=') &&
+           is_part(cookie.value) && cookie.name.size() + cookie.value.size() <= options_.max_size() &&
+           is_host(cookie.domain) && (cookie.host_only || !is_public(cookie.domain)) && cookie.path.starts_with('/') &&
+           is_consistent(cookie);
 }
 
 /// Returns the cookie of a field, or nullopt if it is ignored.
@@ -95,7 +107,8 @@ std::optional<http::stored_cookie> cookie_store::accept(const http::url& from, s
     made.same_site = parsed->same_site;
     made.secure = parsed->secure;
     made.http_only = parsed->http_only;
-    if (!keeps_promise(made)) return std::nullopt;
+    if (has_cookie_prefix(made.name, "__Host-") && !parsed->has_path) return std::nullopt;
+    if (!is_consistent(made)) return std::nullopt;
     return made;
 }
 
@@ -122,8 +135,7 @@ void cookie_store::store(http::stored_cookie&& cookie, instant now) {
     const auto number = ++events_;
     const auto key = cookie.domain;
     auto& all = by_domain_[key];
-    const auto former = std::ranges::find_if(
-        all, [&](const entry& each) { return each.cookie.name == cookie.name && each.cookie.path == cookie.path; });
+    const auto former = std::ranges::find_if(all, [&](const entry& each) { return is_same(each.cookie, cookie); });
     const bool is_removal = has_expired(cookie, now);
     if (former != all.end() && !is_removal) {
         former->cookie = std::move(cookie);  // which stays at its place among the others
@@ -194,9 +206,13 @@ std::string cookie_store::cookies_for(const http::url& to, instant now) {
     });
     std::string text;
     for (auto* const each : found) {
+        const auto& cookie = each->cookie;
+        const std::size_t size = cookie.name.size() + !cookie.name.empty() + cookie.value.size();
+        if (text.size() + 2 * !text.empty() + size > options_.max_sent()) continue;
         each->used = ++events_;
         if (!text.empty()) text += "; ";
-        text.append(each->cookie.name).append("=").append(each->cookie.value);
+        if (!cookie.name.empty()) text.append(cookie.name).append("=");
+        text += cookie.value;
     }
     return text;
 }

@@ -24,7 +24,7 @@ namespace eddy::detail {
 /// Returns whether a path, which may be followed by a query, is the path of a cookie or below it: section 5.1.4.
 [[nodiscard]] bool is_below_path(std::string_view target, std::string_view cookie_path) noexcept;
 
-/// The cookies of an http::cookie_jar: RFC 6265, sections 5.3 and 5.4. Nothing in it reads a clock.
+/// The cookies of an http::cookie_jar: RFC 6265bis, sections 5.7 and 5.8. Nothing in it reads a clock.
 /// Thread safety: any thread.
 class cookie_store {
 public:

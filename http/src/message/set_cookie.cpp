@@ -102,16 +102,16 @@ private:
 // ---- Attributes ----
 
 constexpr std::size_t most_of_attribute = 1024;  // browsers ignore longer ones
+constexpr std::chrono::seconds longest_life = std::chrono::days(400);
 
 /// Returns the time at which the lifetime of Max-Age ends, or nullopt if the text is not a number.
 std::optional<sys_seconds> end_of_age(std::string_view text, sys_seconds now) noexcept {
     const bool is_negative = text.starts_with('-');
     const auto digits = text.substr(is_negative ? 1 : 0);
-    if (text.empty() || !std::ranges::all_of(digits, is_digit)) return std::nullopt;
-    constexpr std::int64_t most = 100'000'000'000;  // more than 3,000 years
-    std::int64_t seconds = 0;
-    for (const char c : digits) seconds = std::min(most, seconds * 10 + (c - '0'));
-    return is_negative || seconds == 0 ? sys_seconds::min() : now + std::chrono::seconds(seconds);
+    if (digits.empty() || !std::ranges::all_of(digits, is_digit)) return std::nullopt;
+    auto left = std::chrono::seconds::zero();
+    for (const char c : digits) left = std::min(longest_life, left * 10 + std::chrono::seconds(c - '0'));
+    return is_negative || left.count() == 0 ? sys_seconds::min() : now + left;
 }
 
 std::optional<http::same_site> same_site_in(std::string_view text) noexcept {
@@ -123,7 +123,8 @@ std::optional<http::same_site> same_site_in(std::string_view text) noexcept {
 
 std::string domain_in(std::string_view text) {
     if (text.starts_with('.')) text.remove_prefix(1);
-    return lower_case(text);
+    if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+    return canonical_host(text);
 }
 
 }  // namespace
@@ -146,11 +147,10 @@ std::optional<sys_seconds> parse_cookie_date(std::string_view text) noexcept {
 std::optional<set_cookie> parse_set_cookie(std::string_view text, sys_seconds now) {
     if (!is_value(text)) return std::nullopt;
     auto pair = take_part(text, ';');
-    if (!pair.contains('=')) return std::nullopt;
     set_cookie made;
-    made.name = trim(take_part(pair, '='));
+    if (pair.contains('=')) made.name = trim(take_part(pair, '='));
     made.value = trim(pair);
-    if (made.name.empty()) return std::nullopt;
+    if (made.name.empty() && made.value.empty()) return std::nullopt;
     std::optional<sys_seconds> end;
     while (!text.empty()) {
         auto rest = take_part(text, ';');
@@ -158,13 +158,14 @@ std::optional<set_cookie> parse_set_cookie(std::string_view text, sys_seconds no
         const auto value = trim(rest);
         if (value.size() > most_of_attribute) continue;
         if (http::equal_names(name, "Expires")) {
-            if (const auto date = parse_cookie_date(value)) made.expires = date;
+            if (const auto date = parse_cookie_date(value)) made.expires = std::min(*date, now + longest_life);
         } else if (http::equal_names(name, "Max-Age")) {
             if (const auto age = end_of_age(value, now)) end = age;
         } else if (http::equal_names(name, "Domain")) {
-            if (!value.empty()) made.domain = domain_in(value);
+            made.domain = domain_in(value);
         } else if (http::equal_names(name, "Path")) {
             made.path = value.starts_with('/') ? value : std::string_view();
+            made.has_path = true;
         } else if (http::equal_names(name, "Secure")) {
             made.secure = true;
         } else if (http::equal_names(name, "HttpOnly")) {

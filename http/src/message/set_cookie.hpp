@@ -8,8 +8,8 @@
 
 #include <eddy/http/cookies.hpp>
 
-// The field Set-Cookie as a client reads it: RFC 6265, sections 5.1.1 and 5.2. Servers write it in more forms than
-// section 4 permits, so the parser accepts nearly all of them.
+// The field Set-Cookie as a client reads it: RFC 6265bis (the draft that replaces RFC 6265), sections 5.1.1 and 5.6.
+// Servers write it in more forms than section 4 permits, so the parser accepts nearly all of them.
 
 namespace eddy::detail {
 
@@ -22,11 +22,12 @@ namespace eddy::detail {
 
 /// A parsed field Set-Cookie.
 struct set_cookie {
-    std::string_view name;
+    std::string_view name;  // may be empty, then the value is not
     std::string_view value;
     std::optional<std::chrono::sys_seconds> expires;  // by Max-Age, or else by Expires
     std::string domain;                               // in lower case, without the first period; empty if there is none
     std::string_view path;                            // empty if there is none that begins with a slash
+    bool has_path = false;                            // the attribute occurs
     std::optional<http::same_site> same_site;
     bool secure = false;
     bool http_only = false;
@@ -34,8 +35,8 @@ struct set_cookie {
     set_cookie() {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
-/// Parses a field at the time `now`. If an attribute occurs several times, the last one counts. Returns nullopt for a
-/// field without a name, or with control characters.
+/// Parses a field at the time `now`. If an attribute occurs several times, the last one counts. A cookie lives for at
+/// most 400 days. Returns nullopt for a field without a name and a value, or with control characters.
 /// Lifetime: the result has views into the text.
 [[nodiscard]] std::optional<set_cookie> parse_set_cookie(std::string_view text, std::chrono::sys_seconds now);
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <cstddef>
 #include <vector>
 
 #include <eddy/http/error.hpp>
@@ -38,6 +38,15 @@ std::string without_dots(std::string_view path) {
     return joined;
 }
 
+/// Returns a URL or a reference with a slash for each backslash before the query, as browsers read it: WHATWG URL,
+/// section 4.4.
+std::string with_slashes(std::string_view text) {
+    std::string changed(text);
+    const auto end = std::min(text.find_first_of("?#"), text.size());
+    std::ranges::replace(changed.begin(), changed.begin() + static_cast<std::ptrdiff_t>(end), '\\', '/');
+    return changed;
+}
+
 /// Returns the target of a URL: its path and query. `text` may be empty, or begin with "?".
 std::optional<std::string> target_of(std::string_view text) {
     text = text.substr(0, text.find('#'));
@@ -51,6 +60,8 @@ std::optional<std::string> target_of(std::string_view text) {
 
 result<url> url::parse(std::string_view text) {
     url made;
+    const auto changed = with_slashes(text);
+    text = changed;
     const auto scheme_end = text.find("://");
     if (scheme_end == std::string_view::npos) return bad_url();
     const auto scheme = text.substr(0, scheme_end);
@@ -60,7 +71,7 @@ result<url> url::parse(std::string_view text) {
     const auto authority = text.substr(0, text.find_first_of("/?#"));
     const auto parts = detail::parse_host(authority);
     if (!parts || !detail::can_be_server(parts->host)) return bad_url();
-    made.host_ = detail::lower_case(parts->host);
+    made.host_ = detail::canonical_host(parts->host);
     made.port_ = parts->port.value_or(made.is_https_ ? 443 : 80);
     auto target = target_of(text.substr(authority.size()));
     if (!target) return bad_url();
@@ -69,6 +80,8 @@ result<url> url::parse(std::string_view text) {
 }
 
 result<url> url::resolve(std::string_view reference) const {
+    const auto changed = with_slashes(reference);
+    reference = changed;
     // A scheme ends before the first "/", "?" and "#".
     const auto colon = reference.find(':');
     if (colon != std::string_view::npos && colon < reference.find_first_of("/?#")) return parse(reference);

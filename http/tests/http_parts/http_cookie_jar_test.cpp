@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The cookies of a client: RFC 6265, sections 5.1 to 5.4, on a clock that the tests set.
+// The cookies of a client: RFC 6265bis, sections 5.1 and 5.6 to 5.8, on a clock that the tests set.
 #include <eddy/http/cookie_jar.hpp>
 
 #include <eddy/http/headers.hpp>
@@ -87,7 +87,7 @@ TEST(HttpCookieJar, InvalidDates) {
         EXPECT_EQ(date_of(text), "(none)") << text;
 }
 
-// ---- The field: section 5.2 ----
+// ---- The field: section 5.6 ----
 
 std::string parsed(std::string_view text) {
     const auto found = eddy::detail::parse_set_cookie(text, now);
@@ -116,11 +116,14 @@ TEST(HttpCookieJar, FieldsSetCookie) {
         {"SID=1; Path=/; Secure; HttpOnly", "SID=1 path:/ secure http_only"},
         {"lang=; Expires=Sun, 06 Nov 1994 08:49:37 GMT", "lang= in:-1011885023"},
         {"", "(none)"},
-        {"a", "(none)"},
-        {"=b", "(none)"},
-        {" = b", "(none)"},
+        {"a", "=a"},
+        {"=b", "=b"},
+        {" = b ", "=b"},
+        {"==b", "==b"},
+        {"=", "(none)"},
+        {" = ; Path=/", "(none)"},
         {"; Path=/", "(none)"},
-        {"a;b=c", "(none)"},
+        {"a;b=c", "=a"},
         {"a=", "a="},
         {"a==b", "a==b"},
         {"a=b=c", "a=b=c"},
@@ -141,18 +144,30 @@ TEST(HttpCookieJar, FieldsSetCookie) {
         {"a=b; path=\"/x\"", "a=b"},
         {"a=b; domain=.EXAMPLE.com", "a=b domain:example.com"},
         {"a=b; domain=..x", "a=b domain:.x"},
-        {"a=b; domain=x; domain=", "a=b domain:x"},
+        {"a=b; domain=x; domain=", "a=b"},
+        {"a=b; domain=x; domain", "a=b"},
+        {"a=b; domain=[2001:DB8:0::1]", "a=b domain:2001:db8::1"},
+        {"a=b; domain=[2001:DB8::1", "a=b domain:[2001:db8::1"},
+        {"a=b; domain=", "a=b"},
         {"a=b; domain=x; domain=.y", "a=b domain:y"},
         {"a=b; max-age=10", "a=b in:10"},
         {"a=b; max-age=0", "a=b removed"},
         {"a=b; max-age=-1", "a=b removed"},
-        {"a=b; max-age=-", "a=b removed"},
+        {"a=b; max-age=-", "a=b"},
+        {"a=b; max-age=-x", "a=b"},
+        {"a=b; max-age=--1", "a=b"},
+        {"a=b; max-age=-0", "a=b removed"},
+        {"a=b; max-age=34560000", "a=b in:34560000"},
+        {"a=b; max-age=34560001", "a=b in:34560000"},
+        {"a=b; expires=Tue, 04 Jan 2028 00:00:00 GMT", "a=b in:34560000"},
+        {"a=b; expires=Mon, 03 Jan 2028 23:59:59 GMT", "a=b in:34559999"},
+        {"a=b; expires=Fri, 31 Dec 9999 23:59:59 GMT", "a=b in:34560000"},
         {"a=b; max-age=", "a=b"},
         {"a=b; max-age=1x", "a=b"},
         {"a=b; max-age=+1", "a=b"},
         {"a=b; max-age=1.5", "a=b"},
         {"a=b; max-age=00000000000000000000000007", "a=b in:7"},
-        {"a=b; max-age=99999999999999999999999999", "a=b in:100000000000"},
+        {"a=b; max-age=99999999999999999999999999", "a=b in:34560000"},
         {"a=b; max-age=10; expires=Sun, 06 Nov 1994 08:49:37 GMT", "a=b in:10"},
         {"a=b; max-age=x; expires=Tue, 01 Dec 2026 00:00:00 GMT", "a=b in:86400"},
         {"a=b; max-age=10; max-age=20", "a=b in:20"},
@@ -166,6 +181,20 @@ TEST(HttpCookieJar, FieldsSetCookie) {
     for (const auto& each : rows) EXPECT_EQ(parsed(each.text), each.expected) << each.text;
     EXPECT_EQ(parsed("a=b; path=/" + std::string(1023, 'x')).size(), std::string("a=b path:").size() + 1024);
     EXPECT_EQ(parsed("a=b; path=/" + std::string(1024, 'x')), "a=b");
+    EXPECT_EQ(parsed("a=b; path=/y; path=/" + std::string(1024, 'x')), "a=b path:/y");
+    EXPECT_EQ(parsed("a=b; domain=y; domain=" + std::string(1025, 'x')), "a=b domain:y");
+}
+
+TEST(HttpCookieJar, ControlCharactersMakeTheFieldInvalid) {
+    const std::string valid = "a=b; Path=/x; Max-Age=10; Domain=y; Secure";
+    for (std::size_t at = 1; at <= valid.size(); ++at) {
+        for (int c = 0; c < 256; ++c) {
+            auto text = valid;
+            text.insert(at, 1, static_cast<char>(c));
+            const bool is_control = (c < 0x20 && c != '\t') || c == 0x7f;
+            EXPECT_EQ(parsed(text) == "(none)", is_control) << at << ": " << c;
+        }
+    }
 }
 
 // ---- Domains and paths: sections 5.1.3 and 5.1.4 ----
@@ -208,7 +237,7 @@ TEST(HttpCookieJar, PathsOfCookies) {
     EXPECT_FALSE(is_below_path("/A", "/a"));
 }
 
-// ---- The store: sections 5.3 and 5.4 ----
+// ---- The store: sections 5.7 and 5.8 ----
 
 /// Returns the cookies for a request to `to` after responses to requests for `from` have set some.
 std::string sent(std::string_view from, const std::vector<std::string>& fields, std::string_view to,
@@ -242,6 +271,8 @@ TEST(HttpCookieJar, CookiesOfRequests) {
         {site, {"a=1; domain=ample.com"}, site, ""},
         {site, {"a=1; domain=example.com."}, site, ""},
         {site, {"a=1; domain="}, site, "a=1"},
+        {site, {"a=1; domain=example.com; domain="}, "http://example.com/", ""},
+        {site, {"a=1; domain=ex\xc3\xa4mple.com"}, site, ""},
         // Domains without a period.
         {site, {"a=1; domain=com"}, site, ""},
         {site, {"a=1; domain=.com"}, site, ""},
@@ -254,6 +285,14 @@ TEST(HttpCookieJar, CookiesOfRequests) {
         // Addresses.
         {"http://10.1.2.3/", {"a=1; domain=10.1.2.3"}, "http://10.1.2.3/", "a=1"},
         {"http://10.1.2.3/", {"a=1; domain=2.3"}, "http://10.1.2.3/", ""},
+        {"http://10.1.2.3/", {"a=1; domain=10.1.2.3"}, "http://x.10.1.2.3/", ""},
+        {"http://x.10.1.2.3/", {"a=1; domain=10.1.2.3"}, "http://x.10.1.2.3/", ""},
+        {"http://x.10.1.2.3/", {"a=1; domain=10.1.2.3"}, "http://10.1.2.3/", ""},
+        {"http://x.10.1.2.3./", {"a=1; domain=10.1.2.3."}, "http://x.10.1.2.3./", ""},
+        {"http://[2001:db8::1]/", {"a=1"}, "http://[2001:DB8:0:0::0001]/", "a=1"},
+        {"http://[2001:db8::1]/", {"a=1", "a=2; domain=[2001:DB8:0::1]"}, "http://[2001:db8::1]/", "a=2"},
+        {"http://[2001:db8::1]/", {"a=1; domain=[2001:db8::2]"}, "http://[2001:db8::1]/", ""},
+        {"http://[::ffff:10.1.2.3]/", {"a=1"}, "http://[::FFFF:0a01:203]/", "a=1"},
         {"http://[2001:db8::1]/", {"a=1"}, "http://[2001:db8::1]/", "a=1"},
         // Paths.
         {"http://a.test/x/y", {"a=1"}, "http://a.test/x/z", "a=1"},
@@ -267,6 +306,16 @@ TEST(HttpCookieJar, CookiesOfRequests) {
         {site, {"a=1", "b=2", "a=3"}, site, "a=3; b=2"},
         {site, {"a=1", "a=2; path=/x", "a=3; domain=example.com"}, "http://www.example.com/x", "a=2; a=1; a=3"},
         {site, {"a=1", "A=2"}, site, "a=1; A=2"},
+        {"https://a.test/", {"a=1", "a=2; domain=a.test", "a=3"}, "https://a.test/", "a=3; a=2"},  // two cookies
+        {"https://a.test/", {"a=1; domain=a.test", "a=; max-age=0"}, "https://a.test/", "a=1"},
+        // Cookies without a name.
+        {site, {"a", "b=2", "=c"}, site, "c; b=2"},
+        {site, {"=a=1"}, site, "a=1"},
+        {site, {"=a", "=; max-age=0", "=x; max-age=0"}, site, ""},
+        {"https://a.test/",
+         {"__Host-a", "=__host-a=1; secure; path=/", "=__SECURE-a=1; secure"},
+         "https://a.test/",
+         ""},
         // Cookies that have expired.
         {site, {"a=1; max-age=0"}, site, ""},
         {site, {"a=1", "b=2", "a=; max-age=0"}, site, "b=2"},
@@ -288,8 +337,17 @@ TEST(HttpCookieJar, CookiesOfRequests) {
         {"https://a.test/x/y", {"__Host-a=1; secure"}, "https://a.test/x/y", ""},
         {"https://a.test/", {"__Host-a=1; secure; path=/; domain=a.test"}, "https://a.test/", ""},
         {"https://a.test/", {"__HOST-a=1; path=/"}, "https://a.test/", ""},
+        {"https://a.test/", {"__Host-a=1; secure"}, "https://a.test/", ""},  // the path is needed, not its value
+        {"https://a.test/", {"__Host-a=1; secure; path"}, "https://a.test/", "__Host-a=1"},
+        {"https://a.test/", {"__Host-a=1; secure; path=/; path=/x"}, "https://a.test/x", ""},
+        {"https://a.test/", {"__Host-a=1; secure; path=/; domain="}, "https://a.test/", "__Host-a=1"},
+        {"https://a.test/", {"__Secure=1", "__Host=2"}, "https://a.test/", "__Secure=1; __Host=2"},
+        // SameSite.
+        {"https://a.test/", {"a=1; samesite=none"}, "https://a.test/", ""},
+        {"https://a.test/", {"a=1; samesite=none; secure"}, "https://a.test/", "a=1"},
+        {site, {"a=1; samesite=none; samesite=lax", "b=2; samesite=x", "c=3; samesite=strict"}, site, "a=1; b=2; c=3"},
         // Fields that are ignored.
-        {site, {"", "a", "=1", "a=1\x02"}, site, ""},
+        {site, {"", "=", "a=1\x02"}, site, ""},
     };
     for (const auto& each : rows)
         EXPECT_EQ(sent(each.from, each.fields, each.to), each.expected) << each.from << " " << each.fields.back();
@@ -438,8 +496,8 @@ TEST(HttpCookieJar, ImpossibleCookiesAreNotLoaded) {
     valid.value = "1";
     valid.domain = "a.test";
     valid.path = "/";
-    std::vector<http::stored_cookie> wrong(16, valid);
-    wrong[0].name = "";
+    std::vector<http::stored_cookie> wrong(20, valid);
+    wrong[0].name = wrong[0].value = "";
     wrong[1].name = "a=b";
     wrong[2].name = "a;b";
     wrong[3].value = "1\r\nX: y";
@@ -452,16 +510,60 @@ TEST(HttpCookieJar, ImpossibleCookiesAreNotLoaded) {
     wrong[10].domain = ".a.test:80";
     wrong[11].domain = "a.test/x";
     wrong[12].domain = "user@a.test";
-    for (int i = 13; i < 16; ++i) wrong[i].host_only = false;
+    for (int i = 13; i < 17; ++i) wrong[i].host_only = false;
     wrong[13].domain = "test";
     wrong[14].domain = "test.";
     wrong[15].domain = "co.uk";
+    wrong[16].domain = "10.1.2.3";
+    wrong[17].same_site = http::same_site::none;
+    wrong[18].name = "";
+    wrong[18].value = "__Host-a=1";
+    wrong[19].domain = "2001:DB8::1";
     http::cookie_jar jar(
         http::cookie_jar_options().is_public_suffix([](std::string_view domain) { return domain == "co.uk"; }));
     jar.load(wrong);
     EXPECT_TRUE(jar.snapshot().empty());
     jar.load({valid});
     EXPECT_EQ(jar.cookies_for(url_of("http://a.test/")), "a=1");
+}
+
+TEST(HttpCookieJar, CookiesWithoutNameAreLoaded) {
+    http::cookie_jar jar;
+    http::headers fields;
+    fields.add("Set-Cookie", "value");
+    jar.receive(url_of("http://a.test/"), fields);
+    http::cookie_jar other;
+    other.load(jar.snapshot());
+    EXPECT_EQ(other.cookies_for(url_of("http://a.test/")), "value");
+}
+
+TEST(HttpCookieJar, CookiesAboveTheLimitAreNotSent) {
+    const auto sent_within = [](std::size_t most) {
+        return sent("http://a.test/", {"bb=22", "x", "a=1; path=/x", "c=3"}, "http://a.test/x",
+                    http::cookie_jar_options().max_sent(most));
+    };
+    EXPECT_EQ(sent_within(100), "a=1; bb=22; x; c=3");
+    EXPECT_EQ(sent_within(18), "a=1; bb=22; x; c=3");
+    EXPECT_EQ(sent_within(17), "a=1; bb=22; x");
+    EXPECT_EQ(sent_within(12), "a=1; bb=22");
+    EXPECT_EQ(sent_within(9), "a=1; x");
+    EXPECT_EQ(sent_within(3), "a=1");
+    EXPECT_EQ(sent_within(2), "x");
+    EXPECT_EQ(sent_within(0), "");
+    std::vector<std::string> many;
+    for (int i = 0; i < 50; ++i) many.push_back(std::to_string(i) + "=" + std::string(4000, 'x'));
+    EXPECT_EQ(sent("http://a.test/", many, "http://a.test/").size(), 2 * 4002 + 2U);
+    EXPECT_EQ(http::cookie_jar_options().max_sent(), 8190U);
+}
+
+TEST(HttpCookieJar, CookiesThatAreNotSentAreNotUsed) {
+    cookie_store store(http::cookie_jar_options().max_sent(3).max_per_domain(2));
+    for (const char* const field : {"a=1", "b=2"}) store.receive(url_of("http://a.test/"), field, now);
+    EXPECT_EQ(store.cookies_for(url_of("http://a.test/"), now), "a=1");
+    store.receive(url_of("http://a.test/"), "c=3", now);
+    EXPECT_EQ(store.snapshot(now).size(), 2U);
+    EXPECT_EQ(store.snapshot(now).back().name, "c");
+    EXPECT_EQ(store.snapshot(now).front().name, "a");  // b was used less recently
 }
 
 }  // namespace

@@ -219,6 +219,13 @@ TEST(HttpUrl, ParsesAndNormalizes) {
         {"http://[::g]/", "bad"},
         {"http://[127.0.0.1]/", "bad"},
         {"http://a/b/c/../..", "http://a/"},
+        {"http://[2001:DB8:0:0::0001]/", "http://[2001:db8::1]/"},
+        {"http://[0:0:0:0:0:0:0:1]:8080/", "http://[::1]:8080/"},
+        {"http://a\\b\\..\\c", "http://a/c"},
+        {"http:\\\\a\\b?c\\d", "http://a/b?c\\d"},
+        {"http://a?b\\c", "http://a/?b\\c"},
+        {"http://a\\@b/", "http://a/@b/"},  // the host is the one of browsers
+        {"http://a/b#\\", "http://a/b"},
         {"http://a b/", "bad"},
         {"http://a/b c", "bad"},
         {"http://a/\r\nX: y", "bad"},
@@ -240,6 +247,11 @@ TEST(HttpUrl, ResolvesReferences) {
         {"x:y", "bad"},
         {"//.x/", "bad"},
         {"/x?u=http://y/", "http://a:81/x?u=http://y/"},
+        {"\\x", "http://a:81/x"},
+        {"..\\x", "http://a:81/x"},
+        {"/\\x\\y", "http://x/y"},
+        {"?x\\y", "http://a:81/b/c?x\\y"},
+        {"http:\\\\x\\y", "http://x/y"},
     };
     for (const auto& [reference, expected] : rows) {
         const auto got = base.resolve(reference);

@@ -26,7 +26,7 @@ class url;
 /// A cookie in a cookie_jar. There is one for each name, domain and path.
 /// Thread safety: a plain value.
 struct stored_cookie {
-    std::string name;    ///< the name
+    std::string name;    ///< the name, which may be empty
     std::string value;   ///< the value, as the server has sent it
     std::string domain;  ///< the host that has set it, or the domain whose hosts all get it; in lower case
     std::string path;    ///< the path to which, with all paths below it, the cookie is sent
@@ -78,6 +78,14 @@ public:
         return *this;
     }
 
+    /// Sets the maximum number of bytes of the cookies that are sent with a request. 8190 by default, as curl does,
+    /// because servers refuse longer fields. Cookies that do not fit are not sent. Those with the longest path come
+    /// first, and then the oldest ones.
+    cookie_jar_options& max_sent(std::size_t bytes) noexcept {
+        max_sent_ = bytes;
+        return *this;
+    }
+
     /// Returns the value of the option.
     [[nodiscard]] const std::function<bool(std::string_view)>& is_public_suffix() const noexcept {
         return is_public_suffix_;
@@ -85,22 +93,25 @@ public:
     [[nodiscard]] std::size_t max_cookies() const noexcept { return max_cookies_; }
     [[nodiscard]] std::size_t max_per_domain() const noexcept { return max_per_domain_; }
     [[nodiscard]] std::size_t max_size() const noexcept { return max_size_; }
+    [[nodiscard]] std::size_t max_sent() const noexcept { return max_sent_; }
 
 private:
     std::function<bool(std::string_view)> is_public_suffix_;
     std::size_t max_cookies_ = 3000;
     std::size_t max_per_domain_ = 50;
     std::size_t max_size_ = 4096;
+    std::size_t max_sent_ = 8190;
 };
 
-/// Stores the cookies that servers set, and gives them back with later requests, as a browser does (RFC 6265):
+/// Stores the cookies that servers set, and gives them back with later requests, as a browser does (RFC 6265bis):
 ///     auto jar = std::make_shared<http::cookie_jar>();
 ///     const http::client web(http::client_options().cookies(jar));
 /// Several clients may share a jar. A client without one ignores cookies.
 ///
-/// Of RFC 6265's successor, it has what browsers have agreed on: the prefixes "__Secure-" and "__Host-"; a server
-/// without HTTPS can neither set a cookie that is `secure` nor replace one. A loopback address, and localhost, count as
-/// HTTPS.
+/// A server without HTTPS can neither set a cookie that is `secure` nor replace one. A loopback address, and localhost,
+/// count as HTTPS. Ignored are cookies with control characters, those that do not keep what their prefix "__Secure-" or
+/// "__Host-" promises, and those with SameSite=None that are not `secure`. A cookie may have no name: then its value is
+/// sent alone. No cookie lives longer than 400 days.
 ///
 /// If there are too many cookies, the jar removes, in this order: cookies that have expired; of a domain with too many,
 /// those that are not `secure`, and then the others; any cookies. Of the same rank, the one that was not used for the

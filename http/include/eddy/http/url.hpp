@@ -16,7 +16,8 @@ namespace eddy::http {
 /// Thread safety: a plain value.
 class EDDY_API url {
 public:
-    /// Parses a URL. Converts the host to lower case, and resolves dots in the path ("/a/../b").
+    /// Parses a URL. Converts the host to lower case, and an IPv6 address to the form of RFC 5952, so that equal hosts
+    /// are equal texts. Resolves dots in the path ("/a/../b"). A backslash before the query is a slash, as in browsers.
     /// Errors: errc::bad_url.
     [[nodiscard]] static result<url> parse(std::string_view text);
 
