@@ -64,7 +64,20 @@ http2_client_connection::http2_client_connection(message_stream&& stream, int so
         throw std::bad_alloc();
 }
 
-http2_client_connection::~http2_client_connection() { end_calls(); }
+http2_client_connection::~http2_client_connection() {
+    end_calls();
+    if (!closes_) end_at_once();
+}
+
+/// Ends the connection in order, as far as that needs no wait: the event loop of its task ends.
+void http2_client_connection::end_at_once() noexcept try {
+    const waker none = waker::noop();
+    context cx(none);
+    terminate(NGHTTP2_NO_ERROR);
+    collect();
+    if (!is_broken_) stream_.end_writing(cx);
+} catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory, so the connection ends without GOAWAY
+}
 
 poll_result<bool> http2_client_connection::poll(context& cx) {
     now_.reset();
@@ -94,8 +107,23 @@ void http2_client_connection::turn(context& cx) {
 void http2_client_connection::received(std::span<const std::byte> bytes) {
     received_at_ = now();
     pinged_at_.reset();
+    count_frames(bytes);
     if (std::exchange(is_suspect_, false) && !is_closing_) link_->set_open(true);
     static_cast<void>(give(bytes));
+}
+
+/// Counts the frames that begin in some bytes, also those that nghttp2 ignores.
+void http2_client_connection::count_frames(std::span<const std::byte> bytes) noexcept {
+    while (!bytes.empty()) {
+        bytes = bytes.subspan(frames_.next(bytes));
+        if (!frames_.take_begin()) continue;
+        const auto& frame = frames_.current();
+        end_with(allowed_.begin_frame(frame, find(frame.stream) != nullptr));
+    }
+}
+
+void http2_client_connection::end_with(http2_refusal why) noexcept {
+    if (why) terminate(*why);
 }
 
 /// Takes the reads of bodies, and the submitted and changed calls.
@@ -436,6 +464,8 @@ int http2_client_connection::add_field(std::int32_t stream, std::string_view nam
 int http2_client_connection::frame_received(const nghttp2_frame& frame) {
     const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
     const bool ends_stream = may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    // A reset that ends a request is the answer to it.
+    if (frame.hd.type != NGHTTP2_RST_STREAM || find(frame.hd.stream_id) == nullptr) end_with(allowed_.received(frame));
     if (frame.hd.type == NGHTTP2_SETTINGS && (frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) {
         has_settings_ = true;
         if (settings_check_.has_failed(session())) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
@@ -459,6 +489,7 @@ void http2_client_connection::head_received(call& one, bool ends_stream) {
         return;
     }
     one.has_final = true;
+    allowed_.earn_frames();
     // Its Content-Length is that of another response. The stream may still end later, with an empty DATA frame.
     if (has_no_body(status, one.asked.method)) one.answer.length = 0;
     if (!ends_stream) one.answer.incoming = one.incoming = std::make_shared<http2_body>(link_, one.id, false);
@@ -492,6 +523,7 @@ int http2_client_connection::frame_not_sent(const nghttp2_frame& frame, int why)
 }
 
 int http2_client_connection::data_received(std::int32_t stream, std::string_view data) {
+    allowed_.earn_frames();
     nghttp2_session_consume_connection(session(), data.size());
     if (auto* const one = find(stream); one != nullptr && one->incoming) static_cast<void>(one->incoming->append(data));
     return 0;
@@ -526,6 +558,7 @@ std::ptrdiff_t http2_client_connection::size_of_part(const call& one, std::size_
 
 int http2_client_connection::append_part(call& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
     if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
+    allowed_.earn_for(count, count == sendable(one).first);
     auto& out = stream_.out();
     out.append(text_of(frame_head.data(), frame_head.size()));
     one.since = now();

@@ -22,6 +22,8 @@
 #include <eddy/time/sleep.hpp>
 
 #include "client/http2_call.hpp"
+#include "h2/allowance.hpp"
+#include "h2/frame_heads.hpp"
 #include "h2/session.hpp"
 
 namespace eddy::detail {
@@ -44,6 +46,8 @@ namespace eddy::detail {
 /// Reuse: before the first request after an idle time, the connection looks at the socket, and first reads what the
 /// server has sent. That may be its end, of which the driver does not know yet. Such a request is not sent, so it is
 /// repeated on another connection even if it is POST.
+///
+/// Floods: frames that lead to nothing are counted as a server counts those of a client: see http2_allowances.
 ///
 /// Liveness: a request may be dropped after it has waited for some time while nothing has arrived. Then the connection
 /// sends PING, and gets no requests until it receives something.
@@ -70,6 +74,7 @@ private:
     // The parts of a turn:
     void turn(context& cx);
     void received(std::span<const std::byte> bytes);
+    void count_frames(std::span<const std::byte> bytes) noexcept;
     void take_news();
     void open_streams();
     [[nodiscard]] bool may_have_ended() const noexcept;
@@ -103,6 +108,8 @@ private:
     [[nodiscard]] std::shared_ptr<call> remove(std::int32_t stream) noexcept;
     [[nodiscard]] std::error_code reason_of(const call& one, std::uint32_t why) const noexcept;
 
+    void end_with(http2_refusal why) noexcept;
+    void end_at_once() noexcept;
     void begin_close() noexcept;
     void close_to_calls() noexcept;
     void end_calls() noexcept;
@@ -120,6 +127,8 @@ private:
     const std::chrono::nanoseconds idle_timeout_;
     const std::chrono::nanoseconds ping_interval_;
     const std::size_t header_limit_;
+    http2_frames frames_;  // of the server
+    http2_allowances allowed_;
     std::deque<std::shared_ptr<call>> waiting_;
     std::vector<std::shared_ptr<call>> open_;  // sorted by the stream
     pool_box<time::sleep_future> timer_;

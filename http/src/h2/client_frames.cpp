@@ -26,15 +26,12 @@ http2_refusal http2_client_frames::begin(bool is_known, time::time_point block_u
     switch (frame.type) {
     case NGHTTP2_DATA:
         if (const auto refused = check_stream(frame.stream)) return refused;
-        // nghttp2 ignores data on streams that the server has reset.
-        return frame.length < http2_allowances::bytes_per_token && !is_known ? allowed_.take_frame() : http2_refusal();
+        return allowed_.begin_frame(frame, is_known);
     case NGHTTP2_HEADERS:
         if (const auto refused = check_stream(frame.stream)) return refused;
         return begin_block(frame, is_known, block_until);
     case NGHTTP2_CONTINUATION: return continue_block(frame);
-    case NGHTTP2_SETTINGS:
-    case NGHTTP2_RST_STREAM: return {};  // counted when they were received
-    default: return allowed_.take_frame();
+    default: return allowed_.begin_frame(frame, is_known);
     }
 }
 

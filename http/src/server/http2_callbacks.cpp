@@ -87,6 +87,7 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
     const bool ends_stream = may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     const bool is_ack = (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0;
     if (one != nullptr && (ends_stream || frame.hd.type == NGHTTP2_RST_STREAM)) one->is_ended = true;
+    refuse(allowed_.received(frame));
     switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
         allowed_.earn_frames();
@@ -96,7 +97,6 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
         break;
     case NGHTTP2_DATA:
         if (ends_stream && one != nullptr && one->incoming) one->incoming->finish();
-        if (!ends_stream && frame.hd.length == frame.data.padlen) refuse(allowed_.take_frame());
         break;
     case NGHTTP2_PING:
         if (!is_ack) break;
@@ -107,10 +107,8 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
         }
         break;
     case NGHTTP2_SETTINGS:
-        refuse(allowed_.take_frame());
         if (!is_ack && settings_check_.has_failed(session())) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
         break;
-    case NGHTTP2_RST_STREAM: refuse(allowed_.take_reset()); break;
     default: break;
     }
     return 0;
