@@ -86,6 +86,11 @@ TEST(HttpJson, InvalidBodyGetsTheReason) {
     const std::string refused = "400 text/plain; charset=utf-8 [json.exception.";
     EXPECT_TRUE(answer("").starts_with(refused + "parse_error.101]")) << answer("");
     EXPECT_TRUE(answer("{\"a\":").starts_with(refused + "parse_error.101]")) << answer("{\"a\":");
+    for (const char* const after : {"", "{\"admin\":true}", "\xff garbage"}) {
+        const auto text = std::string(R"({"text": "a", "stars": 1})") + '\0' + after;
+        EXPECT_EQ(answer(text), "400 text/plain; charset=utf-8 the JSON has a NUL byte\n");
+    }
+    EXPECT_EQ(answer(std::string(1, '\0')), "400 text/plain; charset=utf-8 the JSON has a NUL byte\n");
     EXPECT_TRUE(answer("\"\xff\"").starts_with(refused + "parse_error.101]"));
     EXPECT_TRUE(answer(R"({"text": 7, "stars": 1})").contains("type must be string, but is number"));
     EXPECT_TRUE(answer(R"({"text": "a"})").contains("key 'stars' not found"));

@@ -29,19 +29,26 @@ namespace eddy::detail {
 /// recursion, so a deep one would overflow the stack.
 inline constexpr int max_json_levels = 100;
 
-/// Thrown by parse_json().
-struct json_too_deep : std::exception {
-    [[nodiscard]] const char* what() const noexcept override { return "the JSON has more than 100 levels"; }
+/// Thrown by parse_json() for a text that nlohmann/json would accept.
+class json_refused : public std::exception {
+public:
+    explicit json_refused(const char* why) noexcept : why_(why) {}
+    [[nodiscard]] const char* what() const noexcept override { return why_; }
+
+private:
+    const char* why_;
 };
-static_assert(max_json_levels == 100, "as json_too_deep says");
 
 /// Parses JSON. Its parser needs no recursion.
-/// Errors: throws json_too_deep above max_json_levels, and an exception of nlohmann/json if the text is not valid.
+/// Errors: throws json_refused above max_json_levels and for a NUL byte, which nlohmann/json takes for the end of the
+/// text, and an exception of nlohmann/json if the text is not valid.
 [[nodiscard]] inline nlohmann::json parse_json(std::string_view text) {
+    if (text.contains('\0')) throw json_refused("the JSON has a NUL byte");
     using event = nlohmann::json::parse_event_t;
+    static_assert(max_json_levels == 100, "as the text says");
     return nlohmann::json::parse(text, [](int levels, event what, const nlohmann::json&) {
         if (levels >= max_json_levels && (what == event::array_start || what == event::object_start))
-            throw json_too_deep();
+            throw json_refused("the JSON has more than 100 levels");
         return true;
     });
 }
@@ -86,7 +93,7 @@ template <class T = nlohmann::json>
         }
     } catch (const nlohmann::json::exception& why) {
         reason = why.what();
-    } catch (const detail::json_too_deep& why) {
+    } catch (const detail::json_refused& why) {
         reason = why.what();
     }
     co_return outcome(std::unexpected(detail::refuse_json(reason)));
