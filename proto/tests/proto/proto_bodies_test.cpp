@@ -856,6 +856,113 @@ TEST(ProtoMultiplexedBodies, BodyThatOutlivesItsCallBlocksNoOtherCall) {
     });
 }
 
+/// Sends a request, with or without a body that never ends, to a peer that answers with `frames`, and then with its
+/// end. Returns the outcome: the head and the body of the response, or the error; and whether the client has refused
+/// the frames.
+std::string answer_of_frames(std::vector<streamed_codec<true>::frame> frames, bool has_body) {
+    std::string got;
+    run_paused([&]() -> task<> {
+        auto ends = duplex(1 << 16);
+        const multiplexed_protocol::client client(multiplexed_protocol::frames(std::move(ends.first)));
+        progress sent;
+        auto request = has_body ? message("x", produce(1, sent, last::wait)) : message("x");
+        auto calling = eddy::spawn(client(std::move(request)));
+        {
+            auto peer = multiplexed_protocol::frames(std::move(ends.second));
+            const auto head = co_await peer.next();
+            EXPECT_TRUE(head && *head);
+            for (auto& one : frames) {
+                one.id += (*head)->id;
+                static_cast<void>(co_await peer.send(std::move(one)));
+            }
+            co_await sleep(1s);
+        }
+        auto response = co_await calling;
+        got = *response ? (*response)->head + ":" : response->error().message();
+        if (*response && (*response)->body.has_value()) got += co_await read_all(std::move((*response)->body));
+        const auto later = co_await client(message("later"));
+        if (later.error() == std::errc::protocol_error) got += " (refused)";
+    });
+    return got;
+}
+
+TEST(ProtoMultiplexedBodies, ClientRefusesOrIgnoresFramesOutOfPlace) {
+    using frame = streamed_codec<true>::frame;
+    const auto head = [](bool has_body, int id = 0) {
+        return frame(id, proto::head_frame(std::string("a"), has_body));
+    };
+    const auto chunk_of = [](int id = 0) { return frame(id, proto::chunk_frame(std::string("c"))); };
+    const auto end = [](int id = 0) { return frame(id, proto::end_frame()); };
+    const auto error = [](int id = 0) { return frame(id, proto::error_frame(io_error)); };
+    const std::string violation = std::make_error_code(std::errc::protocol_error).message();
+    const std::string refused = " (refused)";
+    const std::string gone = make_error_code(errc::unexpected_eof).message();
+    const std::string failed = io_error.message();
+    const auto window = [&](std::size_t count) {
+        std::vector<frame> all{head(true)};
+        for (std::size_t i = 0; i < count; ++i) all.push_back(chunk_of());
+        return all;
+    };
+    std::string full;
+    for (std::size_t i = 0; i < proto::body_window; ++i) full += "c,";
+    struct row {
+        const char* name;
+        std::vector<frame> frames;
+        bool has_body;
+        std::string expected;
+    };
+    const row rows[] = {
+        {"a second head", {head(true), head(true)}, false, "a:" + violation + refused},
+        {"a second head without a body", {head(true), chunk_of(), head(false)}, false, "a:c," + violation + refused},
+        {"a second head while the request is sent", {head(false), head(false), end()}, true, "a:" + refused},
+        {"frames of no exchange", {chunk_of(1), end(1), error(1), head(true), end()}, false, "a:"},
+        {"a chunk before the head", {chunk_of(), head(true), end()}, false, "a:"},
+        {"an end before the head", {end(), head(true), end()}, false, "a:"},
+        {"a chunk without a body", {head(false), chunk_of(), end()}, true, "a:"},
+        {"a chunk after the end", {head(true), end(), chunk_of()}, true, "a:"},
+        {"a whole window", window(proto::body_window), false, "a:" + full + gone},
+        {"more than a window", window(proto::body_window + 1), false, "a:" + full + violation + refused},
+        {"an error before the head", {error(), head(true)}, false, failed},
+        {"an error after the head", {head(true), chunk_of(), error(), chunk_of()}, true, "a:c," + failed},
+        {"an end, then an error", {head(true), chunk_of(), end(), error()}, true, "a:c,"},
+        {"no answer", {}, false, make_error_code(errc::connection_closed).message()},
+        {"no end", {head(true), chunk_of()}, false, "a:c," + gone},
+    };
+    for (const auto& each : rows) EXPECT_EQ(answer_of_frames(each.frames, each.has_body), each.expected) << each.name;
+}
+
+TEST(ProtoMultiplexedBodies, ServerRefusesOrIgnoresFramesOutOfPlace) {
+    using frame = streamed_codec<true>::frame;
+    const auto head = [](bool has_body) { return frame(1, proto::head_frame(std::string("a"), has_body)); };
+    const std::pair<std::vector<frame>, bool> rows[] = {
+        {{head(true), head(true)}, true},
+        {{head(false), head(false)}, true},
+        {{head(true), frame(1, proto::end_frame()), head(false)}, true},
+        {{head(true), frame(1, proto::cancel_frame()), head(false)}, false},  // the former exchange has ended
+        {{frame(1, proto::chunk_frame(std::string("c"))), frame(1, proto::end_frame()), head(false)}, false},
+        {{frame(1, proto::error_frame(io_error)), frame(1, proto::cancel_frame()), head(false)}, false},
+        {{frame(1, proto::credit_frame(1)), head(false)}, false},
+        {{head(true), frame(1, proto::end_frame()), frame(1, proto::chunk_frame(std::string("c")))}, false},
+        {{head(true), frame(1, proto::error_frame(io_error)), frame(1, proto::end_frame())}, false},
+    };
+    for (const auto& [frames, is_refused] : rows) {
+        run_paused([&]() -> task<> {
+            auto ends = duplex(4096);
+            const auto service = [](message request) -> task<result<message>> {
+                co_await sleep(1s);
+                co_return message(request.head);
+            };
+            auto serving = eddy::spawn(multiplexed_protocol::serve(std::move(ends.second), service));
+            auto peer = multiplexed_protocol::frames(std::move(ends.first));
+            for (auto one : frames) static_cast<void>(co_await peer.send(std::move(one)));
+            static_cast<void>(co_await peer.close());
+            const auto ended = co_await serving;
+            const auto why = ended->has_value() ? std::error_code() : ended->error();
+            EXPECT_EQ(why == std::errc::protocol_error, is_refused) << &frames - &rows[0].first << why.message();
+        });
+    }
+}
+
 // ---- Pipelined ----
 
 /// A connection whose peer has answered `requests` requests, and whose writes then fail.
