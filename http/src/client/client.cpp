@@ -268,6 +268,12 @@ std::string encode_location(std::string_view location) {
     return detail::encode_bytes(location, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
+/// Returns whether a redirect leads from HTTPS to a connection that anyone can read, and the request has credentials.
+bool reveals_credentials(const request& asked, const url& from, const url& to) {
+    const bool has_credentials = asked.headers.contains("Authorization") || asked.headers.contains("Cookie");
+    return has_credentials && from.is_https() && !to.is_https();
+}
+
 /// Changes a request for the redirect with the status `code` from one URL to another.
 void redirect(request& asked, status code, const url& from, const url& to) {
     if (!repeats_request(code, asked.method)) {
@@ -344,6 +350,7 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
         auto next = co_await try_(to.resolve(encode_location(*location)));
         const auto& may_follow = shared->options().may_follow();
         if (may_follow && !may_follow(next)) co_return std::move(answer);
+        if (reveals_credentials(again, to, next)) co_return std::move(answer);
         if (redirects == most) co_return std::unexpected(make_error_code(errc::too_many_redirects));
         redirect(again, answer.status, to, next);
         co_await discard_arrived(answer.body);

@@ -37,7 +37,8 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     cookies.receive(to, answer);
     std::optional<io::boxed_stream> stream;
     if (answer.status == http::status::switching_protocols) {
-        if (!exchange->is_sent()) co_return std::unexpected(make_error_code(http::errc::bad_message));
+        const bool is_named = answer.headers.has_token("Connection", "Upgrade") && answer.headers.contains("Upgrade");
+        if (!is_named || !exchange->is_sent()) co_return std::unexpected(make_error_code(http::errc::bad_message));
         stream = exchange->take_stream();
     }
     co_return http::upgrade_outcome(std::move(answer), std::move(stream));

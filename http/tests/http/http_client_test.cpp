@@ -861,6 +861,43 @@ TEST(HttpClient, RequestsWorkOverTls) {
         server.abort();
     }(world));
 }
+
+TEST(HttpClient, RequestsWithCredentialsStayOnHttps) {
+    const support::tls_world certificates;
+    const struct {
+        const char* field;
+        bool is_followed;
+    } rows[] = {{"Authorization", false}, {"cookie", false}, {"X-Other", true}};
+    for (const bool is_https : {false, true}) {
+        site other;
+        serve_during(other.app, [&](std::string plain) -> task<void> {
+            auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+            const auto port = std::to_string(listener.local_addr().value().port());
+            const std::string target = is_https ? "https://localhost:" + port + "/to" : plain + "/hello";
+            const http::service redirecting([target](http::request asked) -> task<http::response> {
+                if (asked.path() == "/to") co_return http::response::text("hello");
+                co_return http::response::redirect(target);
+            });
+            const auto handler = [redirecting, config = certificates.server().build().value()](
+                                     net::tcp_stream tcp, net::serve_connection c) -> task<result<void>> {
+                auto stream = co_await try_(eddy::tls::accept(std::move(tcp), config));
+                co_return co_await http::serve_connection(std::move(stream), redirecting, http::serve_options(),
+                                                          std::move(c));
+            };
+            auto server = eddy::spawn(net::serve(std::move(listener), handler));
+            const http::client web(http::client_options().tls(certificates.client().build().value()));
+            for (const auto& [field, is_followed] : rows) {
+                http::request asked;
+                asked.headers.add(field, "secret");
+                auto answer = co_await web.send("https://localhost:" + port + "/", std::move(asked));
+                EXPECT_TRUE(answer.has_value());
+                const auto expected = is_https || is_followed ? http::status::ok : http::status::see_other;
+                EXPECT_EQ(answer.value().status, expected) << field << " to " << target;
+            }
+            server.abort();
+        });
+    }
+}
 #endif
 
 #ifdef EDDY_TEST_HTTP_EXAMPLES

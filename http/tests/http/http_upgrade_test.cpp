@@ -129,6 +129,46 @@ TEST(HttpUpgrade, RefusalIsAResponse) {
     EXPECT_EQ(serve_during(switch_to_exclaim, script), no_errors);
 }
 
+/// Returns what the client makes of a response: the status, and "stream" if there is one; or the error.
+std::string outcome_of(std::string response) {
+    eddy::core loop;
+    return loop.run([&]() -> task<std::string> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto serve = [&]() -> task<result<void>> {
+            auto accepted = co_await try_(listener.accept());
+            std::array<std::byte, 1000> some{};
+            static_cast<void>(co_await try_(accepted.stream.read(some)));
+            co_await try_(accepted.stream.write_all(response));
+            static_cast<void>(co_await try_(accepted.stream.read(some)));
+            co_return eddy::ok();
+        };
+        const auto ask = [&]() -> task<std::string> {
+            const auto url = "http://" + listener.local_addr().value().to_string() + "/";
+            auto outcome = co_await http::upgrade(url, asking_for("exclaim"));
+            if (!outcome) co_return outcome.error().code().message();
+            co_return std::to_string(to_int(outcome->response.status)) + (outcome->stream ? " stream" : "");
+        };
+        auto both = eddy::join(ask(), serve());
+        auto [got, served] = co_await both;
+        co_return std::move(got);
+    }());
+}
+
+TEST(HttpUpgrade, SwitchNeedsUpgradeAndConnection) {
+    const auto invalid = make_error_code(http::errc::bad_message).message();
+    const std::pair<std::string, std::string> rows[] = {
+        {"Upgrade: exclaim\r\nConnection: Upgrade\r\n", "101 stream"},
+        {"upgrade: other\r\nconnection: close, uPGRADE\r\n", "101 stream"},
+        {"Upgrade: exclaim\r\n", invalid},
+        {"Upgrade: exclaim\r\nConnection: keep-alive\r\n", invalid},
+        {"Upgrade: exclaim\r\nConnection: Upgrades\r\n", invalid},
+        {"Connection: Upgrade\r\n", invalid},
+        {"", invalid},
+    };
+    for (const auto& [fields, expected] : rows)
+        EXPECT_EQ(outcome_of("HTTP/1.1 101 Switching Protocols\r\n" + fields + "\r\n"), expected) << fields;
+}
+
 TEST(HttpUpgrade, ErrorOfNewProtocolIsReportedWithTheRequest) {
     const auto app = [](http::request asked) -> task<http::response> {
         const bool throws = asked.path() == "/throw";
