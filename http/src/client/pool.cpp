@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <iterator>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/runtime/core_handle.hpp>
 
 #include "h2/http2.hpp"
@@ -22,9 +23,25 @@ std::string pool_key_of_loop() {
     return loop ? "/" + std::to_string(loop->id()) : std::string();
 }
 
+namespace {
+
+/// Returns the end of a key: see pool_key_of_loop().
+std::string_view loop_of(std::string_view key) noexcept { return key.substr(std::min(key.find('/'), key.size())); }
+
+}  // namespace
+
 http_client::http_client(http::client_options&& chosen)
     : options_(std::move(chosen)),
       proxies_(options_.proxies() ? *options_.proxies() : http::proxies::from_environment()) {}
+
+http_client::~http_client() {
+    try {
+        expired old;
+        for (auto& [key, each] : all_) expire(old, key, each.idle, each.idle.end());
+    } catch (...) {  // NOLINT(bugprone-empty-catch): without memory, connections end without close_notify
+    }
+    for (const auto& [loop, keeper] : keepers_) keeper->finish();
+}
 
 std::unique_ptr<client_connection> http_client::take(const std::string& origin) {
     expired old;  // declared before the lock, so destroyed after it is released
@@ -33,7 +50,7 @@ std::unique_ptr<client_connection> http_client::take(const std::string& origin) 
     const auto found = all_.find(origin);
     if (found == all_.end() || found->second.idle.empty()) return nullptr;
     found->second.last_use = time::clock::now();
-    auto taken = std::move(found->second.idle.back().connection);
+    auto taken = std::move(found->second.idle.back());
     found->second.idle.pop_back();
     return taken;
 }
@@ -42,15 +59,22 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
     expired old;
     if (options_.max_idle() == 0) return connection->end();
     connection->stream.release_buffers();
-    connection->begin_idle();
+    const auto keeper = keeper_here();
+    if (!connection->begin_idle(keeper ? keeper->news() : nullptr)) return connection->end();
     dropped_bodies_.store(0, std::memory_order_relaxed);
-    const std::lock_guard guard(lock_);
-    remove_expired(old);
-    auto& list = entry(origin).idle;
-    list.push_back({std::move(connection), time::clock::now()});
-    if (list.size() <= options_.max_idle()) return;
-    old.here.push_back(std::move(list.front()));
-    list.erase(list.begin());
+    bool must_wake = false;
+    {
+        const std::lock_guard guard(lock_);
+        remove_expired(old);
+        auto& list = entry(origin).idle;
+        list.push_back(std::move(connection));
+        if (list.size() > options_.max_idle()) {
+            old.here.push_back(std::move(list.front()));
+            list.erase(list.begin());
+        }
+        must_wake = keeper && !std::exchange(keeper->has_limit, true);
+    }
+    if (must_wake) keeper->news()->notify_one();
 }
 
 void http_client::note_dropped_body(const std::source_location& asked_at) noexcept {
@@ -130,20 +154,83 @@ http_client::origin_state& http_client::entry(const std::string& origin) {
     return found;
 }
 
-void http_client::expired::take(std::string_view key, idle_list& from, idle_list::iterator end) {
+http_client::expired::~expired() {
+    for (const auto& each : here) each->end();
+    for (auto& [keeper, connection] : elsewhere)
+        if (keeper) keeper->hand_over(std::move(connection));
+}
+
+void http_client::expire(expired& old, std::string_view key, idle_list& from, idle_list::iterator end) {
     if (end == from.begin()) return;
-    const bool is_here = key.substr(std::min(key.find('/'), key.size())) == pool_key_of_loop();
-    auto& into = is_here ? here : elsewhere;
-    // Either moves all of them or throws before it moves one.
-    into.insert(into.end(), std::move_iterator(from.begin()), std::move_iterator(end));
+    const auto count = static_cast<std::size_t>(end - from.begin());
+    const std::string loop(loop_of(key));
+    const auto found = keepers_.find(loop);
+    const auto keeper = found == keepers_.end() ? nullptr : found->second;
+    const bool is_here = loop == pool_key_of_loop() && (!keeper || this_thread.executor.runs != nullptr);
+    old.here.reserve(old.here.size() + count);
+    old.elsewhere.reserve(old.elsewhere.size() + count);
+    for (auto at = from.begin(); at != end; ++at) {
+        if (is_here)
+            old.here.push_back(std::move(*at));
+        else
+            old.elsewhere.emplace_back(keeper, std::move(*at));
+    }
     from.erase(from.begin(), end);
+}
+
+std::shared_ptr<idle_keeper> http_client::keeper_here() {
+    auto loop = pool_key_of_loop();
+    std::shared_ptr<idle_keeper> made;
+    {
+        const std::lock_guard guard(lock_);
+        const auto found = keepers_.find(loop);
+        if (found != keepers_.end()) return found->second;
+        if (this_thread.executor.runs == nullptr) return nullptr;
+        made = std::make_shared<idle_keeper>();
+        keepers_.emplace(loop, made);
+    }
+    start_keeping(weak_from_this(), made, std::move(loop));
+    return made;
+}
+
+time::time_point http_client::close_idle(std::string_view loop, idle_keeper& of) {
+    expired old;
+    const std::lock_guard guard(lock_);
+    const auto now = time::clock::now();
+    auto next = time::time_point::max();
+    for (auto& [key, each] : all_) {
+        if (loop_of(key) != loop) continue;
+        old.here.reserve(old.here.size() + each.idle.size());
+        for (auto& one : each.idle) {
+            const auto limit = time::saturating_add(one->idle_since(), time::round_up(options_.idle_timeout()));
+            if (limit <= now || one->has_news())
+                old.here.push_back(std::move(one));
+            else
+                next = std::min(next, limit);
+        }
+        std::erase(each.idle, nullptr);
+    }
+    of.has_limit = next != time::time_point::max();
+    return next;
+}
+
+void http_client::end_keeper(const std::string& loop, idle_keeper& of) noexcept {
+    const std::lock_guard guard(lock_);
+    const auto found = keepers_.find(loop);
+    if (found == keepers_.end() || found->second.get() != &of) return;
+    for (auto& [key, each] : all_) {
+        if (loop_of(key) != loop) continue;
+        for (auto& one : each.idle) of.hand_over(std::move(one));
+        each.idle.clear();
+    }
+    keepers_.erase(found);
 }
 
 void http_client::remove_expired(expired& old) {
     const auto now = time::clock::now();
-    const auto is_fresh = [&](const idle& each) { return now - each.since < options_.idle_timeout(); };
+    const auto is_fresh = [&](const auto& each) { return now - each->idle_since() < options_.idle_timeout(); };
     for (auto& [key, each] : all_) {
-        old.take(key, each.idle, std::ranges::find_if(each.idle, is_fresh));
+        expire(old, key, each.idle, std::ranges::find_if(each.idle, is_fresh));
         if (each.shared && !is_open(*each.shared)) old.shared.push_back(std::move(each.shared));
     }
     if (all_.size() > most_origins) remove_origins(old);
@@ -156,7 +243,7 @@ void http_client::remove_origins(expired& old) {
             return std::pair(each.second.is_awaited(), each.second.last_use);  // those that are awaited last
         });
         if (oldest->second.is_awaited()) return;
-        old.take(oldest->first, oldest->second.idle, oldest->second.idle.end());
+        expire(old, oldest->first, oldest->second.idle, oldest->second.idle.end());
         if (oldest->second.shared) old.shared.push_back(std::move(oldest->second.shared));
         all_.erase(oldest);
     }

@@ -20,6 +20,7 @@
 #include <eddy/future.hpp>
 #include <eddy/http.hpp>
 #include <eddy/io.hpp>
+#include <eddy/runtime.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test.hpp>
 #include <eddy/time.hpp>
@@ -42,19 +43,13 @@ namespace sys = eddy::sys;
 
 constexpr std::size_t most = http_client::most_origins;
 
-/// Returns a connection, whose other end is closed.
-std::unique_ptr<client_connection> connection_to(std::string address) {
-    auto [near, far] = eddy::io::duplex(10);
-    return std::make_unique<client_connection>(eddy::io::boxed_stream(std::move(near)), -1, 1s, std::move(address));
-}
-
 std::string taken(http_client& from, const std::string& origin) {
     const auto connection = from.take(origin);
     return connection ? connection->address : "none";
 }
 
-http_client make_client(http::client_options options = http::client_options()) {
-    return http_client(std::move(options.proxies(http::proxies::none())));
+std::shared_ptr<http_client> make_client(http::client_options options = http::client_options()) {
+    return std::make_shared<http_client>(std::move(options.proxies(http::proxies::none())));
 }
 
 /// A connection that counts the calls that end its sending direction.
@@ -78,6 +73,24 @@ private:
     eddy::io::duplex_stream below_;
     int* shutdowns_;
 };
+
+/// Returns a connection, and stores its other end in `far`.
+std::unique_ptr<client_connection> connection_to(std::string address, eddy::io::duplex_stream& far, int& shutdowns) {
+    auto [near, other] = eddy::io::duplex(10);
+    far = std::move(other);
+    return std::make_unique<client_connection>(eddy::io::boxed_stream(counting_stream(std::move(near), shutdowns)), -1,
+                                               1s, std::move(address));
+}
+
+/// Returns a connection to a peer that is silent.
+std::unique_ptr<client_connection> connection_to(std::string address) {
+    static std::vector<eddy::io::duplex_stream> peers;
+    static int shutdowns = 0;
+    auto [near, far] = eddy::io::duplex(10);
+    auto made = connection_to(std::move(address), far, shutdowns);
+    peers.push_back(std::move(far));
+    return made;
+}
 
 /// Sends a request with `body`, and receives its response. Returns how often the client has ended its sending direction
 /// in order.
@@ -107,7 +120,8 @@ TEST(HttpClientPool, OnlyCompleteRequestsEndTheirConnectionInOrder) {
 }
 
 TEST(HttpClientPool, UnusedOriginsAboveLimitAreRemoved) {
-    http_client pool = make_client();
+    const auto shared = make_client();
+    http_client& pool = *shared;
     for (std::size_t i = 0; i < 3 * most; ++i) {
         const auto origin = "s" + std::to_string(i);
         EXPECT_EQ(pool.take(origin), nullptr);  // as each request does
@@ -118,7 +132,8 @@ TEST(HttpClientPool, UnusedOriginsAboveLimitAreRemoved) {
 }
 
 TEST(HttpClientPool, FailedOriginsAboveLimitAreRemoved) {
-    http_client pool = make_client();
+    const auto shared = make_client();
+    http_client& pool = *shared;
     const auto refused = std::make_error_code(std::errc::connection_refused);
     for (std::size_t i = 0; i < 3 * most; ++i) {
         const auto origin = "s" + std::to_string(i);
@@ -131,7 +146,8 @@ TEST(HttpClientPool, FailedOriginsAboveLimitAreRemoved) {
 
 TEST(HttpClientPool, LongestUnusedConnectionsAreClosedAboveLimit) {
     eddy::test::run_paused([]() -> task<void> {
-        http_client pool = make_client();
+        const auto shared = make_client();
+        http_client& pool = *shared;
         pool.put("first", connection_to("first"));
         pool.put("again", connection_to("again"));
         for (std::size_t i = 0; i < 2 * most; ++i) {
@@ -149,7 +165,8 @@ TEST(HttpClientPool, LongestUnusedConnectionsAreClosedAboveLimit) {
 }
 
 TEST(HttpClientPool, OriginsThatAreAwaitedStay) {
-    http_client pool = make_client();
+    const auto shared = make_client();
+    http_client& pool = *shared;
     const auto permit = pool.connecting("s");
     std::vector<std::shared_ptr<eddy::sync::semaphore>> others;
     for (std::size_t i = 0; i < most + 100; ++i) {
@@ -165,7 +182,8 @@ TEST(HttpClientPool, OriginsThatAreAwaitedStay) {
 
 TEST(HttpClientPool, IdleConnectionsHaveLimitsOfNumberAndTime) {
     eddy::test::run_paused([]() -> task<void> {
-        http_client pool = make_client(http::client_options().max_idle(2).idle_timeout(10s));
+        const auto shared = make_client(http::client_options().max_idle(2).idle_timeout(10s));
+        http_client& pool = *shared;
         for (const char* const name : {"a", "b", "c"}) pool.put("p", connection_to(name));
         EXPECT_EQ(taken(pool, "p"), "c");  // the one that became idle last
         EXPECT_EQ(taken(pool, "p"), "b");
@@ -176,10 +194,142 @@ TEST(HttpClientPool, IdleConnectionsHaveLimitsOfNumberAndTime) {
         co_await eddy::time::sleep(1s);
         EXPECT_EQ(taken(pool, "p"), "e");
         EXPECT_EQ(taken(pool, "p"), "none");  // 10 s
-        http_client keeps_none = make_client(http::client_options().max_idle(0));
-        keeps_none.put("p", connection_to("a"));
-        EXPECT_EQ(keeps_none.origins(), 0U);
+        const auto keeps_none = make_client(http::client_options().max_idle(0));
+        keeps_none->put("p", connection_to("a"));
+        EXPECT_EQ(keeps_none->origins(), 0U);
     });
+}
+
+/// Idle connections of one client, on a paused clock. Each test runs on an event loop of its own.
+struct idle_test {
+    std::shared_ptr<http_client> pool = make_client(http::client_options().idle_timeout(10s));
+    int ended = 0;  // connections whose direction the client has ended
+    std::vector<eddy::io::duplex_stream> peers;
+
+    void put(const std::string& origin) {
+        auto [near, far] = eddy::io::duplex(10);
+        pool->put(origin + eddy::detail::pool_key_of_loop(), connection_to("a", far, ended));
+        peers.push_back(std::move(far));
+    }
+    std::string take(const std::string& origin) const {
+        return taken(*pool, origin + eddy::detail::pool_key_of_loop());
+    }
+};
+
+TEST(HttpClientPool, EachIdleConnectionEndsAtItsOwnTime) {
+    eddy::test::run_paused([]() -> task<void> {
+        idle_test all;
+        for (const char* const origin : {"s", "s", "t"}) {
+            all.put(origin);
+            co_await eddy::time::sleep(3s);
+        }
+        const std::pair<std::chrono::milliseconds, int> steps[] = {{999ms, 0},  {2ms, 1}, {2998ms, 1}, {2ms, 2},
+                                                                   {2998ms, 2}, {2ms, 3}, {100s, 3}};
+        for (const auto& [pause, expected] : steps) {
+            co_await eddy::time::sleep(pause);
+            EXPECT_EQ(all.ended, expected) << pause.count();
+        }
+        EXPECT_EQ(all.take("s"), "none");
+    });
+}
+
+TEST(HttpClientPool, LaterConnectionsHaveTheirTimeLimitToo) {
+    eddy::test::run_paused([]() -> task<void> {
+        idle_test all;
+        for (int round = 1; round != 5; ++round) {
+            // The second one becomes idle before or after the time for which the task of the first one waits.
+            all.put("s");
+            EXPECT_EQ(all.take("s"), "a");
+            EXPECT_EQ(all.ended, round - 1);
+            co_await eddy::time::sleep(4s * round);
+            all.put("s");
+            co_await eddy::time::sleep(9999ms);
+            EXPECT_EQ(all.ended, round - 1);
+            co_await eddy::time::sleep(2ms);
+            EXPECT_EQ(all.ended, round);
+        }
+    });
+}
+
+TEST(HttpClientPool, ConnectionsThatTheirPeerEndsAreClosed) {
+    eddy::test::run_paused([]() -> task<void> {
+        idle_test all;
+        for (const char* const origin : {"s", "s", "t"}) all.put(origin);
+        co_await eddy::time::sleep(1ms);
+        (co_await eddy::io::write_all(all.peers[1], std::string_view("x"))).value();  // a response without a request
+        co_await eddy::time::sleep(1ms);
+        EXPECT_EQ(all.ended, 1);
+        all.peers.pop_back();
+        co_await eddy::time::sleep(1ms);
+        EXPECT_EQ(all.ended, 2);
+        EXPECT_EQ(all.take("t"), "none");
+        EXPECT_EQ(all.take("s"), "a");
+        EXPECT_EQ(all.take("s"), "none");
+    });
+}
+
+TEST(HttpClientPool, ConnectionThatHasEndedAlreadyIsNotKept) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto pool = make_client();
+        auto [near, far] = eddy::io::duplex(10);
+        int ended = 0;
+        auto connection = connection_to("a", far, ended);
+        {
+            const auto dropped = std::move(far);
+        }
+        pool->put("s", std::move(connection));
+        EXPECT_EQ(ended, 1);
+        EXPECT_EQ(taken(*pool, "s"), "none");
+        co_return;
+    });
+}
+
+TEST(HttpClientPool, DestroyedClientEndsItsConnectionsAtOnce) {
+    eddy::test::run_paused([]() -> task<void> {
+        idle_test all;
+        for (const char* const origin : {"s", "s", "t"}) all.put(origin);
+        all.pool.reset();
+        EXPECT_EQ(all.ended, 3);
+        co_return;
+    });
+}
+
+TEST(HttpClientPool, EndOfEventLoopEndsItsConnections) {
+    idle_test all;
+    for (const bool has_polled : {true, false}) {  // the task that closes the connections may not have begun
+        eddy::test::run_paused([&]() -> task<void> {
+            all.put("s");
+            if (has_polled) co_await eddy::time::sleep(1s);
+        });
+        EXPECT_EQ(all.ended, has_polled ? 1 : 2);
+    }
+}
+
+TEST(HttpClientPool, ConnectionsOfOtherLoopsStayOpen) {
+    idle_test all;
+    eddy::core first;
+    first.run([&]() -> task<void> {
+        all.put("s");
+        co_return;
+    }());
+    eddy::test::run_paused([&]() -> task<void> {
+        all.put("s");
+        co_await eddy::time::sleep(10s + 1ms);
+    });
+    EXPECT_EQ(all.ended, 1);
+    all.pool.reset();
+    EXPECT_EQ(all.ended, 1);  // only the first event loop may end its connection
+    first.run([]() -> task<void> { co_await eddy::time::sleep(1ms); }());
+    EXPECT_EQ(all.ended, 2);
+}
+
+TEST(HttpClientPool, ConnectionsAreKeptWithoutExecutor) {
+    idle_test all;
+    all.put("s");
+    EXPECT_EQ(all.take("s"), "a");
+    all.put("s");
+    all.pool.reset();
+    EXPECT_EQ(all.ended, 1);
 }
 
 void wait_for(int fd, short event) {

@@ -154,8 +154,8 @@ public:
         max_idle_ = most;
         return *this;
     }
-    /// Sets how long an idle connection is kept. An HTTP/1.1 connection that is too old is closed when the client next
-    /// needs or keeps a connection. 60 seconds by default.
+    /// Sets how long an idle connection is kept. 60 seconds by default. Then a task in the background closes it, and
+    /// also when the server has closed it or has sent something. The task keeps no runtime running.
     client_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
         idle_timeout_ = limit;
         return *this;
@@ -255,8 +255,9 @@ private:
 /// with its method and its body; if the body is a reader, the client returns the redirect. But after 303 the method
 /// becomes GET, or stays HEAD, and after 301 and 302 POST becomes GET. A request whose method changes loses its body
 /// and the fields that describe it (Content-Type and so on). If the new URL has another scheme, host or port, the
-/// client removes Authorization and the Cookie of the request; a cookie_jar selects its cookies for each URL. The
-/// client does not wait for the body of a redirect. If it has not arrived, an HTTP/1.1 connection is closed.
+/// client removes Authorization and the Cookie of the request; a cookie_jar selects its cookies for each URL. A request
+/// with one of these fields does not follow a redirect from https to http: the client returns the redirect. The client
+/// does not wait for the body of a redirect. If it has not arrived, an HTTP/1.1 connection is closed.
 ///
 /// Before a kept HTTP/1.1 connection is used again, the client looks at its socket. If the server has closed the
 /// connection, or has sent something, such as the response 408 or one that no request has asked for, the client closes
@@ -274,6 +275,9 @@ private:
 /// is sent to the proxy, with the whole URL, and with the connections of all servers shared. For an https URL, and for
 /// HTTP/2, the client asks the proxy for a connection to the server (CONNECT); a SOCKS5 proxy makes all connections.
 /// The field Proxy-Authorization is sent to a proxy only, and never to a server.
+///
+/// Idle connections are closed in order, with close_notify: at client_options::idle_timeout(), when the server closes
+/// them, when the last copy of the client is destroyed, and when their event loop ends.
 ///
 /// The client adds Host and `User-Agent: eddy`, unless the request has these fields. It ignores Content-Length,
 /// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".
