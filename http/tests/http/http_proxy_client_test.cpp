@@ -233,7 +233,7 @@ TEST(HttpProxyClient, UpgradeUsesTunnel) {
 TEST(HttpProxyClient, BytesAfterHeadBelongToTunnel) {
     support::http_proxy proxy;
     proxy.connects = false;
-    proxy.established += "HTTP/1.1 101 Switching Protocols\r\nUpgrade: exclaim\r\n\r\n!";
+    proxy.established += "HTTP/1.1 101 Switching Protocols\r\nUpgrade: exclaim\r\nConnection: Upgrade\r\n\r\n!";
     play(proxy, [](std::string address) -> task<void> {
         auto outcome = co_await http::upgrade("http://one.test/", upgrading(), with_proxy(address));
         std::array<char, 2> some{};
