@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include <eddy/tls/detail/engine.hpp>
+#include <eddy/error.hpp>
 #include <eddy/tls/error.hpp>
 
 EDDY_LIBRARY(tls)
@@ -23,6 +24,7 @@ result<std::string> read_text_file(const std::filesystem::path& path) {
     struct closes {
         void operator()(std::FILE* file) const noexcept { static_cast<void>(std::fclose(file)); }
     };
+    if (path.native().contains('\0')) return std::unexpected(make_error_code(errc::bad_path));
     const std::unique_ptr<std::FILE, closes> file(std::fopen(path.c_str(), "re"));
     if (!file) return std::unexpected(std::error_code(errno, std::generic_category()));
     std::string text;

@@ -62,6 +62,11 @@ TEST(TlsIdentity, IsReadFromFiles) {
     EXPECT_EQ(identity::from_files(chain, key).error(), std::errc::no_such_file_or_directory);
     std::ofstream(key) << issued.key;
     EXPECT_TRUE(identity::from_files(chain, key).has_value());
+    // The name of another file follows that of a file: C functions would open the first one.
+    const auto with_nul = [](const std::filesystem::path& path) { return path.native() + std::string("\0x", 2); };
+    EXPECT_EQ(identity::from_files(with_nul(chain), key).error(), eddy::errc::bad_path);
+    EXPECT_EQ(identity::from_files(chain, with_nul(key)).error(), eddy::errc::bad_path);
+    EXPECT_EQ(client_builder().trust_file(with_nul(chain)).build().error(), eddy::errc::bad_path);
 }
 
 TEST(TlsClientBuilder, MissingTrustFileIsError) {
