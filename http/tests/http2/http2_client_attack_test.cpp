@@ -7,14 +7,17 @@
 #include <eddy/io.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test.hpp>
+#include <eddy/time.hpp>
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -87,7 +90,10 @@ outcome ask(Play play, std::size_t body = 0) {
 
 /// Sends `count` frames in pieces of some KiB: the client reads between them.
 task<void> flood(peer& web, const std::string& frame, int count) {
-    for (; count > 0; count -= 100) co_await web.send_raw(repeated(frame, std::min(count, 100)));
+    for (; count > 0; count -= 100) {
+        co_await web.send_raw(repeated(frame, std::min(count, 100)));
+        co_await eddy::time::sleep(std::chrono::milliseconds(1));
+    }
 }
 
 TEST(Http2ClientAttack, FloodsOfServerEndConnection) {
@@ -122,6 +128,7 @@ TEST(Http2ClientAttack, FramesOnClosedStreamsAreCounted) {
     for (const auto& [frame, is_counted] :
          {std::pair(peer::frame_of(peer::data, 0, 1, "x"), true),
           std::pair(peer::frame_of(peer::data, 0, 1, std::string(256, 'x')), false),
+          std::pair(peer::frame_of(peer::headers, peer::end_headers, 1, peer::status_200), true),
           std::pair(peer::frame_of(peer::rst_stream, 0, 1, peer::bytes_of(8)), true)}) {
         std::optional<std::uint32_t> goaway;
         eddy::test::run_paused([&]() -> task<void> {
@@ -187,6 +194,87 @@ TEST(Http2ClientAttack, ResetsThatAnswerRequestsAreNotCounted) {
             EXPECT_EQ((co_await std::move(waiting)).error().value(), 7);
         }
         EXPECT_TRUE(eddy::detail::is_open(*handle));
+    });
+}
+
+TEST(Http2ClientAttack, ResponsesPermitFurtherFrames) {
+    eddy::test::run_paused([]() -> task<void> {
+        auto [near, far] = io::duplex(1 << 20);
+        auto handle = eddy::detail::start_http2(io::boxed_stream(std::move(near)), -1, http::client_options(), "a");
+        peer web{io::boxed_stream(std::move(far))};
+        co_await web.begin();
+        for (int i = 0; i < 1500; ++i) {
+            http::request asked(http::method::get, "/");
+            auto exchange = eddy::detail::start_http2_exchange(handle, asked, http::url::parse("http://a/").value());
+            EXPECT_TRUE(exchange) << i;
+            if (!exchange) co_return;
+            const auto head = co_await web.next(peer::headers);
+            co_await web.send_raw(
+                peer::frame_of(peer::ping, peer::ack, 0, "12345678") +
+                peer::frame_of(peer::headers, peer::end_headers | peer::end_stream, head.stream, peer::status_200));
+            auto waiting = eddy::poll_fn([&](eddy::context& cx) { return exchange->poll_head(cx); });
+            EXPECT_TRUE((co_await std::move(waiting)).has_value());
+        }
+        EXPECT_TRUE(eddy::detail::is_open(*handle));
+    });
+}
+
+/// A reader of parts of 10 bytes.
+class small_parts {
+public:
+    explicit small_parts(int count) noexcept : left_(count) {}
+    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        if (left_ == 0) return eddy::ok(std::size_t{0});
+        --left_;
+        std::ranges::fill(into.first(10), std::byte{'x'});
+        return eddy::ok(std::size_t{10});
+    }
+
+private:
+    int left_;
+};
+
+TEST(Http2ClientAttack, ServerMayAnswerEachSmallPart) {
+    eddy::test::run_paused([]() -> task<void> {
+        constexpr int parts = 2000;
+        auto [near, far] = io::duplex(1 << 20);
+        auto handle = eddy::detail::start_http2(io::boxed_stream(std::move(near)), -1, http::client_options(), "a");
+        http::request asked(http::method::post, "/");
+        asked.body = http::body::from_reader(small_parts(parts));
+        auto exchange = eddy::detail::start_http2_exchange(handle, asked, http::url::parse("http://a/").value());
+        const auto serve = [](io::duplex_stream stream) -> task<bool> {
+            peer web{io::boxed_stream(std::move(stream))};
+            co_await web.begin();
+            const auto both = peer::frame_of(peer::window_update, 0, 0, peer::bytes_of(10)) +
+                              peer::frame_of(peer::window_update, 0, 1, peer::bytes_of(10));
+            for (int i = 0; i < parts; ++i) {
+                if ((co_await web.next(peer::data)).is_end) co_return false;
+                co_await web.send_raw(both);
+            }
+            co_await web.send(peer::headers, peer::end_headers | peer::end_stream, 1, std::string(peer::status_200));
+            co_return true;
+        };
+        auto waiting = eddy::poll_fn([&](eddy::context& cx) { return exchange->poll_head(cx); });
+        auto all = eddy::join(serve(std::move(far)), std::move(waiting));
+        const auto [served, head] = co_await all;
+        EXPECT_TRUE(served && head);
+    });
+}
+
+TEST(Http2ClientAttack, EndOfEventLoopSendsGoaway) {
+    auto [near, far] = io::duplex(1 << 20);
+    std::shared_ptr<eddy::detail::http2_handle> handle;
+    eddy::test::run_paused([&]() -> task<void> {
+        handle = eddy::detail::start_http2(io::boxed_stream(std::move(near)), -1, http::client_options(), "a");
+        co_await eddy::time::sleep(std::chrono::milliseconds(1));
+    });
+    eddy::test::run_paused([&]() -> task<void> {
+        peer web{io::boxed_stream(std::move(far))};
+        co_await web.begin();
+        const auto last = co_await web.next(peer::goaway);
+        EXPECT_FALSE(last.is_end);
+        const auto end = co_await web.next(0xff);
+        EXPECT_TRUE(end.is_end);
     });
 }
 

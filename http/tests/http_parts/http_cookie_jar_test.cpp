@@ -211,6 +211,7 @@ TEST(HttpCookieJar, HostsOfDomains) {
     EXPECT_FALSE(is_in_domain("example.com", "com.example"));
     EXPECT_FALSE(is_in_domain("example.com.", "example.com"));
     EXPECT_FALSE(is_in_domain("10.1.2.3", "2.3"));
+    EXPECT_FALSE(is_in_domain("x.10.1.2.3", "10.1.2.3"));
     EXPECT_FALSE(is_in_domain("example.com", ""));
 }
 
