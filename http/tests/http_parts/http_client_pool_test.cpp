@@ -219,12 +219,12 @@ struct idle_test {
 TEST(HttpClientPool, EachIdleConnectionEndsAtItsOwnTime) {
     eddy::test::run_paused([]() -> task<void> {
         idle_test all;
-        for (const char* const origin : {"s", "s", "t"}) {
+        for (const char* const origin : {"s", "s", "t", "s"}) {
             all.put(origin);
-            co_await eddy::time::sleep(3s);
+            co_await eddy::time::sleep(2s);
         }
-        const std::pair<std::chrono::milliseconds, int> steps[] = {{999ms, 0},  {2ms, 1}, {2998ms, 1}, {2ms, 2},
-                                                                   {2998ms, 2}, {2ms, 3}, {100s, 3}};
+        const std::pair<std::chrono::milliseconds, int> steps[] = {
+            {1999ms, 0}, {2ms, 1}, {1998ms, 1}, {2ms, 2}, {1998ms, 2}, {2ms, 3}, {1998ms, 3}, {2ms, 4}, {100s, 4}};
         for (const auto& [pause, expected] : steps) {
             co_await eddy::time::sleep(pause);
             EXPECT_EQ(all.ended, expected) << pause.count();
@@ -294,14 +294,44 @@ TEST(HttpClientPool, DestroyedClientEndsItsConnectionsAtOnce) {
     });
 }
 
+TEST(HttpClientPool, DestroyedClientLeavesNoTask) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto tasks = [] { return eddy::core_handle::current().metrics().alive_tasks(); };
+        const auto before = tasks();
+        idle_test all;
+        all.put("s");
+        co_await eddy::time::sleep(1ms);
+        EXPECT_EQ(tasks(), before + 1);
+        all.pool.reset();
+        co_await eddy::time::sleep(1ms);
+        EXPECT_EQ(tasks(), before);
+    });
+}
+
+TEST(HttpClientPool, RequestsWakeNoTask) {
+    eddy::test::run_paused([]() -> task<void> {
+        idle_test all;
+        all.put("s");
+        co_await eddy::time::sleep(1ms);
+        const auto polls = [] { return eddy::core_handle::current().metrics().polls(); };
+        const auto before = polls();
+        for (int i = 0; i < 100; ++i) {
+            EXPECT_EQ(all.take("s"), "a");
+            all.put("s");
+            co_await eddy::time::sleep(1us);
+        }
+        EXPECT_LT(polls() - before, 150U);  // one for each sleep
+    });
+}
+
 TEST(HttpClientPool, EndOfEventLoopEndsItsConnections) {
     idle_test all;
     for (const bool has_polled : {true, false}) {  // the task that closes the connections may not have begun
         eddy::test::run_paused([&]() -> task<void> {
-            all.put("s");
+            for (const char* const origin : {"s", "s", "t"}) all.put(origin);
             if (has_polled) co_await eddy::time::sleep(1s);
         });
-        EXPECT_EQ(all.ended, has_polled ? 1 : 2);
+        EXPECT_EQ(all.ended, has_polled ? 3 : 6);
     }
 }
 
@@ -315,10 +345,10 @@ TEST(HttpClientPool, ConnectionsOfOtherLoopsStayOpen) {
     eddy::test::run_paused([&]() -> task<void> {
         all.put("s");
         co_await eddy::time::sleep(10s + 1ms);
+        EXPECT_EQ(all.ended, 1);
+        all.pool.reset();
+        EXPECT_EQ(all.ended, 1);  // only the first event loop may end its connection
     });
-    EXPECT_EQ(all.ended, 1);
-    all.pool.reset();
-    EXPECT_EQ(all.ended, 1);  // only the first event loop may end its connection
     first.run([]() -> task<void> { co_await eddy::time::sleep(1ms); }());
     EXPECT_EQ(all.ended, 2);
 }
