@@ -155,6 +155,8 @@ check_lists() {
     [[ -z $names ]] || { say "$names" && forgotten=1; }
     python3 tools/check_layers.py || forgotten=1
     python3 tests/check_layers_test.py --quiet || forgotten=1
+    python3 tools/check_memory.py || forgotten=1
+    python3 tests/check_memory_test.py --quiet || forgotten=1
     python3 tools/check_version.py || forgotten=1
     tools/check_commits.sh || forgotten=1
     tests/dev_test.sh || forgotten=1

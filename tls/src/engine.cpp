@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <eddy/detail/free_memory.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/error.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -234,7 +235,7 @@ void tls_engine::state::release_output() noexcept {
     output.clear();
     sent = 0;
     if (output.capacity() <= most_spare) output.swap(spare_output);
-    output = {};
+    free_memory(output);
 }
 
 /// Leaves the output of a server's handshake to the next output. The server may wait for long before it sends any, so

@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include <eddy/detail/free_memory.hpp>
 #include <eddy/detail/utf8.hpp>
 #include <eddy/error.hpp>
 
@@ -265,7 +266,7 @@ bool ws_engine::end_message() {
     is_ending_ = false;
     if (is_compressed_) {
         inflater_->end_message();
-        piece_ = {};
+        free_memory(piece_);
     }
     if (is_text_ && !utf8_.is_complete()) return violate(ws::errc::invalid_text, close_code::invalid_data);
     has_message_ = true;
@@ -310,13 +311,13 @@ void ws_engine::receive_close() {
         peer_reason_ = reason;
     }
     has_peer_closed_ = true;  // first, because close() may throw
-    content_ = {};
+    free_memory(content_);
     close(peer_code_, "");
 }
 
 bool ws_engine::violate(ws::errc why, close_code code) {
     failure_ = make_error_code(why);  // first, because close() may throw
-    content_ = {};
+    free_memory(content_);
     drop_sending();
     close(code, "");
     return false;
@@ -326,9 +327,9 @@ void ws_engine::fail(std::error_code why) noexcept {
     if (is_over()) return;
     failure_ = why;
     has_closed_ = true;
-    content_ = {};
+    free_memory(content_);
     drop_sending();
-    out_ = {};
+    free_memory(out_);
     sent_ = 0;
 }
 
@@ -401,7 +402,7 @@ void ws_engine::compress_step() {
 void ws_engine::drop_sending() noexcept {
     sending_.reset();
     to_compress_ = {};
-    compressed_ = {};
+    free_memory(compressed_);
 }
 
 /// Compresses the rest of a message at once, because another message or a Close frame follows.
@@ -441,7 +442,7 @@ void ws_engine::sent(std::size_t count) {
     if (sent_ != out_.size()) return;
     sent_ = 0;
     if (out_.capacity() > 1024) {
-        out_ = {};
+        free_memory(out_);
     } else {
         out_.clear();
     }

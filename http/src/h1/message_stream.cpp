@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include <eddy/detail/free_memory.hpp>
 #include <eddy/detail/graceful_end.hpp>
 #include <eddy/time/clock.hpp>
 
@@ -26,7 +27,7 @@ public:
         const auto count = std::min(from.size(), into.size());
         std::memcpy(into.data(), from.data(), count);
         begin_ += count;
-        if (begin_ == prefix_.size()) prefix_ = {};
+        if (begin_ == prefix_.size()) free_memory(prefix_);
         return eddy::ok(count);
     }
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
@@ -154,6 +155,8 @@ void message_stream::end_writing(context& cx) noexcept try {
 
 io::boxed_stream message_stream::release() {
     std::string received(in());
+    consume(received.size());
+    release_buffers();  // this object may live as long as the other protocol
     auto below = std::move(stream_).into_inner().into_box();
     if (received.empty()) return below;
     return prefixed_stream(std::move(received), std::move(below));

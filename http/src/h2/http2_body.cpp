@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 
+#include <eddy/detail/free_memory.hpp>
 #include <eddy/http/error.hpp>
 
 #include "message/fields.hpp"
@@ -79,7 +80,7 @@ std::size_t http2_body::detach() noexcept {
         is_detached_ = true;
         expects_continue_ = asks_ = false;
         left = unread() + std::exchange(consumed_, 0);
-        data_ = std::string();
+        free_memory(data_);
         begin_ = 0;
         rate_.end_wait();
         return std::exchange(reader_, waker());
@@ -153,9 +154,12 @@ std::size_t http2_body::copy_to(std::span<std::byte> into) noexcept {
     begin_ += count;
     if (begin_ == data_.size()) {
         constexpr std::size_t most_kept = 32 * 1024;
-        data_.clear();
         begin_ = 0;
-        if (data_.capacity() > most_kept) data_.shrink_to_fit();
+        if (data_.capacity() > most_kept) {
+            free_memory(data_);
+        } else {
+            data_.clear();
+        }
     }
     return count;
 }

@@ -87,6 +87,11 @@ public:
     /// Ensures spare capacity for at least `additional` bytes if that needs no allocation. Otherwise returns false and
     /// changes nothing.
     [[nodiscard]] bool try_reclaim(std::size_t additional);
+    /// Frees the memory if this buffer is empty and its block has more than `bytes` bytes. Other buffers that share the
+    /// block keep it. Call it before a long wait, so that the memory of one large frame is not kept.
+    void free_memory_above(std::size_t bytes) noexcept {
+        if (empty() && share_.get() != nullptr && share_->capacity() > bytes) *this = bytes_mut();
+    }
     /// Returns the spare capacity, whose content is indeterminate. Write to its start, then call advance_mut(). The
     /// span is never empty: if there is no spare capacity, this function first reserves 64 bytes.
     [[nodiscard]] std::span<std::byte> chunk_mut() {

@@ -50,7 +50,8 @@ namespace eddy::codec {
 /// Cancel safety: safe. A partially received frame and the frames that were passed to the sink stay in this object.
 /// Thread safety: one thread at a time. To use it in two tasks, see split().
 /// Cost: a read buffer of 8 KiB, which is allocated at the first read and which frames may share, and a write buffer. A
-/// read may receive many frames, which then need no further system call.
+/// read may receive many frames, which then need no further system call. A buffer that has grown to more than twice its
+/// usual size, for a large frame, is freed when it is empty.
 template <class S, class C>
 class [[nodiscard]] framed : public stream_ops<framed<S, C>>, public sink_ops<framed<S, C>> {
     static constexpr bool fits = detail::check_reader<S>() && detail::check_writer<S>() && detail::check_decoder<C>();

@@ -65,13 +65,20 @@ public:
                     reads_first_ = ends_now_ && at_end_;
                     return std::optional<item>(std::in_place, std::unexpect, std::move(frame).error());
                 }
-                if (*frame) return answer(std::in_place, std::in_place, std::in_place, std::move(**frame));
+                if (*frame) {
+                    answer found(std::in_place, std::in_place, std::in_place, std::move(**frame));
+                    free_grown();
+                    return found;
+                }
                 may_have_frame_ = false;
                 if (at_end_) return std::nullopt;
             }
             budget_guard cost(cx);
             const auto count = poll_fill(cx, from);
-            if (!count) return not_ready;
+            if (!count) {
+                free_grown();
+                return not_ready;
+            }
             if (!*count) {
                 ends_now_ = true;
                 return std::optional<item>(std::in_place, std::unexpect, error(count->error()));
@@ -99,6 +106,9 @@ private:
         if (buffer_.capacity() - buffer_.size() < detail::lesser(min_spare, capacity_)) buffer_.reserve(capacity_);
         return poll_read_buf(from, cx, buffer_);
     }
+
+    /// Frees the memory of a large frame, since it may be long until the next one.
+    void free_grown() noexcept { buffer_.free_memory_above(2 * capacity_); }
 
     bytes_mut buffer_;
     std::size_t capacity_;

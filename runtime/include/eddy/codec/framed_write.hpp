@@ -12,6 +12,7 @@
 #include <eddy/codec/framed_parts.hpp>
 #include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/small_algorithms.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
 #include <eddy/sink/send.hpp>
@@ -53,6 +54,7 @@ public:
         const auto written = poll_write_all_buf(to, cx, buffer_);
         if (!written) return not_ready;
         if (!*written) return outcome(std::unexpect, E(written->error()));
+        buffer_.free_memory_above(2 * detail::greater(codec::default_buffer, boundary_));  // of a large frame
         return as_outcome(to.poll_flush(cx));
     }
 
