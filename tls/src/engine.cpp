@@ -2,6 +2,7 @@
 #include <eddy/tls/detail/engine.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -12,10 +13,14 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/free_memory.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
 #include <eddy/tls/error.hpp>
 
 #include "context.hpp"
@@ -34,10 +39,13 @@
 // updates to the next call. And the tickets of a server with TLS 1.3 wait for the first output after the handshake:
 // usually they are sent together with the first answer, by one system call.
 //
-// A server must not send its tickets earlier. A client that only sends closes its socket without reading them, or
-// before they arrive. Its system answers such bytes with a reset, and discards what it had not sent yet: the server
-// would lose the end of the data. OpenSSL makes the tickets after it has received the last message of the client's
-// handshake. So, other than in Go, they cannot be sent together with the server's part of the handshake.
+// A server must not send its tickets to a client that is sending. A client that only sends closes its socket without
+// reading them, or before they arrive. Its system answers such bytes with a reset, and discards what it had not sent
+// yet: the server would lose the end of the data. OpenSSL makes the tickets after it has received the last message of
+// the client's handshake. So, other than in Go, they cannot be sent together with the server's part of the handshake.
+// But a client may wait for tickets before it sends. So the server also sends them if it waits for input, and the
+// client has sent nothing for ticket_delay since the handshake. A client that only sends, and pauses that long, has
+// received them when it ends: see read_tickets().
 //
 // The connection may fail while it sends. The input that it has received before can still be read. Often that ends with
 // an alert: the reason why the peer has closed the connection.
@@ -55,6 +63,10 @@ constexpr std::size_t most_written = 64 * 1024;
 /// Otherwise two peers that both write would wait for each other to read. Only answers to key updates can reach this
 /// limit, and a correct peer reads those.
 constexpr std::size_t most_answered = 2 * most_written;
+
+/// The time after which a client that sends nothing may be waiting for tickets. A client that has data to send sends it
+/// right after its handshake, so this time need not be that of a round trip, but only that of a busy client.
+constexpr auto ticket_delay = std::chrono::milliseconds(100);
 
 /// The size of a buffer for the largest record: 16 KiB, and the overhead of encryption.
 constexpr std::size_t chunk_size = 17 * 1024;
@@ -115,7 +127,9 @@ struct tls_engine::state : immovable {
     std::vector<std::byte> output;      // encrypted and not sent
     std::size_t sent = 0;               // of `output`
     std::size_t tickets = 0;            // size of the output if it consists of a server's tickets only, otherwise 0
-    std::error_code send_failure;       // of the connection: no more output is sent
+    bool is_awaited = false;            // the client has sent nothing since the handshake: it may wait for the tickets
+    pool_box<time::sleep_future> ticket_timer;
+    std::error_code send_failure;  // of the connection: no more output is sent
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
 
@@ -143,6 +157,8 @@ struct tls_engine::state : immovable {
     void keep_input() noexcept;
     void release_output() noexcept;
     void keep_tickets();
+    void send_late_tickets(tls_transport& below, context& cx, waiting_task waiter);
+    void read_tickets(tls_transport& below, context& cx, waiting_task waiter);
     std::error_code failure_of(int kind) noexcept;
     void keep_renewed_session();
 
@@ -243,11 +259,30 @@ void tls_engine::state::release_output() noexcept {
 void tls_engine::state::keep_tickets() {
     output.shrink_to_fit();
     tickets = unsent();
+    is_awaited = input.empty();
+}
+
+/// Sends a server's tickets if its client has sent nothing for ticket_delay. Call it in a read that waits for input.
+void tls_engine::state::send_late_tickets(tls_transport& below, context& cx, waiting_task waiter) {
+    if (tickets == 0 || !is_awaited) return;
+    if (this_thread.executor.time == nullptr) return;  // this thread has no timers
+    if (!ticket_timer) ticket_timer.reset(pool_new<time::sleep_future>(time::deadline_after(ticket_delay)));
+    io_wait_context<wait_direction::read> inner(*waiters, cx, waiter);
+    if (ticket_timer->poll(inner.get())) static_cast<void>(send(below, cx, waiter));
+}
+
+/// Takes the tickets that a client has received and not read: a client that only sends has not. If they were still in
+/// the socket when it is closed, the system would reset the connection.
+void tls_engine::state::read_tickets(tls_transport& below, context& cx, waiting_task waiter) {
+    if (!client || SSL_SESSION_is_resumable(SSL_get0_session(ssl.get())) == 1) return;
+    context own(cx.waker());  // the writes before may have used up the coop budget
+    static_cast<void>(receive_failure(below, own, waiter));
 }
 
 /// Sends the output. Returns ready when no output is left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task waiter) {
     tickets = 0;
+    ticket_timer.reset();
     while (unsent() != 0 && !send_failure) {
         io_wait_context<wait_direction::write> inner(*waiters, cx, waiter);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
@@ -287,16 +322,18 @@ bool tls_engine::state::receive_failure(tls_transport& below, context& cx, waiti
     const input_keeper keeper(*this);
     borrowed_chunk chunk;
     while (!failure && !has_ended) {
+        if (!cx.consume_budget()) return false;  // the peer may send tickets without a pause
         clear_openssl_errors();
         std::byte next{};
         std::size_t count = 0;
         const int outcome = SSL_peek_ex(ssl.get(), &next, 1, &count);
         const int kind = SSL_get_error(ssl.get(), outcome);
         if (kind == SSL_ERROR_NONE || kind == SSL_ERROR_ZERO_RETURN) return true;
-        if (kind == SSL_ERROR_WANT_READ) {
-            if (!receive(below, cx, waiter, chunk.span())) return false;
-        } else {
+        if (kind != SSL_ERROR_WANT_READ) {
             failure = failure_of(kind);
+        } else if (!receive(below, cx, waiter, chunk.span())) {
+            cx.refund_budget();
+            return false;
         }
     }
     return true;
@@ -309,6 +346,8 @@ poll_result<result<void>> tls_engine::state::receive(tls_transport& below, conte
     io_wait_context<wait_direction::read> inner(*waiters, cx, waiter);
     const auto count = below.poll_read(inner.get(), into);
     if (!count) return not_ready;
+    is_awaited = false;
+    ticket_timer.reset();
     if (!*count) return result<void>(std::unexpect, failure = count->error());
     if (**count > into.size()) return result<void>(std::unexpect, failure = make_error_code(errc::count_too_large));
     has_ended = **count == 0;
@@ -400,6 +439,7 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
         const auto received = receive(below, cx, waiter, chunk->span());
         if (!received) {
             cx.refund_budget();
+            if (is_read) send_late_tickets(below, cx, waiter);
             return not_ready;
         }
         if (!*received) return answer(std::unexpect, received->error());
@@ -515,6 +555,7 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
 poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, context& cx) {
     if (!state_->failure && !state_->send_failure) {
         if (!std::exchange(state_->is_closed, true)) {
+            state_->read_tickets(below, cx, waiting_task::writer);
             clear_openssl_errors();
             const int outcome = SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
             if (outcome < 0) {

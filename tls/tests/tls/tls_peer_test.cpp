@@ -22,6 +22,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -99,6 +100,59 @@ TEST(TlsPeer, ServesOpensslClient) {
         EXPECT_EQ(got.value_or("nothing"), "hello\n") << errors;
         EXPECT_EQ(said, "hello\n") << errors;
     }
+}
+
+/// Reads lines up to one that begins with `begin`. Returns whether there is one.
+bool has_line(support::process& from, std::string_view begin) {
+    for (int lines = 0; lines < 300; ++lines) {
+        if (from.line().starts_with(begin)) return true;
+    }
+    return false;
+}
+
+// A server that sent its tickets only with its first answer would let these two clients wait.
+
+TEST(TlsPeer, OpensslClientThatSendsNothingGetsTickets) {
+    const tls_world world;
+    const files paths(world);
+    eddy::core loop;
+    auto listener = loop.run(net::tcp_listener::bind("127.0.0.1:0"));
+    ASSERT_TRUE(listener.has_value());
+    const auto port = std::to_string(listener->local_addr()->port());
+    bool has_ticket = false;
+    std::thread playing([&] {
+        // The input of the client is a FIFO that it opens itself, so its input does not end.
+        const std::string fifo = paths.folder / "input";
+        support::process client({"/bin/sh", "-c",
+                                 "mkfifo " + fifo + " && exec stdbuf -oL openssl s_client -tls1_3 -CAfile " +
+                                     paths.authority + " -connect 127.0.0.1:" + port + " <>" + fifo});
+        has_ticket = has_line(client, "Post-Handshake New Session Ticket arrived:");
+    });
+    static_cast<void>(loop.run(echo_one_client(*listener, *world.server().build())));
+    playing.join();
+    EXPECT_TRUE(has_ticket);
+}
+
+TEST(TlsPeer, GnutlsClientThatWaitsForTicketsResumes) {
+    const tls_world world;
+    const files paths(world);
+    eddy::core loop;
+    auto listener = loop.run(net::tcp_listener::bind("127.0.0.1:0"));
+    ASSERT_TRUE(listener.has_value());
+    const auto port = std::to_string(listener->local_addr()->port());
+    bool has_resumed = false;
+    std::thread playing([&] {
+        // It has no input, so it ends when it has resumed the session.
+        support::process client({"/usr/bin/gnutls-cli", "--resume", "--waitresumption",
+                                 "--x509cafile=" + paths.authority, "--sni-hostname=localhost",
+                                 "--verify-hostname=localhost", "-p", port, "127.0.0.1"});
+        has_resumed = has_line(client, "*** This is a resumed session");
+    });
+    const auto config = *world.server().build();
+    static_cast<void>(loop.run(echo_one_client(*listener, config)));
+    static_cast<void>(loop.run(echo_one_client(*listener, config)));
+    playing.join();
+    EXPECT_TRUE(has_resumed);
 }
 
 task<result<std::string>> ask(net::socket_addr to, tls::client_config config, std::string question) {

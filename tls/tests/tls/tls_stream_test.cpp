@@ -392,6 +392,124 @@ TEST_F(Tls, ServerThatOnlyReadsSendsItsTicketsWithItsEnd) {
     EXPECT_TRUE(second.client->was_resumed());
 }
 
+// ---- The tickets of a server whose client sends nothing ----
+
+/// Both ends of a connection in memory after a handshake of which the server knows nothing yet, on a paused clock.
+struct late_pair {
+    int writes = 0;  // of the server
+    tls::client_config config;
+    std::optional<by_hand<task<result<tls::stream<counted_end>>>>> accepting;
+    std::optional<tls_stream> client;
+    std::optional<tls::stream<counted_end>> server;
+
+    explicit late_pair(const tls_world& world) : config(*world.client().build()) {
+        auto [here, there] = eddy::io::duplex(64 * 1024);
+        accepting.emplace(tls::accept(counted_end(std::move(there), writes), *world.server().build()));
+        by_hand connecting(tls::connect(std::move(here), config, "localhost"));
+        assert_pending(connecting.poll());
+        assert_pending(accepting->poll());
+        client.emplace(assert_ready(connecting.poll()).value());
+    }
+    void accept() { server.emplace(assert_ready(accepting->poll()).value()); }
+};
+
+TEST_F(Tls, ServerSendsItsTicketsToAClientThatSendsNothing) {
+    eddy::test::run_paused([this]() -> task<void> {
+        late_pair pair(world);
+        pair.accept();
+        co_await eddy::test::advance(1h);  // the time begins with the first read that waits
+        by_hand reading(read_some(*pair.server));
+        assert_pending(reading.poll());
+        co_await eddy::test::advance(99ms);
+        EXPECT_FALSE(reading.is_woken());
+        assert_pending(reading.poll());
+        EXPECT_EQ(pair.writes, 1);  // the server's part of the handshake
+        co_await eddy::test::advance(1ms);
+        EXPECT_TRUE(reading.is_woken());
+        assert_pending(reading.poll());
+        EXPECT_EQ(pair.writes, 2);
+        by_hand listening(read_some(*pair.client));
+        assert_pending(listening.poll());  // takes the tickets
+        co_await eddy::test::advance(1h);
+        EXPECT_FALSE(reading.is_woken());
+        const auto sent = co_await send(*pair.client, "data");
+        EXPECT_TRUE(sent.has_value());
+        EXPECT_EQ(assert_ready(reading.poll()), result<std::size_t>(4));
+        EXPECT_EQ(pair.writes, 2);
+    });
+}
+
+TEST_F(Tls, TicketsForASilentClientResumeItsSession) {
+    const auto config = *world.client().build();
+    const auto server_config = *world.server().build();
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [here, there] = eddy::io::duplex(64 * 1024);
+        auto both = eddy::join(tls::connect(std::move(here), config, "localhost"),
+                               tls::accept(std::move(there), server_config));
+        auto [client, server] = co_await both;
+        auto waits =
+            eddy::join(eddy::time::timeout(1s, read_some(*client)), eddy::time::timeout(1s, read_some(*server)));
+        static_cast<void>(co_await waits);
+    });
+    auto second = shake_hands(loop, config, server_config);
+    ASSERT_TRUE(second.client.has_value());
+    EXPECT_TRUE(second.client->was_resumed());
+}
+
+TEST_F(Tls, TicketsWaitForTheAnswerToAClientThatSends) {
+    enum class begins { before_the_server_is_ready, before_the_read, during_the_read };
+    for (const auto when : {begins::before_the_server_is_ready, begins::before_the_read, begins::during_the_read}) {
+        eddy::test::run_paused([&, this]() -> task<void> {
+            late_pair pair(world);
+            if (when != begins::before_the_server_is_ready) pair.accept();
+            std::optional<by_hand<task<result<std::size_t>>>> reading;
+            if (when == begins::during_the_read) {
+                reading.emplace(read_some(*pair.server));
+                assert_pending(reading->poll());
+                co_await eddy::test::advance(99ms);
+            }
+            const auto sent = co_await send(*pair.client, "data");
+            EXPECT_TRUE(sent.has_value());
+            if (when == begins::before_the_server_is_ready) pair.accept();
+            if (!reading) reading.emplace(read_some(*pair.server));
+            EXPECT_EQ(assert_ready(reading->poll()), result<std::size_t>(4));
+            by_hand again(read_some(*pair.server));
+            assert_pending(again.poll());
+            co_await eddy::test::advance(1h);
+            EXPECT_FALSE(again.is_woken());
+            assert_pending(again.poll());
+            EXPECT_EQ(pair.writes, 1);
+            const auto answered = co_await send(*pair.server, "answer");
+            EXPECT_TRUE(answered.has_value());
+            EXPECT_EQ(pair.writes, 2);
+        });
+    }
+}
+
+TEST_F(Tls, AnswerToASilentClientTakesTheTicketsWithIt) {
+    eddy::test::run_paused([this]() -> task<void> {
+        late_pair pair(world);
+        pair.accept();
+        by_hand reading(read_some(*pair.server));
+        assert_pending(reading.poll());
+        co_await eddy::test::advance(50ms);
+        const auto greeted = co_await send(*pair.server, "hello");  // the server speaks first
+        EXPECT_TRUE(greeted.has_value());
+        EXPECT_EQ(pair.writes, 2);
+        co_await eddy::test::advance(1h);
+        EXPECT_FALSE(reading.is_woken());
+        const auto got = co_await receive(*pair.client, 5);
+        EXPECT_EQ(got.value_or("nothing"), "hello");
+    });
+}
+
+TEST_F(Tls, ReadOfAServerNeedsNoTimers) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    ASSERT_TRUE(pair.client && pair.server);
+    by_hand reading(read_some(*pair.server));  // on a thread without an event loop
+    assert_pending(reading.poll());
+}
+
 using tcp_tls = tls::stream<eddy::net::tcp_stream>;
 
 /// Both ends of a TLS connection over TCP.
@@ -443,6 +561,32 @@ TEST_F(Tls, DataOfAClientThatOnlySendsArrives) {
         EXPECT_EQ(received->size(), text.size());
         EXPECT_TRUE(loop.run(pair->server.shutdown()).has_value());
     }
+}
+
+TEST_F(Tls, DataOfAClientThatWasSilentForLongArrives) {
+    const std::string text(1'000'000, 'x');
+    for (int round = 0; round < 10; ++round) {
+        auto pair = loop.run(connect_by_tcp(*world.client().build(), *world.server().build()));
+        ASSERT_TRUE(pair.has_value()) << pair.error().message();
+        EXPECT_TRUE(loop.run(pair->server.flush()).has_value());  // sends the tickets, which the client does not read
+        EXPECT_TRUE(loop.run(pair->client.inner().readable()).has_value());
+        auto [sent, received] =
+            loop.run(eddy::join(only_send(std::move(pair->client), text), read_to_end(pair->server)));
+        EXPECT_TRUE(sent.has_value()) << sent.error().message();
+        ASSERT_TRUE(received.has_value()) << received.error().message();
+        EXPECT_EQ(received->size(), text.size());
+    }
+}
+
+TEST_F(Tls, ShutdownLeavesReceivedDataToReads) {
+    auto pair = loop.run(connect_by_tcp(*world.client().build(), *world.server().build()));
+    ASSERT_TRUE(pair.has_value()) << pair.error().message();
+    const auto text = pattern(200'000);
+    EXPECT_TRUE(loop.run(send(pair->server, "early")).has_value());  // with the tickets
+    EXPECT_TRUE(loop.run(pair->client.shutdown()).has_value());
+    auto [sent, received] = loop.run(eddy::join(send(pair->server, text), receive(pair->client, 5 + text.size())));
+    EXPECT_TRUE(sent.has_value());
+    EXPECT_TRUE(received.value() == "early" + text);
 }
 
 TEST_F(Tls, WriteAllWaitsUntilAllBytesAreSent) {

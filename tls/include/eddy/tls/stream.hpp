@@ -116,7 +116,8 @@ namespace eddy::tls {
 /// resumed. A client that only sends must end with net::close_gracefully(), because it has not read the server's
 /// tickets.
 /// Cost: OpenSSL's memory, and about 300 bytes. Buffers for encrypted bytes exist only while they are not empty. A
-/// server with TLS 1.3 keeps its session tickets, about 500 bytes, until its first write, flush or shutdown.
+/// server with TLS 1.3 keeps its session tickets, about 500 bytes, until its first write, flush or shutdown, or until a
+/// read has waited for 100 ms for a client that has sent nothing since the handshake.
 template <class S>
 class stream {
 public:
