@@ -41,7 +41,11 @@ void check_round_trip(std::string_view content, std::size_t step, ws_parameters 
             auto piece = left.substr(0, step);
             left.remove_prefix(piece.size());
             auto got = server.receive(piece);
-            for (; got == ws_engine::event::paused; got = server.receive(piece)) static_cast<void>(server.take_work());
+            for (; got == ws_engine::event::paused || got == ws_engine::event::needs_share;
+                 got = server.receive(piece)) {
+                static_cast<void>(server.take_work());
+                server.permit_step();
+            }
             if (got == ws_engine::event::message) has_arrived = server.take_message() == message;
         }
         require(has_arrived, "a message does not arrive");

@@ -124,6 +124,7 @@ inline ws_outcome ws_receive(std::string_view all, std::size_t step, const eddy:
         for (auto got = event::message; got != event::none;) {
             got = engine.receive(piece);
             static_cast<void>(engine.take_work());
+            if (got == event::needs_share) engine.permit_step();
             if (got == event::message) {
                 const auto message = engine.take_message();
                 outcome.received.append(message.is_text() ? "text \"" : "binary \"").append(message.text());

@@ -53,26 +53,29 @@ ws_inflater::~ws_inflater() = default;
 ws_inflater::outcome ws_inflater::add(std::string_view& from, std::string& to, std::size_t limit) {
     auto& stream = state_->stream;
     const auto before = to.size();
+    std::size_t taken = 0;
     for (auto room = std::clamp(4 * from.size(), least_output, output_size);; room = output_size) {
         if (to.size() > limit) return outcome::too_large;
-        if (to.size() - before >= deflate_step) return outcome::more;
+        if (std::max(to.size() - before, taken) >= deflate_step) return outcome::more;
         const auto left = limit - to.size();
         const auto most = left < room ? left + 1 : room;
-        set_input(stream, from);  // at most some KiB: see ws_engine
+        const auto part = from.substr(0, deflate_step);
+        set_input(stream, part);
         const int code = append(stream, to, most, [](z_stream& of) { return ::inflate(&of, Z_SYNC_FLUSH); });
-        from.remove_prefix(from.size() - stream.avail_in);
+        taken += part.size() - stream.avail_in;
+        from.remove_prefix(part.size() - stream.avail_in);
         if (code == Z_STREAM_END) {
             // A block with BFINAL may be in a message (RFC 7692, section 7.2.3.4). The next block follows at the next
             // byte, and may refer to the former ones, so the window is kept.
             if (::inflateResetKeep(&stream) != Z_OK) return outcome::invalid;
-            if (stream.avail_in == 0) break;
+            if (from.empty()) break;
             continue;
         }
         // One call may write the byte above the limit, and then find invalid data. With less input, the same call would
         // not reach the invalid data. So the size decides.
         if (code == Z_MEM_ERROR) throw std::bad_alloc();
         if (code != Z_OK && code != Z_BUF_ERROR) return to.size() > limit ? outcome::too_large : outcome::invalid;
-        if (stream.avail_in == 0 && stream.avail_out != 0) break;
+        if (from.empty() && stream.avail_out != 0) break;
     }
     return to.size() > limit ? outcome::too_large : outcome::ok;
 }

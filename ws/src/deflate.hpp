@@ -37,8 +37,9 @@ public:
     explicit ws_inflater(bool has_takeover);
     ~ws_inflater();
 
-    /// Decompresses a part of a message, removes it from the front of `from`, and appends the result to `to`. Pass
-    /// `message_end` last. `more`: deflate_step bytes were appended; call add() again, even if `from` is empty.
+    /// Decompresses a part of a message, removes it from the front of `from`, and appends the result to `to`. The last
+    /// part ends with `message_end`. `more`: deflate_step bytes were appended or removed; call add() again, even if
+    /// `from` is empty.
     /// `too_large`: `to` would have more than `limit` bytes. Then no more than one byte above the limit was
     /// decompressed.
     outcome add(std::string_view& from, std::string& to, std::size_t limit);

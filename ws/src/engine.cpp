@@ -65,7 +65,10 @@ ws_engine::event ws_engine::receive(std::string_view& input) {
         if (work_ >= deflate_step) return event::paused;
         if (has_closed_ && (is_inflating_ || is_ending_)) {
             discard_message();
-        } else if (is_inflating_) {
+        } else if (must_inflate()) {
+            if (!inflate_step()) break;
+        } else if (is_inflating_ && is_ending_) {
+            if (!std::exchange(has_share_, false)) return event::needs_share;
             if (!inflate_step()) break;
         } else if (is_ending_) {
             if (!end_message()) break;
@@ -104,17 +107,14 @@ std::size_t ws_engine::head_size() const noexcept {
 bool ws_engine::read_frame(std::string_view& input) {
     if (!is_in_payload_ && (!read_head(input) || !begin_frame())) return false;
     if (!read_payload(input)) return false;
-    if (is_inflating_) return true;
+    if (must_inflate()) return true;
     if (is_control()) {
         end_control();
     } else if (is_final() && has_closed_) {
         is_in_message_ = false;
     } else if (is_final()) {
+        if (is_compressed_) add_compressed(ws_inflater::message_end);
         is_ending_ = true;
-        if (is_compressed_) {
-            to_inflate_ = ws_inflater::message_end;
-            is_inflating_ = true;
-        }
     }
     is_in_payload_ = false;
     head_filled_ = 0;
@@ -206,12 +206,13 @@ bool ws_engine::read_payload(std::string_view& input) {
             add_control(part);
         } else if (is_part && is_compressed_) {
             add_compressed(part);
+            unmask(deflated_.data() + deflated_.size() - part.size(), part.size());
         } else if (is_part && !add_plain(part)) {
             return false;
         }
         input.remove_prefix(part.size());
         remaining_ -= part.size();
-        if (is_inflating_) return true;
+        if (must_inflate()) return true;
     }
     return true;
 }
@@ -231,9 +232,10 @@ bool ws_engine::add_plain(std::string_view part) {
 }
 
 void ws_engine::add_compressed(std::string_view part) {
-    piece_.assign(part);
-    unmask(piece_.data(), piece_.size());
-    to_inflate_ = piece_;
+    const auto left = to_inflate_.size();
+    if (left == 0) deflated_.clear();
+    deflated_.append(part);
+    to_inflate_ = std::string_view(deflated_).substr(deflated_.size() - part.size() - left);
     is_inflating_ = true;
 }
 
@@ -241,8 +243,9 @@ void ws_engine::add_compressed(std::string_view part) {
 bool ws_engine::inflate_step() {
     if (!inflater_) inflater_ = std::make_unique<ws_inflater>(with_.compression->has_peer_takeover);
     const auto before = content_.size();
+    const auto left = to_inflate_.size();
     const auto outcome = inflater_->add(to_inflate_, content_, with_.message_limit);
-    work_ += content_.size() - before;
+    work_ += std::max(content_.size() - before, left - to_inflate_.size());
     is_inflating_ = outcome == ws_inflater::outcome::more;
     // Checks the text first, so that the error does not depend on the pieces in which the frame arrives.
     if (is_text_ && !utf8_.add(std::string_view(content_).substr(before)))
@@ -258,7 +261,7 @@ bool ws_engine::inflate_step() {
 
 /// Discards what was received of a message, because a Close frame was sent.
 void ws_engine::discard_message() noexcept {
-    is_inflating_ = false;
+    drop_received();
     if (std::exchange(is_ending_, false)) is_in_message_ = false;
 }
 
@@ -266,7 +269,8 @@ bool ws_engine::end_message() {
     is_ending_ = false;
     if (is_compressed_) {
         inflater_->end_message();
-        free_memory(piece_);
+        free_memory(deflated_);
+        to_inflate_ = {};
     }
     if (is_text_ && !utf8_.is_complete()) return violate(ws::errc::invalid_text, close_code::invalid_data);
     has_message_ = true;
@@ -311,13 +315,13 @@ void ws_engine::receive_close() {
         peer_reason_ = reason;
     }
     has_peer_closed_ = true;  // first, because close() may throw
-    free_memory(content_);
+    drop_received();
     close(peer_code_, "");
 }
 
 bool ws_engine::violate(ws::errc why, close_code code) {
     failure_ = make_error_code(why);  // first, because close() may throw
-    free_memory(content_);
+    drop_received();
     drop_sending();
     close(code, "");
     return false;
@@ -327,10 +331,18 @@ void ws_engine::fail(std::error_code why) noexcept {
     if (is_over()) return;
     failure_ = why;
     has_closed_ = true;
-    free_memory(content_);
+    drop_received();
     drop_sending();
     free_memory(out_);
     sent_ = 0;
+}
+
+/// Frees what was received of a message that is not delivered.
+void ws_engine::drop_received() noexcept {
+    free_memory(content_);
+    free_memory(deflated_);
+    to_inflate_ = {};
+    is_inflating_ = false;
 }
 
 void ws_engine::unmask(char* data, std::size_t size) noexcept {

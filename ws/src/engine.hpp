@@ -57,7 +57,9 @@ struct ws_parameters {
 ///
 /// Memory: the received message takes at most message_limit(), and what std::string adds. Of the bytes to send, answers
 /// to pings are at most most_answers. The states of zlib exist from the first compressed message on. A frame's
-/// announced size allocates at most most_reserved bytes before its content arrives.
+/// announced size allocates at most most_reserved bytes before its content arrives. A compressed message stays
+/// compressed beyond its first most_reserved bytes, until all of it has arrived and the caller has a share of the
+/// memory for it (message_share). So a peer that waits in the middle of a message holds only what it has sent.
 ///
 /// Work: a few bytes can stand for a message of many megabytes, so messages are compressed and decompressed in steps of
 /// deflate_step bytes. Between two steps, the caller can let other tasks run.
@@ -71,11 +73,14 @@ public:
 
     // ---- Input ----
 
-    enum class [[nodiscard]] event : unsigned char { none, message, paused };
+    enum class [[nodiscard]] event : unsigned char { none, message, paused, needs_share };
 
     /// Parses bytes, and removes them from the front of `input`, until a message is complete (`message`), nothing is
-    /// left (`none`), or a step of work was done (`paused`). Call it again after `paused`, even without input.
+    /// left (`none`), or a step of work was done (`paused`). Call it again after `paused`, even without input. After
+    /// `needs_share`, first get a share of the memory for large messages, and call permit_step().
     event receive(std::string_view& input);
+    /// Permits the next step that decompresses a large message.
+    void permit_step() noexcept { has_share_ = true; }
     /// Returns the message that receive() has reported.
     [[nodiscard]] ws::message take_message();
     /// Records that the connection has ended.
@@ -90,6 +95,8 @@ public:
     [[nodiscard]] bool is_compressing() const noexcept { return sending_.has_value(); }
     /// Compresses the next bytes of the message.
     void compress_step();
+    /// Returns the size of the message that is being compressed; 0 if there is none.
+    [[nodiscard]] std::size_t compressing() const noexcept { return sending_ ? sending_->content().size() : 0; }
     /// Appends a ping.
     /// Preconditions: `payload` has at most 125 bytes.
     std::error_code ping(std::string_view payload);
@@ -132,6 +139,8 @@ private:
     static constexpr std::size_t most_answers = 16 * 1024;  // unsent bytes above which pings wait for their answer
     static constexpr std::size_t most_reserved = 64 * 1024;
 
+    /// Returns whether compressed bytes are decompressed before further ones are read.
+    [[nodiscard]] bool must_inflate() const noexcept { return is_inflating_ && content_.size() < most_reserved; }
     [[nodiscard]] bool is_control() const noexcept { return (head_[0] & 8u) != 0; }
     [[nodiscard]] bool is_final() const noexcept { return (head_[0] & 0x80u) != 0; }
     [[nodiscard]] std::size_t head_size() const noexcept;
@@ -147,6 +156,7 @@ private:
     void add_compressed(std::string_view part);
     bool inflate_step();
     void discard_message() noexcept;
+    void drop_received() noexcept;
     bool end_message();
     void end_control();
     void receive_close();
@@ -177,9 +187,10 @@ private:
     std::uint64_t wire_size_ = 0;  // size of the payloads of its frames
     std::string content_;
     utf8_checker utf8_;
-    std::string piece_;            // compressed bytes without their mask
-    std::string_view to_inflate_;  // the rest of piece_, or of ws_inflater::message_end
+    std::string deflated_;         // compressed bytes without their mask
+    std::string_view to_inflate_;  // those of deflated_ that were not decompressed
     bool is_inflating_ = false;    // to_inflate_ is set, although it may be empty: see ws_inflater::add()
+    bool has_share_ = false;       // see permit_step()
     bool is_ending_ = false;       // the last frame was received
     bool has_message_ = false;     // the message is complete: see take_message()
 

@@ -17,7 +17,10 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 
 /// The number of bytes that are compressed or decompressed for one unit of the coop budget.
-constexpr std::size_t bytes_per_unit = 4 * 1024;
+constexpr std::size_t bytes_per_unit = 1024;
+
+/// The number of bytes that are received ahead while a message waits for its share.
+constexpr std::size_t most_ahead = 64 * 1024;
 
 /// A send waits while this many bytes or more are unsent.
 constexpr std::size_t most_unsent = 64 * 1024;
@@ -43,7 +46,9 @@ public:
     explicit access(ws_state& to) : of_(to), guard_(to.lock_) {}
     ~access() {
         const bool wakes = std::exchange(of_.wakes_all_, false);
+        const bool has_shared = std::exchange(of_.has_shared_, false);
         guard_.unlock();
+        if (has_shared) message_share::wake_holders();
         if (!wakes) return;
         of_.waiters_->wake<direction::read>();
         of_.waiters_->wake<direction::write>();
@@ -58,6 +63,7 @@ ws_state::ws_state(io::boxed_stream&& stream, const ws_parameters& with, std::st
     : stream_(std::move(stream)),
       engine_(with),
       waiters_(new io_wait_list),
+      message_limit_(with.message_limit),
       ping_interval_(time::round_up(with.ping_interval)),
       close_timeout_(time::round_up(with.close_timeout)),
       protocol_(std::move(protocol)),
@@ -89,8 +95,10 @@ poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task waiter) 
     if (send_error_) return failed(send_error_);
     while (engine_.is_compressing()) {
         if (!pay_for_compression(cx)) return not_ready;
+        share_compression();
         engine_.compress_step();
     }
+    has_shared_ |= send_share_.release();
     while (!engine_.unsent().empty()) {
         io_wait_context<direction::write> below(*waiters_, cx, waiter);
         const auto count = stream_->poll_write(below.get(), bytes_of(engine_.unsent()));
@@ -127,6 +135,7 @@ poll_result<result<void>> ws_state::poll_ready(context& cx) {
 result<void> ws_state::start_send(const ws::message& item) {
     const access turn(*this);
     const auto error = engine_.send(item);
+    share_compression();
     if (!error) return ok();
     if (error != ws::errc::invalid_text || engine_.is_over()) returned_ = error;
     return failed(error);
@@ -155,9 +164,14 @@ poll_result<result<void>> ws_state::poll_flush(context& cx) {
 ws_state::parse_outcome ws_state::parse(context& cx) {
     for (;;) {
         switch (parse_some()) {
-        case ws_engine::event::none: return parse_outcome::nothing;
-        case ws_engine::event::message: return parse_outcome::message;
+        case ws_engine::event::none: has_shared_ |= receive_share_.release(); return parse_outcome::nothing;
+        case ws_engine::event::message: has_shared_ |= receive_share_.release(); return parse_outcome::message;
         case ws_engine::event::paused: break;
+        case ws_engine::event::needs_share:
+            has_shared_ = true;
+            if (!receive_share_.poll_acquire(message_limit_, cx)) return parse_outcome::no_share;
+            engine_.permit_step();
+            break;
         }
         if (!pay_for_compression(cx)) return parse_outcome::no_budget;
     }
@@ -197,6 +211,11 @@ bool ws_state::pay_for_compression(context& cx) noexcept {
     return true;
 }
 
+/// Counts a large message that is being compressed.
+void ws_state::share_compression() noexcept {
+    if (engine_.compressing() > deflate_step) send_share_.take(engine_.compressing());
+}
+
 ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task waiter) {
     if (has_ended_) return read_outcome::over;
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
@@ -216,7 +235,8 @@ ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task waiter) {
     has_received_ = true;
     awaits_pong_ = false;
     if (engine_.is_over()) return read_outcome::progress;  // discards the bytes
-    if (received_.capacity() < spare.capacity()) received_ = std::exchange(spare, {});
+    received_.erase(0, std::exchange(parsed_, 0));
+    if (received_.empty() && received_.capacity() < spare.capacity()) received_ = std::exchange(spare, {});
     try {
         received_.append(text_of(std::span(scratch).first(std::min(**count, scratch.size()))));
     } catch (const std::bad_alloc&) {
@@ -259,6 +279,10 @@ poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
             return outcome(std::unexpect, returned(engine_.reason()));
         }
         if (poll_late(cx, waiting_task::reader)) continue;
+        if (received_.size() - parsed_ >= most_ahead) {  // a message waits for its share
+            waiters_->add(waiting_task::reader, direction::read, cx.waker());
+            break;
+        }
         const auto read = poll_read(cx, waiting_task::reader);
         if (read != read_outcome::pending) continue;
         const bool had_unsent = !engine_.unsent().empty();
@@ -353,7 +377,7 @@ poll_result<result<void>> ws_state::poll_handshake(context& cx) {
         auto parsed = parse(cx);
         for (; parsed == parse_outcome::message; parsed = parse(cx))
             static_cast<void>(engine_.take_message());  // it arrived before close()
-        if (parsed == parse_outcome::no_budget) return not_ready;
+        if (parsed != parse_outcome::nothing) return not_ready;
         if (engine_.is_over() || poll_late(cx, waiting_task::writer)) continue;
         if (poll_read(cx, waiting_task::writer) == read_outcome::pending) return not_ready;
     }

@@ -23,6 +23,7 @@
 
 #include "engine.hpp"
 #include "executor/task/wait_list.hpp"
+#include "message_share.hpp"
 
 namespace eddy::detail {
 
@@ -78,17 +79,19 @@ private:
     using waiting_task = io_wait_list::task;
     using direction = io_wait_list::direction;
     enum class [[nodiscard]] read_outcome : unsigned char { pending, progress, over };
-    enum class [[nodiscard]] parse_outcome : unsigned char { nothing, message, no_budget };
+    enum class [[nodiscard]] parse_outcome : unsigned char { nothing, message, no_budget, no_share };
     class access;
 
     /// Compresses and sends all bytes, as far as the connection accepts them. An error of the connection becomes
     /// send_error_.
     poll_result<result<void>> poll_send(context& cx, waiting_task waiter);
-    /// Parses what was received. With `no_budget`, the task is woken.
+    /// Parses what was received. With `no_budget`, the task is woken. With `no_share`, a large message waits until the
+    /// messages of other connections were decompressed.
     parse_outcome parse(context& cx);
     ws_engine::event parse_some();
     /// Takes coop budget for the bytes that were compressed and decompressed. Returns false if there is not enough.
     [[nodiscard]] bool pay_for_compression(context& cx) noexcept;
+    void share_compression() noexcept;
     /// Receives bytes and keeps them in received_.
     read_outcome poll_read(context& cx, waiting_task waiter);
     /// Returns whether the peer has been silent for too long. Sends a ping when nothing was received during a ping
@@ -114,8 +117,12 @@ private:
     std::size_t unpaid_ = 0;    // see pay_for_compression()
     bool needs_flush_ = false;  // bytes were written since the connection was flushed
     std::error_code send_error_;
-    std::error_code returned_;  // see has_returned()
+    std::error_code returned_;     // see has_returned()
+    message_share receive_share_;  // for a large message that is decompressed
+    message_share send_share_;     // for one that is compressed
+    bool has_shared_ = false;      // one of them has changed since the last wake_holders()
 
+    const std::size_t message_limit_;
     const time::duration ping_interval_;
     const time::duration close_timeout_;
     pool_box<time::sleep_future> ping_timer_;

@@ -546,9 +546,9 @@ TEST(WsConnection, LargeMessageLeavesTimeForOtherTasks) {
         const int turns_of_send = std::exchange(turns, 0);
         const auto got = co_await both.server.receive();
         EXPECT_TRUE(got->content() == large);
-        // A poll has a coop budget for 512 KiB.
-        EXPECT_GE(turns_of_send, 14);
-        EXPECT_GE(turns, 14);
+        // A poll has a coop budget for 128 KiB.
+        EXPECT_GE(turns_of_send, 60);
+        EXPECT_GE(turns, 60);
         other.abort();
     });
 }
