@@ -42,8 +42,8 @@ void add_extension(X509& to, X509& issuer, int kind, const std::string& value) {
     check(made != nullptr && X509_add_ext(&to, made.get(), -1) == 1, "an extension of a certificate");
 }
 
-/// Creates a certificate. Without an issuer, the certificate is self-signed.
-certificate make(const std::string& name, const std::string& issuer_name, const certificate* issuer,
+/// Creates a certificate of an authority, or of a server. Without an issuer, the certificate is self-signed.
+certificate make(const std::string& name, const std::string& issuer_name, const certificate* issuer, bool is_authority,
                  const std::string& alternatives, long valid_seconds) {
     const key_owner own(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
     const certificate_owner made(X509_new());
@@ -70,9 +70,9 @@ certificate make(const std::string& name, const std::string& issuer_name, const 
     }
     set_name(X509_get_issuer_name(made.get()), issuer_name);
     X509& signer = issuer_certificate ? *issuer_certificate : *made;
-    add_extension(*made, signer, NID_basic_constraints, issuer != nullptr ? "critical,CA:FALSE" : "critical,CA:TRUE");
+    add_extension(*made, signer, NID_basic_constraints, is_authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
     add_extension(*made, signer, NID_key_usage,
-                  issuer != nullptr ? "critical,digitalSignature" : "critical,keyCertSign,cRLSign");
+                  is_authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
     if (!alternatives.empty()) add_extension(*made, signer, NID_subject_alt_name, alternatives);
     check(X509_sign(made.get(), issuer_key ? issuer_key.get() : own.get(), EVP_sha256()) != 0, "a signature");
 
@@ -100,12 +100,15 @@ std::string encrypted(const std::string& key) {
 }
 
 certificate_authority::certificate_authority(const std::string& name)
-    : own_(make(name, name, nullptr, "", 3600 * 24)), name_(name) {}
+    : own_(make(name, name, nullptr, true, "", 3600 * 24)), name_(name) {}
+
+certificate_authority::certificate_authority(const std::string& name, const certificate_authority& issuer)
+    : own_(make(name, issuer.name_, &issuer.own_, true, "", 3600 * 24)), name_(name) {}
 
 certificate certificate_authority::issue(const std::vector<std::string>& names, const options& how) const {
     std::string alternatives;
     for (const auto& each : names) alternatives += (alternatives.empty() ? "" : ",") + each;
-    return make(how.common_name, name_, &own_, alternatives, how.is_expired ? -3600 : 3600 * 24);
+    return make(how.common_name, name_, &own_, false, alternatives, how.is_expired ? -3600 : 3600 * 24);
 }
 
 }  // namespace support

@@ -23,6 +23,8 @@ struct certificate {
 class certificate_authority {
 public:
     explicit certificate_authority(const std::string& name = "test authority");
+    /// Makes an intermediate authority, whose certificate `issuer` has issued.
+    certificate_authority(const std::string& name, const certificate_authority& issuer);
 
     /// The authority's own certificate.
     [[nodiscard]] const std::string& pem() const noexcept { return own_.pem; }

@@ -247,6 +247,35 @@ TEST_F(Tls, WriteAllOwnsTemporaryText) {
     EXPECT_EQ(loop.run(receive(*pair.server, 6)).value(), "a text");
 }
 
+// ---- Certificates ----
+
+TEST_F(Tls, IntermediateCertificatesAreSent) {
+    // The peer trusts the root only, and needs the two certificates between it and the leaf.
+    const support::certificate_authority root("root");
+    const support::certificate_authority upper("upper", root);
+    const support::certificate_authority lower("lower", upper);
+    const auto leaf = lower.issue({"DNS:localhost"});
+    const auto trusting = *tls::client_builder().trust_pem(root.pem()).build();
+    const auto shakes = [&](const std::string& chain) {
+        const auto own = *tls::identity::from_pem(chain, leaf.key);
+        return shake_hands(loop, trusting, *tls::server_builder(own).build());
+    };
+    auto whole = shakes(leaf.pem + lower.pem() + upper.pem());
+    exchange(whole);
+    for (const auto& chain : {leaf.pem, leaf.pem + lower.pem(), leaf.pem + upper.pem()})
+        EXPECT_EQ(shakes(chain).client.error().category(), tls::certificate_category());
+    EXPECT_FALSE(tls::identity::from_pem(lower.pem() + leaf.pem, leaf.key).has_value()) << "the leaf is not the first";
+
+    // The certificates of a client, and those of a server that replaces its own.
+    const auto own = *tls::identity::from_pem(leaf.pem + lower.pem() + upper.pem(), leaf.key);
+    const auto asking = *world.server().require_client_certificate(root.pem()).build();
+    auto client = shake_hands(loop, *world.client().identity(own).build(), asking);
+    exchange(client);
+    EXPECT_TRUE(asking.replace(own).has_value());
+    auto replaced = shake_hands(loop, *tls::client_builder().trust_pem(root.pem()).identity(own).build(), asking);
+    exchange(replaced);
+}
+
 // ---- The end ----
 
 TEST_F(Tls, ShutdownIsReadAsTheEnd) {
