@@ -619,4 +619,70 @@ static_assert(codec::decoder<codec::lines_codec> && codec::encoder<codec::lines_
 static_assert(codec::decoder<own_codec> && !codec::encoder<own_codec, std::string>);
 static_assert(!codec::decoder<int> && !codec::encoder<int, int>);
 
+// ---- Memory ----
+
+TEST(Framed, BuffersOfALargeFrameAreFreed) {
+    const std::string large(100'000, 'x');
+    auto [here, there] = io::duplex(1 << 20);
+    codec::framed one(std::move(here), codec::lines_codec());
+    codec::framed other(std::move(there), codec::lines_codec());
+    for (const auto& text : {std::string("small"), large, std::string("small")}) {
+        by_hand sending(one.send(text));
+        EXPECT_TRUE(assert_ready(sending.poll()).has_value());
+        EXPECT_LE(one.write_buffer().capacity(), 16'384U);
+        by_hand receiving(other.next());
+        EXPECT_TRUE(**assert_ready(receiving.poll()) == text);
+        EXPECT_LE(other.read_buffer().capacity(), 16'384U);
+        by_hand waiting(other.next());
+        assert_pending(waiting.poll());
+        EXPECT_LE(other.read_buffer().capacity(), 16'384U);
+    }
+}
+
+TEST(Framed, BuffersOfUsualFramesAreKept) {
+    const std::string usual(5000, 'x');
+    auto [here, there] = io::duplex(1 << 20);
+    codec::framed one(std::move(here), codec::lines_codec());
+    codec::framed other(std::move(there), codec::lines_codec());
+    for (int i = 0; i < 3; ++i) {
+        by_hand sending(one.send(usual));
+        EXPECT_TRUE(assert_ready(sending.poll()).has_value());
+        EXPECT_TRUE(one.write_buffer().try_reclaim(5000)) << "the memory was freed";
+        by_hand receiving(other.next());
+        EXPECT_TRUE(**assert_ready(receiving.poll()) == usual);
+        EXPECT_TRUE(other.read_buffer().try_reclaim(8192)) << "the memory was freed";
+    }
+}
+
+TEST(Framed, FrameAfterALargeOneIsNotLost) {
+    const std::string large(100'000, 'x');
+    auto [here, there] = io::duplex(1 << 20);
+    codec::framed one(std::move(here), codec::lines_codec());
+    codec::framed other(std::move(there), codec::lines_codec());
+    by_hand feeding(one.feed(large));
+    EXPECT_TRUE(assert_ready(feeding.poll()).has_value());
+    by_hand sending(one.send(std::string("next")));
+    EXPECT_TRUE(assert_ready(sending.poll()).has_value());
+    for (const auto& text : {large, std::string("next")}) {
+        by_hand receiving(other.next());
+        EXPECT_TRUE(**assert_ready(receiving.poll()) == text);
+    }
+}
+
+TEST(Framed, LineThatIsTooLongLeavesNoMemory) {
+    auto [here, there] = io::duplex(1 << 20);
+    codec::framed lines(std::move(there), codec::lines_codec(1 << 16));
+    by_hand sending(io::write_all(here, std::string(300'000, 'x')));
+    EXPECT_TRUE(assert_ready(sending.poll()).has_value());
+    {
+        by_hand receiving(lines.next());
+        EXPECT_FALSE(assert_ready(receiving.poll())->has_value());  // the line is too long, and is discarded
+    }
+    for (bool waits = false; !waits;) {
+        by_hand receiving(lines.next());
+        waits = !receiving.poll().is_ready();
+    }
+    EXPECT_LE(lines.read_buffer().capacity(), 16'384U);
+}
+
 }  // namespace

@@ -601,4 +601,30 @@ TEST(BytesStress, RandomSplitsAndJoinsMatchStrings) {
     }
 }
 
+TEST(BytesMut, MemoryAboveALimitIsFreedIfTheBufferIsEmpty) {
+    bytes_mut row(1000);
+    row.free_memory_above(1000);
+    EXPECT_EQ(row.capacity(), 1000U);
+    row.put("x");
+    row.free_memory_above(0);
+    EXPECT_EQ(row.text(), "x");
+    row.advance(1);
+    EXPECT_EQ(row.capacity(), 999U);
+    row.free_memory_above(999);  // the block has 1000 bytes
+    EXPECT_EQ(row.capacity(), 0U);
+    row.free_memory_above(0);
+    row.put("new");
+    EXPECT_EQ(row.text(), "new");
+}
+
+TEST(BytesMut, FreedMemoryStaysWithTheBuffersThatShareIt) {
+    bytes_mut row(1000);
+    row.put("frame");
+    const bytes frame = row.split().freeze();
+    row.free_memory_above(999);
+    EXPECT_EQ(row.capacity(), 0U);
+    row.put("other");
+    EXPECT_EQ(frame.text(), "frame");
+}
+
 }  // namespace

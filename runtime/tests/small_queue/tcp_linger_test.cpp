@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -25,6 +26,7 @@
 
 #include "support/net.hpp"
 #include "support/polling.hpp"
+#include "support/process_state.hpp"
 #include "support/system.hpp"
 
 namespace {
@@ -77,6 +79,38 @@ TEST_F(TcpLinger, RingResetsPeerThatDoesNotReadAfterLimit) {
     } catch (const std::system_error& ended) {
         EXPECT_EQ(ended.code(), std::errc::connection_reset);
     }
+}
+
+// Another thread destroys a stream while the event loop sleeps. The loop must learn when to wake up.
+TEST(TcpLingerOnRing, SleepingLoopLearnsWhenToGiveAStreamUp) {
+    eddy::core loop = TcpLinger::make_loop();
+    if (loop.driver() != eddy::driver_kind::io_uring) GTEST_SKIP() << "there is no io_uring";
+    std::optional<support::connection> pair{std::in_place};
+    // Nothing is received on this connection: the end of a receive would wake the loop, too.
+    loop.run([&]() -> eddy::task<void> {
+        const std::string some(1000, 'x');
+        for (bool is_full = false; !is_full;) {
+            auto writing = pair->stream.write(some);
+            co_await eddy::poll_fn([&](eddy::context& cx) {
+                is_full = !writing.poll(cx).is_ready();
+                return eddy::poll_result<int>(0);
+            });
+            co_await eddy::yield_now();
+        }
+    }());
+    for (int i = 0; i < 3; ++i) loop.turn(0ms);
+    const int number = pair->stream.native_handle();
+    const auto is_closed = [number] { return ::fcntl(number, F_GETFD) < 0; };
+    const auto loop_thread = ::gettid();
+    std::thread destroyer([&] {
+        EXPECT_TRUE(support::comes_true([&] { return support::is_asleep(loop_thread); }));
+        static_cast<void>(eddy::net::tcp_stream(std::move(pair->stream)));
+    });
+    const auto begin = steady_clock::now();
+    while (!is_closed() && steady_clock::now() < begin + 10s) loop.turn(20s);
+    destroyer.join();
+    EXPECT_TRUE(is_closed());
+    EXPECT_LT(steady_clock::now() - begin, 10s);  // EDDY_LINGER_LIMIT_MS is a fraction of a second here
 }
 
 // The time of one stream is over in the driver tick in which a waker destroys another stream. That stream waits to be

@@ -188,6 +188,35 @@ TEST_F(UringRingConnection, TaskDoesNotReadWhileAReceiveBegins) {
     io->ring()->close(stream);
 }
 
+// A receive has ended since the ring has no buffers. Another receive would end at once, too: the task reads itself.
+// covers: R104
+TEST_F(UringRingConnection, TaskReadsItselfAfterAReceiveWithoutBuffers) {
+    using received = ring_connection::received;
+    ring_connection& stream = add();
+    for (const int result : {-ENOBUFS, -ECANCELED}) {
+        SCOPED_TRACE(result);
+        on_other_thread([&] { EXPECT_EQ(stream.take(*io->ring(), 0).what, received::nothing); });
+        ASSERT_TRUE(stream.take_wanted().receive);
+        ASSERT_TRUE(stream.begin_receive().is_wanted);
+        const auto ended = stream.receive_ended(result);
+        EXPECT_FALSE(ended.closes || ended.was_cancelled);
+        stream.release();
+        EXPECT_TRUE(stream.look(eddy::io::ready::all).ready.is_readable()) << "the task is not woken";
+        if (result != -ENOBUFS) break;
+        const auto taken = stream.take(*io->ring(), 0);
+        EXPECT_EQ(taken.what, received::read_it_yourself);
+        EXPECT_FALSE(taken.drains_if_short);  // that is for large transfers
+        EXPECT_EQ(stream.take(*io->ring(), 0).what, received::read_it_yourself) << "until the ring receives again";
+        on_other_thread([&] { stream.request_receive(*io->ring()); });
+        ASSERT_TRUE(stream.take_wanted().receive);
+        ASSERT_TRUE(begins(stream));
+    }
+    // After other ends, the ring receives again.
+    on_other_thread([&] { EXPECT_EQ(stream.take(*io->ring(), 0).what, received::nothing); });
+    EXPECT_TRUE(stream.take_wanted().receive);
+    io->ring()->close(stream);
+}
+
 // The ring has no buffers, so the epoll instance reports arriving data once. This may happen while the task waits for
 // the owner to check again for buffers.
 // covers: R104
@@ -553,6 +582,9 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
         ASSERT_FALSE(flushed.has_value());
         EXPECT_EQ(flushed.error(), std::errc::file_exists);
     }
+    const auto finished = stream.finish_sending(*io->ring());
+    ASSERT_FALSE(finished.has_value());
+    EXPECT_EQ(finished.error(), std::errc::file_exists);
     // No data is lost: the write continues after the cause is removed.
     ASSERT_TRUE(io->remove_source(other_source).has_value());
     EXPECT_EQ(write(stream, *io, "text").error(), std::errc::operation_would_block);
