@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -102,11 +103,13 @@ TEST(TcpLingerOnRing, SleepingLoopLearnsWhenToGiveAStreamUp) {
     const int number = pair->stream.native_handle();
     const auto is_closed = [number] { return ::fcntl(number, F_GETFD) < 0; };
     const auto loop_thread = ::gettid();
+    std::atomic<bool> turns = false;
     std::thread destroyer([&] {
-        EXPECT_TRUE(support::comes_true([&] { return support::is_asleep(loop_thread); }));
+        EXPECT_TRUE(support::comes_true([&] { return turns && support::is_asleep(loop_thread); }));
         static_cast<void>(eddy::net::tcp_stream(std::move(pair->stream)));
     });
     const auto begin = steady_clock::now();
+    turns = true;
     while (!is_closed() && steady_clock::now() < begin + 10s) loop.turn(20s);
     destroyer.join();
     EXPECT_TRUE(is_closed());

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "support/counted_memory.hpp"
+#include "support/ws_frames.hpp"
 
 #ifdef EDDY_TEST_TLS
 #include <eddy/tls.hpp>
@@ -382,6 +384,90 @@ TEST(IdleMemory, UpgradedConnectionsFreeWhatArrivedEarly) {
     eddy::core loop;
     const auto usual = loop.run(memory_with_early_bytes(10));
     EXPECT_LE(loop.run(memory_with_early_bytes(10'000)), usual + most_kept);
+}
+
+// ---- Peaks ----
+
+/// A connection whose client is written by hand.
+task<net::tcp_stream> open_compressed(net::socket_addr to) {
+    auto client = (co_await net::tcp_stream::connect(to)).value();
+    const std::string request =
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    (co_await client.write_all(request)).value();
+    std::string answer;
+    while (!answer.ends_with("\r\n\r\n")) {
+        std::array<char, 1> one{};
+        const auto count = co_await client.read(one);
+        if (count.value_or(0) == 0) break;
+        answer += one[0];
+    }
+    co_return std::move(client);
+}
+
+/// What a server of WebSockets has done while clients sent it messages of 8 MiB in 8 KB each.
+struct attack {
+    std::ptrdiff_t peak = 0;  // bytes that it has allocated in addition
+    bool has_served = false;  // another client's message meanwhile
+    bool has_ended = false;   // all connections, after the clients have gone
+};
+
+task<attack> under_attack() {
+    constexpr std::size_t size = 8 << 20;
+    constexpr int attackers = 20;
+    attack seen;
+    auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
+    auto listener = std::move(bound).value();
+    const auto address = listener.local_addr().value();
+    const eddy::sync::cancellation_token end;
+    int open = 0;
+    const auto handler = [&open](net::tcp_stream tcp) -> task<result<void>> {
+        ++open;
+        const http::service app = ws::service(echo_messages, ws::options().compression(true).message_limit(size));
+        static_cast<void>(co_await http::serve_connection(std::move(tcp), app));
+        --open;
+        co_return eddy::ok();
+    };
+    const auto play = [&]() -> task<attack> {
+        eddy::detail::ws_deflater deflater(false, 15);
+        const auto bomb = support::ws_frame(support::ws_binary | support::ws_rsv1,
+                                            support::ws_compress(deflater, std::string(size, '\0')));
+        auto other = co_await web_socket<true>::open<plain>(std::to_string(address.port()));
+        const auto before = allocated_bytes();
+        std::vector<net::tcp_stream> clients;
+        for (int i = 0; i < attackers; ++i) {
+            clients.push_back(co_await open_compressed(address));
+            const auto sent = co_await clients.back().write_all(bomb + bomb + bomb);
+            EXPECT_TRUE(sent.has_value());
+        }
+        for (int turn = 0; turn < 300; ++turn) {
+            co_await eddy::yield_now();
+            seen.peak = std::max(seen.peak, allocated_bytes() - before);
+        }
+        const auto answer = co_await other("hello");
+        seen.has_served = answer == "hello";
+        clients.clear();
+        const auto limit = std::chrono::steady_clock::now() + 20s;
+        while (open > 1 && std::chrono::steady_clock::now() < limit) {
+            co_await eddy::yield_now();
+            seen.peak = std::max(seen.peak, allocated_bytes() - before);
+        }
+        seen.has_ended = open == 1;
+        end.cancel();
+        co_return seen;
+    };
+    auto both = eddy::join(net::serve(std::move(listener), handler, net::serve_options().shutdown(end)), play());
+    auto [report, outcome] = co_await both;
+    co_return outcome;
+}
+
+TEST(IdleMemory, LargeCompressedMessagesAreDecompressedInTurn) {
+    eddy::core loop;
+    const auto seen = loop.run(under_attack());
+    EXPECT_GE(seen.peak, 8 << 20);
+    EXPECT_LE(seen.peak, 80 << 20);  // all at once, they would take 160 MiB
+    EXPECT_TRUE(seen.has_served);
+    EXPECT_TRUE(seen.has_ended);
 }
 
 }  // namespace
