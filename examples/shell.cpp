@@ -124,7 +124,7 @@ task<result<void>> from_browser(ws::receiver browser, process::terminal& screen)
 
 /// Ends some time after the process: others that it has started may have the terminal open for ever.
 task<result<void>> end_of(const process::child& shell) {
-    co_await try_(shell.wait());
+    static_cast<void>(co_await try_(shell.wait()));
     co_await eddy::time::sleep(1s);
     co_return eddy::ok();
 }

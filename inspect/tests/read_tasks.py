@@ -9,7 +9,8 @@ TEXTS = ["{type}", "{type}", "a timer", "data from{fd}", "room to write to{fd}",
          "a read lock{at}", "a write lock{at}", "a semaphore{at}", "room in a channel{at}",
          "a message from a channel{at}", "the value of a oneshot{at}", "a notification{at}", "a new value of a watch{at}",
          "the end of {task}", "a task of a set{at}", "the children of a scope{tasks}", "blocking work{at}",
-         "the tasks of a local set{at}", "any wake-up", "the first of {count}:", "all of {count}:", "{type}", "{type}{at}", "data from{fd}", "room to write to{fd}", "the readiness of{fd}", "{type} of{fd}"]
+         "the tasks of a local set{at}", "any wake-up", "the first of {count}:", "all of {count}:", "{type}", "{type}{at}", "data from{fd}", "room to write to{fd}", "the readiness of{fd}",
+         "{type} of{fd}", "child process{process}"]
 
 
 class Program:
@@ -96,9 +97,9 @@ class Program:
                     for of, label, start in found), [line])
 
     def words(self, kind, word, name, count, details):
-        words = dict(type=self.text(name), count=count, at="", tasks="", fd=" a descriptor", task="a task")
+        words = dict(type=self.text(name), count=count, at="", tasks="", process="", fd=" a descriptor", task="a task")
         return words if not details else words | dict(
-            at=f" at {word:#x}",
+            at=f" at {word:#x}", process=f" {self.number(word, 4)}" if kind == 28 else "",
             task=f"task {self.id(word)}" if kind == 14 else "", tasks=self.children(word) if kind == 16 else "",
             fd=f" descriptor {self.at(word, 'socket_fd', 4) if kind < 5 else self.number(word, 4)}" if kind in (3, 4, 24, 25, 26, 27) else "")
 

@@ -6,7 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "running_process.hpp"
@@ -24,11 +26,28 @@ result<std::optional<exit_status>> known_end_of(detail::running_process& process
     return std::nullopt;
 }
 
+/// Waits for the end of a process. Moving it after its first poll terminates the program.
+class end_future : public future_ops<end_future> {
+public:
+    using output_type = const result<exit_status>*;
+
+    explicit end_future(detail::running_process& of) noexcept : set_(of.exit().wait()), id_(of.id()) {}
+
+    poll_result<output_type> poll(context& cx) noexcept { return set_.poll(cx); }
+
+    EDDY_WAIT_SHAPE(end_future, eddy::detail::wait_shape<>{
+                                    eddy::detail::wait_kind::child_process, EDDY_OFFSET(Its, id_), {}, true});
+
+private:
+    sync::set_once<result<exit_status>>::wait_future set_;
+    int id_;  // for readers of the program's memory
+};
+
 task<result<exit_status>> end_of(process_share process) {
     auto known = known_end_of(*process);
     if (!known) co_return std::unexpected(std::move(known).error());
     if (*known) co_return **known;
-    const auto* const status = co_await process->exit().wait();
+    const auto* const status = co_await end_future(*process);
     co_return *status;
 }
 
@@ -53,7 +72,9 @@ child::child(process_share process, std::optional<pipe_sender> in, std::optional
     : process_(std::move(process)), in_(std::move(in)), out_(std::move(out)), error_(std::move(err)) {}
 
 child::~child() {
-    if (process_) process_->release(true);
+    if (!process_) return;
+    process_->note_drop();
+    process_->release(true);
 }
 
 child& child::operator=(child&& other) noexcept {
@@ -67,6 +88,7 @@ child& child::operator=(child&& other) noexcept {
 
 detail::running_process& child::running() const {
     if (!process_) throw misuse("the child was moved from or detached: use the object that has the process");
+    process_->note_use();
     return *process_;
 }
 

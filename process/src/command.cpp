@@ -7,14 +7,17 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/call_site.hpp>
 #include <eddy/process/child.hpp>
 #include <eddy/sync/oneshot.hpp>
 
+#include "running_process.hpp"
 #include "spawner.hpp"
 #include "sys/path_text.hpp"
 #include "sys/processes.hpp"
@@ -108,9 +111,9 @@ namespace {
 
 /// Whether a variable is about descriptors or the number of this process, which a child does not have.
 bool is_about_this_process(std::string_view name) noexcept {
-    constexpr std::array<std::string_view, 8> names = {"LISTEN_FDS",     "LISTEN_FDNAMES",   "LISTEN_PID",
-                                                       "LISTEN_PIDFDID", "EDDY_PREDECESSOR", "EDDY_INHERITED_BYTES",
-                                                       "WATCHDOG_USEC",  "WATCHDOG_PID"};
+    constexpr std::array<std::string_view, 9> names = {"LISTEN_FDS",           "LISTEN_FDNAMES",   "LISTEN_PID",
+                                                       "LISTEN_PIDFDID",       "EDDY_PREDECESSOR", "EDDY_INHERITED",
+                                                       "EDDY_INHERITED_BYTES", "WATCHDOG_USEC",    "WATCHDOG_PID"};
     return std::ranges::find(names, name) != names.end();
 }
 
@@ -158,7 +161,7 @@ std::optional<process::error> command::find_mistake() const {
 
 namespace {
 
-task<result<child>> start(command what) {
+task<result<child>> start(command what, eddy::detail::call_site where) {
     if (auto mistake = what.find_mistake()) co_return std::unexpected(*std::move(mistake));
     // Here and not on the spawn thread: a program with one thread may change its environment.
     auto environment = what.environment();
@@ -167,11 +170,14 @@ task<result<child>> start(command what) {
     if (failed) co_return std::unexpected(*std::move(failed));
     // The spawn thread always sends. A process that was forked meanwhile does not have it: there, this does not end.
     auto started = co_await std::move(receiver);
+    if (*started) (*started)->process()->expect_use(where);
     co_return *std::move(started);
 }
 
 }  // namespace
 
-task<result<child>> command::spawn() const { return start(*this); }
+task<result<child>> command::spawn(std::source_location where) const {
+    return start(*this, eddy::detail::call_site_of(where));
+}
 
 }  // namespace eddy::process

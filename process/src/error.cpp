@@ -19,6 +19,8 @@ const char* text_of(errc code) noexcept {
     case errc::bad_stream: return "stdio::same_as_out() is for command::error() only";
     case errc::bad_descriptor: return "command::descriptor() takes a number above 2, and a descriptor";
     case errc::bad_name: return "the name of a socket has up to 255 visible characters of ASCII, and no colon";
+    case errc::second_successor: return "a service has one successor at a time";
+    case errc::failed: return "the process has failed";
     case errc::ended_before_ready: return "the successor has ended before it was ready";
     case errc::no_group: return "the process has no group of its own: call command::group()";
     case errc::has_ended: return "the process has ended";
@@ -38,7 +40,9 @@ public:
     std::string message(int code) const override { return text_of(static_cast<errc>(code)); }
     std::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<errc>(code)) {
+        case errc::failed: return {code, *this};
         case errc::no_group: return std::errc::operation_not_permitted;
+        case errc::second_successor: return std::errc::device_or_resource_busy;
         case errc::ended_before_ready:
         case errc::has_ended: return std::errc::no_such_process;
         case errc::status_lost: return std::errc::no_child_process;

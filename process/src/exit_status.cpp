@@ -3,11 +3,17 @@
 
 #include <array>
 #include <charconv>
+#include <expected>
 #include <string>
 
 #include "sys/processes.hpp"
 
 namespace eddy::process {
+
+result<void> exit_status::check() const {
+    if (is_success()) return {};
+    return std::unexpected(error(errc::failed, program_ ? *program_ : "a program", to_string()));
+}
 
 std::string exit_status::to_string() const {
     if (!is_signal_) {

@@ -4,20 +4,24 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <source_location>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/call_site.hpp>
 #include <eddy/process/pipe_ends.hpp>
 #include <eddy/process/stdio.hpp>
 
 #include "capture.hpp"
+#include "running_process.hpp"
 #include "sys/pipe_ends.hpp"
 
 namespace eddy::process {
 namespace {
 
-task<result<std::vector<child>>> spawn_all(std::vector<command> commands) {
+/// `where` is null for processes that the library uses itself.
+task<result<std::vector<child>>> spawn_all(std::vector<command> commands, eddy::detail::call_site where) {
     std::vector<child> started;
     for (std::size_t i = 0; i < commands.size(); ++i) {
         command now = std::move(commands[i]);  // closes its ends of pipes when it has started
@@ -29,8 +33,10 @@ task<result<std::vector<child>>> spawn_all(std::vector<command> commands) {
         }
         auto next = co_await now.spawn();
         if (!next) co_return std::unexpected(std::move(next).error());
+        next->process()->note_use();
         started.push_back(*std::move(next));
     }
+    for (const auto& each : started) each.process()->expect_use(where);
     co_return started;
 }
 
@@ -54,9 +60,18 @@ pipeline& pipeline::add(command next) {
     return *this;
 }
 
-task<result<std::vector<child>>> pipeline::spawn() const { return spawn_all(commands_); }
+task<result<std::vector<child>>> pipeline::spawn(std::source_location where) const {
+    return spawn_all(commands_, eddy::detail::call_site_of(where));
+}
 
 bool pipeline_result::is_success() const noexcept { return std::ranges::all_of(statuses, &exit_status::is_success); }
+
+result<void> pipeline_result::check() const {
+    for (const auto& each : statuses) {
+        if (auto checked = each.check(); !checked) return checked;
+    }
+    return {};
+}
 
 task<result<pipeline_result>> run(pipeline what, run_options options) {
     auto commands = std::move(what).commands();
@@ -70,7 +85,7 @@ task<result<pipeline_result>> run(pipeline what, run_options options) {
         commands.front().in(stdio::null());
     }
     if (!commands.back().out()) commands.back().out(stdio::pipe());
-    auto started = co_await spawn_all(std::move(commands));
+    auto started = co_await spawn_all(std::move(commands), nullptr);
     if (!started) co_return std::unexpected(std::move(started).error());
 
     processes.all = *std::move(started);

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "running_process.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
+
 namespace eddy::process::detail {
 
 running_process::running_process(const std::string& program, bool has_group)
-    : about_({}, program), has_group_(has_group) {}
+    : about_({}, program), program_(std::make_shared<const std::string>(program)), has_group_(has_group) {}
 
 std::optional<class error> running_process::find_fork() const noexcept {
     if (!is_in_forked_child()) return std::nullopt;
@@ -55,6 +61,26 @@ eddy::result<void> running_process::send_to_all(int number) noexcept {
     return {};
 }
 
+const char* running_process::wish() const noexcept {
+    const int stream = eddy::sys::stream_waited_for(process_);
+    if (stream < 0 || !is_pipe_[static_cast<std::size_t>(stream)]) return nullptr;
+    return stream == 0 ? "the end of its input" : "its output to be read";
+}
+
+void running_process::note_drop() const noexcept {
+    const auto where = unused_since_.load(std::memory_order_relaxed);  // relaxed: see expect_use()
+    if (where == nullptr || is_in_forked_child() || exit_.is_set()) return;
+    constexpr auto at_once = std::chrono::seconds(2);
+    if (std::chrono::steady_clock::now() - started_ > at_once) return;
+    // relaxed: a program without EDDY_CHECKS never sets it
+    if (!eddy::detail::has_await_records.load(std::memory_order_relaxed)) return;
+    const auto location = eddy::detail::source_location_of(where);
+    std::fprintf(stderr,
+                 "eddy: process %d (%s) was killed because its child object was destroyed at once: keep it until "
+                 "wait() has ended, or call detach(). It was started at %s:%u\n",
+                 id(), program_->c_str(), location.file_name(), static_cast<unsigned>(location.line()));
+}
+
 bool running_process::collect() noexcept {
     eddy::result<std::optional<exit_status>> found;
     {
@@ -64,6 +90,7 @@ bool running_process::collect() noexcept {
         if (found && !*found) return false;
         state_ = keep && found ? state::ended : state::reaped;
     }
+    if (found) (*found)->set_program(program_);
     static_cast<void>(exit_.set(found ? result<exit_status>(**found) : std::unexpected(fail(errc::status_lost))));
     return true;
 }

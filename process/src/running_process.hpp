@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +12,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/process/error.hpp>
 #include <eddy/process/exit_status.hpp>
@@ -41,6 +45,8 @@ namespace eddy::process::detail {
 class running_process : eddy::detail::immovable {
 public:
     running_process(const std::string& program, bool has_group);
+    /// Notes which standard streams are pipes whose other ends this program has. Called before the object is shared.
+    void set_pipes(const std::array<bool, 3>& streams) noexcept { is_pipe_ = streams; }
     /// Stores the process, which has started. Called once, before the object is shared. The object exists before, so
     /// that no memory is needed afterwards.
     void begin(eddy::sys::started_process&& started) noexcept { process_ = std::move(started); }
@@ -59,6 +65,19 @@ public:
     /// Sends a signal to the group, if there is one, and to the process. They may have ended.
     /// Errors: what kill(2) reports if the process still runs, and does not get the signal.
     [[nodiscard]] result<void> signal_all(int number) noexcept;
+
+    /// Returns what the process waits for this program to do, as a text; null if nothing is known of that.
+    [[nodiscard]] const char* wish() const noexcept;
+
+    /// The task that has started the process here gets the child object.
+    void expect_use(eddy::detail::call_site where) noexcept {
+        started_ = std::chrono::steady_clock::now();
+        unused_since_.store(where, std::memory_order_relaxed);  // relaxed: the location is constant
+    }
+    void note_use() noexcept { unused_since_.store(nullptr, std::memory_order_relaxed); }  // relaxed: as above
+    /// Reports, in programs with EDDY_CHECKS, if the process is killed because its child object is destroyed at once,
+    /// without a use. One that exists for a while may be meant to end the process.
+    void note_drop() const noexcept;
 
     /// Takes the status if the process has ended, and publishes it. Returns whether it has ended. For the reaper.
     [[nodiscard]] bool collect() noexcept;
@@ -80,6 +99,10 @@ private:
 
     eddy::sys::started_process process_;
     const class error about_;  // the texts of all errors
+    const std::shared_ptr<const std::string> program_;
+    std::array<bool, 3> is_pipe_{};
+    eddy::detail::atomic<eddy::detail::call_site> unused_since_{nullptr};
+    std::chrono::steady_clock::time_point started_;
     const bool has_group_;
     const std::uint32_t parent_ = eddy::sys::process_id();
     eddy::detail::mutex lock_;

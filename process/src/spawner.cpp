@@ -2,6 +2,7 @@
 #include "spawner.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -103,7 +104,8 @@ private:
     std::vector<unique_fd> further_;
 };
 
-std::string note_about(const command& what, std::error_code code) {
+std::string note_about(const command& what, const start_request& request, std::error_code code) {
+    if (!request.bad_interpreter.empty()) return "interpreter " + request.bad_interpreter;
     if (code == std::errc::no_such_file_or_directory && what.program().contains(' '))
         return "no shell splits the name: pass the arguments one by one";
     return what.directory().empty() ? std::string() : "directory " + what.directory();
@@ -120,8 +122,10 @@ void end_unwatched(running_process& process) noexcept {
 }
 
 result<child> start_child(const command& what, std::vector<std::string>&& environment) {
-    const auto fail = [&](std::error_code code) { return error(code, what.program(), note_about(what, code)); };
     start_request request;
+    const auto fail = [&](std::error_code code) {
+        return error(code, what.program(), note_about(what, request, code));
+    };
     request.program = what.program();
     request.arguments = what.argument_list();
     request.environment = std::move(environment);
@@ -139,6 +143,8 @@ result<child> start_child(const command& what, std::vector<std::string>&& enviro
     auto started = eddy::sys::start_process(request);
     if (!started) return std::unexpected(fail(started.error()));
     process->begin(std::move(*started));
+    const bool is_error_piped = streams.err || (streams.out && request.standard[2] == start_request::same_as_out);
+    process->set_pipes({streams.in.has_value(), streams.out.has_value(), is_error_piped});
     if (const auto watched = watch_until_end(process); !watched) {
         end_unwatched(*process);
         return std::unexpected(fail(watched.error()));
@@ -146,6 +152,8 @@ result<child> start_child(const command& what, std::vector<std::string>&& enviro
     return child(process, std::move(streams.in), std::move(streams.out), std::move(streams.err));
 }
 
+/// The threads that start processes. One of them has the turn and starts a process; a thread that has had the turn for
+/// slow_start, since its file system does not answer, loses it to another one.
 class spawner : eddy::detail::immovable {
 public:
     static eddy::result<std::unique_ptr<spawner>> make() { return std::make_unique<spawner>(); }
@@ -154,34 +162,60 @@ public:
 
     eddy::result<void> submit(command what, std::vector<std::string> environment, started_sender to) {
         const std::lock_guard guard(lock_);
-        if (!has_thread_) {
-            if (auto started = start_own_thread([this]() noexcept { run(); }); !started) return started;
-            has_thread_ = true;
-        }
+        if (const auto started = start_thread_if_needed(); !started && threads_ == 0) return started;
         error no_memory(std::make_error_code(std::errc::not_enough_memory), what.program());
-        jobs_.push_back({std::move(what), std::move(environment), std::move(to), std::move(no_memory)});
+        jobs_.push_back({std::move(what), std::move(environment), std::move(to), std::move(no_memory), {}});
         added_.notify_one();
         return {};
     }
 
 private:
+    using clock = std::chrono::steady_clock;
+    /// Longer than starts last that do not wait for anything.
+    static constexpr auto slow_start = std::chrono::milliseconds(50);
+    static constexpr std::size_t most_threads = 32;
+
     struct job {
         command what;
         std::vector<std::string> environment;
         started_sender to;
         error no_memory;  // made before, since it needs memory
+        clock::time_point turn_ends;
     };
 
-    /// Returns the next job; nullopt if there has been none for a while. The next submit() then starts another thread.
-    std::optional<job> next() {
+    /// Starts a thread for the next job unless there is one: those that start processes may be stuck.
+    /// Preconditions: the lock is held.
+    eddy::result<void> start_thread_if_needed() noexcept {
+        if (threads_ != starting_ || threads_ == most_threads) return {};
+        auto started = start_own_thread([this]() noexcept { run(); });
+        if (started) ++threads_;
+        return started;
+    }
+
+    /// Takes the turn and the next job. Returns nullopt if there has been none for a while, and the thread is to end.
+    std::optional<job> next(bool has_started_one) {
         std::unique_lock guard(lock_);
-        if (!added_.wait_for(guard, idle_time, [&] { return !jobs_.empty(); })) {
-            has_thread_ = false;
-            return std::nullopt;
+        if (has_started_one) --starting_;
+        for (const auto end = clock::now() + idle_time;;) {
+            const auto now = clock::now();
+            if (jobs_.empty() && now >= end) {
+                --threads_;
+                return std::nullopt;
+            }
+            if (!jobs_.empty() && now >= turn_ends_) break;
+            added_.wait_for(guard, (jobs_.empty() ? end : turn_ends_) - now);
         }
+        ++starting_;
         std::optional first(std::move(jobs_.front()));
         jobs_.pop_front();
+        first->turn_ends = turn_ends_ = clock::now() + slow_start;
+        if (!jobs_.empty()) static_cast<void>(start_thread_if_needed());  // else this thread comes back for them
         return first;
+    }
+    /// Gives the turn back, if no other thread has taken it.
+    void end_turn(const job& of) noexcept {
+        const std::lock_guard guard(lock_);
+        if (turn_ends_ == of.turn_ends) turn_ends_ = clock::time_point::min();
     }
 
     /// Destroys the command: its descriptors are closed before the task knows that the process has started.
@@ -194,9 +228,13 @@ private:
     }
 
     void run() noexcept {
-        while (auto now = next()) {
-            if (now->to.is_closed()) continue;
+        for (auto now = next(false); now; now = next(true)) {
+            if (now->to.is_closed()) {
+                end_turn(*now);
+                continue;
+            }
             auto started = start(*now);
+            end_turn(*now);  // before the task is woken, which may last, too
             // A child that is not received is destroyed here.
             static_cast<void>(now->to.send(std::move(started)));
         }
@@ -205,8 +243,11 @@ private:
     const std::uint32_t process_ = eddy::sys::process_id();
     eddy::detail::mutex lock_;
     eddy::detail::condition_variable added_;
+    // Guarded by lock_:
     std::deque<job> jobs_;
-    bool has_thread_ = false;
+    std::size_t threads_ = 0;
+    std::size_t starting_ = 0;  // the threads that have a job
+    clock::time_point turn_ends_ = clock::time_point::min();
 };
 
 constinit of_this_process<spawner> the_spawner;

@@ -13,6 +13,7 @@
 #include <eddy/io.hpp>
 #include <eddy/net.hpp>
 #include <eddy/process.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/task.hpp>
 
 #include "support/gate.hpp"
@@ -53,6 +54,11 @@ inline std::size_t count_children() {
 /// Waits until this process has no children, and no descriptors of them.
 inline bool all_are_reaped() {
     return comes_true([] { return count_children() == 0 && count_fds("pidfd") == 0; });
+}
+
+/// Starts and reaps a process: afterwards, the library has the descriptors that it keeps.
+inline bool has_warmed_up() {
+    return eddy::core().run(eddy::process::run(eddy::process::command("true"))).has_value() && all_are_reaped();
 }
 
 /// Returns the value of a line of /proc/ID/status.

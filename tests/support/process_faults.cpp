@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <mutex>
 #include <string_view>
 
@@ -49,6 +50,18 @@ bool fails(std::string_view function) noexcept {
     return true;
 }
 
+std::condition_variable opened;
+std::string_view held;  // guarded by `lock`, as the next one
+int held_calls = 0;
+
+void wait_if_held(std::string_view path) noexcept {
+    std::unique_lock guard(lock);
+    if (held != path) return;
+    ++held_calls;
+    opened.wait(guard, [&] { return held != path; });
+    --held_calls;
+}
+
 /// Sets errno, and returns the result of a call that has failed.
 int failed() noexcept {
     const std::lock_guard guard(lock);
@@ -76,6 +89,7 @@ int wrapped_pipe2(int* fds, int flags) { return fails("pipe2") ? failed() : pipe
 
 int wrapped_posix_spawn(pid_t* id, const char* path, const posix_spawn_file_actions_t* actions,
                         const posix_spawnattr_t* attributes, char* const* arguments, char* const* environment) {
+    wait_if_held(path);
     if (!fails("posix_spawn")) return posix_spawn_for_real(id, path, actions, attributes, arguments, environment);
     failed();
     return errno;
@@ -105,6 +119,22 @@ refused_process_call::refused_process_call(std::string_view function, int error,
 refused_process_call::~refused_process_call() {
     const std::lock_guard guard(lock);
     refused = {};
+}
+
+held_starts::held_starts(std::string_view path) noexcept {
+    const std::lock_guard guard(lock);
+    held = path;
+}
+
+void held_starts::open() noexcept {
+    const std::lock_guard guard(lock);
+    held = {};
+    opened.notify_all();
+}
+
+int held_starts::waiting() const noexcept {
+    const std::lock_guard guard(lock);
+    return held_calls;
 }
 
 int refused_process_call::calls() const noexcept {

@@ -22,4 +22,17 @@ public:
     [[nodiscard]] int calls() const noexcept;
 };
 
+/// Makes calls of posix_spawn with this path wait until it is destroyed, or open() is called. One object at a time.
+class held_starts {
+public:
+    explicit held_starts(std::string_view path) noexcept;
+    held_starts(const held_starts&) = delete;
+    held_starts& operator=(const held_starts&) = delete;
+    ~held_starts() { open(); }
+
+    void open() noexcept;
+    /// Returns the number of calls that wait.
+    [[nodiscard]] int waiting() const noexcept;
+};
+
 }  // namespace support

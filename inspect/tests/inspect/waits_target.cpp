@@ -88,6 +88,18 @@ private:
     [[maybe_unused]] int fd_;
 };
 
+struct end_of_process {
+    using output_type = void;
+
+    int id = 4711;
+
+    eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
+    static constexpr auto wait_shape() {
+        return eddy::inspect::wait_shape<>{
+            .kind = eddy::inspect::wait_kind::child_process, .offset = offsetof(end_of_process, id), .is_inside = true};
+    }
+};
+
 struct never {
     eddy::poll_result<void> operator()(eddy::context&) const { return eddy::not_ready; }
 };
@@ -277,6 +289,7 @@ void wait_for_objects() {
     auto& tracker = make<eddy::sync::task_tracker>();
     keep(tracker.token());
     expect("the end of a tracker's tasks", tracker.wait());
+    expect("child process N", end_of_process());
 }
 
 void wait_for_tasks() {

@@ -19,6 +19,8 @@ extern char** environ;
 #include <string_view>
 #include <thread>
 
+#include "sys/inherited.hpp"
+#include "sys/interpreter.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -98,7 +100,7 @@ public:
             // Therefore the process opens it again, under the same number.
             note(::posix_spawn_file_actions_addopen(&actions_, what.terminal_fd, what.terminal.c_str(), O_RDWR, 0));
         }
-        for (int fd = 0; fd < 3; ++fd) redirect(fd, what.standard[static_cast<std::size_t>(fd)]);
+        for (int fd = 0; fd < 3; ++fd) redirect(fd, source_of(fd, what.standard));
         close_rest(give_further(what));
         if (!what.directory.empty()) {
             note(::posix_spawn_file_actions_addchdir_np(&actions_, what.directory.c_str()));
@@ -118,6 +120,8 @@ public:
     }
 
 private:
+    static constexpr int closed = -4;  // beside those of start_request
+
     void note(int error) noexcept {
         if (error_ == 0) error_ = error;
     }
@@ -131,9 +135,19 @@ private:
         }
         return next;
     }
+    /// The source of standard error may be that of standard output, if this program passes that on.
+    static int source_of(int fd, const std::array<int, 3>& standard) noexcept {
+        const int from = standard[static_cast<std::size_t>(fd)];
+        const bool is_as_closed = from == start_request::same_as_out && standard[1] == start_request::inherited &&
+                                  !may_be_inherited(STDOUT_FILENO);
+        return is_as_closed ? closed : from;
+    }
     void redirect(int fd, int to) noexcept {
         switch (to) {
-        case start_request::inherited: keep(fd); break;
+        case start_request::inherited:
+            if (may_be_inherited(fd)) keep(fd);
+            break;
+        case closed: close(fd); break;
         case start_request::null_device:
             note(::posix_spawn_file_actions_addopen(&actions_, fd, "/dev/null", O_RDWR, 0));
             break;
@@ -180,9 +194,25 @@ bool means_elsewhere(int error) noexcept {
            error == ETIMEDOUT;
 }
 
+/// Notes the interpreter of a program that could not be executed, if the program itself could be.
+void note_interpreter(start_request& what, const std::string& path, int error) {
+    const bool may_be_about_it = error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
+    if (!may_be_about_it || !what.bad_interpreter.empty()) return;
+    const bool is_below_directory = !what.directory.empty() && !path.starts_with('/');
+    const std::string file = is_below_directory ? what.directory + '/' + path : path;
+    if (::access(file.c_str(), X_OK) == 0) what.bad_interpreter = interpreter_of(file);
+}
+
+int start_file(spawn_options& options, pid_t& id, start_request& what, const std::string& path, char* const* arguments,
+               char* const* environment) {
+    const int error = options.start(id, path.c_str(), arguments, environment);
+    if (error != 0) note_interpreter(what, path, error);
+    return error;
+}
+
 /// Starts the program that is in one of the directories of PATH. posix_spawnp(3) would use the PATH of this process.
 /// Returns an error number, or 0.
-int start_from_path(spawn_options& options, pid_t& id, const start_request& what, char* const* arguments,
+int start_from_path(spawn_options& options, pid_t& id, start_request& what, char* const* arguments,
                     char* const* environment) {
     bool was_denied = false;
     for (std::string_view rest = path_in(what.environment);;) {
@@ -192,7 +222,7 @@ int start_from_path(spawn_options& options, pid_t& id, const start_request& what
         candidate += what.program;
         // Without a new process for each directory. A relative name is looked up in the directory of the process.
         const bool is_known = candidate.starts_with('/') && ::access(candidate.c_str(), X_OK) != 0;
-        const int error = is_known ? errno : options.start(id, candidate.c_str(), arguments, environment);
+        const int error = is_known ? errno : start_file(options, id, what, candidate, arguments, environment);
         if (!means_elsewhere(error)) return error;
         if (error == EACCES) was_denied = true;
         if (end == std::string_view::npos) return was_denied ? EACCES : ENOENT;
@@ -208,13 +238,13 @@ int error_of_directory(const std::string& path) noexcept {
     return S_ISDIR(found.st_mode) ? 0 : ENOTDIR;
 }
 
-int start_program(spawn_options& options, pid_t& id, const start_request& what, char* const* arguments,
+int start_program(spawn_options& options, pid_t& id, start_request& what, char* const* arguments,
                   char* const* environment) {
     if (!what.directory.empty()) {
         if (const int error = error_of_directory(what.directory); error != 0) return error;
     }
     if (!what.program.contains('/')) return start_from_path(options, id, what, arguments, environment);
-    return options.start(id, what.program.c_str(), arguments, environment);
+    return start_file(options, id, what, what.program, arguments, environment);
 }
 
 }  // namespace

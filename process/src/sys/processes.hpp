@@ -58,6 +58,9 @@ struct start_request {
     /// is none.
     std::string terminal;
     int terminal_fd = -1;
+
+    /// Set by a start that fails: the interpreter of the program, if the error is about that.
+    std::string bad_interpreter = {};
 };
 
 /// A process that has started. `watched` is a pidfd, which becomes readable when the process ends, or the handle of the
@@ -81,6 +84,10 @@ struct started_process {
 /// Errors: no_child_process if the system has no status.
 [[nodiscard]] result<std::optional<process::exit_status>> take_exit_status(const started_process& of,
                                                                            bool keep) noexcept;
+/// Returns the standard stream that the process waits for: 0 in read(2), 1 or 2 in write(2). Returns -1 if it does
+/// something else, or if the system does not tell.
+[[nodiscard]] int stream_waited_for(const started_process& of) noexcept;
+
 /// Waits until the process has ended, and leaves it a zombie.
 void wait_for_end(const started_process& process) noexcept;
 

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -14,8 +16,10 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <eddy/eddy.hpp>
@@ -354,6 +358,93 @@ TEST_P(ProcessChild, PipesCarryBothDirectionsAndError) {
         EXPECT_EQ(co_await support::contents_of(*cat->out()), "hello");
         EXPECT_EQ(co_await support::contents_of(*cat->error()), "done\n");
     }());
+}
+
+TEST_P(ProcessChild, CheckOfStatusIsAnErrorThatNamesTheProgram) {
+    const auto error_of = [&](const command& what) {
+        const auto checked = end_of(start(what)).check();
+        return checked ? "success" : checked.error().message();
+    };
+    EXPECT_EQ(error_of(command("true")), "success");
+    EXPECT_EQ(error_of(command("sh", "-c", "exit 3")), "sh: the process has failed (exit code 3)");
+    EXPECT_EQ(error_of(command("sh", "-c", "kill -TERM $$").group()),
+              "sh: the process has failed (signal 15 (SIGTERM))");
+    const auto failed = end_of(start(command("false"))).check();
+    EXPECT_EQ(failed.error(), process::errc::failed);
+    EXPECT_NE(failed.error(), std::errc::invalid_argument);
+    EXPECT_EQ(process::exit_status::of_code(1, {}).check().error().message(),
+              "a program: the process has failed (exit code 1)");
+}
+
+TEST_P(ProcessChild, TasksThatWaitShowTheNumber) {
+    auto started = start(command("cat").in(stdio::pipe()));
+    const auto line = "waits for child process " + std::to_string(started.id()) + "\n";
+    runs.run([](eddy::task<process::result<process::exit_status>> waits, std::string shown) -> eddy::task<void> {
+        const auto waiting = eddy::spawn(std::move(waits));
+        std::string tree;
+        for (int i = 0; i < 1'000'000 && !tree.contains(shown); ++i) {  // it may be polled by another worker
+            co_await eddy::yield_now();
+            tree = eddy::dump_tasks();
+        }
+        EXPECT_TRUE(tree.contains(shown)) << tree;
+        waiting.abort();
+    }(started.wait(), line));
+}
+
+// ---- Programs that wait for ever ----
+
+/// Runs the child program, which waits for a child process. Returns what it has printed until `is_over`, or its end.
+class waiting_program {
+public:
+    waiting_program(support::executor& runs, const std::string& how)
+        : runs_(runs),
+          child_(runs.run(command(EDDY_CHILD_PROGRAM, "wait", how).out(stdio::pipe()).error(stdio::pipe()).spawn())
+                     .value()) {}
+    std::string text_until(const std::string& last) {
+        return runs_.run([](child& of, std::string end) -> eddy::task<std::string> {
+            std::string text;
+            std::array<char, 4096> buffer;
+            while (!text.contains(end)) {
+                const auto count = co_await eddy::io::read(*of.error(), std::as_writable_bytes(std::span(buffer)));
+                if (!count || *count == 0) break;
+                text.append(buffer.data(), *count);
+            }
+            co_return text;
+        }(child_, last));
+    }
+    std::string number_of_child() {
+        std::string line;
+        for (char next = 0; next != '\n';) {
+            const auto count = runs_.run(eddy::io::read(*child_.out(), std::as_writable_bytes(std::span(&next, 1))));
+            if (!count || *count == 0) break;
+            if (next != '\n') line += next;
+        }
+        return line;
+    }
+    process::exit_status end() { return runs_.run(child_.wait()).value(); }
+
+private:
+    support::executor& runs_;
+    child child_;
+};
+
+TEST(ProcessEndlessWait, OfAChildThatWaitsForThisProgramIsReported) {
+    support::executor runs(0);
+    waiting_program alive(runs, "alive");
+    for (const std::string how : {"out", "error", "both", "in"}) {
+        waiting_program stuck(runs, how);
+        const auto number = stuck.number_of_child();
+        const std::string remedy = "in().reset().\n";
+        const auto report = stuck.text_until(remedy);
+        const std::string wish = how == "in" ? "the end of its input" : "its output to be read";
+        EXPECT_TRUE(report.starts_with("eddy: this program waits for ever: ")) << report;
+        EXPECT_TRUE(report.contains("\nChild process " + number + " waits for " + wish + ".\n")) << report;
+        EXPECT_TRUE(report.contains("waits for child process " + number + "\n")) << report;
+        EXPECT_TRUE(
+            report.ends_with("call process::run(). A process that reads its input waits for its end: " + remedy));
+    }
+    EXPECT_EQ(alive.text_until("\n"), "");
+    EXPECT_TRUE(alive.end().is_success());
 }
 
 // ---- Programs that use SIGCHLD ----

@@ -137,6 +137,8 @@ TEST(ProcessCommand, ErrorsNameProgramAndDirectory) {
               "true: Not a directory (directory " + (dir / "text") + ")");
     EXPECT_EQ(error_of(command(dir / "data")), (dir / "data") + ": Permission denied");
     EXPECT_EQ(error_of(command("data").env("PATH", dir / ".")), "data: Permission denied");
+    EXPECT_EQ(error_of(command("data").env("PATH", (dir / ".") + ":/nowhere")), "data: Permission denied");
+    EXPECT_EQ(error_of(command("data").env("PATH", "/nowhere:" + (dir / "data"))), "data: No such file or directory");
     EXPECT_EQ(error_of(command(dir / ".")), (dir / ".") + ": Permission denied");
     EXPECT_EQ(error_of(command(dir / "data/x")), (dir / "data/x") + ": Not a directory");
     EXPECT_EQ(error_of(command(dir / "text")), (dir / "text") + ": Exec format error");
@@ -167,8 +169,7 @@ TEST(ProcessCommand, MistakesAreErrors) {
 }
 
 TEST(ProcessCommand, TooManyDescriptorsIsAnErrorOfTheProgram) {
-    static_cast<void>(run_output(command("true")));  // the library has its own descriptors now
-    ASSERT_TRUE(support::all_are_reaped());
+    ASSERT_TRUE(support::has_warmed_up());
     support::executor runs(0);
     const support::leaves_no_descriptor unchanged;
     const support::descriptor_limit limit(1);
@@ -178,7 +179,7 @@ TEST(ProcessCommand, TooManyDescriptorsIsAnErrorOfTheProgram) {
 }
 
 TEST(ProcessCommand, StreamsAreFilesNullAndEachOther) {
-    ASSERT_TRUE(support::all_are_reaped());
+    ASSERT_TRUE(support::has_warmed_up());
     support::executor runs(0);
     const support::leaves_no_descriptor unchanged;
     const support::temp_dir dir;
@@ -201,7 +202,7 @@ TEST(ProcessCommand, StreamsAreFilesNullAndEachOther) {
 }
 
 TEST(ProcessCommand, OwnedDescriptorIsClosedWithTheCommand) {
-    ASSERT_TRUE(support::all_are_reaped());
+    ASSERT_TRUE(support::has_warmed_up());
     const support::leaves_no_descriptor unchanged;
     const auto fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     {
@@ -256,8 +257,26 @@ TEST(ProcessCommand, ProcessHasThreeDescriptorsAndDefaultSignals) {
     ::close(far);
 }
 
+TEST(ProcessCommand, PipesBlockInTheProcessAndCloseInOthers) {
+    support::executor runs(0);
+    auto started = runs.run(
+        command("python3", "-c", "import os, sys; print([os.get_blocking(fd) for fd in (0, 1, 2)]); sys.stdin.read()")
+            .in(stdio::pipe())
+            .out(stdio::pipe())
+            .error(stdio::pipe())
+            .spawn());
+    ASSERT_TRUE(started) << started.error().message();
+    for (const int fd :
+         {started->in()->native_handle(), started->out()->native_handle(), started->error()->native_handle()}) {
+        EXPECT_EQ(::fcntl(fd, F_GETFD), FD_CLOEXEC);
+        EXPECT_NE(::fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    }
+    started->in().reset();
+    EXPECT_EQ(runs.run(support::contents_of(*started->out())), "[True, True, True]\n");
+}
+
 TEST(ProcessCommand, FurtherDescriptorsHaveTheirNumbers) {
-    ASSERT_TRUE(support::all_are_reaped());
+    ASSERT_TRUE(support::has_warmed_up());
     const support::leaves_no_descriptor unchanged;
     const support::temp_dir dir;
     std::ofstream(dir / "three") << "3\n";
@@ -422,6 +441,34 @@ TEST(ProcessCommandOwnProcess, OutputAndErrorMayBeSwapped) {
     EXPECT_EQ(text_in(dir / "two"), "out\n");
 }
 
+TEST(ProcessCommandOwnProcess, ErrorIsNotAnOutputThatIsNotPassed) {
+    const support::temp_dir dir;
+    support::executor runs(0);
+    const command says("sh", "-c", "[ -e /proc/$$/fd/1 ]; a=$?; [ -e /proc/$$/fd/2 ]; exit $((10 * a + $?))");
+    const auto code = [&] {
+        const auto started = runs.run(command(says).error(stdio::same_as_out()).spawn());
+        return started ? runs.run(started->wait())->code().value_or(-1) : -2;
+    };
+    int with_file = -1;
+    int with_own = -1;
+    int with_none = -1;
+    int own_with_pipe = -1;
+    {
+        const replaced_output files(dir / "one", dir / "two");
+        with_file = code();
+        ::fcntl(1, F_SETFD, FD_CLOEXEC);
+        with_own = code();
+        const auto started = runs.run(command(says).out(stdio::pipe()).error(stdio::same_as_out()).spawn());
+        own_with_pipe = started ? runs.run(started->wait())->code().value_or(-1) : -2;
+        ::close(1);
+        with_none = code();
+    }
+    EXPECT_EQ(with_file, 0);
+    EXPECT_EQ(with_own, 11);
+    EXPECT_EQ(own_with_pipe, 0);
+    EXPECT_EQ(with_none, 11);
+}
+
 TEST(ProcessCommandOwnProcess, PipesWorkWithoutStandardDescriptors) {
     int kept[3];
     for (int fd = 0; fd < 3; ++fd) {
@@ -435,6 +482,9 @@ TEST(ProcessCommandOwnProcess, PipesWorkWithoutStandardDescriptors) {
         out = runs.run([]() -> eddy::task<std::string> {
             auto child = co_await command("cat").in(stdio::pipe()).out(stdio::pipe()).error(stdio::pipe()).spawn();
             if (!child) co_return child.error().message();
+            for (const int fd : {0, 1, 2}) {
+                if (::fcntl(fd, F_GETFD) != -1) co_return "the library uses descriptor " + std::to_string(fd);
+            }
             static_cast<void>(co_await eddy::io::write_all(*child->in(), std::string_view("through")));
             child->in().reset();
             std::string text = co_await support::contents_of(*child->out());

@@ -48,7 +48,7 @@ task<eddy::result<std::string>> list(std::string directory) {
     auto ls = co_await try_(process::command("ls", "-A").directory(directory).out(process::stdio::pipe()).spawn());
     auto names = co_await try_(io::read_to_string(*ls.out()));
     const auto status = co_await try_(ls.wait());
-    std::printf("ls: %s\n", status.to_string().c_str());
+    co_await try_(status.check());  // an exit code other than 0 is an error
     co_return names;
 }
 // docs: end
@@ -77,7 +77,8 @@ task<eddy::result<std::string>> shown_by(process::command program, unsigned shor
     auto screen = co_await try_(process::terminal::open(options));
     const auto child = co_await try_(screen.spawn(program.env("TERM", "xterm-256color")));
     auto shown = co_await try_(io::read_to_string(screen));
-    co_await try_(child.wait());
+    const auto status = co_await try_(child.wait());
+    co_await try_(status.check());
     co_return shown;
 }
 // docs: end

@@ -156,7 +156,7 @@ TEST_P(ProcessRun, DropKillsProcess) {
 }
 
 TEST_P(ProcessRun, LeavesNoDescriptor) {
-    ASSERT_TRUE(support::all_are_reaped());
+    ASSERT_TRUE(support::has_warmed_up());
     const support::leaves_no_descriptor unchanged;
     for (int round = 0; round < 10; ++round) {
         run(command("cat"), run_options().input("text"));
@@ -186,6 +186,10 @@ TEST_P(ProcessRun, PipelineHasAllStatusesAndErrors) {
     EXPECT_EQ(done->statuses[1].code(), 2);
     EXPECT_EQ(done->statuses[2].code(), 0);
     EXPECT_EQ(done->error.size(), 8U);
+    EXPECT_EQ(done->check().error().message(), "sh: the process has failed (exit code 1)");
+    const auto second = runs.run(process::run(process::pipeline(command("cat"), shell("cat; exit 2"))));
+    EXPECT_EQ(second->check().error().message(), "sh: the process has failed (exit code 2)");
+    EXPECT_TRUE(runs.run(process::run(process::pipeline(command("cat"), command("cat"))))->check());
 }
 
 TEST_P(ProcessRun, PipelineReadsErrorsOfCommandsWithPipes) {
@@ -209,7 +213,7 @@ TEST_P(ProcessRun, PipelineOfOneCommandIsThatCommand) {
 }
 
 TEST_P(ProcessRun, PipelineThatDoesNotStartLeavesNothing) {
-    ASSERT_TRUE(support::all_are_reaped());
+    ASSERT_TRUE(support::has_warmed_up());
     const support::leaves_no_descriptor unchanged;
     const auto failed = runs.run(process::run(process::pipeline(command("sleep", "1000"), command("no-such-program"))));
     ASSERT_FALSE(failed);

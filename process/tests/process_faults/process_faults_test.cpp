@@ -5,8 +5,10 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
@@ -14,8 +16,11 @@
 #include <support/children.hpp>
 #include <support/environment.hpp>
 #include <support/executors.hpp>
+#include <support/gate.hpp>
 #include <support/net.hpp>
+#include <support/poll_once.hpp>
 #include <support/process_faults.hpp>
+#include <support/temp_dir.hpp>
 
 namespace {
 
@@ -53,6 +58,106 @@ TEST_F(ProcessFaults, BusyProgramIsTriedAgain) {
     }
     const refused_process_call busy("posix_spawn", ETXTBSY, 4);
     EXPECT_EQ(error_of(command("/bin/true")), "/bin/true: Text file busy");
+}
+
+TEST_F(ProcessFaults, ErrorsOfADirectoryOfPathMeanTheNextOne) {
+    const support::temp_dir dir;
+    for (const char* const each : {"one", "two"}) {
+        std::filesystem::create_directory(dir / each);
+        std::filesystem::create_symlink("/bin/true", (dir / each) + "/program");
+    }
+    const auto program = command("program").env("PATH", (dir / "one") + ":" + (dir / "two"));
+    for (const int error : {ENOENT, ENOTDIR, EACCES, ESTALE, ENODEV, ETIMEDOUT}) {
+        const refused_process_call first("posix_spawn", error, 1);
+        EXPECT_EQ(error_of(program), "it started") << error;
+        EXPECT_EQ(first.calls(), 2);
+    }
+    const refused_process_call broken("posix_spawn", EIO, 1);
+    EXPECT_EQ(error_of(program), "program: Input/output error");
+    EXPECT_EQ(broken.calls(), 1);
+}
+
+int count_threads() {
+    int count = 0;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/task"))
+        count += each.is_directory() ? 1 : 0;
+    return count;
+}
+
+TEST_F(ProcessFaults, OneStartAfterAnotherUntilOneIsSlow) {
+    const auto begin = std::chrono::steady_clock::now();
+    support::held_starts held("/bin/sleep");
+    auto slow = command("/bin/sleep", "0").spawn();
+    runs.run(support::poll_once(slow));
+    ASSERT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
+    EXPECT_EQ(error_of(command("/bin/true")), "it started");
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 50ms);
+    EXPECT_EQ(held.waiting(), 1);
+    held.open();
+    EXPECT_TRUE(runs.run(std::move(slow)));
+}
+
+TEST_F(ProcessFaults, StartsDoNotWaitForTheEndOfATurn) {
+    constexpr int count = 200;
+    const auto begin = std::chrono::steady_clock::now();
+    const refused_process_call none("posix_spawn", EAGAIN);
+    for (int i = 0; i < count; ++i) EXPECT_NE(error_of(command("/bin/true")), "it started");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, (count - 1) * 50ms);
+}
+
+TEST_F(ProcessFaults, DroppedStartsDoNotTakeATurn) {
+    support::held_starts held("/bin/sleep");
+    auto slow = command("/bin/sleep", "0").spawn();
+    runs.run(support::poll_once(slow));
+    ASSERT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
+    const auto begin = std::chrono::steady_clock::now();
+    constexpr int count = 200;
+    for (int i = 0; i < count; ++i) {
+        auto dropped = command("/bin/sleep", "0").spawn();
+        runs.run(support::poll_once(dropped));
+    }
+    EXPECT_EQ(error_of(command("/bin/true")), "it started");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, count * 50ms);
+    EXPECT_EQ(held.waiting(), 1);
+    held.open();
+    EXPECT_TRUE(runs.run(std::move(slow)));
+}
+
+TEST_F(ProcessFaults, DroppedStartIsNoMistake) {
+    testing::internal::CaptureStderr();
+    support::held_starts held("/bin/sleep");
+    {
+        auto slow = command("/bin/sleep", "1000").spawn();
+        runs.run(support::poll_once(slow));
+        EXPECT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
+    }
+    held.open();
+    EXPECT_TRUE(support::comes_true([&] { return held.waiting() == 0; }));
+    EXPECT_EQ(error_of(command("/no/where")), "/no/where: No such file or directory");  // the thread is done
+    EXPECT_TRUE(all_are_reaped());
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(ProcessFaultsOwnProcess, SlowStartsAreLimited) {
+    support::executor runs(0);
+    constexpr int most = 32;
+    runs.run(eddy::yield_now());  // the event loop has its threads
+    const int before = count_threads();
+    support::held_starts held("/bin/sleep");
+    std::vector<eddy::task<process::result<process::child>>> all;
+    for (int i = 0; i < most + 2; ++i) {
+        all.push_back(command("/bin/sleep", "0").spawn());
+        runs.run(support::poll_once(all.back()));
+    }
+    ASSERT_TRUE(support::comes_true([&] { return held.waiting() == most; }));
+    EXPECT_EQ(count_threads(), before + most);
+    auto next = command("/bin/true").spawn();
+    runs.run(support::poll_once(next));
+    EXPECT_EQ(count_threads(), before + most);
+    held.open();
+    EXPECT_TRUE(runs.run(std::move(next)));
+    for (auto& each : all) EXPECT_TRUE(runs.run(std::move(each)));
+    EXPECT_TRUE(all_are_reaped());
 }
 
 TEST_F(ProcessFaults, ErrorsOfStartLeaveNoDescriptor) {

@@ -91,11 +91,12 @@ const char* status_name(task_status is) {
 
 /// The names in JSON.
 const char* kind_name(wait_kind kind) {
-    constexpr const char* names[] = {
-        "other",      "frames",    "timer",        "readable",        "writable",  "mutex",      "read_lock",
-        "write_lock", "semaphore", "channel_send", "channel_receive", "oneshot",   "notify",     "watch",
-        "join",       "task_set",  "scope",        "blocking",        "local_set", "any_wakeup", "any_of",
-        "all_of",     "inner",     "object",       "data_from",       "room_in",   "readiness",  "named_fd"};
+    constexpr const char* names[] = {"other",           "frames",    "timer",      "readable",     "writable",
+                                     "mutex",           "read_lock", "write_lock", "semaphore",    "channel_send",
+                                     "channel_receive", "oneshot",   "notify",     "watch",        "join",
+                                     "task_set",        "scope",     "blocking",   "local_set",    "any_wakeup",
+                                     "any_of",          "all_of",    "inner",      "object",       "data_from",
+                                     "room_in",         "readiness", "named_fd",   "child_process"};
     const auto index = static_cast<std::size_t>(kind);
     return index < std::size(names) ? names[index] : "other";
 }
@@ -180,6 +181,7 @@ private:
         case wait_kind::scope: return scope_text(what);
         case wait_kind::blocking: return "blocking work" + object_text(what);
         case wait_kind::local_set: return "the tasks of a local set" + object_text(what);
+        case wait_kind::child_process: return "child process" + (has_details_ ? ' ' + std::to_string(what.object) : "");
         case wait_kind::any_wakeup: return "any wake-up";
         case wait_kind::any_of: return "the first of " + std::to_string(what.branches.size()) + ":";
         case wait_kind::all_of: return "all of " + std::to_string(what.branches.size()) + ":";
@@ -345,6 +347,8 @@ std::string json(const waiting& what) {
     if (!what.type.empty()) out += ",\"type\":" + json_text(what.type);
     if (what.kind == wait_kind::timer)
         out += ",\"deadline_ns\":" + std::to_string(what.object);
+    else if (what.kind == wait_kind::child_process)
+        out += ",\"process\":" + std::to_string(what.object);
     else if (what.object != 0)
         out += ",\"object\":" + json_text(hex(what.object));
     if (what.fd) out += ",\"fd\":" + std::to_string(*what.fd);

@@ -197,6 +197,7 @@ void wait_reader::read_object(waiting& into, const shape_record& shape, address 
         into.fd = memory_.get<std::int32_t>(std::exchange(into.object, 0));
         if (into.fd && *into.fd < 0) into.fd.reset();
         return;
+    case wait_kind::child_process: into.object = memory_.get<std::uint32_t>(into.object).value_or(0); return;
     case wait_kind::mutex:
     case wait_kind::read_lock:
     case wait_kind::write_lock:

@@ -24,7 +24,9 @@ class running_process;
 /// The destructor kills the process by SIGKILL, and with command::group() or session() the whole group, also if the
 /// process itself has ended (not if its status is lost: the number of the group may be that of another one). It does
 /// not wait: a thread of the library takes the exit status, so that no zombie is left. See detach() for a process that
-/// goes on. The page process/docs/processes.md has a table of what a drop does.
+/// goes on. The page process/docs/processes.md has a table of what a drop does. With EDDY_CHECKS, the destructor
+/// prints a line if it kills a process that was just started, and no function of the object was called, except in(),
+/// out() and error().
 ///
 /// A process with a group stays a zombie from its end until the child object is destroyed, or stop() has ended: the
 /// kernel does not give its number to another group before.
@@ -35,7 +37,7 @@ class running_process;
 /// In a process that was forked from this one, a child object sends no signals, and the status of a process that has
 /// not ended before is errc::status_lost.
 /// Thread safety: wait(), try_wait(), signal(), signal_group() and kill() may be called from several threads.
-class EDDY_API child {
+class [[nodiscard("its destructor kills the process: keep it, or call detach()")]] EDDY_API child {
 public:
     /// For the library: owns a process, and its ends of pipes.
     child(std::shared_ptr<detail::running_process> process, std::optional<pipe_sender> in,
@@ -85,6 +87,9 @@ public:
     /// Lets the process, and its group, go on after this object. Its end is still waited for in the background while
     /// this program runs. Closes the pipes.
     void detach() &&;
+
+    /// For the library: the process.
+    [[nodiscard]] const std::shared_ptr<detail::running_process>& process() const noexcept { return process_; }
 
 private:
     [[nodiscard]] detail::running_process& running() const;

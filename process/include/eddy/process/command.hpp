@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,7 +58,7 @@ public:
     /// Sets argument 0, which is the name of the program by default.
     command& arg0(std::string value);
     /// Sets an environment variable. The others are those of this process, without those of a service manager about its
-    /// descriptors and its watchdog: LISTEN_*, WATCHDOG_*, EDDY_PREDECESSOR and EDDY_INHERITED_BYTES.
+    /// descriptors and its watchdog: LISTEN_*, WATCHDOG_*, EDDY_PREDECESSOR, EDDY_INHERITED and EDDY_INHERITED_BYTES.
     command& env(std::string name, std::string value);
     /// Removes an environment variable.
     command& env_remove(std::string name);
@@ -83,14 +84,16 @@ public:
     /// Starts the process.
     /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream, errc::bad_descriptor; what pipe2(2),
     /// clone(2), chdir(2) and execve(2) report; on Windows errc::unsafe_argument, and what CreateProcessW() reports.
-    /// They name the program: "prog: No such file or directory".
+    /// They name the program, and its interpreter if the system cannot execute that: "prog: No such file or directory
+    /// (interpreter /bin/sh4)".
     /// Cancel safety: a process that no thread has begun to start does not exist. One that has started is killed.
     /// Thread safety: reads the environment of this program at the first poll, on that thread. In a process that is
     /// forked during the start, the future does not end.
     /// Lifetime: the future owns a copy of the command.
     /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
-    /// switch to that thread and back. It does not depend on the memory that this process uses.
-    [[nodiscard]] task<result<child>> spawn() const;
+    /// switch to that thread and back. It does not depend on the memory that this process uses. A start that lasts for
+    /// more than 50 ms, because a file system does not answer, does not delay others, as long as fewer than 32 do.
+    [[nodiscard]] task<result<child>> spawn(std::source_location where = std::source_location::current()) const;
 
     // ---- For the library ----
 

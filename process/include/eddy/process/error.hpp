@@ -22,6 +22,8 @@ enum class errc {
     bad_stream,          ///< same_as_out() for another stream than error; equals invalid_argument
     bad_descriptor,      ///< for command::descriptor(): a number below 3, or no descriptor; equals invalid_argument
     bad_name,            ///< a name of hand_over_options is empty or has a colon; equals invalid_argument
+    second_successor,    ///< for hand_over(): a service has one successor; equals std::errc::device_or_resource_busy
+    failed,              ///< exit_status::check(): the process has not ended with the code 0
     ended_before_ready,  ///< the successor of hand_over() has ended; equals std::errc::no_such_process
     no_group,            ///< the process has no group of its own; equals std::errc::operation_not_permitted
     has_ended,           ///< a signal for a process that has ended; equals std::errc::no_such_process

@@ -3,17 +3,20 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/text_formatter.hpp>
+#include <eddy/process/error.hpp>
 
 namespace eddy::process {
 
 /// How a process has ended, and what it has used.
 /// Thread safety: a plain value.
-class EDDY_API exit_status {
+class [[nodiscard("the process may have failed: call check(), or look at the status")]] EDDY_API exit_status {
 public:
     /// What a process, and the children that it has waited for, have used. On Windows, without its children.
     struct usage {
@@ -30,9 +33,17 @@ public:
     static exit_status of_signal(int number, bool dumped_core, const usage& used) noexcept {
         return {number, true, dumped_core, used};
     }
+    /// For the library: sets the program that errors name.
+    void set_program(std::shared_ptr<const std::string> name) noexcept { program_ = std::move(name); }
 
     /// Returns whether the process ended by itself, with the code 0.
     [[nodiscard]] bool is_success() const noexcept { return !is_signal_ && number_ == 0; }
+    /// Returns an error unless is_success(), for programs to which each other end is one:
+    ///
+    ///     co_await try_((co_await try_(child.wait())).check());
+    ///
+    /// Errors: errc::failed, with the program and to_string(): "sh: the process has failed (exit code 3)".
+    [[nodiscard]] result<void> check() const;
     /// Returns the code that the process ended with, from 0 to 255, on Windows any int; nullopt if a signal has ended
     /// it.
     [[nodiscard]] std::optional<int> code() const noexcept {
@@ -64,6 +75,7 @@ private:
     bool is_signal_;
     bool dumped_core_;
     usage used_;
+    std::shared_ptr<const std::string> program_;
 };
 
 }  // namespace eddy::process

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,8 @@ public:
     /// first child has in(), the last one out(), as their commands say.
     /// Errors: those of command::spawn(), of the first command that does not start. The others are killed.
     /// Cancel safety: those that have started are killed.
-    [[nodiscard]] task<result<std::vector<child>>> spawn() const;
+    [[nodiscard]] task<result<std::vector<child>>> spawn(
+        std::source_location where = std::source_location::current()) const;
 
     /// For the library: the commands.
     [[nodiscard]] const std::vector<command>& commands() const& noexcept { return commands_; }
@@ -59,6 +61,8 @@ struct pipeline_result : captured {
     /// Returns whether all processes have ended with the code 0. One that is ended by SIGPIPE, because the next one did
     /// not read all of its output, has not.
     [[nodiscard]] EDDY_API bool is_success() const noexcept;
+    /// Returns the first error of exit_status::check() of the processes.
+    [[nodiscard]] EDDY_API result<void> check() const;
 };
 
 /// Same as run() of one command: `input` goes to the first one, `out` is that of the last one, and `error` has what all

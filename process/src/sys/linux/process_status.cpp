@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 
 #include "sys/pipe_ends.hpp"
@@ -85,6 +87,21 @@ result<std::optional<process::exit_status>> take_exit_status(const started_proce
     if (info.si_pid == 0) return std::nullopt;
     if (info.si_code == CLD_EXITED) return process::exit_status::of_code(info.si_status, converted(usage));
     return process::exit_status::of_signal(info.si_status, info.si_code == CLD_DUMPED, converted(usage));
+}
+
+int stream_waited_for(const started_process& of) noexcept {
+    std::array<char, 32> path{};
+    std::snprintf(path.data(), path.size(), "/proc/%d/syscall", of.id);
+    const unique_fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 64> text{};
+    if (::read(file.get(), text.data(), text.size() - 1) <= 0) return -1;
+    // The number of the call, and its first argument in hexadecimal. Another text if the process does not wait.
+    long call = -1;
+    unsigned fd = 0;
+    if (std::sscanf(text.data(), "%ld 0x%x", &call, &fd) != 2) return -1;  // NOLINT(cert-err34-c): of the kernel
+    if (call == SYS_read && fd == STDIN_FILENO) return STDIN_FILENO;
+    const bool writes = call == SYS_write || call == SYS_writev;
+    return writes && (fd == STDOUT_FILENO || fd == STDERR_FILENO) ? static_cast<int>(fd) : -1;
 }
 
 result<void> send_signal(const started_process& to, int number) noexcept {

@@ -97,6 +97,8 @@ result<std::optional<process::exit_status>> take_exit_status(const started_proce
     return process::exit_status::of_code(static_cast<int>(code), used);
 }
 
+int stream_waited_for(const started_process&) noexcept { return -1; }
+
 void wait_for_end(const started_process& process) noexcept {
     ::WaitForSingleObject(handle_of(process.watched.get()), INFINITE);
 }

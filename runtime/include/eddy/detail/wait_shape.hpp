@@ -34,20 +34,21 @@ enum class wait_kind : std::uint16_t {
     oneshot,
     notify,
     watch,
-    join,        ///< the address of the task
-    task_set,    ///< the address of the set
-    scope,       ///< the address of the scope
-    blocking,    ///< the address of the job
-    local_set,   ///< the address of the set
-    any_wakeup,  ///< no word: ready when the task is woken, for any reason
-    any_of,      ///< no word: the first of its children decides (select)
-    all_of,      ///< no word: all of its children (join)
-    inner,       ///< no word: it stands for its first child that exists (an adaptor)
-    object,      ///< the address of an object of which nothing else is known
-    data_from,   ///< 32 bits: the descriptor from which data are expected
-    room_in,     ///< 32 bits: the descriptor that is to accept data
-    readiness,   ///< 32 bits: the descriptor whose readiness is expected
-    named_fd,    ///< 32 bits: a descriptor; the name says what is expected of it
+    join,           ///< the address of the task
+    task_set,       ///< the address of the set
+    scope,          ///< the address of the scope
+    blocking,       ///< the address of the job
+    local_set,      ///< the address of the set
+    any_wakeup,     ///< no word: ready when the task is woken, for any reason
+    any_of,         ///< no word: the first of its children decides (select)
+    all_of,         ///< no word: all of its children (join)
+    inner,          ///< no word: it stands for its first child that exists (an adaptor)
+    object,         ///< the address of an object of which nothing else is known
+    data_from,      ///< 32 bits: the descriptor from which data are expected
+    room_in,        ///< 32 bits: the descriptor that is to accept data
+    readiness,      ///< 32 bits: the descriptor whose readiness is expected
+    named_fd,       ///< 32 bits: a descriptor; the name says what is expected of it
+    child_process,  ///< 32 bits: the number of the process
 };
 
 /// The type of a future. Constant. `Pointer` is `const void*` in the program, which can be initialized at compile time,

@@ -61,6 +61,9 @@ constexpr remedy remedies[] = {
     {"waits for a write lock", lock_once},
     {"waits for a notification",
      "notify_waiters() wakes only tasks that wait already; notify_one() stores a permit for the next one.\n"},
+    {"waits for child process",
+     "A process whose pipe is full waits for its reader: read out() and error() to their ends before wait(), or call "
+     "process::run(). A process that reads its input waits for its end: in().reset().\n"},
 };
 
 /// Returns the sentences that may explain the waits in `tree`, each of them once.
@@ -136,14 +139,16 @@ bool endless_wait::all_sleep() noexcept {
     return true;
 }
 
-/// Returns a line for each sleep whose place is known.
+/// Returns a line for each sleep whose place is known, and what the sleepers tell.
 /// Preconditions: the lock is held.
 std::string endless_wait::places_of_all() noexcept try {
     std::string text;
-    for (const endless_wait* each = sleepers; each != nullptr; each = each->next_)
+    for (const endless_wait* each = sleepers; each != nullptr; each = each->next_) {
         if (each->where_.line() != 0)
             text += "A thread waits at " + std::string(each->where_.file_name()) + ':' +
                     std::to_string(each->where_.line()) + '\n';
+        text += each->text_of_(each->sleeper_);
+    }
     return text;
 } catch (const std::exception&) {
     return {};

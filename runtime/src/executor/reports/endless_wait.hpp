@@ -8,6 +8,7 @@
 #include <source_location>
 #include <string>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/ref_count.hpp>
 
 namespace eddy::detail {
@@ -28,7 +29,7 @@ namespace eddy::detail {
 /// the list, and fact 3 is false: the lock, or the end of the thread, makes the wake-up visible.
 ///
 /// Thread safety: begin() and end() on the thread that sleeps, static functions on any thread.
-class endless_wait : immovable {
+class EDDY_API endless_wait : immovable {  // exported for the other libraries of eddy
 public:
     using limit = std::optional<std::chrono::nanoseconds>;
     /// Empty if the sleep may end without another thread, or if another thread has ended it. Otherwise a number that
@@ -36,12 +37,18 @@ public:
     using state = std::optional<std::uint64_t>;
 
     /// `sleeper.sleep_state()` returns the state. It is called on any thread, takes no lock that a sleeping thread
-    /// holds, and must be exact while the sleeper is in the list.
+    /// holds, and must be exact while the sleeper is in the list. `sleeper.sleep_text()`, if it exists, returns lines
+    /// for the report.
     template <class Sleeper>
     explicit endless_wait(Sleeper& sleeper, std::source_location where = {}) noexcept
         : sleeper_(&sleeper),
           // SAFETY: `sleeper_` is the object that the constructor got.
           state_of_([](void* of) noexcept { return static_cast<Sleeper*>(of)->sleep_state(); }),
+          text_of_([]([[maybe_unused]] void* of) -> std::string {
+              if constexpr (requires(Sleeper& one) { one.sleep_text(); })
+                  return static_cast<Sleeper*>(of)->sleep_text();
+              return {};
+          }),
           where_(where) {}
 
     /// While one of these objects exists, such waits are printed, those of the whole process.
@@ -79,6 +86,7 @@ private:
 
     void* const sleeper_;
     state (*const state_of_)(void*) noexcept;
+    std::string (*const text_of_)(void*);
     const std::source_location where_;
     // Of the sleeps since the thread has run something.
     std::uint64_t progress_ = 0;
