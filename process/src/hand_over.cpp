@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +22,8 @@
 #include <eddy/process/child.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "running_process.hpp"
+#include "sys/inherited.hpp"
 #include "sys/notices.hpp"
 #include "sys/notify_sockets.hpp"
 #include "sys/processes.hpp"
@@ -28,7 +32,6 @@
 namespace eddy::process {
 namespace {
 
-constexpr int first_inherited = 3;
 constexpr std::string_view ready_message = "READY=1";
 
 /// Whether a name may be one of LISTEN_FDNAMES, which are separated by colons: sd_listen_fds_with_names(3).
@@ -81,23 +84,70 @@ private:
     std::string name_;
 };
 
+/// The number of the process in which a task hands over; 0 if there is none. A process that is forked from it may hand
+/// over, too.
+constinit std::atomic<std::uint32_t> handing_over{0};
+/// The last successor that has taken over. The reaper keeps it while it runs. Only a sole_hand_over uses it.
+constinit std::weak_ptr<detail::running_process> last_successor;
+
+/// The right of a task to hand over. Two successors would serve at the same time, and neither would know of the other.
+class sole_hand_over {
+public:
+    sole_hand_over() noexcept {
+        const auto self = eddy::sys::process_id();
+        auto before = handing_over.load(std::memory_order_relaxed);  // relaxed: the exchange reads it again
+        // acquire: pairs with the release of the destructor, so that the last successor is seen.
+        while (before != self &&
+               !handing_over.compare_exchange_weak(before, self, std::memory_order_acquire, std::memory_order_relaxed))
+            continue;
+        is_mine_ = before != self;
+    }
+    sole_hand_over(const sole_hand_over&) = delete;
+    sole_hand_over& operator=(const sole_hand_over&) = delete;
+    ~sole_hand_over() {
+        if (is_mine_) handing_over.store(0, std::memory_order_release);  // pairs with the constructor
+    }
+
+    /// Returns why this process may not hand over now; "" if it may.
+    [[nodiscard]] std::string refusal() const {
+        if (!is_mine_) return "another hand_over() of this process has not ended";
+        if (eddy::detail::is_awaited_by_predecessor())
+            return "the predecessor of this process waits for it: call net::notify_ready() before";
+        const auto known = last_successor.lock();
+        if (!known || known->find_fork() || known->exit().is_set()) return {};
+        return "process " + std::to_string(known->id()) + " has taken over, and runs";
+    }
+
+private:
+    bool is_mine_ = false;
+};
+
 /// Adds the sockets and the bytes to the command.
 std::optional<error> give(const hand_over_options& what, command& to) {
-    int number = first_inherited;
+    int number = eddy::sys::first_inherited;
     std::string names;
+    std::string identities;
+    const auto pass = [&](const stdio& fd) {
+        identities += eddy::sys::identity_of(fd.fd()) + ' ';
+        to.descriptor(number++, fd);
+    };
     for (const auto& [name, socket] : what.listeners()) {
         if (!is_good_name(name)) return error(errc::bad_name, to.program(), "\"" + name + "\"");
-        to.descriptor(number++, socket);
+        pass(socket);
         if (!names.empty()) names += ':';
         names += name;
     }
-    // The number of the successor is not known before its start. So its own library compares that of its parent.
     to.env("EDDY_PREDECESSOR", std::to_string(eddy::sys::process_id()));
-    to.env("LISTEN_FDS", std::to_string(number - first_inherited)).env("LISTEN_FDNAMES", names);
-    if (!what.bytes()) return std::nullopt;
-    auto file = eddy::sys::make_memory_file(*what.bytes());
-    if (!file) return error(file.error(), to.program(), "the inherited bytes");
-    to.descriptor(number, stdio::from_native(file->release())).env("EDDY_INHERITED_BYTES", std::to_string(number));
+    to.env("LISTEN_FDS", std::to_string(number - eddy::sys::first_inherited)).env("LISTEN_FDNAMES", names);
+    if (what.bytes()) {
+        auto file = eddy::sys::make_memory_file(*what.bytes());
+        if (!file) return error(file.error(), to.program(), "the inherited bytes");
+        to.env("EDDY_INHERITED_BYTES", std::to_string(number));
+        pass(stdio::from_native(file->release()));
+    }
+    // The number of the successor is not known before its start, and this process may end before the successor looks.
+    // So its own library compares what the descriptors are.
+    to.env("EDDY_INHERITED", identities);
     return std::nullopt;
 }
 
@@ -127,6 +177,9 @@ task<result<int>> start_successor(command successor, hand_over_options options) 
     const auto fail = [&](std::error_code code, std::string note = {}) {
         return error(code, program, std::move(note));
     };
+    const sole_hand_over turn;
+    if (auto why = turn.refusal(); !why.empty())
+        co_return std::unexpected(fail(errc::second_successor, std::move(why)));
     auto notices = notice_socket::make();
     if (!notices) co_return std::unexpected(fail(notices.error(), "NOTIFY_SOCKET"));
     if (auto failed = give(options, successor)) co_return std::unexpected(*std::move(failed));
@@ -147,13 +200,15 @@ task<result<int>> start_successor(command successor, hand_over_options options) 
     } else {
         const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
         failed =
-            fail(std::make_error_code(std::errc::timed_out), "not ready after " + std::to_string(milliseconds) + " ms");
+            fail(std::make_error_code(std::errc::timed_out), "not ready after " + std::to_string(milliseconds) +
+                                                                 " ms: the successor must call net::notify_ready()");
     }
     if (failed) {
         auto why = co_await give_up(*std::move(started), *std::move(failed));
         co_return std::unexpected(std::move(why));
     }
     const int id = started->id();
+    last_successor = started->process();
     std::move(*started).detach();
     co_return id;
 }
@@ -165,15 +220,14 @@ task<result<int>> hand_over(command successor, hand_over_options options) {
 }
 
 eddy::result<std::string> inherited_bytes() {
-    if (eddy::sys::number_in_environment("EDDY_PREDECESSOR") != eddy::sys::parent_process_id()) return std::string();
-    if (*eddy::sys::unchecked_environment("EDDY_INHERITED_BYTES") == '\0') return std::string();
+    const auto number = eddy::sys::number_in_environment("EDDY_INHERITED_BYTES");
+    if (!number || *number > std::numeric_limits<int>::max()) return std::string();
+    const int fd = static_cast<int>(*number);
+    if (!eddy::sys::is_of_predecessor(fd)) return std::string();
     static std::atomic<bool> taken{false};
     if (taken.exchange(true, std::memory_order_relaxed)) return std::string();  // relaxed: it publishes nothing
-    const auto number = eddy::sys::number_in_environment("EDDY_INHERITED_BYTES");
-    if (!number || *number < first_inherited || *number > std::numeric_limits<int>::max())
-        return std::unexpected(std::make_error_code(std::errc::invalid_argument));
-    const eddy::sys::unique_fd file(static_cast<int>(*number));
-    return eddy::sys::read_whole_file(file.get());
+    const eddy::sys::unique_fd file(fd);
+    return eddy::sys::read_whole_file(fd);
 }
 
 }  // namespace eddy::process

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
-// The program that tests start. Its first argument says what it does.
+// The program that tests start: a successor, and a program that waits for ever. Its first argument says what it does.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <string>
-#include <system_error>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <eddy/eddy.hpp>
@@ -11,6 +18,7 @@
 
 namespace {
 
+namespace net = eddy::net;
 namespace process = eddy::process;
 using eddy::result;
 using eddy::task;
@@ -19,6 +27,66 @@ using eddy::try_;
 void print(const std::string& line) {
     std::puts(line.c_str());
     std::fflush(stdout);
+}
+
+template <class Listener>
+task<result<void>> answer(net::inherited_listener from) {
+    auto listener = co_await try_(std::move(from).into<Listener>());
+    auto accepted = co_await try_(listener.accept());
+    co_await try_(eddy::io::write_all(accepted.stream, std::string_view("served")));
+    co_return eddy::ok();
+}
+
+/// Prints what it has inherited, and answers one client.
+task<result<void>> serve() {
+    auto inherited = net::inherited_listeners();
+    if (!inherited) print("error: " + inherited.error().message());
+    std::vector<net::inherited_listener> sockets;
+    if (inherited) sockets = *std::move(inherited);
+    std::string names = "sockets:";
+    for (const auto& one : sockets) names += ' ' + std::string(one.name());
+    print(names);
+    const auto bytes = co_await try_(process::inherited_bytes());
+    print("bytes: " + bytes);
+    co_await eddy::time::sleep(std::chrono::milliseconds(1));  // the event loop has its descriptors
+    if (sockets.empty()) co_return eddy::ok();
+    if (sockets.front().name() == "web") co_return co_await answer<net::tcp_listener>(std::move(sockets.front()));
+    co_return co_await answer<net::unix_listener>(std::move(sockets.front()));
+}
+
+/// Takes the sockets, and executes itself.
+task<result<void>> begin_again(std::string how) {
+    const auto variables = how == "removes" ? net::listen_variables::remove : net::listen_variables::keep;
+    const auto inherited = co_await try_(net::inherited_listeners(variables));
+    for (const auto& one : inherited) {
+        if (how == "passes") ::fcntl(one.native_handle(), F_SETFD, 0);
+    }
+    print("again with " + std::to_string(inherited.size()));
+    ::execl("/proc/self/exe", "again", "serve", nullptr);
+    co_return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+}
+
+/// Starts a successor that waits for the end of this process, and does not end by itself.
+task<result<void>> start_orphan() {
+    auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
+    const auto addr = co_await try_(listener.local_addr());
+    print(addr.to_string());
+    auto orphan = process::command("/proc/self/exe", "orphan").env("ENDS", std::to_string(::getpid()));
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) co_return std::unexpected(std::make_error_code(std::errc::io_error));
+    orphan.in(process::stdio::from_native(ends[0]));  // ends with this process
+    auto options = process::hand_over_options().listener("web", listener).bytes("secret");
+    co_await try_(process::hand_over(std::move(orphan), std::move(options)));
+    co_return eddy::ok();
+}
+
+task<result<void>> serve_as_orphan() {
+    const int predecessor = std::atoi(std::getenv("ENDS"));  // NOLINT(concurrency-mt-unsafe)
+    print("started");
+    std::array<char, 1> none{};
+    while (::read(0, none.data(), none.size()) > 0) continue;
+    while (::getppid() == predecessor) ::usleep(1000);  // its pipes are closed a moment before
+    co_return co_await serve();
 }
 
 /// Waits for a process without reading what it writes, or without ending its input.
@@ -45,8 +113,11 @@ task<result<void>> wait_for_child(std::string how) {
 
 task<result<void>> run(std::vector<std::string> arguments) {
     const auto& what = arguments.at(1);
+    if (what == "predecessor") co_return co_await start_orphan();
+    if (what == "orphan") co_return co_await serve_as_orphan();
     if (what == "wait") co_return co_await wait_for_child(arguments.at(2));
-    co_return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (what == "again") co_return co_await begin_again(arguments.at(2));
+    co_return co_await serve();
 }
 
 }  // namespace

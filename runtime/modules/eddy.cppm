@@ -423,6 +423,7 @@ using eddy::net::ip_addr;
 using eddy::net::ip_binding;
 using eddy::net::ipv4_addr;
 using eddy::net::ipv6_addr;
+using eddy::net::listen_variables;
 using eddy::net::listener;
 using eddy::net::lookup_future;
 using eddy::net::lookup_host;

@@ -241,7 +241,9 @@ def try_other_keys(program, files):
     """Starts the example as the successor of a program whose OpenSSL has ticket keys of another length."""
     keys = os.memfd_create("keys")
     os.write(keys, b"short")
-    given = {"EDDY_PREDECESSOR": str(os.getpid()), "EDDY_INHERITED_BYTES": str(keys), "LISTEN_FDS": "0", "LISTEN_FDNAMES": ""}
+    about = os.fstat(keys)
+    identities = " " * (keys - 3) + f"{about.st_dev}:{about.st_ino} "
+    given = {"EDDY_INHERITED": identities, "EDDY_INHERITED_BYTES": str(keys), "LISTEN_FDS": "0", "LISTEN_FDNAMES": ""}
     one = service(program, files, env=os.environ | given, pass_fds=[keys])
     os.close(keys)
     one.wait_for(f"process {one.id}: ready")

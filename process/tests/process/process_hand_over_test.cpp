@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,7 +114,9 @@ protected:
     }
     std::string told_by(const std::string& text, const hand_over_options& options = {}) {
         telling one(text);
-        return runs.run(one.run(options));
+        auto told = runs.run(one.run(options));
+        EXPECT_TRUE(all_are_reaped());  // a process has one successor at a time
+        return told;
     }
 
     support::executor runs{0};
@@ -154,6 +157,18 @@ TEST_F(HandOver, EnvironmentIsThatOfSocketActivation) {
     EXPECT_EQ(told_by("os.environ['EDDY_PREDECESSOR'] == str(os.getppid())"), "True");
 }
 
+TEST_F(HandOver, IdentitiesOfAllDescriptorsArePassed) {
+    auto tcp = runs.run(net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto options = hand_over_options().listener("web", tcp).listener("tls", tcp).bytes("secret");
+    const std::string check =
+        "''.join('%d:%d ' % (s.st_dev, s.st_ino) for s in map(os.fstat, (3, 4, 5))) == os.environ['EDDY_INHERITED']";
+    EXPECT_EQ(told_by(check, options), "True");
+    EXPECT_EQ(told_by("os.environ['EDDY_INHERITED']"), "");
+    // A process that is no successor gets none of this.
+    const environment inherited("EDDY_INHERITED", "1:2 ");
+    EXPECT_EQ(runs.run(support::output_of(command("sh", "-c", "echo $EDDY_INHERITED"))), "\n");
+}
+
 TEST_F(HandOver, BytesAreInADescriptorWithoutName) {
     auto tcp = runs.run(net::tcp_listener::bind("127.0.0.1:0")).value();
     const std::string secret(200'000, 'k');
@@ -184,7 +199,7 @@ TEST_F(HandOver, SuccessorThatEndsIsAnError) {
 
 TEST_F(HandOver, SuccessorThatIsNotReadyInTimeIsKilled) {
     EXPECT_EQ(error_of(command("sleep", "1000"), hand_over_options().ready_within(10ms)),
-              "sleep: Connection timed out (not ready after 10 ms)");
+              "sleep: Connection timed out (not ready after 10 ms: the successor must call net::notify_ready())");
     EXPECT_EQ(support::count_children(), 0U);
 }
 
@@ -194,9 +209,76 @@ TEST_F(HandOver, OtherMessagesAreNotReadiness) {
     EXPECT_EQ(error_of(warms_up), "python3: the successor has ended before it was ready (exit code 4)");
 }
 
+/// A successor that does not say itself that it is ready, but runs `speak` in its own process, or in another one.
+command spoken_for(const std::string& speak, bool in_other_process, const std::string& after) {
+    const auto code = in_other_process ? "if os.fork() == 0: " + speak + "; os._exit(0)\nos.wait()" : speak;
+    return successor(code + "\nsay = print", after);
+}
+
+TEST_F(HandOver, ProcessesOfTheUserAndTheSuccessorMaySayReady) {
+    const auto error_of_speaker = [&](const std::string& speak, bool in_other_process) {
+        auto next = spoken_for(speak, in_other_process, "");
+        const life lasts(next);
+        return error_of(next);
+    };
+    EXPECT_EQ(error_of_speaker("say('READY=1')", true), "it is ready");
+    ASSERT_TRUE(all_are_reaped());
+    if (::getuid() != 0) GTEST_SKIP() << "only root may become another user";
+    const std::string as_other_user = "os.setuid(65534); say('READY=1')";
+    EXPECT_EQ(error_of_speaker(as_other_user, false), "it is ready");
+    ASSERT_TRUE(all_are_reaped());
+    EXPECT_EQ(error_of(spoken_for(as_other_user, true, "sys.exit(4)")),
+              "python3: the successor has ended before it was ready (exit code 4)");
+}
+
+TEST_F(HandOver, ReadinessMayBeAnyLineOfAMessage) {
+    for (const std::string message : {"READY=1\\nX=1", "X=1\\nREADY=1\\nY=1", "\\n\\nREADY=1\\n"}) {
+        auto next = spoken_for("say('" + message + "')", false, "");
+        {
+            const life lasts(next);
+            EXPECT_EQ(error_of(next), "it is ready") << message;
+        }
+        ASSERT_TRUE(all_are_reaped());
+    }
+}
+
+TEST_F(HandOver, SecondSuccessorIsRefused) {
+    const auto refusal = [&](const std::string& why) {
+        return "true: a service has one successor at a time (" + why + ")";
+    };
+    {
+        auto next = successor("", "");
+        const life lasts(next);
+        auto [first, second] = runs.run(eddy::join(process::hand_over(next), process::hand_over(command("true"))));
+        ASSERT_TRUE(first) << first.error().message();
+        ASSERT_FALSE(second);
+        EXPECT_EQ(second.error().message(), refusal("another hand_over() of this process has not ended"));
+        EXPECT_EQ(second.error(), std::errc::device_or_resource_busy);
+        EXPECT_EQ(error_of(command("true")),
+                  refusal("process " + std::to_string(*first) + " has taken over, and runs"));
+    }
+    ASSERT_TRUE(all_are_reaped());
+    const std::string ended = "true: the successor has ended before it was ready (exit code 0)";
+    EXPECT_EQ(error_of(command("true")), ended);
+    const environment parent("EDDY_PREDECESSOR", std::to_string(::getppid()).c_str());
+    const environment socket("NOTIFY_SOCKET", "@predecessor");
+    const environment both("EDDY_NOTIFY_SOCKET", "@predecessor ");
+    EXPECT_EQ(error_of(command("true")),
+              refusal("the predecessor of this process waits for it: call net::notify_ready() before"));
+    const environment ended_parent("EDDY_PREDECESSOR", "1");
+    ASSERT_NE(::getppid(), 1);
+    EXPECT_EQ(error_of(command("true")), ended);
+}
+
 TEST_F(HandOver, BadNamesAreErrors) {
     auto tcp = runs.run(net::tcp_listener::bind("127.0.0.1:0")).value();
-    for (const std::string& name : {std::string(), std::string("a:b"), std::string("a\n"), std::string(256, 'a')}) {
+    EXPECT_EQ(hand_over_options().ready_within(), 30s);
+    for (const std::string& name : {std::string(" "), std::string("~"), std::string(255, 'a')}) {
+        EXPECT_EQ(error_of(command("true"), hand_over_options().listener(name, tcp)),
+                  "true: the successor has ended before it was ready (exit code 0)");
+    }
+    for (const std::string& name : {std::string(), std::string("a:b"), std::string("a\n"), std::string("\x1f"),
+                                    std::string("\x7f"), std::string(256, 'a')}) {
         const auto failed = runs.run(process::hand_over(command("true"), hand_over_options().listener(name, tcp)));
         ASSERT_FALSE(failed);
         EXPECT_EQ(failed.error().code(), process::errc::bad_name);
@@ -205,6 +287,7 @@ TEST_F(HandOver, BadNamesAreErrors) {
 }
 
 TEST_F(HandOver, DropKillsTheSuccessor) {
+    ASSERT_TRUE(support::has_warmed_up());
     const support::leaves_no_descriptor unchanged;
     auto never_ready = command("sh", "-c", "echo runs; exec sleep 1000");
     auto receiver = read_output_of(never_ready);
@@ -216,14 +299,13 @@ TEST_F(HandOver, DropKillsTheSuccessor) {
     EXPECT_TRUE(all_are_reaped());
 }
 
-/// Asks for the inherited bytes in a child process, whose parent, this process, is its predecessor.
-std::string bytes_in_child(const std::string& number, bool asks_twice = false) {
-    const auto parent = std::to_string(::getpid());
+/// Asks for the inherited bytes in a child process, of a predecessor that has passed `identities`.
+std::string bytes_in_child(const std::string& number, const std::string& identities, bool asks_twice = false) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
     const pid_t child = ::fork();
     if (child == 0) {
-        ::setenv("EDDY_PREDECESSOR", parent.c_str(), 1);
+        ::setenv("EDDY_INHERITED", identities.c_str(), 1);
         ::setenv("EDDY_INHERITED_BYTES", number.c_str(), 1);
         if (asks_twice) static_cast<void>(process::inherited_bytes());
         const auto got = process::inherited_bytes();
@@ -239,17 +321,31 @@ std::string bytes_in_child(const std::string& number, bool asks_twice = false) {
     return {text.data(), static_cast<std::size_t>(size)};
 }
 
-TEST(InheritedBytesOwnProcess, AreThoseOfTheParentAndTakenOnce) {
+/// Returns a list with the identity of a descriptor, at the place of its number, or at another one.
+std::string identities_with(int fd, int moved_by = 0) {
+    struct stat about{};
+    EXPECT_EQ(::fstat(fd, &about), 0);
+    return std::string(static_cast<std::size_t>(fd - 3 + moved_by), ' ') + std::to_string(about.st_dev) + ":" +
+           std::to_string(about.st_ino) + " ";
+}
+
+TEST(InheritedBytesOwnProcess, AreKnownByTheirInodeAndTakenOnce) {
     const auto file = ::memfd_create("bytes", MFD_CLOEXEC);
     ASSERT_EQ(::write(file, "secret", 6), 6);
     const auto number = std::to_string(file);
-    EXPECT_EQ(bytes_in_child(number), "got 'secret'");
-    EXPECT_EQ(bytes_in_child(number), "got 'secret'");  // not from the offset that the last one has left
-    EXPECT_EQ(bytes_in_child(number, true), "got ''");
-    EXPECT_EQ(bytes_in_child(""), "got ''");
-    for (const std::string wrong : {"x", "2", "99999999999"}) EXPECT_EQ(bytes_in_child(wrong), "Invalid argument");
-    EXPECT_EQ(bytes_in_child("99999"), "Bad file descriptor");
-    const environment of_the_child("EDDY_PREDECESSOR", std::to_string(::getpid()).c_str());
+    const auto passed = identities_with(file);
+    EXPECT_EQ(bytes_in_child(number, passed), "got 'secret'");
+    EXPECT_EQ(bytes_in_child(number, passed), "got 'secret'");  // not from the offset that the last one has left
+    EXPECT_EQ(bytes_in_child(number, passed, true), "got ''");
+    // What is not the descriptor that was passed belongs to this process.
+    const std::string without_space(passed, 0, passed.size() - 1);
+    for (const auto& other : {std::string(), identities_with(file, 1), std::string(passed.size(), ' '), without_space,
+                              without_space + "0 "}) {
+        EXPECT_EQ(bytes_in_child(number, other), "got ''") << other;
+    }
+    for (const std::string wrong : {"", "x", "2", "-1", "99999", "99999999999"})
+        EXPECT_EQ(bytes_in_child(wrong, std::string(100'000, ' ')), "got ''") << wrong;
+    const environment of_another_process("EDDY_INHERITED", identities_with(0, file).c_str());
     const environment descriptor("EDDY_INHERITED_BYTES", number.c_str());
     EXPECT_EQ(process::inherited_bytes().value(), "");
     EXPECT_GE(::fcntl(file, F_GETFD), 0);
@@ -290,7 +386,8 @@ TEST(HandOverOwnProcess, ManagerThatDoesNotReadIsATimeout) {
     const life lasts(waits);
     const auto failed = runs.run(process::hand_over(waits, hand_over_options().ready_within(1s)));
     ASSERT_FALSE(failed);
-    EXPECT_EQ(failed.error().message(), "python3: Connection timed out (not ready after 1000 ms)");
+    EXPECT_EQ(failed.error().message(),
+              "python3: Connection timed out (not ready after 1000 ms: the successor must call net::notify_ready())");
     EXPECT_TRUE(all_are_reaped());
 }
 

@@ -4,16 +4,36 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <system_error>
 
+#include "sys/inherited.hpp"
 #include "sys/syscall.hpp"
 #include "sys/this_process.hpp"
 
 namespace eddy::net {
 namespace {
 
-constexpr int first_inherited = 3;
+using sys::first_inherited;
+
 constexpr std::uint64_t most_inherited = 1U << 20;  // more than the system gives a process
+
+/// The errors of descriptors that were not inherited. The code is the descriptor.
+class not_inherited final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "eddy.inherited"; }
+    std::string message(int fd) const override {
+        return "descriptor " + std::to_string(fd) +
+               " of LISTEN_FDS was not inherited: it is closed, or this program has opened it. A program that executes "
+               "itself must clear FD_CLOEXEC of its sockets before, or remove LISTEN_FDS";
+    }
+    std::error_condition default_error_condition(int) const noexcept override { return std::errc::bad_file_descriptor; }
+    static const not_inherited& instance() noexcept {
+        static const not_inherited only;
+        return only;
+    }
+};
 
 /// Takes the first name off a list with colons.
 std::string_view take_name(std::string_view& names) noexcept {
@@ -22,33 +42,65 @@ std::string_view take_name(std::string_view& names) noexcept {
     return first.empty() ? "unknown" : first;
 }
 
-/// A process inherits the variables of the one that started it. They are meant for the process that has this number, or
-/// whose parent has: process::hand_over() cannot know the number of the process that it starts.
-bool are_for_this_process() noexcept {
-    return sys::number_in_environment("LISTEN_PID") == sys::process_id() ||
-           sys::number_in_environment("EDDY_PREDECESSOR") == sys::parent_process_id();
+/// Returns whether a predecessor has passed this descriptor, and this process has not taken it.
+bool comes_from_predecessor(int fd) { return sys::may_be_inherited(fd) && sys::is_of_predecessor(fd); }
+
+/// Returns the descriptor behind the last one that LISTEN_FDS counts; nullopt if it is no number of descriptors.
+std::optional<int> end_of_inherited() noexcept {
+    const auto count = sys::number_in_environment("LISTEN_FDS");
+    if (!count || *count > most_inherited) return std::nullopt;
+    return first_inherited + static_cast<int>(*count);
+}
+
+result<std::vector<inherited_listener>> take_all(int end, bool is_of_predecessor) {
+    // All are checked before the first one is changed: after an error, the program has what it had.
+    for (int fd = first_inherited; fd != end; ++fd) {
+        if (is_of_predecessor ? !comes_from_predecessor(fd) : !sys::may_be_inherited(fd))
+            return std::unexpected(std::error_code(fd, not_inherited::instance()));
+    }
+    std::vector<inherited_listener> taken;
+    std::string_view names = sys::unchecked_environment("LISTEN_FDNAMES");
+    for (int fd = first_inherited; fd != end; ++fd) {
+        taken.push_back(inherited_listener(take_name(names), fd));
+        if (const auto prepared = sys::prepare_inherited(fd); !prepared) return std::unexpected(prepared.error());
+    }
+    return taken;
+}
+
+/// Processes that this one starts must not have the bytes of process::inherited_bytes(), which may be secret, also if
+/// this program never reads them.
+void keep_inherited_bytes() {
+    const auto bytes = sys::number_in_environment("EDDY_INHERITED_BYTES");
+    if (!bytes || *bytes > most_inherited || !sys::is_of_predecessor(static_cast<int>(*bytes))) return;
+    static_cast<void>(sys::prepare_inherited(static_cast<int>(*bytes)));
+}
+
+result<std::vector<inherited_listener>> take_once() {
+    const auto end = end_of_inherited();
+    // A successor got its first descriptor, be it a socket or the bytes. The processes that it starts have other ones.
+    const bool is_of_predecessor = comes_from_predecessor(first_inherited);
+    // The variables are inherited, too. Those of a manager are meant for the process with this number.
+    if (!is_of_predecessor && sys::number_in_environment("LISTEN_PID") != sys::process_id())
+        return std::vector<inherited_listener>();
+    if (!end) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    static std::atomic<bool> was_called{false};
+    // relaxed: the flag publishes nothing
+    if (was_called.exchange(true, std::memory_order_relaxed)) return std::vector<inherited_listener>();
+    auto taken = take_all(*end, is_of_predecessor);
+    if (!taken) was_called.store(false, std::memory_order_relaxed);  // relaxed: see above
+    if (taken && is_of_predecessor) keep_inherited_bytes();
+    return taken;
 }
 
 }  // namespace
 
-result<std::vector<inherited_listener>> inherited_listeners() {
-    std::vector<inherited_listener> found;
-    if (!are_for_this_process()) return found;
-    const auto count = sys::number_in_environment("LISTEN_FDS");
-    if (!count || *count > most_inherited) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
-    static std::atomic<bool> taken{false};
-    if (taken.exchange(true, std::memory_order_relaxed)) return found;  // relaxed: the flag publishes nothing
-    std::string_view names = sys::unchecked_environment("LISTEN_FDNAMES");
-    for (int fd = first_inherited; found.size() != *count; ++fd) {
-        if (const auto prepared = sys::prepare_inherited(fd); !prepared) return std::unexpected(prepared.error());
-        found.push_back(inherited_listener(take_name(names), fd));
+result<std::vector<inherited_listener>> inherited_listeners(listen_variables afterwards) {
+    auto taken = take_once();
+    if (afterwards == listen_variables::remove) {
+        for (const char* name : {"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"})
+            sys::remove_from_environment(name);
     }
-    // Those of process::inherited_bytes(), which may be secret: processes that this one starts must not have them, also
-    // if this program never reads them.
-    const auto bytes = sys::number_in_environment("EDDY_INHERITED_BYTES");
-    if (bytes && *bytes >= first_inherited && *bytes < most_inherited)
-        static_cast<void>(sys::prepare_inherited(static_cast<int>(*bytes)));
-    return found;
+    return taken;
 }
 
 }  // namespace eddy::net

@@ -63,10 +63,8 @@ task<result<void>> notify(std::string message) {
 
 task<result<void>> notify_ready() {
     constexpr const char* message = "READY=1";
-    const auto predecessor = sys::find_notify_sockets().predecessor;
-    // relaxed: see there. Later messages are about a reload.
-    if (!predecessor.empty() && !has_told_predecessor.load(std::memory_order_relaxed)) {
-        const auto told = co_await send_to(predecessor, message);
+    if (eddy::detail::is_awaited_by_predecessor()) {  // later messages are about a reload
+        const auto told = co_await send_to(sys::find_notify_sockets().predecessor, message);
         if (told) has_told_predecessor.store(true, std::memory_order_relaxed);
         if (told || told.error() != std::errc::connection_refused) co_return told;
     }
@@ -121,3 +119,9 @@ task<result<void>> feed_watchdog() {
 }
 
 }  // namespace eddy::net
+
+bool eddy::detail::is_awaited_by_predecessor() noexcept {
+    // relaxed: see there
+    return !net::has_told_predecessor.load(std::memory_order_relaxed) &&
+           !sys::find_notify_sockets().predecessor.empty();
+}

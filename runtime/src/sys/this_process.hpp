@@ -64,6 +64,15 @@ namespace eddy::sys {
     return has_more_rights_than_its_user() ? "" : unchecked_environment(name);
 }
 
+/// Removes an environment variable. No other thread may read or change the environment meanwhile.
+inline void remove_from_environment(const char* name) noexcept {
+#if defined(_WIN32)
+    ::_putenv_s(name, "");
+#else
+    ::unsetenv(name);  // NOLINT(concurrency-mt-unsafe): see above
+#endif
+}
+
 /// Returns unchecked_environment() as a number; nullopt if it is none, or too large.
 [[nodiscard]] inline std::optional<std::uint64_t> number_in_environment(const char* name) noexcept {
     const std::string_view text = unchecked_environment(name);

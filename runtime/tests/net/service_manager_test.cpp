@@ -4,13 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,11 +43,22 @@ using support::within;
 
 // ---- Inherited sockets ----
 
-/// Calls `check` in a child process that has these descriptors from number 3 on, and in which the variable `for_whom`
-/// has its number. `check` returns what is wrong.
+/// Returns what process::hand_over() passes in EDDY_INHERITED.
+std::string identities_of(const std::vector<int>& fds) {
+    std::string all;
+    for (const int fd : fds) {
+        struct stat about{};
+        EXPECT_EQ(::fstat(fd, &about), 0);
+        all += std::to_string(about.st_dev) + ':' + std::to_string(about.st_ino) + ' ';
+    }
+    return all;
+}
+
+enum class giver : unsigned char { manager, predecessor };
+
+/// Calls `check` in a child process that has these descriptors from number 3 on. `check` returns what is wrong.
 std::string in_child(std::vector<int> inherited, const std::function<std::string()>& check,
-                     const char* for_whom = "LISTEN_PID") {
-    const pid_t parent = ::getpid();
+                     giver from = giver::manager) {
     std::array<int, 2> pipe{};
     EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
     const pid_t child = ::fork();
@@ -51,8 +66,11 @@ std::string in_child(std::vector<int> inherited, const std::function<std::string
         const int answer = ::fcntl(pipe[1], F_DUPFD, 100);
         for (int& fd : inherited) fd = ::fcntl(fd, F_DUPFD, 100);
         for (std::size_t i = 0; i < inherited.size(); ++i) ::dup2(inherited[i], static_cast<int>(3 + i));
-        const bool is_of_manager = std::string_view(for_whom) == "LISTEN_PID";
-        ::setenv(for_whom, std::to_string(is_of_manager ? ::getpid() : parent).c_str(), 1);
+        if (from == giver::manager) {
+            ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+        } else {
+            ::setenv("EDDY_INHERITED", identities_of(inherited).c_str(), 1);
+        }
         ::setenv("LISTEN_FDS", std::to_string(inherited.size()).c_str(), 1);
         std::string wrong = check();
         if (wrong.empty()) wrong = "right";
@@ -104,21 +122,105 @@ TEST(InheritedListeners, AreTakenOnceAndMadeSafe) {
               "right");
 }
 
-TEST(InheritedListeners, AreThoseOfThePredecessorThatIsTheParent) {
-    const environment names("LISTEN_FDNAMES", "web");
-    EXPECT_EQ(in_child(
-                  {raw_socket::listening().fd()},
-                  []() -> std::string {
-                      const auto got = net::inherited_listeners();
-                      if (!got) return got.error().message();
-                      return got->size() == 1 && got->front().name() == "web" ? "" : "no socket";
-                  },
-                  "EDDY_PREDECESSOR"),
+TEST(InheritedListeners, AreKnownByWhatThePredecessorHasPassed) {
+    const environment names("LISTEN_FDNAMES", "web:log");
+    const auto first = raw_socket::listening();
+    const auto second = raw_socket::listening();
+    const auto names_of_taken = [] {
+        const auto got = net::inherited_listeners();
+        if (!got) return got.error().message();
+        std::string text;
+        for (const auto& one : *got) text += std::string(one.name()) + ' ';
+        return text;
+    };
+    const auto after = [&](const std::function<void()>& change) {
+        return in_child(
+            {first.fd(), second.fd()},
+            [&] {
+                change();
+                return "took " + names_of_taken();
+            },
+            giver::predecessor);
+    };
+    EXPECT_EQ(after([] {}), "took web log ");
+    EXPECT_EQ(after([] { ::setenv("LISTEN_FDS", "1", 1); }), "took web ");
+    // Others at the place of the first one: the variables are those of a process that has started this one.
+    EXPECT_EQ(after([] { ::dup2(4, 3); }), "took ");
+    EXPECT_EQ(after([] { ::close(3); }), "took ");
+    EXPECT_EQ(after([] { ::fcntl(3, F_SETFD, FD_CLOEXEC); }), "took ");
+    EXPECT_EQ(after([] { ::setenv("EDDY_INHERITED", identities_of({4, 3}).c_str(), 1); }), "took ");
+    EXPECT_EQ(after([] { ::unsetenv("EDDY_INHERITED"); }), "took ");
+    EXPECT_EQ(after([] { ::setenv("EDDY_INHERITED", (" " + identities_of({3})).c_str(), 1); }), "took ");
+    // Others at the place of the second one.
+    for (const auto& change : std::initializer_list<std::function<void()>>{
+             [] { ::dup2(3, 4); }, [] { ::close(4); }, [] { ::fcntl(4, F_SETFD, FD_CLOEXEC); },
+             [] { ::setenv("EDDY_INHERITED", identities_of({3}).c_str(), 1); }}) {
+        const auto said = after(change);
+        EXPECT_TRUE(said.starts_with("took descriptor 4 of LISTEN_FDS was not inherited")) << said;
+    }
+    EXPECT_EQ(after([] { ::setenv("LISTEN_FDS", "x", 1); }), "took Invalid argument");
+}
+
+// covers: B13
+TEST(InheritedListeners, BytesOfThePredecessorAreNotPassedOn) {
+    const auto flags_after = [](int number, bool is_passed) {
+        const auto socket = raw_socket::listening();
+        const auto bytes = raw_socket::listening();  // any descriptor
+        return in_child(
+            {socket.fd(), bytes.fd()},
+            [&] {
+                ::setenv("LISTEN_FDS", "1", 1);
+                ::setenv("EDDY_INHERITED_BYTES", std::to_string(number).c_str(), 1);
+                if (!is_passed) ::setenv("EDDY_INHERITED", identities_of({3, 3}).c_str(), 1);
+                const auto got = net::inherited_listeners();
+                if (!got || got->size() != 1) return std::string("no socket");
+                return std::string((::fcntl(4, F_GETFD) & FD_CLOEXEC) != 0 ? "kept" : "passed on");
+            },
+            giver::predecessor);
+    };
+    EXPECT_EQ(flags_after(4, true), "kept");
+    EXPECT_EQ(flags_after(4, false), "passed on");  // it is this program's
+    EXPECT_EQ(flags_after(5, true), "passed on");
+}
+
+TEST(InheritedListeners, DescriptorsOfTheProgramAreErrorsAndStay) {
+    const auto socket = raw_socket::listening();
+    EXPECT_EQ(in_child({socket.fd(), socket.fd(), socket.fd()},
+                       []() -> std::string {
+                           ::fcntl(4, F_SETFD, FD_CLOEXEC);
+                           for (int round = 0; round < 2; ++round) {
+                               const auto got = net::inherited_listeners();
+                               if (got) return "taken";
+                               if (got.error() != std::errc::bad_file_descriptor) return got.error().message();
+                               if (got.error().value() != 4) return "another descriptor";
+                               if (std::string_view(got.error().category().name()) != "eddy.inherited") return "name";
+                               for (const int fd : {3, 4, 5}) {
+                                   if (::fcntl(fd, F_GETFD) != (fd == 4 ? FD_CLOEXEC : 0)) return "changed";
+                               }
+                               if ((::fcntl(3, F_GETFL) & O_NONBLOCK) != 0) return "non-blocking";
+                           }
+                           ::fcntl(4, F_SETFD, 0);
+                           const auto got = net::inherited_listeners();  // no error has taken them
+                           return got && got->size() == 3 ? "" : "not taken";
+                       }),
               "right");
-    // The variables are inherited by the processes that this one starts.
-    const environment grandparent("EDDY_PREDECESSOR", std::to_string(::getpid()).c_str());
-    const environment count("LISTEN_FDS", "1");
-    EXPECT_TRUE(net::inherited_listeners().value().empty());
+}
+
+TEST(InheritedListeners, VariablesAreKeptOrRemoved) {
+    for (const auto afterwards : {net::listen_variables::keep, net::listen_variables::remove}) {
+        EXPECT_EQ(in_child({raw_socket::listening().fd()},
+                           [&]() -> std::string {
+                               ::setenv("LISTEN_FDNAMES", "web", 1);
+                               ::setenv("LISTEN_PIDFDID", "1", 1);
+                               const auto got = net::inherited_listeners(afterwards);
+                               if (!got || got->size() != 1 || got->front().name() != "web") return "not taken";
+                               std::string left;
+                               for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"})
+                                   left += std::getenv(name) != nullptr ? '1' : '0';
+                               return left;
+                           }),
+                  afterwards == net::listen_variables::keep ? "1111" : "0000");
+    }
 }
 
 TEST(InheritedListeners, AreClosedByTheirDestructor) {
@@ -216,6 +318,7 @@ TEST(NotifyManagerOwnProcess, PredecessorHearsOfReadinessOnce) {
         within(core, net::notify_ready()).value();
         EXPECT_EQ(within(core, its.next()), "STATUS=begins");
         EXPECT_EQ(within(core, predecessor->next()), "READY=1");
+        EXPECT_FALSE(eddy::detail::is_awaited_by_predecessor());
         // Another program may have a socket with this name now.
         within(core, net::notify_ready()).value();
         EXPECT_EQ(within(core, its.next()), "READY=1");
@@ -237,6 +340,27 @@ TEST(NotifyManagerOwnProcess, PredecessorHearsOfReadinessOnce) {
     const environment own("NOTIFY_SOCKET", its.path().c_str());
     within(core, net::notify_ready()).value();
     EXPECT_EQ(within(core, its.next()), "READY=1");
+}
+
+TEST(NotifyManager, IsToldIfThePredecessorIsGone) {
+    eddy::core core;
+    manager its(core);
+    manager predecessor(core);
+    const environment parent("EDDY_PREDECESSOR", std::to_string(::getppid()).c_str());
+    const environment where("NOTIFY_SOCKET", predecessor.path().c_str());
+    const environment both("EDDY_NOTIFY_SOCKET", (predecessor.path() + " " + its.path()).c_str());
+    predecessor.close();
+    EXPECT_TRUE(eddy::detail::is_awaited_by_predecessor());
+    for (int round = 0; round < 2; ++round) {
+        ASSERT_TRUE(within(core, net::notify_ready()));
+        EXPECT_EQ(within(core, its.next()), "READY=1");
+    }
+    // Other errors are not those of a process that has ended.
+    ASSERT_EQ(::unlink(predecessor.path().c_str()), 0);
+    EXPECT_EQ(within(core, net::notify_ready()).error(), std::errc::no_such_file_or_directory);
+    EXPECT_FALSE(its.has_next());
+    const environment none("EDDY_PREDECESSOR", "1");
+    EXPECT_EQ(eddy::detail::is_awaited_by_predecessor(), ::getppid() == 1);
 }
 
 TEST(NotifyManagerOwnProcess, ProcessWithASuccessorSaysNoMore) {
@@ -304,7 +428,9 @@ TEST(Watchdog, IntervalIsThatOfThisProcess) {
         const environment other("WATCHDOG_PID", "1");
         EXPECT_EQ(net::watchdog_interval(), std::nullopt);
     }
-    for (const char* wrong : {static_cast<const char*>(nullptr), "", "0", "x", "-1"}) {
+    const environment longest("WATCHDOG_USEC", "1125899906842624");
+    EXPECT_EQ(net::watchdog_interval(), std::chrono::microseconds(std::int64_t{1} << 50));
+    for (const char* wrong : {static_cast<const char*>(nullptr), "", "0", "x", "-1", "1125899906842625"}) {
         const environment none("WATCHDOG_USEC", wrong);
         EXPECT_EQ(net::watchdog_interval(), std::nullopt);
     }
@@ -334,6 +460,9 @@ TEST(Watchdog, IsFedTwiceInEachInterval) {
 TEST(Watchdog, FeedingEndsWithoutAWatchdog) {
     const environment none("WATCHDOG_USEC", nullptr);
     eddy::core core;
+    EXPECT_TRUE(within(core, net::feed_watchdog()));
+    const environment interval("WATCHDOG_USEC", "3000000");
+    const environment manager("NOTIFY_SOCKET", nullptr);
     EXPECT_TRUE(within(core, net::feed_watchdog()));
 }
 

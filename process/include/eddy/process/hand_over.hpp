@@ -67,7 +67,11 @@ private:
 ///
 /// After success, the successor goes on when this process ends. Returns the number of its process. If there is a
 /// service manager, it is told that the successor is the main process now; see net::notify_main_process(). A program
-/// that goes on nevertheless may call this again, for example if that successor has ended.
+/// that goes on nevertheless may call this again when that successor has ended.
+///
+/// A service has one successor at a time, so that no two of them serve without knowing each other. A call is an error
+/// while another one has not ended, while a successor that has taken over runs, and in a successor that has not called
+/// net::notify_ready().
 ///
 /// After an error, the successor was killed, and this process is what it was before. Processes that the successor has
 /// started, which may have the sockets, are killed only if the command has a group().
@@ -80,16 +84,16 @@ private:
 /// The sockets are the same ones, not new ones with the same address, so connections that wait in their queues are not
 /// lost, whichever process accepts them. If several sockets have one address (SO_REUSEPORT), each has a queue of its
 /// own, which is reset when the last process closes it: pass all of them.
-/// Errors: those of command::spawn(); errc::ended_before_ready; timed_out; errc::bad_name; those of the sockets of
-/// sd_notify(3). They name the program of the successor.
+/// Errors: those of command::spawn(); errc::second_successor, and errc::bad_name, before anything is started;
+/// errc::ended_before_ready; timed_out; those of the sockets of sd_notify(3). They name the program of the successor.
 /// Cancel safety: the successor is killed, unless the manager was told before.
 /// Preconditions: the command has no descriptor() of its own.
 [[nodiscard]] EDDY_API task<result<int>> hand_over(command successor, hand_over_options options = {});
 
-/// Returns the bytes that the predecessor gave to hand_over(). Without a predecessor or bytes, and at each further
-/// call, they are empty.
-/// Errors: invalid_argument if the variable EDDY_INHERITED_BYTES is no descriptor; those of pread(2).
-/// Preconditions: the predecessor still runs, so call it before the service says that it is ready.
+/// Returns the bytes that the predecessor gave to hand_over(), whether that still runs or not. Without a predecessor or
+/// bytes, and at each further call, they are empty. The descriptor in EDDY_INHERITED_BYTES must be the one that was
+/// passed, by device and inode.
+/// Errors: those of pread(2).
 /// Thread safety: any thread.
 [[nodiscard]] EDDY_API eddy::result<std::string> inherited_bytes();
 

@@ -11,17 +11,29 @@
 
 namespace eddy::net {
 
+/// What inherited_listeners() does with the variables of the manager: LISTEN_PID, LISTEN_FDS and the others.
+enum class listen_variables : unsigned char {
+    keep,   ///< leaves them
+    remove  ///< removes them, as `unset_environment` of sd_listen_fds(3) does. No other thread may use the environment
+};
+
 class inherited_listener;
 
 /// Returns the sockets that the service manager opened for this process (socket activation: sd_listen_fds(3), the
-/// variables LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID), or those that the predecessor of this process gave to
-/// process::hand_over() (EDDY_PREDECESSOR, the number of the parent, instead of LISTEN_PID). Since others keep them, no
-/// connection is refused while the service restarts. Makes them non-blocking and close-on-exec. Without any, and at
-/// each further call, the list is empty: bind the listeners then.
-/// Preconditions: a predecessor still runs, so call it before the service says that it is ready.
-/// Errors: invalid_argument if LISTEN_FDS is no number of descriptors; bad_file_descriptor if one of them is not open.
-/// Thread safety: any thread.
-[[nodiscard]] EDDY_API result<std::vector<inherited_listener>> inherited_listeners();
+/// variables LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID), or those that its predecessor gave to process::hand_over(),
+/// whether that still runs or not: EDDY_INHERITED says what its descriptors are, by device and inode. Since others keep
+/// the sockets, no connection is refused while the service restarts. Makes them non-blocking and close-on-exec. Without
+/// any, and at each further call, the list is empty: bind the listeners then.
+///
+/// A program that executes itself by execv(2) passes nothing, since the sockets are close-on-exec. Either it clears
+/// FD_CLOEXEC of each native_handle() before, which must still have its first number, or it calls this function with
+/// listen_variables::remove, and binds the listeners again.
+/// Errors: invalid_argument if LISTEN_FDS is no number of descriptors; bad_file_descriptor, with a message that names
+/// the descriptor, if one of them was not inherited: it is not open, or close-on-exec, as all that this library opens.
+/// All descriptors are as before then.
+/// Thread safety: any thread; see listen_variables::remove.
+[[nodiscard]] EDDY_API result<std::vector<inherited_listener>> inherited_listeners(
+    listen_variables afterwards = listen_variables::keep);
 
 /// A socket that the process got from the one that started it.
 ///     for (auto& inherited : co_await try_(net::inherited_listeners())) {
@@ -30,6 +42,9 @@ class inherited_listener;
 /// Lifetime: the destructor closes the socket.
 class EDDY_API inherited_listener {
 public:
+    /// For the library: takes ownership of a descriptor.
+    inherited_listener(std::string_view name, int fd) : name_(name), fd_(fd) {}
+
     /// Returns the name in LISTEN_FDNAMES (`FileDescriptorName=`; by default the name of the .socket unit), or
     /// "unknown".
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
@@ -44,9 +59,6 @@ public:
     }
 
 private:
-    friend result<std::vector<inherited_listener>> inherited_listeners();
-    inherited_listener(std::string_view name, int fd) : name_(name), fd_(fd) {}
-
     std::string name_;
     io::owned_fd fd_;
 };

@@ -51,3 +51,10 @@ namespace eddy::net {
 [[nodiscard]] EDDY_API task<result<void>> feed_watchdog();
 
 }  // namespace eddy::net
+
+namespace eddy::detail {
+
+/// Returns whether a predecessor waits until this process is ready.
+[[nodiscard]] EDDY_API bool is_awaited_by_predecessor() noexcept;
+
+}  // namespace eddy::detail
