@@ -100,6 +100,7 @@ task<result<void>> wait_for_child(std::string how) {
     if (how == "out") command = writes(1).out(stdio::pipe());
     if (how == "error") command = writes(2).error(stdio::pipe());
     if (how == "both") command = writes(2).out(stdio::pipe()).error(stdio::same_as_out());
+    if (how == "inherited") command = writes(1);  // which the reader of this program's output reads some time
     if (how == "in") command = process::command("cat").in(stdio::pipe()).out(stdio::null());
     auto child = co_await try_(command.spawn());
     print(std::to_string(child.id()));

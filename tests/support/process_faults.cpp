@@ -51,14 +51,16 @@ bool fails(std::string_view function) noexcept {
 }
 
 std::condition_variable opened;
-std::string_view held;  // guarded by `lock`, as the next one
+std::string_view held;  // guarded by `lock`, as the next ones
+std::string_view also_held;
 int held_calls = 0;
 
 void wait_if_held(std::string_view path) noexcept {
     std::unique_lock guard(lock);
-    if (held != path) return;
+    const auto is_open = [&] { return held != path && also_held != path; };
+    if (is_open()) return;
     ++held_calls;
-    opened.wait(guard, [&] { return held != path; });
+    opened.wait(guard, is_open);
     --held_calls;
 }
 
@@ -121,12 +123,20 @@ refused_process_call::~refused_process_call() {
     refused = {};
 }
 
-held_starts::held_starts(std::string_view path) noexcept {
+held_starts::held_starts(std::string_view path, std::string_view other) noexcept {
     const std::lock_guard guard(lock);
     held = path;
+    also_held = other;
 }
 
 void held_starts::open() noexcept {
+    open_first();
+    const std::lock_guard guard(lock);
+    also_held = {};
+    opened.notify_all();
+}
+
+void held_starts::open_first() noexcept {
     const std::lock_guard guard(lock);
     held = {};
     opened.notify_all();

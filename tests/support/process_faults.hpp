@@ -22,15 +22,18 @@ public:
     [[nodiscard]] int calls() const noexcept;
 };
 
-/// Makes calls of posix_spawn with this path wait until it is destroyed, or open() is called. One object at a time.
+/// Makes calls of posix_spawn with this path, or this other one, wait until it is destroyed, or open() is called. One
+/// object at a time.
 class held_starts {
 public:
-    explicit held_starts(std::string_view path) noexcept;
+    explicit held_starts(std::string_view path, std::string_view other = {}) noexcept;
     held_starts(const held_starts&) = delete;
     held_starts& operator=(const held_starts&) = delete;
     ~held_starts() { open(); }
 
     void open() noexcept;
+    /// Lets the calls with the first path go on.
+    void open_first() noexcept;
     /// Returns the number of calls that wait.
     [[nodiscard]] int waiting() const noexcept;
 };

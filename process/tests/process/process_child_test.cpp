@@ -421,6 +421,10 @@ public:
         }
         return line;
     }
+    std::size_t rest_of_output() {
+        static_cast<void>(number_of_child());
+        return runs_.run(support::contents_of(*child_.out())).size();
+    }
     process::exit_status end() { return runs_.run(child_.wait()).value(); }
 
 private:
@@ -431,6 +435,7 @@ private:
 TEST(ProcessEndlessWait, OfAChildThatWaitsForThisProgramIsReported) {
     support::executor runs(0);
     waiting_program alive(runs, "alive");
+    waiting_program inherited(runs, "inherited");
     for (const std::string how : {"out", "error", "both", "in"}) {
         waiting_program stuck(runs, how);
         const auto number = stuck.number_of_child();
@@ -443,6 +448,9 @@ TEST(ProcessEndlessWait, OfAChildThatWaitsForThisProgramIsReported) {
         EXPECT_TRUE(
             report.ends_with("call process::run(). A process that reads its input waits for its end: " + remedy));
     }
+    EXPECT_EQ(inherited.rest_of_output(), 1'000'000U);
+    EXPECT_EQ(inherited.text_until("\n"), "");
+    EXPECT_TRUE(inherited.end().is_success());
     EXPECT_EQ(alive.text_until("\n"), "");
     EXPECT_TRUE(alive.end().is_success());
 }

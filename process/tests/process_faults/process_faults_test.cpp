@@ -97,6 +97,23 @@ TEST_F(ProcessFaults, OneStartAfterAnotherUntilOneIsSlow) {
     EXPECT_TRUE(runs.run(std::move(slow)));
 }
 
+TEST_F(ProcessFaults, SlowStartThatReturnsDoesNotEndTheTurnOfAnother) {
+    const auto begin = std::chrono::steady_clock::now();
+    support::held_starts held("/bin/sleep", "/bin/false");
+    auto first = command("/bin/sleep", "0").spawn();
+    runs.run(support::poll_once(first));
+    ASSERT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
+    auto second = command("/bin/false").spawn();
+    runs.run(support::poll_once(second));
+    ASSERT_TRUE(support::comes_true([&] { return held.waiting() == 2; }));  // its turn begins after 50 ms
+    held.open_first();
+    EXPECT_TRUE(runs.run(std::move(first)));
+    EXPECT_EQ(error_of(command("/bin/true")), "it started");
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms);
+    held.open();
+    EXPECT_TRUE(runs.run(std::move(second)));
+}
+
 TEST_F(ProcessFaults, StartsDoNotWaitForTheEndOfATurn) {
     constexpr int count = 200;
     const auto begin = std::chrono::steady_clock::now();
