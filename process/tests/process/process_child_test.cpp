@@ -433,6 +433,7 @@ private:
 };
 
 TEST(ProcessEndlessWait, OfAChildThatWaitsForThisProgramIsReported) {
+    if (support::under_thread_sanitizer) GTEST_SKIP() << "ThreadSanitizer has a thread of its own, which never sleeps";
     support::executor runs(0);
     waiting_program alive(runs, "alive");
     waiting_program inherited(runs, "inherited");
