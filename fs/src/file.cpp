@@ -26,17 +26,23 @@ namespace {
 using detail::call;
 using detail::open_file;
 
-/// Makes an operation that calls `f` with the open file, on a thread for blocking work.
+/// Makes an operation that calls `f` with an open file, on a thread for blocking work.
+template <class F>
+auto with_opened(const std::shared_ptr<open_file>& opened, const char* operation, F f) {
+    using output = std::invoke_result_t<F&, open_file&>;
+    auto work = [opened, f = std::move(f)](const call&) mutable -> output {
+        const open_file::use guard(*opened);
+        if (!guard) return output(std::unexpect, make_error_code(errc::closed));
+        return f(*opened);
+    };
+    return detail::blocking(call(operation, opened->path()), std::move(work));
+}
+
+/// Same as above, when no other operation of the file is in flight.
 template <class F>
 auto on_file(detail::file_body* body, const char* operation, F f) {
     using output = std::invoke_result_t<F&, open_file&>;
-    auto work = [file = body->opened(), f = std::move(f)](const call&) mutable -> output {
-        const open_file::use guard(*file);
-        if (!guard) return output(std::unexpect, make_error_code(errc::closed));
-        return f(*file);
-    };
-    return file_operation<typename output::value_type>(
-        body, detail::blocking(call(operation, body->opened()->path()), std::move(work)));
+    return file_operation<typename output::value_type>(body, with_opened(body->opened(), operation, std::move(f)));
 }
 
 /// The functions of the concepts report error codes.
@@ -62,16 +68,16 @@ file_lock::~file_lock() {
 
 namespace {
 
-file_operation<std::optional<file_lock>> try_to_lock(detail::file_body* body, lock_kind kind) {
+operation<std::optional<file_lock>> try_to_lock(const std::shared_ptr<open_file>& opened, lock_kind kind) {
     const bool is_exclusive = kind == lock_kind::exclusive;
-    auto attempt = [shared = body->opened(), is_exclusive](open_file& file) -> eddy::result<std::optional<file_lock>> {
+    auto attempt = [shared = opened, is_exclusive](open_file& file) -> eddy::result<std::optional<file_lock>> {
         const auto locked = file.try_lock(is_exclusive);
         if (!locked) return std::unexpected(locked.error());
         std::optional<file_lock> lock;
         if (*locked) lock.emplace(shared);
         return lock;
     };
-    return on_file(body, "lock", std::move(attempt));
+    return with_opened(opened, "lock", std::move(attempt));
 }
 
 /// A pause between two attempts to get a lock.
@@ -91,22 +97,24 @@ private:
 };
 
 /// Not a member of fs::file, which may be moved meanwhile.
-task<result<file_lock>> wait_for_lock(detail::file_body* body, lock_kind kind) {
+task<result<file_lock>> wait_for_lock(std::shared_ptr<open_file> opened, lock_kind kind) {
     using namespace std::chrono_literals;
     time::backoff pauses(1ms);
     pauses.max_delay(100ms).max_retries(time::backoff::unlimited);
     for (;;) {
-        auto lock = co_await try_(try_to_lock(body, kind));
+        auto lock = co_await try_(try_to_lock(opened, kind));
         if (lock) co_return *std::move(lock);
         const auto pause = pauses.next();
-        co_await lock_pause(*pause, body->opened()->fd());
+        co_await lock_pause(*pause, opened->fd());
     }
 }
 
 }  // namespace
 
-file_operation<std::optional<file_lock>> file::try_lock(lock_kind kind) { return try_to_lock(body(), kind); }
-task<result<file_lock>> file::lock(lock_kind kind) { return wait_for_lock(body(), kind); }
+file_operation<std::optional<file_lock>> file::try_lock(lock_kind kind) {
+    return {nullptr, try_to_lock(body()->opened(), kind)};
+}
+task<result<file_lock>> file::lock(lock_kind kind) { return wait_for_lock(body()->opened(), kind); }
 
 // ---- Open and close ----
 
@@ -182,15 +190,21 @@ poll_result<result<std::size_t>> file_write_at::poll_with(context& cx, const det
 namespace {
 
 /// Not a member of fs::file, which may be moved meanwhile.
-task<result<file>> clone_of(detail::file_body* body) {
+task<result<file>> clone_of(detail::file_body* body, std::source_location where) {
     // A dropped write may still move the position.
-    co_await try_(poll_fn([body](context& cx) { return body->poll_idle(cx); }));
+    eddy::detail::operation_hold hold;
+    co_await try_(poll_fn([&hold, body, where](context& cx) {
+        hold.enter(&body->guard(), cx, where);
+        auto idle = body->poll_idle(cx);
+        hold.end_poll(idle.is_ready(), cx);
+        return idle;
+    }));
     auto clone = [at = body->position()](open_file& from) -> eddy::result<file> {
         auto fd = eddy::sys::duplicate(from.fd());
         if (!fd) return std::unexpected(fd.error());
         return detail::own_file(*std::move(fd), from.path(), from.options(), at, from.locks());
     };
-    co_return co_await on_file(body, "clone", std::move(clone));
+    co_return co_await with_opened(body->opened(), "clone", std::move(clone));
 }
 
 }  // namespace
@@ -226,6 +240,6 @@ file_operation<void> file::set_times(std::optional<file_time> accessed, std::opt
     return on_file(body(), "set the times of",
                    [=](open_file& opened) { return eddy::sys::set_times(opened.fd(), accessed, modified); });
 }
-task<result<file>> file::try_clone() { return clone_of(body()); }
+task<result<file>> file::try_clone(std::source_location where) { return clone_of(body(where), where); }
 
 }  // namespace eddy::fs

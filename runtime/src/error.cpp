@@ -164,6 +164,13 @@ void throw_has_ended(const char* what, std::source_location where) {
     throw misuse(std::string(what) + " was awaited after it had ended: await it once, and keep its output", where);
 }
 
+void throw_two_operations(const char* text, const std::source_location& first, const std::source_location& second) {
+    std::string all = text;
+    if (*first.file_name() != '\0') all += with_place(". The first one was awaited", first);
+    if (*second.file_name() != '\0') all += ". The second one was awaited";
+    throw misuse(all, second);
+}
+
 void throw_empty_handle(const char* what, std::source_location where) {
     throw misuse(std::string(what) +
                      " that is empty: it has given its output already, or was moved from, or detached; await a handle "

@@ -3,6 +3,7 @@
 // tests/mistakes/check.py compares what is printed with the page.
 #include <eddy/prelude.hpp>
 
+#include <eddy/fs.hpp>
 #include <eddy/http.hpp>
 #include <eddy/proto.hpp>
 #ifdef EDDY_MISTAKES_WITH_TLS
@@ -25,6 +26,7 @@ using eddy::result;
 using eddy::task;
 using eddy::try_;
 namespace codec = eddy::codec;
+namespace fs = eddy::fs;
 namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
@@ -175,8 +177,21 @@ task<result<void>> two_readers() {
     auto other = eddy::spawn(read_some(client));
     co_await time::sleep(10ms);
     co_await try_(accepted.stream.write_all("abcd"));
-    static_cast<void>(co_await one);
-    static_cast<void>(co_await other);
+    (co_await one).value();
+    (co_await other).value();
+    co_return eddy::ok();
+}
+
+task<result<void>> write_lines(fs::file& to, std::string_view line) {
+    for (int i = 0; i < 100; ++i) co_await try_(io::write_all(to, line));
+    co_return eddy::ok();
+}
+task<result<void>> two_writers() {
+    auto file = co_await try_(fs::temp_file());
+    auto one = eddy::spawn(write_lines(file, "one\n"));
+    auto other = eddy::spawn(write_lines(file, "other\n"));
+    static_cast<void>((co_await one).value());
+    static_cast<void>((co_await other).value());
     co_return eddy::ok();
 }
 
@@ -369,6 +384,7 @@ const std::map<std::string_view, std::function<int()>> programs = {
     {"own_sender", runs(own_sender)},
     {"two_receivers", runs(two_receivers)},
     {"two_readers", runs(two_readers)},
+    {"two_writers", runs(two_writers)},
     {"send_while_borrowed", runs(send_while_borrowed)},
     {"lost_notification", runs(lost_notification)},
     {"own_handle", runs(own_handle)},

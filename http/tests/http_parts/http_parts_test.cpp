@@ -7,11 +7,13 @@
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/task.hpp>
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -319,6 +321,32 @@ TEST(HttpBody, SecondReadOfTheWholeFails) {
     }
     memory = "again";
     EXPECT_EQ(loop.run(memory.read_text()).value(), "again");
+}
+
+// covers: P142
+TEST(HttpBody, SecondTaskThatReadsIsMisuse) {
+    eddy::core loop;
+    auto [near, far] = eddy::io::duplex(16);
+    auto body = http::body::from_reader(std::move(near), 5);
+    loop.run([](http::body& from, auto to) -> eddy::task<void> {
+        const auto read = [&]() -> eddy::task<std::string> {
+            auto text = co_await from.read_text();
+            co_return text.value_or("nothing");
+        };
+        auto first = eddy::spawn(std::ref(read));
+        for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+        std::string text;
+        try {
+            std::array<char, 5> bytes{};
+            static_cast<void>(co_await eddy::io::read(from, bytes));
+        } catch (const eddy::misuse& thrown) {
+            text = thrown.what();
+        }
+        EXPECT_NE(text.find("two tasks read one http::body at the same time"), std::string::npos) << text;
+        static_cast<void>(co_await eddy::io::write_all(to, "hello"));
+        const auto got = co_await first;
+        EXPECT_EQ(got.value(), "hello");
+    }(body, std::move(far)));
 }
 
 TEST(HttpBody, CopiesNamedString) {

@@ -101,6 +101,11 @@ namespace detail {
 /// Throws `misuse` because a future was polled after its end. `what` is its name ("join").
 [[noreturn, gnu::cold]] EDDY_API void throw_has_ended(const char* what, std::source_location where);
 
+/// Throws `misuse` because two operations use an object at the same time. `text` says which object, and what to do. The
+/// locations are those of their awaits.
+[[noreturn, gnu::cold]] EDDY_API void throw_two_operations(const char* text, const std::source_location& first,
+                                                           const std::source_location& second);
+
 /// Throws `misuse` because a join handle is empty. `what` is the operation ("a join handle was awaited").
 [[noreturn]] EDDY_API void throw_empty_handle(const char* what, std::source_location where);
 

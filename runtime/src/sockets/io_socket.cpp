@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "sockets/io_socket.hpp"
 
+#include <utility>
+
+#include <eddy/detail/operation_guard.hpp>
+
 #include "io/buffer_pool.hpp"
 #include "reactor/io_handle.hpp"
 #include "reactor/source/scheduled_io.hpp"
@@ -141,6 +145,28 @@ result<void> io_socket::forget(const io::ready_event& seen) const {
     source_->clear_blocked(seen);
     return ok();
 }
+
+void io_socket::own(direction way, const waker& mine, const wait_record* future) const noexcept {
+    if (is_registered()) source_->own_slot(way, mine, future);
+}
+
+template <direction Way>
+void socket_hold<Way>::end_poll(bool is_ready, const context& cx) noexcept {
+    if (is_ready) {
+        of_ = nullptr;
+        return;
+    }
+    record_.wait(cx);
+    of_->own(Way, cx.waker(), &record_);
+}
+
+template <direction Way>
+void socket_hold<Way>::leave() noexcept {
+    if (of_ != nullptr) std::exchange(of_, nullptr)->leave(Way, &record_);
+}
+
+template class socket_hold<direction::read>;
+template class socket_hold<direction::write>;
 
 void io_socket::leave(direction way, const wait_record* future) const noexcept {
     if (is_registered()) source_->leave_slot(way, future);

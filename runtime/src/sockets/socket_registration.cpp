@@ -38,7 +38,7 @@ const char* name_of(descriptor_kind kind) noexcept {
 void socket_registration::check_not_borrowed() const noexcept {
     // SAFETY: a future removes itself from its waker slot before it is destroyed, so the record exists.
     if (const wait_record* const waits = source_->owner()) end_borrowed(source_location_of(waits->polled_at()));
-    // The futures of eddy::io leave no wait_record, because they use the public poll functions.
+    // A copy uses the public poll functions, which leave no wait_record.
     // SAFETY: each object is the base of an io_socket.
     const auto& socket = static_cast<const io_socket&>(*this);
     check_not_awaited(socket_part_of<direction::read>(socket), "a socket, or a stream that contains one,");

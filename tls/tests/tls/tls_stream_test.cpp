@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "support/certificates.hpp"
+#include "support/poll_once.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tls_pair.hpp"
 
@@ -729,6 +730,92 @@ TEST_F(Tls, FramedConnectionIsClosedGracefully) {
     auto [closed, received] = loop.run(eddy::join(talk(*std::move(pair.client)), serve(*std::move(pair.server))));
     EXPECT_TRUE(closed.has_value()) << closed.error().message();
     EXPECT_EQ(received.value_or("nothing"), "first\nsecond\n");
+}
+
+/// Awaits `operation` and returns the text of its misuse; empty if there was none.
+template <class F>
+task<std::string> misuse_of(F operation) {
+    try {
+        static_cast<void>(co_await std::move(operation));
+    } catch (const eddy::misuse& thrown) {
+        co_return thrown.what();
+    }
+    co_return "";
+}
+
+// covers: P142
+TEST_F(Tls, SecondTaskInOneDirectionIsMisuse) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(pair);
+    loop.run([](auto& client, auto& server) -> task<void> {
+        std::array<char, 5> bytes{};
+        std::array<char, 5> others{};
+        const auto read = [&]() -> task<bool> {
+            const auto done = co_await client.read_exact(std::span(bytes));
+            co_return done.has_value();
+        };
+        auto reads = eddy::spawn(std::ref(read));
+        for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+        auto text = co_await misuse_of(client.read(std::span(others)));
+        EXPECT_NE(text.find("two tasks read from one TLS stream"), std::string::npos) << text;
+        text = co_await misuse_of(eddy::io::read_exact(client, others));
+        EXPECT_NE(text.find("two tasks read from one TLS stream"), std::string::npos) << text;
+        const std::string much(8 << 20, 'x');  // more than the connection can hold
+        const auto write = [&]() -> task<bool> {
+            const auto done = co_await client.write_all(much);
+            co_return done.has_value();
+        };
+        auto writes = eddy::spawn(std::ref(write));  // one reader and one writer are legal
+        for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+        EXPECT_FALSE(writes.is_finished());
+        text = co_await misuse_of(client.write("more"));
+        EXPECT_NE(text.find("two tasks write to one TLS stream"), std::string::npos) << text;
+        text = co_await misuse_of(client.write_all("more"));
+        EXPECT_NE(text.find("two tasks write to one TLS stream"), std::string::npos) << text;
+        text = co_await misuse_of(client.flush());
+        EXPECT_NE(text.find("two tasks write to one TLS stream"), std::string::npos) << text;
+        std::string received(much.size(), ' ');
+        const auto got = co_await eddy::io::read_exact(server, received);
+        EXPECT_TRUE(got && received == much);
+        const auto written = co_await writes;
+        EXPECT_TRUE(written.value());
+        const auto sent = co_await server.write_all("hello");
+        EXPECT_TRUE(sent);
+        const auto done = co_await reads;
+        EXPECT_TRUE(done.value());
+        EXPECT_EQ(std::string_view(bytes.data(), 5), "hello");
+    }(*pair.client, *pair.server));
+}
+
+// covers: P142
+TEST_F(Tls, FlushAfterAWriteIsPartOfIt) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(pair);
+    loop.run([](auto& client, auto& server) -> task<void> {
+        // Fills the connection, until bytes are left in the stream.
+        std::size_t sent = 0;
+        const std::string some(64 * 1024, 'x');
+        for (;;) {
+            const auto count = co_await support::once(client.write(some));
+            if (!count) break;
+            sent += count->value();
+        }
+        const auto flush = [&]() -> task<bool> {
+            auto flushing = client.write_all(std::string_view());
+            const auto done = co_await std::move(flushing);
+            co_return done.has_value();
+        };
+        auto flushes = eddy::spawn(std::ref(flush));
+        for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+        EXPECT_FALSE(flushes.is_finished());
+        const auto text = co_await misuse_of(client.write_all("more"));
+        EXPECT_NE(text.find("two tasks write to one TLS stream"), std::string::npos) << text;
+        std::string received(sent, ' ');
+        const auto got = co_await eddy::io::read_exact(server, received);
+        EXPECT_TRUE(got);
+        const auto flushed = co_await flushes;
+        EXPECT_TRUE(flushed.value());
+    }(*pair.client, *pair.server));
 }
 
 TEST_F(Tls, EndDuringTheHandshakeIsTruncation) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/file_futures.hpp>
 #include <eddy/fs/metadata.hpp>
@@ -74,8 +75,9 @@ private:
 /// Cancel safety: a job that no thread has begun does not happen if the future is destroyed. One that has begun
 /// finishes: a write is made, and the result of a read is discarded. After a dropped write, the next operation of the
 /// stream, sync or close() first waits for the write, and reports its error. The page fs/docs/files.md has a table.
-/// Thread safety: read_at(), write_at() and their variants may be called from several threads, and be pending at the
-/// same time. Of all others, one at a time.
+/// Thread safety: read_at(), write_at() and their variants, and locks, may be called from several threads, and be
+/// pending at the same time. Of all others, one at a time: a second one throws `misuse`, with the locations of both. An
+/// operation is pending from its first poll until it is ready or its future is destroyed.
 /// Lifetime: the file must outlive its futures. It may be moved while they are pending. The descriptor stays open until
 /// the last job has ended.
 /// Cost: three allocations for the file. A job needs a switch to another thread and back, and five allocations. A file
@@ -203,7 +205,7 @@ public:
 
     /// Returns another object for the same open file. It has a position of its own, which is that of this one at first,
     /// and shares the locks.
-    [[nodiscard]] task<result<file>> try_clone();
+    [[nodiscard]] task<result<file>> try_clone(std::source_location where = std::source_location::current());
 
     /// Waits for a lock of the whole file. The lock excludes other open files, of this process, too, that also ask for
     /// it; see F_OFD_SETLK in fcntl(2). It does not prevent reads and writes. On systems without such locks, see
@@ -223,6 +225,11 @@ public:
 
 private:
     friend detail::file_sender;
+    friend eddy::detail::guard_access;
+    [[nodiscard]] eddy::detail::operation_guard* read_guard() const noexcept {
+        return body_ == nullptr ? nullptr : &body_->guard();
+    }
+    [[nodiscard]] eddy::detail::operation_guard* write_guard() const noexcept { return read_guard(); }
     [[nodiscard]] detail::file_body* body(std::source_location where = std::source_location::current()) const {
         if (body_ == nullptr) eddy::detail::throw_empty("an operation", "fs::file", "moved from", where);
         return body_.get();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/io_future.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/fs/detail/file_body.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/operation.hpp>
@@ -50,6 +51,22 @@ private:
     file_body* file_;
 };
 
+/// The base of the futures that use the position of the file.
+/// Errors: throws `misuse` if another operation of the file is in flight.
+template <class Self, class Output>
+class stream_future : public file_future<Self, Output> {
+protected:
+    using file_future<Self, Output>::file_future;
+
+    void begin_poll(const context& cx) { hold_.enter(&this->body()->guard(), cx); }
+    void end_poll(bool is_ready, const context& cx) noexcept { hold_.end_poll(is_ready, cx); }
+    /// Returns whether a poll was not ready, and no other operation has taken the place of this one.
+    [[nodiscard]] bool is_in_flight() const noexcept { return hold_.is_held(); }
+
+private:
+    eddy::detail::operation_hold hold_;
+};
+
 /// What an operation does after an error of a dropped write.
 enum class at_error : bool { ends, continues };
 
@@ -57,37 +74,37 @@ enum class at_error : bool { ends, continues };
 
 /// The future of fs::file::read() and read_vectored().
 class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_read
-    : public detail::file_future<file_read, std::size_t> {
+    : public detail::stream_future<file_read, std::size_t> {
 public:
-    file_read(detail::file_body* from, detail::buffers<std::byte> into) noexcept : file_future(from), into_(into) {}
-    file_read(file_read&& other) noexcept : file_future(other), into_(other.into_) {}
+    file_read(detail::file_body* from, detail::buffers<std::byte> into) noexcept : stream_future(from), into_(into) {}
+    file_read(file_read&& other) noexcept = default;
     ~file_read() {
-        if (is_waiting_) body()->drop_read();
+        if (is_in_flight()) body()->drop_read();
     }
 
 private:
+    friend io_future;
     friend file_future;
     poll_result<result<std::size_t>> poll_with(context& cx, detail::file_body& from) {
-        auto answer = from.poll_read(cx, into_.parts());
-        is_waiting_ = !answer.is_ready();
-        return answer;
+        return from.poll_read(cx, into_.parts());
     }
 
     detail::buffers<std::byte> into_;
-    bool is_waiting_ = false;
 };
 
 /// The future of fs::file::write() and write_vectored().
 class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_write
-    : public detail::file_future<file_write, std::size_t> {
+    : public detail::stream_future<file_write, std::size_t> {
 public:
-    file_write(detail::file_body* to, detail::buffers<const std::byte> from) noexcept : file_future(to), from_(from) {}
-    file_write(file_write&& other) noexcept : file_future(other), from_(other.from_) {}
+    file_write(detail::file_body* to, detail::buffers<const std::byte> from) noexcept
+        : stream_future(to), from_(from) {}
+    file_write(file_write&& other) noexcept : stream_future(std::move(other)), from_(other.from_) {}
     ~file_write() {
         if (ticket_ != 0) body()->drop_write(ticket_);
     }
 
 private:
+    friend io_future;
     friend file_future;
     poll_result<result<std::size_t>> poll_with(context& cx, detail::file_body& to) {
         auto answer = to.poll_write(cx, from_.parts(), &ticket_);
@@ -101,11 +118,12 @@ private:
 
 /// The future of fs::file::seek().
 class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_seek
-    : public detail::file_future<file_seek, std::uint64_t> {
+    : public detail::stream_future<file_seek, std::uint64_t> {
 public:
-    file_seek(detail::file_body* object, io::seek_from to) noexcept : file_future(object), to_(to) {}
+    file_seek(detail::file_body* object, io::seek_from to) noexcept : stream_future(object), to_(to) {}
 
 private:
+    friend io_future;
     friend file_future;
     poll_result<result<std::uint64_t>> poll_with(context& cx, detail::file_body& object) {
         if (!has_begun_) {
@@ -158,25 +176,21 @@ private:
 
 /// The future of the other operations of fs::file. It begins when a write of the stream whose future was dropped has
 /// ended; the error of that write becomes its own. Only `at_error::continues` then begins nevertheless.
+/// Errors: throws `misuse` if another operation of the file is in flight.
 template <class T>
 class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_unused]] file_operation
     : public future_ops<file_operation<T>> {
 public:
     using output_type = result<T>;
 
+    /// `file` is null if the operation may begin at any time.
     file_operation(detail::file_body* file, operation<T> then, detail::at_error what = detail::at_error::ends) noexcept
         : file_(file), then_(std::move(then)), at_error_(what) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!has_begun_) {
-            const auto idle = file_->poll_idle(cx);
-            if (!idle) return not_ready;
-            has_begun_ = true;
-            if (!*idle && at_error_ == detail::at_error::ends) return output_type(std::unexpect, idle->error());
-            if (!*idle) earlier_ = idle->error();
-        }
-        auto output = then_.poll(cx);
-        if (output && earlier_) return output_type(std::unexpect, *std::move(earlier_));
+        if (file_ != nullptr) hold_.enter(&file_->guard(), cx);
+        auto output = poll_in_turn(cx);
+        hold_.end_poll(output.is_ready(), cx);
         return output;
     }
 
@@ -189,11 +203,25 @@ public:
     EDDY_WAITS_AS(file_operation, then_);
 
 private:
+    poll_result<output_type> poll_in_turn(context& cx) {
+        if (!has_begun_ && file_ != nullptr) {
+            const auto idle = file_->poll_idle(cx);
+            if (!idle) return not_ready;
+            if (!*idle && at_error_ == detail::at_error::ends) return output_type(std::unexpect, idle->error());
+            if (!*idle) earlier_ = idle->error();
+        }
+        has_begun_ = true;
+        auto output = then_.poll(cx);
+        if (output && earlier_) return output_type(std::unexpect, *std::move(earlier_));
+        return output;
+    }
+
     detail::file_body* file_;
     operation<T> then_;
     std::optional<error> earlier_;
     const detail::at_error at_error_;
     bool has_begun_ = false;
+    eddy::detail::operation_hold hold_;
 };
 
 }  // namespace eddy::fs

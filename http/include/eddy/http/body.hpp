@@ -16,6 +16,7 @@
 #include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/headers.hpp>
@@ -47,6 +48,8 @@ public:
     [[nodiscard]] virtual fs::detail::file_sender* file() noexcept { return nullptr; }
     /// Returns the trailer fields. They are valid until the next call.
     [[nodiscard]] const http::headers& trailers() { return trailers_ = make_trailers(); }
+    /// Of the reads.
+    [[nodiscard]] operation_guard& guard() noexcept { return guard_; }
 
     EDDY_WAIT_SHAPE(body_source, described_at(EDDY_OFFSET(Its, shape_)));
 
@@ -59,6 +62,8 @@ protected:
 private:
     [[maybe_unused]] const shape_record* shape_;
     http::headers trailers_;
+    operation_guard guard_{"two tasks read one http::body at the same time: let one task read it for all",
+                           same_task::permitted};
 };
 
 /// The base of the source `Its`, which describes itself to readers of the program's memory.
@@ -198,6 +203,8 @@ public:
 
 private:
     friend detail::body_access;
+    friend detail::guard_access;
+    [[nodiscard]] detail::operation_guard* read_guard() const noexcept { return source_ ? &source_->guard() : nullptr; }
 
     // Not an optional: moving one stalls if its parts were just written (see detail/by_parts.hpp).
     static constexpr auto unknown = std::numeric_limits<std::uint64_t>::max();

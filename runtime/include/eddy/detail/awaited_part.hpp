@@ -35,11 +35,9 @@ struct socket_access {
 };
 
 /// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. It has no objects.
+/// Two tasks that wait for it are detected by its waker slot, see scheduled_io::wait().
 template <direction Way>
-struct EDDY_API socket_part {
-    static constexpr const char* wakes_one_task =
-        Way == direction::read ? "the receiving direction of a socket" : "the sending direction of a socket";
-};
+struct EDDY_API socket_part{};
 
 /// Returns a pointer that is only for comparisons: no object of type socket_part exists.
 template <direction Way>

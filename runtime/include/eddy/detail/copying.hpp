@@ -15,6 +15,7 @@
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/io_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/splicing.hpp>
 #include <eddy/error.hpp>
 
@@ -58,7 +59,8 @@ public:
                 if (!has_ended_ && !poll_fill(cx, from)) return poll_flush_meanwhile(cx, to);
                 if (has_ended_ && begin_ == end_) return poll_end(cx, to);
             }
-            const auto count = poll_write_checked(to, cx, std::span(buffer_.get() + begin_, end_ - begin_));
+            const auto count = holds_.during<direction::write>(
+                to, cx, [&] { return poll_write_checked(to, cx, std::span(buffer_.get() + begin_, end_ - begin_)); });
             waits_for_writer_ = !count;
             if (!count) return poll_read_meanwhile(cx, from);
             if (!*count) return failure(count->error());
@@ -102,7 +104,8 @@ private:
     [[nodiscard]] bool poll_fill(context& cx, R& from) {
         // Allocated on first use: a future that is never polled costs nothing.
         if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(size_);
-        const auto count = poll_read_checked(from, cx, std::span(buffer_.get() + end_, size_ - end_));
+        const auto count = holds_.during<direction::read>(
+            from, cx, [&] { return poll_read_checked(from, cx, std::span(buffer_.get() + end_, size_ - end_)); });
         if (!count) return false;
         has_ended_ = !*count || **count == 0;
         if (!*count) {
@@ -125,7 +128,7 @@ private:
     template <class W>
     poll_result<result<std::uint64_t>> poll_flush_meanwhile(context& cx, W& to) {
         if (!is_unflushed_) return not_ready;
-        const auto flushed = to.poll_flush(cx);
+        const auto flushed = holds_.during<direction::write>(to, cx, [&] { return to.poll_flush(cx); });
         if (flushed && !*flushed) return failure(flushed->error());
         if (flushed) is_unflushed_ = false;
         return not_ready;
@@ -133,7 +136,7 @@ private:
 
     template <class W>
     poll_result<result<std::uint64_t>> poll_end(context& cx, W& to) {
-        const auto flushed = to.poll_flush(cx);
+        const auto flushed = holds_.during<direction::write>(to, cx, [&] { return to.poll_flush(cx); });
         waits_for_writer_ = !flushed;
         if (!flushed) return not_ready;
         if (error_) return failure(error_);
@@ -141,6 +144,7 @@ private:
         return ok(written_);
     }
 
+    copy_holds holds_;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t size_;
     std::size_t begin_ = 0;

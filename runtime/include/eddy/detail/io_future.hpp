@@ -5,6 +5,7 @@
 #include <span>
 
 #include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -47,16 +48,25 @@ public:
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw_has_ended("an I/O operation", cx.where());
         // SAFETY: Self derives from io_future<Self, Output>, so *this is the base of a Self.
-        auto answer = static_cast<Self&>(*this).advance(cx);
+        auto& self = static_cast<Self&>(*this);
+        self.begin_poll(cx);
+        auto answer = self.advance(cx);
         has_ended_ = answer.is_ready();
+        self.end_poll(has_ended_, cx);
         return answer;
     }
+
+protected:
+    // Functions that a derived class with an operation_hold replaces.
+    void begin_poll(const context&) const noexcept {}
+    void end_poll(bool, const context&) const noexcept {}
 
 private:
     bool has_ended_ = false;
 };
 
 /// The base of the futures that read from an `R`.
+/// Errors: throws `misuse` if another operation of the reader is in flight, and the reader has an operation_guard.
 template <class Self, class Output, class R>
 class reading_future : public io_future<Self, Output> {
 public:
@@ -70,11 +80,16 @@ protected:
     explicit reading_future(R& from) noexcept : from_(&from) {}
     R& from() const noexcept { return *from_; }
 
+    void begin_poll(const context& cx) { hold_.enter(guard_of<direction::read>(*from_), cx); }
+    void end_poll(bool is_ready, const context& cx) noexcept { hold_.end_poll(is_ready, cx); }
+
 private:
     R* from_;
+    [[no_unique_address]] hold_of<direction::read, R> hold_;
 };
 
 /// The base of the futures that write to a `W`.
+/// Errors: as reading_future.
 template <class Self, class Output, class W>
 class writing_future : public io_future<Self, Output> {
 public:
@@ -87,8 +102,12 @@ protected:
     explicit writing_future(W& to) noexcept : to_(&to) {}
     W& to() const noexcept { return *to_; }
 
+    void begin_poll(const context& cx) { hold_.enter(guard_of<direction::write>(*to_), cx); }
+    void end_poll(bool is_ready, const context& cx) noexcept { hold_.end_poll(is_ready, cx); }
+
 private:
     W* to_;
+    [[no_unique_address]] hold_of<direction::write, W> hold_;
 };
 
 }  // namespace eddy::detail

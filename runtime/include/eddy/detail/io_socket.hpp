@@ -87,6 +87,8 @@ public:
 
     /// Starts to watch a socket for writability that was assumed to be writable until now.
     [[nodiscard]] result<void> watch_writing() const;
+    /// Makes `future` the owner of the waker that a poll function without a record has left here: `mine`.
+    void own(direction way, const waker& mine, const wait_record* future) const noexcept;
     /// Removes the waker that a future has left here.
     void leave(direction way, const wait_record* future) const noexcept;
 

@@ -59,26 +59,27 @@ public:
     using output_type = std::optional<typename S::item_type>;
     static constexpr bool is_last_resort = false;
 
-    stream_round(S* items, bool* rests) noexcept : items_(items), rests_(rests) {}
+    stream_round(S* items, bool* rests) noexcept : items_(items), rests_(rests) {
+        if (items_ != nullptr) next_.emplace(*items_);
+    }
 
     poll_result<output_type> poll(context& cx) {
-        if (items_ == nullptr) return not_ready;
+        if (!next_) return not_ready;
         if constexpr (continues_after_end<S>) {
             const auto budget = cx.budget();
             *rests_ = false;
-            auto next = next_future<S>(*items_).poll(cx);
+            auto next = next_->poll(cx);
             if (!next || next->has_value()) return next;
             if (cx.budget() != budget) cx.refund_budget();
             *rests_ = true;
             return not_ready;
         } else {
-            return next_future<S>(*items_).poll(cx);
+            return next_->poll(cx);
         }
     }
 
     friend auto awaited_objects(const stream_round& me) noexcept {
-        using objects = decltype(awaited_objects_of(next_future<S>(*me.items_)));
-        return me.items_ == nullptr ? objects() : awaited_objects_of(next_future<S>(*me.items_));
+        return awaited_objects_of(me.next_ ? std::addressof(*me.next_) : nullptr);
     }
 
     EDDY_WAITS_AS(stream_round, items_);
@@ -87,8 +88,9 @@ public:
     void settle(bool, bool) noexcept {}
 
 private:
-    S* items_;     // null: the stream has ended
-    bool* rests_;  // set while the stream is at its end, but may continue
+    S* items_;                            // null: the stream has ended
+    std::optional<next_future<S>> next_;  // as `items_`
+    bool* rests_;                         // set while the stream is at its end, but may continue
 };
 
 template <class T>

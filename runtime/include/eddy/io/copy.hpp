@@ -71,12 +71,14 @@ private:
         for (;;) {
             if (has_ended_) return poll_end(cx);
             detail::budget_guard cost(cx);
-            const auto there = from_->poll_fill_buf(cx);
+            const auto there =
+                holds_.template during<detail::direction::read>(*from_, cx, [&] { return from_->poll_fill_buf(cx); });
             if (!there) return poll_flush_meanwhile(cx);
             has_ended_ = !*there || (*there)->empty();
             if (!*there) error_ = there->error();
             if (has_ended_) return poll_end(cx);
-            const auto count = detail::poll_write_checked(*to_, cx, **there);
+            const auto count = holds_.template during<detail::direction::write>(
+                *to_, cx, [&] { return detail::poll_write_checked(*to_, cx, **there); });
             waits_for_writer_ = !count;
             if (!count) return not_ready;
             if (!*count) return failure(count->error());
@@ -90,15 +92,18 @@ private:
 
     static output_type failure(std::error_code error) { return output_type(std::unexpect, error); }
 
+    poll_result<result<void>> poll_flush(context& cx) {
+        return holds_.template during<detail::direction::write>(*to_, cx, [&] { return to_->poll_flush(cx); });
+    }
     poll_result<output_type> poll_flush_meanwhile(context& cx) {
         if (!is_unflushed_) return not_ready;
-        const auto flushed = to_->poll_flush(cx);
+        const auto flushed = poll_flush(cx);
         if (flushed && !*flushed) return failure(flushed->error());
         if (flushed) is_unflushed_ = false;
         return not_ready;
     }
     poll_result<output_type> poll_end(context& cx) {
-        const auto flushed = to_->poll_flush(cx);
+        const auto flushed = poll_flush(cx);
         waits_for_writer_ = !flushed;
         if (!flushed) return not_ready;
         if (error_) return failure(error_);
@@ -108,6 +113,7 @@ private:
 
     R* from_;
     W* to_;
+    detail::copy_holds holds_;
     std::uint64_t written_ = 0;
     std::error_code error_;   // of the reader, kept until the bytes before it are flushed
     bool has_ended_ = false;  // the reader is not polled again while the writer flushes

@@ -10,6 +10,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
@@ -67,8 +68,6 @@ namespace eddy::io {
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_reader {
 public:
-    static constexpr const char* wakes_one_task = "the reader of an io::simplex";
-
     /// Reads from `from`.
     explicit simplex_reader(std::shared_ptr<detail::memory_pipe> from) noexcept : pipe_(std::move(from)) {}
     simplex_reader(simplex_reader&&) noexcept = default;
@@ -87,7 +86,13 @@ public:
     }
 
 private:
+    friend detail::guard_access;
+    [[nodiscard]] detail::operation_guard* read_guard() noexcept { return &guard_; }
+
     std::shared_ptr<detail::memory_pipe> pipe_;
+    detail::operation_guard guard_{
+        "two tasks read from one end of an io::simplex or io::duplex at the same time: let one task read for all",
+        detail::same_task::permitted};
 };
 
 /// The writing end of a simplex. After it is shut down or destroyed, the reader receives the remaining bytes, then
@@ -96,8 +101,6 @@ private:
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_writer {
 public:
-    static constexpr const char* wakes_one_task = "the writer of an io::simplex";
-
     /// Writes to `to`.
     explicit simplex_writer(std::shared_ptr<detail::memory_pipe> to) noexcept : pipe_(std::move(to)) {}
     simplex_writer(simplex_writer&&) noexcept = default;
@@ -124,16 +127,21 @@ private:
         if (!pipe_) throw misuse("this writer was moved from", cx.where());
         return *pipe_;
     }
+    friend detail::guard_access;
+    [[nodiscard]] detail::operation_guard* write_guard() noexcept { return &guard_; }
 
     std::shared_ptr<detail::memory_pipe> pipe_;
+    detail::operation_guard guard_{
+        "two tasks write to one end of an io::simplex or io::duplex at the same time: use a sync::mutex, or a channel "
+        "and "
+        "one task that writes",
+        detail::same_task::permitted};
 };
 
 /// One end of a duplex: bytes that are written here are read at the other end.
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] duplex_stream : public simplex_reader, public simplex_writer {
 public:
-    static constexpr const char* wakes_one_task = "an end of an io::duplex";
-
     /// Combines one end of each direction.
     duplex_stream(simplex_reader&& reader, simplex_writer&& writer) noexcept
         : simplex_reader(std::move(reader)), simplex_writer(std::move(writer)) {}

@@ -15,26 +15,26 @@ namespace eddy::io {
 /// The future of seek().
 template <class S>
 class [[nodiscard("an operation does nothing until it is awaited")]] seek_future
-    : public detail::io_future<seek_future<S>, result<std::uint64_t>> {
+    : public detail::reading_future<seek_future<S>, result<std::uint64_t>, S> {
 public:
     using output_type = result<std::uint64_t>;
 
-    seek_future(S& object, seek_from to) noexcept : object_(&object), to_(to) {}
+    seek_future(S& object, seek_from to) noexcept : seek_future::reading_future(object), to_(to) {}
 
 private:
     friend typename seek_future::io_future;
     poll_result<output_type> advance(context& cx) {
+        S& object = this->from();
         if (!has_begun_) {
             // First completes a seek that a dropped operation has begun.
-            auto before = object_->poll_seek_complete(cx);
+            auto before = object.poll_seek_complete(cx);
             if (!before || !*before) return before;
-            if (auto begun = object_->start_seek(to_); !begun) return output_type(std::unexpect, begun.error());
+            if (auto begun = object.start_seek(to_); !begun) return output_type(std::unexpect, begun.error());
             has_begun_ = true;
         }
-        return object_->poll_seek_complete(cx);
+        return object.poll_seek_complete(cx);
     }
 
-    S* object_;
     seek_from to_;
     bool has_begun_ = false;
 };

@@ -80,7 +80,7 @@ private:
 
 /// The reading functions of streams, reading halves and receivers of pipes: a mixin, with the derived class as `Self`.
 /// The futures borrow the object and the buffers. They do not allocate.
-/// Thread safety: one read may be pending at a time. Only the last read that was polled is woken.
+/// Thread safety: one read may be pending at a time. A second one, of another task, throws `misuse`.
 template <class Self>
 class reading {
 public:

@@ -36,15 +36,13 @@ using accept_future = basic_accept_future<tcp_listener>;
 using incoming_stream = basic_incoming_stream<tcp_listener>;
 
 /// A socket that accepts TCP connections. bind() sets SO_REUSEADDR and listens with a backlog of 1,024 connections.
-/// Thread safety: one accept may be pending at a time. Only the last one that was polled is woken.
+/// Thread safety: one accept may be pending at a time. A second one, of another task, throws `misuse`.
 /// Lifetime: the listener must outlive its futures and streams, and must not move while one of them waits. The
 /// destructor closes the socket, and resets connections that were not accepted.
 class EDDY_API tcp_listener : public ip_binding<tcp_listener> {
 public:
     /// The type of an accepted connection.
     using accepted_type = accepted;
-
-    static constexpr const char* wakes_one_task = "a tcp_listener";
 
     /// Takes ownership of a listening socket, also on error.
     /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a TCP socket;

@@ -29,7 +29,7 @@ namespace eddy::net {
 /// code. errc::runtime_shutdown if the event loop of the stream has ended; errc::io_disabled. SIGPIPE is never raised.
 /// An operation that must wait throws `misuse` if the thread has no event loop.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
-/// operations in the same direction, only the last one that was polled is woken.
+/// operations in the same direction, the second one throws `misuse` if it is of another task.
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
 /// connection. With io_uring, unsent data is flushed for up to 30 s, or until the event loop ends; then the connection
 /// is reset. Await shutdown() or flush() before the event loop ends.

@@ -89,8 +89,8 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// either direction returns that error, once. The system reports no such errors for a socket that is not connected. An
 /// operation that must wait throws `misuse` if the thread has no event loop.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
-/// operations in the same direction, only the last one that was polled is woken. Any number of tasks may await
-/// readable() and writable().
+/// operations in the same direction, the second one throws `misuse` if it is of another task. Any number of tasks may
+/// await readable() and writable().
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. The destructor closes the
 /// socket.
 /// Cost: registers with the event loop at the first operation that would block. The futures do not allocate, except

@@ -44,8 +44,8 @@ enum class shutdown_side : unsigned char {
 /// code. errc::runtime_shutdown; errc::io_disabled. An operation that must wait throws `misuse` if the thread has no
 /// event loop.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
-/// operations in the same direction, only the last one that was polled is woken. Any number of tasks may await
-/// readable() and writable().
+/// operations in the same direction, the second one throws `misuse` if it is of another task. Any number of tasks may
+/// await readable() and writable().
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. The destructor closes the
 /// socket, and does not remove the file of its path.
 class EDDY_API unix_datagram : public datagram_socket<unix_addr>,

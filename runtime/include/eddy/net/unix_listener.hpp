@@ -33,15 +33,13 @@ using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 ///
 /// The destructor does not remove the file of the path. Remove it after use, and remove the file of an earlier run
 /// before bind(). An abstract name disappears with the socket.
-/// Thread safety: one accept may be pending at a time. Only the last one that was polled is woken.
+/// Thread safety: one accept may be pending at a time. A second one, of another task, throws `misuse`.
 /// Lifetime: the listener must outlive its futures and streams, and must not move while one of them waits. The
 /// destructor closes the socket, and resets connections that were not accepted.
 class EDDY_API unix_listener : public detail::socket_owner, public unix_binding<unix_listener> {
 public:
     /// The type of an accepted connection.
     using accepted_type = unix_accepted;
-
-    static constexpr const char* wakes_one_task = "a unix_listener";
 
     /// Takes ownership of a listening socket, also on error.
     /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a Unix stream

@@ -123,7 +123,7 @@ private:
 
 /// The writing functions of streams, writing halves and senders of pipes: a mixin, with the derived class as `Self`.
 /// The futures borrow the object and the bytes. They do not allocate, except those of flush() and shutdown().
-/// Thread safety: one write may be pending at a time. Only the last write that was polled is woken.
+/// Thread safety: one write may be pending at a time. A second one, of another task, throws `misuse`.
 template <class Self>
 class writing {
 public:

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -33,6 +34,10 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (!item_) eddy::detail::throw_has_ended("feed", cx.where());
+        return hold_.during(*into_, cx, [&] { return poll_held(cx); });
+    }
+    /// For send(), which has a hold of its own.
+    poll_result<output_type> poll_held(context& cx) {
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
         detail::budget_guard cost(cx);
         auto is_ready = into_->poll_ready(cx);
@@ -49,6 +54,7 @@ public:
 private:
     S* into_;
     std::optional<T> item_;
+    [[no_unique_address]] eddy::detail::sink_hold<S> hold_;
 };
 
 /// The future of sink_ops::send().
@@ -67,8 +73,15 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) eddy::detail::throw_has_ended("send", cx.where());
+        return hold_.during(*into_, cx, [&] { return poll_sent(cx); });
+    }
+
+    EDDY_WRITES_TO(send_future, into_);
+
+private:
+    poll_result<output_type> poll_sent(context& cx) {
         if (feed_) {
-            auto fed = feed_->poll(cx);
+            auto fed = feed_->poll_held(cx);
             if (!fed) return not_ready;
             feed_.reset();
             if (!*fed) return end(std::move(fed));
@@ -77,10 +90,6 @@ public:
         if (!flushed) return not_ready;
         return end(std::move(flushed));
     }
-
-    EDDY_WRITES_TO(send_future, into_);
-
-private:
     poll_result<output_type> end(poll_result<output_type>&& with) noexcept {
         has_ended_ = true;
         return std::move(with);
@@ -89,6 +98,7 @@ private:
     S* into_;
     std::optional<feed_future<S, T>> feed_;  // until the sink has accepted the item
     bool has_ended_ = false;
+    [[no_unique_address]] eddy::detail::sink_hold<S> hold_;
 };
 
 /// The future of sink_ops::flush().
@@ -99,12 +109,15 @@ public:
 
     explicit flush_future(S& of) noexcept : of_(&of) {}
 
-    poll_result<output_type> poll(context& cx) { return of_->poll_flush(cx); }
+    poll_result<output_type> poll(context& cx) {
+        return hold_.during(*of_, cx, [&] { return of_->poll_flush(cx); });
+    }
 
     EDDY_WRITES_TO(flush_future, of_);
 
 private:
     S* of_;
+    [[no_unique_address]] eddy::detail::sink_hold<S> hold_;
 };
 
 /// The future of sink_ops::close().

@@ -10,6 +10,7 @@
 
 #include <eddy/detail/await.hpp>
 #include <eddy/detail/await_record.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -43,7 +44,8 @@ class elements_of;
 /// Errors: an exception that leaves the coroutine is thrown to the reader and ends the stream.
 /// Cancel safety: safe. Dropping a future of the next item loses no item. Destroying the generator destroys its
 /// coroutine frames, innermost first.
-/// Thread safety: one thread at a time, as a task.
+/// Thread safety: one thread at a time, as a task. If two tasks await an item at the same time, the second one gets a
+/// `misuse`, with the locations of both.
 /// Lifetime: the arguments of the coroutine follow the rules of a task. A generator may be moved between two items,
 /// also after it has started. A generator that was moved from has ended.
 /// Cost: one block of the frame pool. Each item costs one resumption of the innermost coroutine frame.
@@ -57,8 +59,6 @@ public:
     using item_type = T;
 
     using promise_type = detail::generator_promise<T>;
-
-    static constexpr const char* wakes_one_task = "an async_generator";
 
     async_generator(async_generator&& other) noexcept : frame_(other.release()) {}
     async_generator& operator=(async_generator&& other) noexcept {
@@ -99,6 +99,7 @@ public:
 
 private:
     friend detail::generator_promise<T>;
+    friend detail::guard_access;
     friend elements_of<T>;
 
     explicit async_generator(detail::frame& frame) noexcept : frame_(&frame) {}
@@ -109,7 +110,15 @@ private:
         return std::exchange(frame_, nullptr);
     }
 
+    [[nodiscard]] detail::operation_guard* read_guard() noexcept { return &guard_; }
+
     detail::frame* frame_;
+    detail::operation_guard guard_{
+        "two tasks await the next item of one async_generator (or of a stream that is one, for example that of "
+        "fs::walk() "
+        "or fs::watch()) at the same time: let one task receive the items for all, or give each task a stream of its "
+        "own",
+        detail::same_task::permitted};
 };
 
 /// All items of another generator, which is moved in: `co_yield elements_of(walk(child))` in a generator of the same

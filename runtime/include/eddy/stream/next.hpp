@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
@@ -23,6 +24,7 @@ concept consumes_budget = S::consumes_budget;
 
 /// The future that stream_ops::next() returns: `while (auto item = co_await items.next()) ...`. Its output is empty at
 /// the end of the stream.
+/// Errors: throws `misuse` if the stream, or what it reads from, refuses a second operation, and one is in flight.
 /// Cancel safety: that of the stream.
 /// Lifetime: the stream must outlive it.
 template <class S>
@@ -39,6 +41,18 @@ public:
     }
 
     [[gnu::always_inline]] poll_result<output_type> poll(context& cx) {
+        if constexpr (detail::is_guarded<detail::direction::read, S>) {
+            hold_.enter(detail::guard_of<detail::direction::read>(*from_), cx);
+            auto next = poll_item(cx);
+            hold_.end_poll(next.is_ready(), cx);
+            return next;
+        } else {
+            return poll_item(cx);
+        }
+    }
+
+private:
+    [[gnu::always_inline]] poll_result<output_type> poll_item(context& cx) {
         if constexpr (detail::consumes_budget<S>) {
             return from_->poll_next(cx);
         } else {
@@ -46,8 +60,6 @@ public:
             return poll_within_budget(cx);
         }
     }
-
-private:
     // A separate function with a single return statement: otherwise GCC 12 moves the item once more.
     poll_result<output_type> poll_within_budget(context& cx) {
         detail::budget_guard cost(cx);
@@ -57,6 +69,7 @@ private:
     }
 
     S* from_;
+    [[no_unique_address]] detail::hold_of<detail::direction::read, S> hold_;
 };
 
 /// The future that stream_ops::try_next() returns.

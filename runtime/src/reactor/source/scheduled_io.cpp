@@ -5,6 +5,8 @@
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/operation_guard.hpp>
+#include <eddy/error.hpp>
 
 #include "sync/wake_list.hpp"
 
@@ -77,14 +79,36 @@ poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx
 poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, const wait_record* owner) {
     // Clone before the lock, and drop the former waker after it: both may run user-provided code.
     eddy::waker mine = cx.waker();
-    std::lock_guard guard(lock_);
+    std::unique_lock guard(lock_);
     if (const auto seen = look(side_of(way)); has_answer(seen)) return seen;
     waker_slot& kept = slot_of(way);
+    const wait_record* const first = kept.owner.load(std::memory_order_relaxed);
+    if (first != nullptr && first != owner && !kept.waker.will_wake(mine) && !wakes_aborted_task(kept.waker))
+        [[unlikely]] {
+        // SAFETY: a future leaves the slot, under the lock, before its record is destroyed.
+        const auto waits_at = source_location_of(first->polled_at());
+        guard.unlock();
+        throw_two_operations(
+            way == direction::read
+                ? "two tasks read from one socket or pipe at the same time (or accept on one listener), "
+                  "and only one of them would be woken: let one task read for all"
+                : "two tasks write to one socket or pipe at the same time, and only one of them would be "
+                  "woken: use a sync::mutex, or a channel and one task that writes",
+            waits_at, cx.where());
+    }
     kept.waker.swap(mine);
     // relaxed, as each access of `owner`: it is stored under the lock. Without the lock, a future only compares it with
     // its own address, which only the thread that polls the future stores.
     kept.owner.store(owner, std::memory_order_relaxed);
     return not_ready;
+}
+
+void scheduled_io::own_slot(direction way, const waker& mine, const wait_record* owner) noexcept {
+    const std::lock_guard guard(lock_);
+    waker_slot& kept = slot_of(way);
+    // relaxed: see wait().
+    if (kept.owner.load(std::memory_order_relaxed) == nullptr && !kept.waker.is_noop() && kept.waker.will_wake(mine))
+        kept.owner.store(owner, std::memory_order_relaxed);
 }
 
 void scheduled_io::leave_slot(direction way, const wait_record* owner) noexcept {

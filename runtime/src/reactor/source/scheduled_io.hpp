@@ -145,8 +145,11 @@ public:
     /// be called.
     [[nodiscard]] poll_result<io::ready_event> poll_ready(direction way, context& cx, const wait_record* owner);
     /// Same as poll_ready(), for a caller whose look() has just found nothing ready.
+    /// Errors: throws `misuse` if the slot has the waker of another task, whose future still waits.
     [[nodiscard]] poll_result<io::ready_event> wait(direction way, context& cx, const wait_record* owner);
 
+    /// Makes `owner` the owner of the waker in the waker slot, if it is `mine` and has none.
+    void own_slot(direction way, const waker& mine, const wait_record* owner) noexcept;
     /// Removes the waker that `owner` stored in the waker slot, if it is still there.
     void leave_slot(direction way, const wait_record* owner) noexcept;
 

@@ -14,6 +14,7 @@
 #include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -55,7 +56,7 @@ public:
             if (!written || !*written) return written;
             is_written_ = true;
         }
-        return to_->poll_flush(cx);
+        return hold_.during(*to_, cx, [&] { return to_->poll_flush(cx); });
     }
 
     EDDY_WAIT_SHAPE(flushed_write, adaptor_of(child_if(EDDY_CHILD(write_), EDDY_OFFSET(Its, is_written_), 0),
@@ -65,6 +66,7 @@ private:
     Write write_;
     S* to_;
     bool is_written_ = false;
+    sink_hold<S> hold_;  // for the flush; the write has its own
 };
 
 /// The handshake of a TLS stream `S`. With `turns`, each poll has a permit of it, and returns it at its end. So a
@@ -109,8 +111,9 @@ namespace eddy::tls {
 /// alert and not the error of `S`.
 /// Cancel safety: each poll function is safe: no byte is lost or sent twice.
 /// Thread safety: one thread at a time. To read and write in two tasks, use io::split(). On one event loop, two tasks
-/// may also use the stream itself. Neither misses a wake-up, although a read may have to write, and a write may have to
-/// read.
+/// may also use the stream itself: one reads and one writes. Neither misses a wake-up, although a read may have to
+/// write, and a write may have to read. A second task that reads, or that writes, gets a `misuse` with the locations of
+/// both.
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
 /// connection without close_notify: await shutdown() first, or the peer reports truncation. The session can still be
 /// resumed. A client that only sends must end with net::close_gracefully(), because it has not read the server's
@@ -163,9 +166,7 @@ public:
     template <class T>
     detail::broken_future write_all(T&&, std::size_t) EDDY_DELETED(EDDY_ONE_BUFFER);
     /// Waits until all encrypted bytes were sent.
-    [[nodiscard]] auto flush() {
-        return poll_fn([this](context& cx) { return poll_flush(cx); });
-    }
+    [[nodiscard]] auto flush() { return io::flush(*this); }
     /// Sends all bytes and close_notify, then ends the writing direction. Does not wait for the peer's close_notify. If
     /// the stream is destroyed next, bytes that the peer sends may reset the connection: see net::close_gracefully().
     /// Cancel safety: safe. Call it again to continue.
@@ -216,8 +217,18 @@ public:
     EDDY_USES_IO(stream, below_);
 
 private:
+    friend eddy::detail::guard_access;
+    [[nodiscard]] eddy::detail::operation_guard* read_guard() noexcept { return &read_guard_; }
+    [[nodiscard]] eddy::detail::operation_guard* write_guard() noexcept { return &write_guard_; }
+
     S below_;
     detail::tls_engine engine_;
+    eddy::detail::operation_guard read_guard_{
+        "two tasks read from one TLS stream at the same time: let one task read for all",
+        eddy::detail::same_task::permitted};
+    eddy::detail::operation_guard write_guard_{
+        "two tasks write to one TLS stream at the same time: use a sync::mutex, or a channel and one task that writes",
+        eddy::detail::same_task::permitted};
 };
 
 /// Performs the handshake of a client over the connection `below`, and returns the TLS stream. `host` is the host name

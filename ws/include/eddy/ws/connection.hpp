@@ -11,6 +11,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -88,12 +89,18 @@ public:
 
     friend const S* awaited_object(const receive_future& me) noexcept { return me.from_; }
 
-    poll_result<output_type> poll(context& cx) { return from_->poll_receive(cx); }
+    poll_result<output_type> poll(context& cx) {
+        hold_.enter(eddy::detail::guard_of<eddy::detail::direction::read>(*from_), cx);
+        auto received = from_->poll_receive(cx);
+        hold_.end_poll(received.is_ready(), cx);
+        return received;
+    }
 
     EDDY_WAITS_FOR_OBJECT("a message of a WebSocket", receive_future, from_);
 
 private:
     S* from_;
+    eddy::detail::operation_hold hold_;
 };
 
 /// The future of sending::close().
@@ -127,6 +134,11 @@ public:
     ping_future(S& of, std::string&& payload) noexcept : of_(&of), payload_(std::move(payload)) {}
 
     poll_result<output_type> poll(context& cx) {
+        return hold_.during(*of_, cx, [&] { return poll_sent(cx); });
+    }
+
+private:
+    poll_result<output_type> poll_sent(context& cx) {
         if (!has_started_) {
             auto is_ready = of_->poll_ready(cx);
             if (!is_ready || !*is_ready) return is_ready;
@@ -136,10 +148,10 @@ public:
         return of_->poll_flush(cx);
     }
 
-private:
     S* of_;
     std::string payload_;
     bool has_started_ = false;
+    eddy::detail::sink_hold<S> hold_;
 };
 
 /// The functions of `connection` and `receiver` that receive.
@@ -157,6 +169,7 @@ public:
     /// too_many_frames. errc::unexpected_eof if the connection ends without a Close frame. errc::timed_out if the peer
     /// is silent (options::ping_interval()), or does not answer the Close frame (options::close_timeout()). Those of
     /// the connection. Later calls return the same error again.
+    /// Throws `misuse` if another task waits for a message.
     /// Cancel safety: safe. The received part of the message is kept.
     [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
 
@@ -180,8 +193,13 @@ public:
 private:
     Self& self() noexcept { return static_cast<Self&>(*this); }  // SAFETY: Self derives from receiving<Self>
     const detail::ws_share& share() const noexcept { return static_cast<const Self&>(*this).share_; }
+    friend eddy::detail::guard_access;
+    [[nodiscard]] eddy::detail::operation_guard* read_guard() noexcept { return &guard_; }
 
     bool has_failed_ = false;  // the stream has ended with an error
+    eddy::detail::operation_guard guard_{
+        "two tasks receive from one WebSocket at the same time: let one task receive for all",
+        eddy::detail::same_task::permitted};
 };
 
 /// The functions of `connection` and `sender` that send.
@@ -195,8 +213,8 @@ public:
     /// sent; the error with which the connection failed.
     /// Cancel safety: the message of a dropped send() is either not sent, or sent as a whole by the next function that
     /// sends or receives.
-    /// Thread safety: if several tasks send, use a sync::mutex or a channel. Of several tasks that wait in send(), only
-    /// the one that was polled last is woken.
+    /// Thread safety: if several tasks send, use a sync::mutex or a channel. While one task waits in send(), feed(),
+    /// flush() or ping(), these functions throw `misuse` in another task.
     using error_type = std::error_code;
     using outcome = result<void>;
 
@@ -245,6 +263,12 @@ private:
     }
     Self& self() noexcept { return static_cast<Self&>(*this); }  // SAFETY: Self derives from sending<Self>
     const detail::ws_share& share() const noexcept { return static_cast<const Self&>(*this).share_; }
+    friend eddy::detail::guard_access;
+    [[nodiscard]] eddy::detail::operation_guard* write_guard() noexcept { return &guard_; }
+
+    eddy::detail::operation_guard guard_{
+        "two tasks send to one WebSocket at the same time: use a sync::mutex, or a channel and one task that sends",
+        eddy::detail::same_task::permitted};
 };
 
 class connection;
@@ -253,8 +277,6 @@ class connection;
 /// Thread safety: one thread at a time. The sender may be on another thread.
 class receiver : public receiving<receiver> {
 public:
-    static constexpr const char* wakes_one_task = "a ws::receiver";
-
     explicit receiver(detail::ws_share share) noexcept : share_(std::move(share)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) noexcept = default;
@@ -270,8 +292,6 @@ private:
 /// Thread safety: one thread at a time. The receiver may be on another thread.
 class sender : public sending<sender> {
 public:
-    static constexpr const char* wakes_one_task = "a ws::sender";
-
     explicit sender(detail::ws_share share) noexcept : share_(std::move(share)) {}
     sender(sender&&) noexcept = default;
     sender& operator=(sender&&) noexcept = default;
@@ -311,9 +331,6 @@ struct halves {
 /// options::compression().
 class connection : public receiving<connection>, public sending<connection> {
 public:
-    /// For use by co_await: if several tasks wait in one direction, only one is woken.
-    static constexpr const char* wakes_one_task = "a ws::connection";
-
     explicit connection(detail::ws_share share) noexcept : share_(std::move(share)) {}
     connection(connection&&) noexcept = default;
     connection& operator=(connection&&) noexcept = default;

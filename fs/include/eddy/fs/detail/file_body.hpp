@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/operation_guard.hpp>
 #include <eddy/fs/detail/job_bytes.hpp>
 #include <eddy/fs/detail/reading.hpp>
 #include <eddy/fs/detail/writing.hpp>
@@ -28,6 +29,9 @@ public:
     [[nodiscard]] const std::shared_ptr<open_file>& opened() const noexcept { return opened_; }
     [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
     [[nodiscard]] error fail(std::error_code code, const char* operation) const;
+    /// Of the operations of the stream and of the whole file: one at a time, because each of them first completes a
+    /// write whose future was dropped.
+    [[nodiscard]] eddy::detail::operation_guard& guard() noexcept { return guard_; }
 
     // ---- The stream. Errors name the operation that has failed, which may be an earlier one. ----
     poll_result<result<std::size_t>> poll_read(context& cx, read_parts into);
@@ -55,6 +59,7 @@ private:
     std::error_code missing_;  // of the last write, until its caller has the count, or an operation reports it
     std::optional<io::seek_from> seek_;  // to the end: needs the size
     std::optional<operation<std::uint64_t>> seek_job_;
+    eddy::detail::operation_guard guard_;
 };
 
 }  // namespace eddy::fs::detail
