@@ -67,6 +67,12 @@ task<result<exit_status>> stop_all(process_share process, std::chrono::nanosecon
 
 }  // namespace
 
+void detail::throw_no_pipe() {
+    throw misuse(
+        "the child has no such pipe: its command needs in(), out() or error() with stdio::pipe(), and a pipe that was "
+        "destroyed by reset() is gone");
+}
+
 child::child(process_share process, std::optional<pipe_sender> in, std::optional<pipe_receiver> out,
              std::optional<pipe_receiver> err) noexcept
     : process_(std::move(process)), in_(std::move(in)), out_(std::move(out)), error_(std::move(err)) {}

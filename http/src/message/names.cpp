@@ -47,6 +47,10 @@ const char* text_of(errc code) noexcept {
         return "the body was read before, or moved to another object: a body can be read once, so keep what "
                "read_all() or read_text() has returned";
     case errc::bad_form: return "the body of the request is not a valid form of the type multipart/form-data";
+    case errc::part_skipped:
+        return "the body of a part was read after the next call of multipart::next(), which skips what is left of the "
+               "part: "
+               "read it before that call";
     }
     return "unknown HTTP error";
 }

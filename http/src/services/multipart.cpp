@@ -66,7 +66,7 @@ public:
 
     /// Reads the body of the part with this number.
     poll_result<result<std::size_t>> poll_read(context& cx, std::uint64_t part, std::span<std::byte> into) {
-        if (part != part_) return std::unexpected(make_error_code(http::errc::body_detached));
+        if (part != part_) return std::unexpected(make_error_code(http::errc::part_skipped));
         while (data_.empty() && is_in_part_ && !into.empty()) {
             const auto found = poll_event(cx);
             if (!found) return not_ready;

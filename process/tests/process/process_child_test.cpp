@@ -15,9 +15,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -79,6 +81,60 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(Executors, ProcessChild, testing::Values(0, 1, 3), support::name_of_executor);
+
+TEST_P(ProcessChild, PipeThatWasNotMadeIsMisuse) {
+    auto without = start(command("true"));
+    const auto expect_misuse = [](auto access) {
+        try {
+            access();
+            ADD_FAILURE() << "no exception";
+        } catch (const eddy::misuse& thrown) {
+            EXPECT_NE(std::string_view(thrown.what()).find("with stdio::pipe()"), std::string::npos) << thrown.what();
+        }
+    };
+    EXPECT_FALSE(without.in() || without.out() || without.error());
+    expect_misuse([&] { static_cast<void>(*without.in()); });
+    expect_misuse([&] { static_cast<void>(*without.out()); });
+    expect_misuse([&] { static_cast<void>(std::move(*without.error())); });
+    expect_misuse([&] { static_cast<void>(without.out()->native_handle()); });
+    end_of(without);
+    auto with = start(command("cat").in(stdio::pipe()).out(stdio::pipe()));
+    EXPECT_GE(with.in()->native_handle(), 0);
+    EXPECT_GE((*with.out()).native_handle(), 0);
+    EXPECT_FALSE(with.error());
+    with.in().reset();
+    expect_misuse([&] { static_cast<void>(*with.in()); });
+    EXPECT_EQ(end_of(with).to_string(), "exit code 0");
+}
+
+// covers: P142
+TEST(ProcessPipes, SecondTaskThatReadsIsMisuse) {
+    support::executor runs(0);
+    const auto test = []() -> eddy::task<void> {
+        auto started = co_await command("cat").in(stdio::pipe()).out(stdio::pipe()).spawn();
+        auto& echo = started.value();
+        const auto read = [&]() -> eddy::task<std::string> {
+            std::string line(5, ' ');
+            const auto done = co_await eddy::io::read_exact(*echo.out(), line);
+            EXPECT_TRUE(done);
+            co_return line;
+        };
+        auto first = eddy::spawn(std::ref(read));
+        for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+        std::string text;
+        std::array<char, 5> bytes{};
+        try {
+            static_cast<void>(co_await echo.out()->read(std::span(bytes)));
+        } catch (const eddy::misuse& thrown) {
+            text = thrown.what();
+        }
+        EXPECT_NE(text.find("two tasks read from one socket or pipe"), std::string::npos) << text;
+        static_cast<void>(co_await echo.in()->write_all("line\n"));
+        const auto line = co_await first;
+        EXPECT_EQ(line.value(), "line\n");
+    };
+    runs.run(test());
+}
 
 TEST_P(ProcessChild, StatusHasCodeOrSignal) {
     EXPECT_EQ(text_of_end(command("true")), "exit code 0");

@@ -24,6 +24,7 @@ enum class errc {
     bad_exclusion,        ///< an element of proxies::except() is not valid; equals std::errc::invalid_argument
     body_already_read,    ///< the whole body was read before, or moved to another object
     bad_form,             ///< the body of a request is no valid form: see multipart; equals std::errc::bad_message
+    part_skipped,         ///< the body of a form's part was read after the next call of multipart::next()
 };
 
 /// Returns the error category of http::errc. Its name is "eddy.http".

@@ -80,8 +80,8 @@ public:
     /// Takes the body of a request.
     explicit multipart(request& asked, multipart_options options = multipart_options());
 
-    /// Waits for the next part, and discards what was not read of the one before, whose body can no longer be read.
-    /// Returns nullopt after the last part.
+    /// Waits for the next part, and discards what was not read of the one before: reads of its body then fail with
+    /// http::errc::part_skipped. Returns nullopt after the last part.
     /// Errors: see above.
     /// Cancel safety: safe. The next call continues.
     [[nodiscard]] task<result<std::optional<form_part>>> next();

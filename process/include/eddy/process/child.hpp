@@ -51,9 +51,10 @@ public:
 
     /// The other ends of pipes, if the command has stdio::pipe(). They may be moved out: `std::move(*child.in())`, or
     /// destroyed: `child.in().reset()` lets the process see the end of its input.
-    [[nodiscard]] std::optional<pipe_sender>& in() noexcept { return in_; }
-    [[nodiscard]] std::optional<pipe_receiver>& out() noexcept { return out_; }
-    [[nodiscard]] std::optional<pipe_receiver>& error() noexcept { return error_; }
+    /// Errors: `*child.out()` throws `misuse` without a pipe.
+    [[nodiscard]] optional_pipe<pipe_sender>& in() noexcept { return in_; }
+    [[nodiscard]] optional_pipe<pipe_receiver>& out() noexcept { return out_; }
+    [[nodiscard]] optional_pipe<pipe_receiver>& error() noexcept { return error_; }
 
     /// Waits until the process has ended, and returns how. Does not read from the pipes: a process that writes more
     /// than a pipe holds waits for a reader. See run().
@@ -95,9 +96,9 @@ private:
     [[nodiscard]] detail::running_process& running() const;
 
     std::shared_ptr<detail::running_process> process_;
-    std::optional<pipe_sender> in_;
-    std::optional<pipe_receiver> out_;
-    std::optional<pipe_receiver> error_;
+    optional_pipe<pipe_sender> in_;
+    optional_pipe<pipe_receiver> out_;
+    optional_pipe<pipe_receiver> error_;
 };
 
 }  // namespace eddy::process

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
 #if defined(_WIN32)
 #include <eddy/net/named_pipe.hpp>
 #else
@@ -18,5 +23,36 @@ using pipe_receiver = net::named_pipe::server;
 using pipe_sender = net::pipe::sender;
 using pipe_receiver = net::pipe::receiver;
 #endif
+
+namespace detail {
+/// Throws `misuse`: a child has no pipe.
+[[noreturn, gnu::cold]] EDDY_API void throw_no_pipe();
+}  // namespace detail
+
+/// An end of a pipe that a child object may have. Same as a std::optional, but access to a pipe that it does not have
+/// is not undefined: it throws `misuse`.
+/// Thread safety: that of the pipe.
+template <class Pipe>
+class optional_pipe : public std::optional<Pipe> {
+public:
+    /// Has the constructors and assignments of std::optional.
+    using std::optional<Pipe>::optional;
+    using std::optional<Pipe>::operator=;
+    optional_pipe() noexcept = default;
+    optional_pipe(std::optional<Pipe>&& from) noexcept : std::optional<Pipe>(std::move(from)) {}
+
+    /// Returns the pipe.
+    /// Errors: throws `misuse` if there is none.
+    [[nodiscard]] Pipe& operator*() & { return checked(); }
+    [[nodiscard]] Pipe&& operator*() && { return std::move(checked()); }
+    [[nodiscard]] Pipe* operator->() { return std::addressof(checked()); }
+
+private:
+    Pipe& checked() {
+        std::optional<Pipe>& self = *this;
+        if (!self) detail::throw_no_pipe();
+        return *self;
+    }
+};
 
 }  // namespace eddy::process
