@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <expected>
 #include <filesystem>
 #include <random>
 #include <string>
@@ -130,6 +131,23 @@ TEST(FsWalk, LargeDirectoryIsReturnedInBatches) {
 
 TEST(FsWalk, MissingDirectoryIsAnItem) {
     EXPECT_EQ(walked("/no/such"), (lines{"read /no/such: No such file or directory"}));
+}
+
+TEST(FsWalk, ValueOfAMissingDirectoryNamesIt) {
+    const support::temp_dir dir;
+    const auto test = [&]() -> eddy::task<std::string> {
+        auto found = fs::walk(dir / "missing");
+        auto batch = co_await found.next();
+        try {
+            static_cast<void>(batch->value());
+        } catch (const std::bad_expected_access<fs::error>& thrown) {
+            co_return thrown.what();
+        }
+        co_return "";
+    };
+    const auto text = on_loop(test());
+    EXPECT_NE(text.find(dir / "missing"), std::string::npos) << text;
+    EXPECT_NE(text.find("co_await try_"), std::string::npos) << text;
 }
 
 TEST(FsWalk, OneFileSystemEntersNoOther) {

@@ -393,6 +393,36 @@ TEST(FsTwoOperations, OperationOfAnAbortedTaskAccusesNoLaterOne) {
     EXPECT_TRUE(runs.run(test()));
 }
 
+TEST(FsTwoOperations, AbortedReadDoesNotDropTheJobOfTheNextOne) {
+    const support::temp_dir dir;
+    set_contents(dir / "a", "");
+    support::executor runs(0);
+    const auto test = [&]() -> checked {
+        auto file = co_await eddy::try_(read_and_write().open(dir / "a"));
+        std::array<char, 4> bytes{};
+        const auto read = [&]() -> eddy::task<std::size_t> {
+            const auto count = co_await file.read(std::span(bytes));  // at the end: needs a job
+            co_return count.value();
+        };
+        {
+            support::held_file_call held("pread");
+            auto aborted = eddy::spawn(std::ref(read));
+            co_await eddy::yield_now();
+            held.wait_until_held();
+            aborted.abort();
+            auto mine = file.read(std::span(bytes));
+            const auto is_ready = co_await support::poll_once(mine);
+            EXPECT_FALSE(is_ready);
+            static_cast<void>(co_await aborted);
+            held.release();
+            const auto count = co_await mine;
+            EXPECT_EQ(count.value(), 0U);
+        }
+        co_return {};
+    };
+    EXPECT_TRUE(runs.run(test()));
+}
+
 TEST(FsTwoOperations, ThreadsMayUseAFileInTurn) {
     const support::temp_dir dir;
     support::executor runs(2);

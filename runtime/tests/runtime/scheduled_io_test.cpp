@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/error.hpp>
 #include <eddy/io/registration.hpp>
 #include <eddy/runtime/reactor.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -214,17 +215,53 @@ TEST(ScheduledIo, ReadClosedWakesOnlyReaders) {
 
 TEST(ScheduledIo, LeaveSlotRemovesOnlyTheWakerOfTheOwner) {
     const auto source = make_source();
+    const wake_counter reader;
+    const wait_record owners[2];
+    assert_pending(poll_slot(*source, direction::read, reader, &owners[0]));
+    assert_pending(poll_slot(*source, direction::read, reader, &owners[1]));
+    source->leave_slot(direction::read, &owners[0]);  // a later poll has taken this slot
+    EXPECT_EQ(reader.wakers(), 1u);
+    source->leave_slot(direction::write, &owners[1]);  // this owner does not use the write slot
+    EXPECT_EQ(reader.wakers(), 1u);
+    source->leave_slot(direction::read, &owners[1]);
+    EXPECT_EQ(reader.wakers(), 0u);
+}
+
+// covers: P142
+TEST(ScheduledIo, SlotOfAnotherTaskThatWaitsIsNotTaken) {
+    const auto source = make_source();
     const wake_counter first;
     const wake_counter second;
     const wait_record owners[2];
     assert_pending(poll_slot(*source, direction::read, first, &owners[0]));
-    assert_pending(poll_slot(*source, direction::read, second, &owners[1]));
-    source->leave_slot(direction::read, &owners[0]);  // a later poll has taken this slot
-    EXPECT_EQ(second.wakers(), 1u);
-    source->leave_slot(direction::write, &owners[1]);  // this owner does not use the write slot
-    EXPECT_EQ(second.wakers(), 1u);
-    source->leave_slot(direction::read, &owners[1]);
+    EXPECT_THROW(static_cast<void>(poll_slot(*source, direction::read, second, &owners[1])), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(poll_slot(*source, direction::read, second)), eddy::misuse);
+    EXPECT_EQ(first.wakers(), 1u);
     EXPECT_EQ(second.wakers(), 0u);
+    assert_pending(poll_slot(*source, direction::write, second, &owners[1]));
+    assert_pending(poll_slot(*source, direction::read, first, &owners[0]));  // its own next poll
+    source->leave_slot(direction::read, &owners[0]);
+    assert_pending(poll_slot(*source, direction::read, second, &owners[1]));
+    source->report(ready::readable);
+    EXPECT_EQ(first.wakes(), 0u);
+    EXPECT_EQ(second.wakes(), 1u);
+}
+
+TEST(ScheduledIo, WakerWithoutAnOwnerGetsOne) {
+    const auto source = make_source();
+    const wake_counter first;
+    const wake_counter second;
+    const wait_record owner;
+    source->own_slot(direction::read, first.waker(), &owner);  // nothing to own
+    EXPECT_EQ(source->owner(), nullptr);
+    assert_pending(poll_slot(*source, direction::read, first));
+    source->own_slot(direction::read, second.waker(), &owner);  // another task's waker
+    EXPECT_EQ(source->owner(), nullptr);
+    source->own_slot(direction::read, first.waker(), &owner);
+    EXPECT_EQ(source->owner(), &owner);
+    const wait_record later;
+    source->own_slot(direction::read, first.waker(), &later);
+    EXPECT_EQ(source->owner(), &owner);
 }
 
 // covers: S40
