@@ -3,6 +3,7 @@
 // covers: B20
 #include <eddy/prelude.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
@@ -106,6 +107,61 @@ TEST(AwaitChecksDeathTest, WaitInUnchosenBranchIsReported) {
     EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches_that_wait(true))), discards);
 }
 #endif
+
+// ---- A coroutine that GCC 12 miscompiles ----
+
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ == 12 && __GNUC_MINOR__ < 4
+
+task<bool> yes() { co_return true; }
+task<bool> throws_bool() {
+    throw std::runtime_error("thrown");
+    co_return true;
+}
+// These coroutines contain the mistake that docs/compilers.md describes: co_await in the condition of `if`, `while` or
+// `switch`, or as an operand of `||`, and no local variable.
+task<int> with_if() {
+    if (!co_await yes()) co_return 1;  // eddy-check: ignore
+    co_return 2;
+}
+task<int> with_exception() {
+    if (co_await throws_bool()) co_return 1;  // eddy-check: ignore
+    co_return 2;
+}
+task<int> with_while(int n) {
+    while (!co_await yes()) ++n;  // eddy-check: ignore
+    co_return n;
+}
+task<int> with_switch() {
+    switch (co_await yes() ? 1 : 2) {  // eddy-check: ignore
+    case 1: co_return 1;
+    default: co_return 2;
+    }
+}
+task<int> with_or(bool b) {
+    if (b || co_await yes()) co_return 3;  // eddy-check: ignore
+    co_return 4;
+}
+eddy::async_generator<int> with_if_in_generator() {
+    if (co_await yes()) co_yield 1;  // eddy-check: ignore
+}
+
+constexpr const char* miscompiled = "GCC 12 has miscompiled a coroutine.*The coroutine is .at .*await_checks_test.cpp:";
+
+TEST(MiscompiledDeathTest, CallOfCoroutineIsReportedWithLocation) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(static_cast<void>(with_if()), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_exception()), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_while(1)), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_switch()), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_or(true)), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_if_in_generator()), miscompiled);
+}
+#endif
+
+TEST(AwaitReportsDeathTest, MiscompiledCoroutineIsNamed) {
+    const auto site = eddy::detail::call_site_of(std::source_location::current());
+    EXPECT_DEATH(eddy::detail::end_miscompiled(site), "Store the awaited value in a variable.*await_checks_test.cpp:");
+}
 
 task<int> one() { co_return 1; }
 task<result<int>> fails() { co_return std::unexpected(make_error_code(std::errc::broken_pipe)); }

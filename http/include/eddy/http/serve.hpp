@@ -335,7 +335,7 @@ namespace eddy::http {
 /// same time, in the task of the connection. HTTP/2 needs a build with nghttp2, and a client that has prior knowledge
 /// or chooses it by ALPN (see serve_connection()). Returns a net::serve_report.
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(token)));
-/// With GCC 12, a lambda with captures needs a name, as `app` here.
+/// With GCC 12, a lambda with captures needs a name, as `app` here; it is a compile error otherwise.
 ///
 /// - A request is rejected if its head is malformed, ambiguous, too large or too slow, or announces a body above the
 ///   limit. The client gets a status (400, 408, 413, 414, 417, 431, 501, 505), and the connection is closed. The
@@ -369,7 +369,9 @@ template <class L, class F>
     auto connections = options.connections();
     detail::http_handler handler(
         std::make_shared<const detail::http_server>(service(std::forward<F>(answer)), std::move(options)));
-    return net::serve(std::move(from), std::move(handler), std::move(connections), where);
+    using serving = decltype(net::serve(std::move(from), std::move(handler), std::move(connections), where));
+    return eddy::detail::made_of<serving, F>(
+        net::serve(std::move(from), std::move(handler), std::move(connections), where));
 }
 
 /// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one. If TLS has

@@ -15,6 +15,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/proto_connection.hpp>
 #include <eddy/error.hpp>
@@ -259,7 +260,7 @@ private:
 /// Checks the arguments of pipelined() and multiplexed(), and makes the future.
 template <bool Numbered, bool Checks = false, class F, class S>
 auto serve_calls(F&& io, S&& service, std::size_t limit, const std::optional<sync::cancellation_token>& shutdown) {
-    using kept = std::decay_t<S>;
+    using kept = kept_fn_t<S>;
     constexpr bool serves = proto::service<kept>;
     static_assert(serves, "eddy: this is not a service: see eddy::proto::service");
     if constexpr (serves) {

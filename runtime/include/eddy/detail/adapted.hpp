@@ -10,6 +10,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
@@ -139,7 +140,7 @@ auto adapt(F&& inner, Fn&& f) {
     } else if constexpr (!Rule::template check<output_t<owned_t<F>>, std::decay_t<Fn>>()) {
         return broken_future();
     } else {
-        using result = adapted<Rule, owned_t<F>, std::decay_t<Fn>>;
+        using result = adapted<Rule, owned_t<F>, kept_fn_t<Fn>>;
         return result(detail::own(std::forward<F>(inner)), std::forward<Fn>(f));
     }
 }

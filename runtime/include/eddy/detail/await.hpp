@@ -14,6 +14,7 @@
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
@@ -429,6 +430,12 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
 template <class Out, bool Checks, class A>
 auto make_awaiter(frame& awaiting, A&& awaited) {
     using F = std::remove_cvref_t<A>;
+    constexpr bool compiles = !awaits_closure<A>;
+    static_assert(
+        compiles,
+        "eddy: GCC 12 destroys the captures of a lambda twice if it is written in a co_await expression: name "
+        "the future first, `auto task = eddy::spawn(...);`, and then await it, `co_await task` (see "
+        "docs/compilers.md)");
     constexpr bool movable = gives_what_moves<F>();
     static_assert(movable || is_entered<F>,  // a coroutine's promise reports this error itself
                   "eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved");

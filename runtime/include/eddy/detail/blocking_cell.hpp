@@ -11,6 +11,7 @@
 #include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/of_closure.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/task/join_handle.hpp>
@@ -87,7 +88,7 @@ auto spawn_blocking_on(pool* runs, F&& f, std::source_location where) {
         using output = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
         cell& made = *pool_new<cell>(blocking_owner(runs), where, std::forward<F>(f));
         start_blocking(made, runs);
-        return join_handle<output>(made);
+        return made_of<join_handle<output>, F>(made);
     } else {
         return broken_future();
     }

@@ -15,6 +15,7 @@
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/group.hpp>
+#include <eddy/detail/of_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/combinators.hpp>
@@ -251,8 +252,9 @@ auto make_handled_select(B... branches) {
         using table = handler_table<std::tuple<branch_handler_t<B>...>, output_t<branch_future_t<B>>...>;
         const auto make = [&](branch_future_t<B>&&... futures) {
             settle_branches(futures...);
-            return adapted<handled_select_rule, select, table>(select(std::in_place, std::move(futures)...),
-                                                               table(std::in_place, std::move(branches.handler)...));
+            using made = adapted<handled_select_rule, select, table>;
+            return std::conditional_t<(awaits_closure<B> || ...), of_closure<made>, made>(
+                select(std::in_place, std::move(futures)...), table(std::in_place, std::move(branches.handler)...));
         };
         return make(future_of(branches.source)...);
     }

@@ -13,6 +13,7 @@
 
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/call_site.hpp>
+#include <eddy/detail/compiler_bugs.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/wait_shape.hpp>
@@ -325,6 +326,9 @@ struct context_access {
 
 // ---- Coroutine frames ----
 
+/// Ends the process with a message: the compiler has misplaced the promise of the coroutine at that location.
+[[noreturn, gnu::cold]] EDDY_API void end_miscompiled(call_site coroutine) noexcept;
+
 /// Called for an exception that leaves the coroutine. Ends the process with a message if the coroutine is not being
 /// polled, but destroyed: the destructor of a local variable has thrown.
 EDDY_API void check_exception_in_poll(const frame& thrower) noexcept;
@@ -377,7 +381,17 @@ struct EDDY_API frame {
     static void* operator new(std::size_t size) { return allocate_block(size); }
     static void operator delete(void* block, std::size_t size) noexcept { free_block_of(block, size); }
 
+#ifdef EDDY_MISPLACES_PROMISES
+    /// `coroutine` is the location of the coroutine itself.
+    std::suspend_always initial_suspend(call_site coroutine = EDDY_HERE) const noexcept {
+        // The frame pool aligns a coroutine frame to 16 bytes, and the promise follows two pointers.
+        if (reinterpret_cast<std::uintptr_t>(this) % (2 * sizeof(void*)) != 0) [[unlikely]]
+            end_miscompiled(coroutine);
+        return {};
+    }
+#else
     std::suspend_always initial_suspend() const noexcept { return {}; }
+#endif
 
     final_awaiter final_suspend() const noexcept {
         outcome->frame_is = slot_base::fate::gone;

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include <eddy/detail/bound_deadline.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
@@ -165,7 +166,7 @@ template <class F, class Fn>
             if constexpr (!makes_future) {
                 return detail::broken_future();
             } else {
-                using made = finally_future<detail::owned_t<F>, std::decay_t<Fn>>;
+                using made = finally_future<detail::owned_t<F>, detail::kept_fn_t<Fn>>;
                 return made(detail::own(std::forward<F>(work)), std::forward<Fn>(cleanup));
             }
         }

@@ -6,6 +6,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/handled_select.hpp>
+#include <eddy/detail/holds_closure.hpp>
 
 // Branches of a select with handlers, as `pattern = future => handler` in Tokio's select!.
 
@@ -43,7 +44,7 @@ struct [[nodiscard("pass it to select or select_loop")]] handled_branch {
 /// Cost: no allocation.
 template <class S, class Fn>
 [[nodiscard]] auto on(S&& source, Fn&& handler) {
-    return detail::make_if<detail::check_source<S>(), handled_branch<std::decay_t<S>, std::decay_t<Fn>>>(
+    return detail::make_if<detail::check_source<S>(), handled_branch<detail::kept_fn_t<S>, detail::kept_fn_t<Fn>>>(
         std::in_place, std::forward<S>(source), std::forward<Fn>(handler));
 }
 

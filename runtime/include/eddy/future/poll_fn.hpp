@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
@@ -57,7 +58,7 @@ private:
 /// Cost: no allocation.
 template <class Fn>
 [[nodiscard]] auto poll_fn(Fn&& f) {
-    using kept = std::decay_t<Fn>;
+    using kept = detail::kept_fn_t<Fn>;
     constexpr bool takes_context = std::is_invocable_v<kept&, context&>;
     static_assert(takes_context, "eddy: the function given to poll_fn must take an eddy::context&");
     if constexpr (takes_context) {

@@ -10,6 +10,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
@@ -164,8 +165,8 @@ private:
 template <class Fn, class Predicate = detail::retry_all>
 [[nodiscard]] auto retry(const time::backoff& delays, Fn&& work, Predicate&& should_retry = {},
                          std::source_location where = std::source_location::current()) {
-    using kept = std::decay_t<Fn>;
-    using check = std::decay_t<Predicate>;
+    using kept = detail::kept_fn_t<Fn>;
+    using check = detail::kept_fn_t<Predicate>;
     return detail::make_if<detail::check_retry<kept, check>(), retry_future<kept, check>>(
         delays, std::forward<Fn>(work), std::forward<Predicate>(should_retry), where);
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
+#include <eddy/detail/of_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
@@ -140,7 +141,7 @@ template <class F>
         if constexpr (!detail::check_futures<made>()) {
             return detail::broken_future();
         } else {
-            using branch = when_future<detail::owned_t<made>>;
+            using branch = detail::made_of<when_future<detail::owned_t<made>>, F>;
             return condition ? branch(detail::owned_t<made>(detail::own(std::forward<F>(work)()))) : branch();
         }
     } else if constexpr (!detail::check_futures<F>()) {

@@ -12,6 +12,7 @@
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -258,8 +259,9 @@ public:
     /// Cost: no allocation. Makes a call only if the descriptor may be ready.
     template <class Operation>
     [[nodiscard]] auto async_io(interest wanted, Operation&& operation) {
-        return eddy::detail::make_if<eddy::detail::check_operation<Operation, S&>(),
-                                     async_io_future<async_fd, ready_guard_future<S>, std::decay_t<Operation>>>(
+        return eddy::detail::make_if<
+            eddy::detail::check_operation<Operation, S&>(),
+            async_io_future<async_fd, ready_guard_future<S>, eddy::detail::kept_fn_t<Operation>>>(
             *this, wanted, std::forward<Operation>(operation));
     }
 

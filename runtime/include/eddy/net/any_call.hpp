@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/async_io.hpp>
 #include <eddy/io/interest.hpp>
@@ -46,7 +47,7 @@ public:
     template <class Operation>
     [[nodiscard]] auto async_io(io::interest wanted, Operation&& operation) {
         return make_if<check_operation<Operation>(),
-                       io::async_io_future<io_socket, net::socket_readiness, std::decay_t<Operation>>>(
+                       io::async_io_future<io_socket, net::socket_readiness, kept_fn_t<Operation>>>(
             socket_access::get(static_cast<Self&>(*this)), wanted, std::forward<Operation>(operation));
     }
 };

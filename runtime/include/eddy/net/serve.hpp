@@ -19,6 +19,7 @@
 #include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/served_state.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/unread_failure.hpp>
@@ -201,7 +202,7 @@ template <class L, class H>
     static_assert(listens, "eddy: serve takes a listener: poll_accept(context&), local_addr(), accepted_type");
     if constexpr (listens) {
         using accepted_type = typename L::accepted_type;
-        using kept = std::decay_t<H>;
+        using kept = eddy::detail::kept_fn_t<H>;
         constexpr bool fits = detail::kind_of_handler<kept, accepted_type>() != detail::handler_kind::none;
         static_assert(fits,
                       "eddy: the handler given to serve must take a stream and an address, or a stream, by value");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/awaited_part.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
@@ -100,6 +101,20 @@ private:
     bool has_ended_ = false;
     [[no_unique_address]] eddy::detail::sink_hold<S> hold_;
 };
+
+}  // namespace eddy::sinks
+
+namespace eddy::detail {
+
+// These futures refer to the sink, and own the item.
+template <class S, class T>
+struct names_closure<sinks::feed_future<S, T>> : holds_closure<T> {};
+template <class S, class T>
+struct names_closure<sinks::send_future<S, T>> : holds_closure<T> {};
+
+}  // namespace eddy::detail
+
+namespace eddy::sinks {
 
 /// The future of sink_ops::flush().
 template <class S>

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 
@@ -106,7 +107,7 @@ public:
         constexpr bool fits = detail::takes<std::decay_t<Fn>&, In>;
         static_assert(fits, "eddy: with<In>(f) needs a function that takes an In");
         if constexpr (fits) {
-            return sinks::with_sink<Self, In, std::decay_t<Fn>>(std::move(self()), std::forward<Fn>(f));
+            return sinks::with_sink<Self, In, detail::kept_fn_t<Fn>>(std::move(self()), std::forward<Fn>(f));
         } else {
             return detail::broken_stream();
         }

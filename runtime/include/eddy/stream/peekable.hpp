@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
@@ -82,7 +83,7 @@ public:
         if constexpr (!detail::sees_item<Fn, item_type>()) {
             return detail::broken_future();
         } else {
-            return next_if_future<S, std::decay_t<Fn>>(*this, std::forward<Fn>(f));
+            return next_if_future<S, detail::kept_fn_t<Fn>>(*this, std::forward<Fn>(f));
         }
     }
 

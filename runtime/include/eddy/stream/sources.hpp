@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/detail/wait_shape.hpp>
@@ -229,7 +230,7 @@ private:
 /// Returns an endless stream of the results of `f`.
 template <class Fn>
 [[nodiscard]] auto repeat_with(Fn&& f) {
-    return repeat_with_stream<std::decay_t<Fn>>(std::in_place, std::forward<Fn>(f));
+    return repeat_with_stream<detail::kept_fn_t<Fn>>(std::in_place, std::forward<Fn>(f));
 }
 
 /// The stream that unfold() returns: items that a function computes from a state.
@@ -285,8 +286,8 @@ template <class State, class Fn>
 [[nodiscard]] auto unfold(State first, Fn&& f) {
     constexpr bool takes = std::is_invocable_v<std::decay_t<Fn>&, State&>;
     static_assert(takes, "eddy: unfold needs a function that takes the state by reference");
-    return detail::make_if<takes, unfold_stream<State, std::decay_t<Fn>>, detail::broken_stream>(std::move(first),
-                                                                                                 std::forward<Fn>(f));
+    return detail::make_if<takes, unfold_stream<State, detail::kept_fn_t<Fn>>, detail::broken_stream>(
+        std::move(first), std::forward<Fn>(f));
 }
 
 /// The stream that poll_fn() returns.
@@ -312,7 +313,7 @@ private:
 /// Cancel safety: that of the function.
 template <class Fn>
 [[nodiscard]] auto poll_fn(Fn&& f) {
-    return poll_fn_stream<std::decay_t<Fn>>(std::in_place, std::forward<Fn>(f));
+    return poll_fn_stream<detail::kept_fn_t<Fn>>(std::in_place, std::forward<Fn>(f));
 }
 
 /// The stream that from_future() returns: the output of a future.

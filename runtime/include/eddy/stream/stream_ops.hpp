@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
@@ -404,7 +405,7 @@ public:
         if constexpr (!detail::makes_future<Fn, detail::item_value_t<detail::item_t<Self>>>()) {
             return detail::broken_stream();
         } else {
-            using each = streams::for_each_concurrent_future<Self, std::decay_t<Fn>>;
+            using each = streams::for_each_concurrent_future<Self, detail::kept_fn_t<Fn>>;
             return each(std::move(self()), limit, std::forward<Fn>(f), where);
         }
     }
@@ -424,8 +425,8 @@ public:
         if constexpr (!detail::folds_values<Fn, State, detail::item_t<Self>>()) {
             return detail::broken_stream();
         } else {
-            return streams::try_fold_future<Self, State, std::decay_t<Fn>>(std::move(self()), std::move(first),
-                                                                           std::forward<Fn>(f));
+            return streams::try_fold_future<Self, State, detail::kept_fn_t<Fn>>(std::move(self()), std::move(first),
+                                                                                std::forward<Fn>(f));
         }
     }
     /// Returns a future of a container with all items: a vector by default, or any type with push_back, insert or `+=`.
@@ -519,15 +520,15 @@ public:
 private:
     template <template <class, class> class Adaptor, class Fn>
     auto adapt(Fn&& f) {
-        return Adaptor<Self, std::decay_t<Fn>>(std::move(self()), std::forward<Fn>(f));
+        return Adaptor<Self, detail::kept_fn_t<Fn>>(std::move(self()), std::forward<Fn>(f));
     }
     template <template <class, class, class> class Adaptor, class State, class Fn>
     auto adapt_with_state(State&& first, Fn&& f) {
         constexpr bool fits = detail::takes_state<Fn, State, detail::item_t<Self>>;
         static_assert(fits, "eddy: this needs a function that takes the state, and an item of the stream");
         if constexpr (fits) {
-            return Adaptor<Self, State, std::decay_t<Fn>>(std::move(self()), std::forward<State>(first),
-                                                          std::forward<Fn>(f));
+            return Adaptor<Self, State, detail::kept_fn_t<Fn>>(std::move(self()), std::forward<State>(first),
+                                                               std::forward<Fn>(f));
         } else {
             return detail::broken_stream();
         }

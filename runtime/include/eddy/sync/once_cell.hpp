@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/once_value.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
@@ -112,7 +113,7 @@ public:
 private:
     template <bool Tries, class Fn>
     auto make(Fn&& f) {
-        using function = std::decay_t<Fn>;
+        using function = eddy::detail::kept_fn_t<Fn>;
         constexpr bool is_called = std::is_invocable_v<function&>;
         static_assert(is_called, "eddy: this needs a function without parameters that returns a future");
         if constexpr (is_called) {

@@ -278,7 +278,7 @@ private:
             return spawn(tracked_future<plain>(plain(std::forward<W>(work)), token()));
         } else {
             auto handle = spawn(eddy::detail::tracked_callable<plain>(token(), std::forward<W>(work)));
-            // Take the closure mark from the type of the caller's `work` and not from the wrapper.
+            // The type depends on the caller's `work`, and not on the wrapper.
             return eddy::detail::join_handle_for<W>(eddy::detail::join_access::release(handle));
         }
     }

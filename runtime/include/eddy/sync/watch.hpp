@@ -13,6 +13,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/detail/watch_state.hpp>
@@ -305,7 +306,8 @@ public:
         constexpr bool fits = std::predicate<std::decay_t<Predicate>&, const T&>;
         static_assert(fits, "eddy: wait_for needs a function that takes a const T& and returns a bool");
         if constexpr (fits) {
-            return wait_for_future<std::decay_t<Predicate>>(*this, std::forward<Predicate>(predicate), where);
+            return wait_for_future<eddy::detail::kept_fn_t<Predicate>>(*this, std::forward<Predicate>(predicate),
+                                                                       where);
         } else {
             return eddy::detail::broken_future();
         }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/scope_base.hpp>
 #include <eddy/detail/wait_shape.hpp>
@@ -206,7 +207,7 @@ template <class F>
         if constexpr (!makes_future) {
             return detail::broken_future();
         } else {
-            return scope_future<plain>(std::in_place, std::forward<F>(f), where);
+            return scope_future<detail::kept_fn_t<F>>(std::in_place, std::forward<F>(f), where);
         }
     } else {
         return detail::broken_future();

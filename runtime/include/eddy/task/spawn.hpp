@@ -10,6 +10,7 @@
 #include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/of_closure.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/stored_work.hpp>
@@ -34,7 +35,7 @@ namespace detail {
 
 /// The join handle that spawn() returns for the work `W`.
 template <class W>
-using join_handle_for = join_handle<work_output_t<W>>;
+using join_handle_for = made_of<join_handle<work_output_t<W>>, W>;
 
 /// Spawns `work` on `runs`, a spawned_task_owner, a pool or a local_tasks, and returns its join handle. If
 /// check_spawned() has rejected the work, returns a placeholder. If `is_background`, the runtime can be idle while the

@@ -236,6 +236,14 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
         source_location_of(where));
 }
 
+void end_miscompiled(call_site coroutine) noexcept {
+    fatal_misuse(
+        "GCC 12 has miscompiled a coroutine, because it has a co_await in a condition and no local variable: it would "
+        "skip its body, wait for ever, or crash. Store the awaited value in a variable first, `const bool ok = "
+        "co_await f(); if (ok) ...` (see docs/compilers.md). The coroutine is",
+        source_location_of(coroutine));
+}
+
 void check_exception_in_poll(const frame& thrower) noexcept {
     if (!thrower.root().at.is_polled()) end_throwing_destructor(thrower.where);
 }
