@@ -69,11 +69,23 @@ def test_corpus(folder):
 
 CORRECT = '#include "mini.hpp"\nmini::task<int> work() { int x = co_await mini::f(1); co_return x; }\n'
 WRONG = '#include "mini.hpp"\nmini::task<int> work(bool b) { co_return b ? co_await mini::f(1) : 2; }\n'
+TEMPLATES = """#include "mini.hpp"
+template <class T> mini::task<int> unused(T b) { co_return b ? co_await mini::f(1) : 2; }
+template <class T> mini::task<int> used(T b) { co_return b ? co_await mini::f(1) : 2; }
+mini::task<int> uses() { int x = co_await used(true); co_return x; }
+"""
 DISCARDS = """#include <expected>
 #include "mini.hpp"
 mini::task<std::expected<int, int>> fails() { co_return std::expected<int, int>(1); }
 mini::task<int> wrong() { co_await fails(); co_return 1; }
 mini::task<int> right() { auto r = co_await fails(); static_cast<void>(co_await fails()); co_return r.value(); }
+"""
+# A do statement without a condition.
+BROKEN_TREE = """FunctionDecl 0x1 <a.cpp:1:1, col:9> col:5 f 'task<int> ()'
+`-CoroutineBodyStmt 0x2 <col:1>
+  `-CompoundStmt 0x3 <col:1>
+    `-DoStmt 0x4 <col:1>
+      `-NullStmt 0x5 <col:1>
 """
 LOCKS = """#include <mutex>
 #include <utility>
@@ -96,6 +108,10 @@ template <class T> int spawn(T&&) { return 0; }
 template <class T> int block_on(T&&) { return 0; }
 template <class T> task<int> join(T&&) { return mini::f(1); }
 struct set { int spawn(task<int>); };
+struct join_handle { join_handle(join_handle&&); ~join_handle(); void detach(); };
+template <class T> join_handle spawn_background(T&&) { return static_cast<join_handle&&>(*static_cast<join_handle*>(nullptr)); }
+void right_detached(int n) { spawn_background([n]() -> task<int> { co_return n; }).detach(); }
+void wrong_detached(int n) { spawn_background([n]() -> task<int> { co_return n; }()).detach(); }
 task<int> right_awaited(int n) { int x = co_await [n]() -> task<int> { co_return n; }(); co_return x; }
 task<int> right_spawned(int n) { int x = co_await join([n]() -> task<int> { co_return n; }()); co_return x; }
 int right_blocks(int n) { return block_on([n]() -> task<int> { co_return n; }()); }
@@ -232,6 +248,10 @@ template <class T> join_handle spawn_blocking(T&&) { return static_cast<join_han
 template <class T> task<int> timeout(int, T&&) { return mini::f(1); }
 struct join_set { template <class T> void spawn(T&&) {} task<int> next(); ~join_set(); };
 struct router { router(); router(router&&); ~router(); router& get(const char*, std::function<int()>); };
+template <class T> struct async_generator { struct promise_type { async_generator get_return_object(); std::suspend_always initial_suspend(); std::suspend_always final_suspend() noexcept; std::suspend_always yield_value(T); void return_void(); void unhandled_exception(); }; async_generator(async_generator&&); ~async_generator(); };
+namespace http { struct response { response(response&&); ~response(); }; template <class S> response event_stream(S) { return static_cast<response&&>(*static_cast<response*>(nullptr)); } }
+async_generator<int> events(const std::string&);
+async_generator<int> owned_events(std::string);
 struct service { service(router); service(std::function<int()>); ~service(); };
 struct layer {};
 router operator|(router&, layer);
@@ -296,6 +316,13 @@ task<int> right_served() { int n = 0; router app; app.get("/", [&n] { return n; 
 task<int> right_lookup(headers h, request r, table t) { auto f = h.get("x"); if (!f) co_return 1; auto n = r.param<int>("id"); co_return n ? *n + (int)f->size() : (int)t.get("x")->size(); }
 task<int> right_response() { auto r = co_await requests(); co_return r ? (int)r->size() : 0; }
 task<int> right_parameter(join_set& set) { std::string text; set.spawn(read(text)); co_return 1; }
+task<http::response> right_events() { std::string text; co_return http::event_stream(owned_events(text)); }
+task<http::response> right_named_events() { std::string text; auto all = owned_events(text); auto made = http::event_stream(std::move(all)); co_return made; }
+task<int> right_read_events() { std::string text; auto all = events(text); int x = co_await keep("x"); co_return x; }
+task<http::response> wrong_events() { std::string text; co_return http::event_stream(events(text)); }  // reports borrowed-by-returned
+task<http::response> wrong_named_events() { std::string text; auto all = events(text); co_return http::event_stream(std::move(all)); }  // reports borrowed-by-returned
+task<http::response> wrong_named_response(std::string text) { auto made = http::event_stream(events(text)); co_return made; }  // reports borrowed-by-returned
+task<http::response> wrong_temporary_events() { auto all = events("long"); co_return http::event_stream(std::move(all)); }  // reports borrowed-temporary
 task<int> wrong_view() { std::string text; spawn(log(text)).detach(); co_return 1; }  // reports borrowed-by-detached
 task<int> wrong_reference() { std::string text; spawn(read(text)); co_return 1; }  // reports borrowed-by-detached
 task<int> wrong_member() { server s; spawn(s.run()).detach(); co_return 1; }  // reports borrowed-by-detached
@@ -340,6 +367,12 @@ task<int> wrong_switch() { switch (co_await yes() ? 1 : 2) { case 1: co_return 1
 task<int> wrong_or(bool b) { if (b || co_await yes()) co_return 3; co_return 4; }
 action wrong_generator() { if (co_await yes()) co_yield 1; }
 """
+
+
+# Many mistakes in one namespace, each in a function with a generic lambda.
+MANY = "\n".join(['#include "mini.hpp"', "namespace app {", "using mini::task;", *(
+    f"task<int> wrong_{n}(bool b) {{ auto l = [](auto x) -> task<int> {{ co_return x; }}; int z = co_await l({n}); co_return b ? co_await mini::f(1) : z; }}"
+    for n in range(40)), "}", ""])
 
 
 def test_shape(folder, text, shape):
@@ -416,10 +449,35 @@ def test_command(folder):
     said, _ = check(["--discarded-results", "discards.cpp", "--", "-std=c++23"], folder, 1)
     if not said.startswith("discards.cpp:4:27: discarded-result: ") or said.count("\n") != 1:
         raise SystemExit(f"unexpected report: {said}")
+    (folder / "templates.cpp").write_text(TEMPLATES, encoding="utf-8")
+    said, note = check(["templates.cpp", "--", "-std=c++23"], folder, 1)
+    if not said.startswith("templates.cpp:3:58: await-in-conditional: ") or said.count("\n") != 1:
+        raise SystemExit(f"unexpected report: {said}")
+    if not note.startswith("eddy-check: templates.cpp:2: this template is not checked, because no checked file uses it\neddy-check: 1 file"):
+        raise SystemExit(f"unexpected note: {note}")
+    (folder / "nothing").write_text("notes.txt\n", encoding="utf-8")
+    _, problem = check(["--sources", "nothing"], folder, 2)
+    if "there is no file to check" not in problem:
+        raise SystemExit(f"unexpected problem: {problem}")
     check(["-p", ".", "broken.cpp"], folder, 2)  # not in compile_commands.json
     check(["-p", "missing"], folder, 2)
     check([], folder, 2)
     check(["--clang-query", "no-such-program", "correct.cpp"], folder, 2)
+
+
+def test_unread(folder):
+    """What clang-query leaves out, and what cannot be read, is a problem, and not silence."""
+    (folder / "correct.cpp").write_text(CORRECT, encoding="utf-8")
+    queries = CHECKER.read_text(encoding="utf-8").count("\nmatch ")
+    for printed, expected in [("0 matches.\n" * (queries - 1), f"has answered {queries - 1} of {queries} questions about "),
+                              ('Binding for "function":\n\n' + "0 matches.\n" * queries, "cannot read the syntax tree of a function in "),
+                              ('Binding for "function":\n' + BROKEN_TREE + "\n" + "0 matches.\n" * queries, "cannot analyze a function at a.cpp:1:1: IndexError")]:
+        (folder / "printed").write_text(printed, encoding="utf-8")
+        (folder / "fake-query").write_text('#!/bin/sh\ncat "$(dirname "$0")/printed"\n', encoding="utf-8")
+        (folder / "fake-query").chmod(0o755)
+        _, problem = check(["--clang-query", "./fake-query", "correct.cpp"], folder, 2)
+        if expected not in problem:
+            raise SystemExit(f"unexpected problem: {problem}")
 
 
 def main():
@@ -430,12 +488,14 @@ def main():
         test_shape(folder, CLOSURES, "closure")
         test_shape(folder, CONDITIONS, "condition-without-local")
         test_shape(folder, GUARDS, "unlocked-reference")
+        test_shape(folder, MANY, "await-in-conditional")
         test_shape(folder, BODIES, "borrowed-from-body")
         test_shape(folder, DETACHED, "borrowed-by-detached")
         test_borrows(folder)
         test_mistakes(folder)
         test_locks(folder)
         test_command(folder)
+        test_unread(folder)
     print("eddy-check passed")
 
 

@@ -103,6 +103,13 @@ http::router router_with_reference() {
     return app;
 }
 
+eddy::async_generator<http::event> events_about(const std::string& topic) { co_yield http::event(topic); }
+
+task<http::response> events_of_local(http::request asked) {
+    const std::string topic(asked.param("topic"));
+    co_return http::event_stream(events_about(topic));
+}
+
 task<void> set_with_reference() {
     const std::string text = "a text";
     eddy::join_set<void> all;
