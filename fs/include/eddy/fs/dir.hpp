@@ -91,7 +91,7 @@ public:
     [[nodiscard]] operation<void> remove(std::filesystem::path path) const;
 
     /// Same as fs::remove_all(), with a path below this directory.
-    [[nodiscard]] task<result<std::uint64_t>> remove_all(std::filesystem::path path) const;
+    task<result<std::uint64_t>> remove_all(std::filesystem::path path) const;
 
     /// Returns what the system knows about the directory itself, or about a file below it. The last function does not
     /// follow a symbolic link at the end of the path.

@@ -205,14 +205,14 @@ public:
 
     /// Returns another object for the same open file. It has a position of its own, which is that of this one at first,
     /// and shares the locks.
-    [[nodiscard]] task<result<file>> try_clone(std::source_location where = std::source_location::current());
+    task<result<file>> try_clone(std::source_location where = std::source_location::current());
 
     /// Waits for a lock of the whole file. The lock excludes other open files, of this process, too, that also ask for
     /// it; see F_OFD_SETLK in fcntl(2). It does not prevent reads and writes. On systems without such locks, see
     /// flock(2). The task asks again after pauses from 1 ms to 100 ms, so no thread waits.
     /// Errors: bad_file_descriptor if the file is not open for what the kind needs.
     /// Cancel safety: safe. A lock that a dropped future has got is released, unless there is a file_lock for it.
-    [[nodiscard]] task<result<file_lock>> lock(lock_kind kind = lock_kind::exclusive);
+    task<result<file_lock>> lock(lock_kind kind = lock_kind::exclusive);
     /// Returns a lock, or nullopt if another open file has one that excludes it.
     /// Errors, cancel safety: those of lock().
     [[nodiscard]] file_operation<std::optional<file_lock>> try_lock(lock_kind kind = lock_kind::exclusive);

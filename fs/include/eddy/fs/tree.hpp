@@ -20,7 +20,7 @@ namespace eddy::fs {
 /// removed before the error stays removed.
 /// Cancel safety: safe to drop. The step that has begun finishes; the rest stays.
 /// Cost: one job for each 512 entries. At most 66 open descriptors, at any depth.
-[[nodiscard]] EDDY_API task<result<std::uint64_t>> remove_all(std::filesystem::path path);
+EDDY_API task<result<std::uint64_t>> remove_all(std::filesystem::path path);
 
 /// How copy_tree() copies.
 /// Thread safety: a plain value.
@@ -60,10 +60,10 @@ private:
 /// stays, but no part of a file.
 /// Cancel safety: safe to drop. The step that has begun finishes; a file of which only a part was copied is removed.
 /// Cost: one job for each 512 entries, and for each 32 MiB of a file. At most 140 open descriptors, at any depth.
-[[nodiscard]] EDDY_API task<result<std::uint64_t>> copy_tree(std::filesystem::path from, std::filesystem::path to,
-                                                             copy_options options = {});
+EDDY_API task<result<std::uint64_t>> copy_tree(std::filesystem::path from, std::filesystem::path to,
+                                               copy_options options = {});
 /// Copies what is in the open directory `from` into the open directory `to`, which keeps its owner, permissions and
 /// times.
-[[nodiscard]] EDDY_API task<result<std::uint64_t>> copy_tree(dir from, dir to, copy_options options = {});
+EDDY_API task<result<std::uint64_t>> copy_tree(dir from, dir to, copy_options options = {});
 
 }  // namespace eddy::fs

@@ -196,10 +196,10 @@ public:
     /// those of the reader.
     /// Cancel safety: not safe. Bytes already read are lost; loop over io::read().
     /// Lifetime: the body must outlive the task.
-    [[nodiscard]] task<result<eddy::bytes>> read_all(std::size_t limit = default_body_limit);
+    task<result<eddy::bytes>> read_all(std::size_t limit = default_body_limit);
     /// Same as read_all(), as text. The encoding is not checked.
     /// Cancel safety: not safe. Bytes already read are lost; loop over io::read().
-    [[nodiscard]] task<result<std::string>> read_text(std::size_t limit = default_body_limit);
+    task<result<std::string>> read_text(std::size_t limit = default_body_limit);
 
 private:
     friend detail::body_access;

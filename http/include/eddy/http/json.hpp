@@ -74,8 +74,7 @@ namespace eddy::http {
 /// Cancel safety: not safe. Bytes already read are lost.
 /// Lifetime: the request must outlive the task.
 template <class T = nlohmann::json>
-[[nodiscard]] task<result<std::expected<T, response>>> read_json(request& asked,
-                                                                 std::size_t limit = default_body_limit) {
+task<result<std::expected<T, response>>> read_json(request& asked, std::size_t limit = default_body_limit) {
     using outcome = std::expected<T, response>;
     if (!detail::has_json(asked)) {
         auto refusal =

@@ -74,7 +74,7 @@ public:
     /// Answers a request.
     /// Errors: those of the selected service.
     /// Cancel safety: that of the selected service.
-    [[nodiscard]] task<result<response>> operator()(request asked) const;
+    task<result<response>> operator()(request asked) const;
 
 private:
     std::shared_ptr<detail::http_routes> routes_;

@@ -48,7 +48,7 @@ public:
     /// Answers a request.
     /// Errors: those of the callable.
     /// Cancel safety: that of the callable.
-    [[nodiscard]] task<result<response>> operator()(request asked) const;
+    task<result<response>> operator()(request asked) const;
 
 private:
     friend detail::server_access;
@@ -94,7 +94,7 @@ public:
     [[nodiscard]] bool poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure);
     poll_result<void> poll_cancel(context& cx);
 
-    [[nodiscard]] task<result<http::response>> as_task() &&;
+    task<result<http::response>> as_task() &&;
 
 private:
     // Not a std::variant, which takes longer to compile.

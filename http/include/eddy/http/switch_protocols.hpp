@@ -48,8 +48,8 @@ public:
     std::string asked;  ///< the request, for the report of an error: "GET /path". Set by the server
 };
 
-[[nodiscard]] inline task<result<void>> as_result_task(task<result<void>> work) { return work; }
-[[nodiscard]] EDDY_API task<result<void>> as_result_task(task<void> work);
+inline task<result<void>> as_result_task(task<result<void>> work) { return work; }
+EDDY_API task<result<void>> as_result_task(task<void> work);
 
 template <class F>
 class http_upgrade_of final : public http_upgrade {

@@ -31,7 +31,7 @@ struct upgrade_outcome {
 /// connects to the server by CONNECT or SOCKS5. For WebSockets, use ws::connect().
 /// Errors: see client::send(). http::errc::bad_message also for a response 101 without Upgrade or "Connection: Upgrade".
 /// Cancel safety: safe. The connection is closed.
-[[nodiscard]] EDDY_API task<std::expected<upgrade_outcome, client_error>> upgrade(
-    std::string url, request asked, client_options options = client_options());
+EDDY_API task<std::expected<upgrade_outcome, client_error>> upgrade(std::string url, request asked,
+                                                                    client_options options = client_options());
 
 }  // namespace eddy::http

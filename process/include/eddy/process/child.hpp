@@ -61,7 +61,7 @@ public:
     /// Errors: errc::status_lost.
     /// Cancel safety: safe. All calls return the same status.
     /// Lifetime: the child object may be moved or destroyed meanwhile.
-    [[nodiscard]] task<result<exit_status>> wait() const;
+    task<result<exit_status>> wait() const;
     /// Returns how the process has ended; nullopt if that is not known yet. Never waits.
     /// Errors: errc::status_lost.
     [[nodiscard]] result<std::optional<exit_status>> try_wait() const;
@@ -83,7 +83,7 @@ public:
     /// The rest of a group is killed when the process itself has ended.
     /// Errors: errc::status_lost; those of kill(), without waiting.
     /// Cancel safety: safe. The signals that were sent stay sent. Call it again to go on.
-    [[nodiscard]] task<result<exit_status>> stop(std::chrono::nanoseconds grace);
+    task<result<exit_status>> stop(std::chrono::nanoseconds grace);
 
     /// Lets the process, and its group, go on after this object. Its end is still waited for in the background while
     /// this program runs. Closes the pipes.

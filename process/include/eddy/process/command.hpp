@@ -93,7 +93,7 @@ public:
     /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
     /// switch to that thread and back. It does not depend on the memory that this process uses. A start that lasts for
     /// more than 50 ms, because a file system does not answer, does not delay others, as long as fewer than 32 do.
-    [[nodiscard]] task<result<child>> spawn(std::source_location where = std::source_location::current()) const;
+    task<result<child>> spawn(std::source_location where = std::source_location::current()) const;
 
     // ---- For the library ----
 

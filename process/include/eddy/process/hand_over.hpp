@@ -88,7 +88,7 @@ private:
 /// errc::ended_before_ready; timed_out; those of the sockets of sd_notify(3). They name the program of the successor.
 /// Cancel safety: the successor is killed, unless the manager was told before.
 /// Preconditions: the command has no descriptor() of its own.
-[[nodiscard]] EDDY_API task<result<int>> hand_over(command successor, hand_over_options options = {});
+EDDY_API task<result<int>> hand_over(command successor, hand_over_options options = {});
 
 /// Returns the bytes that the predecessor gave to hand_over(), whether that still runs or not. Without a predecessor or
 /// bytes, and at each further call, they are empty. The descriptor in EDDY_INHERITED_BYTES must be the one that was

@@ -38,7 +38,7 @@ public:
     /// first child has in(), the last one out(), as their commands say.
     /// Errors: those of command::spawn(), of the first command that does not start. The others are killed.
     /// Cancel safety: those that have started are killed.
-    [[nodiscard]] task<result<std::vector<child>>> spawn(
+    task<result<std::vector<child>>> spawn(
         std::source_location where = std::source_location::current()) const;
 
     /// For the library: the commands.
@@ -67,6 +67,6 @@ struct pipeline_result : captured {
 
 /// Same as run() of one command: `input` goes to the first one, `out` is that of the last one, and `error` has what all
 /// of them have written to standard error, if their commands do not set it.
-[[nodiscard]] EDDY_API task<result<pipeline_result>> run(pipeline what, run_options options = {});
+EDDY_API task<result<pipeline_result>> run(pipeline what, run_options options = {});
 
 }  // namespace eddy::process

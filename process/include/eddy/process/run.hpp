@@ -102,6 +102,6 @@ struct run_result : captured {
 /// with the rights of another user must be killed, for example `sudo`. An exit code, a signal and a time-out are none.
 /// Cancel safety: not safe. The process is killed, and what it has written is lost.
 /// Cost: reads 64 KiB at a time.
-[[nodiscard]] EDDY_API task<result<run_result>> run(command what, run_options options = {});
+EDDY_API task<result<run_result>> run(command what, run_options options = {});
 
 }  // namespace eddy::process

@@ -107,7 +107,7 @@ public:
     /// what the terminal understands; "dumb" is always right.
     /// Errors: those of command::spawn(), and of open(2) for the terminal.
     /// Cancel safety, cost: those of command::spawn().
-    [[nodiscard]] task<result<child>> spawn(command what, std::source_location where = std::source_location::current());
+    task<result<child>> spawn(command what, std::source_location where = std::source_location::current());
 
     /// Returns the size.
     /// Errors: those of ioctl(2).

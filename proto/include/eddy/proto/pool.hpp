@@ -185,7 +185,7 @@ public:
     /// wait, in the order of their arrival.
     /// Errors: those of `make`. If `make` throws, the call throws that exception.
     /// Cancel safety: safe. A connection that is being made is dropped.
-    [[nodiscard]] task<result<leased<connection_type>>> get() const { return get_from(shared_); }
+    task<result<leased<connection_type>>> get() const { return get_from(shared_); }
 
     /// Returns the number of unused connections.
     [[nodiscard]] std::size_t idle() const { return shared_->size(); }

@@ -116,15 +116,15 @@ public:
     /// the function of setup() are copied for each connection, or used by several connections at the same time.
     /// Lifetime: everything is moved or copied into the task.
     template <class S>
-    [[nodiscard]] task<result<net::serve_report>> serve(
-        S service, std::source_location where = std::source_location::current()) const {
+    task<result<net::serve_report>> serve(S service,
+                                          std::source_location where = std::source_location::current()) const {
         return listen(*this, std::move(service), where);
     }
     /// Same as above, for a listener that exists, of any kind.
     /// Cancel safety: that of net::serve().
     template <net::listener L, class S>
-    [[nodiscard]] task<result<net::serve_report>> serve(
-        L listener, S service, std::source_location where = std::source_location::current()) const {
+    task<result<net::serve_report>> serve(L listener, S service,
+                                          std::source_location where = std::source_location::current()) const {
         return run(*this, std::move(listener), std::move(service), where);
     }
 

@@ -117,7 +117,7 @@ public:
     /// Errors: those of net::close_gracefully(). Errors of the codec are converted to std::error_code.
     /// Cancel safety: safe. What was received is lost.
     /// Lifetime: borrows this object.
-    [[nodiscard]] task<result<void>> close_gracefully(std::chrono::nanoseconds limit) {
+    task<result<void>> close_gracefully(std::chrono::nanoseconds limit) {
         const auto end = [this](context& cx) { return poll_end(cx); };
         return detail::end_gracefully(io_, end, limit);
     }

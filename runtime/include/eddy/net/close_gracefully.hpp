@@ -38,22 +38,20 @@ namespace eddy::net {
 /// Cancel safety: safe. The stream is closed immediately.
 /// Lifetime: the stream, or both halves, are moved into the task.
 /// Cost: one task with a buffer of 8 KiB.
-[[nodiscard]] EDDY_API task<result<void>> close_gracefully(tcp_stream stream, std::chrono::nanoseconds limit);
-[[nodiscard]] EDDY_API task<result<void>> close_gracefully(unix_stream stream, std::chrono::nanoseconds limit);
-[[nodiscard]] EDDY_API task<result<void>> close_gracefully(owned_read_half<tcp_stream> reader,
-                                                           owned_write_half<tcp_stream> writer,
-                                                           std::chrono::nanoseconds limit);
-[[nodiscard]] EDDY_API task<result<void>> close_gracefully(owned_read_half<unix_stream> reader,
-                                                           owned_write_half<unix_stream> writer,
-                                                           std::chrono::nanoseconds limit);
+EDDY_API task<result<void>> close_gracefully(tcp_stream stream, std::chrono::nanoseconds limit);
+EDDY_API task<result<void>> close_gracefully(unix_stream stream, std::chrono::nanoseconds limit);
+EDDY_API task<result<void>> close_gracefully(owned_read_half<tcp_stream> reader, owned_write_half<tcp_stream> writer,
+                                             std::chrono::nanoseconds limit);
+EDDY_API task<result<void>> close_gracefully(owned_read_half<unix_stream> reader, owned_write_half<unix_stream> writer,
+                                             std::chrono::nanoseconds limit);
 template <class S>
     requires io::async_read<S> && io::async_write<S>
-[[nodiscard]] task<result<void>> close_gracefully(S stream, std::chrono::nanoseconds limit) {
+task<result<void>> close_gracefully(S stream, std::chrono::nanoseconds limit) {
     const auto end = [&stream](context& cx) { return stream.poll_shutdown(cx); };
     co_return co_await detail::end_gracefully(stream, end, limit);
 }
 template <io::async_read R, io::async_write W>
-[[nodiscard]] task<result<void>> close_gracefully(R reader, W writer, std::chrono::nanoseconds limit) {
+task<result<void>> close_gracefully(R reader, W writer, std::chrono::nanoseconds limit) {
     const auto end = [&writer](context& cx) { return writer.poll_shutdown(cx); };
     co_return co_await detail::end_gracefully(reader, end, limit);
 }

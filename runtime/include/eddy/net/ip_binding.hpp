@@ -31,12 +31,11 @@ public:
     /// Errors: those of bind() above and of lookup_host(). If no address can be bound, returns the error of the last
     /// one.
     /// Cancel safety: safe. Only the look-up of a name waits.
-    [[nodiscard]] static task<result<Self>> bind(lookup_request at,
-                                                 std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<Self>> bind(std::string_view host, std::uint16_t port,
-                                                 std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<Self>> bind(const ip_addr& host, std::uint16_t port,
-                                                 std::source_location where = std::source_location::current());
+    static task<result<Self>> bind(lookup_request at, std::source_location where = std::source_location::current());
+    static task<result<Self>> bind(std::string_view host, std::uint16_t port,
+                                   std::source_location where = std::source_location::current());
+    static task<result<Self>> bind(const ip_addr& host, std::uint16_t port,
+                                   std::source_location where = std::source_location::current());
 
 private:
     static task<result<Self>> bind_here(lookup_request at, std::source_location where);

@@ -78,7 +78,7 @@ public:
     /// Waits until a client has connected. Ready immediately if one is connected already.
     /// Errors: those of ConnectNamedPipe(); broken_pipe if a client has connected and is gone: call disconnect().
     /// Cancel safety: safe. The next connect() continues to wait.
-    [[nodiscard]] task<result<void>> connect(std::source_location where = std::source_location::current());
+    task<result<void>> connect(std::source_location where = std::source_location::current());
     /// Same as connect(), as a poll function. Only the last task that polled is woken.
     poll_result<result<void>> poll_connect(context& cx);
     /// Disconnects the client, which loses bytes that it has not read. Then another client can connect.

@@ -85,7 +85,7 @@ public:
     /// Errors: those of tcp_listener::accept().
     /// Cancel safety: safe. No connection is lost.
     /// Lifetime: the future borrows the listener.
-    [[nodiscard]] task<result<accepted>> accept();
+    task<result<accepted>> accept();
     /// Returns the address that the socket is bound to.
     /// Errors: those of getsockname(2).
     [[nodiscard]] result<socket_addr> local_addr() const;

@@ -20,22 +20,22 @@ namespace eddy::net {
 /// Errors: those of the socket; errc::bad_path, errc::unix_name_too_long, or address_family_not_supported for an
 /// address in NOTIFY_SOCKET that is none of a Unix socket.
 /// Cancel safety: safe. The message is sent as a whole or not at all.
-[[nodiscard]] EDDY_API task<result<void>> notify_ready();
+EDDY_API task<result<void>> notify_ready();
 /// Tells the manager that the service has begun to end. Errors, cancel safety: same as above.
-[[nodiscard]] EDDY_API task<result<void>> notify_stopping();
+EDDY_API task<result<void>> notify_stopping();
 /// Tells the manager that the service reads its configuration again; notify_ready() ends that (`Type=notify-reload`).
 /// Errors, cancel safety: same as above.
-[[nodiscard]] EDDY_API task<result<void>> notify_reloading();
+EDDY_API task<result<void>> notify_reloading();
 /// Sets the text that the manager shows for the service.
 /// Errors: invalid_argument for a text with a newline, which would begin another message. Otherwise, and cancel safety:
 /// same as above.
-[[nodiscard]] EDDY_API task<result<void>> notify_status(std::string_view text);
+EDDY_API task<result<void>> notify_status(std::string_view text);
 
 /// Tells the manager that another process is the main process of the service from now on (`MAINPID=`). Further messages
 /// of this process would be about the other one, so they are not sent, and feed_watchdog() ends. process::hand_over()
 /// calls it.
 /// Errors, cancel safety: those of notify_ready().
-[[nodiscard]] EDDY_API task<result<void>> notify_main_process(int id);
+EDDY_API task<result<void>> notify_main_process(int id);
 
 /// Returns the time after which the manager kills a service that does not say that it is alive (`WatchdogSec=`), or
 /// nullopt if it does not watch this process.
@@ -48,7 +48,7 @@ namespace eddy::net {
 ///     auto alive = net::feed_watchdog();
 ///     handle.spawn(std::move(alive));
 /// Errors: those of notify_ready(), at the first message that cannot be sent.
-[[nodiscard]] EDDY_API task<result<void>> feed_watchdog();
+EDDY_API task<result<void>> feed_watchdog();
 
 }  // namespace eddy::net
 

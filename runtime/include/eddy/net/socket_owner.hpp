@@ -15,7 +15,7 @@ namespace eddy::detail {
 struct socket_access;
 
 /// The task of into_native(): releases the descriptor of `socket`.
-[[nodiscard]] EDDY_API task<result<net::released>> release_socket(io_socket socket);
+EDDY_API task<result<net::released>> release_socket(io_socket socket);
 
 /// The common base of streams, ends of pipes, datagram sockets and listeners: owns a descriptor. An object that was
 /// moved from is empty. It may be assigned to, and its native_handle() is -1. All other operations throw `misuse`.
@@ -27,7 +27,7 @@ public:
     /// Errors: errc::runtime_shutdown or another error, if bytes that were written cannot be handed to the system. An
     /// error of the connection itself is not returned here, but as released::error.
     /// Cancel safety: not safe. If the future is destroyed before it is ready, the descriptor is closed.
-    [[nodiscard]] task<result<net::released>> into_native() && { return release_socket(std::move(socket_)); }
+    task<result<net::released>> into_native() && { return release_socket(std::move(socket_)); }
     broken_future into_native(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     /// Returns the descriptor, which this object still owns. Use it for socket options. With io_uring, the driver may
     /// have received bytes of a TCP connection already. Bytes that were written may not be in the socket before

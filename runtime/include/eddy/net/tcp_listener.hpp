@@ -53,7 +53,7 @@ public:
     /// Errors: errc::runtime_shutdown.
     /// Cancel safety: not safe. If the future is destroyed before it is ready, the socket is closed and these
     /// connections are lost.
-    [[nodiscard]] task<result<released>> into_native() &&;
+    task<result<released>> into_native() &&;
     eddy::detail::broken_future into_native(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     /// Returns the descriptor, which this object still owns.
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }

@@ -53,8 +53,8 @@ public:
                                               std::source_location where = std::source_location::current()) &&;
     /// Connects to a peer.
     /// Errors, cancel safety: those of tcp_stream::connect().
-    [[nodiscard]] task<result<tcp_stream>> connect(const socket_addr& to,
-                                                   std::source_location where = std::source_location::current()) &&;
+    task<result<tcp_stream>> connect(const socket_addr& to,
+                                     std::source_location where = std::source_location::current()) &&;
     eddy::detail::broken_future listen(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     eddy::detail::broken_future connect(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 

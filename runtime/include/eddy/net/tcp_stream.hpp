@@ -46,17 +46,17 @@ public:
     /// those of lookup_host(). If no address can be connected to, returns the error of the last one. No descriptor
     /// stays open after an error.
     /// Cancel safety: safe. The attempts are abandoned, and their sockets are closed.
-    [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to,
-                                                          std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,
-                                                          std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
-                                                          std::source_location where = std::source_location::current());
+    static task<result<tcp_stream>> connect(lookup_request to,
+                                            std::source_location where = std::source_location::current());
+    static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,
+                                            std::source_location where = std::source_location::current());
+    static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
+                                            std::source_location where = std::source_location::current());
     /// Same as above, registered with the event loop behind `handle`.
     /// Errors: those above; errc::io_disabled. Throws `wrong_thread` on another thread than that of the event loop.
     /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
-    [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to, const core_handle& handle,
-                                                          std::source_location where = std::source_location::current());
+    static task<result<tcp_stream>> connect(lookup_request to, const core_handle& handle,
+                                            std::source_location where = std::source_location::current());
 
     /// Takes ownership of a connected socket, also on error.
     /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a TCP socket;

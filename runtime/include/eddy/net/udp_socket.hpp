@@ -112,12 +112,11 @@ public:
     /// connected to, returns the error of the last one.
     /// Cancel safety: safe. Only the look-up of a name waits.
     /// Lifetime: the future borrows the socket.
-    [[nodiscard]] task<result<void>> connect(lookup_request to,
-                                             std::source_location where = std::source_location::current());
-    [[nodiscard]] task<result<void>> connect(std::string_view host, std::uint16_t port,
-                                             std::source_location where = std::source_location::current());
-    [[nodiscard]] task<result<void>> connect(const ip_addr& host, std::uint16_t port,
-                                             std::source_location where = std::source_location::current());
+    task<result<void>> connect(lookup_request to, std::source_location where = std::source_location::current());
+    task<result<void>> connect(std::string_view host, std::uint16_t port,
+                               std::source_location where = std::source_location::current());
+    task<result<void>> connect(const ip_addr& host, std::uint16_t port,
+                               std::source_location where = std::source_location::current());
 
     // ---- Sending and receiving, in addition to datagram_socket ----
 
@@ -135,11 +134,11 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
     /// Cost: one allocation, or two for a temporary container, and that of the look-up.
-    [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, lookup_request to,
-                                                    std::source_location where = std::source_location::current());
+    task<result<std::size_t>> send_to(io::const_buffer from, lookup_request to,
+                                      std::source_location where = std::source_location::current());
     template <eddy::detail::owned_bytes T>
-    [[nodiscard]] task<result<std::size_t>> send_to(T&& from, lookup_request to,
-                                                    std::source_location where = std::source_location::current()) {
+    task<result<std::size_t>> send_to(T&& from, lookup_request to,
+                                      std::source_location where = std::source_location::current()) {
         return send_moved(socket_, std::forward<T>(from), std::move(to), where);
     }
     /// Sends the first datagrams of `all`, at least one and at most 64, and returns their number. Send the rest with

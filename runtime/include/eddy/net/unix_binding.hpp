@@ -30,10 +30,8 @@ public:
                                            std::source_location where = std::source_location::current());
     /// Binds on the event loop that polls the future. Never waits.
     /// Errors: those of bind() above. Throws `misuse` if the thread has no event loop.
-    [[nodiscard]] static task<result<Self>> bind(const unix_addr& at,
-                                                 std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<Self>> bind(std::string_view path,
-                                                 std::source_location where = std::source_location::current());
+    static task<result<Self>> bind(const unix_addr& at, std::source_location where = std::source_location::current());
+    static task<result<Self>> bind(std::string_view path, std::source_location where = std::source_location::current());
 
 private:
     static result<Self> bind_for(const result<unix_addr>& at, const core_handle& handle, std::source_location where);

@@ -77,14 +77,14 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
     /// Cost: that of send(), and one allocation, or two for a temporary container.
-    [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, const unix_addr& to);
-    [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, std::string_view path);
+    task<result<std::size_t>> send_to(io::const_buffer from, const unix_addr& to);
+    task<result<std::size_t>> send_to(io::const_buffer from, std::string_view path);
     template <detail::owned_bytes T>
-    [[nodiscard]] task<result<std::size_t>> send_to(T&& from, const unix_addr& to) {
+    task<result<std::size_t>> send_to(T&& from, const unix_addr& to) {
         return send_moved(socket_, std::forward<T>(from), to);
     }
     template <detail::owned_bytes T>
-    [[nodiscard]] task<result<std::size_t>> send_to(T&& from, std::string_view path) {
+    task<result<std::size_t>> send_to(T&& from, std::string_view path) {
         return send_moved(socket_, std::forward<T>(from), unix_addr::path(path));
     }
     /// Sends without waiting.

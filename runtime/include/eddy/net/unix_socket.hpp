@@ -50,10 +50,10 @@ public:
     [[nodiscard]] result<unix_listener> listen(int backlog) &&;
     /// Connects to a path or to any address.
     /// Errors, cancel safety: those of unix_stream::connect(); wrong_protocol_type if this is a datagram socket.
-    [[nodiscard]] task<result<unix_stream>> connect(const unix_addr& to,
-                                                    std::source_location where = std::source_location::current()) &&;
-    [[nodiscard]] task<result<unix_stream>> connect(std::string_view path,
-                                                    std::source_location where = std::source_location::current()) &&;
+    task<result<unix_stream>> connect(const unix_addr& to,
+                                      std::source_location where = std::source_location::current()) &&;
+    task<result<unix_stream>> connect(std::string_view path,
+                                      std::source_location where = std::source_location::current()) &&;
     /// Makes a datagram socket, which may be bound and connected later.
     /// Errors: wrong_protocol_type if this is a stream socket.
     [[nodiscard]] result<unix_datagram> into_datagram() &&;

@@ -55,10 +55,10 @@ public:
     /// Errors: no_such_file_or_directory, connection_refused if no socket listens, permission_denied and the other
     /// errors of connect(2); those of unix_addr::path(). No descriptor stays open after an error.
     /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
-    [[nodiscard]] static task<result<unix_stream>> connect(
-        const unix_addr& to, std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<unix_stream>> connect(
-        std::string_view path, std::source_location where = std::source_location::current());
+    static task<result<unix_stream>> connect(const unix_addr& to,
+                                             std::source_location where = std::source_location::current());
+    static task<result<unix_stream>> connect(std::string_view path,
+                                             std::source_location where = std::source_location::current());
 
     /// Makes two unnamed streams that are connected to each other.
     /// Errors: those of socketpair(2).
@@ -83,13 +83,13 @@ public:
     /// byte.
     /// Cancel safety: safe. Nothing was sent if the future is destroyed before it is ready.
     /// Lifetime: borrows the bytes.
-    [[nodiscard]] task<result<std::size_t>> send_fds(io::const_buffer from, std::vector<int> fds);
+    task<result<std::size_t>> send_fds(io::const_buffer from, std::vector<int> fds);
     /// Receives bytes, and the descriptors that were sent with them. 0 bytes are the end of the stream.
     /// Errors: too_many_files_open if this process cannot have all of the descriptors: none is kept, and the bytes are
     /// lost.
     /// Cancel safety: safe. Nothing is lost if the future is destroyed before it is ready.
     /// Lifetime: borrows the room for the bytes.
-    [[nodiscard]] task<result<received_fds>> recv_fds(io::mutable_buffer into);
+    task<result<received_fds>> recv_fds(io::mutable_buffer into);
 
 private:
     friend class unix_listener;

@@ -25,8 +25,8 @@ namespace eddy::detail {
 
 /// The tasks of flush() and shutdown(). They use the socket and not its descriptor number, which the system may reuse
 /// after the stream was destroyed.
-[[nodiscard]] EDDY_API task<result<void>> flush_socket(io_socket& socket, std::source_location where);
-[[nodiscard]] EDDY_API task<result<void>> shut_down_socket(io_socket& socket, std::source_location where);
+EDDY_API task<result<void>> flush_socket(io_socket& socket, std::source_location where);
+EDDY_API task<result<void>> shut_down_socket(io_socket& socket, std::source_location where);
 
 }  // namespace eddy::detail
 
@@ -179,7 +179,7 @@ public:
     /// yield_now() alone does not cause one. With epoll, no bytes are held back, and flush() is ready immediately.
     /// Errors: the error of an earlier write that failed after it had returned.
     /// Cost: one allocation.
-    [[nodiscard]] task<result<void>> flush(std::source_location where = std::source_location::current()) {
+    task<result<void>> flush(std::source_location where = std::source_location::current()) {
         return detail::flush_socket(socket_of_self(), where);
     }
     /// Flushes, then ends the writing direction: the peer reads the bytes that were written, then the end of the
@@ -187,7 +187,7 @@ public:
     /// Errors: those of flush().
     /// Cancel safety: safe. Call this function again to continue.
     /// Cost: one allocation.
-    [[nodiscard]] task<result<void>> shutdown(std::source_location where = std::source_location::current()) {
+    task<result<void>> shutdown(std::source_location where = std::source_location::current()) {
         return detail::shut_down_socket(socket_of_self(), where);
     }
     /// Implements async_write, for user-defined writers. Only the last task that polled is woken.

@@ -241,7 +241,7 @@ private:
 /// Cancel safety: safe. The connection is closed.
 /// Lifetime: `below` is moved into the task, and then into the TLS stream.
 template <class S>
-[[nodiscard]] task<result<stream<S>>> connect(S below, client_config config, std::string host) {
+task<result<stream<S>>> connect(S below, client_config config, std::string host) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
     auto engine = detail::tls_engine::connect(config, host);
     if (!engine) co_return std::unexpected(engine.error());
@@ -265,7 +265,7 @@ eddy::detail::broken_future connect(S&&, const server_config&, H&&)
 /// Cancel safety: safe. The connection is closed.
 /// Lifetime: `below` is moved into the task, and then into the TLS stream.
 template <class S>
-[[nodiscard]] task<result<stream<S>>> accept(S below, server_config config) {
+task<result<stream<S>>> accept(S below, server_config config) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
     const auto deadline = time::deadline_after(detail::tls_access::handshake_timeout(config));
     auto engine = detail::tls_engine::accept(config);

@@ -115,7 +115,7 @@ public:
         : handler_(std::move(handler)), options_(std::make_shared<const options>(std::move(with))) {}
 
     /// Answers a request; see accept().
-    [[nodiscard]] task<http::response> operator()(http::request asked) const;
+    task<http::response> operator()(http::request asked) const;
 
 private:
     std::shared_ptr<detail::ws_handler> handler_;

@@ -19,7 +19,6 @@ namespace eddy::ws {
 /// Errors: those of http::client::send(), with their step and address; ws::errc::upgrade_refused if the server answers
 /// with another status than 101, for example a redirect; ws::errc::bad_handshake; ws::errc::bad_url.
 /// Cancel safety: safe. The connection is closed.
-[[nodiscard]] EDDY_API task<std::expected<connection, http::client_error>> connect(std::string url,
-                                                                                   options with = options());
+EDDY_API task<std::expected<connection, http::client_error>> connect(std::string url, options with = options());
 
 }  // namespace eddy::ws
