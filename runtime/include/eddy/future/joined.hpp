@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 
 namespace eddy {
@@ -14,8 +15,8 @@ struct joined_members;
 
 /// The outputs of a `join`: a struct with the members `first`, `second`, ... up to `sixteenth`, for structured
 /// bindings: `auto [a, b] = co_await join(x, y);`. `get<I>()` is for generic code. It is not a std::tuple and has no
-/// tuple interface, because GCC 15 does not destroy such structured bindings in coroutines. So std::get does not take
-/// it.
+/// tuple interface, because GCC 15 does not destroy such structured bindings in coroutines. So std::get of it is a
+/// compile error.
 /// Thread safety: a plain value.
 template <class... T>
 struct joined : detail::joined_members<T...> {
@@ -110,5 +111,23 @@ struct joined_members<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P> {
 };
 // clang-format on
 
+template <class T>
+inline constexpr bool is_joined = false;
+template <class... T>
+inline constexpr bool is_joined<joined<T...>> = true;
+
 }  // namespace detail
 }  // namespace eddy
+
+namespace std {
+
+// Only for a short compile error: that of the standard library has more than 500 lines.
+template <std::size_t I, class J>
+    requires eddy::detail::is_joined<std::remove_cvref_t<J>>
+decltype(auto) get(J&& outputs) {  // NOLINT(cert-dcl58-cpp)
+    constexpr bool is_tuple = sizeof(J) == 0;
+    static_assert(is_tuple, "eddy: the output of join is not a std::tuple: write `both.first`, or `both.get<0>()`");
+    return const_cast<std::remove_cvref_t<J>&>(outputs).template get<I>();
+}
+
+}  // namespace std
