@@ -385,7 +385,7 @@ result<client_config> client_builder::build() const {
             return std::unexpected(added.error());
     }
     for (const auto& path : trusted_files_) {
-        const auto text = detail::read_text_file(path);
+        const auto text = detail::read_text_file(path, detail::named_file::trusted);
         if (!text) return std::unexpected(text.error());
         if (const auto added = detail::add_trusted(context, *text); !added) return std::unexpected(added.error());
     }

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <openssl/pem.h>
@@ -20,17 +22,48 @@ EDDY_LIBRARY(tls)
 namespace eddy {
 namespace detail {
 
-result<std::string> read_text_file(const std::filesystem::path& path) {
+namespace {
+
+/// The errors of system calls about one of the files.
+class file_errors final : public std::error_category {
+public:
+    explicit file_errors(const char* which) noexcept : which_(which) {}
+
+    const char* name() const noexcept override { return "tls file"; }
+    std::string message(int code) const override { return std::generic_category().message(code) + " (" + which_ + ')'; }
+    std::error_condition default_error_condition(int code) const noexcept override {
+        return std::generic_category().default_error_condition(code);
+    }
+
+private:
+    const char* which_;
+};
+
+const std::error_category& errors_of(named_file which) noexcept {
+    static const file_errors certificates("the file of the certificates, the first one of identity::from_files()");
+    static const file_errors private_key("the file of the private key, the second one of identity::from_files()");
+    static const file_errors trusted("a file of trust_file()");
+    switch (which) {
+    case named_file::certificates: return certificates;
+    case named_file::private_key: return private_key;
+    case named_file::trusted: break;
+    }
+    return trusted;
+}
+
+}  // namespace
+
+result<std::string> read_text_file(const std::filesystem::path& path, named_file which) {
     struct closes {
         void operator()(std::FILE* file) const noexcept { static_cast<void>(std::fclose(file)); }
     };
     if (path.native().contains('\0')) return std::unexpected(make_error_code(errc::bad_path));
     const std::unique_ptr<std::FILE, closes> file(std::fopen(path.c_str(), "re"));
-    if (!file) return std::unexpected(std::error_code(errno, std::generic_category()));
+    if (!file) return std::unexpected(std::error_code(errno, errors_of(which)));
     std::string text;
     char part[4096];
     while (const std::size_t count = std::fread(part, 1, sizeof(part), file.get())) text.append(part, count);
-    if (std::ferror(file.get()) != 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+    if (std::ferror(file.get()) != 0) return std::unexpected(std::error_code(errno, errors_of(which)));
     return text;
 }
 
@@ -109,9 +142,9 @@ result<identity> identity::from_pem(std::string_view certificates, std::string_v
 
 result<identity> identity::from_files(const std::filesystem::path& certificates,
                                       const std::filesystem::path& private_key) {
-    const auto chain = detail::read_text_file(certificates);
+    const auto chain = detail::read_text_file(certificates, detail::named_file::certificates);
     if (!chain) return std::unexpected(chain.error());
-    const auto key = detail::read_text_file(private_key);
+    const auto key = detail::read_text_file(private_key, detail::named_file::private_key);
     if (!key) return std::unexpected(key.error());
     return from_pem(*chain, *key);
 }

@@ -59,7 +59,15 @@ TEST(TlsIdentity, IsReadFromFiles) {
     const std::filesystem::path chain = folder / "chain.pem";
     const std::filesystem::path key = folder / "key.pem";
     std::ofstream(chain) << issued.pem;
-    EXPECT_EQ(identity::from_files(chain, key).error(), std::errc::no_such_file_or_directory);
+    auto missing = identity::from_files(chain, key).error();
+    EXPECT_EQ(missing, std::errc::no_such_file_or_directory);
+    EXPECT_EQ(missing.message(),
+              "No such file or directory (the file of the private key, the second one of identity::from_files())");
+    missing = identity::from_files(folder / "none.pem", key).error();
+    EXPECT_EQ(missing, std::errc::no_such_file_or_directory);
+    EXPECT_EQ(missing.message(),
+              "No such file or directory (the file of the certificates, the first one of identity::from_files())");
+    EXPECT_EQ(identity::from_files(folder / ".", key).error(), std::errc::is_a_directory);
     std::ofstream(key) << issued.key;
     EXPECT_TRUE(identity::from_files(chain, key).has_value());
     // The name of another file follows that of a file: C functions would open the first one.
@@ -70,7 +78,9 @@ TEST(TlsIdentity, IsReadFromFiles) {
 }
 
 TEST(TlsClientBuilder, MissingTrustFileIsError) {
-    EXPECT_EQ(client_builder().trust_file("/nonexistent/ca.pem").build().error(), std::errc::no_such_file_or_directory);
+    const auto missing = client_builder().trust_file("/nonexistent/ca.pem").build().error();
+    EXPECT_EQ(missing, std::errc::no_such_file_or_directory);
+    EXPECT_EQ(missing.message(), "No such file or directory (a file of trust_file())");
 }
 
 TEST(TlsClientBuilder, TrustedTextWithoutCertificateIsError) {
