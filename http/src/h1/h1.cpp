@@ -159,9 +159,11 @@ void server_engine::write_switch(std::string& out, const response& answer) {
     detail::write_switching_head(out, answer);
 }
 
-void server_engine::write_refusal(std::string& out, status why) {
+void server_engine::write_refusal(std::string& out, status why, std::string_view note) {
     keeps_alive_ = false;
-    const auto answer = response::text(std::string(reason_of(why)) + "\n", why);
+    std::string text(reason_of(why));
+    if (!note.empty()) text.append(": ").append(note);
+    const auto answer = response::text(text + '\n', why);
     write_head(out, answer);
     write_data(out, answer.body.in_memory()->text());
     write_end(out);

@@ -19,6 +19,14 @@ constexpr auto close_limit = std::chrono::seconds(2);
 /// The start of the preface of HTTP/2 (RFC 9113, section 3.4). nghttp2 checks the rest.
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\n";
 
+/// Returns a probable reason why the bytes of a client are not a request; empty if none is known. A proxy may announce
+/// the address of its client by a header of the PROXY protocol, in two versions.
+std::string_view note_about(std::string_view received) noexcept {
+    constexpr std::string_view text = "PROXY ", binary("\r\n\r\n\0\r\nQUIT\n", 12);
+    if (!received.starts_with(text) && !received.starts_with(binary)) return {};
+    return "this looks like a PROXY header: serve a net::proxy_listener, or turn the header off in the proxy";
+}
+
 /// Returns the list in the fields Upgrade.
 std::string upgrades_of(const http::headers& fields) {
     std::string list;
@@ -121,8 +129,9 @@ bool server_exchange::refuse(status why) {
     line = line.substr(0, line.find_first_of("\r\n"));
     auto method = line.contains(' ') ? take_part(line, ' ') : std::string_view();
     if (!is_token(method)) method = line = {};
-    note_refusal(on_->accepted, why, method, take_part(line, ' '));
-    engine_.write_refusal(on_->stream.out(), why);
+    const auto note = note_about(on_->stream.in());
+    note_refusal(on_->accepted, why, method, take_part(line, ' '), note);
+    engine_.write_refusal(on_->stream.out(), why, note);
     return close(true);
 }
 

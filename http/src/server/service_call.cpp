@@ -73,10 +73,10 @@ bool asks_for(std::string_view asked, std::string_view protocols) noexcept {
 }
 
 /// Reports a request that the server has answered itself to serve_options::on_refused().
-void report_refusal(const accepted_connection& on, status why, std::string_view method,
-                    std::string_view target) noexcept {
+void report_refusal(const accepted_connection& on, status why, std::string_view method, std::string_view target,
+                    std::string_view note = {}) noexcept {
     if (const auto& handler = on.options().on_refused())
-        handler(http::refused_request(why, printable(method, '!'), printable(target, '!'), on.peer()));
+        handler(http::refused_request(why, printable(method, '!'), printable(target, '!'), on.peer(), note));
 }
 
 }  // namespace
@@ -85,10 +85,10 @@ bool is_of_client(const std::error_code& why, const std::error_code& of_body) no
     return why == http::errc::bad_form || (why && why == of_body);
 }
 
-void note_refusal(const accepted_connection& on, status why, std::string_view method,
-                  std::string_view target) noexcept {
+void note_refusal(const accepted_connection& on, status why, std::string_view method, std::string_view target,
+                  std::string_view note) noexcept {
     if (const auto& counters = server_access::counters(on.options())) counters->count(why);
-    report_refusal(on, why, method, target);
+    report_refusal(on, why, method, target, note);
 }
 
 std::string request_name::text() const {

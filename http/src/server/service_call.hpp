@@ -29,9 +29,9 @@
 
 namespace eddy::detail {
 
-/// Counts and reports a request that the server refuses before its service sees it.
-void note_refusal(const accepted_connection& on, http::status why, std::string_view method,
-                  std::string_view target) noexcept;
+/// Counts and reports a request that the server refuses before its service sees it. `note` is that of refused_request.
+void note_refusal(const accepted_connection& on, http::status why, std::string_view method, std::string_view target,
+                  std::string_view note = {}) noexcept;
 
 /// Returns whether an error that a service returns is the client's, and is not reported: that of the request's body, or
 /// of the form in it.

@@ -18,6 +18,7 @@ struct log_entry {
     std::string_view target;
     std::string_view version;
     std::string_view id;
+    std::string_view note;
     const std::optional<net::socket_addr>& peer;
     std::optional<std::uint64_t> bytes;
     std::optional<std::chrono::nanoseconds> time;
@@ -107,6 +108,7 @@ std::string json_line(const log_entry& of) {
         add(",\"seconds\":", to_decimal(static_cast<std::uint64_t>(time), 6));
     }
     add_text(",\"id\"", of.id);
+    add_text(",\"note\"", of.note);
     line += '}';
     return line;
 }
@@ -145,7 +147,9 @@ log_line::~log_line() {
 }
 
 void log_refusal(const log_target& to, const http::refused_request& what) {
-    write_line(to, log_entry(what.status, what.method, what.target, what.peer));
+    log_entry line(what.status, what.method, what.target, what.peer);
+    line.note = what.note;
+    write_line(to, line);
 }
 
 }  // namespace eddy::detail

@@ -102,14 +102,20 @@ private:
 /// Thread safety: any thread.
 class client_buckets {
 public:
-    explicit client_buckets(http::client_limit_options&& options)
+    client_buckets(http::client_limit_options&& options, const std::source_location& where)
         : name_of_(options.client()),
+          where_(where),
           clients_(options.interval(), options.burst(), options.max_clients()),
           sites_(options.interval() / clients_of_site, std::uint64_t{options.burst()} * clients_of_site,
                  options.max_clients()) {}
 
     /// Takes a token of the client. Returns the time until there is one if a bucket is empty.
     std::optional<time::duration> take(const http::request& asked) {
+        if (!name_of_ && !asked.peer)
+            throw misuse(
+                "client_limit() cannot tell clients apart whose address is unknown: pass the peer to "
+                "serve_connection(), or, for a Unix socket, set client_limit_options::client()",
+                where_);
         auto name = name_of_ ? short_name(name_of_(asked)) : address_key(asked.peer);
         auto site = name_of_ ? std::string() : site_key(asked.peer);
         const auto now = time::clock::now();
@@ -124,14 +130,15 @@ public:
 
 private:
     const std::function<std::string(const http::request&)> name_of_;
+    const std::source_location where_;
     mutex lock_;
     // Guarded by lock_:
     token_buckets clients_;
     token_buckets sites_;
 };
 
-client_limit_filter::client_limit_filter(http::client_limit_options&& options)
-    : buckets_(std::make_shared<client_buckets>(std::move(options))) {}
+client_limit_filter::client_limit_filter(http::client_limit_options&& options, const std::source_location& where)
+    : buckets_(std::make_shared<client_buckets>(std::move(options), where)) {}
 
 client_limit_filter::pass client_limit_filter::begin(const http::request& asked) const {
     const auto wait = buckets_->take(asked);

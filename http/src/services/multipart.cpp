@@ -142,6 +142,43 @@ private:
 }  // namespace eddy::detail
 
 namespace eddy::http {
+namespace {
+
+constexpr std::size_t most_of_name = 200;  // of the 255 bytes that file systems permit
+
+/// Returns the end of a text of at most `most` bytes that does not cut a character of UTF-8.
+std::size_t end_of_characters(std::string_view text, std::size_t most) noexcept {
+    if (text.size() <= most) return text.size();
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80) --most;
+    return most;
+}
+
+/// Returns whether Windows opens a device for this name: what precedes the first dot decides.
+bool is_device(std::string_view name) noexcept {
+    const auto stem = name.substr(0, name.find('.'));
+    for (const std::string_view device : {"con", "prn", "aux", "nul"}) {
+        if (equal_names(stem, device)) return true;
+    }
+    const bool is_numbered = stem.size() == 4 && stem[3] >= '0' && stem[3] <= '9';
+    return is_numbered && (equal_names(stem.substr(0, 3), "com") || equal_names(stem.substr(0, 3), "lpt"));
+}
+
+}  // namespace
+
+std::string client_filename::safe() const {
+    std::string_view sent = sent_;
+    if (const auto slash = sent.find_last_of("/\\"); slash != std::string_view::npos) sent.remove_prefix(slash + 1);
+    std::string name(sent.substr(0, end_of_characters(sent, most_of_name)));
+    if (name.empty()) return "file";
+    for (char& c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f || std::string_view("<>:\"|?*").contains(c)) c = '_';
+    }
+    for (std::size_t end = name.size(); end > 0 && (name[end - 1] == '.' || name[end - 1] == ' '); --end)
+        name[end - 1] = '_';
+    if (name.front() == '.') name.front() = '_';
+    return is_device(name) ? '_' + name : name;
+}
 
 multipart::multipart(request& asked, multipart_options options)
     : reader_(std::make_shared<detail::form_reader>(asked, options)) {}
@@ -157,8 +194,10 @@ task<result<std::optional<form_part>>> multipart::next() {
     if (!name || !*name || !file ||
         !equal_names(detail::trim(disposition.substr(0, disposition.find(';'))), "form-data"))
         co_return std::unexpected(make_error_code(errc::bad_form));
+    std::optional<client_filename> filename;
+    if (*file) filename.emplace(**std::move(file));
     auto body = body::from_reader(detail::part_reader(reader, reader->part()));
-    co_return form_part(**std::move(name), *std::move(file), std::move(fields), std::move(body));
+    co_return form_part(**std::move(name), std::move(filename), std::move(fields), std::move(body));
 }
 
 }  // namespace eddy::http

@@ -16,6 +16,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <expected>
 #include <fstream>
 #include <functional>
 #include <span>
@@ -111,6 +112,17 @@ task<std::string> text_of(task<std::expected<http::response, http::client_error>
     const auto text = co_await answer->body.read_text();
     const std::string shown = text ? *text : "(" + text.error().message() + ")";
     co_return std::to_string(http::to_int(answer->status)) + " " + shown;
+}
+
+TEST(HttpClient, OutputConvertsToResultWithTheCode) {
+    std::expected<http::response, http::client_error> failed(std::unexpect, http::phase::connect, "127.0.0.1:1",
+                                                             std::make_error_code(std::errc::connection_refused));
+    const result<http::response> plain = std::move(failed);
+    EXPECT_EQ(plain.error(), std::errc::connection_refused);
+    std::expected<http::response, http::client_error> answered(http::response::text("a"));
+    const result<http::response> same = std::move(answered);
+    ASSERT_TRUE(same.has_value());
+    EXPECT_EQ(same->body.in_memory()->text(), "a");
 }
 
 TEST(HttpClient, LaterRequestsUseSameConnection) {

@@ -174,6 +174,28 @@ TEST(HttpServer, RefusedRequestsAreReportedToAccessLog) {
     EXPECT_EQ(log, expected);
 }
 
+TEST(HttpServer, RefusalOfProxyHeaderNamesTheListener) {
+    std::vector<std::string> log;
+    const auto options = http::serve_options().on_refused([&](const http::refused_request& it) {
+        log.push_back(std::to_string(http::to_int(it.status)) + " " + it.method + ": " + std::string(it.note));
+    });
+    const std::string note =
+        "this looks like a PROXY header: serve a net::proxy_listener, or turn the header off in the proxy";
+    const std::string binary("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01\x30\x39\x1f\x90", 28);
+    const std::pair<std::string, std::string> rows[] = {
+        {"PROXY TCP4 127.0.0.1 127.0.0.1 12345 80\r\n" + get("/a"), "400 PROXY: " + note},
+        {binary + get("/b"), "400 : " + note},
+        {"PROXYING /c HTTP/1.1\r\nHost: a\r\n\r\n", "501 PROXYING: "},
+        {"GET /PROXY x HTTP/1.1\r\nHost: a\r\n\r\n", "400 GET: "},
+    };
+    for (const auto& [request, line] : rows) {
+        const auto answer = answers(say_path, request, options);
+        EXPECT_EQ(log, std::vector{line});
+        EXPECT_EQ(answer.contains("Bad Request: " + note + "\n"), line.ends_with(note)) << answer;
+        log.clear();
+    }
+}
+
 TEST(HttpServer, RefusedHeadRequestGetsNoBody) {
     const auto limited = http::serve_options().max_headers(0);
     const auto answer = answers(say_path, "HEAD / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", limited);

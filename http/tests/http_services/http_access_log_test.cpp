@@ -107,10 +107,14 @@ TEST(HttpAccessLog, CommonFormat) {
     EXPECT_EQ(kept.lines(), expected);
 }
 
+/// Names the clients of requests without an address.
+std::string everyone(const http::request&) { return "everyone"; }
+
 TEST(HttpAccessLog, SeesRefusalsOfLayersInside) {
     kept_log kept(http::log_format::common);
     eddy::test::run_paused([&]() -> task<void> {
-        const auto app = http::service(answer) | http::client_limit(http::client_limit_options(1, 1h)) |
+        const auto app = http::service(answer) |
+                         http::client_limit(http::client_limit_options(1, 1h).client(everyone)) |
                          http::server_timing() | http::cors(http::cors_options().origin("https://a.b")) |
                          kept.log().layer() | http::request_id();
         const auto ask = [&](http::method what) -> task<http::response> {
@@ -163,8 +167,9 @@ struct failing_filter {
 TEST(HttpAccessLog, FailureOfALayerOutsideIsLogged) {
     kept_log kept(http::log_format::common);
     eddy::test::run_paused([&]() -> task<void> {
-        const auto app = http::service(answer) | http::client_limit(http::client_limit_options(1, 1h)) |
-                         kept.log().layer() | eddy::detail::filter_layer(failing_filter());
+        const auto app = http::service(answer) |
+                         http::client_limit(http::client_limit_options(1, 1h).client(everyone)) | kept.log().layer() |
+                         eddy::detail::filter_layer(failing_filter());
         for (const char* const target : {"/answered", "/refused"}) {
             bool has_thrown = false;
             try {
@@ -243,6 +248,17 @@ std::vector<std::string> lines_of(http::log_format format, const http::router& a
         });
     }
     return kept.lines();
+}
+
+TEST(HttpAccessLog, JsonLineOfRefusalHasItsNote) {
+    const std::vector<std::string> head = {"PROXY TCP4 127.0.0.1 127.0.0.1 12345 80"};
+    EXPECT_EQ(
+        lines_of(http::log_format::json, http::router(), http::serve_options(), head),
+        std::vector<std::string>{R"({"time":"TIME","method":"PROXY","target":"TCP4","status":400,"note":"this looks )"
+                                 R"(like a PROXY header: serve a net::proxy_listener, or turn the header off in the )"
+                                 R"(proxy"})"});
+    EXPECT_EQ(lines_of(http::log_format::common, http::router(), http::serve_options(), head),
+              std::vector<std::string>{R"(- - - [TIME] "PROXY TCP4" 400 -)"});
 }
 
 http::router make_app() {

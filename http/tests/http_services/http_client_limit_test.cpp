@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,8 +72,7 @@ TEST(HttpClientLimit, RequestsAboveTheRateGet429) {
 TEST(HttpClientLimit, ClientsAreToldApart) {
     eddy::test::run_paused([]() -> task<void> {
         const auto app = http::service(hello) | http::client_limit(http::client_limit_options(10, 10s).burst(1));
-        for (const char* const address :
-             {"192.0.2.1:1", "192.0.2.2:1", "[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", ""}) {
+        for (const char* const address : {"192.0.2.1:1", "192.0.2.2:1", "[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1"}) {
             auto waits = co_await wait_of(app, from(address));
             EXPECT_EQ(waits, "") << address;
             waits = co_await wait_of(app, from(address));
@@ -108,6 +108,25 @@ TEST(HttpClientLimit, AddressesOfDifferentKindsAreToldApart) {
         std::string waits = co_await wait_of(app, from("10.0.0.1:1"));
         waits += co_await wait_of(app, from("[3130:2e30:2e30:2e31::1]:1"));  // the bytes of "10.0.0.1"
         waits += co_await wait_of(app, from("[a00:1::1]:1"));
+        EXPECT_EQ(waits, "");
+    });
+}
+
+TEST(HttpClientLimit, UnknownAddressNeedsFunctionThatNamesClients) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto where = std::source_location::current();
+        const auto app = http::service(hello) | http::client_limit(http::client_limit_options(1, 1s));
+        try {
+            static_cast<void>(co_await app(from("")));
+            ADD_FAILURE() << "the clients are told apart";
+        } catch (const eddy::misuse& thrown) {
+            EXPECT_TRUE(std::string_view(thrown.what()).contains("cannot tell clients apart")) << thrown.what();
+            EXPECT_EQ(thrown.where().line(), where.line() + 1);
+        }
+        const auto one_name = [](const http::request&) { return std::string("all"); };
+        const auto named =
+            http::service(hello) | http::client_limit(http::client_limit_options(1, 1s).client(one_name));
+        const auto waits = co_await wait_of(named, from(""));
         EXPECT_EQ(waits, "");
     });
 }

@@ -18,11 +18,13 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -69,7 +71,7 @@ task<result<std::string>> list_parts(http::request asked, http::multipart_option
     for (;;) {
         auto part = co_await try_(form.next());
         if (!part) co_return "";
-        into += part->name + '|' + part->filename.value_or("(none)") + '|' +
+        into += part->name + '|' + (part->filename ? part->filename->untrusted() : "(none)") + '|' +
                 std::string(part->headers.get("Content-Type").value_or("-")) + '|';
         into += co_await try_(part->body.read_text()) + '\n';
     }
@@ -296,5 +298,48 @@ TEST(HttpMultipart, MalformedFormKeepsHttp2Connection) {
     EXPECT_EQ(errors, 0);
 }
 #endif
+
+// ---- Names of files ----
+
+static_assert(!std::is_convertible_v<http::client_filename, std::string>);
+static_assert(!std::is_convertible_v<http::client_filename, std::string_view>);
+static_assert(!std::is_constructible_v<std::filesystem::path, http::client_filename>);
+static_assert(!std::is_constructible_v<std::filesystem::path, std::optional<http::client_filename>>);
+
+std::string safe(std::string sent) { return http::client_filename(std::move(sent)).safe(); }
+
+TEST(HttpMultipart, SafeFilenameStaysInTheFolder) {
+    EXPECT_EQ(safe("a.txt"), "a.txt");
+    EXPECT_EQ(safe("b c.tar.gz"), "b c.tar.gz");
+    EXPECT_EQ(safe("../../etc/passwd"), "passwd");
+    EXPECT_EQ(safe("/etc/passwd"), "passwd");
+    EXPECT_EQ(safe("..\\..\\boot.ini"), "boot.ini");
+    EXPECT_EQ(safe("C:\\Users\\a/b\\c.txt"), "c.txt");
+    EXPECT_EQ(safe("c:d.txt"), "c_d.txt");
+    EXPECT_EQ(safe(".."), "__");
+    EXPECT_EQ(safe("."), "_");
+    EXPECT_EQ(safe("a/.."), "__");
+    EXPECT_EQ(safe(""), "file");
+    EXPECT_EQ(safe("a/"), "file");
+    EXPECT_EQ(safe(".bashrc"), "_bashrc");
+}
+TEST(HttpMultipart, SafeFilenameHasNoSpecialCharacters) {
+    EXPECT_EQ(safe(std::string("a\0b\nc\x1f\x7f", 7)), "a_b_c__");
+    EXPECT_EQ(safe("<>:\"|?*"), "_______");
+    EXPECT_EQ(safe("a. ."), "a___");
+    EXPECT_EQ(safe(" a"), " a");
+    EXPECT_EQ(safe("\u00e4\u20ac.txt"), "\u00e4\u20ac.txt");
+    for (const auto* device : {"con", "PRN", "aux.txt", "Nul.tar.gz", "com0", "COM9.x", "lpt1"})
+        EXPECT_EQ(safe(device), "_" + std::string(device));
+    for (const auto* name : {"cons", "com", "comx", "com10", "lp1", "a.nul", "null"}) EXPECT_EQ(safe(name), name);
+}
+TEST(HttpMultipart, SafeFilenameIsCutBetweenCharacters) {
+    EXPECT_EQ(safe(std::string(200, 'a')), std::string(200, 'a'));
+    EXPECT_EQ(safe(std::string(201, 'a')), std::string(200, 'a'));
+    EXPECT_EQ(safe(std::string(199, 'a') + "\u00e4"), std::string(199, 'a'));
+    EXPECT_EQ(safe(std::string(198, 'a') + "\u00e4b"), std::string(198, 'a') + "\u00e4");
+    EXPECT_EQ(safe(std::string(500, '\x80')), "file") << "no character";
+    EXPECT_EQ(safe("dir/" + std::string(199, 'a') + ".b"), std::string(199, 'a') + "_") << "the end after the cut";
+}
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
@@ -59,7 +60,7 @@ public:
     auth_guard(http::bearer_check check, std::string_view realm, const std::source_location& where);
 
     /// Returns the response to a request that has no access.
-    [[nodiscard]] task<std::optional<http::response>> refuse(const http::request& asked) const;
+    task<std::optional<http::response>> refuse(const http::request& asked) const;
 
 private:
     struct state;
@@ -84,9 +85,32 @@ private:
     auth_guard guard_;
 };
 
+class cors_filter;
+
+/// Whether cors() is among the layers of a service, as far as their types say.
+template <class S>
+inline constexpr bool has_cors = std::is_same_v<S, cors_filter>;
+template <template <class...> class Layer, class... A>
+inline constexpr bool has_cors<Layer<A...>> = (has_cors<A> || ...);
+
 [[nodiscard]] inline auto guard_layer(auth_guard guard) {
-    return proto::layer(
-        [guard = std::move(guard)]<class S>(S inner) { return guarded_service<S>(std::move(inner), guard); });
+    return proto::layer([guard = std::move(guard)]<class S>(S inner) {
+        static_assert(!has_cors<S>,
+                      "eddy: cors() is inside of basic_auth() or bearer_auth(), so a preflight request, which has no "
+                      "credentials, gets 401: add cors() after it, app | http::bearer_auth(...) | http::cors(...)");
+        return guarded_service<S>(std::move(inner), guard);
+    });
+}
+
+/// What basic_auth() and bearer_auth() return for a check of another type: a compile error that names the right one.
+template <class F>
+[[nodiscard]] auto guard_by_other_check() {
+    constexpr bool fits = sizeof(F) == 0;
+    static_assert(fits,
+                  "eddy: the check of basic_auth() takes a const request& and const basic_credentials&, that of "
+                  "bearer_auth() a const request& and a std::string_view, and both return a task<http::access>: "
+                  "`co_return is_right ? http::access::granted : http::access::unknown;`");
+    return guard_layer(auth_guard(http::bearer_check(), {}, {}));
 }
 
 }  // namespace eddy::detail
@@ -106,7 +130,8 @@ namespace eddy::http {
 /// - A handler can read the credentials again with basic_credentials_of() and bearer_token_of().
 ///
 /// Compare secrets with equal_secrets(). Passwords and tokens are readable by everyone on the way of the request,
-/// unless it uses TLS. Place cors() outside of this layer: preflight requests have no credentials.
+/// unless it uses TLS. Place cors() outside of this layer, after it in the chain: preflight requests have no
+/// credentials. If the types of the layers say that it is inside, that is a compile error.
 /// Errors: throws `misuse` if the realm has a quote, a backslash, a control character or a byte that is not ASCII.
 /// Thread safety: `check` may be called on several threads at the same time.
 [[nodiscard]] inline auto basic_auth(basic_check check, std::string_view realm,
@@ -116,6 +141,16 @@ namespace eddy::http {
 [[nodiscard]] inline auto bearer_auth(bearer_check check, std::string_view realm,
                                       std::source_location where = std::source_location::current()) {
     return detail::guard_layer(detail::auth_guard(std::move(check), realm, where));
+}
+template <class F>
+    requires(!std::is_convertible_v<F, basic_check>)
+[[nodiscard]] auto basic_auth(F&&, std::string_view) {
+    return detail::guard_by_other_check<F>();
+}
+template <class F>
+    requires(!std::is_convertible_v<F, bearer_check>)
+[[nodiscard]] auto bearer_auth(F&&, std::string_view) {
+    return detail::guard_by_other_check<F>();
 }
 
 }  // namespace eddy::http

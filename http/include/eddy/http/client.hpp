@@ -48,7 +48,7 @@ enum class phase : unsigned char {
     none,     ///< no step of the client: a layer around the client has ended the request, for example proto::timeout()
 };
 
-/// The error of a request. `try_` converts it to its error code.
+/// The error of a request. It converts to its error code, also in `try_`.
 /// Thread safety: a plain value.
 class EDDY_API client_error {
 public:
@@ -66,8 +66,8 @@ public:
     [[nodiscard]] const std::string& where() const noexcept { return where_; }
     /// Returns the reason.
     [[nodiscard]] std::error_code code() const noexcept { return code_; }
-    /// Returns the reason, for conversions by `try_`.
-    [[nodiscard]] std::error_code to_error_code() const noexcept { return code_; }
+    /// Converts to the reason, so that the output of a request converts to a result<response>.
+    operator std::error_code() const noexcept { return code_; }
     /// Returns all parts as text: "cannot connect to 127.0.0.1:81: Connection refused". Bytes of where() that are not
     /// printable ASCII are percent-encoded: a server may choose them by a redirect.
     [[nodiscard]] std::string message() const;
@@ -302,27 +302,26 @@ public:
     /// With HTTP/2, http::errc::no_http2 and those of http2_category().
     /// Cancel safety: safe. An HTTP/1.1 connection is closed, and an HTTP/2 stream is reset. The server may have
     /// received the request.
-    [[nodiscard]] task<std::expected<response, client_error>> send(
+    task<std::expected<response, client_error>> send(
         std::string url, request asked, std::source_location where = std::source_location::current()) const;
     /// Requests a URL with GET. See send().
     /// Cancel safety: that of send().
-    [[nodiscard]] task<std::expected<response, client_error>> get(
-        std::string url, std::source_location where = std::source_location::current()) const;
+    task<std::expected<response, client_error>> get(std::string url,
+                                                    std::source_location where = std::source_location::current()) const;
     /// Sends a body to a URL with POST, PUT or PATCH, for example with the type "application/json". See send().
     /// Cancel safety: that of send().
-    [[nodiscard]] task<std::expected<response, client_error>> post(
+    task<std::expected<response, client_error>> post(
         std::string url, std::string type, http::body content,
         std::source_location where = std::source_location::current()) const;
-    [[nodiscard]] task<std::expected<response, client_error>> put(
-        std::string url, std::string type, http::body content,
-        std::source_location where = std::source_location::current()) const;
-    [[nodiscard]] task<std::expected<response, client_error>> patch(
+    task<std::expected<response, client_error>> put(std::string url, std::string type, http::body content,
+                                                    std::source_location where = std::source_location::current()) const;
+    task<std::expected<response, client_error>> patch(
         std::string url, std::string type, http::body content,
         std::source_location where = std::source_location::current()) const;
     /// Sends DELETE to a URL, which asks the server to remove the resource. See send().
     /// Cancel safety: that of send().
-    [[nodiscard]] task<std::expected<response, client_error>> del(
-        std::string url, std::source_location where = std::source_location::current()) const;
+    task<std::expected<response, client_error>> del(std::string url,
+                                                    std::source_location where = std::source_location::current()) const;
 
 private:
     std::shared_ptr<detail::http_client> shared_;
@@ -332,8 +331,7 @@ private:
 ///     auto page = co_await try_(http::get("http://example.org/"));
 /// Errors: see client::send().
 /// Cancel safety: safe. The connection is closed.
-[[nodiscard]] EDDY_API task<std::expected<response, client_error>> get(std::string url,
-                                                                       client_options options = client_options());
+EDDY_API task<std::expected<response, client_error>> get(std::string url, client_options options = client_options());
 
 }  // namespace eddy::http
 

@@ -36,8 +36,8 @@ public:
     /// Sets the function that returns the name of a client, for example its user. By default, that is the IP address of
     /// its connection, or the first 64 bits of an IPv6 address, because one client has all of these. The clients with
     /// the same first 48 bits, which one site has, may together send 64 times as many requests as one client. Behind a
-    /// proxy, this is the address of the proxy. All clients of a Unix socket are one client. A name of 32 bytes or more
-    /// is stored as its SHA-256 hash.
+    /// proxy, this is the address of the proxy. A connection without an IP address, for example of a Unix socket, needs
+    /// this function. A name of 32 bytes or more is stored as its SHA-256 hash.
     client_limit_options& client(std::function<std::string(const request&)> name_of) noexcept {
         name_of_ = std::move(name_of);
         return *this;
@@ -79,7 +79,7 @@ public:
         void finish(http::response&) const noexcept {}
     };
 
-    explicit client_limit_filter(http::client_limit_options&& options);
+    client_limit_filter(http::client_limit_options&& options, const std::source_location& where);
     [[nodiscard]] pass begin(const http::request& asked) const;
 
 private:
@@ -94,11 +94,14 @@ namespace eddy::http {
 /// of seconds in Retry-After after which the next one is permitted:
 ///     app | http::client_limit(http::client_limit_options(100, 1min).burst(20))
 /// To limit all clients together, see proto::rate_limit().
+/// Errors: throws `misuse` for a request without request::peer, unless there is a function client_limit_options::client():
+/// the layer cannot tell such clients apart. Pass the peer to serve_connection().
 /// Thread safety: the function of client_limit_options::client() may be called on several threads at the same time.
 /// Copies of the layer, and services with it, have the limit together.
 /// Cost: a mutex and a lookup for each request; less than 250 bytes for each client, and as many for each site.
-[[nodiscard]] inline auto client_limit(client_limit_options options) {
-    return detail::filter_layer(detail::client_limit_filter(std::move(options)));
+[[nodiscard]] inline auto client_limit(client_limit_options options,
+                                       std::source_location where = std::source_location::current()) {
+    return detail::filter_layer(detail::client_limit_filter(std::move(options), where));
 }
 
 }  // namespace eddy::http

@@ -168,8 +168,8 @@ public:
     /// to the protocol in its field Upgrade.
     void write_switch(std::string& out, const http::response& answer);
     /// Appends the whole response to a request for which receive() has failed, or whose head has not arrived in time:
-    /// then `why` is 408.
-    void write_refusal(std::string& out, http::status why);
+    /// then `why` is 408. The text of the response ends with `note`, if that is not empty.
+    void write_refusal(std::string& out, http::status why, std::string_view note = {});
     void write_refusal(std::string& out) { write_refusal(out, refusal_); }
 
 private:

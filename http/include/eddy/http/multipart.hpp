@@ -20,16 +20,36 @@ class form_reader;
 
 namespace eddy::http {
 
+/// The name of a file that a client has chosen. It may be "../../etc/passwd", so it does not convert to a path or a
+/// text.
+/// Thread safety: a plain value.
+class EDDY_API client_filename {
+public:
+    /// Takes what the client has sent.
+    explicit client_filename(std::string sent) noexcept : sent_(std::move(sent)) {}
+
+    /// Returns what the client has sent. Do not use it as a path.
+    [[nodiscard]] const std::string& untrusted() const noexcept { return sent_; }
+    /// Returns a name for a file in a folder: what follows the last slash or backslash, at most 200 bytes of it. '_'
+    /// replaces a leading dot, trailing dots and spaces, control characters, and the characters that Windows forbids.
+    /// It also precedes the names of devices of Windows, such as "nul.txt". An empty name becomes "file". Two clients
+    /// may send the same name.
+    [[nodiscard]] std::string safe() const;
+
+private:
+    std::string sent_;
+};
+
 /// A field or a file of a form.
 /// Thread safety: see multipart.
 struct form_part {
-    std::string name;                     ///< the name of the field
-    std::optional<std::string> filename;  ///< of a file, as the client has sent it: do not use it as a path
-    http::headers headers;                ///< for example Content-Type
-    http::body body;                      ///< the value; read it before the call of multipart::next()
+    std::string name;                         ///< the name of the field
+    std::optional<client_filename> filename;  ///< of a file
+    http::headers headers;                    ///< for example Content-Type
+    http::body body;                          ///< the value; read it before the call of multipart::next()
 
     /// Makes a part from what multipart has received.
-    form_part(std::string of, std::optional<std::string> file, http::headers&& fields, http::body&& content)
+    form_part(std::string of, std::optional<client_filename> file, http::headers&& fields, http::body&& content)
         : name(std::move(of)), filename(std::move(file)), headers(std::move(fields)), body(std::move(content)) {}
 };
 
@@ -84,7 +104,7 @@ public:
     /// http::errc::part_skipped. Returns nullopt after the last part.
     /// Errors: see above.
     /// Cancel safety: safe. The next call continues.
-    [[nodiscard]] task<result<std::optional<form_part>>> next();
+    task<result<std::optional<form_part>>> next();
 
 private:
     std::shared_ptr<detail::form_reader> reader_;

@@ -54,10 +54,12 @@ struct refused_request {
     std::string method;
     std::string target;
     std::optional<net::socket_addr> peer;  ///< the client's address, if it has an IP address
+    std::string_view note;                 ///< a probable reason, as a constant text; empty if there is none
 
     /// Makes the object from its parts.
-    refused_request(http::status why, std::string what, std::string of, std::optional<net::socket_addr> from)
-        : status(why), method(std::move(what)), target(std::move(of)), peer(from) {}
+    refused_request(http::status why, std::string what, std::string of, std::optional<net::socket_addr> from,
+                    std::string_view reason = {})
+        : status(why), method(std::move(what)), target(std::move(of)), peer(from), note(reason) {}
 };
 
 /// The options of serve(): `serve_options().max_connections(1000).shutdown(token).body_limit(10 << 20)`.
@@ -302,10 +304,9 @@ http_protocol protocol_of(const std::reference_wrapper<S>& stream) {
 }
 
 /// Serves one connection. It is compiled once for all types of connections.
-[[nodiscard]] EDDY_API task<result<void>> serve_http(http_transport stream, http_protocol protocol,
-                                                     std::shared_ptr<const http_server> server,
-                                                     std::optional<net::socket_addr> peer,
-                                                     std::optional<net::serve_connection> connection);
+EDDY_API task<result<void>> serve_http(http_transport stream, http_protocol protocol,
+                                       std::shared_ptr<const http_server> server, std::optional<net::socket_addr> peer,
+                                       std::optional<net::serve_connection> connection);
 
 /// The handler of net::serve().
 class http_handler {
@@ -389,10 +390,9 @@ template <class L, class F>
 /// Cancel safety: safe. The connection is closed, even in the middle of a response.
 /// Cost: see serve().
 template <class S>
-[[nodiscard]] task<result<void>> serve_connection(S stream, const service& answer,
-                                                  serve_options options = serve_options(),
-                                                  std::optional<net::serve_connection> connection = std::nullopt,
-                                                  std::optional<net::socket_addr> peer = std::nullopt) {
+task<result<void>> serve_connection(S stream, const service& answer, serve_options options = serve_options(),
+                                    std::optional<net::serve_connection> connection = std::nullopt,
+                                    std::optional<net::socket_addr> peer = std::nullopt) {
     auto server = std::make_shared<const detail::http_server>(answer, std::move(options));
     const auto protocol = detail::protocol_of(stream);
     detail::kept_io_t<S> kept(std::move(stream));
