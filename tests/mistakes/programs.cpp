@@ -6,10 +6,12 @@
 #include <eddy/fs.hpp>
 #include <eddy/http.hpp>
 #include <eddy/proto.hpp>
+#include <eddy/signal.hpp>
 #ifdef EDDY_MISTAKES_WITH_TLS
 #include <eddy/tls.hpp>
 #endif
 
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -332,6 +334,19 @@ task<result<void>> unread_bodies() {
     co_return co_await serve_during(std::move(app), ask_often);
 }
 
+task<void> limit_of_unknown_clients() {
+    const auto app = http::router() | http::client_limit(http::client_limit_options(1, 1s));
+    static_cast<void>(co_await app(http::request()));
+}
+task<result<void>> ignored_shutdown_token() {
+    const auto stop = co_await try_(eddy::signal::shutdown_token());
+    std::raise(SIGTERM);
+    while (!stop.is_cancelled()) co_await eddy::yield_now();
+    std::raise(SIGTERM);
+    co_await eddy::pending<void>();
+    co_return eddy::ok();
+}
+
 task<result<std::string>> refuse(std::string) { co_return std::unexpected(std::make_error_code(std::errc::io_error)); }
 task<result<void>> no_recover() {
     auto [client, server] = io::duplex(1024);
@@ -399,6 +414,8 @@ const std::map<std::string_view, std::function<int()>> programs = {
     {"body_twice", runs(body_twice)},
     {"unknown_parameter", runs(unknown_parameter)},
     {"unread_bodies", runs(unread_bodies)},
+    {"limit_of_unknown_clients", runs(limit_of_unknown_clients)},
+    {"ignored_shutdown_token", runs(ignored_shutdown_token)},
     {"no_recover", runs(no_recover)},
 #ifdef EDDY_MISTAKES_WITH_TLS
     {"swapped_files", swapped_files},

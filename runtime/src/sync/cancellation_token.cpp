@@ -80,6 +80,13 @@ void token_node::drop_handle() noexcept {
     release();
 }
 
+bool token_node::is_awaited() noexcept {
+    if (cancelled_.has_waiters()) return true;
+    if (tree_ == nullptr) return false;
+    const std::lock_guard guard(tree_->lock);
+    return !children_.is_alone();
+}
+
 void token_node::release() noexcept {
     if (references_.drop()) delete this;
 }

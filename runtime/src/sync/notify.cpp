@@ -19,6 +19,11 @@ bool notify_state::may_be_destroyed() noexcept {
     return waiting_.is_empty() && leaving_.is_empty();
 }
 
+bool notify_state::has_waiters() noexcept {
+    const std::lock_guard guard(word_);
+    return !waiting_.is_empty() || !leaving_.is_empty();
+}
+
 void notify_state::destroyed_too_early(const char* text) const noexcept {
     const notify_waiter* const first = waiting_.is_empty() ? leaving_.front() : waiting_.front();
     fatal_destroyed(text, first == nullptr ? nullptr : first->polled_at);

@@ -287,7 +287,30 @@ void exit_at_second_signal() {
 
 // covers: P077
 TEST(Signal, SecondSignalEndsProgramThatAwaitsShutdown) {
-    EXPECT_EXIT(exit_at_second_signal(), testing::ExitedWithCode(128 + SIGINT), "");
+    EXPECT_EXIT(exit_at_second_signal(), testing::ExitedWithCode(128 + SIGINT), "^$");
+}
+
+/// Sends the second signal when the token is cancelled. If `has_child`, a child of the token is a wait for it, too.
+void exit_with_ignored_token(bool has_child) {
+    eddy::core core;
+    const auto work = [has_child]() -> eddy::task<bool> {
+        const auto stop = signal::shutdown_token();
+        std::optional<eddy::sync::cancellation_token> child;
+        if (has_child) child = stop.value().child_token();
+        std::raise(SIGTERM);
+        while (!stop.value().is_cancelled()) co_await eddy::yield_now();
+        std::raise(SIGTERM);
+        co_await eddy::pending<void>();
+        co_return true;
+    };
+    within(core, work());
+}
+
+TEST(Signal, SecondSignalNamesTokenThatNoTaskAwaits) {
+    EXPECT_EXIT(exit_with_ignored_token(false), testing::ExitedWithCode(128 + SIGTERM),
+                "eddy: a second signal ends the program, because no task waited for the token of shutdown_token.*"
+                "signal_test.cpp:");
+    EXPECT_EXIT(exit_with_ignored_token(true), testing::ExitedWithCode(128 + SIGTERM), "^$");
 }
 
 std::atomic<int> former{0};

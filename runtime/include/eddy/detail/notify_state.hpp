@@ -135,6 +135,8 @@ class EDDY_API notify_state : immovable {
 public:
     /// Waits until active notifiers on other threads are done. Returns false if there are waiters: a misuse.
     [[nodiscard]] bool may_be_destroyed() noexcept;
+    /// Returns whether a task waits.
+    [[nodiscard]] bool has_waiters() noexcept;
     /// Ends the program with `text` and the location of an await, after may_be_destroyed() has returned false.
     [[noreturn]] void destroyed_too_early(const char* text) const noexcept;
 

@@ -15,7 +15,8 @@ namespace eddy::signal {
 ///     const auto stop = co_await try_(signal::shutdown_token());
 ///     co_await try_(net::serve(std::move(listener), handler, net::serve_options().shutdown(stop)));
 /// If the token is cancelled already, a further signal ends the program immediately, without destructors. The exit code
-/// of the program is then 128 plus the number of the signal.
+/// of the program is then 128 plus the number of the signal. If no task has waited for the token when the first signal
+/// arrived, the program prints that before.
 ///
 /// The function listens from its call on, in background tasks of this runtime or event loop.
 /// Errors: those of stream(). Throws misuse without an event loop.

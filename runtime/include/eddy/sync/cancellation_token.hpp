@@ -72,6 +72,8 @@ public:
     [[nodiscard]] bool poll_cancelled(notify_waiter& one, const waker& wake) noexcept {
         return is_cancelled() || cancelled_.poll(one, &wake);
     }
+    /// Returns whether a task waits for the node, or the node has a child.
+    [[nodiscard]] bool is_awaited() noexcept;
     /// Stops waiting.
     void leave(notify_waiter& one) noexcept { cancelled_.leave(one); }
 
@@ -140,6 +142,10 @@ private:
     token_node* node_;  // never null: a moved-from token still refers to its node, because there is no move constructor
 };
 
+}  // namespace eddy::detail
+
+namespace eddy::detail {
+struct token_access;
 }  // namespace eddy::detail
 
 namespace eddy::sync {
@@ -224,10 +230,26 @@ public:
 
 private:
     friend struct std::hash<cancellation_token>;
+    friend struct eddy::detail::token_access;
     explicit cancellation_token(const eddy::detail::token_share& share) noexcept : share_(share) {}
 
     eddy::detail::token_share share_;
 };
+
+}  // namespace eddy::sync
+
+namespace eddy::detail {
+
+struct token_access {
+    /// Returns whether a task waits for the token or for a child of it.
+    [[nodiscard]] static bool is_awaited(const sync::cancellation_token& of) noexcept {
+        return of.share_->is_awaited();
+    }
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::sync {
 
 /// The future that cancellation_token::cancelled() and cancelled_owned() return. Moving it after its first poll
 /// terminates the program.
