@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -27,13 +28,13 @@ using eddy::detail::holds_closure;
 
 /// A value whose destructor is counted: each must be destroyed once.
 struct counted {
-    explicit counted(int& balance) : alive(&balance) { ++*alive; }
+    explicit counted(std::atomic<int>& balance) : alive(&balance) { ++*alive; }
     counted(const counted& other) : alive(other.alive) { ++*alive; }
     counted(counted&& other) noexcept : alive(other.alive) { ++*alive; }
     counted& operator=(const counted&) = delete;
     ~counted() { --*alive; }
 
-    int* alive;
+    std::atomic<int>* alive;
 };
 
 auto owning(std::string text) {
@@ -97,22 +98,22 @@ TEST(HoldsClosure, IsFalseOfFuturesThatOnlyReferToOne) {
 task<int> number(int n) { co_return n; }
 
 TEST(ClosureInAwait, NamedFutureDestroysCapturesOnce) {
-    int alive = 0;
-    const auto work = [](int& balance) -> task<int> {
-        auto spawned = eddy::spawn([c = counted(balance)]() -> task<int> { co_return *c.alive; });
+    std::atomic<int> alive = 0;
+    const auto work = [](std::atomic<int>& balance) -> task<int> {
+        auto spawned = eddy::spawn([c = counted(balance)]() -> task<int> { co_return 1; });
         const auto inside = co_await spawned;
-        auto blocking = eddy::spawn_blocking([c = counted(balance)] { return *c.alive; });
+        auto blocking = eddy::spawn_blocking([c = counted(balance)] { return 1; });
         const auto both = co_await eddy::join(std::ref(blocking), number(3));
         auto sum = eddy::spawn([c = counted(balance)] { return 1; }).map([c = counted(balance)](int n) { return n; });
         const auto one = co_await sum;
         co_return inside.value() + both.first.value() + both.second + one.value();
     };
     EXPECT_EQ(eddy::run(work(alive)), 6);
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(alive.load(), 0);
 }
 TEST(ClosureInAwait, TemporaryThatOwnsNothingIsAccepted) {
-    int alive = 0;
-    const auto work = [](int& balance) -> task<int> {
+    std::atomic<int> alive = 0;
+    const auto work = [](std::atomic<int>& balance) -> task<int> {
         int n = 1;
         const auto one = co_await eddy::spawn([&n]() -> task<int> { co_return n; });
         const auto two = co_await eddy::spawn(number(2));
@@ -125,11 +126,11 @@ TEST(ClosureInAwait, TemporaryThatOwnsNothingIsAccepted) {
         co_return one.value() + two.value() + three.value() + six + again.value();
     };
     EXPECT_EQ(eddy::run(work(alive)), 15);
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(alive.load(), 0);
 }
 TEST(ClosureInAwait, HandleOfClosureConvertsToJoinHandle) {
-    int alive = 0;
-    const auto work = [](int& balance) -> task<int> {
+    std::atomic<int> alive = 0;
+    const auto work = [](std::atomic<int>& balance) -> task<int> {
         auto handle = eddy::spawn([c = counted(balance)] { return 100; });
         handle = eddy::spawn([c = counted(balance)] { return 1; });
         const auto one = co_await handle;
@@ -147,11 +148,11 @@ TEST(ClosureInAwait, HandleOfClosureConvertsToJoinHandle) {
         co_return one.value() + two.value() + more.at(0).value() + more.at(1).value() + five.value() + six->value();
     };
     EXPECT_EQ(eddy::run(work(alive)), 21);
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(alive.load(), 0);
 }
 TEST(ClosureInAwait, FutureThatRefersToClosureIsAccepted) {
-    int alive = 0;
-    const auto work = [](int& balance) -> task<int> {
+    std::atomic<int> alive = 0;
+    const auto work = [](std::atomic<int>& balance) -> task<int> {
         auto numbers = eddy::streams::of(1, 2).map([c = counted(balance)](int n) { return n * 10; });
         const auto ten = co_await numbers.next();
         const auto twenty = co_await eddy::time::timeout(1min, numbers.next());
@@ -164,7 +165,7 @@ TEST(ClosureInAwait, FutureThatRefersToClosureIsAccepted) {
         co_return sent ? *ten + **twenty + static_cast<int>(got->size()) : 0;
     };
     EXPECT_EQ(eddy::run(work(alive)), 33);
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(alive.load(), 0);
 }
 
 }  // namespace
