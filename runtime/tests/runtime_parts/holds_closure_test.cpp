@@ -37,10 +37,10 @@ struct counted {
     std::atomic<int>* alive;
 };
 
-auto owning(std::string text) {
+[[maybe_unused]] auto owning(std::string text) {
     return [text = std::move(text)] { return text.size(); };
 }
-auto mapping(std::string text) {
+[[maybe_unused]] auto mapping(std::string text) {
     return [text = std::move(text)](int n) { return text.size() + static_cast<std::size_t>(n); };
 }
 
