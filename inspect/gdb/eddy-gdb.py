@@ -22,7 +22,7 @@ KINDS = ("a future", "a coroutine", "a timer", "data from a descriptor", "room t
          "the value of a oneshot", "a notification", "a new value of a watch", "the end of a task", "a task of a set",
          "the children of a scope", "blocking work", "the tasks of a local set", "any wake-up", "the first of",
          "all of", "an adaptor", "an object", "data from descriptor", "room to write to descriptor",
-         "the readiness of descriptor", "something of descriptor")
+         "the readiness of descriptor", "something of descriptor", "child process")
 # The limits of walks over memory that may be damaged, as those of `eddy tree`.
 MOST_EXECUTORS = 65_536
 MOST_LISTS = 16_384

@@ -12,7 +12,8 @@ namespace support {
 inline constexpr unsigned other_user = 65'534;
 
 /// Runs a function on a thread that has the rights of `other_user`. The threads and processes that it starts have them,
-/// too. Blocking work needs a runtime that it makes: the event loops of a process share threads, which may exist already.
+/// too. Blocking work needs a runtime that it makes: the event loops of a process share threads, which may exist
+/// already.
 /// Preconditions: the user is root.
 template <class F>
 void as_other_user(F f) {

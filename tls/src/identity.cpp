@@ -13,8 +13,8 @@
 #include <openssl/x509err.h>
 #include <openssl/x509v3.h>
 
-#include <eddy/tls/detail/engine.hpp>
 #include <eddy/error.hpp>
+#include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
 
 EDDY_LIBRARY(tls)

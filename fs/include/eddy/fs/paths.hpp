@@ -54,10 +54,11 @@ inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 /// file system is on the disk (syncfs(2), Linux).
 [[nodiscard]] EDDY_API operation<void> write_atomically(std::filesystem::path path, io::const_buffer bytes);
 
-/// Copies the contents and the permissions of a file, and returns its size. A file `to` is replaced, and keeps its owner.
-/// If that, or the group, is not the same as of `from`, the copy has no bits set-user-ID and set-group-ID, and no sticky
-/// bit. Holes stay holes. Each byte was in `from` at some time, also if another process changes its size meanwhile. The
-/// kernel copies, where it can (copy_file_range(2)); a file system that shares blocks does not even copy.
+/// Copies the contents and the permissions of a file, and returns its size. A file `to` is replaced, and keeps its
+/// owner. If that, or the group, is not the same as of `from`, the copy has no bits set-user-ID and set-group-ID, and
+/// no sticky bit. Holes stay holes. Each byte was in `from` at some time, also if another process changes its size
+/// meanwhile. The kernel copies, where it can (copy_file_range(2)); a file system that shares blocks does not even
+/// copy.
 /// Errors: errc::same_file; those of open_options::open(); what the reads and writes report. A part may have been
 /// copied then.
 [[nodiscard]] EDDY_API operation<std::uint64_t> copy(std::filesystem::path from, std::filesystem::path to);

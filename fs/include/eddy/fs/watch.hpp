@@ -112,8 +112,7 @@ using change_stream = async_generator<result<change>>;
 /// its directory, and one for each directory in which a symbolic link leads on. A job for each 512 entries below a
 /// path, for each directory that appears, and for each change of the path of a file. With kqueue(2), a descriptor for
 /// each directory and each file in it, and a job for each change of names.
-EDDY_API task<result<change_stream>> watch(std::vector<std::filesystem::path> paths,
-                                                         watch_options options = {});
+EDDY_API task<result<change_stream>> watch(std::vector<std::filesystem::path> paths, watch_options options = {});
 EDDY_API task<result<change_stream>> watch(std::filesystem::path path, watch_options options = {});
 
 }  // namespace eddy::fs

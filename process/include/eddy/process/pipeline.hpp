@@ -38,8 +38,7 @@ public:
     /// first child has in(), the last one out(), as their commands say.
     /// Errors: those of command::spawn(), of the first command that does not start. The others are killed.
     /// Cancel safety: those that have started are killed.
-    task<result<std::vector<child>>> spawn(
-        std::source_location where = std::source_location::current()) const;
+    task<result<std::vector<child>>> spawn(std::source_location where = std::source_location::current()) const;
 
     /// For the library: the commands.
     [[nodiscard]] const std::vector<command>& commands() const& noexcept { return commands_; }

@@ -48,8 +48,8 @@ public:
         return *this;
     }
     /// Sets whether to negotiate compression (permessage-deflate, RFC 7692). It costs about 300 KiB of memory for each
-    /// connection that uses it in both directions. Messages of less than 64 bytes are not compressed. The connections of
-    /// a process take turns to decompress large messages. Off by default.
+    /// connection that uses it in both directions. Messages of less than 64 bytes are not compressed. The connections
+    /// of a process take turns to decompress large messages. Off by default.
     options& compression(bool enabled) noexcept {
         compression_ = enabled;
         return *this;
