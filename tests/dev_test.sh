@@ -42,6 +42,7 @@ is_refused 'cannot write to /dev/null/eddy: Not a directory' amalgamate /dev/nul
 is_refused 'unknown stage tests; the stages are: lists test' check tests
 is_refused 'unknown preset ubsan; the presets are dev, asan and tsan' soak ubsan
 is_refused 'unknown option or preset ubsan' soak layers ubsan
+is_refused 'soak files: --seconds needs a number' soak files --seconds
 is_refused '--seconds needs a number' soak layers --seconds
 is_refused '--seed needs a number' soak layers --seed now
 is_refused 'unknown driver iouring; the drivers are epoll, io_uring and both' soak layers --driver iouring

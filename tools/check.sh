@@ -509,7 +509,7 @@ check_counts() {
 
 # A short soak of everything above the sockets, with the library of the stage counts. Other stages run at the same time, so
 # an operation may take longer.
-check_layers() { soak_layers --seconds 45 --stall 10 release; }
+check_layers() { soak_episodes layers --seconds 45 --stall 10 release; }
 
 # clang-tidy on all public headers and sources, in five batches: that takes a tenth of the time of separate files.
 # This does not find unused using declarations, so unused_using_declarations does. With --all, each file separately.
@@ -550,8 +550,11 @@ check_fuzz() { fuzz; }
 check_soak() {
     soak
     soak_detectors
-    soak_layers --seconds 600 --stall 10 asan
-    soak_layers --seconds 600 --stall 10 tsan
+    soak_episodes layers --seconds 600 --stall 10 asan
+    soak_episodes layers --seconds 600 --stall 10 tsan
+    soak_episodes files --seconds 600 --stall 30 dev
+    soak_episodes files --seconds 300 --stall 30 asan
+    soak_episodes files --seconds 300 --stall 60 tsan
 }
 
 # Only with --all. The tests inside other systems, with their compilers and liburing, and the Debian packages.

@@ -43,17 +43,21 @@ void print_queues(const std::vector<unsigned>& ports) {
 }  // namespace
 
 const char* name_of(layer which) noexcept {
-    constexpr std::array<const char*, layer_count> names = {"tls",
-                                                            "http1",
-                                                            "https1",
-                                                            "http2",
-                                                            "https2",
-                                                            "ws",
-                                                            "wss",
-                                                            "pipelined",
-                                                            "multiplexed",
-                                                            "pipelined_bodies",
-                                                            "multiplexed_bodies"};
+    constexpr std::array<const char*, counted_layers> names = {"tls",
+                                                               "http1",
+                                                               "https1",
+                                                               "http2",
+                                                               "https2",
+                                                               "ws",
+                                                               "wss",
+                                                               "pipelined",
+                                                               "multiplexed",
+                                                               "pipelined_bodies",
+                                                               "multiplexed_bodies",
+                                                               "contents",
+                                                               "trees",
+                                                               "changes",
+                                                               "programs"};
     return names.at(static_cast<std::size_t>(which));
 }
 
@@ -222,8 +226,9 @@ std::uint64_t watch::done() const noexcept {
 
 void watch::print_counts(bool is_last) {
     std::string line;
-    for (std::size_t i = 0; i < layer_count; ++i) {
+    for (std::size_t i = 0; i < counted_layers; ++i) {
         const auto& of = counts_.at(i);
+        if (of.done + of.dropped + of.excused == 0) continue;
         line += std::string("  ") + name_of(static_cast<layer>(i)) + " " + std::to_string(of.done.load()) + "/" +
                 std::to_string(of.dropped.load()) + "/" + std::to_string(of.excused.load()) + " " +
                 std::to_string(of.bytes.load() >> 20) + " MB";

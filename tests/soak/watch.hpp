@@ -30,9 +30,15 @@ enum class layer : unsigned char {
     pipelined,
     multiplexed,
     pipelined_bodies,
-    multiplexed_bodies
+    multiplexed_bodies,
+    // of soak_files:
+    contents,
+    trees,
+    changes,
+    programs
 };
-inline constexpr std::size_t layer_count = 11;
+inline constexpr std::size_t layer_count = 11;     // of traffic
+inline constexpr std::size_t counted_layers = 15;  // all
 [[nodiscard]] const char* name_of(layer which) noexcept;
 
 /// How an operation of a client has ended. Failures are reported to the watch instead.
@@ -140,7 +146,7 @@ private:
     std::thread thread_;
     std::atomic<std::uint64_t> tick_{0};
     std::atomic<std::size_t> failures_{0};
-    std::array<counts, layer_count> counts_;
+    std::array<counts, counted_layers> counts_;
     std::chrono::steady_clock::time_point begun_;
 
     std::mutex lock_;

@@ -126,28 +126,6 @@ std::string why_without_memory(pid_t id) {
     return {};
 }
 
-std::string why_not_readable(pid_t id, int error) {
-    const std::string who = "process " + std::to_string(id);
-    if (error == ESRCH) return "there is no " + who;
-    if (error == EPERM) {
-        std::ifstream scope("/proc/sys/kernel/yama/ptrace_scope");
-        int value = 0;
-        scope >> value;
-        const std::string failure = "the memory of " + who + " may not be read: ";
-        if (value == 3)  // see ptrace(2)
-            return failure +
-                   "kernel.yama.ptrace_scope is 3, which forbids it to all programs until the next boot, so read a "
-                   "core file, or start the program with EDDY_DUMP=SIGQUIT and send it this signal";
-        std::string text = failure + "run this as the same user, or as root";
-        if (value != 0)
-            text += "; and kernel.yama.ptrace_scope is " + std::to_string(value) +
-                    ", so run `sysctl kernel.yama.ptrace_scope=0` as root, or use sudo";
-        return text + "; in a container, add the capability SYS_PTRACE";
-    }
-    if (error == ENOSYS) return "this kernel has no process_vm_readv(2)";
-    return "the memory of " + who + " cannot be read: " + std::strerror(error);
-}
-
 /// Parses an address and a port of /proc/net/tcp and similar files: hexadecimal words of the machine's byte order.
 std::string endpoint(std::string_view text) {
     const auto colon = text.find(':');
@@ -189,6 +167,28 @@ std::vector<std::pair<std::uint64_t, std::string>> read_sockets(pid_t id) {
 }
 
 }  // namespace
+
+std::string why_not_readable(pid_t id, int error, const char* scope_file) {
+    const std::string who = "process " + std::to_string(id);
+    if (error == ESRCH) return "there is no " + who;
+    if (error == EPERM) {
+        std::ifstream scope(scope_file);
+        int value = 0;
+        scope >> value;
+        const std::string failure = "the memory of " + who + " may not be read: ";
+        if (value == 3)  // see ptrace(2)
+            return failure +
+                   "kernel.yama.ptrace_scope is 3, which forbids it to all programs until the next boot, so read a "
+                   "core file, or start the program with EDDY_DUMP=SIGQUIT and send it this signal";
+        std::string text = failure + "run this as the same user, or as root";
+        if (value != 0)
+            text += "; and kernel.yama.ptrace_scope is " + std::to_string(value) +
+                    ", so run `sysctl kernel.yama.ptrace_scope=0` as root, or use sudo";
+        return text + "; in a container, add the capability SYS_PTRACE";
+    }
+    if (error == ENOSYS) return "this kernel has no process_vm_readv(2)";
+    return "the memory of " + who + " cannot be read: " + std::strerror(error);
+}
 
 std::expected<process, std::string> process::open(pid_t id) {
     const auto status = read_status(id);

@@ -16,6 +16,11 @@
 
 namespace eddy::inspect {
 
+/// Returns a sentence: why the memory of a process cannot be read, and what to do. `error` is that of
+/// process_vm_readv(2), and the file has the system's rule for it, see ptrace(2).
+[[nodiscard]] std::string why_not_readable(pid_t id, int error,
+                                           const char* scope_file = "/proc/sys/kernel/yama/ptrace_scope");
+
 /// A process that runs. It is not stopped and gets no signal; nothing but its memory and its files in /proc are read.
 class process {
 public:

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,7 @@
 #include "inspect/tree_output.hpp"
 #include "inspect/walker.hpp"
 #include "running_target.hpp"
+#include "support/temp_dir.hpp"
 #include "sys/core_file.hpp"
 #include "sys/process.hpp"
 
@@ -348,6 +350,40 @@ TEST(InspectErrors, ProgramWithoutEddyHasNoTable) {
     auto target = process::open(getppid());
     if (!target) GTEST_SKIP() << target.error();
     EXPECT_FALSE(find_table(target->memory(), target->mappings()).has_value());
+}
+
+// ---- Processes that may not be read ----
+
+/// Returns the sentence for a system whose file ptrace_scope has this text, or that has no such file.
+std::string why_not_readable_with(const char* scope) {
+    const support::temp_dir folder;
+    const std::string file = folder / "ptrace_scope";
+    if (scope != nullptr) std::ofstream(file) << scope;
+    return eddy::inspect::why_not_readable(4711, EPERM, file.c_str());
+}
+
+TEST(InspectNotReadable, SentenceHasTheSystemsRule) {
+    const std::string same_user = "the memory of process 4711 may not be read: run this as the same user, or as root";
+    const std::string container = "; in a container, add the capability SYS_PTRACE";
+    EXPECT_EQ(why_not_readable_with(nullptr), same_user + container);
+    EXPECT_EQ(why_not_readable_with("0\n"), same_user + container);
+    for (const std::string scope : {"1", "2"}) {
+        EXPECT_EQ(why_not_readable_with(scope.c_str()),
+                  same_user + "; and kernel.yama.ptrace_scope is " + scope +
+                      ", so run `sysctl kernel.yama.ptrace_scope=0` as root, or use sudo" + container);
+    }
+    EXPECT_EQ(why_not_readable_with("3\n"),
+              "the memory of process 4711 may not be read: kernel.yama.ptrace_scope is 3, which forbids it to all "
+              "programs until the next boot, so read a core file, or start the program with EDDY_DUMP=SIGQUIT and send "
+              "it this signal");
+}
+
+TEST(InspectNotReadable, OtherErrorsHaveTheirSentences) {
+    using eddy::inspect::why_not_readable;
+    EXPECT_EQ(why_not_readable(4711, ESRCH), "there is no process 4711");
+    EXPECT_EQ(why_not_readable(4711, ENOSYS), "this kernel has no process_vm_readv(2)");
+    EXPECT_EQ(why_not_readable(4711, ENOMEM),
+              std::string("the memory of process 4711 cannot be read: ") + std::strerror(ENOMEM));
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST_P(ProcessChild, PipeThatWasNotMadeIsMisuse) {
     expect_misuse([&] { static_cast<void>(*without.out()); });
     expect_misuse([&] { static_cast<void>(std::move(*without.error())); });
     expect_misuse([&] { static_cast<void>(without.out()->native_handle()); });
-    end_of(without);
+    EXPECT_TRUE(end_of(without).is_success());
     auto with = start(command("cat").in(stdio::pipe()).out(stdio::pipe()));
     EXPECT_GE(with.in()->native_handle(), 0);
     EXPECT_GE((*with.out()).native_handle(), 0);

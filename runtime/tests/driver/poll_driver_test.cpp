@@ -129,6 +129,19 @@ TEST_F(PollDriver, WatchAgainReportsPresentConditions) {
     EXPECT_TRUE(tick()[&other_key].is_writable());
 }
 
+TEST_F(PollDriver, WatchAgainForLessAsksForNoMore) {
+    auto [from, to] = make_connection();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable | interest::writable));
+    ASSERT_TRUE(driver->watch_again(from.get(), &key, interest::readable));
+    EXPECT_TRUE(tick().empty()) << "it is writable, which nobody asks for any more";
+    driver->rearm(from.get(), &key, ready::writable);
+    EXPECT_TRUE(tick().empty());
+    write_to(to);
+    EXPECT_EQ(tick(10s), (reports{{&key, ready::readable}}));
+    ASSERT_TRUE(driver->watch_again(from.get(), &key, interest::writable));
+    EXPECT_EQ(tick(), (reports{{&key, ready::writable}})) << "the byte is still there";
+}
+
 TEST_F(PollDriver, RefusesInvalidWatchesLikeEpoll) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));

@@ -348,6 +348,24 @@ TEST(LocalSet, DroppedRunUntilLeavesSetToOtherCaller) {
     EXPECT_TRUE(told.is_finished());
 }
 
+// Each poll may have another waker, for example when the future has moved into another task.
+TEST(LocalSet, WakerOfTheLastPollIsWoken) {
+    local_set set;
+    auto ends = oneshot<int>::channel();
+    auto told = set.spawn_local(std::move(ends.receiver));
+    auto all = set.run_until(eddy::pending<void>());
+    eddy::test::wake_counter before;
+    eddy::test::wake_counter last;
+    assert_pending(support::poll_with(all, before.waker()));
+    assert_pending(support::poll_with(all, last.waker()));
+    EXPECT_EQ(before.wakers(), 0u);
+    std::thread([&] { static_cast<void>(ends.sender.send(5)); }).join();
+    EXPECT_EQ(before.wakes(), 0u);
+    EXPECT_GE(last.wakes(), 1u);
+    assert_pending(support::poll_with(all, last.waker()));
+    EXPECT_TRUE(told.is_finished());
+}
+
 // covers: P003 R042
 TEST(LocalSet, EndDrivenByRunUntilWakesTaskAwaitingSet) {
     local_set set;

@@ -494,6 +494,34 @@ TEST(NoStall, ProcessIsStopped) {
     });
 }
 
+/// Reads a byte that a child process sends after it has stopped this process for some time.
+void read_across_stop(std::chrono::milliseconds before, std::chrono::milliseconds stopped) {
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe(pipe.data()), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::poll(nullptr, 0, static_cast<int>(before.count()));
+        ::kill(::getppid(), SIGSTOP);
+        ::poll(nullptr, 0, static_cast<int>(stopped.count()));
+        ::kill(::getppid(), SIGCONT);
+        ::poll(nullptr, 0, static_cast<int>(before.count()));
+        ::_exit(::write(pipe[1], "x", 1) == 1 ? 0 : 1);
+    }
+    ASSERT_GT(child, 0);
+    char byte = 0;
+    EXPECT_EQ(::read(pipe[0], &byte, 1), 1);
+    ::waitpid(child, nullptr, 0);
+    for (const int fd : pipe) ::close(fd);
+}
+
+// The thread is blocked before and after the stop, and most of the time it is neither.
+TEST(NoStall, ProcessIsStoppedWhileItsThreadIsBlocked) {
+    expect_no_stall(400ms, []() -> task<void> {
+        read_across_stop(60ms, 1200ms);
+        co_return;
+    });
+}
+
 /// While it exists, new threads share one processor with eight threads that compute.
 class busy_processor {
 public:

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The list of the threads that sleep without an end. What it proves: ../../../inspect/docs/hangs.md and
+// process_child_test.cpp.
+#include "executor/reports/endless_wait.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using eddy::detail::endless_wait;
+
+/// A sleep that something always seems to have ended. It counts how often the list asks.
+class counted_sleeper {
+public:
+    endless_wait::state sleep_state() noexcept { return ++questions_; }
+    [[nodiscard]] std::uint64_t questions() const noexcept { return questions_; }
+    endless_wait& wait() noexcept { return wait_; }
+
+private:
+    std::uint64_t questions_ = 0;
+    endless_wait wait_{*this};
+};
+
+/// More than the threads of this program: at one of them, as many sleep as there are threads, and the list asks all.
+using many_sleepers = std::array<counted_sleeper, 64>;
+
+/// Adds all to the list, which takes a sleep of 1 s.
+void enter(many_sleepers& all) {
+    endless_wait::limit first;
+    for (auto& each : all) first = each.wait().begin(0);
+    std::this_thread::sleep_for(first.value());
+    for (auto& each : all) EXPECT_GT(each.wait().begin(0), first);
+}
+
+std::uint64_t questions_of(const many_sleepers& all) {
+    std::uint64_t sum = 0;
+    for (const auto& each : all) sum += each.questions();
+    return sum;
+}
+
+TEST(EndlessWait, SleepersLeaveInAnyOrder) {
+    many_sleepers leaving;
+    enter(leaving);
+    EXPECT_GT(questions_of(leaving), leaving.size()) << "the list asks those in it";
+    // The last one that came is the first of the list.
+    std::vector<std::size_t> order = {leaving.size() - 1, 0, leaving.size() / 2};
+    for (std::size_t i = 0; i < leaving.size(); ++i) order.push_back((i * 7 + 3) % leaving.size());
+    for (const auto one : order) leaving.at(one).wait().end();
+    const auto before = questions_of(leaving);
+
+    many_sleepers others;
+    enter(others);
+    EXPECT_EQ(questions_of(leaving), before) << "one that has left is still in the list";
+    EXPECT_GT(questions_of(others), others.size()) << "the list has lost one, or its number is wrong";
+    for (auto& each : others) each.wait().end();
+}
+
+}  // namespace
