@@ -36,7 +36,8 @@ std::string found_in(std::string_view text, std::size_t step) {
             break;
         case event::data:
             require(!decoder.data().empty(), "an event without data");
-            require(decoder.data().find("\r\n--b") == std::string_view::npos, "data contains a delimiter");
+            for (const std::string_view end : {"--", " ", "\t", "\r", "\n"})
+                require(!decoder.data().contains(std::string("\r\n--b").append(end)), "data contains a delimiter");
             all += decoder.data();
             break;
         case event::end_of_part: all += "(end)"; break;

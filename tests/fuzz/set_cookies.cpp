@@ -22,10 +22,10 @@ namespace http = eddy::http;
 
 constexpr sys_seconds now(std::chrono::seconds(1'800'000'000));
 
-/// The name of a cookie as a simple parser finds it.
+/// The name of a cookie as a simple parser finds it. Without "=", all is its value.
 std::string_view name_in(std::string_view field) {
     const auto pair = field.substr(0, field.find(';'));
-    return eddy::detail::trim(pair.substr(0, pair.find('=')));
+    return eddy::detail::trim(pair.substr(0, pair.contains('=') ? pair.find('=') : 0));
 }
 
 http::url url_of(std::string_view text) { return http::url::parse(text).value(); }

@@ -176,6 +176,7 @@ task<result<void>> two_readers() {
     auto client = co_await try_(net::tcp_stream::connect(listener.local_addr().value()));
     auto accepted = co_await try_(listener.accept());
     auto one = eddy::spawn(read_some(client));
+    co_await time::sleep(10ms);
     auto other = eddy::spawn(read_some(client));
     co_await time::sleep(10ms);
     co_await try_(accepted.stream.write_all("abcd"));

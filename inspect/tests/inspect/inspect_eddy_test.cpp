@@ -33,6 +33,7 @@ std::string normalized(std::string text) {
              std::pair(" at [^ ]*_target.cpp:[0-9]+", ""),
              std::pair("  [^ ]*_target.cpp:[0-9]+", ""),
              std::pair("descriptor [0-9]+( \\([^)]*\\))?", "descriptor N"),
+             std::pair("child process [0-9]+", "child process N"),
              std::pair("task (at )?(0x[0-9a-f]+|[0-9]+)", "task N"),
              std::pair("waits: [0-9a-fx, ]+,", "waits: N,"),
              std::pair("tasks: [0-9a-fx, ]+", "tasks: N"),

@@ -58,7 +58,8 @@ TEST(ProcessMemory, StartThatLacksMemoryLeavesNoProcess) {
     }
     EXPECT_TRUE(support::all_are_reaped());
     allocations_after_start = support::no_limit;
-    static_cast<void>(start());  // resets the thread
+    // A thread that has started a process has no limit any more. There is more than one if a start lasts long.
+    for (int i = 0; i < 64 && !start(); ++i) continue;
     EXPECT_TRUE(start());
     EXPECT_TRUE(support::all_are_reaped());
 }

@@ -84,7 +84,7 @@ TEST(TwoOperations, SecondTaskAtAGeneratorIsRefused) {
             co_return;
         };
         co_await expect_refused(
-            "two tasks await the next item of one async_generator",
+            "the next item of one async_generator",
             [&]() -> task<void> {
                 const auto item = co_await items.next();
                 got = item.value_or(0);

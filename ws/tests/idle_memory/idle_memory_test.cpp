@@ -243,7 +243,8 @@ private:
 
 // ---- Measuring ----
 
-constexpr int connections = 8;
+// A spare buffer of the thread, 16 KiB for TLS, may be larger afterwards; it must weigh less than most_kept.
+constexpr int connections = 16;
 constexpr std::ptrdiff_t most_kept = 2048;  // by both ends of a connection
 
 /// Lets other tasks run until no more than `most` bytes are allocated, or ten seconds have passed.

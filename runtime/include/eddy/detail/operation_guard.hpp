@@ -132,8 +132,9 @@ struct guard_access {
 
 /// Returns the guard of a reader, writer, stream or sink for a direction: its own, or that of the object in it. Of a
 /// socket, the io_socket, whose waker slots are the guards. Null, as a std::nullptr_t, if there is none.
+/// Errors: those of inner(), for example of a box that was moved from.
 template <direction Way, class S>
-auto guard_of(S& stream) noexcept {
+auto guard_of(S& stream) {
     if constexpr (requires { guard_access::get<Way>(stream); }) {
         return guard_access::get<Way>(stream);
     } else if constexpr (socket_access::has_socket<S>) {

@@ -114,10 +114,9 @@ private:
 
     detail::frame* frame_;
     detail::operation_guard guard_{
-        "two tasks await the next item of one async_generator (or of a stream that is one, for example that of "
-        "fs::walk() "
-        "or fs::watch()) at the same time: let one task receive the items for all, or give each task a stream of its "
-        "own",
+        "the next item of one async_generator (or of a stream that is one, for example that of fs::walk() or "
+        "fs::watch()) is awaited twice at the same time, by two tasks or inside its own poll: let one task receive the "
+        "items for all, or give each task a stream of its own",
         detail::same_task::permitted};
 };
 
