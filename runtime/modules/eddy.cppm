@@ -441,6 +441,8 @@ using eddy::net::owned_write_half;
 using eddy::net::peek_future;
 using eddy::net::peeking;
 using eddy::net::peer_credentials;
+using eddy::net::proxy_header_v1;
+using eddy::net::proxy_header_v2;
 using eddy::net::proxy_listener;
 using eddy::net::proxy_listener_options;
 using eddy::net::read_exact_future;

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -75,6 +77,30 @@ TEST(Programs, TailLogFollowsNamesAndTruncation) {
     EXPECT_EQ(tail.line(), "new");
 }
 #endif
+
+TEST(Programs, LogFileIsRotated) {
+    const support::temp_dir temp;
+    const auto done = run({"log_file", temp / "log"});
+    EXPECT_EQ(done.out, "10 tasks wrote 200 lines\n");
+    EXPECT_EQ(done.err, "");
+    // 200 lines of 23 to 25 bytes: one old file. Each step of each task is in one of them, in its order.
+    EXPECT_LE(std::filesystem::file_size(temp / "log.1"), 4096u);
+    EXPECT_FALSE(std::filesystem::exists(temp / "log.2"));
+    std::map<int, int> steps;
+    std::istringstream lines(output_of("cat " + (temp / "log.1") + " " + (temp / "log")));
+    int count = 0;
+    for (std::string line; std::getline(lines, line); ++count) {
+        int task = 0;
+        int step = 0;
+        ASSERT_EQ(std::sscanf(line.c_str(), "task %d has done step %d", &task, &step), 2) << line;
+        EXPECT_EQ(step, ++steps[task]) << line;
+    }
+    EXPECT_EQ(count, 200);
+    // A second run continues the file, and keeps three old ones.
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(run({"log_file", temp / "log"}).code, 0);
+    EXPECT_TRUE(std::filesystem::exists(temp / "log.3"));
+    EXPECT_FALSE(std::filesystem::exists(temp / "log.4"));
+}
 
 TEST(Programs, BackupHasListOfItsFiles) {
     const support::temp_dir temp;

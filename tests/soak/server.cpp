@@ -135,7 +135,11 @@ port port_of(layer which) noexcept {
     case layer::pipelined: return port::pipelined;
     case layer::multiplexed: return port::multiplexed;
     case layer::pipelined_bodies: return port::pipelined_bodies;
-    case layer::multiplexed_bodies: break;
+    case layer::multiplexed_bodies:
+    case layer::contents:  // and the others without servers
+    case layer::trees:
+    case layer::changes:
+    case layer::programs: break;
     }
     return port::multiplexed_bodies;
 }

@@ -157,6 +157,7 @@ std::string_view reason_of(status code) noexcept {
     case status::service_unavailable: return "Service Unavailable";
     case status::gateway_timeout: return "Gateway Timeout";
     case status::http_version_not_supported: return "HTTP Version Not Supported";
+    case status::insufficient_storage: return "Insufficient Storage";
     }
     return "";
 }

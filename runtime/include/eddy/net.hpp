@@ -13,6 +13,7 @@
 #include <eddy/net/listener.hpp>  // the concept
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/net/pipe.hpp>
+#include <eddy/net/proxy_header.hpp>
 #include <eddy/net/proxy_listener.hpp>
 #include <eddy/net/serve.hpp>
 #include <eddy/net/service_manager.hpp>

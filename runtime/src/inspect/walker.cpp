@@ -103,7 +103,11 @@ private:
                 at = record->next;
             }
             is_whole = is_whole && at && *at == 0;
-            if (is_whole && fresh_word(table_.registry) == before) return found;
+            if (is_whole && fresh_word(table_.registry) == before) {
+                // The oldest comes first: a program's own page, which it starts last, is not what a reader looks for.
+                std::ranges::reverse(found);
+                return found;
+            }
         }
         tree_.has_all_tasks = false;
         note(memory_.changes() ? "the list of executors changed each time it was read: none are shown; try again"

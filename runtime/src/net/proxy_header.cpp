@@ -5,8 +5,11 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <system_error>
+
+#include <eddy/net/proxy_header.hpp>
 
 namespace eddy::detail {
 namespace {
@@ -83,6 +86,8 @@ constexpr std::size_t v2_fixed = 16;
 
 constexpr unsigned v2_local = 0x20;
 constexpr unsigned v2_proxy = 0x21;
+constexpr unsigned v2_tcp4 = 0x11;
+constexpr unsigned v2_tcp6 = 0x21;
 
 result<std::size_t> missing_of_v2(bytes begin) noexcept {
     if (begin.size() < v2_fixed) return v2_fixed - begin.size();
@@ -106,10 +111,10 @@ result<proxy_header> parse_v2(bytes whole) noexcept {
     if (command != v2_proxy) return bad();
     const bytes rest = whole.subspan(v2_fixed);
     switch (std::to_integer<unsigned>(whole[13])) {
-    case 0x11: return parse_addrs<net::ipv4_addr>(rest);  // TCP over IPv4
-    case 0x21: return parse_addrs<net::ipv6_addr>(rest);  // TCP over IPv6
-    case 0x00:                                            // unknown
-    case 0x31: return proxy_header();                     // a Unix socket
+    case v2_tcp4: return parse_addrs<net::ipv4_addr>(rest);
+    case v2_tcp6: return parse_addrs<net::ipv6_addr>(rest);
+    case 0x00:                         // unknown
+    case 0x31: return proxy_header();  // a Unix socket
     default: return bad();
     }
 }
@@ -133,4 +138,68 @@ result<proxy_header> parse_proxy_header(bytes whole) noexcept {
     return text_of(whole).starts_with(v2_begin) ? parse_v2(whole) : parse_v1(text_of(whole));
 }
 
+// ---- Writing ----
+
+namespace {
+
+/// The two addresses, in one family.
+struct address_pair {
+    net::socket_addr client;
+    net::socket_addr reached;
+
+    address_pair(const net::socket_addr& from, const net::socket_addr& to) : client(from), reached(to) {
+        if (from.ip().is_ipv4() == to.ip().is_ipv4()) return;
+        client = as_ipv6(from);
+        reached = as_ipv6(to);
+    }
+    [[nodiscard]] bool is_ipv4() const noexcept { return client.ip().is_ipv4(); }
+
+private:
+    static net::socket_addr as_ipv6(const net::socket_addr& from) {
+        const auto v4 = from.ip().as_v4();
+        if (!v4) return from;
+        net::ipv6_addr::octets_type mapped{};
+        mapped[10] = mapped[11] = 0xff;
+        std::ranges::copy(v4->octets(), mapped.begin() + 12);
+        return {net::ipv6_addr(mapped), from.port()};
+    }
+};
+
+void append_octets(std::string& to, const net::ip_addr& ip) {
+    const auto append = [&to](const auto& octets) { to.append(octets.begin(), octets.end()); };
+    if (const auto v4 = ip.as_v4()) return append(v4->octets());
+    append(ip.as_v6()->octets());
+}
+
+void append_big_endian(std::string& to, std::size_t number) {
+    to += static_cast<char>(number >> 8);
+    to += static_cast<char>(number & 0xff);
+}
+
+}  // namespace
 }  // namespace eddy::detail
+
+namespace eddy::net {
+
+std::string proxy_header_v1(const socket_addr& client, const socket_addr& reached) {
+    const detail::address_pair both(client, reached);
+    return std::string(detail::v1_begin) + (both.is_ipv4() ? "TCP4 " : "TCP6 ") + both.client.ip().to_string() + ' ' +
+           both.reached.ip().to_string() + ' ' + std::to_string(both.client.port()) + ' ' +
+           std::to_string(both.reached.port()) + std::string(detail::v1_end);
+}
+
+std::string proxy_header_v2(const socket_addr& client, const socket_addr& reached) {
+    const detail::address_pair both(client, reached);
+    std::string addresses;
+    detail::append_octets(addresses, both.client.ip());
+    detail::append_octets(addresses, both.reached.ip());
+    detail::append_big_endian(addresses, both.client.port());
+    detail::append_big_endian(addresses, both.reached.port());
+    std::string header(detail::v2_begin);
+    header += static_cast<char>(detail::v2_proxy);
+    header += static_cast<char>(both.is_ipv4() ? detail::v2_tcp4 : detail::v2_tcp6);
+    detail::append_big_endian(header, addresses.size());
+    return header + addresses;
+}
+
+}  // namespace eddy::net

@@ -85,6 +85,28 @@ TEST(ProxyHeader, Version1) {
     EXPECT_EQ(read("PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n"), "none");
 }
 
+// covers: B23
+TEST(ProxyHeader, IsWritten) {
+    const auto addr = [](const char* text) { return net::socket_addr::parse(text).value(); };
+    const auto client = addr("192.0.2.1:56324");
+    const auto reached = addr("198.51.100.1:443");
+    EXPECT_EQ(net::proxy_header_v1(client, reached), "PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n");
+    EXPECT_EQ(net::proxy_header_v2(client, reached), v2(0x21, 0x11, v4_addrs));
+    const auto other = addr("[2001:db8::7]:4096");
+    const auto here = addr("[101:101:101:101:101:101:101:101]:443");
+    EXPECT_EQ(net::proxy_header_v1(other, here), "PROXY TCP6 2001:db8::7 101:101:101:101:101:101:101:101 4096 443\r\n");
+    EXPECT_EQ(net::proxy_header_v2(other, here), v2(0x21, 0x21, v6_addrs));
+    // Of two families: both are IPv6, and the reader finds the IPv4 address again.
+    EXPECT_EQ(net::proxy_header_v1(client, here),
+              "PROXY TCP6 ::ffff:192.0.2.1 101:101:101:101:101:101:101:101 56324 443\r\n");
+    for (const auto& [from, to] :
+         {std::pair(client, reached), std::pair(other, here), std::pair(client, here), std::pair(other, reached)}) {
+        EXPECT_EQ(read(net::proxy_header_v1(from, to)), from.to_string());
+        EXPECT_EQ(read(net::proxy_header_v2(from, to)), from.to_string());
+    }
+    EXPECT_EQ(net::proxy_header_v1(addr("[fe80::1%1]:1"), addr("[fe80::2%1]:2")), "PROXY TCP6 fe80::1 fe80::2 1 2\r\n");
+}
+
 TEST(ProxyHeader, WrongTextOfVersion1IsRefused) {
     for (const char* wrong :
          {"PROXY TCP4 192.0.2.1 198.51.100.1 56324\r\n", "PROXY TCP4 192.0.2.1 198.51.100.1 56324 443 \r\n",

@@ -83,7 +83,7 @@ public:
     }
 
 private:
-    friend io_future;
+    friend eddy::detail::io_future<file_read, result<std::size_t>>;
     friend file_future;
     poll_result<result<std::size_t>> poll_with(context& cx, detail::file_body& from) {
         return from.poll_read(cx, into_.parts());
@@ -98,13 +98,13 @@ class [[nodiscard("an operation does nothing until it is awaited"), gnu::warn_un
 public:
     file_write(detail::file_body* to, detail::buffers<const std::byte> from) noexcept
         : stream_future(to), from_(from) {}
-    file_write(file_write&& other) noexcept : stream_future(std::move(other)), from_(other.from_) {}
+    file_write(file_write&& other) noexcept : stream_future(static_cast<stream_future&&>(other)), from_(other.from_) {}
     ~file_write() {
         if (ticket_ != 0) body()->drop_write(ticket_);
     }
 
 private:
-    friend io_future;
+    friend eddy::detail::io_future<file_write, result<std::size_t>>;
     friend file_future;
     poll_result<result<std::size_t>> poll_with(context& cx, detail::file_body& to) {
         auto answer = to.poll_write(cx, from_.parts(), &ticket_);
@@ -123,7 +123,7 @@ public:
     file_seek(detail::file_body* object, io::seek_from to) noexcept : stream_future(object), to_(to) {}
 
 private:
-    friend io_future;
+    friend eddy::detail::io_future<file_seek, result<std::uint64_t>>;
     friend file_future;
     poll_result<result<std::uint64_t>> poll_with(context& cx, detail::file_body& object) {
         if (!has_begun_) {

@@ -94,8 +94,8 @@ namespace eddy::http {
 /// of seconds in Retry-After after which the next one is permitted:
 ///     app | http::client_limit(http::client_limit_options(100, 1min).burst(20))
 /// To limit all clients together, see proto::rate_limit().
-/// Errors: throws `misuse` for a request without request::peer, unless there is a function client_limit_options::client():
-/// the layer cannot tell such clients apart. Pass the peer to serve_connection().
+/// Errors: throws `misuse` for a request without request::peer, unless there is a function
+/// client_limit_options::client(): the layer cannot tell such clients apart. Pass the peer to serve_connection().
 /// Thread safety: the function of client_limit_options::client() may be called on several threads at the same time.
 /// Copies of the layer, and services with it, have the limit together.
 /// Cost: a mutex and a lookup for each request; less than 250 bytes for each client, and as many for each site.

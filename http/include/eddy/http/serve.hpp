@@ -33,7 +33,7 @@
 
 namespace eddy::detail {
 
-struct server_memory;
+class server_memory;
 
 /// Returns the counters of memory that several connections share.
 [[nodiscard]] EDDY_API std::shared_ptr<server_memory> make_server_memory();

@@ -49,6 +49,7 @@ enum class status : std::uint16_t {
     service_unavailable = 503,              ///< Service Unavailable
     gateway_timeout = 504,                  ///< Gateway Timeout
     http_version_not_supported = 505,       ///< HTTP Version Not Supported
+    insufficient_storage = 507,             ///< Insufficient Storage (RFC 4918): an upload, and no room for it
 };
 
 /// Returns the number of a status code.

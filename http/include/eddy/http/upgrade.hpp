@@ -29,7 +29,8 @@ struct upgrade_outcome {
 /// Sends a request with "Connection: Upgrade" to a URL, on a new connection. Add Upgrade, and what the protocol
 /// requires, to the headers of the request. Redirects are not followed, and the request is not repeated. A proxy
 /// connects to the server by CONNECT or SOCKS5. For WebSockets, use ws::connect().
-/// Errors: see client::send(). http::errc::bad_message also for a response 101 without Upgrade or "Connection: Upgrade".
+/// Errors: see client::send(). http::errc::bad_message also for a response 101 without Upgrade or
+/// "Connection: Upgrade".
 /// Cancel safety: safe. The connection is closed.
 EDDY_API task<std::expected<upgrade_outcome, client_error>> upgrade(std::string url, request asked,
                                                                     client_options options = client_options());
