@@ -100,7 +100,7 @@ class program:
             return self.field(link, "task_next")
 
         lists_left = MOST_LISTS
-        for executor in followed(self.number(self.registry + 8), self.number, MOST_EXECUTORS):
+        for executor in reversed([*followed(self.number(self.registry + 8), self.number, MOST_EXECUTORS)]):
             _, _, lists, _, ring, _, _, stride, state, remote = struct.unpack("<QIIQQQQQII", self.read(executor, 64))
             for head in (ring + i * stride for i in range(min(lists, lists_left))):
                 for task in followed(following(head), following, MOST_TASKS, head):

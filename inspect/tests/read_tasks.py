@@ -50,7 +50,7 @@ class Program:
         return re.sub(r"\(.*", "", text).split(" ")[-1].lstrip("*&") + of_lambda, f"{self.text(file)}:{line}"
 
     def executors(self):
-        for at in self.nodes(self.number(self.registry + 8), 0):
+        for at in reversed([*self.nodes(self.number(self.registry + 8), 0)]):  # the oldest first
             _, kind, lists, number, ring, _, _, stride, *states = struct.unpack("<QIIQQQQQII", self.read(at, 64))
             yield kind, number, [t for i in range(lists) for t in self.tasks(ring + i * stride)], states
 

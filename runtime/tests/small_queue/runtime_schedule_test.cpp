@@ -472,9 +472,7 @@ TEST_P(RuntimeSchedule, ThousandSpawnedConnectsSucceed) {
         static_cast<void>(co_await accepting);
     }());
     EXPECT_EQ(connected, count);
-    if (workers() > 1) {
-        EXPECT_GT(where.size(), 1u);
-    }
+    // One worker may have done all on a busy machine. TasksSpawnedByBusyTaskRunOnOtherWorkers shows that others help.
     EXPECT_LE(where.size(), workers());
 }
 

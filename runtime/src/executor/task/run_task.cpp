@@ -44,17 +44,26 @@ struct task_waker {
             if (!polled_task::wakes_itself(task)) submit(state_of(task).wake_by_ref(), task);
             return;
         }
-        const owner_guard guard;
-        submit(state_of(task).wake_by_ref(), task);
+        wake_from_elsewhere(task);
     }
     static void wake(void* data) noexcept {
         spawned_task& task = task_of(data);
         if (is_local(task)) return submit(local_state_of(task).wake_and_release(), task);
         if (is_mine(task)) return submit(state_of(task).wake_and_release(), task);
+        wake_from_elsewhere_and_release(task);
+    }
+    static void drop(void* data) noexcept { release(task_of(data)); }
+
+private:
+    // Not inlined: the wakes of the own thread, which are most, would save registers for them.
+    [[gnu::noinline]] static void wake_from_elsewhere(spawned_task& task) noexcept {
+        const owner_guard guard;
+        submit(state_of(task).wake_by_ref(), task);
+    }
+    [[gnu::noinline]] static void wake_from_elsewhere_and_release(spawned_task& task) noexcept {
         const owner_guard guard;
         submit(state_of(task).wake_and_release(), task);
     }
-    static void drop(void* data) noexcept { release(task_of(data)); }
 };
 
 /// Returns whether this thread may use the unshared word of a task. The caller has its join handle.
