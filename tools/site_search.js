@@ -4,7 +4,7 @@
 let searchIndex = null; // index.js sets it
 
 const searchScript = document.currentScript.src;
-const unimportant = new Set("a an and are as at by can do does eddy for from how i if in is it my of on or the this to use what when where which with you".split(" "));
+const unimportant = new Set("a an and are as at by can do does eddy for from get how i if in is it make my need of on or set should the this to use want what when where which with you".split(" "));
 
 // Returns a word without its ending: "reading" is "read", and "logging" is "log".
 function stemOf(word) {
