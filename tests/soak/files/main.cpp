@@ -18,6 +18,9 @@
 #include <string>
 #include <thread>
 
+#include <eddy/process.hpp>
+#include <eddy/runtime/core.hpp>
+
 #include "arguments.hpp"
 #include "host.hpp"
 #include "work.hpp"
@@ -29,7 +32,7 @@ std::string random_bytes(std::uint64_t seed, std::size_t count) {
     std::string bytes(count, '\0');
     for (std::size_t i = 0; i < count; i += 8) {
         const auto word = random();
-        for (std::size_t k = i; k < std::min(count, i + 8); ++k) bytes[k] = static_cast<char>(word >> (8 * (k - i)));
+        for (std::size_t k = i; k < std::min(count, i + 8); ++k) bytes[k] = static_cast<char>(word >> (8 * (k - i)) & 0x7f);
     }
     return bytes;
 }
@@ -123,9 +126,15 @@ void run_episode(const arguments& chosen, const std::filesystem::path& top, unsi
     check_leftovers(folder, descriptors);
 }
 
+/// Starts a process: the library opens some descriptors once for the whole process.
+void open_once() {
+    const auto done = eddy::core().run(eddy::process::run(eddy::process::command("true")));
+    if (!done) watch::get().fail("true: " + done.error().message());
+}
+
 int run(const arguments& chosen, const std::filesystem::path& top) {
     print_start(chosen);
-    // The library opens some descriptors once for the whole process.
+    open_once();
     run_episode(chosen, top, chosen.episode.value_or(0));
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(chosen.seconds);
     for (unsigned number = 1; !chosen.episode && std::chrono::steady_clock::now() < end; ++number)

@@ -32,7 +32,7 @@ struct file_state {
         : folder(std::move(in)), seed(from), drops_one_in(drops) {}
 };
 
-/// Returns `count` random bytes, which another seed does not give.
+/// Returns a random text of `count` bytes, which another seed does not give.
 [[nodiscard]] std::string random_bytes(std::uint64_t seed, std::size_t count);
 
 /// Replaces a file, reads it back, and copies it; writes, seeks, truncates and reads an open file.
