@@ -58,6 +58,9 @@ eddy::result<std::unique_ptr<watched_root>> open_root(const std::filesystem::pat
         folder = std::move(found->opened);
     }
     if (!folder) return std::unexpected(folder.error());
+    std::error_code error;
+    root->place = root->path.empty() ? std::filesystem::current_path(error) : absolute(root->path, error);
+    if (error) root->place = root->path;  // the current directory was removed
     const auto identity = sys::identity_of(folder->get());
     if (!identity) return std::unexpected(identity.error());
     root->identity = *identity;

@@ -31,7 +31,7 @@ public:
 
 protected:
     watch_job(shared_queue queue, const watched_root& root)
-        : queue_(std::move(queue)), path_(root.path.empty() ? "." : root.path), identity_(root.identity) {}
+        : queue_(std::move(queue)), path_(root.place.empty() ? "." : root.place), identity_(root.identity) {}
     ~watch_job() = default;
 
     /// Opens the directory of the root.

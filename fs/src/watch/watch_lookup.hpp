@@ -25,7 +25,7 @@ class watch_lookup final : public watch_job {
 public:
     watch_lookup(shared_queue queue, const watched_root& root)
         : watch_job(std::move(queue), root),
-          path_(sys::text_of(root.path / sys::path_from(root.file.value().name))),
+          path_(sys::text_of(root.place / sys::path_from(root.file.value().name))),
           was_anchored_(root.file->is_anchored) {}
 
     /// Does all. Returns true.

@@ -75,7 +75,8 @@ struct watched_file {
 
 /// A path that was given to watch(), or the directory of a file that was.
 struct watched_root : watched_dir {
-    std::filesystem::path path;
+    std::filesystem::path path;   // as it was given, for the changes
+    std::filesystem::path place;  // absolute: the program may change its current directory
     sys::file_identity identity;  // it is not kept open: the kernel reports the removal of closed directories only
     std::optional<watched_file> file;
     bool is_recursive = true;  // of a directory

@@ -10,6 +10,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
 #include <eddy/time.hpp>
 
 #include <gtest/gtest.h>
@@ -17,13 +18,16 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "support/poll_once.hpp"
+#include "support/polling.hpp"
 
 namespace {
 
@@ -312,6 +316,136 @@ TEST(TwoOperations, OperationOfAnAbortedTaskAccusesNoLaterOne) {
             const auto got = co_await mine;
             EXPECT_TRUE(got.has_value()) << name;
         });
+    };
+    core.run(test());
+}
+
+// Another thread may be polling or destroying the future of a task that was aborted.
+TEST(TwoOperations, AbortedTaskOfAnotherThreadMustEndFirst) {
+    auto ends = io::duplex(4);
+    std::array<char, 4> bytes{};
+    eddy::core_thread other;
+    std::promise<void> has_begun;
+    std::promise<void> is_blocked;
+    std::promise<void> goes_on;
+    const auto read = [&]() -> task<void> {
+        has_begun.set_value();
+        static_cast<void>(co_await io::read(ends.first, bytes));
+    };
+    std::optional<eddy::join_handle<void>> aborted;
+    other.remote().call([&](eddy::core_handle&) { aborted.emplace(eddy::spawn(read())); }).get();
+    has_begun.get_future().wait();
+    auto blocked = other.remote().call([&](eddy::core_handle&) {
+        is_blocked.set_value();
+        goes_on.get_future().wait();
+    });
+    is_blocked.get_future().wait();
+    aborted->abort();
+    eddy::test::by_hand second(io::read(ends.first, bytes));
+    EXPECT_NE(support::text_of_misuse([&] { static_cast<void>(second.poll()); }), "(nothing was thrown)");
+    goes_on.set_value();
+    blocked.get();
+    static_cast<void>(eddy::wait(*std::move(aborted)));
+    eddy::test::by_hand third(io::read(ends.first, bytes));
+    eddy::test::assert_pending(third.poll());
+}
+
+eddy::async_generator<int> items_until_exception() {
+    co_yield 1;
+    throw std::runtime_error("there is no item");
+}
+
+TEST(TwoOperations, ExceptionEndsTheOperation) {
+    auto items = items_until_exception();
+    EXPECT_EQ(eddy::test::assert_ready(eddy::test::by_hand(items.next()).poll()), 1);
+    eddy::test::by_hand failed(items.next());  // exists until the end
+    EXPECT_THROW(static_cast<void>(failed.poll()), std::runtime_error);
+    EXPECT_EQ(eddy::test::assert_ready(eddy::test::by_hand(items.next()).poll()), std::nullopt);
+}
+
+// An aborted task waits for its cleanup, which may use the object as any other task.
+TEST(TwoOperations, CleanupOfAnAbortedTaskIsNotDisturbed) {
+    eddy::core core;
+    const auto test = []() -> task<void> {
+        co_await for_each_object([](const char* name, auto start, auto end) -> task<void> {
+            const auto use = [&]() -> task<void> { static_cast<void>(co_await start()); };
+            const auto clean_up_after = [&]() -> task<void> { co_await eddy::finally(eddy::pending<void>(), use); };
+            auto aborted = eddy::spawn(std::ref(clean_up_after));
+            co_await let_others_run();
+            aborted.abort();
+            co_await let_others_run();
+            const auto text = co_await misuse_in(use);
+            EXPECT_NE(text, "") << name;
+            co_await end();
+            static_cast<void>(co_await aborted);
+        });
+    };
+    core.run(test());
+}
+
+TEST(TwoOperations, OperationsThatMoveToAnotherTaskMayBePolledInAnyOrder) {
+    eddy::core core;
+    const auto test = []() -> task<void> {
+        co_await for_each_object([](const char* name, auto start, auto end) -> task<void> {
+            auto one = start();
+            auto other = start();
+            const auto poll_both = [&]() -> task<void> {
+                auto both = eddy::join(std::ref(one), std::ref(other));
+                static_cast<void>(co_await support::poll_once(both));
+            };
+            static_cast<void>(co_await eddy::spawn(std::ref(poll_both)));
+            const auto join = [&]() -> task<bool> {
+                const auto [second, first] = co_await eddy::join(std::ref(other), std::ref(one));
+                co_return second&& first;
+            };
+            auto both = eddy::spawn(std::ref(join));
+            co_await let_others_run();
+            co_await end();
+            co_await let_others_run();
+            co_await end();
+            const auto got = co_await both;
+            EXPECT_TRUE(got.has_value() && *got) << name << (got ? "" : got.error().what());
+        });
+    };
+    core.run(test());
+}
+
+/// Is not ready once, so that a copy reads on meanwhile, and then fails.
+class failing_writer {
+public:
+    eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte>) {
+        if (!std::exchange(was_polled_, true)) {
+            cx.waker().wake_by_ref();
+            return eddy::not_ready;
+        }
+        return eddy::result<std::size_t>(std::unexpect, std::make_error_code(std::errc::broken_pipe));
+    }
+    eddy::poll_result<eddy::result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<eddy::result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+private:
+    bool was_polled_ = false;
+};
+
+TEST(TwoOperations, CopyThatHasFailedHoldsNothing) {
+    eddy::core core;
+    const auto test = []() -> task<void> {
+        auto ends = io::duplex(64);
+        static_cast<void>(co_await io::write_all(ends.second, "abc"));
+        failing_writer to;
+        auto copying = io::copy(ends.first, to);  // exists until the end
+        const auto copied = co_await copying;
+        EXPECT_FALSE(copied);
+        const auto read = [&]() -> task<std::size_t> {
+            std::array<char, 1> byte{};
+            const auto count = co_await io::read(ends.first, byte);
+            co_return count.value();
+        };
+        auto other = eddy::spawn(std::ref(read));
+        co_await let_others_run();
+        static_cast<void>(co_await io::write_all(ends.second, "d"));
+        const auto got = co_await other;
+        EXPECT_TRUE(got.has_value() && *got == 1) << (got ? "" : got.error().what());
     };
     core.run(test());
 }

@@ -189,9 +189,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (file_ != nullptr) hold_.enter(&file_->guard(), cx);
-        auto output = poll_in_turn(cx);
-        hold_.end_poll(output.is_ready(), cx);
-        return output;
+        return eddy::detail::poll_entered(hold_, cx, [&] { return poll_in_turn(cx); });
     }
 
     /// Same as operation::run_here().

@@ -40,6 +40,27 @@ public:
     /// Copies. Returns the number of bytes when the reader has ended, and all bytes were written and flushed.
     template <class R, class W>
     poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
+        auto copied = poll_copy(cx, from, to);
+        if (copied) end();
+        return copied;
+    }
+    /// Ends the operations that are in flight. The copy is polled no further.
+    void end() noexcept { holds_.leave(); }
+    [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+
+    /// What a copy waits for whose state is at an offset of an object: the writer, or else the reader.
+    template <class Its = copying>
+    static constexpr wait_shape<2> shape_at(std::uint32_t offset, child_record reader, child_record writer) noexcept {
+        EDDY_BEGIN_OFFSETS
+        return adaptor_of(child_if(writer, offset + EDDY_OFFSET(Its, waits_for_writer_), 1), reader);
+        EDDY_END_OFFSETS
+    }
+
+private:
+    enum class way : unsigned char { undecided, spliced, copied };
+
+    template <class R, class W>
+    poll_result<result<std::uint64_t>> poll_copy(context& cx, R& from, W& to) {
         if constexpr (reads_socket<R> && writes_socket<W>) {
             io_socket& reader = socket_access::get(from);
             io_socket& writer = socket_access::get(to);
@@ -71,18 +92,6 @@ public:
             if (!cost.is_paid()) return not_ready;
         }
     }
-    [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
-
-    /// What a copy waits for whose state is at an offset of an object: the writer, or else the reader.
-    template <class Its = copying>
-    static constexpr wait_shape<2> shape_at(std::uint32_t offset, child_record reader, child_record writer) noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_if(writer, offset + EDDY_OFFSET(Its, waits_for_writer_), 1), reader);
-        EDDY_END_OFFSETS
-    }
-
-private:
-    enum class way : unsigned char { undecided, spliced, copied };
 
     static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
 

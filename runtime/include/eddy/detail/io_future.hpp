@@ -50,10 +50,15 @@ public:
         // SAFETY: Self derives from io_future<Self, Output>, so *this is the base of a Self.
         auto& self = static_cast<Self&>(*this);
         self.begin_poll(cx);
-        auto answer = self.advance(cx);
-        has_ended_ = answer.is_ready();
-        self.end_poll(has_ended_, cx);
-        return answer;
+        try {
+            auto answer = self.advance(cx);
+            has_ended_ = answer.is_ready();
+            self.end_poll(has_ended_, cx);
+            return answer;
+        } catch (...) {
+            self.end_poll(true, cx);
+            throw;
+        }
     }
 
 protected:

@@ -24,24 +24,28 @@
 // it is ready, or its future is destroyed. The first poll of another one throws `misuse`, with the locations of both,
 // before it has touched the object. The one in flight is not disturbed.
 //
-// An operation whose task was aborted, and whose future still exists because the task was not run since, is no
-// reason to refuse another one: that takes the guard over.
+// An operation of a task that was aborted on this thread's event loop, and whose future still exists because the loop
+// has not run the task since, is no reason to refuse another one: that takes the guard over. So does one whose future
+// has left a task that ended. On a pool, another thread may be polling or destroying the future of an aborted task:
+// there the task must be awaited first. An operation that began to wait after the abort is one of a cleanup, and stays.
 
 namespace eddy::detail {
 
 class operation_hold;
 
-/// Whether one task may have several operations in flight, in a join for example. If the object only keeps a waker for
-/// the operation in flight, this works: the waker wakes them all.
+/// Whether one task may have several operations in flight, in a join for example. This is permitted for objects that
+/// store one waker, because all operations of a task have the same waker.
 enum class same_task : bool { refused, permitted };
 
-/// Returns whether `task` wakes a task that was aborted. False if the waker is not one of a task.
+/// Return whether `task` wakes a task that was aborted, or that has ended. False if the waker is not one of a task.
 [[nodiscard]] EDDY_API bool wakes_aborted_task(const waker& task) noexcept;
+[[nodiscard]] EDDY_API bool wakes_ended_task(const waker& task) noexcept;
 
 /// The guard of an object, or of one direction of it. A member of the object.
 /// Thread safety: any thread. Operations that are not in flight at the same time must be ordered by the program, as all
 /// uses of the object.
-/// Lifetime: may be destroyed while an operation is in flight. A moved guard is one of another object, and is free.
+/// Lifetime: may be destroyed while an operation is in flight, but not at the same time as the operation. A move creates
+/// a free guard: it belongs to another object.
 class EDDY_API operation_guard {
 public:
     /// `text` says what was used twice, and what to do: "two operations use ... at the same time: ...".
@@ -57,14 +61,16 @@ private:
     bool take_over(operation_hold& next, const context& cx, const std::source_location& where);
     void keep(const waker& task) noexcept;
     void give_back(const operation_hold& ended) noexcept;
+    [[nodiscard]] bool gives_way() const noexcept;
 
     // relaxed, all accesses: the guard publishes no data, since the program orders the operations.
     atomic<operation_hold*> holder_{nullptr};
     atomic<call_site> awaited_at_{nullptr};  // by the holder
     const char* const text_;
     const same_task several_;
-    spin_lock lock_;  // for the waker, and for changes of the holder while there is one
-    waker task_;      // of a holder that waits
+    spin_lock lock_;              // for the waker, and for changes of the holder while there is one
+    waker task_;                  // of a holder that waits
+    bool is_of_cleanup_ = false;  // under the lock: the task was aborted before the holder began to wait
 };
 
 /// The part of a future that holds the guard of the object while the operation is in flight.
@@ -188,14 +194,25 @@ using hold_of =
                        std::conditional_t<std::is_same_v<decltype(guard_of<Way>(std::declval<S&>())), io_socket*>,
                                           socket_hold<Way>, operation_hold>>;
 
+/// Polls by `poll()`, after `hold` was entered. An exception ends the operation, too.
+template <class Hold, class Poll>
+[[gnu::always_inline]] inline auto poll_entered(Hold& hold, context& cx, const Poll& poll) {
+    try {
+        auto answer = poll();
+        hold.end_poll(answer.is_ready(), cx);
+        return answer;
+    } catch (...) {
+        hold.end_poll(true, cx);
+        throw;
+    }
+}
+
 /// Polls by `poll()` while `hold` has the guard of `object`.
 /// Errors: throws `misuse` if another operation is in flight.
 template <direction Way, class Hold, class S, class Poll>
 [[gnu::always_inline]] inline auto poll_held(Hold& hold, S& object, context& cx, const Poll& poll) {
     hold.enter(guard_of<Way>(object), cx);
-    auto answer = poll();
-    hold.end_poll(answer.is_ready(), cx);
-    return answer;
+    return poll_entered(hold, cx, poll);
 }
 
 /// The holds of a copy. A direction is in flight only while the copy waits for it, so that others may use the object
@@ -209,6 +226,12 @@ public:
         } else {
             return poll();
         }
+    }
+
+    /// Ends the operations, when the copy has ended.
+    void leave() noexcept {
+        reading_.leave();
+        writing_.leave();
     }
 
 private:

@@ -87,6 +87,7 @@ public:
         }
         return ok();
     }
+    void end() noexcept { copying_.end(); }
     [[nodiscard]] std::uint64_t written() const noexcept { return copying_.written(); }
 
 private:
@@ -130,6 +131,14 @@ public:
 private:
     friend typename copy_bidirectional_future::io_future;
     poll_result<output_type> advance(context& cx) {
+        auto answer = poll_until_idle(cx);
+        if (answer) {  // an error of one direction ends both
+            a_to_b_.end();
+            b_to_a_.end();
+        }
+        return answer;
+    }
+    poll_result<output_type> poll_until_idle(context& cx) {
         const std::size_t before = count();
         auto answer = poll_copies(cx);
         if (answer || !idle_) return answer;

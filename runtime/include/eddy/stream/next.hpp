@@ -43,9 +43,7 @@ public:
     [[gnu::always_inline]] poll_result<output_type> poll(context& cx) {
         if constexpr (detail::is_guarded<detail::direction::read, S>) {
             hold_.enter(detail::guard_of<detail::direction::read>(*from_), cx);
-            auto next = poll_item(cx);
-            hold_.end_poll(next.is_ready(), cx);
-            return next;
+            return detail::poll_entered(hold_, cx, [&] { return poll_item(cx); });
         } else {
             return poll_item(cx);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/operation_guard.hpp>
 
+#include <cstdint>
 #include <mutex>
 #include <source_location>
 #include <string>
@@ -12,29 +13,49 @@
 
 namespace eddy::detail {
 
-bool wakes_aborted_task(const waker& task) noexcept {
-    if (!borrowed_waker::is_of(spawned_task_waker, task)) return false;
+namespace {
+
+/// Returns the task that a waker wakes; null if it wakes none.
+const spawned_task* woken_by(const waker& task) noexcept {
     // SAFETY: a waker with this vtable has a reference to its task.
-    const auto& woken = *static_cast<const spawned_task*>(borrowed_waker::data_of(task));
-    // relaxed: nothing is read through it. A thread that has aborted the task sees its own change.
-    const auto all = woken.state.load(std::memory_order_relaxed) | (is_local(woken) ? woken.local : 0);
-    return (all & task_flags::cancelled) != 0;
+    return borrowed_waker::is_of(spawned_task_waker, task)
+               ? static_cast<const spawned_task*>(borrowed_waker::data_of(task))
+               : nullptr;
 }
+
+bool has_flag(const spawned_task* task, std::uint64_t flag) noexcept {
+    if (task == nullptr) return false;
+    // relaxed: nothing is read through it. A thread that has aborted the task sees its own change.
+    const auto all = task->state.load(std::memory_order_relaxed) | (is_local(*task) ? task->local : 0);
+    return (all & flag) != 0;
+}
+
+}  // namespace
+
+bool wakes_aborted_task(const waker& task) noexcept { return has_flag(woken_by(task), task_flags::cancelled); }
+bool wakes_ended_task(const waker& task) noexcept { return has_flag(woken_by(task), task_flags::complete); }
 
 operation_guard::~operation_guard() {
     const std::lock_guard guard(lock_);
     if (operation_hold* const holder = holder_.load(std::memory_order_relaxed)) holder->guard_ = nullptr;
 }
 
-/// Makes `next` the holder if the present one has left, or if its task was aborted. Returns false if it may go on
-/// without the guard.
+/// Returns whether the holder is no reason to refuse another operation.
+/// Preconditions: the lock is held.
+bool operation_guard::gives_way() const noexcept {
+    if (wakes_ended_task(task_)) return true;
+    const spawned_task* const task = woken_by(task_);
+    return task != nullptr && is_local(*task) && !is_of_cleanup_ && has_flag(task, task_flags::cancelled);
+}
+
+/// Makes `next` the holder if the present one has left, or gives way. Returns false if it may go on without the guard.
 bool operation_guard::take_over(operation_hold& next, const context& cx, const std::source_location& where) {
     waker dropped;  // after the unlock, because it may free the task
     std::unique_lock guard(lock_);
     operation_hold* holder = nullptr;
     // Fails if there is a holder. One without a waker may leave meanwhile, without the lock.
     if (holder_.compare_exchange_strong(holder, &next, std::memory_order_relaxed)) return true;
-    if (wakes_aborted_task(task_)) {
+    if (gives_way()) {
         // SAFETY: a holder that waits needs the lock to leave, so it exists.
         holder->guard_ = nullptr;
         holder_.store(&next, std::memory_order_relaxed);
@@ -50,6 +71,7 @@ bool operation_guard::take_over(operation_hold& next, const context& cx, const s
 void operation_guard::keep(const waker& task) noexcept {
     {
         const std::lock_guard guard(lock_);
+        is_of_cleanup_ = wakes_aborted_task(task);
         if (task_.will_wake(task)) return;
     }
     waker kept = task;  // outside of the lock, as the destructor: both may run the program's code

@@ -83,8 +83,7 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
     if (const auto seen = look(side_of(way)); has_answer(seen)) return seen;
     waker_slot& kept = slot_of(way);
     const wait_record* const first = kept.owner.load(std::memory_order_relaxed);
-    if (first != nullptr && first != owner && !kept.waker.will_wake(mine) && !wakes_aborted_task(kept.waker))
-        [[unlikely]] {
+    if (first != nullptr && first != owner && !kept.waker.will_wake(mine) && !gives_way(way)) [[unlikely]] {
         // SAFETY: a future leaves the slot, under the lock, before its record is destroyed.
         const auto waits_at = source_location_of(first->polled_at());
         guard.unlock();
@@ -96,11 +95,26 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
                   "woken: use a sync::mutex, or a channel and one task that writes",
             waits_at, cx.where());
     }
+    note_cleanup(way, mine);
     kept.waker.swap(mine);
     // relaxed, as each access of `owner`: it is stored under the lock. Without the lock, a future only compares it with
     // its own address, which only the thread that polls the future stores.
     kept.owner.store(owner, std::memory_order_relaxed);
     return not_ready;
+}
+
+/// Returns whether the future in a slot is no reason to refuse another one: its task has ended, or was aborted and will
+/// destroy it when it runs next.
+/// Preconditions: the lock is held.
+bool scheduled_io::gives_way(direction way) const noexcept {
+    const eddy::waker& kept = (way == direction::read ? reader_ : writer_).waker;
+    return wakes_ended_task(kept) || ((of_cleanup_ >> static_cast<int>(way) & 1) == 0 && wakes_aborted_task(kept));
+}
+
+/// Preconditions: the lock is held.
+void scheduled_io::note_cleanup(direction way, const eddy::waker& task) noexcept {
+    const int bit = 1 << static_cast<int>(way);
+    of_cleanup_ = static_cast<std::uint8_t>(wakes_aborted_task(task) ? of_cleanup_ | bit : of_cleanup_ & ~bit);
 }
 
 void scheduled_io::own_slot(direction way, const waker& mine, const wait_record* owner) noexcept {

@@ -203,6 +203,8 @@ private:
     void clear(io::ready_event seen, io::ready over) noexcept;
     eddy::waker take_slot(direction way, io::ready what) noexcept;
     void wake_waiters(io::ready what) noexcept;
+    [[nodiscard]] bool gives_way(direction way) const noexcept;
+    void note_cleanup(direction way, const eddy::waker& task) noexcept;
     waker_slot& slot_of(direction way) noexcept { return way == direction::read ? reader_ : writer_; }
 
     atomic<std::uint32_t> word_{0};
@@ -219,6 +221,9 @@ public:
     static constexpr std::uint8_t is_lasting = 128;
 
 private:
+    /// The bits of the directions whose slot has the waker of a task that was aborted before it began to wait: that is
+    /// its cleanup, which must end. Guarded by lock_.
+    std::uint8_t of_cleanup_ = 0;
     const int fd_;
     waker_slot reader_;
     // The fields up to here are in one cache line: those that a reader uses to begin to wait. To wake it, the driver

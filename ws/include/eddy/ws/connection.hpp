@@ -91,9 +91,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         hold_.enter(eddy::detail::guard_of<eddy::detail::direction::read>(*from_), cx);
-        auto received = from_->poll_receive(cx);
-        hold_.end_poll(received.is_ready(), cx);
-        return received;
+        return eddy::detail::poll_entered(hold_, cx, [&] { return from_->poll_receive(cx); });
     }
 
     EDDY_WAITS_FOR_OBJECT("a message of a WebSocket", receive_future, from_);
