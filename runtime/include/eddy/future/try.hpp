@@ -126,7 +126,9 @@ template <class To, class From>
         return make_error_code(from);
     } else {
         constexpr bool converts = std::is_constructible_v<To, From>;
-        static_assert(converts, "eddy: this error does not convert to the coroutine's error type; use map_err first");
+        static_assert(converts,
+                      "eddy: this error does not convert to the coroutine's error type; use map_err first, or let the "
+                      "coroutine return an eddy::result");
         if constexpr (converts) {
             return To(std::forward<From>(from));
         } else {

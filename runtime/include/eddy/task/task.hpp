@@ -214,7 +214,7 @@ public:
         static_assert(!is_error, "eddy: to end a coroutine with an error, write `co_return std::unexpected(error);`");
         static_assert(is_error,
                       "eddy: this value does not convert to the output of the coroutine. The value of a result<void> "
-                      "is `co_return eddy::ok();`");
+                      "is `co_return {};`, or `co_return eddy::ok();` if it is an eddy::result");
     }
 
     /// Reports a missing co_return. A coroutine that reaches its end without one has undefined behavior; code from GCC,
