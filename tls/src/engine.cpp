@@ -117,7 +117,8 @@ struct tls_engine::state : immovable {
     ssl_owner ssl;
     const ref_ptr<io_wait_list> waiters;
     std::error_code failure;  // returned by each later call
-    bool is_closed = false;   // close_notify is in the output
+    bool is_closed = false;   // nothing more is written
+    bool is_closing = false;  // close_notify is in the output, and poll_shutdown() has not sent it yet
     bool has_ended = false;   // the connection below has ended
     bool is_kept = false;     // the input is in `rest`
 
@@ -159,6 +160,7 @@ struct tls_engine::state : immovable {
     void keep_tickets();
     void send_late_tickets(tls_transport& below, context& cx, waiting_task waiter);
     void read_tickets(tls_transport& below, context& cx, waiting_task waiter);
+    result<void> begin_shutdown(tls_transport& below, context& cx, waiting_task waiter);
     std::error_code failure_of(int kind) noexcept;
     void keep_renewed_session();
 
@@ -277,6 +279,24 @@ void tls_engine::state::read_tickets(tls_transport& below, context& cx, waiting_
     if (!client || SSL_SESSION_is_resumable(SSL_get0_session(ssl.get())) == 1) return;
     context own(cx.waker());  // the writes before may have used up the coop budget
     static_cast<void>(receive_failure(below, own, waiter));
+}
+
+/// Appends close_notify to the output, and ends the writes. A client also finds out whether the connection has failed.
+result<void> tls_engine::state::begin_shutdown(tls_transport& below, context& cx, waiting_task waiter) {
+    read_tickets(below, cx, waiter);
+    is_closed = true;
+    if (!failure) {
+        clear_openssl_errors();
+        const int outcome = SSL_shutdown(ssl.get());  // does not wait for the peer's close_notify
+        if (outcome < 0) failure = failure_of(SSL_get_error(ssl.get(), outcome));
+    }
+    if (failure) {
+        // As in run(): the output contains what was written before.
+        static_cast<void>(send(below, cx, waiter));
+        return std::unexpected(failure);
+    }
+    is_closing = true;
+    return ok();
 }
 
 /// Sends the output. Returns ready when no output is left.
@@ -553,20 +573,14 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
 }
 
 poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, context& cx) {
-    if (!state_->failure && !state_->send_failure) {
-        if (!std::exchange(state_->is_closed, true)) {
-            state_->read_tickets(below, cx, waiting_task::writer);
-            clear_openssl_errors();
-            const int outcome = SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
-            if (outcome < 0) {
-                state_->failure = state_->failure_of(SSL_get_error(state_->ssl.get(), outcome));
-                // As in run(): the output contains what was written before.
-                static_cast<void>(state_->send(below, cx, waiting_task::writer));
-                return result<void>(std::unexpect, state_->failure);
-            }
-        }
+    if (!state_->is_closed && !state_->failure && !state_->send_failure) {
+        if (auto begun = state_->begin_shutdown(below, cx, waiting_task::writer); !begun) return begun;
+    }
+    if (state_->is_closing) {
         const auto sent = state_->send(below, cx, waiting_task::writer);
-        if (!sent || !*sent) return sent;
+        if (!sent) return not_ready;
+        state_->is_closing = false;
+        if (!*sent) return sent;
     }
     io_wait_context<wait_direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     return below.poll_shutdown(inner.get());

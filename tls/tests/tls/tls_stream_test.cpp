@@ -619,6 +619,86 @@ TEST_F(Tls, ShutdownLeavesReceivedDataToReads) {
     EXPECT_TRUE(received.value() == "early" + text);
 }
 
+/// What fails at a resettable_end.
+struct resets {
+    bool fail_reads = false;
+    bool fail_writes = false;
+};
+
+/// One end of a connection in memory, whose reads and writes fail on request.
+class resettable_end : public eddy::io::duplex_stream {
+public:
+    resettable_end(eddy::io::duplex_stream&& end, const resets& by) noexcept
+        : duplex_stream(std::move(end)), by_(&by) {}
+
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        return by_->fail_reads ? reset() : duplex_stream::poll_read(cx, into);
+    }
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte> from) {
+        return by_->fail_writes ? reset() : duplex_stream::poll_write(cx, from);
+    }
+
+private:
+    static eddy::poll_result<result<std::size_t>> reset() {
+        return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::connection_reset));
+    }
+
+    const resets* by_;
+};
+
+/// A client whose connection holds 1000 bytes, and has bytes to send beyond that.
+struct stuck_client {
+    static constexpr std::size_t size = 5000;
+
+    resets to_client;
+    std::optional<tls::stream<resettable_end>> client;
+    std::optional<tls_stream> server;
+
+    stuck_client(eddy::core& loop, const tls_world& certificates) {
+        auto [here, there] = eddy::io::duplex(1000);
+        auto handshake = eddy::join(
+            tls::connect(resettable_end(std::move(here), to_client), *certificates.client().build(), "localhost"),
+            tls::accept(std::move(there), *certificates.server().build()));
+        auto [mine, theirs] = loop.run(std::move(handshake));
+        client.emplace(std::move(mine).value());
+        server.emplace(std::move(theirs).value());
+        const std::string text(size, 'x');
+        EXPECT_EQ(loop.run(client->write(bytes_of(text))).value(), size);
+    }
+};
+
+TEST_F(Tls, ShutdownReportsAResetAlthoughBytesAreUnsent) {
+    stuck_client stuck(loop, world);
+    stuck.to_client.fail_reads = true;
+    by_hand closing(stuck.client->shutdown());
+    EXPECT_EQ(assert_ready(closing.poll()).error(), std::errc::connection_reset);
+}
+
+TEST_F(Tls, ShutdownSendsAllBytesAlthoughAReadFails) {
+    stuck_client stuck(loop, world);
+    {
+        by_hand closing(stuck.client->shutdown());
+        assert_pending(closing.poll());
+    }
+    stuck.to_client.fail_reads = true;
+    EXPECT_EQ(loop.run(read_some(*stuck.client)).error(), std::errc::connection_reset);
+    auto both = eddy::join(stuck.client->shutdown(), read_to_end(*stuck.server));
+    const auto [closed, received] = loop.run(std::move(both));
+    EXPECT_TRUE(closed.has_value());
+    ASSERT_TRUE(received.has_value()) << received.error().message();
+    EXPECT_EQ(*received, std::string(stuck_client::size, 'x'));
+}
+
+TEST_F(Tls, ShutdownReportsThatAReadCouldNotSend) {
+    stuck_client stuck(loop, world);
+    by_hand closing(stuck.client->shutdown());
+    assert_pending(closing.poll());
+    stuck.to_client.fail_writes = true;
+    by_hand reading(read_some(*stuck.client));  // sends the rest
+    assert_pending(reading.poll());
+    EXPECT_EQ(assert_ready(closing.poll()).error(), std::errc::connection_reset);
+}
+
 TEST_F(Tls, WriteAllWaitsUntilAllBytesAreSent) {
     auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 1000);
     ASSERT_TRUE(pair.client && pair.server);
@@ -1065,6 +1145,17 @@ TEST_F(Tls, WriteReturnsTheAlertThatTheConnectionEndedWith) {
     const auto error = loop.run(write_until_error(*anonymous.client));
     EXPECT_EQ(error.message(), "tlsv13 alert certificate required");
     EXPECT_EQ(loop.run(anonymous.client->write(bytes_of("x"))).error(), error);
+    EXPECT_EQ(loop.run(read_some(*anonymous.client)).error(), error);
+}
+
+TEST_F(Tls, ShutdownReturnsTheAlertThatTheConnectionEndedWith) {
+    const support::certificate_authority clients("authority of clients");
+    const auto server = *world.server().require_client_certificate(clients.pem()).build();
+    auto anonymous = shake_hands(loop, *world.client().build(), server);
+    ASSERT_TRUE(anonymous.client.has_value());
+    ASSERT_FALSE(anonymous.server.has_value());  // the server has sent an alert and closed the connection
+    const auto error = loop.run(anonymous.client->shutdown()).error();
+    EXPECT_EQ(error.message(), "tlsv13 alert certificate required");
     EXPECT_EQ(loop.run(read_some(*anonymous.client)).error(), error);
 }
 
