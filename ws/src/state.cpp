@@ -19,9 +19,6 @@ constexpr std::size_t read_size = 16 * 1024;
 /// The number of bytes that are compressed or decompressed for one unit of the coop budget.
 constexpr std::size_t bytes_per_unit = 1024;
 
-/// The number of bytes that are received ahead while a message waits for its share.
-constexpr std::size_t most_ahead = 64 * 1024;
-
 /// A send waits while this many bytes or more are unsent.
 constexpr std::size_t most_unsent = 64 * 1024;
 
@@ -279,7 +276,8 @@ poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
             return outcome(std::unexpect, returned(engine_.reason()));
         }
         if (poll_late(cx, waiting_task::reader)) continue;
-        if (received_.size() - parsed_ >= most_ahead) {  // a message waits for its share
+        if (parsed == parse_outcome::no_share) {
+            // Nothing is received meanwhile: the end of the connection would drop the message and what follows it.
             waiters_->add(waiting_task::reader, direction::read, cx.waker());
             break;
         }
