@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/time/clock.hpp>
 
 namespace eddy::detail {
@@ -79,6 +80,7 @@ bool message_share::poll_acquire(std::size_t bytes, context& cx) {
         if (state_ == state::held) return true;
         wake.swap(mine);
     }
+    if (this_thread.executor.time == nullptr) return false;  // this thread has no timers
     if (!look_again_) look_again_.reset(pool_new<time::sleep_future>(time::deadline_after(unused_limit)));
     if (look_again_->poll(cx)) {
         look_again_.reset();

@@ -31,8 +31,8 @@ public:
     ~message_share();
 
     /// Returns whether the share is held, for a message of up to `bytes` bytes. Otherwise the task of `cx` is woken
-    /// when that may have changed. Call it before each step of work. A message that is larger than most_shared gets
-    /// all.
+    /// when that may have changed; on a thread without timers, only when others have released their shares. Call it
+    /// before each step of work. A message that is larger than most_shared gets all.
     [[nodiscard]] bool poll_acquire(std::size_t bytes, context& cx);
     /// Takes the share without a wait, for a message that is in memory already, even if the sum exceeds most_shared.
     /// Call it before each step of work.

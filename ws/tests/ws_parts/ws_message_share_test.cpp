@@ -407,6 +407,19 @@ TEST(WsMessageShare, WaitBeyondThePingIntervalDoesNotTimeOut) {
     });
 }
 
+TEST(WsMessageShare, WaitNeedsNoTimers) {
+    raw_client peer(compressing().ping_interval(0s));
+    blocker others;
+    by_hand sending(peer.send(bomb()));
+    assert_ready(sending.poll());
+    by_hand receiving(peer.server.receive());
+    assert_pending(receiving.poll());  // on a thread without an event loop
+    const auto wakes = receiving.wakes();
+    others.end();
+    EXPECT_EQ(receiving.wakes(), wakes + 1);
+    EXPECT_EQ(received(receiving)->text().size(), large_size);
+}
+
 TEST(WsMessageShare, CloseEndsTheWait) {
     eddy::test::run_paused([]() -> task<void> {
         raw_client peer;
