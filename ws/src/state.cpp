@@ -131,6 +131,8 @@ poll_result<result<void>> ws_state::poll_ready(context& cx) {
 
 result<void> ws_state::start_send(const ws::message& item) {
     const access turn(*this);
+    // The message would never be sent, and would hold its share.
+    if (send_error_ && !engine_.has_closed()) return failed(returned(send_error_));
     const auto error = engine_.send(item);
     share_compression();
     if (!error) return ok();

@@ -488,6 +488,25 @@ TEST(WsMessageShare, CompressionOfASmallMessageIsNotCounted) {
     });
 }
 
+TEST(WsMessageShare, SendAfterAnErrorHoldsNoShare) {
+    auto peer = eddy::test::io_builder()
+                    .read(ws_frame(support::ws_fin | support::ws_ping, "?"))
+                    .write_error(std::errc::broken_pipe)
+                    .build_with_handle();
+    auto server = made(std::move(peer.mock), compressing().ping_interval(0s));
+    const eddy::test::wake_counter wakes;
+    const auto waker = wakes.waker();
+    eddy::context cx(waker);
+    EXPECT_TRUE(assert_ready(server.poll_ready(cx)).has_value());
+    by_hand receiving(server.receive());
+    assert_pending(receiving.poll());  // the answer to the ping fails
+    const auto started = server.start_send(eddy::bytes(std::string(large_size, 'x')));
+    EXPECT_EQ(started, eddy::result<void>(std::unexpect, std::make_error_code(std::errc::broken_pipe)));
+    EXPECT_EQ(assert_ready(server.poll_flush(cx)).error(), std::errc::broken_pipe);
+    asker other;
+    EXPECT_TRUE(other.asks(all));
+}
+
 TEST(WsMessageShare, ManyLargeMessagesAreDeliveredInTurn) {
     eddy::test::run_paused([]() -> task<void> {
         constexpr int count = 100;  // three times the number that fits
