@@ -2,9 +2,12 @@
 #include "message_share.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <mutex>
+#include <new>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/time/clock.hpp>
 
@@ -13,7 +16,7 @@ namespace eddy::detail {
 struct message_share::pool {
     using time_point = std::chrono::steady_clock::time_point;
 
-    std::mutex lock;                    // guards the members below
+    mutex lock;                         // guards the members below
     std::ptrdiff_t left = most_shared;  // less than 0 if take() has taken more
     waiter_list<message_share> waiting;
     waiter_list<message_share> held;
@@ -51,7 +54,10 @@ struct message_share::pool {
 };
 
 message_share::pool& message_share::all() noexcept {
-    static pool made;
+    // The pool is never destroyed, because other threads may release shares while the process exits. It is in static
+    // storage, so that the first share needs no allocation.
+    alignas(pool) static std::byte storage[sizeof(pool)];
+    static pool& made = *::new (storage) pool;
     return made;
 }
 
