@@ -216,6 +216,8 @@ private:
     void end_turn(const job& of) noexcept {
         const std::lock_guard guard(lock_);
         if (turn_ends_ == of.turn_ends) turn_ends_ = clock::time_point::min();
+        // A thread that waits for the turn would otherwise wait until the time at which it was to end.
+        if (!jobs_.empty()) added_.notify_one();
     }
 
     /// Destroys the command: its descriptors are closed before the task knows that the process has started.
@@ -228,7 +230,8 @@ private:
     }
 
     void run() noexcept {
-        for (auto now = next(false); now; now = next(true)) {
+        // next() may wait for long. The job before is destroyed first: a command that was not started has descriptors.
+        for (bool has_started_one = false; auto now = next(has_started_one); has_started_one = true) {
             if (now->to.is_closed()) {
                 end_turn(*now);
                 continue;

@@ -2,9 +2,14 @@
 // System calls that fail while a process starts or ends.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -19,6 +24,7 @@
 #include <support/gate.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
+#include <support/polling.hpp>
 #include <support/process_faults.hpp>
 #include <support/temp_dir.hpp>
 
@@ -84,6 +90,15 @@ int count_threads() {
     return count;
 }
 
+/// Returns whether one of several rounds lasts for less than `limit`. On a busy machine, others may last longer.
+template <class Round>
+bool is_fast_once(int rounds, std::chrono::nanoseconds limit, const Round& round) {
+    for (int i = 0; i < rounds; ++i) {
+        if (round() < limit) return true;
+    }
+    return false;
+}
+
 TEST_F(ProcessFaults, OneStartAfterAnotherUntilOneIsSlow) {
     const auto begin = std::chrono::steady_clock::now();
     support::held_starts held("/bin/sleep");
@@ -138,6 +153,51 @@ TEST_F(ProcessFaults, DroppedStartsDoNotTakeATurn) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, count * 50ms);
     held.open();
     EXPECT_TRUE(runs.run(std::move(slow)));
+}
+
+TEST_F(ProcessFaults, DroppedStartClosesItsDescriptorsAtOnce) {
+    const auto end_of_dropped = [&]() -> std::chrono::nanoseconds {
+        support::held_starts held("/bin/sleep");
+        auto slow = command("/bin/sleep", "0").spawn();
+        runs.run(support::poll_once(slow));
+        EXPECT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
+        std::array<int, 2> ends{};
+        EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+        {
+            auto dropped = command("/bin/true").out(stdio::from_native(ends[1])).spawn();
+            runs.run(support::poll_once(dropped));
+        }
+        held.open();
+        const auto begin = std::chrono::steady_clock::now();
+        std::byte none{};
+        EXPECT_EQ(::read(ends[0], &none, 1), 0);
+        const auto lasted = std::chrono::steady_clock::now() - begin;
+        ::close(ends[0]);
+        EXPECT_TRUE(runs.run(std::move(slow)));
+        return lasted;
+    };
+    EXPECT_TRUE(is_fast_once(5, 900ms, end_of_dropped));
+}
+
+TEST_F(ProcessFaults, NextStartDoesNotWaitForTheWakeOfTheFirst) {
+    const auto start_of_next = [&]() -> std::chrono::nanoseconds {
+        const auto begin = std::chrono::steady_clock::now();
+        support::held_starts held("/bin/sleep");
+        support::gate is_woken;
+        support::calling_waker slow_waker([&] { EXPECT_TRUE(is_woken.wait()); });
+        auto first = command("/bin/sleep", "0").spawn();
+        EXPECT_FALSE(support::poll_with(first, slow_waker.waker()).is_ready());
+        EXPECT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
+        auto next = command("/bin/true").spawn();
+        runs.run(support::poll_once(next));  // its thread waits for the turn
+        held.open();
+        EXPECT_TRUE(runs.run(std::move(next)));
+        const auto lasted = std::chrono::steady_clock::now() - begin;
+        is_woken.open();
+        EXPECT_TRUE(runs.run(std::move(first)));
+        return lasted;
+    };
+    EXPECT_TRUE(is_fast_once(100, 50ms, start_of_next));
 }
 
 TEST_F(ProcessFaults, DroppedStartIsNoMistake) {
