@@ -96,11 +96,16 @@ struct old_file {
     explicit old_file(std::filesystem::path its) noexcept : path(std::move(its)) {}
 };
 
+/// Returns the error with which the system refuses to follow a link: it may forbid that (fs.protected_symlinks), or
+/// find too many links. The file need not exist.
+eddy::result<void> check_link(const std::filesystem::path& link) {
+    const auto followed = sys::metadata_at(sys::current_directory, sys::text_of(link).c_str(), true);
+    if (!followed && followed.error() != std::errc::no_such_file_or_directory) return std::unexpected(followed.error());
+    return {};
+}
+
 /// Follows the symbolic links to the file, which need not exist, as open(2) with O_CREAT does.
 eddy::result<old_file> find_old(const std::filesystem::path& path) {
-    // Asks the system first: it may forbid a link (fs.protected_symlinks), or find too many.
-    const auto followed = sys::metadata_at(sys::current_directory, sys::text_of(path).c_str(), true);
-    if (!followed && followed.error() != std::errc::no_such_file_or_directory) return std::unexpected(followed.error());
     constexpr int most_links = 40;  // as in Linux; others may appear meanwhile
     old_file found(path);
     for (int links = 0;; ++links) {
@@ -115,6 +120,8 @@ eddy::result<old_file> find_old(const std::filesystem::path& path) {
         std::error_code error;
         const auto target = std::filesystem::read_symlink(found.path, error);
         if (error) return std::unexpected(error);
+        // Asks about each link after it was read: another user may have made it just before.
+        if (const auto allowed = check_link(found.path); !allowed) return std::unexpected(allowed.error());
         found.path = found.path.parent_path() / target;
     }
 }

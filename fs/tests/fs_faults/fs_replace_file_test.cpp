@@ -149,4 +149,29 @@ TEST(FsReplaceFile, OwnerThatCannotBeGivenIsAnError) {
     EXPECT_TRUE(on_runtime(fs::write_atomically(dir / "a", "new"))) << "it has the owner already";
 }
 
+/// Directories are links in the way to the target, so that the system finds too many links only if it follows the link
+/// itself, too.
+TEST(FsReplaceFile, LinkThatAppearsMeanwhileIsFollowedOnlyIfTheSystemDoes) {
+    constexpr int most_links = 40;
+    for (std::size_t n = 0; n < 4; ++n) {
+        const support::temp_dir dir;
+        set_contents(dir / "there", "old");
+        std::filesystem::create_symlink(".", dir / "1");
+        for (int i = 2; i <= most_links; ++i)
+            std::filesystem::create_symlink(std::to_string(i - 1), dir / std::to_string(i));
+        const auto target = std::to_string(most_links) + "/there";
+        {
+            std::size_t count = 0;
+            const support::observed_file_calls observed([&](std::string_view function) {
+                if (function == "statx" && count++ == n) std::filesystem::create_symlink(target, dir / "link");
+            });
+            const auto done = on_runtime(fs::write_atomically(dir / "link", "new"));
+            if (n == 0) {
+                EXPECT_EQ(done.error(), std::errc::too_many_symbolic_link_levels);
+            }
+        }
+        EXPECT_EQ(contents_of(dir / "there"), "old") << n;
+    }
+}
+
 }  // namespace
