@@ -52,27 +52,56 @@ std::optional<int> end_of_inherited() noexcept {
     return first_inherited + static_cast<int>(*count);
 }
 
+std::vector<std::string> take_names(std::size_t count) {
+    std::string_view left = sys::unchecked_environment("LISTEN_FDNAMES");
+    std::vector<std::string> names(count);
+    for (auto& name : names) name = take_name(left);
+    return names;
+}
+
+/// Prepares the descriptors from first_inherited on: all of them, or none. Returns the first error.
+std::error_code prepare_all(std::size_t count) {
+    std::vector<int> flags;  // of those that are prepared
+    flags.reserve(count);
+    const auto next = [&] { return first_inherited + static_cast<int>(flags.size()); };
+    while (flags.size() != count) {
+        const auto before = sys::prepare_inherited(next());
+        if (before) {
+            flags.push_back(*before);
+            continue;
+        }
+        for (; !flags.empty(); flags.pop_back()) sys::restore_inherited(next() - 1, flags.back());
+        return before.error();
+    }
+    return {};
+}
+
+/// Returns the descriptor of process::inherited_bytes(), if there is one.
+std::optional<int> find_inherited_bytes() {
+    const auto bytes = sys::number_in_environment("EDDY_INHERITED_BYTES");
+    if (!bytes || *bytes > most_inherited || !sys::is_of_predecessor(static_cast<int>(*bytes))) return std::nullopt;
+    return static_cast<int>(*bytes);
+}
+
+/// Takes all descriptors, or none: an owner closes its descriptor, so the first one is made when nothing can fail any
+/// more, also for a lack of memory.
 result<std::vector<inherited_listener>> take_all(int end, bool is_of_predecessor) {
-    // All are checked before the first one is changed: after an error, the program has what it had.
     for (int fd = first_inherited; fd != end; ++fd) {
         if (is_of_predecessor ? !comes_from_predecessor(fd) : !sys::may_be_inherited(fd))
             return std::unexpected(std::error_code(fd, not_inherited::instance()));
     }
+    const auto count = static_cast<std::size_t>(end - first_inherited);
+    auto names = take_names(count);
     std::vector<inherited_listener> taken;
-    std::string_view names = sys::unchecked_environment("LISTEN_FDNAMES");
-    for (int fd = first_inherited; fd != end; ++fd) {
-        taken.push_back(inherited_listener(take_name(names), fd));
-        if (const auto prepared = sys::prepare_inherited(fd); !prepared) return std::unexpected(prepared.error());
-    }
+    taken.reserve(count);
+    const auto bytes = is_of_predecessor ? find_inherited_bytes() : std::nullopt;
+    if (const auto failed = prepare_all(count)) return std::unexpected(failed);
+    // Processes that this one starts must not have these bytes, which may be secret, also if this program never reads
+    // them.
+    if (bytes) static_cast<void>(sys::prepare_inherited(*bytes));
+    for (auto& name : names)
+        taken.push_back(inherited_listener(std::move(name), first_inherited + static_cast<int>(taken.size())));
     return taken;
-}
-
-/// Processes that this one starts must not have the bytes of process::inherited_bytes(), which may be secret, also if
-/// this program never reads them.
-void keep_inherited_bytes() {
-    const auto bytes = sys::number_in_environment("EDDY_INHERITED_BYTES");
-    if (!bytes || *bytes > most_inherited || !sys::is_of_predecessor(static_cast<int>(*bytes))) return;
-    static_cast<void>(sys::prepare_inherited(static_cast<int>(*bytes)));
 }
 
 result<std::vector<inherited_listener>> take_once() {
@@ -86,17 +115,22 @@ result<std::vector<inherited_listener>> take_once() {
     static std::atomic<bool> was_called{false};
     // relaxed: the flag publishes nothing
     if (was_called.exchange(true, std::memory_order_relaxed)) return std::vector<inherited_listener>();
-    auto taken = take_all(*end, is_of_predecessor);
-    if (!taken) was_called.store(false, std::memory_order_relaxed);  // relaxed: see above
-    if (taken && is_of_predecessor) keep_inherited_bytes();
-    return taken;
+    const auto try_again = [] { was_called.store(false, std::memory_order_relaxed); };  // relaxed: see above
+    try {
+        auto taken = take_all(*end, is_of_predecessor);
+        if (!taken) try_again();
+        return taken;
+    } catch (...) {
+        try_again();
+        throw;
+    }
 }
 
 }  // namespace
 
 result<std::vector<inherited_listener>> inherited_listeners(listen_variables afterwards) {
     auto taken = take_once();
-    if (afterwards == listen_variables::remove) {
+    if (taken && afterwards == listen_variables::remove) {
         for (const char* name : {"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"})
             sys::remove_from_environment(name);
     }

@@ -109,10 +109,16 @@ result<bool> is_nonblocking(int fd) noexcept {
     return (flags & O_NONBLOCK) != 0 || is_kqueue(fd);
 }
 
-result<void> prepare_inherited(int fd) noexcept {
+result<int> prepare_inherited(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return std::unexpected(last_error());
-    return done_or_error(::fcntl(fd, F_SETFD, FD_CLOEXEC));
+    static_cast<void>(::fcntl(fd, F_SETFD, FD_CLOEXEC));  // fails only if the descriptor is not open
+    return flags;
+}
+
+void restore_inherited(int fd, int flags) noexcept {
+    static_cast<void>(::fcntl(fd, F_SETFD, 0));
+    static_cast<void>(::fcntl(fd, F_SETFL, flags));
 }
 
 result<int> access_mode(int fd) noexcept {

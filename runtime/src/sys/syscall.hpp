@@ -74,8 +74,11 @@ template <class Call>
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
 /// Makes a descriptor that the process has inherited like those that this library opens: non-blocking, close-on-exec.
-/// Errors: bad_file_descriptor.
-[[nodiscard]] result<void> prepare_inherited(int fd) noexcept;
+/// Returns the flags of its file before, for restore_inherited().
+/// Errors: bad_file_descriptor, also for one that open(2) has made with O_PATH. Nothing has changed then.
+[[nodiscard]] result<int> prepare_inherited(int fd) noexcept;
+/// Undoes prepare_inherited().
+void restore_inherited(int fd, int flags) noexcept;
 
 /// The values of access_mode().
 inline constexpr int read_only = O_RDONLY;

@@ -4,8 +4,13 @@
 // is a separate allocation only under AddressSanitizer.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <optional>
@@ -19,6 +24,7 @@
 #include <eddy/future/join_all.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select_all.hpp>
+#include <eddy/net/inherited_listeners.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/stream/stream_map.hpp>
@@ -337,6 +343,39 @@ TEST(BadAlloc, AdaptorsLoseAtMostOneItem) {
     check(
         "buffer_unordered", [&] { return numbers().map([](int i) { return eddy::ready(i); }).buffer_unordered(2); },
         allocates_from::frame_pool);
+}
+
+// ---- Inherited sockets ----
+
+/// Without memory, a call leaves the descriptors open, and the next call takes them.
+int take_inherited_without_memory() {
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    for (const int fd : {3, 4, 5}) {
+        if (fd == socket) ::fcntl(fd, F_SETFD, 0);
+        ::dup2(socket, fd);
+    }
+    ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+    ::setenv("LISTEN_FDS", "3", 1);
+    ::setenv("LISTEN_FDNAMES", "a name that is longer than a short string:another name that is as long", 1);
+    for (int failures = 0; failures < 1000; ++failures) {
+        try {
+            support::allocations_left = failures;
+            const auto taken = eddy::net::inherited_listeners();
+            support::allocations_left = support::no_limit;
+            const bool are_all = taken && taken->size() == 3 && (*taken)[1].name().starts_with("another");
+            return are_all && failures >= 4 ? EXIT_SUCCESS : EXIT_FAILURE;
+        } catch (const std::bad_alloc&) {
+            support::allocations_left = support::no_limit;
+            for (const int fd : {3, 4, 5}) {
+                if (::fcntl(fd, F_GETFD) != 0) return EXIT_FAILURE;
+            }
+        }
+    }
+    return EXIT_FAILURE;
+}
+
+TEST(BadAllocDeathTest, InheritedListenersStayUntilTheyAreTaken) {
+    EXPECT_EXIT(std::_Exit(take_inherited_without_memory()), testing::ExitedWithCode(EXIT_SUCCESS), "");
 }
 
 }  // namespace

@@ -206,6 +206,27 @@ TEST(InheritedListeners, DescriptorsOfTheProgramAreErrorsAndStay) {
               "right");
 }
 
+TEST(InheritedListeners, DescriptorThatCannotBePreparedChangesNothing) {
+    const auto socket = raw_socket::listening();
+    EXPECT_EQ(in_child({socket.fd(), socket.fd(), socket.fd()},
+                       []() -> std::string {
+                           const int path = ::open("/", O_PATH);  // its flags cannot be changed
+                           ::dup2(path, 4);
+                           const auto got = net::inherited_listeners(net::listen_variables::remove);
+                           if (got) return "taken";
+                           if (got.error() != std::errc::bad_file_descriptor) return got.error().message();
+                           for (const int fd : {3, 4, 5}) {
+                               if (::fcntl(fd, F_GETFD) != 0) return "changed or closed: " + std::to_string(fd);
+                           }
+                           if ((::fcntl(3, F_GETFL) & O_NONBLOCK) != 0) return "non-blocking";
+                           if (std::getenv("LISTEN_FDS") == nullptr) return "the variables are gone";
+                           ::dup2(3, 4);
+                           const auto again = net::inherited_listeners();
+                           return again && again->size() == 3 ? "" : "not taken";
+                       }),
+              "right");
+}
+
 TEST(InheritedListeners, VariablesAreKeptOrRemoved) {
     for (const auto afterwards : {net::listen_variables::keep, net::listen_variables::remove}) {
         EXPECT_EQ(in_child({raw_socket::listening().fd()},

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <eddy/detail/export.hpp>
@@ -14,7 +15,7 @@ namespace eddy::net {
 /// What inherited_listeners() does with the variables of the manager: LISTEN_PID, LISTEN_FDS and the others.
 enum class listen_variables : unsigned char {
     keep,   ///< leaves them
-    remove  ///< removes them, as `unset_environment` of sd_listen_fds(3) does. No other thread may use the environment
+    remove  ///< removes them, except after an error. No other thread may use the environment
 };
 
 class inherited_listener;
@@ -30,7 +31,7 @@ class inherited_listener;
 /// listen_variables::remove, and binds the listeners again.
 /// Errors: invalid_argument if LISTEN_FDS is no number of descriptors; bad_file_descriptor, with a message that names
 /// the descriptor, if one of them was not inherited: it is not open, or close-on-exec, as all that this library opens.
-/// All descriptors are as before then.
+/// All descriptors and variables are as before then, and the next call tries again.
 /// Thread safety: any thread; see listen_variables::remove.
 [[nodiscard]] EDDY_API result<std::vector<inherited_listener>> inherited_listeners(
     listen_variables afterwards = listen_variables::keep);
@@ -43,7 +44,7 @@ class inherited_listener;
 class EDDY_API inherited_listener {
 public:
     /// For the library: takes ownership of a descriptor.
-    inherited_listener(std::string_view name, int fd) : name_(name), fd_(fd) {}
+    inherited_listener(std::string&& name, int fd) noexcept : name_(std::move(name)), fd_(fd) {}
 
     /// Returns the name in LISTEN_FDNAMES (`FileDescriptorName=`; by default the name of the .socket unit), or
     /// "unknown".

@@ -119,7 +119,9 @@ result<bool> is_nonblocking(int fd) noexcept {
     return true;
 }
 
-result<void> prepare_inherited(int) noexcept { return not_on_windows(); }
+result<int> prepare_inherited(int) noexcept { return not_on_windows(); }
+
+void restore_inherited(int, int) noexcept {}
 
 result<int> access_mode(int fd) noexcept {
     if (const auto kind = kind_of_socket(fd); !kind) return std::unexpected(kind.error());
