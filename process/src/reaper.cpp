@@ -66,15 +66,17 @@ public:
     /// See endless_wait: all processes wait for this program.
     eddy::detail::endless_wait::state sleep_state() noexcept {
         const std::lock_guard guard(lock_);
-        const bool are_stuck = std::ranges::all_of(watched_, [](const auto* each) { return each->wish() != nullptr; });
+        const bool are_stuck =
+            std::ranges::all_of(watched_, [](const auto* each) { return each->awaited_action() != nullptr; });
         return are_stuck ? eddy::detail::endless_wait::state(changes_) : std::nullopt;
     }
     std::string sleep_text() {
         const std::lock_guard guard(lock_);
         std::string text;
         for (const auto* each : watched_) {
-            const char* const wish = each->wish();
-            if (wish != nullptr) text += "Child process " + std::to_string(each->id()) + " waits for " + wish + ".\n";
+            const char* const action = each->awaited_action();
+            if (action != nullptr)
+                text += "Child process " + std::to_string(each->id()) + " waits for " + action + ".\n";
         }
         return text;
     }

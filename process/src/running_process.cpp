@@ -61,7 +61,7 @@ eddy::result<void> running_process::send_to_all(int number) noexcept {
     return {};
 }
 
-const char* running_process::wish() const noexcept {
+const char* running_process::awaited_action() const noexcept {
     const int stream = eddy::sys::stream_waited_for(process_);
     if (stream < 0 || !is_pipe_[static_cast<std::size_t>(stream)]) return nullptr;
     return stream == 0 ? "the end of its input" : "its output to be read";

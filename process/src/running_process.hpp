@@ -67,7 +67,7 @@ public:
     [[nodiscard]] result<void> signal_all(int number) noexcept;
 
     /// Returns what the process waits for this program to do, as a text; null if nothing is known of that.
-    [[nodiscard]] const char* wish() const noexcept;
+    [[nodiscard]] const char* awaited_action() const noexcept;
 
     /// The task that has started the process here gets the child object.
     void expect_use(eddy::detail::call_site where) noexcept {

@@ -498,9 +498,9 @@ TEST(ProcessEndlessWait, OfAChildThatWaitsForThisProgramIsReported) {
         const auto number = stuck.number_of_child();
         const std::string remedy = "in().reset().\n";
         const auto report = stuck.text_until(remedy);
-        const std::string wish = how == "in" ? "the end of its input" : "its output to be read";
+        const std::string action = how == "in" ? "the end of its input" : "its output to be read";
         EXPECT_TRUE(report.starts_with("eddy: this program waits for ever: ")) << report;
-        EXPECT_TRUE(report.contains("\nChild process " + number + " waits for " + wish + ".\n")) << report;
+        EXPECT_TRUE(report.contains("\nChild process " + number + " waits for " + action + ".\n")) << report;
         EXPECT_TRUE(report.contains("waits for child process " + number + "\n")) << report;
         EXPECT_TRUE(
             report.ends_with("call process::run(). A process that reads its input waits for its end: " + remedy));
