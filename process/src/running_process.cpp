@@ -3,15 +3,18 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdio>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
+
+#include "sys/print_report.hpp"
 
 namespace eddy::process::detail {
 
@@ -74,11 +77,16 @@ void running_process::note_drop() const noexcept {
     if (std::chrono::steady_clock::now() - started_ > at_once) return;
     // relaxed: a program without EDDY_CHECKS never sets it
     if (!eddy::detail::has_await_records.load(std::memory_order_relaxed)) return;
-    const auto location = eddy::detail::source_location_of(where);
-    std::fprintf(stderr,
-                 "eddy: process %d (%s) was killed because its child object was destroyed at once: keep it until "
-                 "wait() has ended, or call detach(). It was started at %s:%u\n",
-                 id(), program_->c_str(), location.file_name(), static_cast<unsigned>(location.line()));
+    report_drop(eddy::detail::source_location_of(where));
+}
+
+void running_process::report_drop(const std::source_location& started_at) const noexcept try {
+    eddy::sys::print_report("eddy: process " + std::to_string(id()) + " (" + *program_ +
+                            ") was killed because its child object was destroyed at once: keep it until wait() has "
+                            "ended, or call detach(). It was started at " +
+                            started_at.file_name() + ":" + std::to_string(started_at.line()) + "\n");
+} catch (const std::bad_alloc&) {
+    eddy::sys::print_report("eddy: a process was killed, and there is not enough memory to print which one\n");
 }
 
 bool running_process::collect() noexcept {

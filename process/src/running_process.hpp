@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -93,6 +94,7 @@ private:
     [[nodiscard]] class error fail(std::error_code code) const noexcept { return {code, about_}; }
     [[nodiscard]] result<void> named(eddy::result<void> sent) const noexcept;
     [[nodiscard]] eddy::result<void> send_to_all(int number) noexcept;
+    void report_drop(const std::source_location& started_at) const noexcept;
     /// Whether this is a process that was forked from the one that has started this process. Check it before the lock,
     /// which another thread may have had during the fork.
     [[nodiscard]] bool is_in_forked_child() const noexcept { return eddy::sys::process_id() != parent_; }

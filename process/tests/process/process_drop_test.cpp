@@ -2,9 +2,15 @@
 // What is printed when child objects are destroyed that were not used.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstddef>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <eddy/eddy.hpp>
@@ -78,6 +84,56 @@ TEST(ProcessDrop, OfAnUnusedChildIsReported) {
         EXPECT_TRUE(comes_true([&] { return child.process()->exit().is_set(); }));
     });
     EXPECT_EQ(of_ended, "");
+    EXPECT_TRUE(all_are_reaped());
+}
+
+/// A pipe that takes no bytes, as the standard error of the process.
+class full_standard_error {
+public:
+    full_standard_error() : before_(::dup(2)) {
+        EXPECT_EQ(::pipe2(ends_.data(), O_NONBLOCK | O_CLOEXEC), 0);
+        static constexpr std::array<char, 4096> bytes{};
+        for (std::size_t size = bytes.size(); size != 0; size /= 2)
+            while (::write(ends_[1], bytes.data(), size) > 0) {
+            }
+        EXPECT_EQ(::fcntl(ends_[1], F_SETFL, 0), 0);  // a write blocks
+        ::dup2(ends_[1], 2);
+    }
+    full_standard_error(const full_standard_error&) = delete;
+    full_standard_error& operator=(const full_standard_error&) = delete;
+    ~full_standard_error() {
+        ::dup2(before_, 2);
+        for (const int fd : {before_, ends_[0], ends_[1]}) ::close(fd);
+    }
+    /// Ends the writes that wait.
+    void drain() const {
+        std::array<char, 4096> part{};
+        while (::read(ends_[0], part.data(), part.size()) > 0) {
+        }
+    }
+
+private:
+    int before_;
+    std::array<int, 2> ends_{};
+};
+
+TEST(ProcessDropOwnProcess, ReportDoesNotWaitForAFullStandardError) {
+    if constexpr (!eddy::detail::has_checks) GTEST_SKIP() << "the report needs EDDY_CHECKS";
+    support::executor runs(0);
+    runs.run(eddy::yield_now());  // an await that is recorded
+    support::gate is_dropped;
+    bool has_ended = false;
+    {
+        const full_standard_error full;
+        std::thread drops([&, unused = runs.run(command("sleep", "1000").spawn()).value()]() mutable {
+            eddy::drop(std::move(unused));
+            is_dropped.open();
+        });
+        has_ended = is_dropped.wait();
+        full.drain();
+        drops.join();
+    }
+    EXPECT_TRUE(has_ended);
     EXPECT_TRUE(all_are_reaped());
 }
 
