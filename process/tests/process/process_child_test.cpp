@@ -107,6 +107,27 @@ TEST_P(ProcessChild, PipeThatWasNotMadeIsMisuse) {
     EXPECT_EQ(end_of(with).to_string(), "exit code 0");
 }
 
+TEST_P(ProcessChild, ShutdownOfInputEndsIt) {
+    EXPECT_TRUE(end_of(start(command("true"))).is_success());  // what is made once
+    EXPECT_TRUE(all_are_reaped());
+    const support::leaves_no_descriptor unchanged;
+    for (const bool is_full : {false, true}) {
+        auto cat = start(command("cat").in(stdio::pipe()).out(stdio::pipe()));
+        const std::string text(is_full ? 1'000'000 : 1, 'x');
+        const auto write = [](child& to, std::string from) -> eddy::task<bool> {
+            const auto written = co_await to.in()->write_all(from);
+            const auto ended = co_await eddy::io::shutdown(*to.in());
+            co_return written.has_value() && ended.has_value();
+        };
+        auto both = eddy::join(write(cat, text), support::contents_of(*cat.out()));
+        const auto [is_written, read] = runs.run(std::move(both));
+        EXPECT_TRUE(is_written);
+        EXPECT_EQ(read, text);
+        EXPECT_TRUE(end_of(cat).is_success());
+    }
+    EXPECT_TRUE(all_are_reaped());
+}
+
 // covers: P142
 TEST(ProcessPipes, SecondTaskThatReadsIsMisuse) {
     support::executor runs(0);

@@ -53,6 +53,27 @@ task<eddy::result<std::string>> list(std::string directory) {
 }
 // docs: end
 
+// docs: write input
+/// Returns the lines of a text that have this word, with their numbers.
+task<eddy::result<std::string>> lines_with(std::string word, std::string text) {
+    auto grep = co_await try_(process::command("grep", "-n", "-e", std::move(word))
+                                  .in(process::stdio::pipe())
+                                  .out(process::stdio::pipe())
+                                  .spawn());
+    const auto write = [&]() -> task<eddy::result<void>> {
+        co_await try_(io::write_all(*grep.in(), text));
+        grep.in().reset();  // the end of the input, without which grep waits for more
+        co_return eddy::ok();
+    };
+    // At the same time: grep does not read on while its output is not read.
+    auto both = eddy::join(write(), io::read_to_string(*grep.out()));
+    auto [written, found] = co_await both;
+    co_await try_(std::move(written));
+    co_await try_(grep.wait());
+    co_return std::move(found);
+}
+// docs: end
+
 // docs: stop
 task<process::result<process::exit_status>> run_for(process::command service, std::chrono::seconds time) {
     auto child = co_await try_(service.group().spawn());
@@ -101,6 +122,14 @@ TEST(ProcessDocs, StartListsDirectory) {
     eddy::core loop;
     EXPECT_NE(loop.run(list("/proc/self")).value().find("\nfd\n"), std::string::npos);
     EXPECT_EQ(loop.run(list("/no/where")).error(), std::errc::no_such_file_or_directory);
+}
+
+TEST(ProcessDocs, WritesInputAndEndsIt) {
+    eddy::core loop;
+    EXPECT_EQ(loop.run(lines_with("a", "a\nb\nac\n")).value(), "1:a\n3:ac\n");
+    std::string large;
+    for (int i = 0; i < 200'000; ++i) large += "a\n";
+    EXPECT_GT(loop.run(lines_with("a", large)).value().size(), large.size());
 }
 
 TEST(ProcessDocs, ShellReturnsOutput) {

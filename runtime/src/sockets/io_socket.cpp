@@ -197,13 +197,14 @@ poll_result<result<void>> io_socket::poll_shutdown(context& cx, const wait_recor
     if (!flushed) return not_ready;
     if (!*flushed) return result<void>(std::unexpect, flushed->error());
     check_not_empty(cx.where());
+    if (kind_ == descriptor_kind::pipe) return end_pipe();
     register_first(cx);
     if (is_registered()) static_cast<void>(transport().end_writing(*this));  // so that no later write uses the ring
     return shut_down_now();
 }
 
 result<void> io_socket::shut_down_now() const noexcept {
-    if (kind_ == descriptor_kind::pipe || kind_ == descriptor_kind::terminal) return ok();
+    if (kind_ == descriptor_kind::terminal) return ok();
     auto done = sys::shutdown(fd_, sys::half::sending);
     if (!done && done.error() == std::errc::not_connected) return ok();  // the peer has closed first
     return done;

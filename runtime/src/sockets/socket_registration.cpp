@@ -68,6 +68,29 @@ void socket_registration::bind_to(const reactor_handle& owner) noexcept {
     state_.store(state::bound, std::memory_order_relaxed);
 }
 
+result<void> socket_registration::end_pipe() noexcept {
+    if (is_ended_) return ok();
+    const auto unread = sys::make_unread_pipe();
+    if (!unread) return std::unexpected(unread.error());
+    // acquire, here and below: pairs with the release at the end of ensure_registered(), which a task that waits for
+    // readiness may execute on another thread.
+    state before = state_.load(std::memory_order_acquire);
+    while (before != state::registered) {
+        if (before == state::registering) {
+            yield_thread();
+            before = state_.load(std::memory_order_acquire);
+        } else if (state_.compare_exchange_weak(before, state::registering, std::memory_order_acquire)) {
+            break;
+        }
+    }
+    const auto ended = before == state::registered ? io_->replace_file(*source_, unread->get())
+                                                   : sys::replace_file(fd_, unread->get());
+    // release: pairs with the acquire in ensure_registered(), so that another thread registers the new file.
+    if (before != state::registered) state_.store(before, std::memory_order_release);
+    is_ended_ = ended.has_value();
+    return ended;
+}
+
 int socket_registration::release() noexcept {
     if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr)));
     if (io_ != nullptr) std::exchange(io_, nullptr)->release();

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-// The systems that have accept4(2), pipe2(2), and the flags of socket(2).
+// The systems that have accept4(2), dup3(2), pipe2(2), and the flags of socket(2).
 
 namespace eddy::sys {
 
@@ -19,6 +19,8 @@ int new_pipe(std::array<int, 2>& fds) noexcept { return ::pipe2(fds.data(), O_NO
 int new_connection(int listener, sockaddr* peer, socklen_t* size) noexcept {
     return ::accept4(listener, peer, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
+
+int new_copy(int from, int to) noexcept { return ::dup3(from, to, O_CLOEXEC); }
 
 void prevent_sigpipe(int) noexcept {}
 

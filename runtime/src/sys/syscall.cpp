@@ -157,6 +157,14 @@ result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept {
     return own_both(fds);
 }
 
+result<unique_fd> make_unread_pipe() noexcept {
+    auto ends = make_pipe();
+    if (!ends) return std::unexpected(ends.error());
+    return std::move(ends->second);
+}
+
+result<void> replace_file(int fd, int by) noexcept { return done_or_error(new_copy(by, fd)); }
+
 result<unique_fd> tcp_socket(ip_version version) noexcept {
     return make_socket(version == ip_version::v6 ? AF_INET6 : AF_INET, SOCK_STREAM);
 }

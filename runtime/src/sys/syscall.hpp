@@ -103,6 +103,10 @@ inline constexpr int read_write = O_RDWR;
 
 /// Creates a pipe(2). Returns the read end and the write end.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept;
+/// Creates a pipe without a read end, and returns its write end: a write fails with broken_pipe.
+[[nodiscard]] result<unique_fd> make_unread_pipe() noexcept;
+/// Makes `fd` a close-on-exec descriptor of the file of `by`, by dup2(2). That closes its previous file.
+result<void> replace_file(int fd, int by) noexcept;
 
 // ---- Sockets ----
 

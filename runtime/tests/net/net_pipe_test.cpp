@@ -67,7 +67,6 @@ TEST(Pipe, CarriesBytesAndEnds) {
     const std::array<std::span<const std::byte>, 2> parts{bytes_of("vec"), bytes_of("tored")};
     EXPECT_EQ(within(core, tx.write_vectored(parts)).value(), 8u);
     EXPECT_EQ(within(core, rx.receive()).value().size(), 8u);
-    EXPECT_TRUE(within(core, tx.shutdown()));
     EXPECT_TRUE(within(core, tx.flush()));
     {
         const auto dropped = std::move(tx);
@@ -84,6 +83,125 @@ TEST(Pipe, ReaderAndWriterWaitForEachOther) {
     const auto done = within(core, std::move(both));
     EXPECT_TRUE(done.first);
     EXPECT_EQ(done.second, size);
+}
+
+// ---- shutdown() ----
+
+TEST(Pipe, ShutdownEndsTheStream) {
+    const support::leaves_no_descriptor guard;
+    for (const bool is_registered : {false, true}) {
+        eddy::core core;
+        auto [tx, rx] = pipe::make().value();
+        if (is_registered) {
+            EXPECT_TRUE(within(core, tx.writable()).value().is_writable());
+        }
+        const int fd = tx.native_handle();
+        within(core, tx.write_all(bytes_of("last"))).value();
+        EXPECT_TRUE(within(core, eddy::io::shutdown(tx)));
+        EXPECT_EQ(within(core, read_some(rx)), "last");
+        EXPECT_EQ(within(core, read_some(rx)), "");
+        EXPECT_EQ(tx.native_handle(), fd);
+        EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+        EXPECT_EQ(within(core, tx.write(bytes_of("x"))).error(), std::errc::broken_pipe);
+        EXPECT_EQ(tx.try_write(bytes_of("x")).error(), std::errc::broken_pipe);
+        EXPECT_TRUE(within(core, tx.writable()).value().is_error());
+        auto moved = std::move(tx);
+        EXPECT_TRUE(within(core, moved.shutdown())) << "a second call";
+        EXPECT_TRUE(within(core, moved.flush()));
+        EXPECT_EQ(within(core, moved.write(bytes_of("x"))).error(), std::errc::broken_pipe);
+    }
+}
+
+TEST(Pipe, ShutdownWithoutADescriptorLeavesThePipe) {
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    EXPECT_TRUE(within(core, tx.writable()));
+    {
+        const support::descriptor_limit full(0);
+        EXPECT_EQ(within(core, tx.shutdown()).error(), std::errc::too_many_files_open);
+    }
+    within(core, tx.write_all(bytes_of("more"))).value();
+    EXPECT_EQ(within(core, read_some(rx)), "more");
+    EXPECT_TRUE(within(core, tx.shutdown()));
+    EXPECT_EQ(within(core, read_some(rx)), "");
+}
+
+// The driver does not watch the old file any more, which has another descriptor.
+TEST(Pipe, ShutdownEndsOneOfSeveralSenders) {
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    auto other = pipe::sender::from_native(::dup(tx.native_handle())).value();
+    const std::vector<std::byte> large(100'000);
+    while (tx.try_write(large)) {
+    }
+    auto first = eddy::select(tx.writable(), eddy::yield_now());
+    EXPECT_EQ(within(core, std::move(first)).index(), 1u);  // it is registered
+    EXPECT_TRUE(within(core, tx.shutdown()));
+    eddy::drop(std::move(tx));
+    std::vector<std::byte> into(100'000);
+    while (rx.try_read(into)) {
+    }
+    EXPECT_TRUE(within(core, other.writable()).value().is_writable());  // a tick with an event of the old file
+    within(core, other.write_all(bytes_of("more"))).value();
+    EXPECT_EQ(within(core, read_some(rx)), "more");
+    EXPECT_TRUE(within(core, other.shutdown()));
+    EXPECT_EQ(within(core, read_some(rx)), "");
+}
+
+TEST(Pipe, ShutdownWakesTasksThatWait) {
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    const std::vector<std::byte> large(100'000);
+    while (tx.try_write(large)) {
+    }
+    const auto write = [&]() -> eddy::task<std::error_code> {
+        const auto written = co_await tx.write_all(large);
+        co_return written ? std::error_code() : written.error();
+    };
+    const auto end = [&]() -> eddy::task<bool> {
+        co_await eddy::yield_now();
+        const auto ended = co_await tx.shutdown();
+        co_return ended.has_value();
+    };
+    auto all =
+        eddy::join(write(), tx.ready(eddy::io::interest::writable), tx.ready(eddy::io::interest::readable), end());
+    const auto [written, ready, other_way, is_ended] = within(core, std::move(all));
+    EXPECT_EQ(written, std::errc::broken_pipe);
+    EXPECT_TRUE(ready.value().is_error());
+    EXPECT_TRUE(other_way.value().is_error());
+    EXPECT_TRUE(is_ended);
+}
+
+TEST(Pipe, ShutdownWorksAfterTheLoopHasEnded) {
+    auto [tx, rx] = pipe::make().value();
+    {
+        eddy::core core;
+        EXPECT_TRUE(within(core, tx.writable()));
+    }
+    eddy::core core;
+    EXPECT_TRUE(within(core, tx.shutdown()));
+    EXPECT_EQ(within(core, read_some(rx)), "");
+}
+
+TEST(Pipe, CopyInBothDirectionsEndsTheOther) {
+    eddy::core core;
+    auto from = pipe::make().value();
+    auto to = pipe::make().value();
+    auto back = pipe::make().value();
+    auto none = pipe::make().value();
+    within(core, from.tx.write_all(bytes_of("text"))).value();
+    eddy::drop(std::move(from.tx));
+    auto near = eddy::io::join(std::move(from.rx), std::move(none.tx));
+    auto far = eddy::io::join(std::move(back.rx), std::move(to.tx));
+    const auto receive = [&]() -> eddy::task<std::size_t> {
+        const auto count = co_await count_all(std::move(to.rx));
+        eddy::drop(std::move(back.tx));  // the end of the other direction
+        co_return count;
+    };
+    auto both = eddy::join(eddy::io::copy_bidirectional(near, far), receive());
+    const auto [copied, received] = within(core, std::move(both));
+    EXPECT_TRUE(copied);
+    EXPECT_EQ(received, 4u);
 }
 
 // covers: P062

@@ -50,7 +50,8 @@ public:
     [[nodiscard]] int id() const;
 
     /// The other ends of pipes, if the command has stdio::pipe(). They may be moved out: `std::move(*child.in())`, or
-    /// destroyed: `child.in().reset()` lets the process see the end of its input.
+    /// destroyed. The process sees the end of its input after `co_await child.in()->shutdown()`, which Windows does not
+    /// have, or `child.in().reset()`.
     /// Errors: `*child.out()` throws `misuse` without a pipe.
     [[nodiscard]] optional_pipe<pipe_sender>& in() noexcept { return in_; }
     [[nodiscard]] optional_pipe<pipe_receiver>& out() noexcept { return out_; }

@@ -15,7 +15,8 @@
 namespace eddy::process {
 
 /// This program's ends of the pipes to a process: a writer, and a reader. On Windows they are ends of named pipes,
-/// which have fewer functions. Those of eddy::io work on all systems: `io::read(*child.out(), buffer)`.
+/// which have fewer functions. Those of eddy::io work on all systems: `io::read(*child.out(), buffer)`. But there,
+/// io::shutdown() does not end the input of the process: destroy the object.
 #if defined(_WIN32)
 using pipe_sender = net::named_pipe::server;
 using pipe_receiver = net::named_pipe::server;

@@ -58,7 +58,7 @@ public:
         if (!is_registered()) return ok();
         return poll_flush_registered(cx, future);
     }
-    /// Same as poll_flush(), then shuts down the writing side. Has no effect on a pipe.
+    /// Same as poll_flush(), then ends the writing side. Has no effect on a terminal.
     poll_result<result<void>> poll_shutdown(context& cx, const wait_record* future);
     /// Shuts down the writing side as soon as all written data has been passed to the kernel. Does not wait.
     void shut_down_soon() noexcept;

@@ -57,6 +57,11 @@ public:
     /// Sets the reactor that the socket registers with. The default is the current reactor in the first poll.
     void bind_to(const reactor_handle& reactor) noexcept;
 
+    /// Ends the stream of a pipe. The descriptor keeps its number, which other threads may use, and becomes that of a
+    /// pipe without readers: later writes fail with broken_pipe. Wakes all tasks that wait for the pipe. A second call
+    /// does nothing.
+    /// Errors: those of pipe(2).
+    result<void> end_pipe() noexcept;
     /// Deregisters, and returns the descriptor, which the caller owns from then on.
     [[nodiscard]] int release() noexcept;
     /// Returns the readiness state that is shared with the driver.
@@ -102,6 +107,7 @@ private:
         if (other.source_ != nullptr) other.check_not_borrowed();
         fd_ = std::exchange(other.fd_, -1);
         is_drained_ = other.is_drained_;
+        is_ended_ = other.is_ended_;
         kind_ = other.kind_;
         io_ = std::exchange(other.io_, nullptr);
         source_ = std::exchange(other.source_, nullptr);
@@ -124,6 +130,7 @@ protected:
     // The last read before the registration has read all available data. Accessed by the reading direction only.
     bool is_drained_ = false;
     descriptor_kind kind_ = descriptor_kind::tcp;
+    bool is_ended_ = false;           // by end_pipe(). Accessed by the writing direction only.
     io_handle* io_ = nullptr;         // a counted reference; set if bound or registered
     scheduled_io* source_ = nullptr;  // a counted reference; set if registered
 };

@@ -17,6 +17,8 @@ namespace eddy::io {
 ///                            taken, and that the waker of `cx` will be woken.
 ///     poll_flush(cx)         Becomes ready when all bytes that were taken have reached their destination.
 ///     poll_shutdown(cx)      Flushes, then ends the stream: no further byte will be written. A repeated call succeeds.
+///                            A writer that cannot end its stream only flushes: a file, the standard output, a
+///                            terminal, a named pipe of Windows.
 ///
 /// Optional: `poll_write_vectored(cx, std::span<const std::span<const std::byte>>)` takes bytes from several buffers in
 /// order. The algorithms of eddy::io report errc::count_too_large if a writer returns a larger count than it was given.

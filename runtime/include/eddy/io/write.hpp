@@ -110,7 +110,7 @@ template <class W>
     return detail::make_if<detail::check_borrowed_writer<W>(), flush_future<std::remove_reference_t<W>>>(to);
 }
 
-/// Flushes, then ends the stream: no further byte will be written.
+/// Flushes, then ends the stream, if the writer can end it (see async_write): no further byte will be written.
 /// Errors: those of the writer.
 /// Cancel safety: safe. Call this function again to continue.
 /// Lifetime: the future borrows the writer.

@@ -41,7 +41,8 @@ public:
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
     /// Waits until the other end has room for the bytes that were taken.
     poll_result<result<void>> poll_flush(context& cx);
-    /// Same as poll_flush(). A named pipe cannot be closed in one direction: destroy the object.
+    /// Same as poll_flush(). A named pipe cannot be closed in one direction, so a later write does not fail, and the
+    /// other end does not see an end: destroy the object.
     poll_result<result<void>> poll_shutdown(context& cx) { return poll_flush(cx); }
 
 protected:

@@ -24,8 +24,11 @@ struct ends;
 /// The writing end of a pipe. Otherwise same as the writing direction of a stream.
 ///
 /// A write to a pipe without readers fails with broken_pipe. SIGPIPE is not raised, whatever its disposition is. To
-/// suppress it, each write makes two additional system calls, or three on a thread that blocks SIGPIPE. The function
-/// shutdown() does nothing: the reader sees the end of the stream when the last sender is destroyed.
+/// suppress it, each write makes two additional system calls, or three on a thread that blocks SIGPIPE.
+///
+/// The reader sees the end of the stream when no sender of the pipe is left, in any process. The destructor and
+/// shutdown() end this one. After shutdown(), a write fails with broken_pipe, and native_handle() is a descriptor of a
+/// pipe without readers.
 /// Thread safety: one write at a time. Any number of tasks may wait for readiness.
 /// Lifetime: the sender must outlive its futures, and must not move while one of them waits.
 class EDDY_API sender : public writing<sender>,

@@ -183,8 +183,9 @@ public:
         return detail::flush_socket(socket_of_self(), where);
     }
     /// Flushes, then ends the writing direction: the peer reads the bytes that were written, then the end of the
-    /// stream. Succeeds even if the peer has closed the connection. Does nothing on a pipe.
-    /// Errors: those of flush().
+    /// stream. Succeeds even if the peer has closed the connection. A later write fails with broken_pipe. Does nothing
+    /// on a terminal.
+    /// Errors: those of flush(). On a pipe also too_many_files_open and the other errors of pipe(2).
     /// Cancel safety: safe. Call this function again to continue.
     /// Cost: one allocation.
     task<result<void>> shutdown(std::source_location where = std::source_location::current()) {

@@ -11,6 +11,7 @@
 #include <eddy/error.hpp>
 
 #include "reactor/source/rearmed_io.hpp"
+#include "sys/syscall.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -97,6 +98,18 @@ result<void> source_set::remove_source(scheduled_io& source) noexcept {
     if (was_watched && may_use_driver()) unwatched = driver().unwatch(source.fd());
     unlink_and_release(source, was_watched, std::move(guard));
     return unwatched;
+}
+
+result<void> source_set::replace_file(scheduled_io& source, int by) noexcept {
+    {
+        const std::lock_guard guard(lock());
+        // Before dup2(2): the driver would go on to watch the old file if that has another descriptor, too. `watched`
+        // stays, since a tick may be dispatching an event, for which unlink_and_release() waits.
+        if (may_use_driver()) static_cast<void>(driver().unwatch(source.fd()));
+        if (auto replaced = sys::replace_file(source.fd(), by); !replaced) return replaced;
+    }
+    source.report(io::ready::writable | io::ready::write_closed | io::ready::error);
+    return ok();
 }
 
 void source_set::drop_source(scheduled_io& source) noexcept {

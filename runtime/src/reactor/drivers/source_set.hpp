@@ -39,6 +39,11 @@ public:
     /// wakers of the source.
     result<void> remove_source(scheduled_io& source) noexcept;
 
+    /// Makes the descriptor of the source one of `by`, a pipe without readers, whose readiness is reported once: it
+    /// does not change any more, so the driver does not watch it.
+    /// Errors: those of dup2(2).
+    result<void> replace_file(scheduled_io& source, int by) noexcept;
+
     /// Changes what the driver watches the source for. If a condition already holds, reports it once more.
     /// Errors: runtime_shutdown; what epoll_ctl(2) reports.
     result<void> watch_again(scheduled_io& source, io::interest wanted) noexcept;

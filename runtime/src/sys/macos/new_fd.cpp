@@ -55,6 +55,12 @@ int new_connection(int listener, sockaddr* peer, socklen_t* size) noexcept {
     return with_flags(::accept(listener, peer, size));
 }
 
+int new_copy(int from, int to) noexcept {
+    const int made = ::dup2(from, to);
+    if (made >= 0) static_cast<void>(::fcntl(made, F_SETFD, FD_CLOEXEC));
+    return made;
+}
+
 void prevent_sigpipe(int fd) noexcept { static_cast<void>(::fcntl(fd, F_SETNOSIGPIPE, 1)); }
 
 }  // namespace eddy::sys

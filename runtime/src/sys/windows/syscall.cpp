@@ -146,6 +146,10 @@ result<unique_fd> open(const std::string&, int) noexcept { return not_on_windows
 
 result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept { return not_on_windows(); }
 
+result<unique_fd> make_unread_pipe() noexcept { return not_on_windows(); }
+
+result<void> replace_file(int, int) noexcept { return not_on_windows(); }
+
 // ---- Sockets ----
 
 result<unique_fd> tcp_socket(ip_version version) noexcept {
