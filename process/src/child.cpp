@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <eddy/detail/wait_shape.hpp>
@@ -67,15 +68,19 @@ task<result<exit_status>> stop_all(process_share process, std::chrono::nanosecon
 
 }  // namespace
 
-void detail::throw_no_pipe() {
-    throw misuse(
-        "the child has no such pipe: its command needs in(), out() or error() with stdio::pipe(), and a pipe that was "
-        "destroyed by reset() is gone");
+void detail::throw_no_pipe(const pipe_name& name) {
+    const std::string function = name.function == nullptr ? "in(), out() or error" : name.function;
+    const std::string program = name.program == nullptr ? "" : " of \"" + *name.program + "\"";
+    throw misuse("the child object" + program + " has no pipe " + function + "(): its command needs " + function +
+                 "(stdio::pipe()), and a pipe that was destroyed by reset() is gone");
 }
 
 child::child(process_share process, std::optional<pipe_sender> in, std::optional<pipe_receiver> out,
              std::optional<pipe_receiver> err) noexcept
-    : process_(std::move(process)), in_(std::move(in)), out_(std::move(out)), error_(std::move(err)) {}
+    : process_(std::move(process)),
+      in_(std::move(in), {"in", process_->program()}),
+      out_(std::move(out), {"out", process_->program()}),
+      error_(std::move(err), {"error", process_->program()}) {}
 
 child::~child() {
     if (!process_) return;

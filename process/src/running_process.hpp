@@ -54,6 +54,7 @@ public:
 
     [[nodiscard]] int id() const noexcept { return process_.id; }
     [[nodiscard]] const eddy::sys::started_process& started() const noexcept { return process_; }
+    [[nodiscard]] const std::shared_ptr<const std::string>& program() const noexcept { return program_; }
     [[nodiscard]] bool has_group() const noexcept { return has_group_; }
     /// How the process has ended. It is set once. In a process that was forked from this one, only read it: another
     /// thread may have had its lock.

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
@@ -26,8 +27,13 @@ using pipe_receiver = net::pipe::receiver;
 #endif
 
 namespace detail {
+/// The pipe of a child object: the name of its function, and the program. Empty in an object of another origin.
+struct pipe_name {
+    const char* function = nullptr;
+    std::shared_ptr<const std::string> program;
+};
 /// Throws `misuse`: a child has no pipe.
-[[noreturn, gnu::cold]] EDDY_API void throw_no_pipe();
+[[noreturn, gnu::cold]] EDDY_API void throw_no_pipe(const pipe_name& name);
 }  // namespace detail
 
 /// An end of a pipe that a child object may have. Same as a std::optional, but access to a pipe that it does not have
@@ -41,9 +47,12 @@ public:
     using std::optional<Pipe>::operator=;
     optional_pipe() noexcept = default;
     optional_pipe(std::optional<Pipe>&& from) noexcept : std::optional<Pipe>(std::move(from)) {}
+    /// For the library: the pipe of a child object.
+    optional_pipe(std::optional<Pipe>&& from, detail::pipe_name name) noexcept
+        : std::optional<Pipe>(std::move(from)), name_(std::move(name)) {}
 
     /// Returns the pipe.
-    /// Errors: throws `misuse` if there is none.
+    /// Errors: throws `misuse`, with the program and the name of the pipe, if there is none.
     [[nodiscard]] Pipe& operator*() & { return checked(); }
     [[nodiscard]] Pipe&& operator*() && { return std::move(checked()); }
     [[nodiscard]] Pipe* operator->() { return std::addressof(checked()); }
@@ -51,9 +60,11 @@ public:
 private:
     Pipe& checked() {
         std::optional<Pipe>& self = *this;
-        if (!self) detail::throw_no_pipe();
+        if (!self) detail::throw_no_pipe(name_);
         return *self;
     }
+
+    detail::pipe_name name_;
 };
 
 }  // namespace eddy::process
