@@ -48,6 +48,20 @@ TEST(FsWatch, ReportsChangesOfFiles) {
     EXPECT_EQ(all.until("removed other"), (texts{"renamed file to other", "metadata other", "removed other"}));
 }
 
+TEST(FsWatch, ReportsTheTemporaryFileOfWriteAtomically) {
+    watched_folder all;
+    all.watch();
+    EXPECT_TRUE(on_loop(fs::write_atomically(all / "file", "text")));
+    put_file(all / "end", "");
+    auto seen = all.until("closed end");
+    ASSERT_GE(seen.size(), 4U);
+    const std::string temporary = seen.front().substr(std::string("created ").size());
+    EXPECT_TRUE(temporary.starts_with(".write.")) << temporary;
+    seen.resize(4);
+    EXPECT_EQ(seen, (texts{"created " + temporary, "modified " + temporary, "closed " + temporary,
+                           "renamed " + temporary + " to file"}));
+}
+
 TEST(FsWatch, ReportsChangesBelowDirectoriesThatAppear) {
     watched_folder all({"old"});
     all.watch();
