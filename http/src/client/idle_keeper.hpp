@@ -76,7 +76,9 @@ public:
     /// Ends the task, because its client is destroyed.
     void finish() noexcept;
 
-    bool has_limit = false;  // the task will wake by itself; guarded by the lock of the client
+    // Guarded by the lock of the client:
+    bool has_limit = false;  // the task will wake by itself
+    bool has_ended = false;  // the task is gone: see http_client::end_keeper()
 
 private:
     [[nodiscard]] std::unique_ptr<client_connection> take() noexcept;

@@ -66,6 +66,10 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
     {
         const std::lock_guard guard(lock_);
         remove_expired(old);
+        if (keeper && keeper->has_ended) {  // since keeper_here(): its runtime is not necessarily this one
+            old.here.push_back(std::move(connection));
+            return;
+        }
         auto& list = entry(origin).idle;
         list.push_back(std::move(connection));
         if (list.size() > options_.max_idle()) {
@@ -216,6 +220,7 @@ time::time_point http_client::close_idle(std::string_view loop, idle_keeper& of)
 
 void http_client::end_keeper(const std::string& loop, idle_keeper& of) noexcept {
     const std::lock_guard guard(lock_);
+    of.has_ended = true;
     const auto found = keepers_.find(loop);
     if (found == keepers_.end() || found->second.get() != &of) return;
     for (auto& [key, each] : all_) {

@@ -8,12 +8,15 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,6 +33,7 @@
 #include "support/http_readers.hpp"
 #include "support/net.hpp"
 #include "support/repeated.hpp"
+#include "support/runtime.hpp"
 #include "sys/quiet_socket.hpp"
 
 namespace {
@@ -52,12 +56,13 @@ std::shared_ptr<http_client> make_client(http::client_options options = http::cl
     return std::make_shared<http_client>(std::move(options.proxies(http::proxies::none())));
 }
 
-/// A connection that counts the calls that end its sending direction.
+/// A connection that counts the calls that end its sending direction. Calls `at_first_read` before the first read.
 class counting_stream {
 public:
-    counting_stream(eddy::io::duplex_stream&& below, int& shutdowns)
-        : below_(std::move(below)), shutdowns_(&shutdowns) {}
+    counting_stream(eddy::io::duplex_stream&& below, int& shutdowns, std::function<void()> at_first_read = nullptr)
+        : below_(std::move(below)), shutdowns_(&shutdowns), at_first_read_(std::move(at_first_read)) {}
     eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        if (const auto call = std::exchange(at_first_read_, nullptr)) call();
         return below_.poll_read(cx, into);
     }
     eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte> from) {
@@ -72,14 +77,16 @@ public:
 private:
     eddy::io::duplex_stream below_;
     int* shutdowns_;
+    std::function<void()> at_first_read_;
 };
 
 /// Returns a connection, and stores its other end in `far`.
-std::unique_ptr<client_connection> connection_to(std::string address, eddy::io::duplex_stream& far, int& shutdowns) {
+std::unique_ptr<client_connection> connection_to(std::string address, eddy::io::duplex_stream& far, int& shutdowns,
+                                                 std::function<void()> at_first_read = nullptr) {
     auto [near, other] = eddy::io::duplex(10);
     far = std::move(other);
-    return std::make_unique<client_connection>(eddy::io::boxed_stream(counting_stream(std::move(near), shutdowns)), -1,
-                                               1s, std::move(address));
+    counting_stream counting(std::move(near), shutdowns, std::move(at_first_read));
+    return std::make_unique<client_connection>(eddy::io::boxed_stream(std::move(counting)), -1, 1s, std::move(address));
 }
 
 /// Returns a connection to a peer that is silent.
@@ -200,15 +207,15 @@ TEST(HttpClientPool, IdleConnectionsHaveLimitsOfNumberAndTime) {
     });
 }
 
-/// Idle connections of one client, on a paused clock. Each test runs on an event loop of its own.
+/// Idle connections of one client. Most tests run on a paused clock, each on an event loop of its own.
 struct idle_test {
     std::shared_ptr<http_client> pool = make_client(http::client_options().idle_timeout(10s));
     int ended = 0;  // connections whose direction the client has ended
     std::vector<eddy::io::duplex_stream> peers;
 
-    void put(const std::string& origin) {
+    void put(const std::string& origin, std::function<void()> at_first_read = nullptr) {
         auto [near, far] = eddy::io::duplex(10);
-        pool->put(origin + eddy::detail::pool_key_of_loop(), connection_to("a", far, ended));
+        pool->put(origin + eddy::detail::pool_key_of_loop(), connection_to("a", far, ended, std::move(at_first_read)));
         peers.push_back(std::move(far));
     }
     std::string take(const std::string& origin) const {
@@ -351,6 +358,23 @@ TEST(HttpClientPool, ConnectionsOfOtherLoopsStayOpen) {
     });
     first.run([]() -> task<void> { co_await eddy::time::sleep(1ms); }());
     EXPECT_EQ(all.ended, 2);
+}
+
+TEST(HttpClientPool, ConnectionThatLosesItsKeeperIsNotKept) {
+    idle_test all;
+    std::optional<eddy::runtime> first(support::make_runtime(1));  // its task closes the connections of both runtimes
+    const auto second = support::make_runtime(1);
+    const auto put = [&](std::function<void()> at_first_read) -> task<void> {
+        all.put("s", std::move(at_first_read));
+        co_return;
+    };
+    first->block_on(first->spawn(put(nullptr))).value();
+    const auto end_first = [&] { std::thread([&] { first.reset(); }).join(); };
+    second.block_on(second.spawn(put(end_first))).value();
+    EXPECT_EQ(all.ended, 2);
+    EXPECT_EQ(all.take("s"), "none");
+    second.block_on(second.spawn(put(nullptr))).value();
+    EXPECT_EQ(all.take("s"), "a") << "the second runtime has a task of its own";
 }
 
 TEST(HttpClientPool, ConnectionsAreKeptWithoutExecutor) {
