@@ -71,6 +71,7 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
             return;
         }
         auto& list = entry(origin).idle;
+        connection->set_idle_since(time::clock::now());
         list.push_back(std::move(connection));
         if (list.size() > options_.max_idle()) {
             old.here.push_back(std::move(list.front()));

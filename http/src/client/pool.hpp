@@ -52,9 +52,10 @@ public:
             if (stream.poll_fill_idle(cx).is_ready()) return false;
         }
         received_ = sys::received_bytes(socket_);
-        idle_since_ = time::clock::now();
         return true;
     }
+    /// Begins the time for which the connection has been idle.
+    void set_idle_since(time::time_point now) noexcept { idle_since_ = now; }
     [[nodiscard]] time::time_point idle_since() const noexcept { return idle_since_; }
     /// Returns whether the keeper was notified since begin_idle().
     [[nodiscard]] bool has_news() const noexcept { return watch_ != nullptr && watch_->has_news(); }
@@ -156,7 +157,7 @@ public:
 private:
     using idle_list = std::vector<std::unique_ptr<client_connection>>;
     struct origin_state {
-        idle_list idle;  // sorted by idle_since()
+        idle_list idle;  // sorted by idle_since(), which is set under the lock
         bool is_http1 = false;
         std::shared_ptr<http2_handle> shared;
         std::shared_ptr<sync::semaphore> connecting;
