@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/timeout.hpp>
 

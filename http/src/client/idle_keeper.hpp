@@ -8,9 +8,9 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/sync/notify.hpp>
-#include <eddy/task/task.hpp>
 
 #include "executor/task/counted_waker.hpp"
 
@@ -40,10 +40,9 @@ public:
     // relaxed: the socket is what the caller looks at. notify_one() orders the flag before the task's look.
     [[nodiscard]] bool has_news() const noexcept { return has_news_.load(std::memory_order_relaxed); }
 
-    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void retain() noexcept { references_.add(); }
     void release() noexcept {
-        // acq_rel: the owner that destroys the object sees what the others have done with it.
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (references_.drop()) delete this;
     }
 
 private:
@@ -52,7 +51,7 @@ private:
         keeper_->notify_one();
     }
 
-    atomic<unsigned> references_{1};
+    ref_count<> references_;
     atomic<bool> has_news_{false};
     const std::shared_ptr<sync::notify> keeper_;
 };
