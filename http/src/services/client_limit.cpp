@@ -45,10 +45,6 @@ std::string short_name(std::string name) {
     return {hash.begin(), hash.end()};
 }
 
-}  // namespace
-
-namespace {
-
 /// A token bucket for each name. It is stored as the time at which the bucket will be full again (the generic cell rate
 /// algorithm, ITU-T I.371): taking a token moves that time on by one interval.
 /// Thread safety: one thread at a time.
@@ -78,7 +74,12 @@ public:
             by_time_.erase(by_time_.begin());
         }
         const auto made = by_time_.emplace(now + interval_, std::move(name));
-        by_name_.emplace(made->second, made);
+        try {
+            by_name_.emplace(made->second, made);
+        } catch (...) {
+            by_time_.erase(made);
+            throw;
+        }
     }
 
 private:

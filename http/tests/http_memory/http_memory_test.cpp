@@ -22,6 +22,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -193,6 +194,48 @@ TEST(HttpMemory, ClientIsUsableAfterFailedAllocationInRedirect) {
         static_cast<void>(loop.run(support::serve_http_during(make_app(), std::move(silent), script)));
         if (!has_failed || testing::Test::HasFailure()) break;
     }
+}
+
+/// Returns whether the limit refuses a request of the client with this address.
+task<bool> is_refused(const auto& limited, std::string_view address) {
+    http::request asked;
+    asked.peer = eddy::net::socket_addr::parse(address).value();
+    const auto answer = co_await limited(std::move(asked));
+    co_return answer.value().status == http::status::too_many_requests;
+}
+
+/// Sends the first request of a client while the n-th allocation fails, and then reaches its limit. Other clients must
+/// not make the limit forget that. Returns whether an allocation has failed.
+task<bool> limit_with_failure(long nth) {
+    const auto hello = [](http::request) -> task<http::response> { co_return http::response::text("hello"); };
+    const auto limited = http::service(hello) | http::client_limit(http::client_limit_options(2, 20s).max_clients(2));
+    const std::string client = "192.0.2.1:1";
+    bool has_failed = false;
+    try {
+        auto first = is_refused(limited, client);
+        allocations_left = nth;
+        static_cast<void>(co_await std::move(first));
+    } catch (const std::bad_alloc&) {
+        has_failed = true;
+    }
+    allocations_left = no_limit;
+    bool refused = false;
+    for (int i = 0; i < 3; ++i) refused = co_await is_refused(limited, client);
+    EXPECT_TRUE(refused) << nth;
+    for (const char* const other : {"192.0.2.2:1", "192.0.2.3:1"}) {
+        refused = co_await is_refused(limited, other);
+        EXPECT_FALSE(refused) << nth;
+    }
+    refused = co_await is_refused(limited, client);
+    EXPECT_TRUE(refused) << "after allocation " << nth << " has failed";
+    co_return has_failed;
+}
+
+TEST(HttpMemory, ClientLimitRemembersClientAfterFailedAllocation) {
+    long nth = 0;
+    for (bool has_failed = true; has_failed; ++nth)
+        eddy::test::run_paused([&]() -> task<void> { has_failed = co_await limit_with_failure(nth); });
+    EXPECT_GT(nth, 2);
 }
 
 /// The bytes that a client receives from a server whose n-th allocation fails, and the server's counters.
