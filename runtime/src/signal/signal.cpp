@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/signal.hpp>
 
-#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "signal/shutdown_request.hpp"
 #include "sys/print_report.hpp"
 #include "sys/signals.hpp"
 
@@ -30,17 +29,6 @@ void detail::signal_source::silence() noexcept { sys::silence(*bell_); }
 namespace signal {
 namespace {
 
-/// What the tasks of a shutdown_token() share.
-struct shutdown_request {
-    explicit shutdown_request(const std::source_location& made_at) noexcept : where(made_at) {}
-
-    sync::cancellation_token token;
-    std::source_location where;
-    /// Whether no task waited for the token when the first signal arrived. relaxed: written before the cancel(), and
-    /// read only after is_cancelled().
-    detail::atomic<bool> was_ignored{false};
-};
-
 /// Prints that a second signal ends the program, and why the first one did not.
 void report_ignored(const std::source_location& where) {
     const misuse why(
@@ -50,14 +38,13 @@ void report_ignored(const std::source_location& where) {
     sys::print_report("eddy: " + std::string(why.what()) + '\n');
 }
 
-task<void> cancel_at(signal_stream signals, std::shared_ptr<shutdown_request> of) {
+task<void> cancel_at(signal_stream signals, std::shared_ptr<detail::shutdown_request> of) {
     while (const auto next = co_await signals.next()) {
-        if (of->token.is_cancelled()) {
-            if (of->was_ignored.load(std::memory_order_relaxed)) report_ignored(of->where);
+        if (of->token().is_cancelled()) {
+            if (of->was_ignored()) report_ignored(of->where());
             std::_Exit(128 + next->number());
         }
-        of->was_ignored.store(!detail::token_access::is_awaited(of->token), std::memory_order_relaxed);
-        of->token.cancel();
+        of->cancel();
     }
 }
 
@@ -158,10 +145,10 @@ result<sync::cancellation_token> shutdown_token(std::source_location where) {
     if (!interrupts) return std::unexpected(interrupts.error());
     auto terminations = stream(kind::terminate(), where);
     if (!terminations) return std::unexpected(terminations.error());
-    auto request = std::make_shared<shutdown_request>(where);
+    auto request = std::make_shared<detail::shutdown_request>(where);
     spawn_background(cancel_at(*std::move(interrupts), request), where).detach();
     spawn_background(cancel_at(*std::move(terminations), request), where).detach();
-    return request->token;
+    return request->token();
 }
 
 sync::cancellation_token shutdown_delayed(const sync::cancellation_token& ending, std::chrono::nanoseconds delay,

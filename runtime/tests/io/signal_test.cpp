@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <stop_token>
 #include <string>
 #include <system_error>
@@ -41,6 +42,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "signal/shutdown_request.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 #include "support/stress.hpp"
@@ -311,6 +313,17 @@ TEST(Signal, SecondSignalNamesTokenThatNoTaskAwaits) {
                 "eddy: a second signal ends the program, because no task waited for the token of shutdown_token.*"
                 "signal_test.cpp:");
     EXPECT_EXIT(exit_with_ignored_token(true), testing::ExitedWithCode(128 + SIGTERM), "^$");
+}
+
+TEST(ShutdownRequest, SecondOfTwoCancelsDoesNotSayThatNoTaskWaited) {
+    for (const bool has_waiter : {true, false}) {
+        eddy::detail::shutdown_request request(std::source_location::current());
+        by_hand waiter(request.token().cancelled());
+        if (has_waiter) assert_pending(waiter.poll());
+        request.cancel();
+        request.cancel();  // by a task that has seen is_cancelled() before the first one
+        EXPECT_EQ(request.was_ignored(), !has_waiter);
+    }
 }
 
 std::atomic<int> former{0};
