@@ -23,8 +23,7 @@ file_body::file_body(std::shared_ptr<open_file> opened, std::uint64_t position) 
       position_(position),
       guard_(
           "two operations use one fs::file at the same time: use read_at() or write_at(), which any number of tasks "
-          "may "
-          "await, give each task a try_clone(), or let one task use the file for all") {}
+          "may await, give each task a try_clone(), or let one task use the file for all") {}
 file_body::~file_body() = default;
 
 error file_body::fail(std::error_code code, const char* operation) const {

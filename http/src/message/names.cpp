@@ -49,8 +49,7 @@ const char* text_of(errc code) noexcept {
     case errc::bad_form: return "the body of the request is not a valid form of the type multipart/form-data";
     case errc::part_skipped:
         return "the body of a part was read after the next call of multipart::next(), which skips what is left of the "
-               "part: "
-               "read it before that call";
+               "part: read it before that call";
     }
     return "unknown HTTP error";
 }

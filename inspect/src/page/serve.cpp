@@ -64,8 +64,7 @@ http::response guarded(http::response answer) {
     answer.headers.set("Cross-Origin-Resource-Policy", "same-origin");
     answer.headers.set("Content-Security-Policy",
                        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
-                       "img-src data:; "
-                       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+                       "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     return answer;
 }
 

@@ -53,8 +53,7 @@ TEST(ProcessDrop, OfAnUnusedChildIsReported) {
     const auto report = [&] {
         return "eddy: process " + std::to_string(id) +
                " (sleep) was killed because its child object was destroyed at once: keep it until wait() has ended, or "
-               "call "
-               "detach(). It was started at " +
+               "call detach(). It was started at " +
                __FILE__ + ":" + std::to_string(line) + "\n";
     };
     runs.run(eddy::yield_now());  // an await that is recorded

@@ -524,8 +524,7 @@ TEST_F(DriverDeathTest, LoopUsesEpollIfAFilterIsSetBeforeItsFirstRun) {
 TEST_F(DriverDeathTest, ExceptionNamesTheRequestedDriver) {
     EXPECT_EXIT(print_the_exception(), testing::ExitedWithCode(0),
                 "eddy::runtime, with EDDY_DRIVER=io_uring; io_uring is forbidden here .EPERM.*, and EDDY_DRIVER=auto "
-                "would take "
-                "epoll: Operation not permitted");
+                "would take epoll: Operation not permitted");
 }
 
 // ---- A filter forbids a ring that already exists ----

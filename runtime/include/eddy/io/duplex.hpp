@@ -133,8 +133,7 @@ private:
     std::shared_ptr<detail::memory_pipe> pipe_;
     detail::operation_guard guard_{
         "two tasks write to one end of an io::simplex or io::duplex at the same time: use a sync::mutex, or a channel "
-        "and "
-        "one task that writes",
+        "and one task that writes",
         detail::same_task::permitted};
 };
 

@@ -43,8 +43,7 @@ public:
         if (other.entry_.is_armed())
             detail::fatal_misuse(
                 "a sleep was moved while it waits: move it before its first poll, or keep it where it is and pass it "
-                "by "
-                "std::ref. It was made",
+                "by std::ref. It was made",
                 other.where_);
     }
     sleep_future& operator=(sleep_future&&) = delete;
