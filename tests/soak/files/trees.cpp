@@ -18,10 +18,12 @@ namespace fs = eddy::fs;
 using of_work = std::shared_ptr<operation>;
 using std::filesystem::path;
 
-/// Returns what is below a folder, as other programs see it.
+/// Returns what is below a folder, as other programs see it. The size of a directory depends on the order in which its
+/// entries were made.
 std::string listing(const path& of) {
     const auto in = "cd '" + of.native() + "' && ";
-    return support::output_of(in + "find . -printf '%P|%y|%m|%s|%l\\n' | LC_ALL=C sort") +
+    return support::output_of(
+               in + "find . \\( -type d -printf '%P|%y|%m\\n' -o -printf '%P|%y|%m|%s|%l\\n' \\) | LC_ALL=C sort") +
            support::output_of(in + "find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum");
 }
 
