@@ -265,8 +265,8 @@ task<result<void>> run_server(std::string where, std::string origin, unsigned re
     add_private_routes(routes, all, files);
     // docs: layers
     const http::access_log log(http::log_format::json, [](std::string_view line) {
-        std::fwrite(line.data(), 1, line.size(), stderr);
-        std::fputc('\n', stderr);
+        // One call for the line and its end: another thread may write a line at the same time.
+        std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
     });
     const auto pages = http::cors_options()
                            .origin(origin)

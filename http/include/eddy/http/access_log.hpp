@@ -90,7 +90,9 @@ namespace eddy::http {
 
 /// A log with a line for each request, also for those that the server refuses itself because they are malformed, too
 /// large or too slow:
-///     const http::access_log log(http::log_format::json, [](std::string_view line) { std::cout << line << '\n'; });
+///     const http::access_log log(http::log_format::json, [](std::string_view line) {
+///         std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+///     });
 ///     http::serve(std::move(listener), app | log.layer(), http::serve_options().on_refused(log.refusals()))
 ///
 /// - The line is written when the service has made its response, before that is sent.
@@ -103,7 +105,9 @@ namespace eddy::http {
 /// `write` gets the line without a line break. In a text, `\x` (common format) or `\u00` (JSON) with two hexadecimal
 /// digits stands for each byte that is not printable ASCII. `write` must not throw, and should not block: it runs on
 /// the threads of the server.
-/// Thread safety: any thread. `write` may be called on several threads at the same time. Copies share it.
+/// Thread safety: any thread. `write` may be called on several threads at the same time, so it should write a line and
+/// its end by one call, as above: `std::cout << line << '\n'` is two, between which another thread may write. Copies
+/// share it.
 /// Cost: copies of the target and of the id, and an allocation for the line.
 class EDDY_API access_log {
 public:
