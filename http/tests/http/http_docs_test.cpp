@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -165,6 +166,74 @@ TEST(HttpDocs, ServiceSavesItsWorkWhenTheClientGoes) {
         EXPECT_TRUE(ended.has_value());
     });
     EXPECT_EQ(into.saved, 11);
+}
+
+// docs: clients behind a proxy
+/// Returns the address that the proxy has added to X-Forwarded-For: the last one.
+std::string client_of(const http::request& asked) {
+    std::string_view last;
+    for (const auto& [name, value] : asked.headers)
+        if (http::equal_names(name, "X-Forwarded-For")) last = value;
+    last.remove_prefix(last.rfind(',') + 1);  // 0 without a comma
+    last.remove_prefix(std::min(last.find_first_not_of(' '), last.size()));
+    return std::string(last);
+}
+
+http::service limited(http::service app) {
+    return std::move(app) | http::client_limit(http::client_limit_options(5, 1min).client(client_of));
+}
+// docs: end
+
+/// Sends a request with these lines as fields X-Forwarded-For. Returns Retry-After of the response, or "".
+task<std::string> wait_of(const http::service& app, std::string_view lines) {
+    http::request asked(http::method::get, "/");
+    for (const auto line : std::views::split(lines, '\n')) asked.headers.add("x-forwarded-for", std::string_view(line));
+    const auto answer = co_await app(std::move(asked));
+    co_return std::string(answer.value().headers.get("Retry-After").value_or(""));
+}
+
+TEST(HttpDocs, ClientsBehindAProxyAreToldApart) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto hello = [](http::request) -> task<http::response> { co_return http::response::text("hello"); };
+        const auto app = limited(hello);
+        const char* const forms[] = {"192.0.2.1", "192.0.2.0, 192.0.2.1", "192.0.2.0\n192.0.2.1"};
+        for (int i = 0; i < 5; ++i) {
+            const auto wait = co_await wait_of(app, forms[i % 3]);
+            EXPECT_EQ(wait, "") << i;
+        }
+        for (const auto* const form : forms) {
+            const auto wait = co_await wait_of(app, form);
+            EXPECT_EQ(wait, "12") << form;
+        }
+        for (const char* const other : {"192.0.2.2", "192.0.2.1, 192.0.2.3", ""}) {
+            const auto wait = co_await wait_of(app, other);
+            EXPECT_EQ(wait, "") << other;
+        }
+    });
+}
+
+TEST(HttpDocs, HealthChecksAreNotLimited) {
+    eddy::test::run_paused([]() -> task<void> {
+        const eddy::sync::cancellation_token ending;
+        http::router routes;
+        routes.get("/", [](http::request) -> task<http::response> { co_return http::response::text("hello"); });
+        // docs: health outside of the limit
+        const auto limited = routes | http::client_limit(http::client_limit_options(5, 1min));
+        http::router app;
+        app.get("/health", http::health(ending)).any("/{path...}", limited);
+        // docs: end
+        std::string seen;
+        for (const char* const path : {"/", "/", "/", "/", "/", "/", "/health", "/health"}) {
+            http::request asked(http::method::get, path);
+            asked.peer = net::socket_addr::parse("192.0.2.1:1").value();
+            const auto answer = co_await app(std::move(asked));
+            seen += std::to_string(http::to_int(answer.value().status)) + " ";
+        }
+        EXPECT_EQ(seen, "200 200 200 200 200 429 200 200 ");
+        ending.cancel();
+        const auto ended = co_await app(http::request(http::method::get, "/health"));
+        EXPECT_EQ(ended.value().status, http::status::service_unavailable);
+    });
 }
 
 TEST(HttpDocs, MiddlewareAndLayersCanAnswerRequests) {
