@@ -398,6 +398,44 @@ TEST(WsServe, TalksThroughProxy) {
 }
 
 #ifdef EDDY_TEST_WSS
+// docs: over TLS
+task<result<void>> serve_over_tls(net::tcp_listener listener, eddy::tls::server_config config, cancellation_token end) {
+    http::router app;
+    app.get("/echo", ws::service(echo));
+    const auto options = http::serve_options().shutdown(end);
+    const auto handler = [=](net::tcp_stream tcp, net::socket_addr peer,
+                             net::serve_connection connection) -> task<result<void>> {
+        auto accepted = co_await eddy::tls::accept(std::move(tcp), config);
+        if (!accepted) co_return eddy::ok();  // a client without TLS, or one that refuses the certificate
+        co_return co_await http::serve_connection(*std::move(accepted), app, options, std::move(connection), peer);
+    };
+    auto connections = net::serve_options().idle_timeout(60s).shutdown(end).drain(5s);
+    co_await try_(net::serve(std::move(listener), handler, std::move(connections)));
+    co_return eddy::ok();
+}
+// docs: end
+
+TEST(WsServe, DocumentedServerTalksOverTls) {
+    const support::tls_world world;
+    eddy::core loop;
+    const auto both = [&]() -> task<std::string> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto port = std::to_string(listener.local_addr().value().port());
+        const cancellation_token end;
+        auto serving = eddy::spawn(serve_over_tls(std::move(listener), *world.server().build(), end));
+        const auto options = ws::options().client(http::client_options().tls(*world.client().build()));
+        auto socket = (co_await ws::connect("wss://localhost:" + port + "/echo", options)).value();
+        (co_await socket.send("secret")).value();
+        const auto answer = (co_await socket.receive()).value();
+        static_cast<void>(co_await socket.close());
+        end.cancel();
+        const auto served = co_await serving;
+        EXPECT_TRUE(served.value().has_value());
+        co_return std::string(answer.text());
+    };
+    EXPECT_EQ(loop.run(both()), "secret");
+}
+
 TEST(WsServe, TalksOverTlsAndResumesSessions) {
     const support::tls_world world;
     eddy::core loop;
