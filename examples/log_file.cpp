@@ -17,9 +17,10 @@ namespace {
 namespace fs = eddy::fs;
 using eddy::task;
 using eddy::try_;
-using log_lines = eddy::sync::mpsc<std::string>;
 
 // docs: rotate a log
+using log_lines = eddy::sync::mpsc<std::string>;
+
 constexpr std::uint64_t most_bytes = 4096;
 constexpr int old_files = 3;
 

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
@@ -68,6 +69,26 @@ TEST(FsPaths, ReadAndWriteWholeFiles) {
         EXPECT_TRUE(nothing.empty());
         co_return {};
     });
+}
+
+TEST(FsPaths, LinesThatTasksAppendAtOnceStayWhole) {
+    const support::temp_dir dir;
+    std::vector<std::string> lines;
+    for (int i = 0; i < 26; ++i) lines.emplace_back(10'000, static_cast<char>('a' + i));
+    on_a_loop([&]() -> checked {
+        std::vector<eddy::join_handle<fs::result<void>>> appending;
+        for (const auto& line : lines) appending.push_back(eddy::spawn(fs::append(dir / "log", line + '\n')));
+        for (auto& each : appending) {
+            auto joined = co_await each;
+            co_await eddy::try_(joined.value());
+        }
+        co_return {};
+    });
+    std::istringstream written(contents_of(dir / "log"));
+    std::vector<std::string> found;
+    for (std::string line; std::getline(written, line);) found.push_back(line);
+    std::ranges::sort(found);
+    EXPECT_EQ(found, lines);
 }
 
 TEST(FsPaths, ReadRefusesMoreThanTheLimit) {

@@ -37,8 +37,8 @@ inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 /// Lifetime: the bytes are copied at the call.
 /// Errors: those of open_options::open(); what write(2) and close(2) report.
 [[nodiscard]] EDDY_API operation<void> write(std::filesystem::path path, io::const_buffer bytes);
-/// Appends to a file, which is created if it does not exist.
-/// Errors, lifetime: those of write().
+/// Appends to a file, which is created if it does not exist. Several tasks may append to one file at the same time: on
+/// a local file system, the bytes of a call stay together, unless the disk is full. Errors, lifetime: those of write().
 [[nodiscard]] EDDY_API operation<void> append(std::filesystem::path path, io::const_buffer bytes);
 /// Replaces the contents of a file, such that readers, and also a crash of the program or of the system, see either the
 /// old or the new contents. After it, the new contents are on the disk. The bytes go to a temporary file beside the
