@@ -88,8 +88,8 @@ int exit_code(const T& value) {
 /// the exit code for main():
 ///     int main() { return eddy::run(async_main()); }
 /// `main` is a future, or a function without parameters that returns one, for example a lambda that is a coroutine. It
-/// is called before the runtime is made. If the program waits for ever, this is printed after 1 s, with all tasks; see
-/// runtime_builder::report_deadlocks().
+/// is called before the runtime is made. If the program waits for ever, this is printed after 1 s, with all tasks.
+/// After blocking work, it is printed up to 15 s later; see runtime_builder::report_deadlocks().
 ///
 /// After the future has ended, waits until the runtime is idle, that is, until all spawned tasks have ended, except
 /// those of spawn_background().
