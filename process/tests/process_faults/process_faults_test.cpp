@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -99,6 +100,15 @@ bool is_fast_once(int rounds, std::chrono::nanoseconds limit, const Round& round
     return false;
 }
 
+/// Returns whether all threads of this program but this one sleep.
+bool all_others_sleep() {
+    const std::filesystem::directory_iterator threads("/proc/self/task");
+    return std::ranges::all_of(threads, [](const auto& each) {
+        const int id = std::stoi(each.path().filename());
+        return id == ::gettid() || support::state_of(id) == 'S';
+    });
+}
+
 TEST_F(ProcessFaults, OneStartAfterAnotherUntilOneIsSlow) {
     const auto begin = std::chrono::steady_clock::now();
     support::held_starts held("/bin/sleep");
@@ -189,7 +199,8 @@ TEST_F(ProcessFaults, NextStartDoesNotWaitForTheWakeOfTheFirst) {
         EXPECT_FALSE(support::poll_with(first, slow_waker.waker()).is_ready());
         EXPECT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
         auto next = command("/bin/true").spawn();
-        runs.run(support::poll_once(next));  // its thread waits for the turn
+        runs.run(support::poll_once(next));
+        EXPECT_TRUE(support::comes_true(all_others_sleep));  // its thread waits for the turn
         held.open();
         EXPECT_TRUE(runs.run(std::move(next)));
         const auto lasted = std::chrono::steady_clock::now() - begin;
