@@ -32,7 +32,8 @@ std::string random_bytes(std::uint64_t seed, std::size_t count) {
     std::string bytes(count, '\0');
     for (std::size_t i = 0; i < count; i += 8) {
         const auto word = random();
-        for (std::size_t k = i; k < std::min(count, i + 8); ++k) bytes[k] = static_cast<char>(word >> (8 * (k - i)) & 0x7f);
+        for (std::size_t k = i; k < std::min(count, i + 8); ++k)
+            bytes[k] = static_cast<char>(word >> (8 * (k - i)) & 0x7f);
     }
     return bytes;
 }
