@@ -141,6 +141,13 @@ TOOLS = {"mini_redis_server": ["redis-benchmark", "-q", "-n", "3000", "-c", "50"
 # ---- A life of a server ----
 
 
+def tell(process, number):
+    """Sends a signal. Popen.send_signal() and kill() may take the status of a process that has ended from asyncio."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
 class Life:
     def __init__(self, build, name, folder, dice):
         self.name, self.dice, self.folder, self.connections = name, dice, folder, 0
@@ -165,11 +172,11 @@ class Life:
                 self.port, self.page = (found[2], self.page) if found[1] == "listening" else (None, found[2])
 
     async def end(self):
-        self.process.send_signal(signal.SIGTERM)
+        tell(self.process, signal.SIGTERM)
         try:
             status = await asyncio.wait_for(self.process.wait(), LIMIT)
         except TimeoutError:
-            self.process.kill()
+            tell(self.process, signal.SIGKILL)
             return f"does not end within {LIMIT} s after SIGTERM"
         if status != 0:
             return f"ends with {status}"
@@ -198,9 +205,7 @@ class Life:
             *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
         ends = [asyncio.create_task(each.wait()) for each in (process, self.process)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)  # not process.kill(), which may take the status from asyncio
+        tell(process, signal.SIGKILL)
         await process.wait()
 
     async def look(self):
@@ -211,7 +216,7 @@ class Life:
                 if self.eddy.exists():
                     await self.run(self.eddy, "tree", str(self.process.pid))
                 if self.dice.random() < 0.3:
-                    self.process.send_signal(signal.SIGUSR1)
+                    tell(self.process, signal.SIGUSR1)
                 if self.page:
                     await self.get(self.page, self.dice.choice(("/", "/tasks.json", "/statistics.json", "/metrics")))
                 tool = TOOLS.get(self.name, ["false"])
