@@ -44,7 +44,7 @@ enum class same_task : bool { refused, permitted };
 /// The guard of an object, or of one direction of it. A member of the object.
 /// Thread safety: any thread. Operations that are not in flight at the same time must be ordered by the program, as all
 /// uses of the object.
-/// Lifetime: may be destroyed while an operation is in flight, but not at the same time as the operation. A move creates
+/// Lifetime: may be destroyed while an operation is in flight, but not at the same time as the operation. A move makes
 /// a free guard: it belongs to another object.
 class EDDY_API operation_guard {
 public:
