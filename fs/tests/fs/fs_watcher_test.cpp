@@ -71,6 +71,7 @@ public:
     void watch(const std::string& name = ".", bool is_recursive = true, const std::string& only = "") {
         auto root = std::make_unique<fs::detail::watched_root>();
         root->path = name == "." ? base() : *this / name;
+        root->place = root->path;
         root->is_recursive = is_recursive;
         if (!only.empty()) {
             root->file.emplace();

@@ -135,6 +135,7 @@ result<void> waker::wake() const noexcept {
 }
 
 // Nothing is sent or received.
+result<void> replace_file(int, int) noexcept { std::abort(); }
 result<void> shutdown(int, half) noexcept { std::abort(); }
 result<std::size_t> peek(int, std::span<std::byte>) noexcept { std::abort(); }
 result<std::size_t> send_vectored(int, std::span<const iovec>) noexcept { std::abort(); }
