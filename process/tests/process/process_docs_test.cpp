@@ -69,7 +69,8 @@ task<eddy::result<std::string>> lines_with(std::string word, std::string text) {
     auto both = eddy::join(write(), io::read_to_string(*grep.out()));
     auto [written, found] = co_await both;
     co_await try_(std::move(written));
-    co_await try_(grep.wait());
+    const auto status = co_await try_(grep.wait());
+    if (status.code() != 1) co_await try_(status.check());  // 1: no line has the word
     co_return std::move(found);
 }
 // docs: end
