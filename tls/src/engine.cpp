@@ -577,7 +577,7 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
         if (auto begun = state_->begin_shutdown(below, cx, waiting_task::writer); !begun) return begun;
     }
     if (state_->is_closing) {
-        const auto sent = state_->send(below, cx, waiting_task::writer);
+        auto sent = state_->send(below, cx, waiting_task::writer);
         if (!sent) return not_ready;
         state_->is_closing = false;
         if (!*sent) return sent;

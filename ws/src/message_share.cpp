@@ -13,7 +13,7 @@
 
 namespace eddy::detail {
 
-struct message_share::pool {
+struct message_share::shares {
     using time_point = std::chrono::steady_clock::time_point;
 
     mutex lock;                         // guards the members below
@@ -53,11 +53,11 @@ struct message_share::pool {
     }
 };
 
-message_share::pool& message_share::all() noexcept {
-    // The pool is never destroyed, because other threads may release shares while the process exits. It is in static
+message_share::shares& message_share::all() noexcept {
+    // They are never destroyed, because other threads may release shares while the process exits. They are in static
     // storage, so that the first share needs no allocation.
-    alignas(pool) static std::byte storage[sizeof(pool)];
-    static pool& made = *::new (storage) pool;
+    alignas(shares) static std::byte storage[sizeof(shares)];
+    static shares& made = *::new (storage) shares;
     return made;
 }
 

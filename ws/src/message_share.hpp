@@ -44,12 +44,12 @@ public:
     static void wake_holders() noexcept;
 
 private:
-    struct pool;
+    struct shares;
     enum class state : unsigned char { none, waiting, held };
 
-    static pool& all() noexcept;
+    static shares& all() noexcept;
 
-    // Guarded by the lock of the pool.
+    // Guarded by the lock of the shares.
     state state_ = state::none;
     std::size_t bytes_ = 0;
     std::chrono::steady_clock::time_point used_at_;

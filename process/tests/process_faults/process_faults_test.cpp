@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -189,14 +190,25 @@ TEST_F(ProcessFaults, DroppedStartClosesItsDescriptorsAtOnce) {
     EXPECT_TRUE(is_fast_once(5, 900ms, end_of_dropped));
 }
 
+/// A waker whose wake lasts until the gate is open.
+struct slow_wake {
+    support::gate ends;
+    support::calling_waker waker{[this] { EXPECT_TRUE(ends.wait()); }};
+
+    /// They are never destroyed: the thread that wakes may use them after its task has ended.
+    static slow_wake& make() {
+        static auto& all = *new std::vector<std::unique_ptr<slow_wake>>;
+        return *all.emplace_back(std::make_unique<slow_wake>());
+    }
+};
+
 TEST_F(ProcessFaults, NextStartDoesNotWaitForTheWakeOfTheFirst) {
     const auto start_of_next = [&]() -> std::chrono::nanoseconds {
         const auto begin = std::chrono::steady_clock::now();
         support::held_starts held("/bin/sleep");
-        support::gate is_woken;
-        support::calling_waker slow_waker([&] { EXPECT_TRUE(is_woken.wait()); });
+        auto& slow = slow_wake::make();
         auto first = command("/bin/sleep", "0").spawn();
-        EXPECT_FALSE(support::poll_with(first, slow_waker.waker()).is_ready());
+        EXPECT_FALSE(support::poll_with(first, slow.waker.waker()).is_ready());
         EXPECT_TRUE(support::comes_true([&] { return held.waiting() == 1; }));
         auto next = command("/bin/true").spawn();
         runs.run(support::poll_once(next));
@@ -204,7 +216,7 @@ TEST_F(ProcessFaults, NextStartDoesNotWaitForTheWakeOfTheFirst) {
         held.open();
         EXPECT_TRUE(runs.run(std::move(next)));
         const auto lasted = std::chrono::steady_clock::now() - begin;
-        is_woken.open();
+        slow.ends.open();
         EXPECT_TRUE(runs.run(std::move(first)));
         return lasted;
     };
