@@ -82,7 +82,7 @@ task<void> run_changes(std::shared_ptr<file_state> state, unsigned number) {
     for (std::uint64_t i = 0; !state->is_over; ++i) {
         const auto mine = std::make_shared<operation>(layer::changes, "changes", i, folder);
         const auto seed = random.below(SIZE_MAX);
-        auto work = eddy::spawn_blocking([=] { change(folder, seed); });
+        auto work = eddy::spawn_blocking([=, kept = mine] { change(folder, seed); });
         const auto changed = co_await work;
         if (!succeeds(*mine, changed, "change()")) co_return;
         mine->doing("reads the changes, until they lead to what is there");

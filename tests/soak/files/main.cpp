@@ -72,6 +72,7 @@ bool has_temporary_files(const std::filesystem::path& folder) {
 
 /// Reports what is left at the end of an episode.
 void check_leftovers(const std::filesystem::path& folder, std::size_t descriptors_before) {
+    // A job keeps its operation: it may go on after the end of its runtime.
     if (!wait_until([] { return watch::get().live() == 0; })) watch::get().fail("operations are left");
     if (!wait_until([] { return !has_children(); })) watch::get().fail("child processes are left");
     if (!wait_until([&] { return count_descriptors() <= descriptors_before; }))

@@ -48,7 +48,7 @@ task<bool> copy_and_compare(of_work mine, path from, path to) {
     const auto of_copy = co_await count_entries(mine, to);
     if (of_source != of_copy) watch::get().fail(*mine, "walk() has found another number of entries in the copy");
     mine->doing("compares the trees");
-    auto compares = eddy::spawn_blocking([from, to] { return listing(from) == listing(to); });
+    auto compares = eddy::spawn_blocking([from, to, kept = mine] { return listing(from) == listing(to); });
     const auto is_same = co_await compares;
     if (!succeeds(*mine, is_same, "find")) co_return false;
     if (!*is_same) watch::get().fail(*mine, "the copy is not like the tree");
@@ -86,7 +86,8 @@ task<void> run_trees(std::shared_ptr<file_state> state, unsigned number) {
         const auto seed = random.below(SIZE_MAX);
         const auto count = static_cast<int>(random.below(120));
         const auto levels = static_cast<int>(random.between(1, 12));
-        auto makes = eddy::spawn_blocking([=] { support::random_tree(seed).make(from.native(), count, levels); });
+        auto makes =
+            eddy::spawn_blocking([=, kept = mine] { support::random_tree(seed).make(from.native(), count, levels); });
         const auto made = co_await makes;
         if (!succeeds(*mine, made, "random_tree")) co_return;
         const drop_plan plan(random, state->drops_one_in);
