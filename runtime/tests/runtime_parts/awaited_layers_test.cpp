@@ -23,6 +23,7 @@
 #include <variant>
 #include <vector>
 
+#include "support/let_others_run.hpp"
 #include "support/runtime.hpp"
 
 namespace {
@@ -30,12 +31,9 @@ namespace {
 using namespace std::chrono_literals;
 using eddy::task;
 using eddy::net::unix_stream;
+using support::let_others_run;
 namespace io = eddy::io;
 namespace sync = eddy::sync;
-
-task<void> let_others_run() {
-    for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
-}
 
 #if EDDY_CHECKS
 /// Two connected pairs of sockets. The tests await `near` and `other`.

@@ -30,10 +30,13 @@
 
 #include "executor/task/readable_name.hpp"
 
+#include "support/let_others_run.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
 using eddy::task;
+using support::let_others_run;
 namespace sync = eddy::sync;
 
 enum class what_first : unsigned char { destroys_object, aborts_task };
@@ -195,11 +198,6 @@ TEST(AwaitedObjects, FirstMemberOfAwaitedObjectMayBeDestroyed) {
     };
     EXPECT_FALSE(core.run(work()));
     EXPECT_TRUE(channel.sender.is_closed());
-}
-
-/// Lets the other tasks of this thread's core run.
-task<void> let_others_run() {
-    for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
 }
 
 /// Spawns two tasks that run `use()`, which awaits an object. Runs `make_ready()`, waits until a task has ended, and

@@ -32,7 +32,7 @@ private:
 /// More than the threads of this program: at one of them, as many sleep as there are threads, and the list asks all.
 using many_sleepers = std::array<counted_sleeper, 64>;
 
-/// Adds all to the list, which takes a sleep of 1 s.
+/// Adds all to the list. It takes a sleep only after the time that the first call of begin() returns.
 void enter(many_sleepers& all) {
     endless_wait::limit first;
     for (auto& each : all) first = each.wait().begin(0);
@@ -53,7 +53,8 @@ void require(bool is_right, const char* what) {
     std::_Exit(1);
 }
 
-// The list asks nobody while the program handles signals, as that of the tests does.
+// endless_wait does not ask its sleepers if the program handles signals, because a handler may end a sleep. The program
+// of the tests has handlers, so the child process resets them.
 [[noreturn]] void leave_in_any_order() {
     for (int number = 1; number < NSIG; ++number) std::signal(number, SIG_DFL);
     many_sleepers leaving;

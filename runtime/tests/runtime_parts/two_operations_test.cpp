@@ -26,6 +26,7 @@
 #include <string_view>
 #include <utility>
 
+#include "support/let_others_run.hpp"
 #include "support/poll_once.hpp"
 #include "support/polling.hpp"
 
@@ -34,13 +35,9 @@ namespace {
 using namespace std::chrono_literals;
 using eddy::task;
 using eddy::net::unix_stream;
+using support::let_others_run;
 namespace io = eddy::io;
 namespace sync = eddy::sync;
-
-/// Lets the other tasks of this thread's core run.
-task<void> let_others_run() {
-    for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
-}
 
 /// Runs `use()`, and returns the text of its misuse; empty if there was none.
 template <class Use>
