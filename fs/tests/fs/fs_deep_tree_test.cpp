@@ -234,7 +234,7 @@ TEST(FsDeepTreeStress, CopyOfMovedDirectoriesHasNothingElse) {
     }
 }
 
-// The copies belong to this user, who has fewer rights than the others then.
+// As another user than root: the permissions of a directory forbid nothing to root.
 TEST(FsDeepTree, CopyMayGetPermissionsThatForbidTheWayBack) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
     const support::temp_dir temp;
