@@ -563,13 +563,13 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
 # HAProxy. The HTTP client with squid, tinyproxy and microsocks. The HTTP/2 server with h2spec. The table of http/tests/http_corpus.py
-# with other servers. eddy::tls with other implementations of TLS, and with scanners. The flight recorder's file with Perfetto.
-# fs::watch() with inotifywait. Programs for terminals in a process::terminal. The examples service and
+# with other servers, and the parsers with those of Go. eddy::tls with other implementations of TLS, and with scanners. The
+# flight recorder's file with Perfetto. fs::watch() with inotifywait. Programs for terminals in a process::terminal. The examples service and
 # zero_downtime with systemd-socket-activate and HAProxy. The example http_api with requests, httpx, Chromium (pages of other
 # origins) and schemathesis.
 # covers: I20.3.19 I20.4.7
 check_clients() {
-    build release examples/all tls_peer example_trace print_changes in_terminal
+    build release examples/all tls_peer example_trace print_changes in_terminal compare_parsers
     build dev recorded_target
     check_h2spec
     command -v gnutls-serv >/dev/null || need gnutls-bin
@@ -593,6 +593,9 @@ check_clients() {
     status=0
     tests/clients/http_corpus.sh || status=$?
     ((status == 0 || status == 77)) || die "other servers frame a request of the corpus differently; see above"
+    go build -o build/clients/http_parsers tests/clients/http_parsers/main.go
+    build/clients/http_parsers "$RANDOM" | build/release/tests/clients/compare_parsers ||
+        die "the parsers of eddy::http and of Go read texts differently; see above"
     for driver in epoll io_uring; do
         status=0
         EDDY_DRIVER=$driver python3 tests/clients/http_proxies.py build/release/examples || status=$?
