@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -27,12 +28,12 @@ std::string listing(const path& of) {
            support::output_of(in + "find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum");
 }
 
-/// Counts the entries below a folder by walk().
-task<std::size_t> count_entries(of_work mine, path of) {
+/// Counts the entries below a folder by walk(). Returns nullopt if the runtime ends.
+task<std::optional<std::size_t>> count_entries(of_work mine, path of) {
     std::size_t count = 0;
     auto batches = fs::walk(std::move(of));
     while (auto batch = co_await batches.next()) {
-        if (!succeeds(*mine, *batch, "walk()")) co_return count;
+        if (!succeeds(*mine, *batch, "walk()")) co_return std::nullopt;
         count += (*batch)->entries.size();
         mine->moved(0);
     }
@@ -46,6 +47,7 @@ task<bool> copy_and_compare(of_work mine, path from, path to) {
     mine->doing("walks through the trees");
     const auto of_source = co_await count_entries(mine, from);
     const auto of_copy = co_await count_entries(mine, to);
+    if (!of_source || !of_copy) co_return false;
     if (of_source != of_copy) watch::get().fail(*mine, "walk() has found another number of entries in the copy");
     mine->doing("compares the trees");
     auto compares = eddy::spawn_blocking([from, to, kept = mine] { return listing(from) == listing(to); });
