@@ -17,7 +17,10 @@ CLEANS_UP = re.compile(r"\b\w*(?:close|clear|reset|release|unlock|erase|cancel|r
 SYMMETRIC = re.compile(r"(?:[\w:]*::)?(?:min|max|swap|equal_names|is_same)\b")
 SUSPENDS = re.compile(rb"\bco_(?:await|yield|return)\b")
 # In these, a value must be a constant: a fault cannot be switched on at run time.
-CONSTANT = {Kind.STATIC_ASSERT, Kind.CASE_STMT, Kind.ENUM_DECL, Kind.TEMPLATE_REF, Kind.FIELD_DECL, Kind.ALIGNED_ATTR}
+CONSTANT = {Kind.STATIC_ASSERT, Kind.CASE_STMT, Kind.ENUM_DECL, Kind.TEMPLATE_REF, Kind.FIELD_DECL, Kind.ALIGNED_ATTR, Kind.CXX_BASE_SPECIFIER,
+            Kind.TEMPLATE_NON_TYPE_PARAMETER}
+# The expressions below these are template arguments.
+HAS_TEMPLATE_ARGUMENTS = {Kind.DECL_REF_EXPR, Kind.CLASS_TEMPLATE_PARTIAL_SPECIALIZATION}
 CALLS = {Kind.CALL_EXPR, Kind.CXX_DELETE_EXPR, Kind.BINARY_OPERATOR, Kind.COMPOUND_ASSIGNMENT_OPERATOR, Kind.UNARY_OPERATOR}
 FUNCTIONS = {Kind.FUNCTION_DECL, Kind.CXX_METHOD, Kind.CONSTRUCTOR, Kind.DESTRUCTOR, Kind.CONVERSION_FUNCTION, Kind.FUNCTION_TEMPLATE}
 
@@ -31,6 +34,7 @@ class Place:
     kind: str
     original: str
     mutated: str  # the replacement, with FAULT
+    around: str  # the text of the line in which it begins
 
     @property
     def title(self):
@@ -77,7 +81,8 @@ class Finder:
         inside_macro = any(b <= begin and end <= e and (b, e) != (begin, end) for b, e in self._macros)
         if begin < end and not inside_macro:
             line = self._source.count(b"\n", 0, begin) + 1
-            place = Place(self._file, line, begin, end, kind, self._text(begin, end), mutated)
+            around = self._source.splitlines()[line - 1].decode(errors="replace").strip()
+            place = Place(self._file, line, begin, end, kind, self._text(begin, end), mutated, around)
             self._found.setdefault((begin, end, kind, mutated), place)
 
     def _suspends(self, begin, end):
@@ -92,6 +97,8 @@ class Finder:
 
     def _visit(self, cursor, parent, function):
         if cursor.kind in CONSTANT or self._is_constant(cursor) or (cursor.location.file and cursor.location.file.name != self._path):
+            return
+        if parent is not None and parent.kind in HAS_TEMPLATE_ARGUMENTS and cursor.kind.is_expression():
             return
         if cursor.kind in FUNCTIONS:
             function = cursor

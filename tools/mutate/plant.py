@@ -82,18 +82,18 @@ def find_all(tree, files, options, jobs):
 
 
 class Equivalents:
-    """The list of faults that change nothing a test could see: file, kind, replacement and reason."""
+    """The list of faults that change nothing a test could see: file, the text of the line, kind, replacement and reason."""
 
     def __init__(self, file):
         rows = [line.split("\t") for line in file.read_text().splitlines() if line and not line.startswith("#")] if file.exists() else []
         for row in rows:
-            if len(row) != 4 or not row[3].strip():
-                raise SystemExit(f"mutate: {file.name} has a line without four columns: {' | '.join(row)}")
-        self._rows = {tuple(row[:3]) for row in rows}
+            if len(row) != 5 or not row[4].strip():
+                raise SystemExit(f"mutate: {file.name} has a line without five columns: {' | '.join(row)}")
+        self._rows = {tuple(row[:4]) for row in rows}
 
     @staticmethod
     def key(place):
-        return place.file, place.kind, " ".join(place.mutated.split())
+        return place.file, place.around, place.kind, " ".join(place.mutated.split())
 
     def remove_from(self, found):
         """Removes them from the places. A line that matches none of its file is out of date, and an error."""
