@@ -151,6 +151,9 @@ int main() { return more(get<5>()); }
         table.write_text("small/src/main.cpp\treturn true;\tflag flipped\t(FAULT != maybe)\tgone\n")
         with self.assertRaises(SystemExit):
             plant.Equivalents(table).remove_from(found)
+        table.write_text("\t".join([*plant.Equivalents.key(known), "nothing sees it"]) + "\n")
+        with self.assertRaises(SystemExit):
+            plant.Equivalents(table).remove_from({"small/src/main.cpp": [known, known]})
         table.write_text("small/src/main.cpp\tflag flipped\t(FAULT != maybe)\n")
         with self.assertRaises(SystemExit):
             plant.Equivalents(table)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Draws faults, and plants them in a copy of the tree: all in one build, each behind its number."""
+import collections
 import concurrent.futures
 import dataclasses
 import json
@@ -96,12 +97,12 @@ class Equivalents:
         return place.file, place.around, place.kind, " ".join(place.mutated.split())
 
     def remove_from(self, found):
-        """Removes them from the places. A line that matches none of its file is out of date, and an error."""
-        known = {self.key(each) for group in found.values() for each in group}
-        stale = [row for row in self._rows if row[0] in found and row not in known]
-        if stale:
-            raise SystemExit("mutate: these lines of equivalent.tsv match no place any more; remove them:\n" +
-                             "\n".join("    " + " | ".join(row) for row in stale))
+        """Removes them from the places. A line that does not match exactly one of its file is an error."""
+        known = collections.Counter(self.key(each) for group in found.values() for each in group)
+        wrong = [row for row in self._rows if row[0] in found and known[row] != 1]
+        if wrong:
+            raise SystemExit("mutate: these lines of equivalent.tsv match no place any more, or several; remove them:\n" +
+                             "\n".join("    " + " | ".join(row) for row in wrong))
         return {file: [each for each in group if self.key(each) not in self._rows] for file, group in found.items()}
 
 
