@@ -73,11 +73,9 @@ std::unique_ptr<client_connection> idle_keeper::take() noexcept {
 }
 
 bool idle_keeper::end_handed_over() noexcept {
-    bool goes_on = true;
-    {
-        const std::lock_guard guard(lock_);
-        goes_on = !is_finished_;
-    }
+    std::unique_lock guard(lock_);
+    const bool goes_on = !is_finished_;
+    guard.unlock();
     while (const auto one = take()) one->end();
     return goes_on;
 }

@@ -146,11 +146,11 @@ void http2_request_fields::add_regular(std::string_view name, std::string_view v
     all_.push_back(nv_of(name, value));
 }
 
-http2_response_fields::http2_response_fields(const http::response& from, http::method asked) : http2_fields(false) {
+http2_response_fields::http2_response_fields(const http::response& from, http::method asked)
+    : http2_fields(asked != http::method::head) {
     using http::status;
     const bool is_head = asked == http::method::head;
     const bool is_without = from.status == status::no_content || from.status == status::not_modified;
-    has_body_ = !is_head && !is_without;
     // A HEAD response and a 304 announce the size of the body that they do not have.
     const bool has_own_length =
         (is_head || from.status == status::not_modified) && from.headers.contains("Content-Length");
@@ -168,7 +168,7 @@ http2_response_fields::http2_response_fields(const http::response& from, http::m
     const auto size = from.body.size();
     if (size && !is_without && !has_own_length) add_length(*size);
     if (!from.headers.contains("Date")) all_.push_back(nv_of("date", current_date()));
-    if (size == 0U) has_body_ = false;
+    if (is_without || size == 0U) has_body_ = false;
 }
 
 std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,

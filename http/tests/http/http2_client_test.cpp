@@ -841,6 +841,16 @@ TEST(Http2Client, ServerWithoutHttp2IsAnError) {
     }());
 }
 
+TEST(Http2Client, RequestHeadThatIsTooLargeIsAnError) {
+    serve_during([](std::string url) -> task<void> {
+        const http::client web(known());
+        http::request large(http::method::get);
+        large.headers.add("large", std::string(100'000, 'x'));  // nghttp2 sends at most 64 KiB
+        EXPECT_EQ((co_await web.send(url + "/hello", std::move(large))).error().code(), http::errc::header_too_large);
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+    });
+}
+
 TEST(Http2Client, ResponseHeadsAreLimited) {
     const auto server = [](net::tcp_listener& listener) -> task<void> {
         auto web = co_await accepted(listener);

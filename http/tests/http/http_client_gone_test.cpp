@@ -298,6 +298,20 @@ TEST(HttpClientGone, ServiceWithTokenDecidesItself) {
     EXPECT_EQ(done.size(), 3U);
 }
 
+TEST(HttpClientGone, TokenOfAClientThatHasLeftIsCancelled) {
+    events seen;
+    std::optional<http::request> kept;  // as another task may have it
+    const auto app = [&](http::request asked) -> task<http::response> {
+        const at_end end(seen.ended);
+        kept = std::move(asked);
+        seen.begun.notify_one();
+        co_await eddy::pending<void>();
+        co_return http::response();
+    };
+    expect_end(app, seen, get("/"));
+    EXPECT_TRUE(kept->client_gone().is_cancelled());
+}
+
 TEST(HttpClientGone, TokenIsNotCancelledByACompleteResponse) {
     std::vector<cancellation_token> tokens;
     const auto app = [&](http::request asked) -> task<http::response> {

@@ -9,10 +9,12 @@
 #include <eddy/runtime.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
+#include <eddy/time.hpp>
 
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -24,10 +26,12 @@
 #include <utility>
 #include <vector>
 
+#include "support/http_conversation.hpp"
 #include "support/http_server.hpp"
 
 namespace {
 
+using namespace std::chrono_literals;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
@@ -114,6 +118,21 @@ TEST(HttpUpgrade, BytesAfterRequestBelongToNewProtocol) {
     EXPECT_EQ(got,
               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: exclaim\r\nX-Volume: loud\r\nConnection: Upgrade\r\n\r\n"
               "so! early! ");
+}
+
+TEST(HttpUpgrade, ClientIsNotGoneAfterSwitch) {
+    std::optional<eddy::sync::cancellation_token> gone;
+    const auto app = [&](http::request asked) {
+        gone = asked.client_gone();
+        return switch_to_exclaim(std::move(asked));
+    };
+    const auto script = [&](std::string port) -> task<void> {
+        auto outcome = (co_await http::upgrade("http://127.0.0.1:" + port + "/", asking_for("exclaim"))).value();
+        (co_await io::write_all(outcome.stream.value(), std::string("hello "))).value();
+        EXPECT_EQ((co_await read_word(*outcome.stream)).value(), "hello!");
+    };
+    EXPECT_EQ(serve_during(app, script), no_errors);
+    EXPECT_TRUE(gone && !gone->is_cancelled());
 }
 
 TEST(HttpUpgrade, RefusalIsAResponse) {
@@ -245,6 +264,20 @@ TEST(HttpUpgrade, UnreadBodyThatIsNotReceivedIsRefused) {
         EXPECT_TRUE(got.contains("\r\nConnection: close\r\n")) << got;
         EXPECT_EQ(errors, no_errors);
     }
+}
+
+TEST(HttpUpgrade, UnreadBodyThatWasTooSlowIsRefusedAtOnce) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        EXPECT_EQ((co_await asked.body.read_text()).error(), eddy::errc::timed_out);
+        co_return http::switch_protocols("exclaim", exclaim);
+    };
+    const auto script = [](support::text_client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(upload + "Content-Length: 4\r\n\r\n"));
+        co_await eddy::time::sleep(15s);
+        static_cast<void>(co_await one.send("bodyhi "));
+        EXPECT_EQ(support::statuses(co_await one.receive_all()), "408");
+    };
+    EXPECT_TRUE(support::converse(app, http::serve_options().io_timeout(10s), script));
 }
 
 TEST(HttpUpgrade, ProtocolWithoutNameGets500) {

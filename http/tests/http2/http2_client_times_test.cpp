@@ -37,8 +37,8 @@ namespace io = eddy::io;
 /// A connection of a client, without the pool of connections.
 class one_connection {
 public:
-    one_connection(io::duplex_stream below, const http::client_options& options)
-        : handle_(eddy::detail::start_http2(io::boxed_stream(std::move(below)), -1, options, "a")) {}
+    one_connection(io::boxed_stream below, const http::client_options& options)
+        : handle_(eddy::detail::start_http2(std::move(below), -1, options, "a")) {}
 
     bool is_open() const { return eddy::detail::is_open(*handle_); }
     /// Sends a request. Returns the error, or no error after the head of the response.
@@ -72,7 +72,7 @@ void converse(const http::client_options& options, Server server, Script script,
             co_return true;
         };
         const auto running = [&]() -> task<bool> {
-            one_connection client(std::move(near), options);
+            one_connection client(io::boxed_stream(std::move(near)), options);
             co_await script(client);
             co_return true;
         };
@@ -221,6 +221,28 @@ TEST(Http2ClientTimes, ServerThatAnswersPingKeepsConnection) {
         std::error_code got;
         EXPECT_EQ(co_await time_of(client.get(), got), 300s);
         EXPECT_EQ(got, std::error_code());
+    });
+}
+
+/// A connection that receives nothing, and whose writes fail.
+struct broken_output {
+    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte>) {
+        return eddy::not_ready;
+    }
+    eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte>) {
+        return eddy::result<std::size_t>(std::unexpect, std::make_error_code(std::errc::broken_pipe));
+    }
+    eddy::poll_result<eddy::result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<eddy::result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+};
+
+TEST(Http2ClientTimes, ConnectionThatCannotSendEnds) {
+    eddy::test::run_paused([]() -> task<void> {
+        one_connection client(io::boxed_stream(broken_output()), limits);
+        std::error_code got;
+        EXPECT_EQ(co_await time_of(client.get(), got), 10s);  // the server may have answered before
+        EXPECT_EQ(got, std::errc::broken_pipe);
+        EXPECT_FALSE(client.is_open());
     });
 }
 

@@ -575,12 +575,18 @@ TEST(Http2Server, AbortCancelsServiceWithToken) {
     eddy::test::run_paused([]() -> task<void> {
         eddy::sync::notify has_begun;
         int running = 0;
+        bool has_cleaned_up = false;
         std::optional<eddy::sync::cancellation_token> gone;
+        const auto clean_up = [&]() -> task<void> {
+            co_await eddy::yield_now();
+            has_cleaned_up = true;
+        };
         const auto app = [&](http::request asked) -> task<http::response> {
             const counted mark(running);
             gone = asked.client_gone();
             has_begun.notify_one();
-            co_await eddy::pending<void>();
+            auto working = eddy::finally(eddy::pending<void>(), clean_up);
+            co_await working;
             co_return http::response(http::status::ok);
         };
         auto [near, far] = io::duplex(64 * 1024);
@@ -593,6 +599,7 @@ TEST(Http2Server, AbortCancelsServiceWithToken) {
         static_cast<void>(co_await serving);
         EXPECT_EQ(running, 0);
         EXPECT_TRUE(gone->is_cancelled());
+        EXPECT_TRUE(has_cleaned_up);
     });
 }
 

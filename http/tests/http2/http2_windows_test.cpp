@@ -162,8 +162,9 @@ TEST(Http2Windows, DestroyedBodiesDoNotUseUpTheWindowOfTheConnection) {
 }
 
 /// Uploads `size` bytes over a connection on which a round trip takes 20 ms. Returns the last window for a stream that
-/// the server has announced.
-std::uint32_t window_after_upload(std::size_t size, const http::service& app, http::serve_options options) {
+/// the server has announced. Sets `left` to how many bytes the window of the connection then permits.
+std::uint32_t window_after_upload(std::size_t size, const http::service& app, http::serve_options options,
+                                  std::int32_t* left = nullptr) {
     std::uint32_t window = 0;
     options.body_limit(1 << 30);
     const auto talk = [&](io::duplex_stream near) -> task<void> {
@@ -176,6 +177,7 @@ std::uint32_t window_after_upload(std::size_t size, const http::service& app, ht
         }
         EXPECT_EQ(one.at(id).status, "200");
         window = nghttp2_session_get_remote_settings(one.session(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+        if (left != nullptr) *left = nghttp2_session_get_remote_window_size(one.session());
         co_await one.close();
     };
     eddy::test::run_paused([&]() -> task<void> {
@@ -222,7 +224,9 @@ TEST(Http2Windows, LargeBodiesInBothDirectionsDoNotBlockEachOther) {
 }
 
 TEST(Http2Windows, GrowWhileTheyLimitTheSpeed) {
-    EXPECT_GT(window_after_upload(upload_size, discard, http::serve_options()), first_window);
+    std::int32_t left = 0;
+    EXPECT_GT(window_after_upload(upload_size, discard, http::serve_options(), &left), first_window);
+    EXPECT_GT(left, 2 * first_window) << "the window of the connection grows, too: it was twice that of a stream";
 }
 
 TEST(Http2Windows, OfShortBodiesStay) {

@@ -26,7 +26,9 @@
 #include <utility>
 #include <vector>
 
+#include "client/exchange.hpp"
 #include "client/pool.hpp"
+#include "h2/http2.hpp"
 #include "support/failing_allocations.hpp"
 #include "support/http_server.hpp"
 #ifdef EDDY_TEST_HTTPS
@@ -438,6 +440,39 @@ TEST(HttpMemory, FailedAllocationLosesNoBytesOfHttp2Body) {
 TEST(HttpMemory, FailedAllocationEndsRequestOfHttp2) {
     const auto options = http::client_options().timeout(20s).prior_knowledge(true);
     for (const bool is_upload : {false, true}) fail_each_allocation(options, is_upload);
+}
+
+/// Submits requests to a connection whose n-th allocation then fails. Expects that all of them fail. Returns whether an
+/// allocation has failed.
+task<bool> submit_with_failure(long nth, int& without_memory) {
+    auto [near, far] = io::duplex(1024);
+    const auto on = eddy::detail::start_http2(io::boxed_stream(std::move(near)), -1, http::client_options(), "a");
+    std::vector<std::shared_ptr<eddy::detail::client_exchange>> all;
+    for (int i = 0; i < 50; ++i) {
+        http::request asked(http::method::get, "/");
+        all.push_back(eddy::detail::start_http2_exchange(on, asked, http::url::parse("http://a/").value()));
+    }
+    allocations_left = nth;
+    co_await eddy::yield_now();  // the connection takes the requests
+    const bool has_failed = std::exchange(allocations_left, no_limit) == one_has_failed;
+    {
+        const auto ended = std::move(far);
+    }
+    for (const auto& one : all) {
+        auto asking = eddy::poll_fn([&](eddy::context& cx) { return one->poll_head(cx); });
+        const auto head = co_await eddy::time::timeout(1s, std::move(asking));
+        EXPECT_TRUE(head && !*head) << nth;
+        without_memory += head && !*head && head->error() == std::errc::not_enough_memory ? 1 : 0;
+    }
+    co_return has_failed;
+}
+
+TEST(HttpMemory, FailedAllocationEndsWaitingRequestsOfHttp2) {
+    int without_memory = 0;
+    bool has_failed = true;
+    for (long nth = 0; has_failed && !testing::Test::HasFailure(); ++nth)
+        eddy::test::run_paused([&]() -> task<void> { has_failed = co_await submit_with_failure(nth, without_memory); });
+    EXPECT_GT(without_memory, 0);
 }
 #endif
 

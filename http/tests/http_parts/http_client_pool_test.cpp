@@ -171,6 +171,15 @@ TEST(HttpClientPool, LongestUnusedConnectionsAreClosedAboveLimit) {
     });
 }
 
+TEST(HttpClientPool, RequestsThatEndTogetherKeepTheLimit) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto pool = make_client();
+        for (std::size_t i = 0; i < most + 10; ++i) pool->put("p" + std::to_string(i), connection_to("x"));
+        EXPECT_LE(pool->origins(), most + 1);
+        co_return;
+    });
+}
+
 TEST(HttpClientPool, OriginsThatAreAwaitedStay) {
     const auto shared = make_client();
     http_client& pool = *shared;

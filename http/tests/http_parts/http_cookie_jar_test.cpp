@@ -528,14 +528,15 @@ TEST(HttpCookieJar, ImpossibleCookiesAreNotLoaded) {
     EXPECT_EQ(jar.cookies_for(url_of("http://a.test/")), "a=1");
 }
 
-TEST(HttpCookieJar, CookiesWithoutNameAreLoaded) {
+TEST(HttpCookieJar, CookiesWithoutNameOrValueAreLoaded) {
     http::cookie_jar jar;
     http::headers fields;
     fields.add("Set-Cookie", "value");
+    fields.add("Set-Cookie", "name=");
     jar.receive(url_of("http://a.test/"), fields);
     http::cookie_jar other;
     other.load(jar.snapshot());
-    EXPECT_EQ(other.cookies_for(url_of("http://a.test/")), "value");
+    EXPECT_EQ(other.cookies_for(url_of("http://a.test/")), "value; name=");
 }
 
 TEST(HttpCookieJar, CookiesAboveTheLimitAreNotSent) {

@@ -55,6 +55,7 @@ public:
         write("public/docs/index.html", "<p>");
         write("public/docs/.well-known/x", "known");
         write("public/.hidden", "hidden");
+        write("public/a\\b.txt", "its name has a backslash");
         write("public/none", "");
         write("public/large.JS", std::string(150'000, 'x') + "end");
         std::filesystem::create_symlink("a.txt", root() + "/inside");
@@ -163,6 +164,7 @@ TEST(HttpFiles, NothingOutsideOfTheFolderIsSent) {
                                          "/docs%2Findex.html",
                                          "/docs%5cindex.html",
                                          "/docs%5Cindex.html",
+                                         "/a%5cb.txt",
                                          "a.txt",
                                          "*",
                                          "/.well-known-not/x",

@@ -151,6 +151,7 @@ TEST(HttpServer, RefusedRequestsAreReportedToAccessLog) {
     });
     const std::pair<std::string, std::string> rows[] = {
         {"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "400 GET /a"},
+        {"\r\nGET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "400 GET /a"},
         {"PROPFIND /x?y HTTP/1.1\r\nHost: a\r\n\r\n", "501 PROPFIND /x?y"},
         {"GET /\x01\xff HTTP/1.1\r\nHost: a\r\n\r\n", "400 GET /??"},
         {"\x16\x03\x01", "400  "},
@@ -327,17 +328,20 @@ TEST(HttpServer, ServiceErrorBecomes500AndIsReported) {
 }
 
 TEST(HttpServer, ServiceExceptionBecomes500AndIsRethrown) {
-    const auto app = [](http::request) -> task<http::response> {
+    const auto throws_later = [](http::request) -> task<http::response> {
         co_await eddy::yield_now();
         throw std::runtime_error("x");
     };
-    std::string answer;
-    const auto script = [&](client& one) -> task<void> { answer = co_await one.exchange(get("/")); };
-    // The client ends its requests while the service waits.
-    const auto options = http::serve_options().half_close(true);
-    EXPECT_THROW(static_cast<void>(converse(app, options, script)), std::runtime_error);
-    // The exception ends the join, perhaps before the client has received the answer.
-    EXPECT_TRUE(answer.empty() || statuses(answer) == "500") << answer;
+    const auto returns_no_task = [](http::request) -> task<http::response> { throw std::runtime_error("x"); };
+    for (const auto& app : {http::service(throws_later), http::service(returns_no_task)}) {
+        std::string answer;
+        const auto script = [&](client& one) -> task<void> { answer = co_await one.exchange(get("/")); };
+        // The client ends its requests while the service waits.
+        const auto options = http::serve_options().half_close(true);
+        EXPECT_THROW(static_cast<void>(converse(app, options, script)), std::runtime_error);
+        // The exception ends the join, perhaps before the client has received the answer.
+        EXPECT_TRUE(answer.empty() || statuses(answer) == "500") << answer;
+    }
 }
 
 /// A stream whose next write throws if `fails` is set.

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -420,13 +421,14 @@ TEST(ProtoClient, DroppedCallsAreNotKeptWhilePeerDoesNotRead) {
         const auto request = std::make_shared<int>();
         const proto::multiplexed_client<std::shared_ptr<int>, int> client(framed(std::move(ends.first), large_codec()),
                                                                           2);
+        long most = 0;
         for (int i = 0; i < 100; ++i) {
             auto call = eddy::spawn(client(request));
             co_await sleep(1ms);
+            most = std::max(most, request.use_count());
             call.abort();
         }
-        co_await sleep(1ms);
-        EXPECT_LE(request.use_count(), 10);
+        EXPECT_LE(most, 1 + 2 * 2);  // this one, and twice as many as may be in flight
     });
 }
 

@@ -51,7 +51,7 @@ public:
 
     poll_result<void> poll(context& cx) {
         try {
-            if (Io::is_streamed && state_) cancel_dropped(cx);
+            cancel_dropped(cx);
             drive_bodies(io_, cx);
             if (!has_ended_) advance(cx);
             if (!has_ended_) return not_ready;
