@@ -46,11 +46,14 @@ private:
     std::string path_;
 };
 
-trace_file read(const std::string& path) {
+std::string bytes_of(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     EXPECT_TRUE(in.is_open()) << path;
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    auto trace = eddy::inspect::parse_trace(bytes);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+trace_file read(const std::string& path) {
+    auto trace = eddy::inspect::parse_trace(bytes_of(path));
     EXPECT_TRUE(trace.has_value()) << trace.error();
     return trace ? std::move(*trace) : trace_file();
 }
@@ -99,9 +102,15 @@ TEST(InspectRecorder, CountsOfRuntimeAreThoseOfItsMetrics) {
 TEST(InspectRecorder, CountsOfLoopAreThoseOfItsMetrics) {
     const folder files;
     const std::string said = run("EDDY_TRACE=" + files / "trace", "loop");
-    auto counts = counts_of(read(files / "trace"));
+    const trace_file trace = read(files / "trace");
+    auto counts = counts_of(trace);
     EXPECT_EQ(counts["poll"], number_behind(said, "poll")) << said;
     EXPECT_EQ(counts["spawn"], 18u);  // the main future, eight pairs, and one that sleeps
+    for (const trace_file::event& one : trace.events) {
+        if (one.category == "timers" || one.category == "driver tick") {
+            EXPECT_GT(one.detail, 0u) << one.category;
+        }
+    }
 }
 
 TEST(InspectRecorder, NothingIsWrittenWithoutARecording) {
@@ -149,6 +158,13 @@ TEST(InspectRecorder, StallWritesFileWhileTheTaskIsPolled) {
     const trace_file trace = read(stalled);
     EXPECT_TRUE(has_poll_of(trace, "culprit"));
     EXPECT_EQ(counts_of(trace)["stall"], 1u);
+    for (const trace_file::event& one : trace.events) {
+        if (one.category != "stall") continue;
+        const auto spawn = std::ranges::find(trace.events, one.task, &trace_file::event::task);
+        ASSERT_NE(spawn, trace.events.end());
+        EXPECT_EQ(spawn->task_name, "culprit");
+        EXPECT_GE(one.detail, 20u);
+    }
 }
 
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -243,6 +259,17 @@ TEST(InspectRecorderOwnProcess, MemoryOfManyEndedLoopsIsReused) {
     EXPECT_FALSE(eddy::write_recording().has_value());  // no name is known
 }
 
+TEST(InspectRecorderOwnProcess, FileIsWrittenWhenTheLastLoopEnds) {
+    const folder files;
+    eddy::start_recording(eddy::recording_options(files / "trace"));
+    {
+        const eddy::core first;
+        static_cast<void>(eddy::core());
+        EXPECT_FALSE(std::filesystem::exists(files / "trace"));
+    }
+    EXPECT_TRUE(std::filesystem::exists(files / "trace"));
+}
+
 // They have no ids, but the same address.
 TEST(InspectRecorderOwnProcess, MainFuturesOfALoopHaveTheirPlaces) {
     const folder files;
@@ -262,6 +289,8 @@ TEST(InspectRecorderOwnProcess, MainFuturesOfALoopHaveTheirPlaces) {
     const std::string file = "inspect_recorder_test.cpp:";
     EXPECT_EQ(polls[file + std::to_string(line + 2)], rounds);
     EXPECT_EQ(polls[file + std::to_string(line + 3)], rounds);
+    // Each poll has its own, for readers that do not look for it at the spawn.
+    EXPECT_EQ(bytes_of(files / "trace").find("task "), std::string::npos);
 }
 
 TEST(InspectRecorderOwnProcess, LinkAtTheTemporaryNameIsNotFollowed) {

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -21,6 +22,9 @@
 #include <span>
 #include <string>
 #include <vector>
+
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
 
 #include "find_table.hpp"
 #include "inspect/tree_output.hpp"
@@ -194,6 +198,27 @@ TEST_F(InspectMadeCore, RangeEndsWhereItsBytesEnd) {
     auto core = open();
     ASSERT_TRUE(core.has_value()) << core.error();
     EXPECT_EQ(text_of(*core), "");
+    made_.files = {1, 4096, made_core::memory_at + 2048, made_core::memory_at + 65'536, 1 << 20};
+    auto part = open();
+    ASSERT_TRUE(part.has_value()) << part.error();
+    EXPECT_EQ(part->mappings().back().end, made_core::memory_at + 4096);
+}
+
+TEST_F(InspectMadeCore, PieceThatLeavesItsSegmentIsNotRead) {
+    const std::string mapped = folder_.path() / "mapped";
+    std::ofstream(mapped) << std::string(4096, 'a') << std::string(4096, 'b') << std::string(4096, 'c');
+    made_.files = {1, 4096, 0x20000, 0x21000, 1};  // the second page
+    made_.names = mapped + '\0';
+    auto core = open();
+    ASSERT_TRUE(core.has_value()) << core.error();
+    std::string last(16, ' ');
+    std::string behind(16, ' ');
+    std::array pieces{piece{0x21000 - 16, std::as_writable_bytes(std::span(last))},
+                      piece{0x21000 - 8, std::as_writable_bytes(std::span(behind))}};
+    core->memory().read(pieces);
+    EXPECT_TRUE(pieces[0].is_read);
+    EXPECT_EQ(last, std::string(16, 'b'));
+    EXPECT_FALSE(pieces[1].is_read);
 }
 
 TEST_F(InspectMadeCore, CutFileIsNamed) {
@@ -297,6 +322,18 @@ TEST_F(InspectMadeCore, MayReferToMoreFilesThanAProcessMayOpen) {
 TEST_F(InspectMadeCore, PipeIsNotOpened) {
     ASSERT_EQ(mkfifo(file().c_str(), 0600), 0);
     EXPECT_EQ(core_file::open(file(), "").error(), file().string() + ": is no regular file");
+}
+
+TEST(InspectSockets, HaveTheirAddresses) {
+    eddy::core loop;
+    const auto listener = loop.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto at = listener.local_addr().value();
+    const auto client = loop.run(eddy::net::tcp_stream::connect(at)).value();
+    auto self = process::open(getpid());
+    ASSERT_TRUE(self.has_value()) << self.error();
+    EXPECT_EQ(self->describe(listener.native_handle()), "tcp " + at.to_string());
+    EXPECT_EQ(self->describe(client.native_handle()),
+              "tcp " + client.local_addr()->to_string() + " -> " + at.to_string());
 }
 
 TEST(InspectErrors, EndedProcessIsNamed) {

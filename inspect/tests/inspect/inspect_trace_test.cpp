@@ -59,6 +59,16 @@ TEST(InspectTrace, FileIsParsed) {
     EXPECT_EQ(trace->events.back().is, eddy::inspect::trace_file::point::end);
 }
 
+TEST(InspectTrace, NameOfANumberMayBeBeforeIt) {
+    const auto part = [](char tag, const std::string& bytes) {
+        return std::string{tag, static_cast<char>(bytes.size())} + bytes;
+    };
+    const auto annotation = part('\x22', part('\x52', "task") + "\x18\x07");
+    const auto trace = eddy::inspect::parse_trace(part('\x0a', part('\x5a', annotation)));
+    ASSERT_TRUE(trace.has_value());
+    EXPECT_EQ(trace->events.at(0).task, 7u);
+}
+
 TEST(InspectTrace, TaskWithoutLabelHasNameOfItsSpawn) {
     const auto trace = eddy::inspect::parse_trace(file_of(whole));
     ASSERT_TRUE(trace.has_value());
@@ -83,6 +93,22 @@ TEST(InspectTrace, FlowIsFromWakeUpToPoll) {
     }
     // The poll without a begin has no flow.
     EXPECT_EQ(steps, (std::vector<std::string>{"spawn1", "to poll1", "wake2", "to poll2"}));
+}
+
+TEST(InspectTrace, WakeUpHasOneArrowAndOneLatency) {
+    const auto trace = eddy::inspect::parse_trace(file_of({{"worker 0",
+                                                            {
+                                                                event::make(event_kind::wake, 1, 0, 1 * ms),
+                                                                event::make(event_kind::poll_begin, 1, 0, 2 * ms),
+                                                                event::make(event_kind::poll_end, 1, 0, 3 * ms),
+                                                                event::make(event_kind::poll_begin, 1, 0, 9 * ms),
+                                                            }}}));
+    ASSERT_TRUE(trace.has_value());
+    const std::string json = eddy::inspect::to_chrome_json(*trace);
+    const std::size_t arrow = json.find("\"ph\":\"f\"");
+    ASSERT_NE(arrow, std::string::npos) << json;
+    EXPECT_EQ(json.find("\"ph\":\"f\"", arrow + 1), std::string::npos) << json;
+    EXPECT_TRUE(eddy::inspect::summary(*trace).ends_with("at most 1000.0 us\n"));
 }
 
 TEST(InspectTrace, PollThatHasLeftItsWorkerEndsWithTheNextSlice) {
@@ -197,6 +223,7 @@ TEST(InspectTrace, ChromeJsonIsJson) {
         << text;
     EXPECT_NE(text.find(R"({"ph":"f","bp":"e","cat":"wake","name":"wake","id":2,"ts":1005000.000,"pid":77,"tid":79})"),
               std::string::npos);
+    EXPECT_NE(text.find(R"({"ph":"E","ts":1004000.000,"pid":77,"tid":78})"), std::string::npos);
 }
 
 TEST(InspectTrace, NamesAreEscapedForTerminalsAndInJson) {

@@ -217,6 +217,13 @@ TEST(InspectWalker, ChildrenOfScopeAreNamed) {
     EXPECT_TRUE(cut.has_all_tasks);
 }
 
+TEST(InspectWalker, FreePermitsAreRead) {
+    hand_made::world world;
+    const hand_made::lock lock{0, std::uint64_t{5} << 3 | 7};
+    world.add(place(), &world.stack({place()}, hand_made::mutex_shape, &world.make(&lock)));
+    EXPECT_EQ(task_of(read_here(), 1).work.leaf.permits, 5u);
+}
+
 TEST(InspectWalker, CompleteTaskIsOmitted) {
     hand_made::world world;
     world.add(place()).state = hand_made::complete;
@@ -440,13 +447,13 @@ TEST(InspectWalker, ListIsReadWhileItChanges) {
     EXPECT_GT(whole, 0);
 }
 
-/// The memory of this process, which changes after a number of reads.
+/// The memory of this process, which changes after a number of reads, and after each later one.
 class changing_memory final : public target_memory {
 public:
     changing_memory(int reads, std::function<void()> change) : reads_(reads), change_(std::move(change)) {}
     void read(std::span<piece> pieces) override {
         self_.value().memory().read(pieces);
-        if (--reads_ == 0) change_();
+        if (--reads_ <= 0) change_();
     }
     [[nodiscard]] bool has_changed() const noexcept { return reads_ <= 0; }
 
@@ -491,6 +498,20 @@ TEST(InspectWalker, ChildrenOfScopeAreThoseOfOneMoment) {
         const auto ids = ids_of(task_of(*tree, 9).work.leaf);
         EXPECT_TRUE(ids == std::vector<std::uint64_t>(3, 1) || ids == std::vector<std::uint64_t>(3, 2)) << reads;
     }
+}
+
+TEST(InspectWalker, ScopeWhoseChildrenAlwaysChangeHasNone) {
+    hand_made::task child{};
+    hand_made::scope_link link{nullptr, &child};
+    hand_made::scope scope{reinterpret_cast<std::uintptr_t>(&link)};
+    hand_made::world world;
+    world.add(place(), &world.stack({place()}, hand_made::scope_shape, &world.make(&scope)));
+    changing_memory memory(1, [&] { ++child.id; });
+    const auto tree = read_tasks(memory, table_here());
+    ASSERT_TRUE(tree.has_value());
+    EXPECT_EQ(ids_of(task_of(*tree, 1).work.leaf), std::vector<std::uint64_t>());
+    ASSERT_EQ(tree->problems.size(), 1u);
+    EXPECT_NE(tree->problems[0].find("change all the time"), std::string::npos) << tree->problems[0];
 }
 
 }  // namespace

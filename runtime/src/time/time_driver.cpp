@@ -225,7 +225,7 @@ std::size_t time_driver::fire(time_point now) noexcept {
     // relaxed: see link().
     if (due_tick(now) < next_.load(std::memory_order_relaxed)) return 0;
     std::size_t fired = 0;
-    wake_list wakers;
+    wake_list wakers;  // the last ones are called at the end, after the lock is released
     std::unique_lock guard(lock_);
     wheel_.advance(due_tick(now));
     // Take all due entries from the wheel first. Entries that are armed from here on, for example by a waker, wait for
@@ -241,8 +241,6 @@ std::size_t time_driver::fire(time_point now) noexcept {
     }
     publish_next();
     if (fired >= many) calm_until_ = time::saturating_add(now, gap_when_many);
-    guard.unlock();
-    wakers.wake_all();
     return fired;
 }
 
@@ -250,7 +248,7 @@ std::size_t time_driver::fire(time_point now) noexcept {
 std::size_t time_driver::fire() noexcept { return next_.load(std::memory_order_relaxed) == never ? 0 : fire(now()); }
 
 void time_driver::shutdown() noexcept {
-    wake_list wakers;
+    wake_list wakers;  // as in fire()
     std::unique_lock guard(lock_);
     shut_ = true;
     wheel_.advance(never);
@@ -265,8 +263,6 @@ void time_driver::shutdown() noexcept {
         wakers.wake_all();
         guard.lock();
     }
-    guard.unlock();
-    wakers.wake_all();
 }
 
 /// Ends the driver's use of `entry`, which is unlinked. The caller wakes or drops the waker outside of the lock.

@@ -15,12 +15,14 @@
 #include <span>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <eddy/bytes/bytes.hpp>
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/join.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/retry.hpp>
 #include <eddy/future/select_loop.hpp>
@@ -391,6 +393,34 @@ TEST(Allocations, EndedThreadLeavesNoReceiveBuffers) {
     const std::ptrdiff_t before = all_live;
     receive_in_threads(10);
     EXPECT_LT(all_live - before, 10) << "each ended thread has left memory";
+}
+
+TEST(Allocations, ClosedRuntimeFreesTasksThatNeverRan) {
+    struct large {  // too large for the frame pool, so each task is a heap allocation
+        std::array<std::byte, eddy::detail::largest_pooled> bytes{};
+    };
+    const auto close_with_tasks = [](int count) {
+        std::latch is_busy(1);
+        std::latch is_closing(1);
+        auto rt = eddy::runtime::builder().worker_threads(1).build().value();
+        rt.spawn([&] {
+            is_busy.count_down();
+            is_closing.wait();
+        });
+        is_busy.wait();
+        for (int i = 0; i < count; ++i)
+            rt.spawn(eddy::poll_fn([kept = large()](eddy::context&) -> eddy::poll_result<void> {
+                static_cast<void>(kept);
+                return eddy::not_ready;
+            }));
+        auto ended = std::move(rt).shutdown_now();
+        is_closing.count_down();
+        ended.wait();
+    };
+    close_with_tasks(1);
+    const std::ptrdiff_t before = all_live;
+    close_with_tasks(1000);  // more than the run queue of the worker has room for
+    EXPECT_LT(all_live - before, 50);
 }
 
 // covers: P090

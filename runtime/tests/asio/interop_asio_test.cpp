@@ -176,6 +176,28 @@ TEST(UseEddy, DestructorWaitsForTheCompletion) {
     EXPECT_EQ(cancelled.get_future().get(), 0u);
 }
 
+TEST(UseEddy, DestructorWaitsForAnOperationWithoutExecutor) {
+    std::thread other;
+    std::atomic<bool> has_completed = false;
+    {
+        by_hand hand(asio::async_initiate<const eddy::use_eddy_t&, void(int)>(
+            [&](auto&& handler) {
+                auto cancelled = std::make_shared<std::promise<void>>();
+                handler.get_cancellation_slot().assign([=](asio::cancellation_type) { cancelled->set_value(); });
+                other = std::thread([&has_completed, cancelled, handler = std::move(handler)]() mutable {
+                    cancelled->get_future().wait();
+                    std::this_thread::sleep_for(10ms);  // the cancellation of this operation takes a while
+                    has_completed = true;
+                    std::move(handler)(1);
+                });
+            },
+            eddy::use_eddy));
+        assert_pending(hand.poll());
+    }
+    EXPECT_TRUE(has_completed);
+    other.join();
+}
+
 TEST(UseEddy, EddyTasksEchoOverAsioSockets) {
     asio_thread other;
     tcp::acceptor acceptor(other.context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));

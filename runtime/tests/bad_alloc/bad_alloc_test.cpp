@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,9 +38,11 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/delay_queue.hpp>
 
+#include "support/emulated.hpp"
 #include "support/executors.hpp"
 #include "support/failing_allocations.hpp"
 #include "support/items.hpp"
+#include "support/sanitizers.hpp"
 #include "support/scripted.hpp"
 #include "support/time_loop.hpp"
 
@@ -372,6 +375,21 @@ int take_inherited_without_memory() {
         }
     }
     return EXIT_FAILURE;
+}
+
+TEST(BadAllocDeathTest, LargestBroadcastFailsOnlyForLackOfMemory) {
+    if (support::is_sanitized || support::is_emulated()) GTEST_SKIP() << "the limit of the memory has no effect";
+    const auto make_largest = [] {
+        const rlimit few{std::size_t{6} << 30, std::size_t{6} << 30};
+        ::setrlimit(RLIMIT_AS, &few);
+        try {
+            static_cast<void>(sync::broadcast<int>::channel(std::size_t{1} << 31));
+        } catch (const std::bad_alloc&) {
+            return EXIT_SUCCESS;
+        }
+        return EXIT_FAILURE;
+    };
+    EXPECT_EXIT(std::_Exit(make_largest()), testing::ExitedWithCode(EXIT_SUCCESS), "");
 }
 
 TEST(BadAllocDeathTest, InheritedListenersStayUntilTheyAreTaken) {

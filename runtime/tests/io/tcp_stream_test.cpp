@@ -261,6 +261,8 @@ TEST(TcpStream, StreamThatOutlivesLoopReportsShutdown) {
     EXPECT_EQ(within(other, pair.stream.readable()).error(), eddy::errc::runtime_shutdown);
     EXPECT_EQ(pair.stream.try_read(buffer).error(), eddy::errc::runtime_shutdown);
     EXPECT_EQ(pair.stream.try_write(support::bytes_of("x")).error(), eddy::errc::runtime_shutdown);
+    const auto one = [] { return eddy::result<int>(1); };
+    EXPECT_EQ(pair.stream.try_io(eddy::io::interest::writable, one).error(), eddy::errc::runtime_shutdown);
     const raw_socket given_up(within(other, std::move(pair.stream).into_native()).value().native_handle);
 }
 

@@ -58,6 +58,13 @@ TEST(IoCopy, CopiesAllBytesAndFlushes) {
     EXPECT_THROW(static_cast<void>(io::copy(nothing, nothing, 0)), eddy::misuse);
 }
 
+TEST(IoCopy, IsDescribedByItsWriterWhileThatWaits) {
+    using copy = decltype(io::copy(std::declval<io::duplex_stream&>(), std::declval<io::duplex_stream&>()));
+    const auto shape = copy::wait_shape();
+    EXPECT_EQ(shape.children[0].alive_is, 1u) << "the writer: shown first, but only while it waits";
+    EXPECT_EQ(shape.children[1].alive, eddy::detail::child_record::always);
+}
+
 // covers: P045 R088
 TEST(IoCopy, FlushesWhileTheReaderWaits) {
     auto [near, far] = io::duplex(64);

@@ -152,6 +152,21 @@ TEST(IoLines, EndlessLineIsReportedEarly) {
     EXPECT_EQ(finish(lines.next())->value(), "after");
 }
 
+TEST(IoLines, NothingIsReadAfterTheEnd) {
+    struct terminal {  // its user may type on after an end
+        int reads = 0;
+        eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+            if (++reads % 2 == 0) return eddy::ok(std::size_t{0});
+            into[0] = std::byte{'\n'};
+            return eddy::ok(std::size_t{1});
+        }
+    };
+    auto lines = io::lines(io::buf_reader(terminal()));
+    EXPECT_EQ(finish(lines.next()).value(), "");
+    EXPECT_FALSE(finish(lines.next()));
+    EXPECT_FALSE(finish(lines.next()));
+}
+
 TEST(IoLines, CarriageReturnAtEndOfTextEndsNoLine) {
     auto lines = io::lines(io::buf_reader(support::choppy_reader("a\r\nb\r")));
     EXPECT_EQ(finish(lines.next()).value(), "a");

@@ -178,6 +178,18 @@ TEST(NetServe, ErrorOfUserListenerEndsServe) {
     EXPECT_EQ(peers, (std::vector{3, 2, 1}));
 }
 
+TEST(NetServe, ServerThatIsShutDownAcceptsNothing) {
+    eddy::core core;
+    const cancellation_token end;
+    end.cancel();
+    const auto says = [](int call) -> scripted_listener::answer {
+        return eddy::result<scripted_listener::accepted_type>(scripted_listener::connection(call));
+    };
+    const auto handler = [](unix_stream, int) {};
+    const auto done = within(core, serve(scripted_listener(says), handler, serve_options().shutdown(end)));
+    EXPECT_EQ(done->accepted, 0u);
+}
+
 TEST(NetServe, FinishedHandlersAreReleasedDuringFlood) {
     eddy::core core;
     const cancellation_token end;

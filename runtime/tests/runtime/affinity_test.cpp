@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <optional>
 #include <stdexcept>
@@ -26,6 +27,10 @@
 #include "support/system.hpp"
 #include "sys/affinity.hpp"
 #include "sys/thread.hpp"
+
+#ifdef __linux__
+#include "support/deny_io_uring.hpp"
+#endif
 
 namespace {
 
@@ -112,6 +117,18 @@ TEST(Affinity, WorkersArePinnedToAllProcessorsByDefault) {
     const auto found = of_workers(*pool, all.size());
     for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(found[i], processors{all[i]});
 }
+
+#ifdef __linux__
+TEST(Affinity, UnknownProcessorsAreAnErrorOfBuild) {
+    std::error_code error;
+    const bool is_denied = support::run_without({SYS_sched_getaffinity}, EPERM, [&error] {
+        const auto made = runtime::builder().worker_threads(1).pin_workers().build();
+        if (!made) error = made.error();
+    });
+    if (!is_denied) GTEST_SKIP() << "this process may not filter system calls";
+    EXPECT_EQ(error, std::errc::operation_not_permitted);
+}
+#endif
 
 TEST(Affinity, LastSetterCounts) {
     const auto pool = runtime::builder().worker_threads(1).pin_workers(first()).affinity(here()).build().value();

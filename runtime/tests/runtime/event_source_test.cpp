@@ -30,6 +30,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
+#include "support/polling.hpp"
 #include "support/system.hpp"
 
 namespace {
@@ -200,6 +201,32 @@ TEST_P(EventSource, EndOfRegistrationRemovesDescriptorsThatAreLeft) {
     turn(reactor_);
     EXPECT_TRUE(registration::attach(source_fd(source.fd(0)), interest::readable, reactor_.handle()));
     EXPECT_TRUE(registration::attach(source_fd(source.fd(1)), interest::readable, reactor_.handle()));
+}
+
+// The task that is woken first ends the other registration, whose event is processed after it.
+TEST_P(EventSource, EventOfAnEndedRegistrationIsNotReportedToANewOne) {
+    std::array<two_counters, 3> sources;
+    std::array<std::optional<registration>, 3> tied;
+    const auto attach = [&](std::size_t i) {
+        tied[i].emplace(registration::attach(sources[i], interest::readable, reactor_.handle()).value());
+    };
+    const auto replace = [&](std::size_t i) {
+        tied[i].reset();
+        attach(2);
+    };
+    std::array<support::calling_waker, 2> calls{support::calling_waker([&] { replace(1); }),
+                                                support::calling_waker([&] { replace(0); })};
+    for (const std::size_t i : {0u, 1u}) {
+        attach(i);
+        const eddy::waker waker = calls[i].waker();
+        eddy::context cx(waker);
+        assert_pending(tied[i]->poll_read_ready(cx));
+    }
+    for (const std::size_t i : {0u, 1u}) sources[i].add(0, 1);
+    turn(reactor_);
+    ASSERT_TRUE(tied[2].has_value());
+    auto waits = readable(*tied[2]);
+    assert_pending(waits.poll());
 }
 
 TEST_P(EventSource, DescriptorOfAnotherRegistrationIsRefused) {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -208,15 +209,17 @@ TEST(RuntimeBuilder, BuildWithoutThreadsFailsAndLeaksNothing) {
     // to the whole user.)
     std::atomic<int> started = 0;
     std::atomic<int> stopped = 0;
+    const auto kept = std::make_shared<int>();
     const auto made = eddy::runtime::builder()
                           .worker_threads(3)
                           .thread_stack_size(std::size_t{1} << 46)
-                          .on_thread_start([&] { ++started; })
+                          .on_thread_start([&started, kept] { ++started; })
                           .on_thread_stop([&] { ++stopped; })
                           .build();
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(started, stopped);
     EXPECT_LE(support::count_fds(), fds);
+    EXPECT_EQ(kept.use_count(), 1) << "the hook still exists";
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <eddy/future/ready.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/metrics_text.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/scope.hpp>
@@ -102,6 +103,15 @@ TEST(LoopFork, ChildMayCreateLoopWhileParentCreatesOthers) {
             return mine.run(number(1)) == 1;
         }));
     is_over = true;
+}
+
+TEST(LoopFork, LoopOfChildIsInMetricsAfterTheEndOfParentsLoop) {
+    auto of_parent = std::make_unique<eddy::core>();
+    EXPECT_TRUE(is_true_in_child([&] {
+        const eddy::core mine;
+        of_parent.reset();
+        return eddy::metrics_text().contains("loop-" + std::to_string(mine.id()) + '"');
+    }));
 }
 
 TEST_F(RuntimeFork, ShutdownInForkedChildReturnsImmediately) {

@@ -208,6 +208,15 @@ TEST(SpawnBlockingOn, RuntimeAndHandleAcceptWorkFromAnyThread) {
     EXPECT_THROW(eddy::wait(throws).error().rethrow(), std::runtime_error);
 }
 
+TEST(SpawnBlockingOn, WorkLeavesNothingOfTheRuntime) {
+    const auto kept = std::make_shared<int>();
+    {
+        const auto rt = small_runtime().on_thread_start([kept] {}).build().value();
+        EXPECT_TRUE(eddy::wait(rt.spawn_blocking([] {})).has_value());
+    }
+    EXPECT_TRUE(support::comes_true([&] { return kept.use_count() == 1; }));
+}
+
 TEST(SpawnBlockingOn, ShutDownRuntimeCancelsTheWork) {
     auto rt = small_runtime().build().value();
     const auto handle = rt.handle();

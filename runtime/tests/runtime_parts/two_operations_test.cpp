@@ -21,6 +21,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -380,6 +381,34 @@ TEST(TwoOperations, CleanupOfAnAbortedTaskIsNotDisturbed) {
     core.run(test());
 }
 
+TEST(TwoOperations, CleanupThatReadsAndWritesIsNotDisturbed) {
+    eddy::core core;
+    const auto test = []() -> task<void> {
+        auto [near, far] = unix_stream::pair().value();
+        const std::string much(4 << 20, 'x');  // more than the socket can hold
+        std::array<char, 1> bytes{};
+        const auto use = [&]() -> task<void> {
+            static_cast<void>(co_await eddy::join(near.read(bytes), near.write_all(much)));
+        };
+        const auto clean_up_after = [&]() -> task<void> { co_await eddy::finally(eddy::pending<void>(), use); };
+        auto aborted = eddy::spawn(std::ref(clean_up_after));
+        co_await let_others_run();
+        aborted.abort();
+        co_await let_others_run();
+        const auto read = [&]() -> task<void> {
+            auto second = near.read(bytes);
+            static_cast<void>(co_await support::poll_once(second));
+        };
+        const auto text = co_await misuse_in(read);
+        EXPECT_NE(text, "");
+        static_cast<void>(co_await far.write_all("a"));
+        std::string all(much.size(), ' ');
+        static_cast<void>(co_await io::read_exact(far, all));
+        static_cast<void>(co_await aborted);
+    };
+    core.run(test());
+}
+
 TEST(TwoOperations, OperationsThatMoveToAnotherTaskMayBePolledInAnyOrder) {
     eddy::core core;
     const auto test = []() -> task<void> {
@@ -445,6 +474,29 @@ TEST(TwoOperations, CopyThatHasFailedHoldsNothing) {
         EXPECT_TRUE(got.has_value() && *got == 1) << (got ? "" : got.error().what());
     };
     core.run(test());
+}
+
+/// A reader over an end of a duplex that throws.
+class throwing_reader {
+public:
+    explicit throwing_reader(io::duplex_stream& over) : over_(&over) {}
+    [[nodiscard]] io::duplex_stream& inner() const noexcept { return *over_; }
+    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte>) {
+        throw std::runtime_error("cannot read");
+    }
+
+private:
+    io::duplex_stream* over_;
+};
+
+TEST(TwoOperations, ReadThatHasThrownHoldsNothing) {
+    auto ends = io::duplex(64);
+    throwing_reader broken(ends.first);
+    std::array<char, 1> byte{};
+    eddy::test::by_hand failed(io::read(broken, byte));  // exists until the end
+    EXPECT_THROW(static_cast<void>(failed.poll()), std::runtime_error);
+    eddy::test::by_hand other(io::read(ends.first, byte));
+    eddy::test::assert_pending(other.poll());
 }
 
 TEST(TwoOperations, OneTaskMayJoinOperations) {

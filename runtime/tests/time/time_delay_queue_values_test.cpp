@@ -15,6 +15,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -96,6 +97,14 @@ TEST(DelayQueueDeathTest, ClearedValueCanInsertInItsDestructor) {
             << "the queue keeps either all or none of the values that the destructor inserted";
         EXPECT_EQ(remove_all(queue), left);
     });
+}
+
+TEST(DelayQueue, RemovedValueLeavesNothingInTheQueue) {
+    support::time_loop loop;
+    reentrant_queue queue;
+    const auto held = std::make_shared<int>(1);
+    static_cast<void>(queue.remove(queue.insert(calls_back_value([held] {}), 1s)));
+    EXPECT_EQ(held.use_count(), 1);
 }
 
 TEST(DelayQueue, ReserveBeyondTheMaximumThrows) {

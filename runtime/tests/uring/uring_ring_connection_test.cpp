@@ -593,6 +593,17 @@ TEST_F(UringRingConnection, WriteReportsThatSocketCannotBeWatched) {
     io->ring()->close(stream);
 }
 
+// The driver has begun to stop the receive when the task destroys the socket.
+TEST_F(UringRingConnection, CloseDoesNotWaitForAReceiveThatIsBeingStopped) {
+    ring_connection& stream = add();
+    const int number = stream.fd();
+    ASSERT_EQ(stream.take(*io->ring(), 0).what, ring_connection::received::nothing);
+    tick();
+    ASSERT_TRUE(io->ring()->own_ring()->stop(stream));
+    io->ring()->close(stream);
+    EXPECT_LT(::fcntl(number, F_GETFD), 0);
+}
+
 // The owner has no free queue entry to stop a receive, and posts the stream again. Meanwhile another thread has posted
 // it, and then a second stream. A stream has one link: both must be served.
 TEST_F(UringRingConnection, StopWithFullQueueServesBothPostedStreams) {
