@@ -203,6 +203,11 @@ TEST_F(HandOver, SuccessorThatIsNotReadyInTimeIsKilled) {
     EXPECT_EQ(support::count_children(), 0U);
 }
 
+TEST_F(HandOver, ShortageOfDescriptorsIsAnError) {
+    const support::descriptor_limit none(0);
+    EXPECT_EQ(error_of(command("true")), "true: Too many open files (NOTIFY_SOCKET)");
+}
+
 TEST_F(HandOver, OtherMessagesAreNotReadiness) {
     const auto warms_up =
         successor("say('STATUS=READY=1'); say('READY=10'); say('xREADY=1'); say(''); sys.exit(4)", "");

@@ -85,6 +85,18 @@ TEST(ProcessInterpreter, IsNamedByErrors) {
     EXPECT_EQ(error_of(command(dir / "eddy-script")), (dir / "eddy-script") + ": Permission denied");
 }
 
+TEST(ProcessInterpreter, FirstOneOfPathIsNamed) {
+    const support::temp_dir dir;
+    for (const std::string each : {"one", "two"}) {
+        std::filesystem::create_directory(dir / each);
+        const auto script = (dir / each) + "/eddy-script";
+        std::ofstream(script) << "#!/no/" << each << "\n";
+        std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    }
+    EXPECT_EQ(error_of(command("eddy-script").env("PATH", (dir / "one") + ":" + (dir / "two"))),
+              "eddy-script: No such file or directory (interpreter /no/one)");
+}
+
 TEST(ProcessInterpreter, IsReadFromTheBeginOfAFile) {
     const support::temp_dir dir;
     const auto of = [&](const std::string& text) {

@@ -156,6 +156,15 @@ TEST_F(TlsMemory, WriteFailsIfOutputCannotBeStored) {
     EXPECT_TRUE(was_seen);
 }
 
+TEST_F(TlsMemory, WriteAfterAFlushNeedsNoMemory) {
+    auto pair = connect();
+    ASSERT_TRUE(pair.client && pair.server);
+    ASSERT_TRUE(loop.run(send(*pair.client, "x")).has_value());  // its flush has nothing to send
+    const std::string text = "y";
+    const auto made = with_failure(0, pair.client->write_all(std::span(text)));
+    EXPECT_FALSE(made.has_failed || made.error);
+}
+
 TEST_F(TlsMemory, ShutdownFailsIfCloseNotifyCannotBeStored) {
     bool was_seen = false;
     bool has_thrown = false;

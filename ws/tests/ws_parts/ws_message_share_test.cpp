@@ -425,6 +425,10 @@ TEST(WsMessageShare, CloseEndsTheWait) {
         raw_client peer;
         const blocker others;
         co_await peer.send(bomb() + std::string(ws_frame(support::ws_close, support::ws_close_payload(1000))));
+        {
+            by_hand dropped(peer.server.receive());  // of another task
+            assert_pending(dropped.poll());
+        }
         by_hand receiving(peer.server.receive());
         assert_pending(receiving.poll());
         by_hand closing(peer.server.close());
