@@ -152,15 +152,32 @@ std::vector<file_range> ranges_of_note(std::span<const std::byte> note) {
     return found;
 }
 
-/// Returns the ranges of files, of a segment of notes.
-std::vector<file_range> ranges_of_notes(std::span<const std::byte> notes) {
-    std::vector<file_range> found;
+/// What a segment of notes says of the mapped files.
+struct file_notes {
+    std::vector<file_range> ranges;
+    address headers = 0;  // of the program, in memory; 0 if they are not known
+};
+
+/// Returns the value of AT_PHDR in the note NT_AUXV, or 0. See getauxval(3).
+address headers_of_note(std::span<const std::byte> note) {
+    std::array<std::uint64_t, 2> entry;
+    for (; note.size() >= sizeof entry; note = note.subspan(sizeof entry)) {
+        std::memcpy(&entry, note.data(), sizeof entry);
+        if (entry[0] == AT_PHDR) return entry[1];
+    }
+    return 0;
+}
+
+file_notes read_notes(std::span<const std::byte> notes) {
+    file_notes found;
     for (std::size_t at = 0; at + sizeof(Elf64_Nhdr) <= notes.size();) {
         Elf64_Nhdr note;
         std::memcpy(&note, notes.data() + at, sizeof note);
         const std::size_t data = at + sizeof note + (std::size_t{note.n_namesz} + 3) / 4 * 4;
         if (data + note.n_descsz > notes.size()) break;
-        if (note.n_type == NT_FILE) found = ranges_of_note(notes.subspan(data, note.n_descsz));
+        const auto bytes = notes.subspan(data, note.n_descsz);
+        if (note.n_type == NT_FILE) found.ranges = ranges_of_note(bytes);
+        if (note.n_type == NT_AUXV) found.headers = headers_of_note(bytes);
         at = data + (std::size_t{note.n_descsz} + 3) / 4 * 4;
     }
     return found;
@@ -199,17 +216,16 @@ public:
         const std::uint64_t room = core.size() - std::min<std::uint64_t>(part.p_offset, core.size());
         const std::uint64_t size = std::min<std::uint64_t>(part.p_filesz, room);
         if (part.p_type == PT_LOAD && size != 0) dumped_.push_back({part.p_vaddr, &core, part.p_offset, size});
-        if (part.p_type == PT_NOTE && ranges_.empty()) {
+        if (part.p_type == PT_NOTE && notes_.ranges.empty()) {
             std::vector<std::byte> notes(std::min<std::uint64_t>(size, most_note_bytes));
-            if (core.read(part.p_offset, notes)) ranges_ = ranges_of_notes(notes);
+            if (core.read(part.p_offset, notes)) notes_ = read_notes(notes);
         }
         return part.p_filesz - size;
     }
-    /// Looks at the files that were mapped. `program` replaces the first one, which is the program's, if it is not
-    /// empty.
+    /// Looks at the files that were mapped. `program` replaces that of the program, if it is not empty.
     void add_files(const std::string& program, std::vector<std::string>& problems) {
-        const std::string its = ranges_.empty() ? std::string() : ranges_.front().file;
-        for (file_range& range : ranges_) {
+        const std::string its = program_file();
+        for (file_range& range : notes_.ranges) {
             if (!program.empty() && range.file == its) range.file = program;
             const auto [at, is_new] = files_.try_emplace(range.file, range.file, &open_ones_);
             regular_file& opened = at->second;
@@ -225,7 +241,7 @@ public:
     /// Compares the first page of each program and library, which is usually in the core file, too. It has the
     /// identification of the build.
     void verify_files(std::vector<std::string>& problems) {
-        for (const file_range& range : ranges_) {
+        for (const file_range& range : notes_.ranges) {
             regular_file& opened = files_.at(range.file);
             std::array<std::byte, 1024> dumped;
             std::array<std::byte, 1024> now;
@@ -241,16 +257,16 @@ public:
     /// gcore(1) omits what is only in files. So the ranges of files come from the note, and the others from the
     /// segments. Each ends where its bytes end, whatever the file says.
     [[nodiscard]] std::vector<mapping> mappings() {
-        std::ranges::sort(ranges_, {}, &file_range::begin);
+        std::ranges::sort(notes_.ranges, {}, &file_range::begin);
         std::vector<mapping> found;
-        for (const file_range& range : ranges_) {
+        for (const file_range& range : notes_.ranges) {
             const std::uint64_t bytes = std::max(size_at(dumped_, range.begin), size_at(of_files_, range.begin));
             const std::uint64_t size = std::min(range.end - range.begin, bytes);
             found.push_back({range.begin, range.begin + size, false, files_.at(range.file).is_elf(), range.file});
         }
         for (const segment& part : dumped_) {
-            const auto behind = std::ranges::upper_bound(ranges_, part.begin, {}, &file_range::begin);
-            const bool is_of_file = behind != ranges_.begin() && part.begin < std::prev(behind)->end;
+            const auto behind = std::ranges::upper_bound(notes_.ranges, part.begin, {}, &file_range::begin);
+            const bool is_of_file = behind != notes_.ranges.begin() && part.begin < std::prev(behind)->end;
             if (!is_of_file) found.push_back({part.begin, part.begin + part.size, false, false, {}});
         }
         std::ranges::sort(found, {}, &mapping::begin);
@@ -260,6 +276,15 @@ public:
     regular_file core;
 
 private:
+    /// Returns the file in whose range the program headers are. Without them, the first one: usually the program's.
+    [[nodiscard]] std::string program_file() const {
+        const auto has_headers = [&](const file_range& one) {
+            return one.begin <= notes_.headers && notes_.headers < one.end;
+        };
+        const auto found = std::ranges::find_if(notes_.ranges, has_headers);
+        if (found != notes_.ranges.end()) return found->file;
+        return notes_.ranges.empty() ? std::string() : notes_.ranges.front().file;
+    }
     static const segment* find(const std::vector<segment>& segments, address from) {
         const auto behind = std::ranges::upper_bound(segments, from, {}, &segment::begin);
         if (behind == segments.begin()) return nullptr;
@@ -276,7 +301,7 @@ private:
         return found->file->read(found->offset + (into.from - found->begin), into.into);
     }
 
-    std::vector<file_range> ranges_;
+    file_notes notes_;
     regular_file::open_files open_ones_;
     std::map<std::string, regular_file> files_;
     std::vector<segment> dumped_;

@@ -132,11 +132,14 @@ struct made_core {
         table.registry = memory_at + 2048;
     }
 
+    static std::string note_of(Elf64_Word type, const std::vector<std::uint64_t>& words, const std::string& rest) {
+        const std::string data = std::string(reinterpret_cast<const char*>(words.data()), words.size() * 8) + rest;
+        const Elf64_Nhdr about{5, static_cast<Elf64_Word>(data.size()), type};
+        return std::string(reinterpret_cast<const char*>(&about), sizeof about) + std::string("CORE\0\0\0\0", 8) + data;
+    }
+
     void write(const std::filesystem::path& to) {
-        std::string note(reinterpret_cast<const char*>(files.data()), files.size() * sizeof files[0]);
-        note += names;
-        const Elf64_Nhdr about{5, static_cast<Elf64_Word>(note.size()), NT_FILE};
-        note = std::string(reinterpret_cast<const char*>(&about), sizeof about) + std::string("CORE\0\0\0\0", 8) + note;
+        const std::string note = note_of(NT_AUXV, auxiliary, "") + note_of(NT_FILE, files, names);
         head.e_shoff = sizeof head + sizeof parts;
         parts[0].p_offset = head.e_shoff + sizeof section;
         parts[0].p_filesz = note.size();
@@ -157,6 +160,7 @@ struct made_core {
     // count, page size, and for each range: begin, end, offset in pages
     std::vector<std::uint64_t> files{1, 4096, memory_at, memory_at + 4096, 1};
     std::string names{"/bin/sh", 8};
+    std::vector<std::uint64_t> auxiliary;
 };
 
 class InspectMadeCore : public testing::Test {
@@ -219,6 +223,20 @@ TEST_F(InspectMadeCore, PieceThatLeavesItsSegmentIsNotRead) {
     EXPECT_TRUE(pieces[0].is_read);
     EXPECT_EQ(last, std::string(16, 'b'));
     EXPECT_FALSE(pieces[1].is_read);
+}
+
+TEST_F(InspectMadeCore, FileBelowTheProgramIsNotTheProgram) {
+    // As in a static program that the system loads above a file that it maps.
+    made_.files = {2, 4096, 0x8000, 0x9000, 1, made_core::memory_at, made_core::memory_at + 4096, 1};
+    made_.names = "/etc/passwd" + std::string(1, '\0') + "/bin/sh" + std::string(1, '\0');
+    made_.auxiliary = {AT_PAGESZ, 4096, AT_PHDR, made_core::memory_at + 64, AT_NULL, 0};
+    made_.write(file());
+    auto core = core_file::open(file(), "/nowhere");
+    ASSERT_TRUE(core.has_value()) << core.error();
+    ASSERT_FALSE(core->mappings().empty());
+    EXPECT_EQ(core->mappings().front().file, "/etc/passwd");
+    ASSERT_EQ(core->problems().size(), 1u);
+    EXPECT_NE(core->problems()[0].find("/nowhere: No such file or directory"), std::string::npos);
 }
 
 TEST_F(InspectMadeCore, CutFileIsNamed) {
