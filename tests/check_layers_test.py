@@ -135,6 +135,33 @@ class CheckLayers(unittest.TestCase):
         self.make({"net/include/eddy/base.hpp": ""})
         self.assertIn("net/include/eddy/base.hpp have the same name for users", check(self.tree).stdout)
 
+    def make_tangle(self, count):
+        """Divides the public folder of the small tree into two. Files of `low` include the header of `high` twice."""
+        self.make(small)
+        lines = f"base/include/eddy/low\nbase/include/eddy/high\nbase/include/eddy/low -> base/include/eddy/high: {count}\n"
+        self.make({
+            "tools/layers.txt": lines + small["tools/layers.txt"],
+            "base/include/eddy/low/a.hpp": "#include <eddy/high.hpp>\n",
+            "base/include/eddy/low/b.hpp": "#include <eddy/high.hpp>\n",
+            "base/include/eddy/high.hpp": "#include <eddy/high/a.hpp>\n#include <eddy/low/b.hpp>\n",
+            "base/include/eddy/high/a.hpp": "",
+            "base/src/bytes/bytes.cpp": "#include <eddy/low/a.hpp>\n",
+        })
+        return check(self.tree).stdout
+
+    def test_accepts_the_number_of_includes_that_run_up(self):
+        self.assertEqual(self.make_tangle(2), "")
+
+    def test_refuses_another_number_of_includes_that_run_up(self):
+        said = "base/include/eddy/low includes base/include/eddy/high 2 times, and tools/layers.txt says "
+        self.assertIn(said + "1: let the new one run down", self.make_tangle(1))
+        self.assertIn(said + "3: write this number there", self.make_tangle(3))
+
+    def test_header_beside_a_folder_belongs_to_it(self):
+        self.make_tangle(2)
+        self.make({"net/src/net.cpp": "#include <eddy/high.hpp>\n"})  # the line of net/src names base/include
+        self.assertEqual(check(self.tree).stdout, "")
+
     def test_refuses_line_of_missing_folder(self):
         self.make(small)
         self.make({"tools/layers.txt": small["tools/layers.txt"] + "web/src\n"})

@@ -6,6 +6,7 @@ if there are any. tools/house.py prints how many arrows there are, and how long 
 
     tools/check_layers.py [TREE]
 """
+import collections
 import pathlib
 import re
 import sys
@@ -23,7 +24,11 @@ class layers:
     def __init__(self, text):
         self.line = {}  # the number of its line for each folder
         self.named = {}  # the folders that its line allows, if it names any
+        self.tangled = {}  # how many includes run up, by the two folders
         for number, line in enumerate(text.splitlines(), 1):
+            if found := re.fullmatch(r"\s*(\S+) -> (\S+): (\d+)\s*(?:#.*)?", line):
+                self.tangled[found[1], found[2]] = int(found[3])
+                continue
             folders, colon, allowed = line.split("#")[0].partition(":")
             for folder in folders.split():
                 if folder in self.line:
@@ -36,8 +41,11 @@ class layers:
                     raise SystemExit(f"tools/layers.txt:{number}: {folder} is no folder of a line above this one")
 
     def folder_of(self, path):
-        """Returns the folder of the list that a path belongs to, or None."""
+        """Returns the folder of the list that a path belongs to, or None. To a public folder belongs the header beside it
+        that includes its headers, such as eddy/time.hpp."""
         names = path.split("/")
+        if names[1] == "include" and path.removesuffix(".hpp") in self.line:
+            return path.removesuffix(".hpp")
         for length in range(len(names), 0, -1):
             if "/".join(names[:length]) in self.line:
                 return "/".join(names[:length])
@@ -51,7 +59,7 @@ class layers:
             return f"{used} is above {user}"
         if self.line[used] == self.line[user]:
             return f"{used} and {user} are siblings"
-        if used not in self.named.get(user, [used]):
+        if not any(f"{used}/".startswith(f"{each}/") for each in self.named.get(user, [used])):
             return f"the line of {user} does not name {used}"
         return None
 
@@ -126,6 +134,7 @@ def problems(top):
     yield from problems_of_list(top, list_of)
     paths = list(sources(top))
     files = lookup(top, paths)
+    tangled = collections.Counter()
     for one, other in files.twice:
         yield f"{one} and {other} have the same name for users, and an installation overwrites one of them"
     for path in paths:
@@ -145,12 +154,19 @@ def problems(top):
                 continue
             for target in targets:
                 used = list_of.folder_of(target)
+                if (user, used) in list_of.tangled:
+                    tangled[user, used] += 1
+                    continue
                 reason = used and list_of.refusal(user, used)
                 if reason:
                     yield (
                         f"{path} includes {target}, but {reason} in tools/layers.txt: move the code to where the arrow runs "
                         f"down, or declare in {user} the interface that it needs, for the other folder to implement"
                     )
+    for (user, used), permitted in list_of.tangled.items():
+        if tangled[user, used] != permitted:
+            wish = "let the new one run down" if tangled[user, used] > permitted else "write this number there, which only shrinks"
+            yield f"{user} includes {used} {tangled[user, used]} times, and tools/layers.txt says {permitted}: {wish}"
 
 
 def main():
