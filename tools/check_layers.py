@@ -154,19 +154,19 @@ def problems(top):
                 continue
             for target in targets:
                 used = list_of.folder_of(target)
-                if (user, used) in list_of.tangled:
-                    tangled[user, used] += 1
-                    continue
                 reason = used and list_of.refusal(user, used)
-                if reason:
+                if reason and (user, used) in list_of.tangled:
+                    tangled[user, used] += 1
+                elif reason:
                     yield (
                         f"{path} includes {target}, but {reason} in tools/layers.txt: move the code to where the arrow runs "
                         f"down, or declare in {user} the interface that it needs, for the other folder to implement"
                     )
     for (user, used), permitted in list_of.tangled.items():
-        if tangled[user, used] != permitted:
-            wish = "let the new one run down" if tangled[user, used] > permitted else "write this number there, which only shrinks"
-            yield f"{user} includes {used} {tangled[user, used]} times, and tools/layers.txt says {permitted}: {wish}"
+        found = tangled[user, used]
+        if found != permitted or found == 0:
+            wish = "let the new one run down" if found > permitted else "write this number there" if found else "remove the line"
+            yield f"{user} includes {used} {found} times, and tools/layers.txt says {permitted}: {wish}"
 
 
 def main():

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reads what http_parsers/main.go prints, and compares it with the parsers of eddy::http. Exits with 1 if one differs.
 #include <eddy/http.hpp>
 #include <eddy/http/h1.hpp>
@@ -15,12 +16,13 @@
 #include <string_view>
 
 #include "message/syntax.hpp"
+#include "support/bytes_of_hex.hpp"
 
 namespace {
 
 namespace http = eddy::http;
 
-constexpr std::int64_t now = 1796119200;  // in 2026
+constexpr std::int64_t now = 1796119200;  // in 2026, which main.go assumes, too
 
 struct parser {
     std::function<std::optional<std::string>(const std::string&)> parse;
@@ -29,13 +31,6 @@ struct parser {
     std::size_t accepted = 0;
     std::size_t refused = 0;
 };
-
-std::string bytes_of(std::string_view hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-        bytes += static_cast<char>(eddy::detail::hex_value(hex[i]) * 16 + eddy::detail::hex_value(hex[i + 1]));
-    return bytes;
-}
 
 template <class T>
 std::optional<std::string> number(const std::string& text) {
@@ -80,8 +75,8 @@ std::optional<std::string> request(const std::string& text) {
 /// Returns what a parser made of a text as main.go prints it, but not hexadecimal.
 std::string shown(const std::optional<std::string>& value) { return value ? "=" + *value : "none"; }
 
-/// Returns whether the answers are as they must be. A parser of eddy that accepts less than that of Go is only compared
-/// where both accept a text.
+/// Returns whether the two parsers agree. Where a parser of eddy may be stricter or laxer, they also agree if only one
+/// of them accepts the text.
 bool agree(const parser& by, const std::optional<std::string>& ours, const std::string& theirs) {
     if (shown(ours) == theirs) return true;
     return ours ? by.is_laxer && theirs == "none" : by.is_stricter;
@@ -105,8 +100,8 @@ int main() {
     while (std::getline(std::cin, name, '\t') && std::getline(std::cin, text, '\t') &&
            std::getline(std::cin, expected)) {
         auto& by = parsers.at(name);
-        text = bytes_of(text);
-        expected = bytes_of(expected);
+        text = support::bytes_of_hex(text);
+        expected = support::bytes_of_hex(expected);
         const auto ours = by.parse(text);
         ++(ours ? by.accepted : by.refused);
         if (agree(by, ours, expected)) continue;

@@ -53,6 +53,7 @@ class Finder:
             raise RuntimeError(f"{file}: libclang cannot read it: {errors[0].spelling}")
         self._file, self._path = file, path
         self._source = (tree / file).read_bytes()
+        self._lines = self._source.split(b"\n")
         self._macros = []
         self._found = {}
         for child in unit.cursor.get_children():
@@ -81,7 +82,7 @@ class Finder:
         inside_macro = any(b <= begin and end <= e and (b, e) != (begin, end) for b, e in self._macros)
         if begin < end and not inside_macro:
             line = self._source.count(b"\n", 0, begin) + 1
-            around = self._source.splitlines()[line - 1].decode(errors="replace").strip()
+            around = self._lines[line - 1].decode(errors="replace").strip()
             place = Place(self._file, line, begin, end, kind, self._text(begin, end), mutated, around)
             self._found.setdefault((begin, end, kind, mutated), place)
 

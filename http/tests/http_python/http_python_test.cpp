@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "message/syntax.hpp"
+#include "support/bytes_of_hex.hpp"
 #include "support/process.hpp"
 #include "support/stress.hpp"
 
@@ -38,13 +39,6 @@ std::size_t for_each_line(std::string script, Check check) {
         if (testing::Test::HasFailure()) break;
     }
     return count;
-}
-
-std::string bytes_of(std::string_view hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-        bytes += static_cast<char>(eddy::detail::hex_value(hex[i]) * 16 + eddy::detail::hex_value(hex[i + 1]));
-    return bytes;
 }
 
 TEST(HttpPython, DatesAreThoseOfEmailUtils) {
@@ -111,7 +105,7 @@ for i in range(3000):
     show(bytes(text))
 )",
                                      [](const std::string& hex, const std::string& expected) {
-                                         const auto text = bytes_of(hex);
+                                         const auto text = support::bytes_of_hex(hex);
                                          EXPECT_TRUE(parsed_json(text) == parsed_json(expected))
                                              << testing::PrintToString(text) << ", Python: " << expected;
                                      });

@@ -23,6 +23,7 @@
 #include <eddy/task/task.hpp>
 
 #include "output_of.hpp"
+#include "support/file_contents.hpp"
 #include "trace_file.hpp"
 
 namespace {
@@ -46,14 +47,9 @@ private:
     std::string path_;
 };
 
-std::string bytes_of(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    EXPECT_TRUE(in.is_open()) << path;
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
 trace_file read(const std::string& path) {
-    auto trace = eddy::inspect::parse_trace(bytes_of(path));
+    EXPECT_TRUE(std::filesystem::exists(path)) << path;
+    auto trace = eddy::inspect::parse_trace(support::contents_of(path));
     EXPECT_TRUE(trace.has_value()) << trace.error();
     return trace ? std::move(*trace) : trace_file();
 }
@@ -290,7 +286,7 @@ TEST(InspectRecorderOwnProcess, MainFuturesOfALoopHaveTheirPlaces) {
     EXPECT_EQ(polls[file + std::to_string(line + 2)], rounds);
     EXPECT_EQ(polls[file + std::to_string(line + 3)], rounds);
     // Each poll has its own, for readers that do not look for it at the spawn.
-    EXPECT_EQ(bytes_of(files / "trace").find("task "), std::string::npos);
+    EXPECT_EQ(support::contents_of(files / "trace").find("task "), std::string::npos);
 }
 
 TEST(InspectRecorderOwnProcess, LinkAtTheTemporaryNameIsNotFollowed) {

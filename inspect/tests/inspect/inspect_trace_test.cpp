@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,11 @@ namespace {
 
 using namespace eddy::trace;
 using namespace example_recording;
+
+/// Returns the parsed file of a recording with one track.
+std::expected<eddy::inspect::trace_file, std::string> parsed(const std::vector<event>& events) {
+    return eddy::inspect::parse_trace(file_of({{"worker 0", events}}));
+}
 
 TEST(InspectTrace, EventHas16BytesAndKeepsItsFields) {
     const event one = event::make(event_kind::stall, 123'456'789'012, 1'000'000, 12'345'678);
@@ -96,13 +102,12 @@ TEST(InspectTrace, FlowIsFromWakeUpToPoll) {
 }
 
 TEST(InspectTrace, WakeUpHasOneArrowAndOneLatency) {
-    const auto trace = eddy::inspect::parse_trace(file_of({{"worker 0",
-                                                            {
-                                                                event::make(event_kind::wake, 1, 0, 1 * ms),
-                                                                event::make(event_kind::poll_begin, 1, 0, 2 * ms),
-                                                                event::make(event_kind::poll_end, 1, 0, 3 * ms),
-                                                                event::make(event_kind::poll_begin, 1, 0, 9 * ms),
-                                                            }}}));
+    const auto trace = parsed({
+        event::make(event_kind::wake, 1, 0, 1 * ms),
+        event::make(event_kind::poll_begin, 1, 0, 2 * ms),
+        event::make(event_kind::poll_end, 1, 0, 3 * ms),
+        event::make(event_kind::poll_begin, 1, 0, 9 * ms),
+    });
     ASSERT_TRUE(trace.has_value());
     const std::string json = eddy::inspect::to_chrome_json(*trace);
     const std::size_t arrow = json.find("\"ph\":\"f\"");
@@ -112,13 +117,12 @@ TEST(InspectTrace, WakeUpHasOneArrowAndOneLatency) {
 }
 
 TEST(InspectTrace, PollThatHasLeftItsWorkerEndsWithTheNextSlice) {
-    const auto trace = eddy::inspect::parse_trace(file_of({{"worker 0",
-                                                            {
-                                                                event::make(event_kind::poll_begin, 1, 0, 1 * ms),
-                                                                event::make(event_kind::poll_begin, 2, 0, 3 * ms),
-                                                                event::make(event_kind::park, 0, 0, 4 * ms),
-                                                                event::make(event_kind::unpark, 0, 0, 5 * ms),
-                                                            }}}));
+    const auto trace = parsed({
+        event::make(event_kind::poll_begin, 1, 0, 1 * ms),
+        event::make(event_kind::poll_begin, 2, 0, 3 * ms),
+        event::make(event_kind::park, 0, 0, 4 * ms),
+        event::make(event_kind::unpark, 0, 0, 5 * ms),
+    });
     ASSERT_TRUE(trace.has_value());
     std::string points;
     for (const auto& one : trace->events) points += one.is == eddy::inspect::trace_file::point::end ? ')' : '(';
