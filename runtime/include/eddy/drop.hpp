@@ -10,7 +10,7 @@ namespace eddy {
 /// channel, to release a guard or a permit, or to cancel a future or a stream. The variable is moved-from afterwards.
 ///
 /// It destroys this one object. A channel with other senders stays open.
-/// Errors: those of the move constructor.
+/// Errors: any error of the move constructor.
 template <class T>
 void drop(T&& object) noexcept(std::is_nothrow_move_constructible_v<std::remove_cvref_t<T>>) {
     constexpr bool is_given = !std::is_lvalue_reference_v<T> && !std::is_const_v<T>;

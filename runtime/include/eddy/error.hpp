@@ -102,7 +102,7 @@ namespace detail {
 [[noreturn, gnu::cold]] EDDY_API void throw_has_ended(const char* what, std::source_location where);
 
 /// Throws `misuse` because two operations use an object at the same time. `text` says which object, and what to do. The
-/// locations are those of their awaits.
+/// locations are where they are awaited.
 [[noreturn, gnu::cold]] EDDY_API void throw_two_operations(const char* text, const std::source_location& first,
                                                            const std::source_location& second);
 

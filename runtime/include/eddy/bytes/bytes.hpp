@@ -40,8 +40,8 @@ concept owner_of_bytes = std::is_object_v<T> && std::move_constructible<T> && re
 }  // namespace detail
 
 /// A view of immutable, reference-counted bytes. Copies and slices share the memory, which is freed with the last of
-/// them. To write bytes, use bytes_mut. The functions to inspect and compare the bytes are those of
-/// detail::byte_window; get_u8(), get_u32() etc. are those of detail::takes_numbers.
+/// them. To write bytes, use bytes_mut. The functions to inspect and compare the bytes come from detail::byte_window;
+/// get_u8(), get_u32() etc. from detail::takes_numbers.
 ///
 /// Errors: an index or count outside of the view throws std::out_of_range with both numbers in its text, and leaves the
 /// view unchanged.

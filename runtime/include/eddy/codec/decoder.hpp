@@ -127,7 +127,7 @@ struct frame_finder {
     }
 };
 
-/// Converts the result of find() to that of decode().
+/// Converts the result of find() to the result type of decode().
 template <class T, class Found>
 result<std::optional<T>> made_frame(result<std::optional<Found>> found) {
     using answer = result<std::optional<T>>;

@@ -114,7 +114,7 @@ public:
     /// Ends the connection so that the peer can read all frames that were sent, even if it is still sending: does what
     /// close() does, and at the same time reads and discards until the peer has ended its direction. Then destroy this
     /// object. See net::close_gracefully().
-    /// Errors: those of net::close_gracefully(). Errors of the codec are converted to std::error_code.
+    /// Errors: same as net::close_gracefully(). Errors of the codec are converted to std::error_code.
     /// Cancel safety: safe. What was received is lost.
     /// Lifetime: borrows this object.
     task<result<void>> close_gracefully(std::chrono::nanoseconds limit) {

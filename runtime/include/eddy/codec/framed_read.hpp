@@ -124,7 +124,7 @@ namespace eddy::codec {
 
 /// A stream of the frames that a decoder finds in the bytes of a reader. See `framed`, which also writes.
 ///     codec::framed_read lines(io::standard_input(), codec::lines_codec(1024));
-/// Errors: those of the stream of `framed`.
+/// Errors: any error of the stream of `framed`.
 /// Cancel safety: safe. A partially received frame stays in this object.
 template <class R, class D>
 class [[nodiscard]] framed_read : public stream_ops<framed_read<R, D>> {

@@ -107,7 +107,7 @@ namespace eddy::codec {
 
 /// A sink of frames that an encoder converts to bytes for a writer. See `framed`, which also reads.
 ///     codec::framed_write log(std::move(file), codec::lines_codec());
-/// Errors: those of the sink of `framed`.
+/// Errors: any error of the sink of `framed`.
 /// Cancel safety: safe. Frames that were passed to the sink stay in this object.
 template <class W, class E>
 class [[nodiscard]] framed_write : public sink_ops<framed_write<W, E>> {

@@ -40,7 +40,7 @@ public:
         length_ = bytes;
         return *this;
     }
-    /// Sets the size of the length field to that of a number type: `length_field_type<std::uint16_t>()`.
+    /// Makes the length field as large as a number type: `length_field_type<std::uint16_t>()`.
     template <class Number>
     length_delimited_options& length_field_type() noexcept {
         return length_field_length(sizeof(Number));

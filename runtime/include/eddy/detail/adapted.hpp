@@ -38,7 +38,7 @@ namespace eddy::detail {
 
 /// Polls a future, calls a function with its output, and polls the future that the function returns, if `Rule` says so.
 /// The first future is destroyed before the function is called.
-/// Cancel safety: that of the two futures.
+/// Cancel safety: same as the two futures.
 template <class Rule, class F, class Fn>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] adapted
     : public future_ops<adapted<Rule, F, Fn>> {
@@ -127,7 +127,7 @@ private:
     }
 
     static constexpr std::size_t ended = 2;
-    // Before the step, so that it is destroyed after it: a coroutine lambda refers to the captures in the function.
+    // Declared before step_, so that it outlives it: a coroutine lambda uses the captures stored in f_.
     std::optional<Fn> f_;
     std::variant<F, second, std::monostate> step_;
 };

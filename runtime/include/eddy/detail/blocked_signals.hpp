@@ -10,7 +10,7 @@
 namespace eddy::detail {
 
 /// Blocks signals in the calling thread for its lifetime. A thread of the library that is started meanwhile receives
-/// none: it must not take one for which the program waits. Those of faults are left as they are, so that a crash of
+/// none: it must not take one for which the program waits. It does not block the signals of faults, so that a crash of
 /// this thread calls its handler. On Windows, it does nothing.
 class EDDY_API blocked_signals : immovable {
 public:

@@ -62,7 +62,7 @@ private:
 
 /// Adds put_*() functions to a growing window class that derives from `puts_numbers<itself>`. Each function appends a
 /// number to the end of the window.
-/// Errors: those of the window's put().
+/// Errors: any error of the window's put().
 template <class Self>
 class puts_numbers {
 public:

@@ -58,7 +58,7 @@ public:
     /// Returns whether this thread may destroy tasks. Only an event loop's own thread may destroy its tasks, apart from
     /// a task that it has refused: the sender destroys that.
     [[nodiscard]] virtual bool may_destroy_here() const noexcept = 0;
-    /// Destroys a task that has the running bit, and releases `references` references and that of the list.
+    /// Destroys a task that has the running bit, and releases `references` references and the list's reference.
     virtual void destroy(spawned_task& task, std::uint64_t references) noexcept = 0;
 
     // ---- I/O; null without I/O ----

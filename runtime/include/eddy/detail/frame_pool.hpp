@@ -78,7 +78,7 @@ inline void free_block_of(void* block, std::size_t size) noexcept { free_block_o
 #else
 inline namespace from_pool {
 /// Returns `size` bytes, aligned to 16, or to 128 if `size` is a multiple of 128.
-/// Cost: after warm-up a pop from a plain list; above 2 KiB that of operator new.
+/// Cost: after warm-up a pop from a plain list; above 2 KiB, same as operator new.
 [[nodiscard]] inline void* allocate_block(std::size_t size) {
     const std::size_t size_class = (size + size_class_step - 1) / size_class_step;
     frame_heap* const heap = this_thread_heap;

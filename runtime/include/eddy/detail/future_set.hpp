@@ -16,8 +16,8 @@ namespace eddy::detail {
 
 /// A future of a set. It stays at this address from push() to its end, in a memory block of the frame pool if its
 /// alignment permits.
-/// Lifetime: the set constructs and destroys `future`. The node itself is freed with the last reference: that of the
-/// set or of a waker.
+/// Lifetime: the set constructs and destroys `future`. The node itself is freed when the set and all wakers have
+/// released it.
 template <class F>
 struct future_node : woken_node {
     // The set constructs and destroys the union member.

@@ -26,7 +26,7 @@ public:
 
     /// Continues. The end of a TLS connection without close_notify is an end, too, because nothing that the peer has
     /// sent is used.
-    /// Errors: std::errc::message_size after `most` bytes; those of the reader.
+    /// Errors: std::errc::message_size after `most` bytes; the errors of the reader.
     /// Cancel safety: safe.
     template <class R>
     poll_result<result<void>> poll(context& cx, R& reader) {
@@ -49,8 +49,8 @@ private:
 
 /// Ends a connection in order: calls `end(cx)` until the writing direction has ended, and discards what the peer sends.
 /// Both happen at the same time: the peer may read only after it has sent everything, and there may be unsent bytes.
-/// Errors: errc::timed_out after `limit`; those of input_discarder and of `end`. After a reset, the error of the reader
-/// is the reason, so it is preferred.
+/// Errors: errc::timed_out after `limit`; the errors of input_discarder and of `end`. After a reset, the error of the
+/// reader is the reason, so it is preferred.
 /// Cancel safety: safe.
 /// Lifetime: borrows the reader.
 template <class R, class End>

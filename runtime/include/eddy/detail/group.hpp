@@ -86,7 +86,7 @@ private:
 };
 
 /// A future that polls several child futures.
-/// Cancel safety: that of the children. Outputs of children that have ended are lost.
+/// Cancel safety: same as the children. Outputs of children that have ended are lost.
 /// Lifetime: owns its children.
 template <class Rule, class... F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] group

@@ -114,7 +114,7 @@ poll_result<result<std::size_t>> poll_write_checked(W& to, context& cx, std::spa
 }
 
 /// Writes all bytes of `left`, and removes the written bytes from its front.
-/// Errors: those of the writer; write_zero if the writer accepts no bytes.
+/// Errors: any error of the writer; write_zero if the writer accepts no bytes.
 template <class W>
 poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std::byte>& left) {
     return poll_all(errc::write_zero, left,

@@ -17,7 +17,7 @@ namespace eddy::detail {
 /// The loop of read_exact(), write_all() and their variants. Calls `transfer(rest())`, which returns the number of
 /// transferred bytes, and then `advance(count)`, until rest() is empty. Progress is recorded before the next transfer,
 /// also if that throws.
-/// Errors: those of `transfer`; `at_zero` if it transfers no byte.
+/// Errors: any error of `transfer`; `at_zero` if it transfers no byte.
 template <class Rest, class Transfer, class Advance>
 poll_result<result<void>> poll_all(errc at_zero, const Rest& rest, const Transfer& transfer, const Advance& advance) {
     for (auto left = rest(); !left.empty(); left = rest()) {

@@ -136,9 +136,9 @@ struct guard_access {
     }
 };
 
-/// Returns the guard of a reader, writer, stream or sink for a direction: its own, or that of the object in it. Of a
-/// socket, the io_socket, whose waker slots are the guards. Null, as a std::nullptr_t, if there is none.
-/// Errors: those of inner(), for example of a box that was moved from.
+/// Returns the guard of a reader, writer, stream or sink for a direction: its own, or the guard of the object in it. Of
+/// a socket, the io_socket, whose waker slots are the guards. Null, as a std::nullptr_t, if there is none.
+/// Errors: same as inner(), for example for a box that was moved from.
 template <direction Way, class S>
 auto guard_of(S& stream) {
     if constexpr (requires { guard_access::get<Way>(stream); }) {
@@ -163,9 +163,9 @@ public:
     socket_hold& operator=(socket_hold&&) = delete;
     ~socket_hold() { leave(); }
 
-    /// As those of an operation_hold. The poll itself throws `misuse`.
+    /// Same as in an operation_hold. The poll itself throws `misuse`.
     void enter(io_socket* of, const context&) noexcept {
-        leave();  // the waker of the last poll, which would seem to be that of another operation
+        leave();  // the waker of the last poll, which would look like the waker of another operation
         of_ = of;
     }
     void end_poll(bool is_ready, const context& cx) noexcept;
@@ -216,7 +216,7 @@ template <direction Way, class Hold, class S, class Poll>
 }
 
 /// The holds of a copy. A direction is in flight only while the copy waits for it, so that others may use the object
-/// meanwhile. Those of sockets are not held.
+/// meanwhile. Sockets are not held.
 class copy_holds {
 public:
     template <direction Way, class S, class Poll>

@@ -116,7 +116,7 @@ void for_each_future_of(R&& range, Fn take) {
 /// Polls all children, until one decides or all have ended. Then cancels the rest and returns the rule's output.
 /// Errors: a child's exception cancels the other children and is rethrown.
 /// Cancel safety: not safe. The outputs of children that have ended are lost.
-/// Thread safety: that of any future; see eddy::future.
+/// Thread safety: same as any future; see eddy::future.
 template <class Rule, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] range_group
     : public future_ops<range_group<Rule, F>> {

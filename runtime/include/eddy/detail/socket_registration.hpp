@@ -57,10 +57,10 @@ public:
     /// Sets the reactor that the socket registers with. The default is the current reactor in the first poll.
     void bind_to(const reactor_handle& reactor) noexcept;
 
-    /// Ends the stream of a pipe. The descriptor keeps its number, which other threads may use, and becomes that of a
-    /// pipe without readers: later writes fail with broken_pipe. Wakes all tasks that wait for the pipe. A second call
-    /// does nothing.
-    /// Errors: those of pipe(2).
+    /// Ends the stream of a pipe. The descriptor keeps its number, which other threads may use, and names a pipe
+    /// without readers from then on: later writes fail with broken_pipe. Wakes all tasks that wait for the pipe. A
+    /// second call does nothing.
+    /// Errors: see pipe(2).
     result<void> end_pipe() noexcept;
     /// Deregisters, and returns the descriptor, which the caller owns from then on.
     [[nodiscard]] int release() noexcept;
@@ -92,7 +92,7 @@ protected:
         return state_.load(std::memory_order_acquire) == state::registered;
     }
     /// Registers the socket unless it is registered.
-    /// Errors: those of current_io() and socket_transport::add(). Throws `misuse` if the socket has no descriptor.
+    /// Errors: same as current_io() and socket_transport::add(). Throws `misuse` if the socket has no descriptor.
     result<void> ensure_registered(const context& cx);
     /// Registers the socket if its transport needs that before the first try. If that fails, the system calls are
     /// tried.

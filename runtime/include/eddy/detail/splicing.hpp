@@ -20,7 +20,7 @@ class writing;
 
 namespace eddy::detail {
 
-/// Whether poll_read() of an R, or poll_write() of a W, is that of a stream or pipe of the library: nothing is buffered
+/// Whether poll_read() of an R, or poll_write() of a W, belongs to a stream or pipe of the library: nothing is buffered
 /// in it, and no derived class has another one.
 template <class R>
 inline constexpr bool reads_socket = std::is_base_of_v<net::reading<R>, R>;
@@ -32,8 +32,8 @@ inline constexpr bool writes_socket = std::is_base_of_v<net::writing<W>, W>;
 
 /// Moves bytes: splice(2). Returns their number, 0 at the end of `from`. If it waits, `waits_for_writer` is whether for
 /// `to`.
-/// Errors: those of a read and of a write; operation_not_supported if these two must be copied, from the byte on that
-/// the next read returns.
+/// Errors: any error of a read and of a write; operation_not_supported if these two must be copied, from the byte on
+/// that the next read returns.
 /// Cancel safety: safe. Each byte is in `from` or in `to`.
 [[nodiscard]] EDDY_API poll_result<result<std::size_t>> poll_splice(context& cx, io_socket& from, io_socket& to,
                                                                     bool& waits_for_writer);

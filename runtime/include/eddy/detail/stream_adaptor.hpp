@@ -47,7 +47,7 @@ struct checked_stream {
 template <class S>
 using item_t = typename checked_stream<S>::item_type;
 
-/// The type of the value in an item: that of an `expected`, or the item itself.
+/// The type of the value in an item: an `expected`'s value type, or the item itself.
 template <class Item>
 struct item_value : std::type_identity<Item> {};
 template <class T, class E>
@@ -55,7 +55,7 @@ struct item_value<std::expected<T, E>> : std::type_identity<T> {};
 template <class Item>
 using item_value_t = typename item_value<Item>::type;
 
-/// The type of the error in an item: that of an `expected`, or std::error_code.
+/// The type of the error in an item: an `expected`'s error type, or std::error_code.
 template <class Item>
 struct item_error : std::type_identity<std::error_code> {};
 template <class T, class E>

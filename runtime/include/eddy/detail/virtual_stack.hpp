@@ -286,10 +286,14 @@ public:
     [[nodiscard]] bool is_of_root() const noexcept { return (word_ & kinds) != 0; }
     [[nodiscard]] bool is_waiting() const noexcept { return (word_ & kinds) == 1; }
     [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 3; }
-    // Preconditions of the functions below: not is_of_root(); is_waiting(); is_polled(); is_of_root(), not is_polled().
+
+    // Requires not is_of_root().
     [[nodiscard]] frame& root() const noexcept { return *pointer<frame>(0); }
+    // Requires is_waiting().
     [[nodiscard]] leaf& waits_for() const noexcept { return *pointer<leaf>(1); }
+    // Requires is_polled().
     [[nodiscard]] context& polled_by() const noexcept { return *pointer<context>(3); }
+    // Requires is_of_root(), not is_polled().
     [[nodiscard]] frame& innermost() const noexcept { return is_waiting() ? waits_for().waiter : *pointer<frame>(2); }
 
 private:
@@ -426,7 +430,7 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
 inline void wait_for(leaf& on) noexcept { on.waiter.root().at = stack_position::waits(on); }
 
 /// Makes a new coroutine frame the root of a virtual stack.
-/// It has no call site yet: not that of an earlier coroutine in the same memory.
+/// Clears its call site, which an earlier coroutine in the same memory may have left.
 inline void begin_root(frame& root) noexcept {
     root.at = stack_position::resumes(root);
     root.where = nullptr;

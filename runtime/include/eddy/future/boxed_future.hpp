@@ -25,8 +25,8 @@ concept boxable = !std::is_lvalue_reference_v<F> && !std::same_as<F, boxed_futur
 
 /// A type-erased future with output `T`, for containers and interfaces. A `task<T>` converts without cost; any other
 /// future is moved into a coroutine frame. Awaiting an rvalue boxed_future is as cheap as awaiting a task.
-/// Cancel safety: that of the wrapped future.
-/// Thread safety: that of the wrapped future.
+/// Cancel safety: same as the wrapped future.
+/// Thread safety: same as the wrapped future.
 /// Lifetime: owns the wrapped future. Whatever that future borrows must outlive this object.
 /// Cost: no allocation for a task; one block from the frame pool for any other future.
 template <class T = void>

@@ -18,8 +18,8 @@
 //   chain has ended.
 // - An exception of the future or of the function leaves the adaptor, which has then ended.
 //
-// Cancel safety: that of the given future and of the future that the function returned.
-// Thread safety: that of any future; see eddy::future.
+// Cancel safety: same as the given future and the future that the function returned.
+// Thread safety: same as any future; see eddy::future.
 // Lifetime: future and function are moved in; use std::ref to borrow them. The value is destroyed when the function
 // returns, so a coroutine must take it as a parameter by value.
 // Cost: no allocation.
@@ -28,7 +28,7 @@ namespace eddy {
 
 /// Calls `f` with the value when `future`, whose output is an expected, has succeeded; passes an error through. `f`
 /// takes the value (nothing, if it is void). It returns a plain value, an expected, a future of either, or nothing. The
-/// output is an expected. Its error type is that of the future, or that of `f` if the future's error converts to it.
+/// output is an expected. Its error type is the future's, or `f`'s if the future's error converts to it.
 template <class F, class Fn>
 [[nodiscard]] auto and_then(F&& future, Fn&& f) {
     return detail::adapt<detail::and_then_rule>(std::forward<F>(future), std::forward<Fn>(f));
@@ -52,7 +52,7 @@ template <class F, class Fn>
 
 /// Calls `f` with the error when `future`, whose output is an expected, has failed; passes a value through. `f` returns
 /// a replacement value, an expected, or a future of either. The output is an expected with the value type of the
-/// future. If `f` returns an expected, its error type is that of the returned expected.
+/// future. If `f` returns an expected, the output has the same error type.
 template <class F, class Fn>
 [[nodiscard]] auto or_else(F&& future, Fn&& f) {
     return detail::adapt<detail::or_else_rule>(std::forward<F>(future), std::forward<Fn>(f));

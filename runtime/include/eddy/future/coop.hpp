@@ -21,7 +21,7 @@ namespace eddy {
 
 /// Takes one unit of the task's coop budget. Use `co_await consume_budget()` in a loop that computes and awaits nothing
 /// else. If the budget is used up, it yields to the other tasks once.
-/// Thread safety: that of any future; see eddy::future.
+/// Thread safety: same as any future; see eddy::future.
 /// Cost: a decrement while budget is left.
 class [[nodiscard("co_await it")]] consume_budget : public future_ops<consume_budget> {
 public:
@@ -38,7 +38,7 @@ public:
 
 /// Returns whether the task can complete one more operation in this poll: `co_await has_budget_remaining()`. It is
 /// always ready. In a hand-written future, test `cx.budget() != 0` instead.
-/// Thread safety: that of any future; see eddy::future.
+/// Thread safety: same as any future; see eddy::future.
 class [[nodiscard("co_await it")]] has_budget_remaining : public future_ops<has_budget_remaining> {
 public:
     using output_type = bool;
@@ -99,7 +99,7 @@ private:
 
 /// Runs a future without a coop budget: any number of ready operations in it complete in one poll. The rest of the task
 /// keeps its budget. Use it for work that must not be delayed and that regularly waits by itself.
-/// Cancel safety: that of the future.
+/// Cancel safety: same as the future.
 /// Lifetime: the future is moved in; use std::ref to borrow it.
 /// Cost: no allocation.
 template <class F>
@@ -139,7 +139,7 @@ private:
 /// Makes a future take one unit of the coop budget when it completes. When no budget is left, the future waits for the
 /// next poll of the task. Use it for leaf futures that do not come from this library; futures that are composed of the
 /// library's operations cooperate already.
-/// Cancel safety: that of the future.
+/// Cancel safety: same as the future.
 /// Lifetime: the future is moved in; use std::ref to borrow it.
 /// Cost: no allocation.
 template <class F>

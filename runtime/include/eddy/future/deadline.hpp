@@ -104,7 +104,7 @@ private:
     bool has_begun_ = false;
 };
 
-/// Runs `work` until it is ready or `deadline` is reached. As with timeout_at(), the output is that of `work`, or
+/// Runs `work` until it is ready or `deadline` is reached. As with timeout_at(), the output is `work`'s output, or
 /// time::elapsed. In addition, `work` and the children of its scopes see the deadline as current_deadline().
 ///
 /// A nested with_deadline() can only make the deadline earlier. If its deadline is later than the outer one, the outer
@@ -114,9 +114,9 @@ private:
 /// When the deadline is reached, `work` is cancelled. If `work` has poll_cancel(), that runs until it is ready, so
 /// shielded() and finally() get the time that they need. Then `work` is destroyed.
 /// Errors: awaiting it without an event loop throws `misuse`, as a sleep does.
-/// Cancel safety: that of `work`.
+/// Cancel safety: same as `work`.
 /// Lifetime: `work` is moved in; use std::ref to borrow it.
-/// Cost: that of a sleep; no allocation.
+/// Cost: same as a sleep; no allocation.
 template <class F>
 [[nodiscard]] auto with_deadline(time::time_point deadline, F&& work,
                                  std::source_location where = std::source_location::current()) {

@@ -52,8 +52,8 @@ struct either_base<Self, L, R> : stream_ops<Self> {
 ///     co_await try_(io::write_all(peer, "hello"));
 ///
 /// A boxed_future is shorter for futures, and takes any number of types.
-/// Cancel safety: that of the object inside.
-/// Thread safety: that of the object inside.
+/// Cancel safety: same as the object inside.
+/// Thread safety: same as the object inside.
 /// Lifetime: owns the object. A future or a stream must not be moved while it waits.
 /// Cost: no allocation; the size of the larger type.
 template <class L, class R>

@@ -117,7 +117,7 @@ private:
 };
 
 /// Runs `work`, then an asynchronous cleanup: a destructor that can wait. `cleanup` is a function that returns a
-/// future. The output is that of `work`, and is available after the cleanup has ended.
+/// future. The output is `work`'s output, available once the cleanup has ended.
 ///
 ///     auto session = co_await eddy::try_(log_in(server));
 ///     co_return co_await eddy::finally(use(session), [&] { return session.log_out(); });
@@ -144,7 +144,7 @@ private:
 ///
 /// Errors: the output of the cleanup is dropped. An exception of the cleanup is thrown, unless `work` has thrown or was
 /// cancelled.
-/// Cancel safety: that of `work`.
+/// Cancel safety: same as `work`.
 /// Lifetime: `work` and `cleanup` are moved in; use std::ref to borrow the work. Captures of `cleanup` live until the
 /// cleanup has ended.
 /// Cost: no allocation.

@@ -21,7 +21,7 @@ auto then(F&& future, Fn&& f);
 
 /// A mixin with the combinators as member functions, for a class that derives from `future_ops<itself>`. A future does
 /// not need it: the functions of the same names in combinators.hpp take any future.
-/// Thread safety: that of the derived class.
+/// Thread safety: same as the derived class.
 template <class Self>
 class future_ops {
 public:

@@ -27,7 +27,7 @@ inline constexpr std::size_t most_joined = 16;
 /// Each poll polls every unfinished future once, and starts with a different one each time.
 /// Errors: if a future throws, the others are cancelled (with `poll_cancel`, if they have it); then the exception is
 /// thrown again. Outputs that are ready are destroyed before that.
-/// Cancel safety: that of the futures. Outputs of futures that have ended are lost.
+/// Cancel safety: same as the futures. Outputs of futures that have ended are lost.
 /// Lifetime: futures are moved in, and each is destroyed when it has ended; use std::ref to borrow one.
 /// Cost: no allocation.
 template <class... F>

@@ -27,7 +27,7 @@ struct try_join_all_rule;
 /// use futures_unordered. To run futures on several threads, spawn them; see join_set.
 /// Errors: if a future throws, the others are cancelled (with `poll_cancel`, if they have it); then the exception is
 /// thrown again.
-/// Cancel safety: that of the futures. Outputs of futures that have ended are lost.
+/// Cancel safety: same as the futures. Outputs of futures that have ended are lost.
 /// Lifetime: the futures are moved in, and each is destroyed when it has ended. A range of std::reference_wrapper
 /// borrows them.
 /// Cost: one vector for the futures and one for the outputs; with more than 30 futures, one block from the frame pool

@@ -121,7 +121,7 @@ inline constexpr bool is_joined<joined<T...>> = true;
 
 namespace std {
 
-// Only for a short compile error: that of the standard library has more than 500 lines.
+// Only for a short compile error: the standard library's has more than 500 lines.
 template <std::size_t I, class J>
     requires eddy::detail::is_joined<std::remove_cvref_t<J>>
 decltype(auto) get(J&& outputs) {  // NOLINT(cert-dcl58-cpp)

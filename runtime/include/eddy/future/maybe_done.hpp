@@ -120,7 +120,7 @@ private:
 
 /// Runs `future` and keeps its output until it is taken: `co_await m; use(m.take_output());`. The future is destroyed
 /// as soon as it has ended. It is a building block for combinators such as `join`.
-/// Cancel safety: that of the future. An output that is already there is kept.
+/// Cancel safety: same as the future. An output that is already there is kept.
 /// Lifetime: the future is moved in; use std::ref to borrow it.
 /// Cost: no allocation.
 template <class F>

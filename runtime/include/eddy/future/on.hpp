@@ -38,7 +38,7 @@ struct [[nodiscard("pass it to select or select_loop")]] handled_branch {
 /// If the handler returns a future, as a coroutine does, the select waits for it. A handler takes the parts of an
 /// output that has parts (`net::accepted`). It may have no parameter, unless the output is an expected, whose error
 /// would be lost.
-/// Cancel safety: that of the source; then, that of the handler's future.
+/// Cancel safety: same as the source; then, same as the handler's future.
 /// Lifetime: `source` is moved in; use std::ref to borrow one. The handler is moved in. It lives until its future has
 /// ended, so it may be a coroutine with captures.
 /// Cost: no allocation.

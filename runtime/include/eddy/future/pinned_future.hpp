@@ -18,8 +18,8 @@ namespace eddy {
 /// The future that pin() returns: keeps another future at one address, so that it can be moved after its first poll. (A
 /// task and a boxed_future can be moved between two polls without this.)
 /// Errors: polling a moved-from pinned_future throws `misuse`.
-/// Cancel safety: that of the wrapped future.
-/// Thread safety: that of the wrapped future.
+/// Cancel safety: same as the wrapped future.
+/// Thread safety: same as the wrapped future.
 /// Cost: one block from the frame pool.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] pinned_future

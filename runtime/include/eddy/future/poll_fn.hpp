@@ -53,7 +53,7 @@ private:
 /// Makes a future from a function that takes a `context&` and returns a `poll_result<T>`. Each poll calls the function.
 /// The function is destroyed after it has returned a ready result. Before it returns `not_ready`, it must arrange that
 /// the context's waker will be woken.
-/// Cancel safety: that of the function, which is destroyed.
+/// Cancel safety: same as the function, which is destroyed.
 /// Lifetime: an rvalue is moved in, an lvalue is copied; use std::ref to borrow it.
 /// Cost: no allocation.
 template <class Fn>

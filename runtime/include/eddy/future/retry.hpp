@@ -146,7 +146,7 @@ private:
 };
 
 /// Calls `work` and awaits the future that it returns. The output of that future is an expected. After an error, waits
-/// for a delay and calls `work` again. The output is that of the last attempt.
+/// for a delay and calls `work` again. The output is the output of the last attempt.
 ///
 ///     const auto delays = time::backoff(100ms).max_retries(5);
 ///     auto stream = co_await try_(retry(delays, [&] { return net::tcp_stream::connect(address); }));
@@ -158,10 +158,10 @@ private:
 /// `work` must be repeatable: a coroutine that moves from a captured object finds it moved-from in the second attempt.
 /// Errors: the error of the last attempt. An exception is not retried; it is thrown where the retry is awaited. A delay
 /// needs an event loop, as a sleep does.
-/// Cancel safety: that of one attempt; see the future that `work` returns. No further attempt begins.
+/// Cancel safety: same as one attempt; see the future that `work` returns. No further attempt begins.
 /// Lifetime: `delays` is copied, and its time starts at the first poll. The functions are moved in. A failed attempt is
 /// destroyed before the delay.
-/// Cost: no allocation, except those of the attempts.
+/// Cost: no allocation, except in the attempts.
 template <class Fn, class Predicate = detail::retry_all>
 [[nodiscard]] auto retry(const time::backoff& delays, Fn&& work, Predicate&& should_retry = {},
                          std::source_location where = std::source_location::current()) {

@@ -46,7 +46,7 @@ public:
 };
 
 /// Runs all futures within one task until the first is ready. The output is a std::variant of the outputs, with
-/// std::monostate for a future of void. Its index is that of the future that was ready first.
+/// std::monostate for a future of void. Its index tells which future was ready first.
 ///
 /// Each poll begins with a random future and continues in the order of the arguments. So no future is starved by
 /// another one that is always ready, for example a channel. If the order matters, use `select_biased`. The random
@@ -57,13 +57,13 @@ public:
 /// cancelled with it, and the select waits until `poll_cancel` is ready. Losers without `poll_cancel` are destroyed
 /// immediately, so that they do not hold a lock or a permit that another loser needs.
 ///
-/// Branches can have handlers: `select(on(rx.recv(), f), on(stop.cancelled(), g))`. Then the output is that of the
+/// Branches can have handlers: `select(on(rx.recv(), f), on(stop.cancelled(), g))`. Then the output comes from the
 /// handler that ran; see on(). To repeat such a select, see select_loop().
 ///
 /// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if no condition is true (when.hpp).
 /// Errors: if a future throws, the others are cancelled in the same way; then the exception is thrown again. Throws
 /// `misuse` if all branches are disabled and there is no otherwise().
-/// Cancel safety: that of the futures. While the select waits for losers, it holds the output; that is lost if the
+/// Cancel safety: same as the futures. While the select waits for losers, it holds the output; that is lost if the
 /// select is cancelled or destroyed then. In a loop, no item of a stream is lost if its next() loses, provided that the
 /// stream's next() is cancel safe (all streams of this library are): `select(lines.next(), std::ref(deadline))`.
 /// Lifetime: futures are moved in. Use std::ref to borrow a future that continues after the select, for example in a
@@ -95,7 +95,7 @@ template <class... F>
     }
 }
 
-/// Same as `select` for futures of one output type. The output is that of the first future that is ready.
+/// Same as `select` for futures of one output type. The output is the output of the first future that is ready.
 /// Cancel safety, Lifetime, Cost: the same as for select.
 template <class... F>
 [[nodiscard]] auto race(F&&... futures) {

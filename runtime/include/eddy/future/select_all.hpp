@@ -142,7 +142,7 @@ private:
 /// least once, in each call.
 /// Errors: throws `misuse` if the range is empty. If a future throws, the others are cancelled (with `poll_cancel`, if
 /// they have it); then the exception is thrown again.
-/// Cancel safety: that of the futures, which are destroyed with it. To keep them, pass a range of
+/// Cancel safety: same as the futures, which are destroyed with it. To keep them, pass a range of
 /// std::reference_wrapper.
 /// Lifetime: the futures are moved in.
 /// Cost: the vectors; one block from the frame pool for each future that must be pinned; with more than 30 futures, one

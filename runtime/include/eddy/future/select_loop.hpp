@@ -121,7 +121,7 @@ public:
         }
     }
 
-    /// For use by co_await. The objects are those of the round; there are none while a handler runs.
+    /// For use by co_await. Returns the objects of the round; there are none while a handler runs.
     friend auto awaited_objects(const select_loop_future& me) noexcept {
         return detail::awaited_objects_of(me.round_ ? std::addressof(*me.round_) : nullptr);
     }
@@ -288,7 +288,7 @@ auto make_select_loop(B... branches) {
 /// handler runs, and no branch is polled meanwhile.
 /// Errors: those that the handlers return. An exception of a future or a handler ends the loop and is thrown again.
 /// Throws `misuse` if all branches of a round are disabled, or if no branch is left and the output needs a value.
-/// Cancel safety: that of the handlers' futures. While no handler runs, that of the sources; no item of a stream or of
+/// Cancel safety: same as the handlers' futures. While no handler runs, same as the sources; no item of a stream or of
 /// a channel is lost.
 /// Lifetime: sources and handlers are moved in; use std::ref to borrow streams and futures.
 /// Cost: no allocation; one unit of the coop budget for each round.

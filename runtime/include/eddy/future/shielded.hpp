@@ -82,8 +82,8 @@ private:
 ///   without them. Use shielded() inside the children as well.
 /// - Sinks have no graceful cancellation: the future of with() is destroyed with the forward() that is cancelled.
 ///
-/// Cancel safety: safe if the future is cancelled gracefully. If it is destroyed without a graceful cancellation, the
-/// cancel safety is that of `work`.
+/// Cancel safety: safe if the future is cancelled gracefully. If it is destroyed without a graceful cancellation, it is
+/// as cancel safe as `work`.
 /// Lifetime: `work` is moved in; use std::ref to borrow it.
 /// Cost: no allocation.
 template <class F>

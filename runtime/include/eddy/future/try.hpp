@@ -84,11 +84,11 @@ inline constexpr bool is_try<try_expression<X>> = true;
 /// The exception of a task, from `try_(handle)`, has no error code: it is thrown in the coroutine, which may catch it.
 /// If the value is an `expected` itself, for example the `result` of a task that was spawned, it must be used: write
 /// `co_await try_(co_await try_(handle))`. Clang and GCC 16 warn if it is discarded.
-/// Cancel safety: that of the future.
+/// Cancel safety: same as the future.
 /// Lifetime: refers to `x`, as `co_await x` does. So `co_await try_(std::move(x))` does to `x` what `co_await
 /// std::move(x)` does. The result must be awaited in the same expression: a variable of it cannot be awaited. Do not
 /// return it from a function.
-/// Cost: that of the await.
+/// Cost: same as the await.
 template <class X>
 [[nodiscard]] auto try_(X&& x) {
     constexpr bool fits =

@@ -40,7 +40,7 @@ struct stop_loop {
 
 /// A branch of select_loop() that ends the loop when `future` is ready: `until(stop.cancelled())`. If its output is an
 /// expected with an error, the loop ends with that error.
-/// Cancel safety: that of the future.
+/// Cancel safety: same as the future.
 /// Lifetime: the future is moved in, and kept for the whole loop; use std::ref to borrow it.
 template <class F>
 [[nodiscard]] auto until(F&& future) {

@@ -125,13 +125,13 @@ private:
     detail::branch_state state_ = detail::branch_state::unsettled;
 };
 
-/// A branch of select, select_biased or race that is enabled if `condition` is true now. Its output is that of the
-/// future. If the condition is false, the future is destroyed without a poll. `work` is a future, or a function that
-/// returns one; the function is called only if the condition is true.
+/// A branch of select, select_biased or race that is enabled if `condition` is true now. Its output is the future's. If
+/// the condition is false, the future is destroyed without a poll. `work` is a future, or a function that returns one;
+/// the function is called only if the condition is true.
 ///     eddy::when(listener.has_value(), [&] { return listener->accept(); })
 /// Errors: the select throws `misuse` if all branches are disabled and there is no otherwise(). So does a disabled
 /// branch that is awaited outside of a select.
-/// Cancel safety: that of the future.
+/// Cancel safety: same as the future.
 /// Lifetime: the future is moved in; use std::ref to borrow it. A function is destroyed after its call.
 /// Cost: no allocation.
 template <class F>

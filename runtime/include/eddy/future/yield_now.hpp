@@ -9,7 +9,7 @@ namespace eddy {
 /// Yields to other tasks: `co_await yield_now()`. The task moves to the end of the run queue and is polled again
 /// without waiting for an event. This does not run a driver tick: while tasks are queued, sockets and timers are
 /// processed after about 60 polls (runtime_builder::event_interval). If a task yields every 5 ms, that is after 0.3 s.
-/// Thread safety: that of any future; see eddy::future.
+/// Thread safety: same as any future; see eddy::future.
 /// Cost: one pass through the run queue; no system call while other tasks are runnable.
 class [[nodiscard("co_await it")]] yield_now : public future_ops<yield_now> {
 public:

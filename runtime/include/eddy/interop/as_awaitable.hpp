@@ -175,7 +175,7 @@ private:
 /// while a thread of the executor resumes it.
 /// Lifetime: the future is moved in. What it refers to must outlive the coroutine's wait and, after the coroutine was
 /// destroyed, the cancellation of the future, which other threads carry out.
-/// Cost: one allocation, and those of spawn().
+/// Cost: one allocation, and the allocations of spawn().
 template <class E, class F>
 [[nodiscard]] auto as_awaitable(const E& executor, F&& future,
                                 std::source_location where = std::source_location::current()) {

@@ -90,10 +90,10 @@ struct use_eddy_t {
 ///     void(std::exception_ptr)   void, or throws; with values as above
 ///     void(T)                    T; no value: void
 ///
-/// Errors: those of the operation, as std::error_code; std::errc::operation_canceled if the operation was dropped
+/// Errors: any error of the operation, as std::error_code; std::errc::operation_canceled if the operation was dropped
 /// without a completion, for example since its io_context was destroyed. If it has no error_code, std::system_error is
 /// thrown instead.
-/// Cancel safety: that of the operation, which is cancelled with asio::cancellation_type::terminal. A graceful
+/// Cancel safety: same as the operation, which is cancelled with asio::cancellation_type::terminal. A graceful
 /// cancellation, for example by time::timeout, waits for the completion without a limit: do not stop the io_context
 /// before. The destructor of a started future also waits, for up to 10 s, since the operation may write to a buffer
 /// that is destroyed next; after that the process ends with a message. It does not wait if it is called on a thread
@@ -255,7 +255,7 @@ private:
 inline namespace EDDY_ASIO_FLAVOR {
 
 /// The future of an Asio operation; see use_eddy.
-/// Cancel safety: that of the operation; see use_eddy.
+/// Cancel safety: same as the operation; see use_eddy.
 template <class Signature, class Initiation, class... Args>
 class asio_future;
 

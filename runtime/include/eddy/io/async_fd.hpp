@@ -22,7 +22,7 @@
 namespace eddy::detail {
 
 /// Returns the conditions in `wanted` that hold for `fd` now, and its closed states.
-/// Errors: those of poll(2).
+/// Errors: see poll(2).
 [[nodiscard]] EDDY_API result<io::ready> ready_now(int fd, io::interest wanted) noexcept;
 
 }  // namespace eddy::detail
@@ -98,7 +98,7 @@ private:
 
 /// The error of async_fd::make(): the source, which was not registered, and the reason. `try_` converts it to the
 /// reason, and destroys the source.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <io_source S>
 class async_fd_error {
 public:
@@ -138,7 +138,7 @@ private:
 };
 
 /// Waits until a condition holds now. Returned by async_fd::wait_readable(), wait_writable() and wait().
-/// Errors: errc::runtime_shutdown; those of poll(2).
+/// Errors: errc::runtime_shutdown; the errors of poll(2).
 /// Thread safety: one thread at a time. Any number of futures may wait for the same async_fd.
 /// Lifetime: the async_fd must outlive the future. The future must not move while it waits.
 template <io_source S>
@@ -239,7 +239,7 @@ public:
     /// Waits until a read or a write would not block, or until one of the conditions `wanted` holds. Level-triggered:
     /// it is ready for as long as the condition holds, also if no call has returned operation_would_block. Returns the
     /// conditions that hold.
-    /// Errors: errc::runtime_shutdown; those of poll(2).
+    /// Errors: errc::runtime_shutdown; the errors of poll(2).
     /// Cost: a call of poll(2) each time that the descriptor may be ready.
     [[nodiscard]] level_future<S> wait_readable() noexcept { return {*this, interest::readable}; }
     [[nodiscard]] level_future<S> wait_writable() noexcept { return {*this, interest::writable}; }
@@ -253,7 +253,7 @@ public:
 
     /// Calls `operation(source)`, which returns a `result`, until it returns anything other than
     /// operation_would_block. Waits for readiness between calls.
-    /// Errors: those of `operation`; errc::runtime_shutdown.
+    /// Errors: any error of `operation`; errc::runtime_shutdown.
     /// Cancel safety: safe, if a call that would block has no effect.
     /// Lifetime: the future borrows this object.
     /// Cost: no allocation. Makes a call only if the descriptor may be ready.

@@ -35,7 +35,7 @@ namespace eddy::io {
 /// Calls a function until its error is not operation_would_block: the future of async_fd::async_io() and
 /// tcp_stream::async_io(). `Source::try_io()` makes one call. `Readiness` is the future that waits until another
 /// call is worth making.
-/// Errors: those of the function; errc::runtime_shutdown.
+/// Errors: any error of the function; errc::runtime_shutdown.
 /// Cancel safety: safe, if a call that would block has no effect.
 /// Lifetime: the source must outlive the future. The future must not move while it waits.
 template <class Source, class Readiness, class Operation>

@@ -12,7 +12,7 @@
 namespace eddy::io {
 
 /// A reference to a reader or writer, with the same operations. Adapters store it for an argument `std::ref(object)`.
-/// Thread safety: that of the object.
+/// Thread safety: same as the object.
 /// Lifetime: the object must outlive it.
 template <class T>
 class borrowed : public detail::forwards_read<borrowed<T>>,

@@ -15,12 +15,12 @@
 namespace eddy::io {
 
 // A box is one type for any reader, any writer, and so on. Use boxes in containers and interfaces.
-// Errors, cancel safety, thread safety: those of the object in the box. Use of a box that was moved from throws
+// Errors, cancel safety, thread safety: same as the object in the box. Use of a box that was moved from throws
 // `misuse`.
 // Cost: one allocation per box; one virtual call per poll.
 
 /// Owns any reader.
-/// Thread safety: that of the reader.
+/// Thread safety: same as the reader.
 class boxed_reader : public detail::io_box<detail::reader_face>, public detail::forwards_read<boxed_reader> {
 public:
     /// Takes ownership of the reader.
@@ -32,7 +32,7 @@ public:
 };
 
 /// Owns any reader with a buffer.
-/// Thread safety: that of the reader.
+/// Thread safety: same as the reader.
 class boxed_buf_reader : public detail::io_box<detail::buf_reader_face>,
                          public detail::forwards_read<boxed_buf_reader>,
                          public detail::forwards_buf_read<boxed_buf_reader> {
@@ -46,7 +46,7 @@ public:
 };
 
 /// Owns any reader that can seek.
-/// Thread safety: that of the reader.
+/// Thread safety: same as the reader.
 class boxed_seeker : public detail::io_box<detail::seeker_face>,
                      public detail::forwards_read<boxed_seeker>,
                      public detail::forwards_seek<boxed_seeker> {
@@ -60,7 +60,7 @@ public:
 };
 
 /// Owns any writer.
-/// Thread safety: that of the writer.
+/// Thread safety: same as the writer.
 class boxed_writer : public detail::io_box<detail::writer_face>, public detail::forwards_write<boxed_writer> {
 public:
     /// Takes ownership of the writer.
@@ -72,7 +72,7 @@ public:
 };
 
 /// Owns any object that is a reader and a writer: a TCP connection, a TLS connection, a duplex.
-/// Thread safety: that of the object.
+/// Thread safety: same as the object.
 class boxed_stream : public detail::io_box<detail::stream_face>,
                      public detail::forwards_read<boxed_stream>,
                      public detail::forwards_write<boxed_stream> {

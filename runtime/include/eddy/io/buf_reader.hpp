@@ -30,7 +30,7 @@ inline constexpr std::size_t default_buffer = 8 * 1024;
 /// writes unchanged.
 ///     io::buf_reader lines(std::move(stream));    io::buf_reader borrowed(std::ref(stream));
 /// Errors: the constructor throws `misuse` if the capacity is 0.
-/// Cancel safety: that of the reader. Bytes that were read stay in the buffer.
+/// Cancel safety: same as the reader. Bytes that were read stay in the buffer.
 /// Lifetime: unread bytes in the buffer are lost when this object is destroyed. See buffered().
 /// Cost: one allocation, at the first read. A read of at least the buffer's capacity bypasses the buffer if it is
 /// empty.

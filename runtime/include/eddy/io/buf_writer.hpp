@@ -35,7 +35,7 @@ namespace eddy::io {
 /// A writer with a buffer. Combines many small writes into few large ones. Forwards reads unchanged.
 /// Errors: the constructor throws `misuse` if the capacity is 0. An error of the writer is returned by the write or
 /// flush that needs the buffer emptied.
-/// Cancel safety: that of the writer. Bytes in the buffer stay there.
+/// Cancel safety: same as the writer. Bytes in the buffer stay there.
 /// Lifetime: the destructor cannot wait, so it discards bytes that were not flushed. Await io::flush() or
 /// io::shutdown() first. With EDDY_CHECKS, the destructor prints a line if it discards bytes, except after an error of
 /// the writer, and while an exception leaves the scope.

@@ -95,7 +95,7 @@ namespace eddy::io {
 /// Lifetime: does not own the bytes.
 class const_buffer {
 public:
-    /// Refers to no bytes, or to those of `from`.
+    /// Refers to no bytes, or to the bytes of `from`.
     const_buffer() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     template <class T>
         requires(!std::same_as<std::remove_cvref_t<T>, const_buffer>)
@@ -130,7 +130,7 @@ private:
 /// Lifetime: does not own the bytes.
 class mutable_buffer {
 public:
-    /// Refers to no bytes, or to those of `into`.
+    /// Refers to no bytes, or to the bytes of `into`.
     mutable_buffer() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
     template <class T>
         requires(!std::same_as<std::remove_cvref_t<T>, mutable_buffer>)

@@ -70,7 +70,7 @@ private:
 };
 
 /// Returns a reader that reads `first` to its end, and then `second`.
-/// Cancel safety: that of the readers.
+/// Cancel safety: same as the readers.
 /// Lifetime: takes ownership of the readers. Pass std::ref(reader) to borrow one.
 template <class A, class B>
 [[nodiscard]] auto chain(A&& first, B&& second) {

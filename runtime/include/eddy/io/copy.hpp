@@ -125,8 +125,8 @@ private:
 /// Flushes whenever the reader is not ready. Reads ahead into the buffer while the writer is not ready.
 /// Between a pipe and a stream, both of eddy::net, Linux moves the bytes inside the kernel (splice(2)), without the
 /// buffer, except for a TCP connection with io_uring.
-/// Errors: those of the reader and of the writer; errc::write_zero; errc::count_too_large. An error of the reader is
-/// returned after all bytes before it were written and flushed. Throws `misuse` if `buffer_size` is 0.
+/// Errors: any error of the reader and of the writer; errc::write_zero; errc::count_too_large. An error of the reader
+/// is returned after all bytes before it were written and flushed. Throws `misuse` if `buffer_size` is 0.
 /// Cancel safety: not safe. Up to `buffer_size` bytes that were read and not yet written are lost. copy_buf() loses
 /// none, nor does a copy inside the kernel.
 /// Lifetime: the future borrows both objects.
@@ -140,7 +140,7 @@ template <class R, class W>
 }
 
 /// Same as copy(), for a reader with a buffer. Writes the bytes directly from that buffer.
-/// Errors: those of copy().
+/// Errors: same as copy().
 /// Cancel safety: safe. Bytes that were not written are still in the reader.
 /// Lifetime: the future borrows both objects.
 /// Cost: no allocation.

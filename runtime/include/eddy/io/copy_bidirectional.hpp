@@ -174,7 +174,7 @@ private:
 ///     auto server = co_await try_(net::tcp_stream::connect(where));
 ///     co_await try_(io::copy_bidirectional(client, server));
 ///
-/// Errors: those of copy(). The first error in either direction ends both directions. Neither stream is shut down then;
+/// Errors: same as copy(). The first error in either direction ends both directions. Neither stream is shut down then;
 /// their destructors close them.
 /// Cancel safety: not safe. As with copy(), each direction loses the bytes that were read and not yet written.
 /// Lifetime: the future borrows both streams.

@@ -150,7 +150,7 @@ public:
 };
 
 /// The two ends that simplex() returns.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct simplex_ends {
     /// The two ends: what the writer writes is read by the reader.
     simplex_reader reader;
@@ -165,7 +165,7 @@ private:
 };
 
 /// The two ends that duplex() returns.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct duplex_ends {
     /// The two ends. They are equivalent.
     duplex_stream first;
@@ -194,7 +194,7 @@ private:
 
 /// Makes an in-memory connection: `auto [client, server] = io::duplex(4096);`
 /// Each direction holds up to `capacity` bytes. To use one end in two tasks, see split().
-/// Errors, cancel safety, thread safety: those of simplex().
+/// Errors, cancel safety, thread safety: same as simplex().
 /// Cost: four allocations.
 [[nodiscard]] inline duplex_ends duplex(std::size_t capacity,
                                         std::source_location where = std::source_location::current()) {

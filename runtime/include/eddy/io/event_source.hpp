@@ -29,8 +29,8 @@ private:
     detail::composite_io* source_;
 };
 
-/// Adds descriptors to the driver of a reactor. A registration passes it to the functions of an event_source. Its
-/// functions are those of sys::registry, so a source that takes both as templates also works with sys::poll.
+/// Adds descriptors to the driver of a reactor. A registration passes it to the functions of an event_source. It has
+/// the functions of sys::registry, so a source that takes both as templates also works with sys::poll.
 /// Thread safety: any thread.
 /// Lifetime: valid during the call that it was passed to.
 class EDDY_API registry {

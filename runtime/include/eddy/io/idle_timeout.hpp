@@ -21,7 +21,7 @@
 namespace eddy::io {
 
 /// A reader, a writer or both, with a limit on the time without progress. Returned by idle_timeout().
-/// Thread safety: that of the inner object, but only one operation may be polled at a time.
+/// Thread safety: same as the inner object, but only one operation may be polled at a time.
 template <class S>
 class [[nodiscard]] idle_stream {
     using direction = detail::idle_timer::direction;
@@ -34,7 +34,7 @@ public:
     idle_stream(S&& inner, std::chrono::nanoseconds limit, std::source_location where)
         : inner_(std::move(inner)), timer_(limit, where) {}
 
-    /// Implements async_read, async_buf_read and async_write, as far as the inner object does.
+    /// Implements whichever of async_read, async_buf_read and async_write the inner object implements.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into)
         requires async_read<S>
     {
@@ -122,8 +122,8 @@ private:
 /// The time begins when an operation waits and no other operation does. It continues if that operation is dropped: a
 /// peer that sends nothing gets no more time from a task that repeats its read in a `select`. After errc::timed_out the
 /// time begins again.
-/// Errors: errc::timed_out; those of the stream.
-/// Cancel safety: that of the stream. An operation that has timed out has transferred nothing.
+/// Errors: errc::timed_out; the errors of the stream.
+/// Cancel safety: same as the stream. An operation that has timed out has transferred nothing.
 /// Lifetime: takes ownership of the stream. Pass std::ref(stream) to borrow it.
 /// Cost: one reading of the clock for each operation that waits; one timer for each direction that waits.
 template <class S>

@@ -90,7 +90,7 @@ namespace eddy::io {
 
 /// Returns a reader that calls `f` with each piece of bytes that is read: for a checksum, a log or a counter. Does not
 /// call `f` at end of stream.
-/// Cancel safety: that of the reader.
+/// Cancel safety: same as the reader.
 /// Preconditions: `f` does not throw. If it throws, the bytes of that read are lost.
 /// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R, class Fn>
@@ -102,7 +102,7 @@ template <class R, class Fn>
 }
 
 /// Returns a writer that calls `f` with each piece of bytes that was written.
-/// Cancel safety: that of the writer.
+/// Cancel safety: same as the writer.
 /// Preconditions: `f` does not throw. If it throws, the number of bytes that were written is lost.
 /// Lifetime: takes ownership of the writer. Pass std::ref(writer) to borrow it.
 template <class W, class Fn>

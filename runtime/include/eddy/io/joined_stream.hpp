@@ -65,7 +65,7 @@ private:
 
 /// Returns one object that reads from `reader` and writes to `writer`. Use it, for example, to make a connection from
 /// standard input and output. To await two futures, use eddy::join().
-/// Errors, cancel safety: those of the two objects.
+/// Errors, cancel safety: same as the two objects.
 /// Lifetime: takes ownership of the reader and of the writer. Pass std::ref(x) to borrow one.
 template <class R, class W>
 // After `using namespace eddy;`, the compiler considers this function for `join(io::read(a, x), io::read(b, y))`, too.

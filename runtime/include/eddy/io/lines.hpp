@@ -181,7 +181,7 @@ template <class R>
 
 /// Returns a stream of the parts between delimiters, as vectors of bytes without the delimiters. Two adjacent
 /// delimiters yield an empty vector. A delimiter at the end of the bytes yields no empty last part.
-/// Errors: those of lines(), except errc::invalid_utf8.
+/// Errors: same as lines(), except errc::invalid_utf8.
 /// Cancel safety: safe. The stream keeps an incomplete part.
 /// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R>

@@ -25,7 +25,7 @@ class async_fd;
 ///     auto seen = co_await try_(events.registration().readiness(io::interest::readable));
 ///
 /// Preconditions: the descriptor is in non-blocking mode.
-/// Thread safety: that of `registration`.
+/// Thread safety: same as `registration`.
 /// Lifetime: deregisters the source before it destroys it.
 template <registrable S>
 class poll_evented {
@@ -75,7 +75,7 @@ public:
 
     /// Calls `operation(source)`, which returns a `result`, each time the source may be readable, until the error is
     /// not operation_would_block.
-    /// Errors: those of `operation`; errc::runtime_shutdown.
+    /// Errors: any error of `operation`; errc::runtime_shutdown.
     /// Thread safety: one task at a time may poll a direction. Only the last task to poll is woken.
     template <class Operation>
     auto poll_read(context& cx, Operation&& operation) -> poll_result<std::invoke_result_t<Operation&, S&>> {

@@ -49,7 +49,7 @@ private:
 
 /// Reads at least one byte into `into` and returns the count. Returns 0 at end of stream, or if `into` is empty. `into`
 /// is a string, or a container or span of char, unsigned char or std::byte; see mutable_buffer.
-/// Errors: those of the reader; errc::count_too_large if the reader returns a larger count than `into` has bytes.
+/// Errors: any error of the reader; errc::count_too_large if the reader returns a larger count than `into` has bytes.
 /// Throws `misuse` for an empty std::string or std::vector, which has no room: resize() it first.
 /// Cancel safety: safe. If the future is dropped before it is ready, no byte was taken.
 /// Lifetime: the future borrows the reader and `into`.

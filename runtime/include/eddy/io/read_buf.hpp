@@ -52,7 +52,7 @@ private:
 /// Reads at least one byte, appends the bytes to a `bytes_mut` or another `buf_mut`, and returns the count. Returns 0
 /// at end of stream, or if `into` has no spare capacity. A read cannot be larger than the spare capacity: call
 /// reserve() first.
-/// Errors: those of read().
+/// Errors: same as read().
 /// Cancel safety: safe. If the future is dropped before it is ready, no byte was taken.
 /// Lifetime: the future borrows the reader and `into`.
 template <class R, class B>

@@ -50,7 +50,7 @@ private:
 /// read, also after an error:
 ///     auto header = io::read_exact(peer, bytes);
 ///     if (auto done = co_await header; !done) log(header.count(), "of", bytes.size());
-/// Errors: errc::unexpected_eof if the reader ends first; those of the reader; errc::count_too_large.
+/// Errors: errc::unexpected_eof if the reader ends first; the errors of the reader; errc::count_too_large.
 /// Cancel safety: not safe. The bytes that were read are in `into`, and no longer in the reader. count() is their
 /// number.
 /// Lifetime: the future borrows the reader and `into`.

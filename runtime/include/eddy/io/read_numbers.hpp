@@ -59,7 +59,7 @@ namespace eddy::io {
 
 /// Reads a number and returns it. Functions with the suffix `_le` read little-endian numbers. The other functions read
 /// big-endian numbers (network byte order). f32 and f64 are IEEE 754 numbers.
-/// Errors: errc::unexpected_eof if the reader ends before or within the number; those of the reader.
+/// Errors: errc::unexpected_eof if the reader ends before or within the number; the errors of the reader.
 /// Cancel safety: not safe, except for 8-bit numbers. Bytes that were read are lost.
 /// Lifetime: the future borrows the reader.
 /// Cost: no allocation. The reads are short: read from a buf_reader.

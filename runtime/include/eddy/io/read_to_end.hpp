@@ -155,7 +155,7 @@ private:
 
 /// Reads until the end and appends the bytes to `into`: a std::string, a vector of bytes, or a bytes_mut. Returns the
 /// number of bytes. To limit that number, read from a take().
-/// Errors: those of the reader; errc::count_too_large. Bytes that were read before an error are in `into`.
+/// Errors: any error of the reader; errc::count_too_large. Bytes that were read before an error are in `into`.
 /// Cancel safety: safe if `into` is kept. It has the bytes that were read. Call this function again to continue.
 /// Lifetime: the future borrows the reader and `into`.
 /// Cost: `into` grows by 1 KiB at first, and by at most 64 KiB at a time.
@@ -166,7 +166,7 @@ template <class R, class C>
 }
 
 /// Reads until the end and returns the bytes.
-/// Errors: those of the reader; errc::count_too_large. Bytes that were read before an error are lost.
+/// Errors: any error of the reader; errc::count_too_large. Bytes that were read before an error are lost.
 /// Cancel safety: not safe. Bytes that were read are lost.
 /// Lifetime: the future borrows the reader.
 template <class R>
@@ -176,7 +176,7 @@ template <class R>
 }
 
 /// Reads UTF-8 text until the end and appends it to `into`. Returns the number of bytes.
-/// Errors: errc::invalid_utf8, which leaves `into` as it was and loses the bytes that were read; those of
+/// Errors: errc::invalid_utf8, which leaves `into` as it was and loses the bytes that were read; the errors of
 /// read_to_end().
 /// Cancel safety: not safe. The bytes that were read are in `into`, and were not checked.
 /// Lifetime: the future borrows the reader and `into`.
@@ -187,7 +187,7 @@ template <class R>
 }
 
 /// Reads UTF-8 text until the end and returns it.
-/// Errors: errc::invalid_utf8; those of read_to_end(). Bytes that were read before an error are lost.
+/// Errors: errc::invalid_utf8; the errors of read_to_end(). Bytes that were read before an error are lost.
 /// Cancel safety: not safe. Bytes that were read are lost.
 /// Lifetime: the future borrows the reader.
 template <class R>

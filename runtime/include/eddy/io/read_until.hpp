@@ -42,7 +42,7 @@ struct delimited {
 
 /// Consumes bytes up to and including a delimiter, or up to the end. `take(bytes)` returns how many of the given bytes
 /// it takes.
-/// Errors: those of the reader; line_too_long if `take` takes fewer bytes than it was given.
+/// Errors: any error of the reader; line_too_long if `take` takes fewer bytes than it was given.
 template <class R, class Take>
 poll_result<result<void>> poll_to_delimiter(R& from, context& cx, std::byte delimiter, const Take& take) {
     for (;;) {
@@ -157,7 +157,7 @@ private:
 
 /// Returns the bytes in the reader's buffer. Reads first if the buffer is empty. Returns an empty span at end of
 /// stream. Call `reader.consume(count)` afterwards to remove the bytes that were used. The next call returns the rest.
-/// Errors: those of the reader.
+/// Errors: any error of the reader.
 /// Cancel safety: safe. No byte is consumed.
 /// Lifetime: the bytes stay valid until the next operation on the reader.
 template <class R>
@@ -168,7 +168,7 @@ template <class R>
 /// Reads up to and including a delimiter, or up to the end, and appends the bytes to `into`: a std::string, a vector of
 /// bytes, or a bytes_mut. Returns the number of bytes, which is 0 at end of stream.
 /// Errors: errc::line_too_long if the first `limit` bytes have no delimiter; these bytes are in `into`, and no longer
-/// in the reader. Those of the reader.
+/// in the reader. Also the errors of the reader.
 /// Cancel safety: safe if `into` is kept. It has the bytes that were read. Call this function again to continue.
 /// Lifetime: the future borrows the reader and `into`.
 template <class R, class C>
@@ -183,7 +183,7 @@ template <class R, class C>
 
 /// Reads a line of UTF-8 text with its line end, and appends it to `into`. Returns the number of bytes, which is 0 at
 /// end of stream. The last line may lack a line end.
-/// Errors: errc::invalid_utf8, which leaves `into` as it was and loses the line; those of read_until().
+/// Errors: errc::invalid_utf8, which leaves `into` as it was and loses the line; the errors of read_until().
 /// Cancel safety: not safe. The bytes that were read are in `into`, and were not checked. Use lines() instead.
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>

@@ -25,8 +25,8 @@ namespace eddy::io {
 /// Ends with the reader, or after its first error.
 ///     io::reader_stream pieces(std::move(file));
 ///     while (auto piece = co_await pieces.next()) co_await try_(send(co_await try_(std::move(*piece))));
-/// Errors: those of the reader, as items. The constructor throws `misuse` if the capacity is 0.
-/// Cancel safety: that of the reader.
+/// Errors: any error of the reader, as items. The constructor throws `misuse` if the capacity is 0.
+/// Cancel safety: same as the reader.
 /// Cost: one allocation of `capacity` bytes. The items share that block until it is full. It is reused after the items
 /// were destroyed.
 template <class R>

@@ -107,7 +107,7 @@ public:
     }
     /// Same as above, for a source that registers itself: calls `source.register_with()`. If that fails, the
     /// descriptors that it has added are removed again.
-    /// Errors: those of register_with(); io_disabled; runtime_shutdown; not_enough_memory. Throws `misuse` if there is
+    /// Errors: same as register_with(); io_disabled; runtime_shutdown; not_enough_memory. Throws `misuse` if there is
     /// no reactor.
     /// Cost: two blocks of memory, and the system calls of register_with().
     template <event_source S>
@@ -156,7 +156,7 @@ public:
 
     /// Calls `operation`, which returns a `result`, if the source may be ready for `wanted`. Clears the readiness if
     /// the error is operation_would_block.
-    /// Errors: those of `operation`; operation_would_block, without a call, if the source is not ready;
+    /// Errors: any error of `operation`; operation_would_block, without a call, if the source is not ready;
     /// runtime_shutdown.
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(interest wanted, Operation&& operation,
@@ -171,7 +171,7 @@ public:
 
     /// Changes the interest of `source`, which must be the registered one. Its present readiness is reported again.
     /// Readiness that was reported before stays until a caller clears it.
-    /// Errors: those of epoll_ctl(2) or kevent(2), or those of `source.reregister()`; runtime_shutdown.
+    /// Errors: the errors of epoll_ctl(2) or kevent(2), or of `source.reregister()`; runtime_shutdown.
     template <registrable S>
     result<void> reregister(S& source, interest wanted,
                             std::source_location where = std::source_location::current()) const {
@@ -188,7 +188,7 @@ public:
     result<void> deregister() noexcept;
     /// Same as above, for a source that registers itself: calls `source.deregister()`, and then removes the descriptors
     /// that are left.
-    /// Errors: those of `source.deregister()`.
+    /// Errors: any error of `source.deregister()`.
     template <event_source S>
     result<void> deregister(S& source) {
         if (source_ == nullptr) return ok();

@@ -40,8 +40,8 @@ private:
 };
 
 /// Changes the position and returns it, in bytes from the start. Does not reject a position after the end.
-/// Errors: invalid_argument for a position before the start; those of the object; that of a seek in progress, after
-/// which the position does not change.
+/// Errors: invalid_argument for a position before the start; the errors of the object; the error of a seek in progress,
+/// after which the position does not change.
 /// Cancel safety: not safe. The position may have changed. The next seek first completes one that is in progress.
 /// Lifetime: the future borrows the object.
 template <class S>
@@ -51,15 +51,15 @@ template <class S>
 }
 
 /// Seeks to the start. Otherwise same as seek().
-/// Errors, cancel safety: those of seek().
+/// Errors, cancel safety: same as seek().
 template <class S>
 [[nodiscard]] auto rewind(S&& object) {
     return eddy::io::seek(std::forward<S>(object), seek_from::start(0));
 }
 
 /// Returns the position, in bytes from the start.
-/// Errors: those of the object.
-/// Cancel safety: that of seek(). The position itself does not change.
+/// Errors: any error of the object.
+/// Cancel safety: same as seek(). The position itself does not change.
 template <class S>
 [[nodiscard]] auto stream_position(S&& object) {
     return eddy::io::seek(std::forward<S>(object), seek_from::current(0));

@@ -17,7 +17,7 @@ namespace eddy::io {
 
 /// A sink of spans that copies each span into a `bytes`, and sends that to another sink.
 ///     io::sink_writer writer(io::copy_to_bytes(std::move(sender)));
-/// Errors, cancel safety: those of the other sink.
+/// Errors, cancel safety: same as the other sink.
 /// Cost: one allocation for each span.
 template <class S>
 class [[nodiscard]] copy_to_bytes : public sink_ops<copy_to_bytes<S>> {
@@ -47,8 +47,8 @@ private:
 };
 
 /// A writer that sends each write as one item to a sink of byte spans. A shutdown closes the sink.
-/// Errors: those of the sink. Its error_type must be std::error_code.
-/// Cancel safety: that of the sink's poll_ready(). An item is sent completely or not at all.
+/// Errors: any error of the sink. Its error_type must be std::error_code.
+/// Cancel safety: same as the sink's poll_ready(). An item is sent completely or not at all.
 template <class S>
 class [[nodiscard]] sink_writer {
     static constexpr bool takes_spans = eddy::sink<S, std::span<const std::byte>>;

@@ -19,8 +19,8 @@ template <class S>
 class write_half;
 
 /// The reading half of a split object. Returned by split(). It stays usable after the other half was destroyed.
-/// Errors: those of the object. Throws `misuse` if it was moved from.
-/// Cancel safety: that of the object.
+/// Errors: any error of the object. Throws `misuse` if it was moved from.
+/// Cancel safety: same as the object.
 /// Thread safety: one thread at a time. The other half may be on another thread.
 template <class S>
 class [[nodiscard]] read_half {
@@ -54,8 +54,8 @@ private:
 };
 
 /// The writing half of a split object. Returned by split(). Its destructor does not shut the object down.
-/// Errors: those of the object. Throws `misuse` if it was moved from.
-/// Cancel safety: that of the object.
+/// Errors: any error of the object. Throws `misuse` if it was moved from.
+/// Cancel safety: same as the object.
 /// Thread safety: one thread at a time. The other half may be on another thread.
 template <class S>
 class [[nodiscard]] write_half {
@@ -91,7 +91,7 @@ private:
 };
 
 /// The two halves that split() returns.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <class S>
 struct halves {
     /// The half that reads, and the half that writes.
@@ -109,7 +109,7 @@ private:
 /// polled at a time. The other half waits without blocking its thread. The object lives until both halves are
 /// destroyed.
 ///     auto [reader, writer] = io::split(std::move(tcp));
-/// Errors, cancel safety: those of the object.
+/// Errors, cancel safety: same as the object.
 /// Thread safety: each half on one thread at a time.
 /// Lifetime: takes ownership of the object. Pass std::ref(object) to borrow it.
 /// Cost: one allocation; one uncontended lock per poll.

@@ -36,7 +36,7 @@ struct blocking_done {
 inline constexpr std::size_t blocking_buffer = 64 * 1024;
 
 /// Reads from a descriptor on a blocking thread.
-/// Errors: those of read(2); runtime_shutdown if a job was cancelled.
+/// Errors: see read(2); runtime_shutdown if a job was cancelled.
 /// Cancel safety: safe. Bytes that a job has read stay in the buffer for the next read.
 /// Lifetime: does not own the descriptor, which must stay open until the last job has ended.
 class EDDY_API blocking_input {
@@ -69,10 +69,10 @@ public:
     explicit blocking_output(int fd) noexcept : fd_(fd) {}
 
     /// Waits for the job of the previous write, then copies up to `blocking_buffer` bytes and starts a job for them.
-    /// Errors: those of the previous write; runtime_shutdown if its job was cancelled.
+    /// Errors: any error of the previous write; runtime_shutdown if its job was cancelled.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
     /// Waits until the job of the previous write has ended.
-    /// Errors: those of the previous write; runtime_shutdown if its job was cancelled.
+    /// Errors: any error of the previous write; runtime_shutdown if its job was cancelled.
     poll_result<result<void>> poll_flush(context& cx);
     poll_result<result<void>> poll_shutdown(context& cx) { return poll_flush(cx); }
 
@@ -89,9 +89,9 @@ namespace eddy::io {
 /// Standard input, as a reader with a buffer: `auto lines = io::lines(io::standard_input());`
 /// A read from a terminal occupies a thread until a line arrives, even if the read was cancelled. eddy::run() waits for
 /// that thread. runtime::block_on(), core::run(), and the destructors of runtime and core do not.
-/// Errors: those of read(2); errc::runtime_shutdown.
+/// Errors: see read(2); errc::runtime_shutdown.
 /// Cancel safety: safe while the object is kept. The next read returns the bytes of a cancelled read.
-/// Lifetime: the bytes in the buffer and those of a cancelled read are lost when the object is destroyed. Use one
+/// Lifetime: the bytes in the buffer and the bytes of a cancelled read are lost when the object is destroyed. Use one
 /// object in a program.
 /// Preconditions: the thread has a runtime or an event loop, as for spawn_blocking(). Otherwise throws `misuse`.
 /// Cost: one allocation for the buffer; one hand-over to another thread for each buffer.
@@ -103,10 +103,10 @@ public:
 
 /// Standard output, as a writer. A write is ready when its bytes were handed to another thread. Await io::flush()
 /// before the program ends, or the last bytes may be lost.
-/// Errors: those of write(2), which the next write or flush returns; errc::runtime_shutdown. Does not change how the
+/// Errors: see write(2), which the next write or flush returns; errc::runtime_shutdown. Does not change how the
 /// process handles SIGPIPE.
 /// Cancel safety: safe. Bytes that were taken are written, even if the object is destroyed.
-/// Preconditions: those of standard_input.
+/// Preconditions: same as standard_input.
 class standard_output : public detail::blocking_output {
 public:
     /// Writes to descriptor 1.

@@ -47,7 +47,7 @@ namespace eddy::io {
 ///     io::stream_reader body(std::move(pieces));
 /// Ends with the stream, and does not poll it afterwards.
 /// Errors: those in the items.
-/// Cancel safety: that of the stream.
+/// Cancel safety: same as the stream.
 /// Cost: no allocation. poll_read() copies the bytes once, poll_fill_buf() does not copy them.
 template <class S>
 class [[nodiscard]] stream_reader {

@@ -26,12 +26,12 @@ namespace eddy::io {
 /// A blocking interface to a reader or writer: each function blocks its thread until the operation is complete.
 ///     auto sum = eddy::spawn_blocking(
 ///         [in = io::sync_io_bridge(std::move(stream))]() mutable { return checksum(in); });
-/// A socket needs an event loop on another thread: that of the runtime whose spawn_blocking() runs this code, or the
-/// event loop that the socket is registered with. A `core` does not serve sockets of other threads: see
+/// A socket needs an event loop on another thread: a worker of the runtime whose spawn_blocking() runs this code, or
+/// the event loop that the socket is registered with. A `core` does not serve sockets of other threads: see
 /// reactor_handle::set_fallback().
-/// Errors: those of the object. Throws `nested_runtime` on a thread that runs an event loop: use spawn_blocking()
+/// Errors: any error of the object. Throws `nested_runtime` on a thread that runs an event loop: use spawn_blocking()
 /// there.
-/// Cost: that of eddy::wait(), with one allocation for each call.
+/// Cost: same as eddy::wait(), with one allocation for each call.
 template <class T>
 class sync_io_bridge {
     using place = std::source_location;

@@ -72,7 +72,7 @@ private:
 
 /// Returns a reader of the first `limit` bytes of another reader. The bytes after them stay in the other reader.
 ///     auto body = io::take(std::ref(peer), length);
-/// Cancel safety: that of the other reader.
+/// Cancel safety: same as the other reader.
 /// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R>
 [[nodiscard]] auto take(R&& from, std::uint64_t limit) {

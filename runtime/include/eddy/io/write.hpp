@@ -76,7 +76,7 @@ private:
 
 /// Writes at least one byte of `from` and returns the count. Returns 0 if `from` is empty, or if the writer will never
 /// take another byte. `from` is text, or a container or span of char, unsigned char or std::byte; see const_buffer.
-/// Errors: those of the writer; errc::count_too_large if the writer returns a larger count than `from` has bytes.
+/// Errors: any error of the writer; errc::count_too_large if the writer returns a larger count than `from` has bytes.
 /// Cancel safety: safe. If the future is dropped before it is ready, no byte was written.
 /// Lifetime: the future borrows the writer and `from`.
 template <class W>
@@ -102,7 +102,7 @@ template <class W>
 }
 
 /// Waits until all bytes that were written have reached their destination.
-/// Errors: those of the writer.
+/// Errors: any error of the writer.
 /// Cancel safety: safe. Call this function again to continue.
 /// Lifetime: the future borrows the writer.
 template <class W>
@@ -111,7 +111,7 @@ template <class W>
 }
 
 /// Flushes, then ends the stream, if the writer can end it (see async_write): no further byte will be written.
-/// Errors: those of the writer.
+/// Errors: any error of the writer.
 /// Cancel safety: safe. Call this function again to continue.
 /// Lifetime: the future borrows the writer.
 template <class W>

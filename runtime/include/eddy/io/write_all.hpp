@@ -105,7 +105,7 @@ private:
 
 /// Writes all of `from`: text, or a container or span of char, unsigned char or std::byte; see const_buffer. Does not
 /// flush. The count() of the operation is the number of bytes that were written, also after an error.
-/// Errors: errc::write_zero if the writer takes no more bytes; those of the writer; errc::count_too_large.
+/// Errors: errc::write_zero if the writer takes no more bytes; the errors of the writer; errc::count_too_large.
 /// Cancel safety: not safe. Only count() has the number of bytes that were written. write_all_buf() is safe: its buffer
 /// has the rest.
 /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. The writer, and
@@ -127,7 +127,7 @@ eddy::detail::broken_future write_all(S&&, T&&, std::size_t) EDDY_DELETED(EDDY_O
 /// becomes the part of it that is not written yet, so it is empty once it is written completely.
 ///     std::array parts{std::as_bytes(std::span(head)), std::as_bytes(std::span(body))};  // of two std::strings
 ///     co_await try_(io::write_all_vectored(peer, parts));
-/// Errors: those of write_all().
+/// Errors: same as write_all().
 /// Cancel safety: safe if `from` is kept. It lists the bytes that are left, so another call with the same `from`
 /// continues.
 /// Lifetime: the future borrows the writer, `from` and the buffers.

@@ -62,7 +62,7 @@ private:
 
 /// Writes at least one byte from the front of a `bytes` or another `buf`, removes the written bytes from it, and
 /// returns the count. Returns 0 if it is empty, or if the writer will never take another byte.
-/// Errors: those of write().
+/// Errors: same as write().
 /// Cancel safety: safe. If the future is dropped before it is ready, no byte was written.
 /// Lifetime: the future borrows the writer and `from`.
 template <class W, class B>
@@ -72,7 +72,7 @@ template <class W, class B>
 }
 
 /// Writes all of a `bytes` or another `buf`, which is empty afterwards.
-/// Errors: those of write_all().
+/// Errors: same as write_all().
 /// Cancel safety: safe if `from` is kept. The written bytes were removed from it. Call this function again to continue.
 /// Lifetime: the future borrows the writer and `from`.
 template <class W, class B>

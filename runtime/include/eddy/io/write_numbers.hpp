@@ -61,7 +61,7 @@ namespace eddy::io {
 
 /// Writes a number. Functions with the suffix `_le` write little-endian numbers. The other functions write big-endian
 /// numbers (network byte order). f32 and f64 are IEEE 754 numbers.
-/// Errors: those of write_all().
+/// Errors: same as write_all().
 /// Cancel safety: not safe, except for 8-bit numbers. Only count() has the number of bytes that were written.
 /// Lifetime: the future borrows the writer.
 /// Cost: no allocation. The writes are short: write to a buf_writer.

@@ -25,9 +25,9 @@ namespace eddy::detail {
 /// already, so a call that reads would return later bytes or none. Bytes that were written before are sent first. A
 /// connection becomes a ring connection at its first read, write or wait on such an event loop; connect() registers it
 /// immediately.
-/// Errors: those of `operation`; errc::runtime_shutdown. On a ring connection also operation_not_supported for another
-/// `wanted`, and the error of an earlier write that failed after it had returned.
-/// Thread safety: that of the socket.
+/// Errors: any error of `operation`; errc::runtime_shutdown. On a ring connection also operation_not_supported for
+/// another `wanted`, and the error of an earlier write that failed after it had returned.
+/// Thread safety: same as the socket.
 template <class Self>
 class any_call {
 public:

@@ -160,7 +160,7 @@ template <class B>
 concept dgram_buffer = std::movable<B> && requires(B& b) { std::as_writable_bytes(std::span(b)); };
 
 /// The result of send_dgram(): returns the socket and the buffer in every case.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <class Socket, class B>
 struct basic_dgram_sent {
     /// The socket and the buffer that the call took, and the result of the call.
@@ -174,7 +174,7 @@ struct basic_dgram_sent {
 };
 
 /// The result of recv_dgram(): returns the socket and the buffer in every case. `n` is the number of bytes received.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <class Socket, class B, class Addr>
 struct basic_dgram_received {
     /// The socket and the buffer that the call took, and the size of the datagram in bytes.

@@ -60,7 +60,7 @@ public:
 
     /// Receives a datagram into `into` and returns the number of bytes, which is 0 for an empty datagram. The rest of a
     /// larger datagram is lost. recv_from() reports the loss, and works for a connected socket, too.
-    /// Errors: those of recv(2); errc::runtime_shutdown; errc::io_disabled. Throws `misuse` for an empty std::string or
+    /// Errors: see recv(2); errc::runtime_shutdown; errc::io_disabled. Throws `misuse` for an empty std::string or
     /// std::vector, which has no room: resize() it first.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `into`.
@@ -107,7 +107,7 @@ public:
     result<recv_info_type> try_peek_from(io::mutable_buffer into);
     /// Receives a datagram of any size and appends it to `into`: a std::string, std::vector<std::byte> or bytes_mut,
     /// which grows by the size of the datagram. Returns the size; recv_buf_from() also returns the sender.
-    /// Errors: those of recv(). If the memory cannot be allocated, throws std::bad_alloc; the datagram stays in the
+    /// Errors: same as recv(). If the memory cannot be allocated, throws std::bad_alloc; the datagram stays in the
     /// socket.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken, and `into` is as
     /// before.
@@ -156,7 +156,7 @@ public:
     // ---- Readiness ----
 
     /// Waits until a receive, a send, or `wanted` is worth trying. Returns the readiness of the socket.
-    /// Errors: those of socket_readiness.
+    /// Errors: any error of socket_readiness.
     /// Thread safety: any number of tasks may wait.
     /// Lifetime: the future borrows the socket.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_, io::interest::readable}; }
@@ -171,7 +171,7 @@ public:
         return socket_.poll_ready(detail::direction::write, cx);
     }
 
-    // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
+    // ---- The socket. Errors: see getsockopt(2) and setsockopt(2). ----
 
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const;

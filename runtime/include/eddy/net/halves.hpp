@@ -73,7 +73,7 @@ private:
 };
 
 /// The two halves that split() returns.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <class Stream>
 struct halves {
     /// The half that reads, and the half that writes.
@@ -158,7 +158,7 @@ private:
 };
 
 /// The two halves that into_split() returns.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <class Stream>
 struct owned_halves {
     /// The half that reads, and the half that writes.
@@ -170,7 +170,7 @@ struct owned_halves {
 };
 
 /// The error of reunite(): two halves of different streams.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <class Stream>
 struct reunite_error {
     /// The halves that were passed to reunite().

@@ -20,7 +20,7 @@ namespace eddy::net {
 
 /// An accepted connection and its peer. A struct, not a tuple, so that `auto [stream, peer] = ...` is safe with every
 /// compiler.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 template <class Stream, class Addr>
 struct basic_accepted {
     Stream stream;  ///< the connection

@@ -17,8 +17,8 @@
 
 namespace eddy::net {
 
-/// Returns the category of the errors of the system's resolver. The values are those of getaddrinfo(3), such as
-/// EAI_NONAME. The texts are those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY are equal to
+/// Returns the category of the errors of the system's resolver. The values come from getaddrinfo(3), such as
+/// EAI_NONAME. The texts come from gai_strerror(3). EAI_AGAIN and EAI_MEMORY are equal to
 /// std::errc::resource_unavailable_try_again and not_enough_memory. EAI_SYSTEM is replaced by the error of the system.
 [[nodiscard]] EDDY_API const std::error_category& resolver_category() noexcept;
 
@@ -57,7 +57,7 @@ private:
 /// Addresses, and text that is an address, are ready immediately. Names are looked up by getaddrinfo(3), with the
 /// configuration of the system, on a separate pool of threads. A look-up never blocks the thread that polls. At most 64
 /// names are looked up at a time; further look-ups wait.
-/// Errors: those of resolver_category(); errc::no_address if the host has no addresses; errc::runtime_shutdown.
+/// Errors: same as resolver_category(); errc::no_address if the host has no addresses; errc::runtime_shutdown.
 /// errc::bad_address for text that is neither an address nor a name with a port. resource_unavailable_try_again if no
 /// thread is available.
 /// Cancel safety: safe. The destructor does not wait. getaddrinfo(3) cannot be interrupted and ends later. Nothing

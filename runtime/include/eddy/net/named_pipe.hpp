@@ -67,7 +67,7 @@ namespace eddy::net::named_pipe {
 /// An instance of a pipe that a server has created. It serves one client at a time. Create the next instance before
 /// this one is used. Then the name always has an instance that waits for a client. Read it with io::read() and the
 /// other functions for readers, and write it with those for writers.
-/// Errors: those of ReadFile() and WriteFile(); broken_pipe for a write after the client has closed its end. Using an
+/// Errors: same as ReadFile() and WriteFile(); broken_pipe for a write after the client has closed its end. Using an
 /// object that was moved from throws `misuse`.
 /// Cancel safety: safe. The bytes of a cancelled read are returned by the next read. Bytes that a write has taken are
 /// written, also after the object is destroyed.
@@ -77,13 +77,13 @@ namespace eddy::net::named_pipe {
 class EDDY_API server : public eddy::detail::named_pipe_end {
 public:
     /// Waits until a client has connected. Ready immediately if one is connected already.
-    /// Errors: those of ConnectNamedPipe(); broken_pipe if a client has connected and is gone: call disconnect().
+    /// Errors: same as ConnectNamedPipe(); broken_pipe if a client has connected and is gone: call disconnect().
     /// Cancel safety: safe. The next connect() continues to wait.
     task<result<void>> connect(std::source_location where = std::source_location::current());
     /// Same as connect(), as a poll function. Only the last task that polled is woken.
     poll_result<result<void>> poll_connect(context& cx);
     /// Disconnects the client, which loses bytes that it has not read. Then another client can connect.
-    /// Errors: those of DisconnectNamedPipe(); operation_in_progress while a read or a write is in progress.
+    /// Errors: same as DisconnectNamedPipe(); operation_in_progress while a read or a write is in progress.
     result<void> disconnect(std::source_location where = std::source_location::current());
 
 private:
@@ -92,7 +92,7 @@ private:
 };
 
 /// The end of a client. Otherwise same as server.
-/// Errors, cancel safety, thread safety, lifetime, cost: those of server.
+/// Errors, cancel safety, thread safety, lifetime, cost: same as server.
 class EDDY_API client : public eddy::detail::named_pipe_end {
 private:
     friend class client_options;
@@ -130,7 +130,7 @@ public:
     }
 
     /// Creates an instance.
-    /// Errors: those of CreateNamedPipe(). errc::bad_path if the name is empty, contains a NUL or is not valid UTF-8.
+    /// Errors: same as CreateNamedPipe(). errc::bad_path if the name is empty, contains a NUL or is not valid UTF-8.
     /// permission_denied if first_instance() is on and the pipe exists. resource_unavailable_try_again if there are
     /// max_instances() already. invalid_argument if max_instances() is out of range.
     [[nodiscard]] result<server> create(std::string_view name) const;
@@ -151,7 +151,7 @@ public:
 
     /// Opens the end of a client. Does not wait.
     /// Errors: no_such_file_or_directory if the pipe does not exist; resource_unavailable_try_again if all its
-    /// instances have a client: try again later; errc::bad_path as for server_options; those of CreateFile().
+    /// instances have a client: try again later; errc::bad_path as for server_options; the errors of CreateFile().
     [[nodiscard]] result<client> open(std::string_view name) const;
 };
 

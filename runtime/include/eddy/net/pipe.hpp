@@ -64,7 +64,7 @@ class EDDY_API receiver : public reading<receiver>,
                           public eddy::detail::socket_owner {
 public:
     /// Takes ownership of the reading end of a pipe or FIFO, also on error.
-    /// Errors: those of sender::from_native(), with permission_denied if it is not open for reading.
+    /// Errors: same as sender::from_native(), with permission_denied if it is not open for reading.
     [[nodiscard]] static result<receiver> from_native(int fd) noexcept;
     /// Waits until the receiver is ready for `wanted`. Otherwise same as readable().
     /// Errors: errc::runtime_shutdown.
@@ -77,7 +77,7 @@ private:
 };
 
 /// The two ends of a pipe. Returned by make().
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct ends {
     sender tx;    ///< the writing end
     receiver rx;  ///< the reading end
@@ -115,7 +115,7 @@ public:
     /// and the other errors of open(2).
     [[nodiscard]] result<receiver> open_receiver(std::string_view path) const;
     /// Opens the writing end.
-    /// Errors: those of open_receiver(); no_such_device_or_address if the FIFO has no readers: try again later.
+    /// Errors: same as open_receiver(); no_such_device_or_address if the FIFO has no readers: try again later.
     [[nodiscard]] result<sender> open_sender(std::string_view path) const;
 
 private:
@@ -126,7 +126,7 @@ private:
 };
 
 /// Opens one end with default options.
-/// Errors: those of open_options.
+/// Errors: any error of open_options.
 [[nodiscard]] EDDY_API result<receiver> open_receiver(std::string_view path);
 [[nodiscard]] EDDY_API result<sender> open_sender(std::string_view path);
 

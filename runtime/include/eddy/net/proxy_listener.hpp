@@ -63,7 +63,7 @@ private:
 /// be able to connect to this listener.
 ///
 /// The specification: https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
-/// Thread safety, lifetime: those of tcp_listener.
+/// Thread safety, lifetime: same as tcp_listener.
 /// Cost: reading a header takes two or three system calls in version 2, and about 20 in version 1, whose length is not
 /// known before its end. An allocation for each connection.
 class EDDY_API proxy_listener {
@@ -79,15 +79,15 @@ public:
 
     /// Returns the next connection whose header has arrived. Headers of several connections are read at the same time,
     /// while this function is polled.
-    /// Errors: those of tcp_listener::accept(). Only the last task that polled is woken.
+    /// Errors: same as tcp_listener::accept(). Only the last task that polled is woken.
     poll_result<result<accepted>> poll_accept(context& cx);
     /// Same as poll_accept(), as a future.
-    /// Errors: those of tcp_listener::accept().
+    /// Errors: same as tcp_listener::accept().
     /// Cancel safety: safe. No connection is lost.
     /// Lifetime: the future borrows the listener.
     task<result<accepted>> accept();
     /// Returns the address that the socket is bound to.
-    /// Errors: those of getsockname(2).
+    /// Errors: see getsockname(2).
     [[nodiscard]] result<socket_addr> local_addr() const;
 
 private:

@@ -106,19 +106,19 @@ public:
         return read_vectored_future(socket_of_self(), into);
     }
     /// Fills all of `into`, which may be of any type that read() accepts.
-    /// Errors: errc::unexpected_eof if the stream ends first; those of read().
+    /// Errors: errc::unexpected_eof if the stream ends first; the errors of read().
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
     [[nodiscard]] read_exact_future read_exact(io::mutable_buffer into) noexcept {
         return read_exact_future(socket_of_self(), into.bytes());
     }
     /// Waits for bytes without holding a buffer, and returns them in a buffer that is leased from the event loop. Empty
     /// at end of stream.
-    /// Errors: those of read(); throws std::bad_alloc if there is no memory for the buffer.
+    /// Errors: same as read(); throws std::bad_alloc if there is no memory for the buffer.
     /// Cancel safety: safe. No byte is lost.
-    /// Cost: that of read(). The buffer belongs to a pool.
+    /// Cost: same as read(). The buffer belongs to a pool.
     [[nodiscard]] receive_future receive() noexcept { return receive_future(socket_of_self()); }
     /// Reads without waiting.
-    /// Errors: operation_would_block if there are no bytes; those of read().
+    /// Errors: operation_would_block if there are no bytes; the errors of read().
     result<std::size_t> try_read(io::mutable_buffer into) { return socket_of_self().try_read(into.bytes()); }
     /// Same as try_read(), into several buffers in order.
     result<std::size_t> try_read_vectored(std::span<const std::span<std::byte>> into) {
@@ -133,7 +133,7 @@ public:
         return socket_of_self().poll_read_vectored(cx, nullptr, into);
     }
     /// Waits until a read is worth trying. Returns the readiness of the stream.
-    /// Errors: those of socket_readiness.
+    /// Errors: any error of socket_readiness.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_of_self(), io::interest::readable}; }
     /// Same as readable(), as a poll function. Only the last task that polled for reading, with this function or

@@ -12,7 +12,7 @@ namespace eddy::net {
 /// Thread safety: a plain value.
 struct released {
     int native_handle = -1;        ///< the descriptor
-    std::vector<std::byte> bytes;  ///< of a TCP connection: the bytes that precede those of the descriptor
+    std::vector<std::byte> bytes;  ///< of a TCP connection: bytes to read before the descriptor's
     std::vector<int> connections;  ///< of a tcp_listener: connections that were accepted; the caller must close them
     /// Of a TCP connection: the error that the next read after `bytes`, or else the next write, would have returned.
     /// Empty if there is none. The system reports an error only once, and the driver has received it. A read from the

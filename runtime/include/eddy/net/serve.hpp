@@ -194,7 +194,7 @@ class serve_future;
 /// Thread safety: the future on one thread at a time. The handler must be safe to call on several threads.
 /// Lifetime: the listener and the handler are moved into the future. Moving the future after its first poll terminates
 /// the program.
-/// Cost: one allocation for the handler; for each connection, that of a task.
+/// Cost: one allocation for the handler; for each connection, the cost of a task.
 template <class L, class H>
 [[nodiscard]] auto serve(L listener_in, H&& handler, serve_options options = serve_options(),
                          std::source_location where = std::source_location::current()) {

@@ -17,7 +17,7 @@ namespace eddy::net {
 /// Tells the manager that the service accepts requests, or, after notify_reloading(), that the new configuration is in
 /// use. With `Type=notify`, the manager starts the services that depend on this one now. If process::hand_over() has
 /// started this process, tells the predecessor instead, which then tells the manager.
-/// Errors: those of the socket; errc::bad_path, errc::unix_name_too_long, or address_family_not_supported for an
+/// Errors: any error of the socket; errc::bad_path, errc::unix_name_too_long, or address_family_not_supported for an
 /// address in NOTIFY_SOCKET that is none of a Unix socket.
 /// Cancel safety: safe. The message is sent as a whole or not at all.
 EDDY_API task<result<void>> notify_ready();
@@ -34,7 +34,7 @@ EDDY_API task<result<void>> notify_status(std::string_view text);
 /// Tells the manager that another process is the main process of the service from now on (`MAINPID=`). Further messages
 /// of this process would be about the other one, so they are not sent, and feed_watchdog() ends. process::hand_over()
 /// calls it.
-/// Errors, cancel safety: those of notify_ready().
+/// Errors, cancel safety: same as notify_ready().
 EDDY_API task<result<void>> notify_main_process(int id);
 
 /// Returns the time after which the manager kills a service that does not say that it is alive (`WatchdogSec=`), or
@@ -47,7 +47,7 @@ EDDY_API task<result<void>> notify_main_process(int id);
 /// runtime, it notices only that all workers are stuck.
 ///     auto alive = net::feed_watchdog();
 ///     handle.spawn(std::move(alive));
-/// Errors: those of notify_ready(), at the first message that cannot be sent.
+/// Errors: same as notify_ready(), at the first message that cannot be sent.
 EDDY_API task<result<void>> feed_watchdog();
 
 }  // namespace eddy::net

@@ -25,7 +25,7 @@
 namespace eddy::net {
 
 /// An accepted TCP connection, `stream`, and the address of its peer, `peer`.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct accepted : basic_accepted<tcp_stream, socket_addr> {
     using basic_accepted::basic_accepted;
 };
@@ -83,13 +83,13 @@ public:
     poll_result<std::vector<accepted>> poll_rest(context& cx);
 
     /// Returns the address that the socket is bound to.
-    /// Errors: those of getsockname(2).
+    /// Errors: see getsockname(2).
     [[nodiscard]] result<socket_addr> local_addr() const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    /// Errors: those of getsockopt(2).
+    /// Errors: see getsockopt(2).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
     /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit).
-    /// Errors: those of getsockopt(2) and setsockopt(2).
+    /// Errors: see getsockopt(2) and setsockopt(2).
     [[nodiscard]] result<std::uint32_t> ttl() const;
     result<void> set_ttl(std::uint32_t hops) const;
 

@@ -17,7 +17,7 @@ namespace eddy::net {
 ///     stream.set_keepalive_idle(60s).value();      // the first probe after 60 s without data,
 ///     stream.set_keepalive_interval(10s).value();  // then one each 10 s;
 ///     stream.set_keepalive_count(3).value();       // after 3 without an answer, operations fail with timed_out
-/// Errors: those of getsockopt(2) and setsockopt(2).
+/// Errors: see getsockopt(2) and setsockopt(2).
 /// Thread safety: any thread.
 template <class Self>
 class EDDY_API tcp_options {

@@ -27,7 +27,7 @@ namespace eddy::net {
 ///     socket.set_reuse_port(true).value();
 ///     socket.bind(addr).value();
 ///     auto listener = std::move(socket).listen(1024).value();
-/// Errors: those of socket(2), setsockopt(2), bind(2) and listen(2).
+/// Errors: see socket(2), setsockopt(2), bind(2) and listen(2).
 class EDDY_API tcp_socket : public tcp_options<tcp_socket> {
 public:
     /// Makes a socket for IPv4 or for IPv6.
@@ -46,13 +46,13 @@ public:
     [[nodiscard]] result<socket_addr> local_addr() const;
 
     /// Makes a listener. It belongs to the event loop that first polls an accept, or to the one behind `handle`.
-    /// Errors: those of listen(2). With `handle` also errc::io_disabled and errc::runtime_shutdown; throws
+    /// Errors: see listen(2). With `handle` also errc::io_disabled and errc::runtime_shutdown; throws
     /// `wrong_thread` on another thread than that of the event loop.
     [[nodiscard]] result<tcp_listener> listen(int backlog) &&;
     [[nodiscard]] result<tcp_listener> listen(int backlog, const core_handle& handle,
                                               std::source_location where = std::source_location::current()) &&;
     /// Connects to a peer.
-    /// Errors, cancel safety: those of tcp_stream::connect().
+    /// Errors, cancel safety: same as tcp_stream::connect().
     task<result<tcp_stream>> connect(const socket_addr& to,
                                      std::source_location where = std::source_location::current()) &&;
     eddy::detail::broken_future listen(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
@@ -65,7 +65,7 @@ public:
     [[nodiscard]] result<bool> reuse_port() const;
     result<void> set_reuse_port(bool on) const;
     /// Gets or sets whether an IPv6 socket that is bound to the unspecified address receives no IPv4 connections
-    /// (IPV6_V6ONLY). Set it before bind(). The default is that of the system: net.ipv6.bindv6only.
+    /// (IPV6_V6ONLY). Set it before bind(). By default the system decides: net.ipv6.bindv6only.
     [[nodiscard]] result<bool> only_v6() const;
     result<void> set_only_v6(bool on) const;
     /// The number of connections with data in their first packet that a listener keeps until they are accepted

@@ -43,7 +43,7 @@ public:
     /// that has failed, and the first one that answers is taken. Several given addresses are tried in order, each when
     /// the previous one has failed. time::timeout() limits the whole.
     /// Errors: connection_refused, timed_out and the other errors of connect(2); errc::no_address for an empty list;
-    /// those of lookup_host(). If no address can be connected to, returns the error of the last one. No descriptor
+    /// the errors of lookup_host(). If no address can be connected to, returns the error of the last one. No descriptor
     /// stays open after an error.
     /// Cancel safety: safe. The attempts are abandoned, and their sockets are closed.
     static task<result<tcp_stream>> connect(lookup_request to,
@@ -63,7 +63,7 @@ public:
     /// bad_file_descriptor.
     [[nodiscard]] static result<tcp_stream> from_native(int fd) noexcept;
 
-    // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
+    // ---- The socket. Errors: see getsockopt(2) and setsockopt(2). ----
 
     /// Returns the local address, or the address of the peer.
     [[nodiscard]] result<socket_addr> local_addr() const;

@@ -106,10 +106,10 @@ public:
     [[nodiscard]] static result<udp_socket> from_native(int fd) noexcept;
 
     /// Connects to a peer: send() sends to it, and only its datagrams are received. Sends nothing itself. Tries several
-    /// addresses in order, also those of a name, and takes the first one that has a route. A second call changes the
+    /// addresses in order, also if a name has them, and takes the first one that has a route. A second call changes the
     /// peer.
-    /// Errors: network_unreachable and the other errors of connect(2); those of lookup_host(). If no address can be
-    /// connected to, returns the error of the last one.
+    /// Errors: network_unreachable and the other errors of connect(2); the errors of lookup_host(). If no address can
+    /// be connected to, returns the error of the last one.
     /// Cancel safety: safe. Only the look-up of a name waits.
     /// Lifetime: the future borrows the socket.
     task<result<void>> connect(lookup_request to, std::source_location where = std::source_location::current());
@@ -121,7 +121,7 @@ public:
     // ---- Sending and receiving, in addition to datagram_socket ----
 
     /// Sends a datagram to `to` and returns its size in bytes.
-    /// Errors: those of send().
+    /// Errors: same as send().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
     [[nodiscard]] send_to_future send_to(io::const_buffer from, const socket_addr& to) noexcept;
@@ -130,10 +130,10 @@ public:
         return send_to_moved_future<T>(socket_, std::forward<T>(from), to);
     }
     /// Sends a datagram to the first address of any `to_socket_addrs`, which may be a name. Returns the size in bytes.
-    /// Errors: those of send() and of lookup_host().
+    /// Errors: same as send() and lookup_host().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
-    /// Cost: one allocation, or two for a temporary container, and that of the look-up.
+    /// Cost: one allocation, or two for a temporary container, and the cost of the look-up.
     task<result<std::size_t>> send_to(io::const_buffer from, lookup_request to,
                                       std::source_location where = std::source_location::current());
     template <eddy::detail::owned_bytes T>
@@ -144,7 +144,8 @@ public:
     /// Sends the first datagrams of `all`, at least one and at most 64, and returns their number. Send the rest with
     /// another call. Returns 0 only if `all` is empty. If the kernel supports it, adjacent datagrams with the same
     /// receiver and the same size pass it as one message. The last one may be smaller.
-    /// Errors: those of the first datagram. An error of a later datagram ends the batch, and the next call returns it.
+    /// Errors: any error of the first datagram. An error of a later datagram ends the batch, and the next call returns
+    /// it.
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `all`.
     /// Cost: on Linux, one system call for all datagrams; otherwise, one for each datagram.
@@ -163,7 +164,8 @@ public:
     ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
     ///     std::span<const net::outgoing_datagram> left(answers);
     ///     while (!left.empty()) left = left.subspan(co_await try_(socket.send_many(left)));
-    /// Errors: those of the first datagram. An error that follows a datagram stays in the socket, for the next call.
+    /// Errors: any error of the first datagram. An error that follows a datagram stays in the socket, for the next
+    /// call.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `all`.
     /// Cost: on Linux, one system call for all datagrams; otherwise, about two for each datagram.
@@ -176,20 +178,20 @@ public:
 
     /// Sends the whole of `buffer` to `to`:
     ///     auto [sock, buf, sent] = co_await std::move(socket).send_dgram(std::move(b), to);
-    /// Errors: in `sent`, those of send_to().
+    /// Errors: in `sent`, same as send_to().
     /// Cancel safety: not safe. The socket and the buffer are destroyed.
     template <class B>
     [[nodiscard]] auto send_dgram(B buffer, const socket_addr& to) &&;
     /// Receives a datagram into `buffer`:
     ///     auto [sock, buf, n, from] = co_await std::move(socket).recv_dgram(std::move(b));
-    /// Errors: in `n`, those of recv_from().
+    /// Errors: in `n`, same as recv_from().
     /// Cancel safety: not safe. The socket and the buffer are destroyed.
     template <class B>
     [[nodiscard]] auto recv_dgram(B buffer) &&;
     eddy::detail::broken_future send_dgram(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     eddy::detail::broken_future recv_dgram(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
-    // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
+    // ---- The socket. Errors: see getsockopt(2) and setsockopt(2). ----
 
     /// Returns the address that the socket is bound to.
     [[nodiscard]] result<socket_addr> local_addr() const;

@@ -21,15 +21,15 @@ public:
     /// socket that is bound to the unnamed address gets a unique abstract name from the system, so that peers can
     /// answer it.
     /// Errors: address_in_use, also if the path is a file of any kind; permission_denied and the other errors of
-    /// bind(2); those of unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. For a listener with the unnamed
-    /// address, which no client could find, invalid_argument. Throws `wrong_thread` on another thread than that of the
-    /// event loop.
+    /// bind(2); the errors of unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. For a listener with the
+    /// unnamed address, which no client could find, invalid_argument. Throws `wrong_thread` on another thread than that
+    /// of the event loop.
     [[nodiscard]] static result<Self> bind(const unix_addr& at, const core_handle& handle,
                                            std::source_location where = std::source_location::current());
     [[nodiscard]] static result<Self> bind(std::string_view path, const core_handle& handle,
                                            std::source_location where = std::source_location::current());
     /// Binds on the event loop that polls the future. Never waits.
-    /// Errors: those of bind() above. Throws `misuse` if the thread has no event loop.
+    /// Errors: same as bind() above. Throws `misuse` if the thread has no event loop.
     static task<result<Self>> bind(const unix_addr& at, std::source_location where = std::source_location::current());
     static task<result<Self>> bind(std::string_view path, std::source_location where = std::source_location::current());
 

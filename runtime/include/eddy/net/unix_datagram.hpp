@@ -53,10 +53,10 @@ class EDDY_API unix_datagram : public datagram_socket<unix_addr>,
                                public detail::any_call<unix_datagram> {
 public:
     /// Makes an unnamed socket. It can send. It receives nothing before it is connected or bound.
-    /// Errors: those of socket(2).
+    /// Errors: see socket(2).
     [[nodiscard]] static result<unix_datagram> unbound() noexcept;
     /// Makes two unnamed sockets that are connected to each other.
-    /// Errors: those of socketpair(2).
+    /// Errors: see socketpair(2).
     [[nodiscard]] static result<unix_datagram_pair> pair() noexcept;
 
     /// Takes ownership of a socket, also on error.
@@ -65,7 +65,7 @@ public:
     [[nodiscard]] static result<unix_datagram> from_native(int fd) noexcept;
 
     /// Connects to a peer: send() sends to it, and only its datagrams are received. A second call changes the peer.
-    /// Errors: no_such_file_or_directory, connection_refused and the other errors of connect(2); those of
+    /// Errors: no_such_file_or_directory, connection_refused and the other errors of connect(2); the errors of
     /// unix_addr::path().
     result<void> connect(const unix_addr& to) const;
     result<void> connect(std::string_view path) const;
@@ -73,10 +73,10 @@ public:
     /// Sends a datagram to an address and returns its size in bytes. The system does not report when the queue of a
     /// receiver has capacity, unless the sockets are connected. While the queue is full, this function sends again
     /// after 1 ms, 2 ms, and so on, up to every 16 ms.
-    /// Errors: those of send() and of unix_addr::path().
+    /// Errors: same as send() and unix_addr::path().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
-    /// Cost: that of send(), and one allocation, or two for a temporary container.
+    /// Cost: same as send(), and one allocation, or two for a temporary container.
     task<result<std::size_t>> send_to(io::const_buffer from, const unix_addr& to);
     task<result<std::size_t>> send_to(io::const_buffer from, std::string_view path);
     template <detail::owned_bytes T>
@@ -94,10 +94,10 @@ public:
     /// Ends receiving, sending, or both. Sends then fail with broken_pipe, and so do sends of peers to a socket that no
     /// longer receives. Datagrams that arrived before can still be received. A receive that finds no datagram waits as
     /// before, because Linux reports the shutdown only to blocking calls.
-    /// Errors: those of shutdown(2).
+    /// Errors: see shutdown(2).
     result<void> shutdown(shutdown_side which) const;
     /// Returns the address that the socket is bound to.
-    /// Errors: those of getsockname(2).
+    /// Errors: see getsockname(2).
     [[nodiscard]] result<unix_addr> local_addr() const;
     /// Returns the address of the connected peer.
     /// Errors: not_connected.
@@ -118,7 +118,7 @@ private:
 };
 
 /// The two sockets of unix_datagram::pair().
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct unix_datagram_pair {
     /// The two sockets. Each is connected to the other.
     unix_datagram first;

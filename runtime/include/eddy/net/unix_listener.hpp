@@ -19,7 +19,7 @@
 namespace eddy::net {
 
 /// An accepted connection, `stream`, and its address, `peer`.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct unix_accepted : basic_accepted<unix_stream, unix_addr> {
     using basic_accepted::basic_accepted;
 };
@@ -64,10 +64,10 @@ public:
     poll_result<result<unix_accepted>> poll_accept(context& cx);
 
     /// Returns the address that the socket is bound to.
-    /// Errors: those of getsockname(2).
+    /// Errors: see getsockname(2).
     [[nodiscard]] result<unix_addr> local_addr() const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    /// Errors: those of getsockopt(2).
+    /// Errors: see getsockopt(2).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
 
 private:

@@ -25,7 +25,7 @@ namespace eddy::net {
 ///     auto socket = unix_socket::stream().value();
 ///     socket.bind("/run/client.sock").value();
 ///     auto stream = co_await try_(std::move(socket).connect("/run/server.sock"));
-/// Errors: those of socket(2), setsockopt(2), bind(2) and listen(2).
+/// Errors: see socket(2), setsockopt(2), bind(2) and listen(2).
 class EDDY_API unix_socket {
 public:
     /// Makes a socket for a stream or a listener, or one for datagrams.
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// Binds to a path or another address. The unnamed address selects a unique abstract name: see local_addr().
-    /// Errors: address_in_use, also if the path is a file of any kind; those of unix_addr::path().
+    /// Errors: address_in_use, also if the path is a file of any kind; the errors of unix_addr::path().
     result<void> bind(const unix_addr& at) const;
     result<void> bind(std::string_view path) const;
     /// Returns the address that the socket is bound to.
@@ -49,7 +49,7 @@ public:
     /// Errors: wrong_protocol_type if this is a datagram socket; invalid_argument if it is not bound.
     [[nodiscard]] result<unix_listener> listen(int backlog) &&;
     /// Connects to a path or to any address.
-    /// Errors, cancel safety: those of unix_stream::connect(); wrong_protocol_type if this is a datagram socket.
+    /// Errors, cancel safety: same as unix_stream::connect(); wrong_protocol_type if this is a datagram socket.
     task<result<unix_stream>> connect(const unix_addr& to,
                                       std::source_location where = std::source_location::current()) &&;
     task<result<unix_stream>> connect(std::string_view path,

@@ -47,13 +47,13 @@ struct received_fds {
 };
 
 /// A Unix stream connection. Otherwise same as tcp_stream. Its bytes are not received or sent through io_uring.
-/// Thread safety, lifetime: those of tcp_stream.
+/// Thread safety, lifetime: same as tcp_stream.
 class EDDY_API unix_stream : public detail::basic_stream<unix_stream> {
 public:
     /// Connects to a path or to any address. Does nothing before the future is polled. While the listener's queue is
     /// full, connects again after 1 ms, 2 ms, and so on, up to every 16 ms.
     /// Errors: no_such_file_or_directory, connection_refused if no socket listens, permission_denied and the other
-    /// errors of connect(2); those of unix_addr::path(). No descriptor stays open after an error.
+    /// errors of connect(2); the errors of unix_addr::path(). No descriptor stays open after an error.
     /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
     static task<result<unix_stream>> connect(const unix_addr& to,
                                              std::source_location where = std::source_location::current());
@@ -61,7 +61,7 @@ public:
                                              std::source_location where = std::source_location::current());
 
     /// Makes two unnamed streams that are connected to each other.
-    /// Errors: those of socketpair(2).
+    /// Errors: see socketpair(2).
     [[nodiscard]] static result<unix_stream_pair> pair() noexcept;
 
     /// Takes ownership of a connected socket, also on error.
@@ -70,11 +70,11 @@ public:
     [[nodiscard]] static result<unix_stream> from_native(int fd) noexcept;
 
     /// Returns the local address, or the address of the peer.
-    /// Errors: those of getsockname(2) and getpeername(2).
+    /// Errors: see getsockname(2) and getpeername(2).
     [[nodiscard]] result<unix_addr> local_addr() const;
     [[nodiscard]] result<unix_addr> peer_addr() const;
     /// Returns the credentials of the peer (SO_PEERCRED; getpeereid(3) except on Linux).
-    /// Errors: those of getsockopt(2) or getpeereid(3).
+    /// Errors: see getsockopt(2) or getpeereid(3).
     [[nodiscard]] result<peer_credentials> peer_cred() const;
 
     /// Sends bytes, at least one, and with the first of them copies of descriptors (SCM_RIGHTS), which the peer gets by
@@ -103,7 +103,7 @@ private:
 };
 
 /// The two streams of unix_stream::pair().
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct unix_stream_pair {
     /// The two streams. Each is the peer of the other.
     unix_stream first;

@@ -122,7 +122,7 @@ private:
 };
 
 /// The writing functions of streams, writing halves and senders of pipes: a mixin, with the derived class as `Self`.
-/// The futures borrow the object and the bytes. They do not allocate, except those of flush() and shutdown().
+/// The futures borrow the object and the bytes. They do not allocate, except the futures of flush() and shutdown().
 /// Thread safety: one write may be pending at a time. A second one, of another task, throws `misuse`.
 template <class Self>
 class writing {
@@ -148,7 +148,7 @@ public:
         return write_vectored_future(socket_of_self(), from);
     }
     /// Writes all of `from`, which is what write() accepts: `stream.write_all("hello")`.
-    /// Errors: those of write().
+    /// Errors: same as write().
     /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
     /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. Everything else
     /// is borrowed.
@@ -162,13 +162,13 @@ public:
     /// Writes all bytes of a buffer that this stream or another one received, and returns the buffer to its pool when
     /// the bytes were sent. With io_uring, 512 bytes to 8 KiB for a TCP connection are not copied. The buffer moves
     /// into the future immediately, so `from` is empty afterwards.
-    /// Errors: those of write().
+    /// Errors: same as write().
     /// Cancel safety: not safe. The number of bytes that were written is unknown, and the remaining bytes are lost.
     [[nodiscard]] write_owned_future write_owned(io::leased_buffer&& from) noexcept {
         return write_owned_future(socket_of_self(), std::move(from));
     }
     /// Writes without waiting.
-    /// Errors: operation_would_block if there is no capacity; those of write().
+    /// Errors: operation_would_block if there is no capacity; the errors of write().
     result<std::size_t> try_write(io::const_buffer from) { return socket_of_self().try_write(from.bytes()); }
     /// Same as try_write(), from several buffers in order.
     result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from) {
@@ -185,7 +185,7 @@ public:
     /// Flushes, then ends the writing direction: the peer reads the bytes that were written, then the end of the
     /// stream. Succeeds even if the peer has closed the connection. A later write fails with broken_pipe. Does nothing
     /// on a terminal.
-    /// Errors: those of flush(). On a pipe also too_many_files_open and the other errors of pipe(2).
+    /// Errors: same as flush(). On a pipe also too_many_files_open and the other errors of pipe(2).
     /// Cancel safety: safe. Call this function again to continue.
     /// Cost: one allocation.
     task<result<void>> shutdown(std::source_location where = std::source_location::current()) {
@@ -203,7 +203,7 @@ public:
     poll_result<result<void>> poll_flush(context& cx) { return socket_of_self().poll_flush(cx, nullptr); }
     poll_result<result<void>> poll_shutdown(context& cx) { return socket_of_self().poll_shutdown(cx, nullptr); }
     /// Waits until a write is worth trying. Returns the readiness of the stream.
-    /// Errors: those of socket_readiness.
+    /// Errors: any error of socket_readiness.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_of_self(), io::interest::writable}; }
     /// Same as writable(), as a poll function. Only the last task that polled for writing, with this function or

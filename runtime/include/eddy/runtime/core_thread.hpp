@@ -76,7 +76,7 @@ public:
     }
 
     /// Starts the thread and its event loop. on_thread_start() has been called when it returns.
-    /// Errors: those of core_builder::build(); std::errc::resource_unavailable_try_again for too many threads;
+    /// Errors: same as core_builder::build(); std::errc::resource_unavailable_try_again for too many threads;
     /// errc::affinity_unsupported.
     [[nodiscard]] result<core_thread> build() const noexcept;
 

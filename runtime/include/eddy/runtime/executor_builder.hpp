@@ -97,7 +97,8 @@ public:
     /// - A detached task (its join handle was dropped, or core_handle::spawn() made it without one) that waits when the
     ///   shutdown destroys the tasks. After shutdown_timeout(), that is one whose cancellation has not ended in time.
     ///   The tasks that it waits for are shown, too.
-    /// - Blocking work of a runtime whose function has not returned then. That of an event loop continues after it.
+    /// - Blocking work of a runtime whose function has not returned then. The blocking work of an event loop continues
+    ///   after it.
     /// - A descriptor that is registered when all tasks have been destroyed: a global object has it, for example. With
     ///   io_uring, TCP connections are not known.
     /// These are none: tasks that are queued or run, children of a scope or task_owner, tasks of a join_set or

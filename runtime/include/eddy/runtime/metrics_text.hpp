@@ -12,7 +12,7 @@ namespace eddy {
 ///     std::ofstream("/var/lib/node_exporter/program.prom.new") << eddy::metrics_text();
 ///
 /// Each sample has the label `executor`: `pool-1` or `loop-1`, with the id of the runtime or event loop. The names are
-/// those of the members of runtime_metrics and core_metrics; http/docs/http.md lists them. The histograms
+/// the member names of runtime_metrics and core_metrics; http/docs/http.md lists them. The histograms
 /// `eddy_poll_duration_seconds` and `eddy_schedule_latency_seconds` exist if the builder has switched them on.
 /// Errors: std::bad_alloc.
 /// Thread safety: any thread.

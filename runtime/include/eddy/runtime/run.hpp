@@ -91,8 +91,8 @@ int exit_code(const T& value) {
 /// is called before the runtime is made. If the program waits for ever, this is printed after 1 s, with all tasks.
 /// After blocking work, it is printed up to 15 s later; see runtime_builder::report_deadlocks().
 ///
-/// After the future has ended, waits until the runtime is idle, that is, until all spawned tasks have ended, except
-/// those of spawn_background().
+/// After the future has ended, waits until the runtime is idle, that is, until all spawned tasks but those of
+/// spawn_background() have ended.
 ///
 /// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
 /// wait. It destroys the other tasks and returns 1. If the error has a text, run() prints `Error: ...` on standard

@@ -178,7 +178,7 @@ private:
 /// A future that is ready when a runtime has shut down: its tasks are destroyed and its workers have ended. For an
 /// empty runtime it is ready immediately.
 /// Cancel safety: safe. If it is dropped, the shutdown continues.
-/// Thread safety: that of any future; see eddy::future.
+/// Thread safety: same as any future; see eddy::future.
 class [[nodiscard("await it, or call wait()")]] EDDY_API runtime_ended : public future_ops<runtime_ended> {
 public:
     using output_type = void;
@@ -210,9 +210,9 @@ public:
     runtime_builder() = default;
 
     /// Sets the number of workers, from 1 to 32,767. The default is the value of the environment variable
-    /// EDDY_WORKER_THREADS or, if that is unset, the number of processors that this process may use: those of its
-    /// affinity, but on Linux not more than its control groups allow (a container with 2.5 processors has 3 workers). A
-    /// value that is set here overrides EDDY_WORKER_THREADS.
+    /// EDDY_WORKER_THREADS or, if that is unset, the number of processors that this process may use: the processors in
+    /// its affinity, but on Linux not more than its control groups allow (a container with 2.5 processors has 3
+    /// workers). A value that is set here overrides EDDY_WORKER_THREADS.
     /// Errors: throws `misuse` for other values.
     runtime_builder& worker_threads(unsigned count, std::source_location where = std::source_location::current()) {
         if (count == 0 || count > most_workers) {
@@ -239,7 +239,7 @@ public:
     /// Binds each worker to one processor: worker i to the processor i of the list, which begins anew if there are more
     /// workers. Without an argument, the list has the processors on which the calling thread may run. Replaces
     /// affinity(), which has the rules for other threads.
-    /// Errors: those of affinity().
+    /// Errors: same as affinity().
     runtime_builder& pin_workers(std::source_location where = std::source_location::current());
     runtime_builder& pin_workers(std::vector<unsigned> processors,
                                  std::source_location where = std::source_location::current()) {

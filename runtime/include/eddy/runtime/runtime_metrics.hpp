@@ -23,8 +23,8 @@ struct worker_metrics {
     std::uint64_t forced_yields = 0;   ///< polls that ended because the coop budget was used up
     std::chrono::nanoseconds busy{0};  ///< time not parked
     std::size_t queued = 0;            ///< tasks in its run queue now
-    std::size_t sources = 0;           ///< descriptors in its driver now; 0 if it shares that of the worker before it
-    io_metrics io;                     ///< the counters of its driver; 0 if it shares that of the worker before it
+    std::size_t sources = 0;           ///< descriptors in its driver now; 0 if it shares the previous worker's
+    io_metrics io;                     ///< the counters of its driver; 0 if it shares the previous worker's
     duration_histogram poll_times;     ///< durations of polls; empty unless runtime_builder::poll_time_histogram(true)
     /// How long tasks waited from their wake-up or spawn to their poll. Empty unless
     /// runtime_builder::task_statistics(true).

@@ -32,7 +32,7 @@ struct stall_report {
 
 /// A function that receives reports. It is called on a thread of the library, while the task is still polled or later.
 /// It must not throw, and must not destroy the runtime or event loop of the task, whose end waits for it. The thread
-/// blocks all signals but those of faults, such as SIGSEGV. A process that it starts inherits this mask.
+/// blocks all signals except faults, such as SIGSEGV. A process that it starts inherits this mask.
 using stall_handler = std::function<void(const stall_report&)>;
 
 }  // namespace eddy

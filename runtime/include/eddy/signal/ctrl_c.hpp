@@ -40,7 +40,7 @@ private:
 /// After the first poll, Ctrl-C no longer ends the program, even if there are no waiters: see stream(). There may be
 /// any number of waiters; each Ctrl-C wakes all of them. If several Ctrl-C must not be missed, use
 /// stream(kind::interrupt()).
-/// Errors: those of stream(); errc::runtime_shutdown if the event loop ends. When awaited, throws misuse without an
+/// Errors: same as stream(); errc::runtime_shutdown if the event loop ends. When awaited, throws misuse without an
 /// event loop.
 [[nodiscard]] inline ctrl_c_future ctrl_c(std::source_location where = std::source_location::current()) noexcept {
     return ctrl_c_future(where);

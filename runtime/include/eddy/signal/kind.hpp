@@ -11,7 +11,7 @@ namespace eddy::detail::signal_number {
 inline constexpr int interrupt = SIGINT;
 inline constexpr int terminate = SIGTERM;
 #ifndef SIGHUP
-// Windows does not have these. The numbers are those of Linux.
+// Windows does not have these. The numbers are as on Linux.
 inline constexpr int hangup = 1;
 inline constexpr int quit = 3;
 inline constexpr int user_defined1 = 10;

@@ -19,7 +19,7 @@ namespace eddy::signal {
 /// arrived, the program prints that before.
 ///
 /// The function listens from its call on, in background tasks of this runtime or event loop.
-/// Errors: those of stream(). Throws misuse without an event loop.
+/// Errors: same as stream(). Throws misuse without an event loop.
 /// Thread safety: any thread.
 /// Cost: two tasks and two descriptors, until the runtime or event loop ends.
 [[nodiscard]] EDDY_API result<sync::cancellation_token> shutdown_token(

@@ -44,17 +44,18 @@ struct signal_info {
     explicit signal_info(kind which) noexcept : of(which) {}
 };
 
-/// A stream of the signals of one kind that this process receives, starting with the call of info_stream(). Unlike
-/// those of a signal_stream, its items are not merged, and have the sender and its value.
+/// A stream of the signals of one kind that this process receives, starting with the call of info_stream(). Unlike the
+/// items of a signal_stream, its items are not merged, and have the sender and its value.
 ///
 /// - Real-time signals (SIGRTMIN to SIGRTMAX): the system queues them, and each is an item. sigqueue(3) fails with
 ///   EAGAIN if the queue of the system is full (RLIMIT_SIGPENDING).
 /// - Other signals: the system keeps one of those that are pending, with the information of the first.
 /// - Each stream has a queue of signals that the handler has received and the task has not: 2,048 on Linux, elsewhere
 ///   at least 512. A signal that finds it full is lost for this stream; signal_info::lost of the next item counts it.
-/// - The order is that of the handler's calls. The system gives each signal to any thread that does not block it, also
-///   to a worker, so signals of one sender may change places. If the order matters, let one thread receive them: block
-///   them with pthread_sigmask(3) before the runtime starts its threads, and unblock them in the main thread.
+/// - The order is the order in which the handler is called. The system gives each signal to any thread that does not
+///   block it, also to a worker, so signals of one sender may change places. If the order matters, let one thread
+///   receive them: block them with pthread_sigmask(3) before the runtime starts its threads, and unblock them in the
+///   main thread.
 ///
 /// The stream ends only when the event loop in which it was made ends.
 /// Thread safety: one task at a time, on any thread.
@@ -95,7 +96,7 @@ private:
 ///     auto orders = co_await try_(signal::info_stream(signal::kind::real_time(0)));
 ///     while (auto order = co_await orders.next()) obey(order->pid, order->value);
 /// The signal loses its default action, as with stream(). Each stream of the same kind receives each signal.
-/// Errors: those of stream(), and on Windows not_supported. Throws misuse without an event loop.
+/// Errors: same as stream(), and on Windows not_supported. Throws misuse without an event loop.
 /// Thread safety: any thread.
 /// Cost: two descriptors per stream. A signal costs a write(2) in the handler and a read(2) in the task.
 [[nodiscard]] EDDY_API result<signal_info_stream> info_stream(

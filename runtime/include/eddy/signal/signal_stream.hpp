@@ -89,8 +89,8 @@ private:
 /// The first call for a kind installs a signal handler, which stays until the process ends. So the signal loses its
 /// default action, such as to end the program, even if no stream is left. The handler calls a handler that was
 /// installed before it.
-/// Errors: errc::forbidden_signal; those of a reactor (errc::runtime_shutdown, errc::io_disabled, too_many_files_open).
-/// Throws misuse without an event loop.
+/// Errors: errc::forbidden_signal; the errors of a reactor (errc::runtime_shutdown, errc::io_disabled,
+/// too_many_files_open). Throws misuse without an event loop.
 /// Thread safety: any thread.
 /// Cost: one descriptor per stream.
 [[nodiscard]] EDDY_API result<signal_stream> stream(kind of,

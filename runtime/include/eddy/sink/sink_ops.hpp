@@ -45,7 +45,7 @@ using outcome_t = std::expected<void, detail::sink_error_t<S>>;
 /// The members of a sink, for a class that derives from `sink_ops<itself>`.
 ///
 /// Members with the qualifier `&&` move the sink into their result. The futures of other members refer to the sink.
-/// Errors: those of the sink. Exceptions of the sink are passed on.
+/// Errors: any error of the sink. Exceptions of the sink are passed on.
 /// Lifetime: the sink must outlive the futures that refer to it.
 /// Thread safety: one operation at a time. If an object is a sink and a stream, use streams::split() for both at the
 /// same time.
@@ -86,7 +86,7 @@ public:
 
     /// Sends all items of a stream and flushes the sink, which stays open. Pass `s.by_ref()` to keep the stream. The
     /// sink is also flushed while the stream waits. Items of type `expected` are unwrapped.
-    /// Errors: those of the sink, and the first error of an item, which ends the future.
+    /// Errors: any error of the sink, and the first error of an item, which ends the future.
     /// Cancel safety: at most one item, which the sink could not accept yet, is lost with the future.
     template <class Items>
     [[nodiscard]] auto send_all(Items&& items) {

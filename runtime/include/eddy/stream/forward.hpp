@@ -17,7 +17,7 @@
 namespace eddy::sinks {
 
 /// A reference to a sink. forward() uses it for a sink that was passed as std::ref.
-/// Thread safety: that of the sink.
+/// Thread safety: same as the sink.
 /// Lifetime: the sink must outlive it.
 template <class S>
 class borrowed_sink : public sink_ops<borrowed_sink<S>> {
@@ -27,7 +27,7 @@ public:
     /// Creates a reference to the sink `target`.
     explicit borrowed_sink(std::reference_wrapper<S> target) noexcept : target_(&target.get()) {}
 
-    /// The sink functions call those of the referenced sink.
+    /// The sink functions call the referenced sink.
     poll_result<outcome_t<S>> poll_ready(context& cx) { return target_->poll_ready(cx); }
     template <class T>
     outcome_t<S> start_send(T&& item) {

@@ -25,7 +25,7 @@ concept consumes_budget = S::consumes_budget;
 /// The future that stream_ops::next() returns: `while (auto item = co_await items.next()) ...`. Its output is empty at
 /// the end of the stream.
 /// Errors: throws `misuse` if the stream, or what it reads from, refuses a second operation, and one is in flight.
-/// Cancel safety: that of the stream.
+/// Cancel safety: same as the stream.
 /// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard("co_await it")]] next_future : public future_ops<next_future<S>> {
@@ -71,7 +71,7 @@ private:
 };
 
 /// The future that stream_ops::try_next() returns.
-/// Cancel safety: that of the stream.
+/// Cancel safety: same as the stream.
 template <class S>
 class [[nodiscard("co_await it")]] try_next_future : public future_ops<try_next_future<S>> {
     using item = detail::item_t<S>;
@@ -141,7 +141,7 @@ namespace streams {
 
 /// A reference to a stream; see stream_ops::by_ref(). It has no poll_cancel(): the referenced stream continues when
 /// this one ends.
-/// Cancel safety: that of the stream.
+/// Cancel safety: same as the stream.
 /// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {

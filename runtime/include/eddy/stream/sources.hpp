@@ -291,7 +291,7 @@ template <class State, class Fn>
 }
 
 /// The stream that poll_fn() returns.
-/// Cancel safety: that of the function.
+/// Cancel safety: same as the function.
 template <class Fn>
 class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn>> {
     using answer = std::invoke_result_t<Fn&, context&>;
@@ -310,7 +310,7 @@ private:
 
 /// Returns a stream from a function that takes a `context&` and returns a `poll_result<std::optional<T>>`. If the
 /// function returns `not_ready`, it must have arranged that the context's waker is woken.
-/// Cancel safety: that of the function.
+/// Cancel safety: same as the function.
 template <class Fn>
 [[nodiscard]] auto poll_fn(Fn&& f) {
     return poll_fn_stream<detail::kept_fn_t<Fn>>(std::in_place, std::forward<Fn>(f));

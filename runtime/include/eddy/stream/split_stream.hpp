@@ -95,7 +95,7 @@ auto with_split(const Share& shared, context& cx, Fn&& f) -> decltype(f(shared->
 namespace eddy::streams {
 
 /// The half that reads. Created by split(). It is usable even if the other half was destroyed.
-/// Errors, cancel safety: those of the object.
+/// Errors, cancel safety: same as the object.
 /// Thread safety: one thread at a time; the other half may be on another thread.
 template <class S>
 class [[nodiscard]] stream_half : public stream_ops<stream_half<S>> {
@@ -123,7 +123,7 @@ private:
 
 /// The half that sends. Created by split(). It stores an item until the object takes it, because start_send() cannot
 /// wait for the other half. Destroying it does not close the object; an item that was not flushed is lost.
-/// Errors, cancel safety: those of the object.
+/// Errors, cancel safety: same as the object.
 /// Thread safety: one thread at a time; the other half may be on another thread.
 template <class S, class T>
 class [[nodiscard]] sink_half : public sink_ops<sink_half<S, T>> {

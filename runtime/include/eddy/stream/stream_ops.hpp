@@ -127,8 +127,8 @@ class for_each_future;
 /// the items that it has read, and the rest of the stream.
 /// Lifetime: merge(), ready_chunks(), timeout(), timeout_repeating(), chunks_timeout(), buffered() and
 /// buffer_unordered() may return an item while an inner stream waits. They may be moved between two items only if that
-/// inner stream may be moved at any time, as those of channels, timers and generators may. Otherwise they must not be
-/// moved; by_ref() makes it possible to use them in place.
+/// inner stream may be moved at any time, as the streams of channels, timers and generators may. Otherwise they must
+/// not be moved; by_ref() makes it possible to use them in place.
 /// Cost: no allocation, unless stated at the member. Each item costs one unit of the coop budget, which its source
 /// consumes, or else the reader.
 template <class Self>
@@ -145,7 +145,7 @@ public:
     /// For items that are `expected`: returns a future of the next value, or of nothing at the end.
     ///     while (auto value = co_await try_(items.try_next())) use(*value);
     /// Errors: the error of the item.
-    /// Cancel safety: that of next().
+    /// Cancel safety: same as next().
     /// Lifetime: the stream must outlive the future.
     [[nodiscard]] auto try_next() noexcept {
         if constexpr (!detail::has_errors<detail::item_t<Self>>()) {
@@ -266,7 +266,7 @@ public:
 
     // ---- Combine streams, and group items ----
 
-    /// Returns a stream of these items, followed by those of `after`.
+    /// Returns a stream of these items, followed by the items of `after`.
     template <class S>
     [[nodiscard]] auto chain(S&& after) && {
         if constexpr (!detail::is_stream_of<S, detail::item_t<Self>>()) {
@@ -315,7 +315,7 @@ public:
     /// them run at the same time, on the task that reads the stream. Only futures that were woken are polled, and only
     /// while an item is requested.
     /// Errors: throws misuse if `limit` is zero.
-    /// Cost: that of futures_ordered.
+    /// Cost: same as futures_ordered.
     [[nodiscard]] auto buffered(std::size_t limit, std::source_location where = std::source_location::current()) && {
         if constexpr (!detail::runs_items<detail::item_t<Self>>()) {
             return detail::broken_stream();
@@ -325,7 +325,7 @@ public:
         }
     }
     /// Same as buffered(), but the outputs are returned in the order in which the futures are ready.
-    /// Cost: that of futures_unordered.
+    /// Cost: same as futures_unordered.
     [[nodiscard]] auto buffer_unordered(std::size_t limit,
                                         std::source_location where = std::source_location::current()) && {
         if constexpr (!detail::runs_items<detail::item_t<Self>>()) {
@@ -398,7 +398,7 @@ public:
     /// exception ends the operation, after the other futures were cancelled and are gone. To run the futures on several
     /// threads, spawn them (see scope).
     /// Errors: throws misuse if `limit` is zero.
-    /// Cost: that of futures_unordered.
+    /// Cost: same as futures_unordered.
     template <class Fn>
     [[nodiscard]] auto for_each_concurrent(std::size_t limit, Fn&& f,
                                            std::source_location where = std::source_location::current()) && {
@@ -418,7 +418,7 @@ public:
     }
     /// Same as fold(), with errors: items that are `expected` are unwrapped, and `f` may return an `expected` state, or
     /// a future of one. The first error of an item or of `f` ends the future. The output is an `expected` of the state.
-    /// Its error type is that of the items, or else that of the result of `f`.
+    /// Its error type is the error type of the items, or else of the result of `f`.
     ///     auto sum = co_await try_(std::move(numbers).try_fold(0, std::plus()));
     template <class State, class Fn>
     [[nodiscard]] auto try_fold(State first, Fn&& f) && {

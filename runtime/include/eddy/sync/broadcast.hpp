@@ -397,7 +397,7 @@ public:
     }
 
     /// Returns the next value if one is available. Never waits.
-    /// Errors: those of recv(), and kinds::empty if no value is available yet.
+    /// Errors: same as recv(), and kinds::empty if no value is available yet.
     [[nodiscard]] std::expected<T, broadcast_error> try_recv(
         std::source_location where = std::source_location::current()) {
         reader how;
@@ -406,7 +406,7 @@ public:
     }
 
     /// Blocks this thread until the next value is available; see `eddy::wait`.
-    /// Errors: those of recv().
+    /// Errors: same as recv().
     std::expected<T, broadcast_error> blocking_recv(std::source_location where = std::source_location::current()) {
         return eddy::wait(recv(where), where);
     }

@@ -210,7 +210,7 @@ public:
     /// Each poll checks the token first. On cancellation, `work` is ended by its poll_cancel(), if it has one, and then
     /// destroyed. A poll_cancel() may take several polls. `work` is destroyed before the future is ready.
     /// Errors: exceptions of `work` pass through.
-    /// Cancel safety: that of `work`.
+    /// Cancel safety: same as `work`.
     /// Lifetime: `work` is moved in; pass std::ref to refer to an existing future. The token or a copy of it must
     /// outlive the future.
     template <class F>
@@ -289,7 +289,7 @@ private:
 
 /// The future that cancellation_token::run_until_cancelled() and run_until_cancelled_owned() return. Moving it while it
 /// waits for the token terminates the program.
-/// Cancel safety: that of the inner future.
+/// Cancel safety: same as the inner future.
 template <class Of, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_cancelled_future
     : public future_ops<run_until_cancelled_future<Of, F>> {

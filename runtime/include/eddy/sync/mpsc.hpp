@@ -203,7 +203,7 @@ public:
 
     /// Same as send(), but waits at most for `limit`. Needs a runtime or event loop with a clock.
     /// Errors: returns `value` in a send_timeout_error if the limit has passed or the receiver is gone or closed.
-    /// Cancel safety: that of send().
+    /// Cancel safety: same as send().
     template <class Rep, class Period>
     [[nodiscard]] send_timeout_future send_timeout(T value, std::chrono::duration<Rep, Period> limit,
                                                    std::source_location where = std::source_location::current()) const {
@@ -211,7 +211,7 @@ public:
     }
 
     /// Blocks this thread until `value` is sent; see `eddy::wait`.
-    /// Errors: those of send().
+    /// Errors: same as send().
     std::expected<void, send_error<T>> blocking_send(
         T value, std::source_location where = std::source_location::current()) const {
         return eddy::wait(send(std::move(value), where), where);
@@ -227,7 +227,7 @@ public:
         return reserve_future(at("reserve()", where), 1);
     }
     /// Same as reserve(), for `count` values together.
-    /// Errors: those of reserve(); throws `misuse` if `count` is greater than max_capacity().
+    /// Errors: same as reserve(); throws `misuse` if `count` is greater than max_capacity().
     [[nodiscard]] reserve_many_future reserve_many(std::size_t count,
                                                    std::source_location where = std::source_location::current()) const {
         return reserve_many_future(fitting(count, where), count);
@@ -426,7 +426,7 @@ private:
 };
 
 /// The future that sender::send_timeout() returns. Moving it while it waits terminates the program.
-/// Cancel safety: that of send_future.
+/// Cancel safety: same as send_future.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::send_timeout_future : public future_ops<send_timeout_future> {
 public:

@@ -83,8 +83,8 @@ using owned_mutex_guard = basic_mutex_guard<T, std::shared_ptr<eddy::detail::per
 /// twice deadlocks.
 /// Thread safety: all members may be called from any thread, except get_mut() and into_inner(), which need exclusive
 /// access.
-/// Lifetime: the mutex must outlive its futures and guards. Those of `lock_owned` share its ownership. Destroying the
-/// mutex while it is locked, or while a task waits for it, terminates the program.
+/// Lifetime: the mutex must outlive its futures and guards. The futures and guards of `lock_owned` share its ownership.
+/// Destroying the mutex while it is locked, or while a task waits for it, terminates the program.
 /// Cost: one read-modify-write to lock a free mutex, and one to unlock it if there are no waiters. Waiting does not
 /// allocate.
 template <class T = void>
@@ -125,7 +125,7 @@ public:
     /// Same as lock() and try_lock(), but the guard and the future share ownership of the mutex, so they may outlive
     /// other references to it.
     /// Errors: throws `misuse` if `shared` is null.
-    /// Cancel safety: that of lock().
+    /// Cancel safety: same as lock().
     [[nodiscard]] static lock_future<owned_guard> lock_owned(
         const std::shared_ptr<mutex>& shared, std::source_location where = std::source_location::current()) {
         return {checked(shared, where).value_, share_of(shared), one()};

@@ -22,7 +22,7 @@ namespace eddy::sync {
 /// stop_waiting() gives it up.
 /// Thread safety: one thread at a time. Give each task its own object on a shared semaphore.
 /// Lifetime: shares ownership of the semaphore. It must not be moved while it waits.
-/// Cost: that of semaphore::acquire_owned(); no allocation.
+/// Cost: same as semaphore::acquire_owned(); no allocation.
 class EDDY_API poll_semaphore : public stream_ops<poll_semaphore> {
 public:
     using item_type = semaphore::owned_permit;

@@ -28,7 +28,7 @@ namespace eddy::sync {
 /// capacity that it has received. The next send uses them. Call abort_send() to give up both.
 /// Thread safety: one thread at a time. Give each task its own object.
 /// Lifetime: owns a sender. It must not be moved while it waits.
-/// Cost: that of sender::reserve(); no allocation.
+/// Cost: same as sender::reserve(); no allocation.
 template <class T>
 class poll_sender : public sink_ops<poll_sender<T>> {
     using sender = typename mpsc<T>::sender;

@@ -64,7 +64,7 @@ public:
 };
 
 /// An rwlock that is locked for writing, and access to its value. The destructor unlocks it; see basic_read_guard.
-/// Thread safety: that of basic_read_guard.
+/// Thread safety: same as basic_read_guard.
 template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_write_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
@@ -199,7 +199,7 @@ public:
     /// Same as the functions above, but the guards and the futures share ownership of the lock, so they may outlive
     /// other references to it.
     /// Errors: throws `misuse` if `lock` is null.
-    /// Cancel safety: that of read() and write().
+    /// Cancel safety: same as read() and write().
     [[nodiscard]] static lock_future<owned_read_guard> read_owned(const shared& lock,
                                                                   source_location where = source_location::current()) {
         return {checked(lock, where).value_, share_of(lock), 1};

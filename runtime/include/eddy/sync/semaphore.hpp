@@ -193,7 +193,7 @@ public:
     /// Same as acquire() and try_acquire(), but the permit and the future share ownership of the semaphore, so they may
     /// outlive other references to it.
     /// Errors: also throw `misuse` if `from` is null.
-    /// Cancel safety: that of acquire().
+    /// Cancel safety: same as acquire().
     [[nodiscard]] static acquire_owned_future acquire_owned(
         const std::shared_ptr<semaphore>& from, std::size_t count = 1,
         std::source_location where = std::source_location::current());
@@ -206,7 +206,7 @@ public:
         EDDY_DELETED(EDDY_TAKES_SHARED);
 
     /// Blocks this thread until `count` permits are taken; see `eddy::wait`.
-    /// Errors: those of acquire().
+    /// Errors: same as acquire().
     [[nodiscard]] std::expected<permit, acquire_error> blocking_acquire(
         std::size_t count = 1, std::source_location where = std::source_location::current());
 

@@ -11,7 +11,7 @@ namespace eddy::sync {
 
 /// The error of a send whose receiver is gone or closed. It contains the value that was not sent. `try_` converts it to
 /// `errc::channel_closed`.
-/// Thread safety: that of T; a value type.
+/// Thread safety: same as T; a value type.
 template <class T>
 class send_error {
 public:
@@ -43,7 +43,7 @@ enum class try_send_reason {
 
 /// The error of `try_send`: the reason and the value that was not sent. `try_` converts it to `errc::channel_closed` or
 /// `std::errc::resource_unavailable_try_again`.
-/// Thread safety: that of T; a value type.
+/// Thread safety: same as T; a value type.
 template <class T>
 class try_send_error {
 public:
@@ -66,7 +66,7 @@ public:
 
 /// The error of `send_timeout`, with the value that was not sent. `try_` converts it to `errc::timed_out` or
 /// `errc::channel_closed`.
-/// Thread safety: that of T; a value type.
+/// Thread safety: same as T; a value type.
 template <class T>
 class send_timeout_error {
 public:

@@ -151,7 +151,7 @@ private:
 namespace eddy::sync {
 
 /// A future that is tracked until it is ready or dropped; see task_tracker::track_future().
-/// Cancel safety: that of the inner future.
+/// Cancel safety: same as the inner future.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] tracked_future
     : public future_ops<tracked_future<F>> {
@@ -229,7 +229,7 @@ public:
     [[nodiscard]] task_tracker_token token() const noexcept { return task_tracker_token(state_); }
 
     /// Returns a future that runs `work` and is tracked until it is ready or dropped.
-    /// Cancel safety: that of `work`.
+    /// Cancel safety: same as `work`.
     template <class F>
     [[nodiscard]] auto track_future(F&& work) const {
         return eddy::detail::make_adaptor<tracked_future<eddy::detail::owned_t<F>>>(std::forward<F>(work), token());

@@ -76,8 +76,8 @@ private:
 
     [[nodiscard]] constexpr bool has(std::uint32_t mask) const noexcept { return (bits_ & mask) != 0; }
 
-    // Written by the kernel: the layout is that of epoll_event(3type), which sys/linux/poll.cpp checks. The data are
-    // two halves, because the kernel places the 64 bits at offset 4 on x86.
+    // Written by the kernel: the layout is the layout of epoll_event(3type), which sys/linux/poll.cpp checks. The data
+    // are two halves, because the kernel places the 64 bits at offset 4 on x86.
     friend struct event_layout;
 #if defined(__x86_64__) || defined(__i386__)
     std::uint32_t bits_ = 0;
@@ -177,7 +177,7 @@ public:
     /// Waits until a source has an event or `timeout` has elapsed. Stores the events in `into` and returns their
     /// number, which is 0 after a timeout. Without a timeout it waits forever. If the timeout is zero or negative, it
     /// returns immediately. A signal does not end the wait.
-    /// Errors: those of epoll_wait(2) or kevent(2), which all mean misuse, for example of a moved-from object.
+    /// Errors: see epoll_wait(2) or kevent(2), which all mean misuse, for example of a moved-from object.
     /// Thread safety: several threads may wait, each with its own `events`. Each event goes to one of them.
     /// Cost: one system call, no allocation. The timeout has a resolution of nanoseconds, or of milliseconds, rounded
     /// up, where epoll_pwait2(2) is not available.
@@ -199,8 +199,8 @@ private:
 class EDDY_API waker {
 public:
     /// Makes a waker for the poll of `where`.
-    /// Errors: those of eventfd(2) and of registry::add(). On systems with kqueue(2), those of fcntl(2) and kevent(2);
-    /// not_supported if the system has no EVFILT_USER.
+    /// Errors: the errors of eventfd(2) and registry::add(). On systems with kqueue(2), the errors of fcntl(2) and
+    /// kevent(2); not_supported if the system has no EVFILT_USER.
     [[nodiscard]] static result<waker> make(const registry& where, token name) noexcept;
 
     waker(waker&& other) noexcept

@@ -160,7 +160,7 @@ protected:
     basic_join_set(basic_join_set&&) noexcept = default;
     basic_join_set& operator=(basic_join_set&&) noexcept = default;
     ~basic_join_set() {
-        // As check_not_awaited(), for the address of the derived object, which is that of its base.
+        // As check_not_awaited(), for the address of the derived object, which is also the address of its base.
         if (detail::has_await_records.load(std::memory_order_relaxed)) [[unlikely]]
             detail::await_record::check(this, &detail::type_tag<Self>, "a join_set or join_queue");
     }

@@ -90,7 +90,7 @@ struct joined_entry {
 /// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
 /// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
 /// Lifetime: the tasks must own their data; see join_set.
-/// Cost: that of a join_set, and two nodes of hash tables for each task.
+/// Cost: same as a join_set, and two nodes of hash tables for each task.
 template <class K, class T = void, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
 class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {
 public:
@@ -127,7 +127,7 @@ public:
         keep(std::move(key), set_.spawn_blocking(std::forward<F>(f), where));
     }
     /// Spawns a task that stays on this thread under `key`; see eddy::spawn_local.
-    /// Errors: those of spawn().
+    /// Errors: same as spawn().
     template <class W>
     void spawn_local(K key, W&& work, std::source_location where = std::source_location::current()) {
         keep(std::move(key), set_.spawn_local(std::forward<W>(work), where));

@@ -36,7 +36,8 @@ public:
     void add(spawned_task& task) noexcept { tasks_.push_back(&task); }
 
     /// Removes the first task if it has ended, and returns it with its join handle's reference. Otherwise returns null;
-    /// then the waker of `cx`, if `cx` is not null, is woken when that task ends, and replaces that of earlier calls.
+    /// then the waker of `cx`, if `cx` is not null, is woken when that task ends, and replaces the waker of earlier
+    /// calls.
     /// Errors: throws `misuse` if the first task is the one that `cx` polls.
     [[nodiscard]] spawned_task* take_ended(const context* cx);
 

@@ -178,7 +178,7 @@ public:
 
     /// Runs a future and drives the set until the future is ready. eddy::spawn_local() inside it spawns into this set.
     /// Tasks that have not ended by then stay in the set and do not run until the set is driven again.
-    /// Cancel safety: that of the future.
+    /// Cancel safety: same as the future.
     /// Lifetime: `work` is moved in; use std::ref to borrow it.
     template <class F>
     [[nodiscard]] auto run_until(F&& work, std::source_location where = std::source_location::current()) {

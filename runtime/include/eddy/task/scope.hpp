@@ -174,8 +174,8 @@ private:
 };
 
 /// Runs `f(s)`, which returns a future (the body), and the children that it spawns with `s.spawn(...)`. The scope ends
-/// when the body and all children have ended; its output is that of the body. So children may borrow local variables of
-/// the coroutine that awaits the scope.
+/// when the body and all children have ended; its output is the output of the body. So children may borrow local
+/// variables of the coroutine that awaits the scope.
 ///     co_await eddy::scope([&](auto& s) -> eddy::task<void> {
 ///         for (auto& each : parts) s.spawn(work_on(each));
 ///         co_return;
@@ -191,7 +191,7 @@ private:
 /// Cancel safety: cancelling the scope cancels its children. A graceful cancellation (poll_cancel) waits for them. The
 /// destructor destroys the children that wait, and blocks until those that are being polled at that moment return. A
 /// child must not destroy its own scope: that ends the process.
-/// Thread safety: that of any future; see eddy::future.
+/// Thread safety: same as any future; see eddy::future.
 /// Lifetime: an rvalue `f` lives as long as the scope.
 /// Cost: two small blocks for each child.
 template <class F>

@@ -40,7 +40,7 @@ class scope_children;
 /// other children. If a shutdown of the runtime destroys a child, the error is errc::runtime_shutdown. Without a
 /// runtime on this thread, the scope throws `misuse`.
 /// Cancel safety: as for the other form of scope().
-/// Thread safety: that of any future; see eddy::future. The children may be polled on other threads.
+/// Thread safety: same as any future; see eddy::future. The children may be polled on other threads.
 /// Lifetime: the futures are moved in, and each is destroyed when it has ended; use std::ref to borrow one.
 /// Cost: a child that ends in a poll by this task needs no allocation. If it was offered to other workers, it costs one
 /// or two atomic read-modify-write operations. Any other child needs one block.

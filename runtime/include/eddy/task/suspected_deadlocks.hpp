@@ -15,12 +15,12 @@ struct suspicion {
     std::size_t at_least = 10;                      ///< how many tasks wait for one lock; 0 is treated as 1
 };
 
-/// Starts a thread that looks for locks (sync::mutex, sync::rwlock, sync::semaphore) for which many tasks wait and that
-/// none of them gets, and prints each of them on standard error, with the places of the tasks. This may be a deadlock,
-/// or a task that holds the lock for long: a suspicion is no proof. (A program in which nothing can go on is reported
-/// without this function; see runtime_builder::report_deadlocks().) A lock is printed once. If a task has got it since,
-/// or no longer waits for it, it may be printed again. The thread ends with the program; a forked child has none until
-/// it calls this function. A later call changes what is suspected.
+/// Starts a thread that looks for locks (sync::mutex, sync::rwlock, sync::semaphore) that many tasks have been waiting
+/// for, without any of them getting the lock. It prints each such lock on standard error, with the places of the tasks.
+/// This may be a deadlock, or a task that holds the lock for long: a suspicion is no proof. (A program in which nothing
+/// can go on is reported without this function; see runtime_builder::report_deadlocks().) A lock is printed once. If a
+/// task has got it since, or no longer waits for it, it may be printed again. The thread ends with the program; a
+/// forked child has none until it calls this function. A later call changes what is suspected.
 /// Errors: invalid_argument if `longer_than` is not positive; what the start of a thread reports; not_enough_memory.
 /// Thread safety: any thread.
 /// Cost: reads all tasks eight times in `longer_than`, at most once a millisecond; see dump_tasks().

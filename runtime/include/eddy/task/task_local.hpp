@@ -143,7 +143,7 @@ public:
 
     /// Returns a future that polls `work` with `value` bound. When `work` ends, `work` is destroyed, and then the
     /// value.
-    /// Cancel safety: that of `work`.
+    /// Cancel safety: same as `work`.
     /// Lifetime: `work` is moved in; use std::ref to borrow it.
     /// Cost: no allocation.
     template <class U = T, class F>

@@ -143,7 +143,7 @@ private:
 /// the thread of that loop uses the owner.
 /// Lifetime: the first spawn() binds the owner to the current runtime or event loop, and keeps the shared state of the
 /// runtime or event loop alive. If the runtime ends first, it destroys the tasks.
-/// Cost: that of a scope: one block from the frame pool for each task.
+/// Cost: same as a scope: one block from the frame pool for each task.
 class EDDY_API task_owner {
 public:
     class close_future;

@@ -76,7 +76,7 @@ private:
 };
 
 /// Owns a future and polls it on request, without an executor. Counts its wake-ups.
-/// Cancel safety: that of the future. drop() and the destructor destroy it.
+/// Cancel safety: same as the future. drop() and the destructor destroy it.
 /// Thread safety: wakes(), is_woken() and the wakers may be used on any thread; the other members as the future allows.
 template <class F>
 class by_hand {

@@ -126,8 +126,8 @@ struct io_mock_with_handle;
 /// of the script, in pieces of any size; read steps before them are skipped. At the end of the script, a read returns
 /// end of file. With a handle (io_builder::build_with_handle()), reads and writes wait there until a step is added or
 /// the handle is destroyed.
-/// Errors: those of the script. Throws misuse, with the source location of the await, for unexpected written bytes. The
-/// message says where they differ.
+/// Errors: any error of the script. Throws misuse, with the source location of the await, for unexpected written bytes.
+/// The message says where they differ.
 class EDDY_API io_mock {
 public:
     /// The functions of a reader and a writer. A flush and a shutdown are always ready.

@@ -9,7 +9,7 @@
 
 namespace eddy::time {
 
-/// The types of eddy's durations and instants: those of std::chrono::steady_clock.
+/// The types of eddy's durations and instants, from std::chrono::steady_clock.
 using duration = std::chrono::steady_clock::duration;
 using time_point = std::chrono::steady_clock::time_point;
 

@@ -182,7 +182,7 @@ public:
     explicit delay_queue(std::source_location where = std::source_location::current()) noexcept
         : wait_(time_point::max(), where), where_(where) {}
     /// Creates an empty queue with a capacity of `capacity` values.
-    /// Errors: those of reserve().
+    /// Errors: same as reserve().
     explicit delay_queue(std::size_t capacity, std::source_location where = std::source_location::current())
         : delay_queue(where) {
         reserve(capacity);
@@ -409,7 +409,7 @@ void delay_queue<T>::reserve(std::size_t additional) {
 
 /// Excludes all free slots from use while it exists: values that are inserted meanwhile use new slots at the end. The
 /// destructor rebuilds the free list.
-/// Thread safety: that of the queue.
+/// Thread safety: same as the queue.
 template <class T>
 class delay_queue<T>::rebuilt_free_list {
 public:

@@ -58,7 +58,7 @@ private:
 /// Cancel safety: safe. A tick() that is dropped before it is ready has not taken a tick.
 /// Thread safety: one thread at a time, with one tick() at a time.
 /// Lifetime: it must outlive its tick() futures and must not be moved while one of them waits.
-/// Cost: that of a sleep. A tick that is already due is not registered with the timer.
+/// Cost: same as a sleep. A tick that is already due is not registered with the timer.
 class EDDY_API interval_stream : public stream_ops<interval_stream> {
 public:
     using item_type = time_point;

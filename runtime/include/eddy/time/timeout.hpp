@@ -45,7 +45,7 @@ public:
 
 /// A future with a deadline. Created by timeout() and timeout_at(). Moving it while its sleep waits terminates the
 /// program.
-/// Cancel safety: that of the inner future.
+/// Cancel safety: same as the inner future.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] timeout_future
     : public future_ops<timeout_future<F>> {
@@ -138,10 +138,10 @@ private:
 /// poll_cancel(), if it has one, and then destroyed. A poll_cancel() may take several polls. `work` is destroyed before
 /// the future is ready.
 /// Errors: `elapsed` if the deadline has passed. Exceptions of `work` pass through.
-/// Cancel safety: that of `work`.
+/// Cancel safety: same as `work`.
 /// Lifetime: `work` is moved in; pass std::ref to refer to an existing future, which can then continue after the
 /// deadline.
-/// Cost: that of a sleep; no allocation.
+/// Cost: same as a sleep; no allocation.
 template <class F>
 [[nodiscard]] auto timeout_at(time_point deadline, F&& work,
                               std::source_location where = std::source_location::current()) {

@@ -94,7 +94,7 @@ Out flatten_all(X& x) {
 namespace eddy::time {
 
 /// The future that try_timeout() and try_timeout_at() return.
-/// Cancel safety: that of the inner future.
+/// Cancel safety: same as the inner future.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] try_timeout_future
     : public future_ops<try_timeout_future<F>> {
@@ -171,10 +171,10 @@ namespace eddy::time {
 ///
 /// Use timeout() to distinguish the deadline from an error of `work` with the same code, or to keep errors of other
 /// types. Otherwise it does what timeout_at() does.
-/// Errors: errc::timed_out; those of `work`. Exceptions of `work` pass through.
-/// Cancel safety: that of `work`.
+/// Errors: errc::timed_out; the errors of `work`. Exceptions of `work` pass through.
+/// Cancel safety: same as `work`.
 /// Lifetime: `work` is moved in; pass std::ref to refer to an existing future.
-/// Cost: that of a sleep; no allocation.
+/// Cost: same as a sleep; no allocation.
 template <class F>
 [[nodiscard]] auto try_timeout_at(time_point deadline, F&& work,
                                   std::source_location where = std::source_location::current()) {
