@@ -43,7 +43,7 @@ poll_result<count_result> file_body::poll_write(context& cx, write_parts from, s
     if (writing_.has_started() && (ticket == nullptr || *ticket == ticket_)) {
         const auto count = poll_writing(cx);
         if (!count) return not_ready;
-        // An error may be that of a write of other bytes, whose future was dropped: it is reported here, too.
+        // The error may belong to a write of other bytes whose future was dropped: it is reported here, too.
         const bool is_mine = ticket != nullptr || !*count || (!is_write_dropped_ && writing_.is_start_of(from));
         if (is_mine) {
             missing_.clear();

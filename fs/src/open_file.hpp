@@ -36,7 +36,7 @@ struct lock_count {
 /// Thread safety: any thread.
 class open_file : eddy::detail::immovable {
 public:
-    /// `locks` is that of the file of which this one is a clone, or null.
+    /// `locks` comes from the file of which this one is a clone, or is null.
     open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const open_options& options,
               const file_metadata& found, std::shared_ptr<lock_count> locks);
 
@@ -68,7 +68,7 @@ public:
     };
 
     /// Waits for the calls that use the descriptor, and closes it.
-    /// Errors: errc::closed if it was closed before; those of close(2).
+    /// Errors: errc::closed if it was closed before; the errors of close(2).
     [[nodiscard]] eddy::result<void> close() noexcept;
 
     /// Asks for the lock. Returns whether it has it; then the caller must call unlock() once. A later call changes the

@@ -20,7 +20,7 @@ struct lock_count;
 /// Errors: eddy::errc::bad_path if it is empty or contains a NUL.
 [[nodiscard]] eddy::result<void> check_path(const std::filesystem::path& path) noexcept;
 
-/// Makes a file of a descriptor. `locks` is that of the file of which this one is a clone.
+/// Makes a file of a descriptor. `locks` comes from the file of which this one is a clone.
 /// Errors: errc::directory, errc::fifo and similar if it is not a regular file.
 [[nodiscard]] eddy::result<file> own_file(eddy::sys::unique_fd fd, const std::filesystem::path& path,
                                           const open_options& options, std::uint64_t position = 0,

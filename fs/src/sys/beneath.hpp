@@ -61,7 +61,7 @@ struct place {
 };
 
 /// Finds the place that `path` names below `dir`. Slashes at the end of `path` are ignored.
-/// Errors: bad_path; fs::errc::no_name if the last part of the path is "." or ".."; those of open_beneath().
+/// Errors: bad_path; fs::errc::no_name if the last part of the path is "." or ".."; the errors of open_beneath().
 /// Lifetime: `dir` must stay open while the place is used.
 [[nodiscard]] result<place> find_beneath(int dir, const std::string& path);
 

@@ -7,7 +7,7 @@
 
 #include <eddy/result.hpp>
 
-/// The bytes of open files. All functions may block, except read_cached(). EINTR is retried. Errors are those of the
+/// The bytes of open files. All functions may block, except read_cached(). EINTR is retried. Errors come from the
 /// system call.
 namespace eddy::sys {
 

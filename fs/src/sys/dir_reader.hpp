@@ -19,7 +19,7 @@
 
 namespace eddy::sys {
 
-/// A name in a directory. The type is that of the entry itself: a symbolic link is not followed.
+/// A name in a directory. The type describes the entry itself: a symbolic link is not followed.
 struct named_entry {
     std::string name;
     std::filesystem::file_type type;

@@ -3,7 +3,7 @@
 
 #include <eddy/result.hpp>
 
-/// Locks of the open file: those of the process (F_SETLK) vanish when any descriptor of the file is closed.
+/// Locks of the open file: the locks of a process (F_SETLK) vanish when any descriptor of the file is closed.
 namespace eddy::sys {
 
 /// Returns false if another open file has a lock that excludes this one. Does not wait for it.

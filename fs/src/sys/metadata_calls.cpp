@@ -26,7 +26,7 @@ namespace chrono = std::chrono;
 
 constexpr std::int64_t nanoseconds_in_second = 1'000'000'000;
 
-/// Returns the nearest time that 64 bits of nanoseconds have: those of the years 1677 to 2262.
+/// Returns the nearest time that 64 bits of nanoseconds can hold: from 1677 to 2262.
 fs::file_time time_of(std::int64_t seconds, std::int64_t nanoseconds) noexcept {
     constexpr auto most = fs::file_time::max().time_since_epoch().count() / nanoseconds_in_second;
     if (seconds >= most) return fs::file_time::max();

@@ -11,7 +11,7 @@
 #include <eddy/fs/metadata.hpp>
 #include <eddy/result.hpp>
 
-/// What is known about files. All functions may block. EINTR is retried. Errors are those of the system call.
+/// What is known about files. All functions may block. EINTR is retried. Errors come from the system call.
 namespace eddy::sys {
 
 /// Returns what is known about an open file, or about a path.

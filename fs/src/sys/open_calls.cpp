@@ -58,7 +58,7 @@ result<int> all_flags_of(const fs::open_options& options) {
     return flags;
 }
 
-/// Returns whether the path is that of the directory for a file without a name.
+/// Returns whether the path names the directory for a file without a name.
 bool is_temporary([[maybe_unused]] int flags) noexcept {
 #if defined(O_TMPFILE)
     return (flags & O_TMPFILE) == O_TMPFILE;

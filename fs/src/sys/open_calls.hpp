@@ -8,7 +8,7 @@
 
 #include "sys/fd.hpp"
 
-/// Opening and closing files. All functions may block. EINTR is retried. Errors are those of the system call.
+/// Opening and closing files. All functions may block. EINTR is retried. Errors come from the system call.
 namespace eddy::sys {
 
 /// Stands for the current directory where a function takes a directory. Paths that are absolute ignore it.

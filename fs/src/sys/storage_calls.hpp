@@ -7,7 +7,7 @@
 #include <eddy/result.hpp>
 
 /// The size of open files, their space, and when they are on the disk. All functions may block. EINTR is retried.
-/// Errors are those of the system call.
+/// Errors come from the system call.
 namespace eddy::sys {
 
 [[nodiscard]] result<std::uint64_t> size_of(int fd) noexcept;

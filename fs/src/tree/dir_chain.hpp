@@ -28,7 +28,7 @@ public:
     [[nodiscard]] int innermost() const noexcept { return links_.back().fd.get(); }
 
     /// Enters a subdirectory of the innermost directory. A symbolic link is not followed.
-    /// Errors: not_a_directory for a symbolic link or a file; those of openat(2).
+    /// Errors: not_a_directory for a symbolic link or a file; the errors of openat(2).
     [[nodiscard]] eddy::result<void> enter(const std::string& name);
 
     /// Returns to the directory before. Returns the innermost one, which the chain has no longer.

@@ -35,7 +35,7 @@ protected:
     ~watch_job() = default;
 
     /// Opens the directory of the root.
-    /// Errors: those of check_root().
+    /// Errors: same as check_root().
     eddy::result<sys::unique_fd> open_root() const {
         auto root = sys::open_folder(sys::text_of(path_));
         if (!root) return root;
@@ -43,7 +43,7 @@ protected:
         return root;
     }
 
-    /// Errors: no_such_file_or_directory if the path of the root has become that of another directory.
+    /// Errors: no_such_file_or_directory if the path of the root now names another directory.
     eddy::result<void> check_root(int found) const {
         const auto identity = sys::identity_of(found);
         if (!identity) return std::unexpected(identity.error());

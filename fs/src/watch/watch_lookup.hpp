@@ -34,7 +34,7 @@ public:
     /// Returns whether a name decides what the path is. Otherwise its directory is another one, or is not watched.
     [[nodiscard]] bool has_begun() const noexcept { return !route_.empty(); }
     [[nodiscard]] const std::vector<route_step>& route() const noexcept { return route_; }
-    /// Returns whether the route leads to the file: its last name is that of the file, whether there is one or not.
+    /// Returns whether the route leads to the file: its last name is the name of the file, whether there is one or not.
     [[nodiscard]] bool is_whole() const noexcept { return is_whole_; }
     /// Returns whether the route begins with the name of the file, in the directory of the root, and always did: no
     /// symbolic link is above it. So it ends with this directory. Otherwise, also a directory of the path that does not

@@ -41,7 +41,7 @@ public:
     enum class extent : unsigned char { one_directory, directories, directories_and_files };
 
     /// Scans `below`, which is below the directory `root`; an empty path is `root` itself. Nothing is found if the path
-    /// `root` has become that of another directory.
+    /// `root` now names another directory.
     watch_scan(shared_queue queue, const watched_root& root, std::filesystem::path below, extent wanted)
         : watch_job(std::move(queue), root), below_(std::move(below)), wanted_(wanted) {}
 

@@ -56,14 +56,14 @@ struct watched_file {
     /// What has happened since it was looked up.
     enum class news : unsigned char {
         none,
-        reported,  // its name has become that of another file, or of none, and this was reported
+        reported,  // another file, or none, has its name now, and this was reported
         unknown,   // the route has changed: the next lookup tells whether the file is another one
     };
 
     std::string name;                                 // in the directory of the root
     std::vector<std::unique_ptr<watched_dir>> route;  // each has the name in it. Empty before the first lookup
-    bool is_whole = false;                            // the last name of the route is that of the file
-    bool is_anchored = true;                          // the first one is that of the path, in the directory of the root
+    bool is_whole = false;                            // the last name of the route is the file's
+    bool is_anchored = true;                          // the first one is the path's, in the directory of the root
     std::optional<found_file> found;
     std::unique_ptr<watched_dir> inode;  // has the watch of `found`; null if there is none
     news since = news::none;

@@ -91,7 +91,7 @@ void watcher::take_on_route(watched_dir& in, const sys::change& of) {
     }
 }
 
-/// The name of a file has become that of another one, or of none. So what happens to the inode does not happen to it.
+/// Another file, or none, has the name now. So what happens to the inode does not happen to the named file.
 void watcher::take_new_name(watched_root& root, const sys::change& of) {
     const bool exists = of.kind == sys::change_kind::created || of.kind == sys::change_kind::moved_to;
     report_file(root, exists ? change_kind::created : change_kind::removed, of.is_directory);
@@ -104,7 +104,7 @@ void watcher::moved_to(watched_dir& in, const sys::change& of) {
     if (!half) return appeared(in, of);
     const auto moved = half->in->below.find(half->name);
     const bool is_known = moved != half->in->below.end();
-    // The name may already be that of another directory, which was created since and is reported by the queue later.
+    // The name may already belong to another directory, which was created since and is reported by the queue later.
     if (is_known && (moved->second->scanned_in == epoch_ || is_in(in, *moved->second))) {
         take_back(*half->in, half->name);
         if (!in.is_removed) appeared(in, of);

@@ -48,8 +48,8 @@ struct dir_entry {
 ///
 /// Errors of all functions: errc::outside for a path that is absolute or leads out of the directory;
 /// too_many_symbolic_link_levels or not_a_directory for a symbolic link that is not followed; eddy::errc::bad_path for
-/// a path that is empty or contains a NUL; errc::no_name for an entry "." or ".." to create, rename or remove; those of
-/// the system call.
+/// a path that is empty or contains a NUL; errc::no_name for an entry "." or ".." to create, rename or remove; the
+/// errors of the system call.
 /// Thread safety: any number of threads may use it, and its copies, at the same time.
 /// Lifetime: an operation keeps the directory open.
 /// Cost: each function is one job, with one or two system calls. A copy is a reference count.
@@ -62,11 +62,11 @@ public:
 
     /// Opens a file for reading, or with `options`. O_TMPFILE (open_options::temporary()) takes the path of a
     /// directory.
-    /// Errors: those of open_options::open().
+    /// Errors: same as open_options::open().
     [[nodiscard]] operation<file> open(std::filesystem::path path,
                                        open_options options = open_options().read(true)) const;
     /// Creates a file for writing, or makes the size of an existing one 0.
-    /// Errors: those of open().
+    /// Errors: same as open().
     [[nodiscard]] operation<file> create(std::filesystem::path path) const;
     /// Opens the directory `path`.
     [[nodiscard]] operation<dir> open_dir(std::filesystem::path path) const;

@@ -15,18 +15,18 @@ EDDY_HEADERS_OF(fs)
 
 namespace eddy::fs {
 
-/// The errors of eddy::fs, in addition to those of the system. `error.message()` explains each of them.
+/// The errors of eddy::fs, in addition to the system's. `error.message()` explains each of them.
 enum class errc {
-    fifo = 1,         ///< the path is that of a FIFO; equals std::errc::invalid_argument, as the next three do
-    socket,           ///< the path is that of a socket
-    terminal,         ///< the path is that of a terminal
-    device,           ///< the path is that of another device
+    fifo = 1,         ///< the path names a FIFO; equals std::errc::invalid_argument, as the next three do
+    socket,           ///< the path names a socket
+    terminal,         ///< the path names a terminal
+    device,           ///< the path names another device
     closed,           ///< the file was closed; equals std::errc::bad_file_descriptor
     append_only,      ///< a write at a position of a file that was opened with append(true)
     file_too_large,   ///< the file is larger than the limit of the call; equals std::errc::file_too_large
     same_file,        ///< a file cannot be copied to itself; equals std::errc::invalid_argument
     unwatchable,      ///< watch() is not available on this system; equals std::errc::not_supported
-    directory,        ///< the path is that of a directory; equals std::errc::is_a_directory
+    directory,        ///< the path names a directory; equals std::errc::is_a_directory
     outside,          ///< the path leads out of an fs::dir; equals std::errc::cross_device_link
     no_name,          ///< the path ends with "." or ".."; equals std::errc::invalid_argument, as the next three do
     no_access,        ///< open_options without read, write and append

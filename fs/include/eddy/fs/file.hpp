@@ -44,7 +44,7 @@ enum class lock_kind : unsigned char {
 };
 
 /// A lock of an open file. An open file has one lock, together with its clones: while there are several objects for it,
-/// the kind is that of the last call, and the destructor of the last object releases it.
+/// the last call decides its kind, and the destructor of the last object releases it.
 /// Thread safety: not synchronized.
 /// Lifetime: keeps the file open, also if the fs::file is destroyed.
 class EDDY_API file_lock {
@@ -70,7 +70,7 @@ private:
 /// budget one unit for 16 KiB. If the cache has nothing, and for all other operations, there is a job on a thread for
 /// blocking work, see spawn_blocking(), which copies the bytes. See fs::metrics().
 ///
-/// Errors: those of the system call; errc::closed after close(); errc::runtime_shutdown if the runtime shuts down
+/// Errors: any error of the system call; errc::closed after close(); errc::runtime_shutdown if the runtime shuts down
 /// before a job begins. They have the path that the file was opened with. The functions poll_* report them without it.
 /// Cancel safety: a job that no thread has begun does not happen if the future is destroyed. One that has begun
 /// finishes: a write is made, and the result of a read is discarded. After a dropped write, the next operation of the
@@ -203,8 +203,8 @@ public:
     /// Changes the times; nullopt leaves one as it is.
     [[nodiscard]] file_operation<void> set_times(std::optional<file_time> accessed, std::optional<file_time> modified);
 
-    /// Returns another object for the same open file. It has a position of its own, which is that of this one at first,
-    /// and shares the locks.
+    /// Returns another object for the same open file. It has a position of its own, which starts at the position of
+    /// this one, and shares the locks.
     task<result<file>> try_clone(std::source_location where = std::source_location::current());
 
     /// Waits for a lock of the whole file. The lock excludes other open files, of this process, too, that also ask for
@@ -214,7 +214,7 @@ public:
     /// Cancel safety: safe. A lock that a dropped future has got is released, unless there is a file_lock for it.
     task<result<file_lock>> lock(lock_kind kind = lock_kind::exclusive);
     /// Returns a lock, or nullopt if another open file has one that excludes it.
-    /// Errors, cancel safety: those of lock().
+    /// Errors, cancel safety: same as lock().
     [[nodiscard]] file_operation<std::optional<file_lock>> try_lock(lock_kind kind = lock_kind::exclusive);
 
     /// Closes the file, after the jobs that have begun, and returns the error of close(2): on network file systems, the

@@ -39,10 +39,10 @@ public:
     /// caller's buffers need no alignment, because they are copied.
     /// Errors of open(): invalid_argument if the file system cannot do that; not_supported if the system cannot.
     open_options& direct(bool on) noexcept { return set(direct_, on); }
-    /// The path is that of a directory, in which a file without a name is created (O_TMPFILE). Needs write(true).
+    /// The path names a directory, in which a file without a name is created (O_TMPFILE). Needs write(true).
     /// Errors of open(): not_supported if the file system or the system cannot do that. See also temp_file().
     open_options& temporary(bool on) noexcept { return set(temporary_, on); }
-    /// The permissions of a file that is created, without those of the process's umask. 0666 by default.
+    /// The permissions of a created file; the process's umask removes some. 0666 by default.
     open_options& mode(std::filesystem::perms permissions) noexcept { return set(mode_, permissions); }
     /// Flags of open(2) that are passed in addition, for example O_SYNC or O_NOATIME.
     open_options& custom_flags(int flags) noexcept { return set(custom_flags_, flags); }

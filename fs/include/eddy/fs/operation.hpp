@@ -49,7 +49,8 @@ struct finished {
 /// A future that does its work on a thread for blocking work, like spawn_blocking(). It begins when it is polled.
 ///
 /// Output: a `result<T>`.
-/// Errors: those of the function that made it; errc::runtime_shutdown if the runtime shuts down before the work begins.
+/// Errors: any error of the function that made it; errc::runtime_shutdown if the runtime shuts down before the work
+/// begins.
 /// Cancel safety: work that no thread has begun does not happen if the future is destroyed. Work that has begun
 /// finishes, and its result is destroyed: memory is freed, descriptors are closed.
 /// Lifetime: owns its arguments.

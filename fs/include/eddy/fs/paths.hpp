@@ -25,29 +25,29 @@ namespace eddy::fs {
 inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
 /// Reads a whole file.
-/// Errors: errc::file_too_large if it has more than `most` bytes, of which none are returned; those of
+/// Errors: errc::file_too_large if it has more than `most` bytes, of which none are returned; the errors of
 /// open_options::open(); what read(2) reports.
 [[nodiscard]] EDDY_API operation<std::vector<std::byte>> read(std::filesystem::path path, std::size_t most = no_limit);
 /// Same as above, as text.
-/// Errors: those of read(); eddy::errc::invalid_utf8.
+/// Errors: same as read(); eddy::errc::invalid_utf8.
 [[nodiscard]] EDDY_API operation<std::string> read_to_string(std::filesystem::path path, std::size_t most = no_limit);
 
 /// Replaces the contents of a file, which is created if it does not exist. A reader may see a part of them, and an
 /// error leaves a part; see write_atomically().
 /// Lifetime: the bytes are copied at the call.
-/// Errors: those of open_options::open(); what write(2) and close(2) report.
+/// Errors: same as open_options::open(); what write(2) and close(2) report.
 [[nodiscard]] EDDY_API operation<void> write(std::filesystem::path path, io::const_buffer bytes);
 /// Appends to a file, which is created if it does not exist. Several tasks may append to one file at the same time: on
-/// a local file system, the bytes of a call stay together, unless the disk is full. Errors, lifetime: those of write().
+/// a local file system, the bytes of a call stay together, unless the disk is full. Errors, lifetime: same as write().
 [[nodiscard]] EDDY_API operation<void> append(std::filesystem::path path, io::const_buffer bytes);
 /// Replaces the contents of a file, such that readers, and also a crash of the program or of the system, see either the
 /// old or the new contents. After it, the new contents are on the disk. The bytes go to a temporary file beside the
 /// file, which then takes its name. The new file has the permissions and the owner of the old one, but not its access
 /// control list and extended attributes; other hard links keep the old contents. If the path is a symbolic link, its
-/// target is replaced, or created. After an error, also that of a full disk, the old file is there, unless the error is
-/// that of the last step: to get the new name onto the disk. A temporary file is left only if the program is killed:
+/// target is replaced, or created. After an error, for example on a full disk, the old file is there, unless the last
+/// step has failed: to get the new name onto the disk. A temporary file is left only if the program is killed:
 /// `.write.` and 16 letters or digits.
-/// Errors: those of write(); operation_not_permitted if the new file cannot have the owner of the old one; what
+/// Errors: same as write(); operation_not_permitted if the new file cannot have the owner of the old one; what
 /// fsync(2), fchown(2) and rename(2) report.
 /// Lifetime: the bytes are copied at the call.
 /// Cost: waits for the disk two times. In a directory that this process may change and not read, waits until the whole
@@ -59,7 +59,7 @@ inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 /// no sticky bit. Holes stay holes. Each byte was in `from` at some time, also if another process changes its size
 /// meanwhile. The kernel copies, where it can (copy_file_range(2)); a file system that shares blocks does not even
 /// copy.
-/// Errors: errc::same_file; those of open_options::open(); what the reads and writes report. A part may have been
+/// Errors: errc::same_file; the errors of open_options::open(); what the reads and writes report. A part may have been
 /// copied then.
 [[nodiscard]] EDDY_API operation<std::uint64_t> copy(std::filesystem::path from, std::filesystem::path to);
 

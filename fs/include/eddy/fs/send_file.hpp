@@ -87,7 +87,7 @@ private:
 /// tell what is in the cache, to all other writers, and to other systems. See fs::metrics(). A write to the part that
 /// was sent, or its truncation, may change bytes that the peer has not received yet.
 ///
-/// Errors: those of the writer and of reading the file, with the path of the file. sent() tells how many bytes were
+/// Errors: any error of the writer and of reading the file, with the path of the file. sent() tells how many bytes were
 /// sent before.
 /// Cancel safety: not safe. If the future is destroyed, the writer has got the first bytes of the part. To continue
 /// from there, await the future by reference, and then read sent():

@@ -31,7 +31,7 @@ struct walk_entry : dir_entry {
 /// Thread safety: a plain value.
 struct walk_batch {
     dir directory;                    ///< has the entries; it is open as long as the batch, or a copy of it, exists
-    std::size_t depth;                ///< of the entries: 1 for those of the directory where the walk began
+    std::size_t depth;                ///< of the entries: 1 in the directory where the walk began
     std::vector<walk_entry> entries;  ///< 512 at most
 
     /// Constructs a batch without entries.

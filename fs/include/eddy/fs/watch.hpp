@@ -98,8 +98,8 @@ using change_stream = async_generator<result<change>>;
 ///
 /// - A change that another one has undone meanwhile is not reported. Several changes may be one: a file that is created
 ///   and written is `created`.
-/// - The contents and metadata of a file that may not be read are not watched, and those of what is neither a file nor
-///   a directory.
+/// - The contents and metadata of a file that may not be read are not watched, nor are those of anything but files and
+///   directories.
 ///
 /// Errors: errc::unwatchable on Windows. What inotify_init1(2) or kqueue(2) reports; too_many_files_open also for the
 /// limit of queues (fs.inotify.max_user_instances). The errors of opening and watching the paths that were given; needs

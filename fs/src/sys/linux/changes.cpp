@@ -66,7 +66,7 @@ public:
     [[nodiscard]] int native_handle() const noexcept override { return queue_.get(); }
 
     [[nodiscard]] result<int> add_watch(int fd, watched what) override {
-        // inotify has no call with a descriptor. This path is that of the open directory or file, wherever it is now.
+        // inotify has no call with a descriptor. This path names the open directory or file, wherever it is now.
         std::array<char, 32> path{};
         std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
         const int watch =

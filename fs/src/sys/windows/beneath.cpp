@@ -26,7 +26,7 @@ std::string_view take_part(std::string_view& path) {
     return part;
 }
 
-/// Returns why a path cannot be resolved below a directory. A colon is that of a drive, or of a stream of a file.
+/// Returns why a path cannot be resolved below a directory. A colon means a drive, or a stream of a file.
 std::error_code flaw_of(std::string_view path) {
     if (is_bad_path(path)) return errc::bad_path;
     if (slashes.contains(path.front()) || path.contains(':')) return fs::errc::outside;

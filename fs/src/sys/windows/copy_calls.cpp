@@ -30,7 +30,7 @@ result<void> link_entry(int from, const std::string& name, int to, const std::st
 result<bool> apply_owner(int, const fs::file_metadata&) noexcept { return true; }  // all have 0
 
 result<void> apply_metadata(int fd, const fs::file_metadata& of) noexcept {
-    // The times first: those of a file that may not be written may not be set.
+    // The times first: they cannot be set on a file that may not be written.
     const auto timed = set_times(fd, of.accessed, of.modified);
     if (!timed) return timed;
     return set_permissions(fd, of.permissions);

@@ -8,7 +8,7 @@
 namespace eddy::sys {
 namespace {
 
-/// Locks of Windows forbid reads and writes of others. So the lock is that of a byte which no file has.
+/// Locks of Windows forbid reads and writes of others. So a byte is locked that no file has.
 OVERLAPPED locked_byte() noexcept {
     OVERLAPPED made{};
     made.Offset = std::numeric_limits<DWORD>::max() - 1;

@@ -21,7 +21,7 @@ class open_file;  // what the jobs of a file share
 /// One read at a position. The page cache is tried first, on this thread; a job reads what is not there.
 class EDDY_API reading {
 public:
-    /// Errors: those of read(2); errc::closed.
+    /// Errors: see read(2); errc::closed.
     poll_result<result<std::size_t>> poll(const std::shared_ptr<open_file>& from, context& cx, read_parts into,
                                           std::uint64_t offset);
     [[nodiscard]] bool has_job() const noexcept { return job_.has_value(); }
