@@ -24,8 +24,8 @@ struct captured_processes {
 };
 
 /// Moves the streams until all processes have ended, and the output, too, or the time for that has passed.
-/// Errors: those of a stream, except that the process does not read its input; that of a kill after the time-out. The
-/// processes may run then: destroy them.
+/// Errors: any error of a stream, except that the process does not read its input; the error of a kill after the
+/// time-out. The processes may run then: destroy them.
 [[nodiscard]] task<result<captured>> capture(captured_processes& from, const run_options& options);
 
 }  // namespace eddy::process::detail

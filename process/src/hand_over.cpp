@@ -151,7 +151,7 @@ std::optional<error> give(const hand_over_options& what, command& to) {
     return std::nullopt;
 }
 
-/// Tells the command where its messages go, and whether a service manager waits for those of a watchdog.
+/// Tells the command where its messages go, and whether a service manager waits for watchdog messages.
 void connect(command& successor, const std::string& notices) {
     successor.env("NOTIFY_SOCKET", notices);
     successor.env("EDDY_NOTIFY_SOCKET", notices + ' ' + std::string(eddy::sys::find_notify_sockets().manager));

@@ -89,7 +89,7 @@ private:
             const auto ended = was_idle ? queue_.wait(ready, idle_time) : wait_for_ends(ready);
             if (was_idle && ended.empty() && has_given_up()) return;
             for (void* const key : ended) {
-                // SAFETY: the key is that of watch(). watched_by_reaper keeps the object until this thread drops it.
+                // SAFETY: the key comes from watch(). watched_by_reaper keeps the object until this thread drops it.
                 auto& process = *static_cast<running_process*>(key);
                 // A zombie with a tracer has no status until the tracer lets it go, but its pidfd is readable. On
                 // macOS, the end is reported shortly before there is a status.

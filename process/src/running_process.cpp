@@ -56,8 +56,9 @@ result<void> running_process::signal_all(int number) noexcept {
 eddy::result<void> running_process::send_to_all(int number) noexcept {
     const bool has_group_signal = has_group_ && eddy::sys::send_signal_to_group(process_, number).has_value();
     if (state_ != state::running) return {};
-    // Signals of a group reach the members that this program may signal: the process may have the rights of another
-    // user, or be in another group. 0 asks whether it could be signaled.
+    // A signal to the group reaches only the members that this program may signal. The process itself may run as
+    // another user, or have moved to another group. If it got the signal with its group, 0 only asks whether it may be
+    // signaled.
     const bool has_signal = has_group_signal && eddy::sys::is_in_own_group(process_);
     const auto sent = eddy::sys::send_signal(process_, has_signal ? 0 : number);
     if (!sent && sent.error() != std::errc::no_such_process) return sent;

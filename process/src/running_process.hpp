@@ -35,7 +35,7 @@ namespace eddy::process::detail {
 ///                              │                                             └─── (of `ended`: also take the status)
 ///                              └── release(): kill, or leave alone; stays running
 ///
-/// - running: the number of the process, and of its group, is that of this process.
+/// - running: the number of the process, and of its group, belongs to this process.
 /// - ended: a zombie. The status is known. The number still belongs to it, so the group can be killed.
 /// - reaped: the kernel may have given the number to another process. No signal is sent any more.
 ///

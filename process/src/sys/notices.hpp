@@ -7,7 +7,7 @@
 
 #include "sys/fd.hpp"
 
-/// What a process receives from another one that it has started, and passes to it. Errors are those of the system call.
+/// What a process receives from another one that it has started, and passes to it. Errors come from the system call.
 namespace eddy::sys {
 
 /// Creates a socket that receives the messages of sd_notify(3), with a name that the system chooses.

@@ -11,7 +11,7 @@
 
 #include "sys/fd.hpp"
 
-/// Pipes between this program and the processes that it starts. Errors are those of the system call.
+/// Pipes between this program and the processes that it starts. Errors come from the system call.
 namespace eddy::sys {
 
 /// The end that a task of this program uses, and the one that a process gets, which blocks.

@@ -120,7 +120,7 @@ public:
     }
 
 private:
-    static constexpr int closed = -4;  // beside those of start_request
+    static constexpr int closed = -4;  // beside the constants of start_request
 
     void note(int error) noexcept {
         if (error_ == 0) error_ = error;
@@ -135,7 +135,7 @@ private:
         }
         return next;
     }
-    /// The source of standard error may be that of standard output, if this program passes that on.
+    /// Standard error may have the same source as standard output, if this program passes that on.
     static int source_of(int fd, const std::array<int, 3>& standard) noexcept {
         const int from = standard[static_cast<std::size_t>(fd)];
         const bool is_as_closed = from == start_request::same_as_out && standard[1] == start_request::inherited &&
@@ -156,7 +156,7 @@ private:
         }
     }
 
-    // The process gets no descriptors but those of the request. macOS closes all others, also standard ones; other
+    // The process gets only the descriptors of the request. macOS closes all others, also standard ones; other
     // systems close those from a number on.
 #if defined(POSIX_SPAWN_CLOEXEC_DEFAULT)
     static constexpr int flag_to_close = POSIX_SPAWN_CLOEXEC_DEFAULT;
@@ -231,7 +231,7 @@ int start_from_path(spawn_options& options, pid_t& id, start_request& what, char
 }
 
 /// Returns the error of a working directory that does not exist or is none. The error of the start could be one that
-/// start_from_path() takes for that of a program which is in another directory of PATH.
+/// start_from_path() takes for a program's in another directory of PATH.
 int error_of_directory(const std::string& path) noexcept {
     struct stat found{};
     if (::stat(path.c_str(), &found) != 0) return errno;

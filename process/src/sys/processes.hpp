@@ -13,7 +13,7 @@
 
 #include "sys/fd.hpp"
 
-/// Child processes. Only start_process() and wait_for_end() block. Errors are those of the system call.
+/// Child processes. Only start_process() and wait_for_end() block. Errors come from the system call.
 namespace eddy::sys {
 
 extern const int sigterm;
@@ -49,7 +49,7 @@ struct start_request {
     std::string program;
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
-    std::string directory;                                         // "": that of this process
+    std::string directory;                                         // "": this process's
     std::array<int, 3> standard{inherited, inherited, inherited};  // descriptors are above 2
     std::vector<std::pair<int, int>> further;  // numbers, in order, and descriptors, which are above all numbers
     bool has_group = false;

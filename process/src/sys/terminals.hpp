@@ -18,7 +18,7 @@ struct terminal_slave {
 
 }  // namespace eddy::process::detail
 
-/// Pseudo terminals: pty(7). Errors are those of the system call.
+/// Pseudo terminals: pty(7). Errors come from the system call.
 namespace eddy::sys {
 
 /// Makes a terminal, and returns its master, which does not block.

@@ -22,7 +22,7 @@ class running_process;
 /// A process that command::spawn() has started.
 ///
 /// The destructor kills the process by SIGKILL, and with command::group() or session() the whole group, also if the
-/// process itself has ended (not if its status is lost: the number of the group may be that of another one). It does
+/// process itself has ended (not if its status is lost: another group may have the number). It does
 /// not wait: a thread of the library takes the exit status, so that no zombie is left. See detach() for a process that
 /// goes on. The page process/docs/processes.md has a table of what a drop does. With EDDY_CHECKS, the destructor
 /// prints a line if it kills a process that was just started, and no function of the object was called, except in(),
@@ -73,7 +73,7 @@ public:
     /// process, and the program does not ignore SIGCHLD.
     result<void> signal(int number) const;
     /// Sends a signal to all processes of the group, also if the process itself has ended.
-    /// Errors: errc::no_group without command::group() or session(); those of signal().
+    /// Errors: errc::no_group without command::group() or session(); the errors of signal().
     result<void> signal_group(int number) const;
 
     /// Sends SIGKILL to the process, and to all processes of its group. Does nothing if they have ended. Does not wait.
@@ -82,7 +82,7 @@ public:
     result<void> kill() const;
     /// Sends SIGTERM to the process or its group, waits up to `grace` until the process has ended, then sends SIGKILL.
     /// The rest of a group is killed when the process itself has ended.
-    /// Errors: errc::status_lost; those of kill(), without waiting.
+    /// Errors: errc::status_lost; the errors of kill(), without waiting.
     /// Cancel safety: safe. The signals that were sent stay sent. Call it again to go on.
     task<result<exit_status>> stop(std::chrono::nanoseconds grace);
 

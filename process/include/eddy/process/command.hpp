@@ -38,9 +38,9 @@ struct EDDY_API variable_order {
 /// A program without a slash is searched for in the directories of PATH, of the environment that it will have. One with
 /// a slash is relative to directory(). Nothing is passed to a shell.
 ///
-/// The process has descriptors 0 to 2, and those of descriptor(), only. It has no blocked signals, the default action
-/// for each signal, and the processors that the main thread may use. Its nice value is that of a thread that has
-/// started a process.
+/// The process has only descriptors 0 to 2 and the descriptors set by descriptor(). It has no blocked signals, the
+/// default action for each signal, and the processors that the main thread may use. It has the nice value of a thread
+/// that has started a process.
 /// Thread safety: a plain value. A command may be started more than once.
 class EDDY_API command {
 public:
@@ -57,14 +57,14 @@ public:
     command& args(std::vector<std::string> values);
     /// Sets argument 0, which is the name of the program by default.
     command& arg0(std::string value);
-    /// Sets an environment variable. The others are those of this process, without those of a service manager about its
+    /// Sets an environment variable. The others come from this process, without a service manager's variables about its
     /// descriptors and its watchdog: LISTEN_*, WATCHDOG_*, EDDY_PREDECESSOR, EDDY_INHERITED and EDDY_INHERITED_BYTES.
     command& env(std::string name, std::string value);
     /// Removes an environment variable.
     command& env_remove(std::string name);
     /// Removes all environment variables. Those that are set afterwards are the only ones.
     command& clear_env();
-    /// Sets the working directory, which is that of this process by default.
+    /// Sets the working directory. By default it is this process's.
     command& directory(const std::filesystem::path& path);
     /// Sets standard input, output or error. The default is inherit(); run() has other defaults.
     command& in(stdio what);
@@ -106,9 +106,9 @@ public:
     [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
     [[nodiscard]] bool has_group() const noexcept { return has_group_ || has_session_; }
     [[nodiscard]] bool has_session() const noexcept { return has_session_; }
-    /// The arguments, with that of number 0.
+    /// The arguments, including number 0.
     [[nodiscard]] std::vector<std::string> argument_list() const;
-    /// The variables, with those of this process: "NAME=value".
+    /// The variables, including this process's: "NAME=value".
     [[nodiscard]] std::vector<std::string> environment() const;
     /// Starts the process in a terminal, which the last copy of the command closes: see terminal::spawn().
     void start_in(std::shared_ptr<const detail::terminal_slave> terminal) noexcept;

@@ -14,7 +14,7 @@ EDDY_HEADERS_OF(process)
 
 namespace eddy::process {
 
-/// The errors of eddy::process, in addition to those of the system. `error.message()` explains each of them.
+/// The errors of eddy::process, in addition to the system's. `error.message()` explains each of them.
 enum class errc {
     nul_character = 1,   ///< an argument, a name or a path contains a NUL; equals std::errc::invalid_argument
     no_program,          ///< the name of the program is empty; equals std::errc::invalid_argument

@@ -77,15 +77,16 @@ private:
 /// started, which may have the sockets, are killed only if the command has a group().
 ///
 /// The successor is ready when it, or another process of the same user, has sent the message of net::notify_ready(),
-/// which is that of sd_notify(3), to the socket in NOTIFY_SOCKET. Its sockets are those of net::inherited_listeners():
+/// as of sd_notify(3), to the socket in NOTIFY_SOCKET. It gets the sockets of net::inherited_listeners():
 /// descriptors from 3 on, with LISTEN_FDS and LISTEN_FDNAMES. A program that knows only sd_listen_fds(3) needs its own
 /// number in LISTEN_PID, which a shell can set: `command("sh", "-c", "LISTEN_PID=$$ exec server")`.
 ///
 /// The sockets are the same ones, not new ones with the same address, so connections that wait in their queues are not
 /// lost, whichever process accepts them. If several sockets have one address (SO_REUSEPORT), each has a queue of its
 /// own, which is reset when the last process closes it: pass all of them.
-/// Errors: those of command::spawn(); errc::second_successor, and errc::bad_name, before anything is started;
-/// errc::ended_before_ready; timed_out; those of the sockets of sd_notify(3). They name the program of the successor.
+/// Errors: same as command::spawn(); errc::second_successor, and errc::bad_name, before anything is started;
+/// errc::ended_before_ready; timed_out; the errors of the sockets of sd_notify(3). They name the program of the
+/// successor.
 /// Cancel safety: the successor is killed, unless the manager was told before.
 /// Preconditions: the command has no descriptor() of its own.
 EDDY_API task<result<int>> hand_over(command successor, hand_over_options options = {});
@@ -93,7 +94,7 @@ EDDY_API task<result<int>> hand_over(command successor, hand_over_options option
 /// Returns the bytes that the predecessor gave to hand_over(), whether that still runs or not. Without a predecessor or
 /// bytes, and at each further call, they are empty. The descriptor in EDDY_INHERITED_BYTES must be the one that was
 /// passed, by device and inode.
-/// Errors: those of pread(2).
+/// Errors: see pread(2).
 /// Thread safety: any thread.
 [[nodiscard]] EDDY_API eddy::result<std::string> inherited_bytes();
 

@@ -16,8 +16,8 @@
 namespace eddy::process {
 
 /// This program's ends of the pipes to a process: a writer, and a reader. On Windows they are ends of named pipes,
-/// which have fewer functions. Those of eddy::io work on all systems: `io::read(*child.out(), buffer)`. But there,
-/// io::shutdown() does not end the input of the process: destroy the object.
+/// which have fewer functions. The functions of eddy::io work on all systems: `io::read(*child.out(), buffer)`. But
+/// there, io::shutdown() does not end the input of the process: destroy the object.
 #if defined(_WIN32)
 using pipe_sender = net::named_pipe::server;
 using pipe_receiver = net::named_pipe::server;
@@ -38,7 +38,7 @@ struct pipe_name {
 
 /// An end of a pipe that a child object may have. Same as a std::optional, but access to a pipe that it does not have
 /// is not undefined: it throws `misuse`.
-/// Thread safety: that of the pipe.
+/// Thread safety: same as the pipe.
 template <class Pipe>
 class optional_pipe : public std::optional<Pipe> {
 public:

@@ -36,7 +36,7 @@ public:
 
     /// Starts all commands, and connects them. What command::out() and in() have set between them is replaced. The
     /// first child has in(), the last one out(), as their commands say.
-    /// Errors: those of command::spawn(), of the first command that does not start. The others are killed.
+    /// Errors: the errors of command::spawn() for the first command that does not start. The others are killed.
     /// Cancel safety: those that have started are killed.
     task<result<std::vector<child>>> spawn(std::source_location where = std::source_location::current()) const;
 
@@ -64,7 +64,7 @@ struct pipeline_result : captured {
     [[nodiscard]] EDDY_API result<void> check() const;
 };
 
-/// Same as run() of one command: `input` goes to the first one, `out` is that of the last one, and `error` has what all
+/// Same as run() of one command: `input` goes to the first one, `out` comes from the last one, and `error` has what all
 /// of them have written to standard error, if their commands do not set it.
 EDDY_API task<result<pipeline_result>> run(pipeline what, run_options options = {});
 

@@ -98,8 +98,9 @@ struct run_result : captured {
 ///
 /// Input and output move at the same time, so neither of them can block the other. Streams that the command does not
 /// set are pipes; without run_options::input(), the input is stdio::null().
-/// Errors: those of command::spawn(), and of reads and writes; errc::status_lost; operation_not_permitted if a process
-/// with the rights of another user must be killed, for example `sudo`. An exit code, a signal and a time-out are none.
+/// Errors: the errors of command::spawn(), and of reads and writes; errc::status_lost; operation_not_permitted if a
+/// process with the rights of another user must be killed, for example `sudo`. An exit code, a signal and a time-out
+/// are none.
 /// Cancel safety: not safe. The process is killed, and what it has written is lost.
 /// Cost: reads 64 KiB at a time.
 EDDY_API task<result<run_result>> run(command what, run_options options = {});

@@ -36,8 +36,8 @@ public:
     ///
     /// If O_NONBLOCK is set for it, it is set for the process, too, which most programs do not expect.
     [[nodiscard]] static stdio from_native(int fd);
-    /// Duplicates a descriptor, which may be closed afterwards. O_NONBLOCK is that of from_native().
-    /// Errors: those of fcntl(2), which command::spawn() reports.
+    /// Duplicates a descriptor, which may be closed afterwards. O_NONBLOCK is treated as in from_native().
+    /// Errors: see fcntl(2), which command::spawn() reports.
     [[nodiscard]] static stdio copy_of(int fd);
     /// Same as above, of an object that has a descriptor, for example of an fs::file.
     template <class T>

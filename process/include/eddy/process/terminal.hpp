@@ -105,15 +105,15 @@ public:
     /// A terminal controls one session at a time. A process that is started while another one that spawn() has started
     /// runs has the terminal as its streams, without control of jobs and Ctrl-C. TERM in the environment should say
     /// what the terminal understands; "dumb" is always right.
-    /// Errors: those of command::spawn(), and of open(2) for the terminal.
-    /// Cancel safety, cost: those of command::spawn().
+    /// Errors: the errors of command::spawn(), and of open(2) for the terminal.
+    /// Cancel safety, cost: same as command::spawn().
     task<result<child>> spawn(command what, std::source_location where = std::source_location::current());
 
     /// Returns the size.
-    /// Errors: those of ioctl(2).
+    /// Errors: see ioctl(2).
     [[nodiscard]] eddy::result<window_size> size() const;
     /// Changes the size. The processes in the foreground get SIGWINCH if it was another one.
-    /// Errors: those of ioctl(2).
+    /// Errors: see ioctl(2).
     eddy::result<void> resize(window_size to);
 
     /// Waits until the terminal is ready for `wanted`. Otherwise same as readable() and writable().

@@ -15,7 +15,7 @@
 #include "sys/kevents.hpp"
 #include "sys/processes.hpp"
 
-// EVFILT_PROC reports the end of a process once, and is then removed. The number is that of the process as long as this
+// EVFILT_PROC reports the end of a process once, and is then removed. The number belongs to the process as long as this
 // library has not reaped it.
 
 namespace eddy::sys {

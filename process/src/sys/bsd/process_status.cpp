@@ -104,7 +104,7 @@ result<std::optional<process::exit_status>> take_exit_status(const started_proce
 
 int stream_waited_for(const started_process&) noexcept { return -1; }
 
-// running_process sends signals only to a process that it has not reaped, so the number is that of the process.
+// running_process sends signals only to a process that it has not reaped, so the number belongs to the process.
 result<void> send_signal(const started_process& to, int number) noexcept {
     return done_or_error(::kill(to.id, number));
 }

@@ -49,7 +49,7 @@ unique_fd open_pidfd(int id) noexcept {
 
 namespace {
 
-/// What waitid(2) writes: the kernel's struct rusage, which may differ from that of the C library on 32-bit systems.
+/// What waitid(2) writes: the kernel's struct rusage, which may differ from the C library's on 32-bit systems.
 struct kernel_usage {
     long user_s;
     long user_us;
