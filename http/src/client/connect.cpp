@@ -66,7 +66,7 @@ task<result<opened_connection>> connect_to_proxy(const proxy_server& proxy, cons
 /// Asks a proxy for a connection to a server by CONNECT (RFC 9110, section 9.3.6), and returns that connection. Bytes
 /// that arrive after the proxy's response are bytes of the server: the connection begins with them.
 /// Errors: http::errc::proxy_refused; adds the status to `at.where`. http::errc::bad_message, header_too_large;
-/// errc::unexpected_eof, timed_out; those of the connection.
+/// errc::unexpected_eof, timed_out; the errors of the connection.
 /// Cancel safety: safe. The connection is closed.
 task<result<io::boxed_stream>> open_tunnel(io::boxed_stream to_proxy, const proxy_server& proxy, const http::url& to,
                                            const http::client_options& options, client_progress& at) {

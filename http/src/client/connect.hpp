@@ -72,7 +72,7 @@ private:
 };
 
 /// Chooses the way to the server of a URL. With `may_forward`, a proxy forwards requests to http URLs.
-/// Errors: that of the proxy's URL.
+/// Errors: any error of the proxy's URL.
 [[nodiscard]] result<client_destination> find_destination(const http_client& client, const http::url& to,
                                                           bool may_forward, client_progress& at);
 

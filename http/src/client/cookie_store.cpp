@@ -26,7 +26,7 @@ bool has_expired(const http::stored_cookie& cookie, cookie_store::instant now) n
 /// Returns whether the attributes of a cookie permit its name and each other: section 5.7, steps 19 to 22.
 bool is_consistent(const http::stored_cookie& cookie) noexcept {
     if (cookie.same_site == http::same_site::none && !cookie.secure) return false;
-    // Servers would read the prefix as that of a name.
+    // Servers would take the prefix for the prefix of a name.
     if (cookie.name.empty())
         return !has_cookie_prefix(cookie.value, "__Host-") && !has_cookie_prefix(cookie.value, "__Secure-");
     if (has_cookie_prefix(cookie.name, "__Host-")) return cookie.secure && cookie.host_only && cookie.path == "/";

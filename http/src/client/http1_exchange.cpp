@@ -82,7 +82,7 @@ poll_result<result<void>> http1_exchange::poll_head(context& cx) {
     }
 }
 
-/// An error of sending is the reason for that of receiving.
+/// An error of sending is the reason for an error of receiving.
 poll_result<result<void>> http1_exchange::fail_head(std::error_code why) const {
     return result<void>(std::unexpect, send_error_ ? send_error_ : why);
 }

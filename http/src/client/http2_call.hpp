@@ -34,8 +34,8 @@ struct http2_answer {
     http2_answer() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 };
 
-/// A request and its response on an HTTP/2 connection of a client. The task of the request and that of the connection
-/// share it: see http2_link.
+/// A request and its response on an HTTP/2 connection of a client. The task of the request and the task of the
+/// connection share it: see http2_link.
 struct http2_call : inbox_entry<std::shared_ptr<http2_call>> {
     http2_call() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 

@@ -199,7 +199,7 @@ bool http2_client_connection::poll_timer(context& cx) {
 }
 
 /// Ends the waits whose deadlines have passed. Returns the time of the next call. It is not later than the deadline of
-/// any wait that begins after this call, except that of the answer to PING.
+/// any wait that begins after this call, except the wait for the answer to PING.
 time::time_point http2_client_connection::check_deadlines() {
     const auto current = time::clock::now();
     const auto shortest = std::min({io_timeout_, idle_timeout_, ping_interval_});
@@ -490,7 +490,7 @@ void http2_client_connection::head_received(call& one, bool ends_stream) {
     }
     one.has_final = true;
     allowed_.earn_frames();
-    // Its Content-Length is that of another response. The stream may still end later, with an empty DATA frame.
+    // Its Content-Length describes another response. The stream may still end later, with an empty DATA frame.
     if (has_no_body(status, one.asked.method)) one.answer.length = 0;
     if (!ends_stream) one.answer.incoming = one.incoming = std::make_shared<http2_body>(link_, one.id, false);
     link_->answer(one);

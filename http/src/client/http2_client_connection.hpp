@@ -39,15 +39,15 @@ namespace eddy::detail {
 /// to do. Then it waits until bytes can be received or sent, a call or the reader of a body wakes it, or a deadline
 /// passes.
 ///
-/// Flow control: the window of a stream grows by the bytes that were read from its body. That of the connection grows
-/// as bytes arrive. If it did not, a response that is not read could block the other responses. So the unread bytes of
-/// a connection have at most the size of a window for each of its requests.
+/// Flow control: the window of a stream grows by the bytes that were read from its body. The window of the connection
+/// grows as bytes arrive. If it did not, a response that is not read could block the other responses. So the unread
+/// bytes of a connection have at most the size of a window for each of its requests.
 ///
 /// Reuse: before the first request after an idle time, the connection looks at the socket, and first reads what the
 /// server has sent. That may be its end, of which the driver does not know yet. Such a request is not sent, so it is
 /// repeated on another connection even if it is POST.
 ///
-/// Floods: frames that lead to nothing are counted as a server counts those of a client: see http2_allowances.
+/// Floods: frames that lead to nothing are counted as a server counts the frames of a client: see http2_allowances.
 ///
 /// Liveness: a request may be dropped after it has waited for some time while nothing has arrived. Then the connection
 /// sends PING, and gets no requests until it receives something.

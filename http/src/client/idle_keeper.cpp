@@ -14,7 +14,7 @@ namespace eddy::detail {
 namespace {
 
 /// What a task owns from before its first poll. The task may be destroyed at any time, by the end of its event loop,
-/// which is that of the connections, too.
+/// which is the thread of the connections, too.
 class keeping {
 public:
     keeping(std::weak_ptr<http_client>&& client, std::shared_ptr<idle_keeper>&& keeper, std::string&& loop) noexcept

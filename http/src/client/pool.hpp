@@ -99,7 +99,7 @@ public:
     explicit http_client(http::client_options&& chosen);
     http_client(const http_client&) = delete;
     http_client& operator=(const http_client&) = delete;
-    /// Ends the idle connections in order: those of other threads later, by their keepers.
+    /// Shuts down the idle connections gracefully. The keepers of other threads end theirs later.
     ~http_client();
 
     static constexpr std::size_t most_origins = 1000;

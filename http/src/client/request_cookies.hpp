@@ -14,7 +14,7 @@
 
 namespace eddy::detail {
 
-/// The field Cookie of a request that may be sent several times: the cookies of the caller, and then those of a jar.
+/// The field Cookie of a request that may be sent several times: the cookies of the caller, then the cookies of a jar.
 /// Without a jar, the request stays as it is.
 class request_cookies {
 public:

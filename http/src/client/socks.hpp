@@ -18,7 +18,7 @@ namespace eddy::detail {
 /// name of the server. Authenticates itself by user name and password (RFC 1929) if the proxy has them and asks for
 /// them.
 /// Errors: http::errc::proxy_refused; adds the reason to `at.where`. http::errc::bad_message; errc::unexpected_eof,
-/// timed_out; those of the connection.
+/// timed_out; the errors of the connection.
 /// Cancel safety: safe. The connection is closed.
 [[nodiscard]] task<result<io::boxed_stream>> open_socks_tunnel(io::boxed_stream to_proxy, const proxy_server& proxy,
                                                                const http::url& to, const http::client_options& options,

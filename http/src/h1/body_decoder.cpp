@@ -13,7 +13,7 @@ namespace {
 
 // The limits of chunk extensions. Without the second one, a peer could send kilobytes for each byte of data.
 constexpr std::uint16_t most_extension_bytes = 4096;  // of one chunk
-constexpr std::uint32_t most_excess = 16 * 1024;      // of the bytes of all extensions over those of the data
+constexpr std::uint32_t most_excess = 16 * 1024;      // how many more bytes all extensions may have than the data
 
 }  // namespace
 

@@ -28,7 +28,7 @@ class body_sender {
 public:
     /// Sends bytes until the message is complete. If the body's reader fails, failure() is its error. Close the
     /// connection then, because the message is incomplete.
-    /// Errors: those of the connection, of the reader, and of Side::poll_waiting().
+    /// Errors: any error of the connection, of the reader, and of Side::poll_waiting().
     /// Cancel safety: not safe. The message is incomplete.
     template <class Side>
     poll_result<result<void>> poll(context& cx, http::body& from, http::h1::engine& by, message_stream& to, Side& side);

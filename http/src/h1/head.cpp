@@ -262,8 +262,8 @@ status parse_expectation(const special_fields& special, request_head& into) noex
     return accepted;
 }
 
-/// Removes the first line, if it is that of most requests: "GET", a target in origin form, and "HTTP/1.1". Returns the
-/// target, or an empty view if parse_request_line() must parse the line.
+/// Removes the first line, if it has the form of most requests: "GET", a target in origin form, and "HTTP/1.1". Returns
+/// the target, or an empty view if parse_request_line() must parse the line.
 /// Preconditions: `head` ends with an empty line.
 std::string_view take_usual_line(std::string_view& head) noexcept {
     constexpr std::string_view begin = "GET /";

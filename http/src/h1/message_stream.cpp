@@ -120,7 +120,7 @@ bool message_stream::poll_ahead(context& cx, std::size_t most) {
 
 poll_result<result<std::size_t>> message_stream::poll_send_file(context& cx, fs::detail::file_sender& file) {
     const auto count = file.poll_send(cx, socket_access::get(*stream_.inner().tcp()));
-    if (!count && file.is_reading()) return not_ready;  // the time of the disk is not that of the connection
+    if (!count && file.is_reading()) return not_ready;  // the time of the disk does not count as time of the connection
     if (count && *count) needs_flush_ = true;
     poll_result<result<std::size_t>> answer = not_ready;
     if (count) answer = *count ? result<std::size_t>(**count) : result<std::size_t>(std::unexpect, count->error());

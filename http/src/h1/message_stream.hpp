@@ -121,7 +121,7 @@ public:
         return stream_.inner().poll_read(cx, into);
     }
     /// Receives data of a body that an http::h1::engine decodes. Returns 0 at its end.
-    /// Errors: those of the engine; body_too_short.
+    /// Errors: any error of the engine; body_too_short.
     /// Cancel safety: safe.
     template <class Engine>
     poll_result<result<std::size_t>> poll_body(context& cx, Engine& by, std::span<std::byte> into);
@@ -145,12 +145,12 @@ public:
         sent_ += **count;
         return eddy::ok(**count);
     }
-    /// Returns how many bytes the connection has taken, without those of files.
+    /// Returns how many bytes the connection has taken, without the bytes of files.
     [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
     /// Returns whether poll_send_file() is possible.
     [[nodiscard]] bool sends_files() noexcept { return stream_.inner().tcp() != nullptr; }
     /// Sends some of a file, and returns how much; 0 at its end.
-    /// Errors: those of the connection, and of reading the file; see file_sender::has_failed_to_read().
+    /// Errors: any error of the connection, and of reading the file; see file_sender::has_failed_to_read().
     /// Cancel safety: safe.
     /// Preconditions: sends_files(), and out() is empty.
     poll_result<result<std::size_t>> poll_send_file(context& cx, fs::detail::file_sender& file);

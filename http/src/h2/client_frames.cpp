@@ -45,7 +45,7 @@ http2_refusal http2_client_frames::check_stream(std::int32_t stream) const noexc
     return std::ranges::any_of(skipped_, contains) ? http2_refusal(NGHTTP2_PROTOCOL_ERROR) : http2_refusal();
 }
 
-/// Begins a block of fields: that of a request, or of its trailers.
+/// Begins a block of fields: of a request, or of its trailers.
 http2_refusal http2_client_frames::begin_block(const http2_frame_head& frame, bool is_known,
                                                time::time_point until) noexcept {
     unpaid_ += frame.length;

@@ -39,7 +39,7 @@ public:
     /// Ends the current frame if the last call of next() has completed it.
     void end() noexcept;
 
-    /// Adds the size of a field to that of its block. Returns whether that is too large.
+    /// Adds the size of a field to the size of its block. Returns whether that is too large.
     [[nodiscard]] bool add_field(std::size_t size) noexcept;
     /// Records that the client has ended a stream that was closed.
     void end_stream(std::int32_t stream) noexcept { ended_[ended_next_++ % ended_.size()] = stream; }

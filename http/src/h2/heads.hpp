@@ -93,7 +93,7 @@ private:
 
 class http2_request_fields : public http2_fields {
 public:
-    /// `size` is that of the body, and nullopt if it is unknown. `authority` is sent unless the request has Host.
+    /// `size` is the size of the body, and nullopt if it is unknown. `authority` is sent unless the request has Host.
     http2_request_fields(const http::request& asked, std::optional<std::uint64_t> size, std::string_view authority,
                          bool is_https);
 

@@ -42,7 +42,8 @@ struct http2_settings {
 /// the stream, and not the connection.
 class http2_settings_check {
 public:
-    /// Begins with the windows before nghttp2 gets the frame: those of the `open` streams, which have a member `id`.
+    /// Begins with the windows before nghttp2 gets the frame: the windows of the `open` streams, which have a member
+    /// `id`.
     template <class Streams>
     void begin(nghttp2_session* session, const Streams& open) noexcept {
         initial_ = initial_window(session);
@@ -122,8 +123,8 @@ protected:
     /// Writes the collected bytes. Returns whether another turn is needed: there is more to collect, or
     /// receive_frames() has read nothing because of these bytes, so that no read will wake the task.
     ///
-    /// After a failed write, a server's connection is broken. That of a client has lost its output, and is broken at
-    /// the end of its input: the server may have answered before it has closed the connection.
+    /// After a failed write, a server's connection is broken. A client's connection has lost its output, and is broken
+    /// at the end of its input: the server may have answered before it has closed the connection.
     [[nodiscard]] bool send(context& cx);
     [[nodiscard]] bool is_over() const noexcept;
     void terminate(std::uint32_t why) noexcept {

@@ -86,7 +86,7 @@ multipart_decoder::event multipart_decoder::receive(std::string_view& input) {
     }
 }
 
-/// A delimiter may begin the body, and that of a part, without the line break before it.
+/// A delimiter may begin the body, or the body of a part, without the line break before it.
 multipart_decoder::event multipart_decoder::take_first_delimiter(std::string_view& input, state otherwise) {
     const auto first = std::string_view(delimiter_).substr(line_end.size());
     const bool begins = input.starts_with(first);

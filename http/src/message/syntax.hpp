@@ -180,8 +180,8 @@ using date_text = std::array<char, 29>;
 
 /// Formats a time in seconds since 1970, from the years 0 to 9999.
 [[nodiscard]] date_text format_date(std::int64_t seconds) noexcept;
-/// Parses a date in one of the three forms of RFC 9110, section 5.6.7: that of format_date(), and the obsolete ones of
-/// RFC 850 and asctime(3). Returns nullopt for any other text. The form of RFC 850 has two digits of the year: it is
+/// Parses a date in one of the three forms of RFC 9110, section 5.6.7: the form of format_date(), and the obsolete ones
+/// of RFC 850 and asctime(3). Returns nullopt for any other text. The form of RFC 850 has two digits of the year: it is
 /// the last such year that is at most 50 years after `now`, a time in seconds since 1970.
 [[nodiscard]] std::optional<std::int64_t> parse_date(std::string_view text, std::int64_t now) noexcept;
 /// Same, at the current time.

@@ -85,7 +85,7 @@ public:
         return next;
     }
     /// Passes the connection to that protocol.
-    /// Errors: those of the protocol.
+    /// Errors: any error of the protocol.
     task<result<void>> serve_upgraded(http_upgrade& next);
 
     /// Returns the error of the last service, or of the body of its response, or throws its exception.

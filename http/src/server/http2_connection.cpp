@@ -242,7 +242,7 @@ bool http2_connection::poll_timer(context& cx) {
 }
 
 /// Ends the waits whose deadlines have passed. Returns the time of the next call, which is not later than the deadline
-/// of any wait that begins after this call, except that of a slow body: see take_notes().
+/// of any wait that begins after this call, except a wait for a slow body: see take_notes().
 time::time_point http2_connection::check_deadlines() {
     const auto current = time::clock::now();
     auto next = time::saturating_add(

@@ -37,7 +37,7 @@ std::error_code request_input::poll_waiting(context& cx, const http::body& from)
     return has_gone ? make_error_code(errc::unexpected_eof) : std::error_code();
 }
 
-/// Returns whether the body may be read while the response is sent. The response's body may be that of the request.
+/// Returns whether the body may be read while the response is sent. The response's body may be the request's.
 bool request_input::may_be_read(const http::response& answer, http::method asked) const noexcept {
     if (answer.body.in_memory() != nullptr || body_access::file(answer.body) != nullptr ||
         has_no_body(http::to_int(answer.status), asked))

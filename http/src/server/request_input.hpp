@@ -23,7 +23,8 @@ namespace eddy::detail {
 
 /// What a client of HTTP/1.1 sends after the head of a request: the body, which the service or the response reads, and
 /// what follows it. That is received ahead, so that the connection notices that the client goes away.
-/// Thread safety: one thread at a time, that of the connection's task. See incoming_body for the readers of the body.
+/// Thread safety: one thread at a time, on which the connection's task runs. See incoming_body for the readers of the
+/// body.
 /// Lifetime: refers to the connection, the engine, and the options.
 class request_input : immovable {
 public:

@@ -40,7 +40,7 @@ struct memory_client {
 using memory_clients = std::map<std::string, memory_client>;
 
 /// What one connection has.
-/// Thread safety: one thread at a time, that of the connection's task.
+/// Thread safety: one thread at a time, on which the connection's task runs.
 /// Lifetime: outlives its shares, and refers to the memory.
 class memory_holder {
 public:
@@ -70,7 +70,7 @@ private:
 ///     begin ──begin_wait()──> waits for the client ──has_sent() of all that there is──> begin
 ///
 /// A response is unread if it waits, and its client has never received a byte of it, or none for `patience`.
-/// Thread safety: one thread at a time, that of the connection's task.
+/// Thread safety: one thread at a time, on which the connection's task runs.
 class response_share {
 public:
     /// How long a client that has received some of a response may receive nothing.
@@ -118,7 +118,7 @@ private:
 ///
 /// While there is room, each response gets its memory. Otherwise others are dropped until there is:
 ///
-/// 1. an unread one. Those of the client with the most memory come first, and its oldest one
+/// 1. an unread one. The requests of the client with the most memory come first, and its oldest one
 /// 2. the oldest one of a client that has more memory than the one that needs it would have
 ///
 /// So clients that do not read their responses lose them, and a client can take the memory from others only up to an

@@ -29,12 +29,13 @@
 
 namespace eddy::detail {
 
-/// Counts and reports a request that the server refuses before its service sees it. `note` is that of refused_request.
+/// Counts and reports a request that the server refuses before its service sees it. `note` is the note of the
+/// refused_request.
 void note_refusal(const accepted_connection& on, http::status why, std::string_view method, std::string_view target,
                   std::string_view note = {}) noexcept;
 
-/// Returns whether an error that a service returns is the client's, and is not reported: that of the request's body, or
-/// of the form in it.
+/// Returns whether an error that a service returns is the client's, and is not reported: the error of the request's
+/// body, or of the form in it.
 [[nodiscard]] bool is_of_client(const std::error_code& why, const std::error_code& of_body) noexcept;
 
 /// The method and the path of a request, for the report of its error. The service gets the request itself, so this is a
@@ -137,7 +138,7 @@ public:
     /// Replaces the failure of the service by the response that the client gets: `of_body` is the error of the
     /// request's body, or no error.
     void answer_failure(std::error_code of_body);
-    /// Takes `size` bytes for the response from those of the server. If there is not enough memory, replaces the
+    /// Takes `size` bytes for the response from the memory of the server. If there is not enough memory, replaces the
     /// response, and reports that.
     void hold(const accepted_connection& on, memory_holder& by, std::size_t size);
     /// Destroys the body of a response whose memory was taken for another one, and reports that.

@@ -94,12 +94,12 @@ private:
     // The names, by the time at which their buckets will be full. The first one is forgotten first: this permits the
     // fewest requests.
     buckets by_time_;
-    std::unordered_map<std::string_view, buckets::iterator> by_name_;  // the texts are those of by_time_
+    std::unordered_map<std::string_view, buckets::iterator> by_name_;  // the texts are in by_time_
 };
 
 }  // namespace
 
-/// The buckets of clients, and those of the sites that have many clients.
+/// The buckets of clients, and the buckets of the sites that have many clients.
 /// Thread safety: any thread.
 class client_buckets {
 public:

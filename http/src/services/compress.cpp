@@ -112,7 +112,7 @@ std::optional<bool> is_compressed(const http::response& answer, part_of part, co
     const auto type = answer.headers.get("Content-Type");
     if (!type) return part == part_of::nothing ? std::nullopt : std::optional(false);
     if (!is_compressible(*type)) return false;
-    if (part == part_of::part) return true;  // its size is not that of the representation
+    if (part == part_of::part) return true;  // its size is not the size of the representation
     auto size = answer.body.size();
     if (part == part_of::nothing) {
         size = parse_unsigned(answer.headers.get("Content-Length").value_or(""));

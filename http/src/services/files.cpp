@@ -204,7 +204,7 @@ task<result<eddy::bytes>> read_part(const fs::file& from, selected_part part) {
     co_return eddy::bytes(std::move(text));
 }
 
-/// Opens the file `path` below the folder `root`. Returns a status if it cannot be opened: that of a redirection for a
+/// Opens the file `path` below the folder `root`. Returns a status if it cannot be opened: a redirection for a
 /// folder. Blocks.
 /// Errors: the folder cannot be opened, which is a mistake of the program; the file cannot be read.
 fs::result<found_or_status> open_below(const std::string& root, const std::string& path) {

@@ -122,8 +122,8 @@ inline constexpr std::size_t default_body_limit = 16 << 20;
 /// wait. If the body of a response is destroyed before its end, the client closes an HTTP/1.1 connection, and resets
 /// the stream of an HTTP/2 connection. For requests, see serve().
 ///
-/// Errors of a received body: http::errc::bad_message, body_too_large, body_too_short and body_detached; those of the
-/// connection. errc::timed_out if the peer sends nothing for the io_timeout() of the server or client. If a read
+/// Errors of a received body: http::errc::bad_message, body_too_large, body_too_short and body_detached; the errors of
+/// the connection. errc::timed_out if the peer sends nothing for the io_timeout() of the server or client. If a read
 /// throws, bytes may be lost: later reads of an HTTP/1.1 body fail, with std::errc::not_enough_memory after
 /// std::bad_alloc, and otherwise with std::errc::io_error. A read of an HTTP/2 body that throws std::bad_alloc loses no
 /// bytes; repeat it.
@@ -168,7 +168,7 @@ public:
     /// The peer gets no trailer fields if it uses HTTP/1.0, or if the response has no body. Fields that a receiver
     /// needs before the body, such as Content-Type and Set-Cookie, are not sent (RFC 9110, section 6.5.1).
     /// Errors: an exception of `make` ends the message, same as an exception of the reader.
-    /// Cost: one allocation, and that of from_reader() if the body is in memory.
+    /// Cost: one allocation; one more, in from_reader(), if the body is in memory.
     template <class F>
     [[nodiscard]] body with_trailers(F make) &&;
     /// Returns the trailer fields: those that followed a received body, or those that with_trailers() adds. Empty if
@@ -192,8 +192,8 @@ public:
 
     /// Reads all remaining bytes.
     /// Errors: http::errc::body_already_read if this or read_text() has returned the bytes before, or the body was
-    /// moved; http::errc::body_too_large if there are more than `limit` bytes; those of a received body, see above;
-    /// those of the reader.
+    /// moved; http::errc::body_too_large if there are more than `limit` bytes; the errors of a received body, see
+    /// above; the errors of the reader.
     /// Cancel safety: not safe. Bytes already read are lost; loop over io::read().
     /// Lifetime: the body must outlive the task.
     task<result<eddy::bytes>> read_all(std::size_t limit = default_body_limit);

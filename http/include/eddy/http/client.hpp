@@ -37,14 +37,14 @@ class url;
 
 /// The steps of a request, for errors.
 enum class phase : unsigned char {
-    url,      ///< parsing a URL, also that of a redirect
+    url,      ///< parsing a URL, also a redirect's
     resolve,  ///< looking up the host name
     connect,  ///< connecting to an address
     tls,      ///< performing the TLS handshake
     send,     ///< sending the request
     receive,  ///< waiting for the head of the response
     proxy,    ///< looking up or connecting to a proxy, or asking it for a connection to the server
-    body,     ///< reading the body of the request: the error is that of its reader, and not of the server
+    body,     ///< reading the body of the request: its reader has failed, and not the server
     none,     ///< no step of the client: a layer around the client has ended the request, for example proto::timeout()
 };
 
@@ -92,7 +92,7 @@ public:
         timeout_ = limit;
         return *this;
     }
-    /// Limits the time to connect to a server, all of its addresses together, and that of a proxy's response to
+    /// Limits the time to connect to a server, all of its addresses together, and the time of a proxy's response to
     /// CONNECT. 10 seconds by default.
     client_options& connect_timeout(std::chrono::nanoseconds limit) noexcept {
         connect_timeout_ = limit;
@@ -238,7 +238,7 @@ private:
     std::size_t max_idle_ = 8;
     std::size_t header_limit_ = 64 * 1024;
     std::uint64_t decompressed_limit_ = 256 << 20;
-    std::optional<http::proxies> proxies_;  // nullopt: those of the environment
+    std::optional<http::proxies> proxies_;  // nullopt: from the environment
     std::shared_ptr<const tls::client_config> tls_;
 };
 
@@ -295,21 +295,21 @@ public:
 
     /// Sends a request to a URL, which replaces `asked.target`, and returns the response. A status such as 404 is a
     /// response, not an error.
-    /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of net::lookup_host(),
+    /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; the errors of net::lookup_host(),
     /// net::tcp_stream::connect(), tls::connect() and the connection. For an invalid response, http::errc::bad_message
     /// or header_too_large. For a proxy, http::errc::bad_proxy, proxy_not_supported and proxy_refused. If the body of
     /// the request fails, the error of its reader, or http::errc::body_too_short.
-    /// With HTTP/2, http::errc::no_http2 and those of http2_category().
+    /// With HTTP/2, http::errc::no_http2 and the errors of http2_category().
     /// Cancel safety: safe. An HTTP/1.1 connection is closed, and an HTTP/2 stream is reset. The server may have
     /// received the request.
     task<std::expected<response, client_error>> send(
         std::string url, request asked, std::source_location where = std::source_location::current()) const;
     /// Requests a URL with GET. See send().
-    /// Cancel safety: that of send().
+    /// Cancel safety: same as send().
     task<std::expected<response, client_error>> get(std::string url,
                                                     std::source_location where = std::source_location::current()) const;
     /// Sends a body to a URL with POST, PUT or PATCH, for example with the type "application/json". See send().
-    /// Cancel safety: that of send().
+    /// Cancel safety: same as send().
     task<std::expected<response, client_error>> post(
         std::string url, std::string type, http::body content,
         std::source_location where = std::source_location::current()) const;
@@ -319,7 +319,7 @@ public:
         std::string url, std::string type, http::body content,
         std::source_location where = std::source_location::current()) const;
     /// Sends DELETE to a URL, which asks the server to remove the resource. See send().
-    /// Cancel safety: that of send().
+    /// Cancel safety: same as send().
     task<std::expected<response, client_error>> del(std::string url,
                                                     std::source_location where = std::source_location::current()) const;
 

@@ -82,7 +82,7 @@ struct body_coding;
 
 /// What the compression of a response depends on in its request.
 struct compression_request {
-    const body_coding* coding = nullptr;  // that of the body, or null for none
+    const body_coding* coding = nullptr;  // the body's, or null for none
     bool is_head = false;
     std::string known_etags;  // the list in If-None-Match
 

@@ -136,7 +136,7 @@ public:
     /// Returns all cookies that have not expired, the oldest one first, for example to write them into a file. Drop
     /// those without `expires` to end their session.
     [[nodiscard]] std::vector<stored_cookie> snapshot() const;
-    /// Adds cookies, for example those of a former snapshot(), in their order. Ignores cookies that have expired or
+    /// Adds cookies, for example from a former snapshot(), in their order. Ignores cookies that have expired or
     /// that no response could have set.
     void load(std::vector<stored_cookie> cookies);
     /// Removes all cookies.

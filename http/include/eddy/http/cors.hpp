@@ -25,8 +25,8 @@ public:
     /// Options that permit no origin.
     cors_options() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
-    /// Permits an origin: a scheme, a host in lower case, and a port unless it is that of the scheme; or "null", which
-    /// is the origin of files and of sandboxed frames. Call it again for further origins.
+    /// Permits an origin: a scheme, a host in lower case, and a port unless it is the default of the scheme; or "null",
+    /// which is the origin of files and of sandboxed frames. Call it again for further origins.
     /// Errors: throws `misuse` for anything else, for example if there is a slash after the host, or the port 443 of
     /// https. There are no patterns for several hosts.
     cors_options& origin(std::string allowed, std::source_location where = std::source_location::current());

@@ -7,7 +7,7 @@
 
 namespace eddy::http {
 
-/// The errors of eddy::http, in addition to those of the connection. `error.message()` explains each of them.
+/// The errors of eddy::http, in addition to the connection's. `error.message()` explains each of them.
 enum class errc {
     bad_url = 1,          ///< the text is not an http or https URL; equals std::errc::invalid_argument
     bad_message,          ///< the peer violates the protocol; equals std::errc::bad_message

@@ -91,7 +91,7 @@ private:
 ///
 /// Errors of next() and of the bodies of parts: http::errc::bad_form if the request has another type, or if the body is
 /// malformed or ends early, or the header fields of a part are too large; http::errc::body_too_large if there are too
-/// many parts; those of the request's body. Return the error: the server answers 400, 408 or 413.
+/// many parts; the errors of the request's body. Return the error: the server answers 400, 408 or 413.
 /// Thread safety: one thread at a time, together with the current part.
 /// Lifetime: owns the body of the request. A part may outlive it.
 /// Cost: a buffer of 16 KiB, which is larger only for large header fields.

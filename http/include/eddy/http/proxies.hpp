@@ -63,8 +63,8 @@ public:
     ///     example.org:81   one port; [::1]:81 for IPv6
     ///     *                all hosts
     ///
-    /// The case of letters does not matter. Addresses of IPv4 that are mapped into IPv6 are equal to those of IPv4. An
-    /// element of another form is reported by the requests that would use a proxy: errc::bad_exclusion.
+    /// The case of letters does not matter. IPv4 addresses that are mapped into IPv6 equal the same addresses of IPv4.
+    /// An element of another form is reported by the requests that would use a proxy: errc::bad_exclusion.
     proxies& except(std::string_view hosts) {
         if (!excluded_.empty()) excluded_ += ',';
         excluded_ += hosts;

@@ -71,7 +71,7 @@ public:
     std::vector<std::pair<std::string, std::string>> parameters;  ///< on a server: set by http::router; see param()
 
     /// Makes a request without header fields and body. The default method is GET, and the default target is "/". A
-    /// client replaces the target by that of the URL.
+    /// client replaces the target by the target of the URL.
     request() = default;
     explicit request(http::method what) : method(what) {}
     request(http::method what, std::string of) : method(what), target(std::move(of)) {}
@@ -93,7 +93,7 @@ public:
 
     /// Same as query(name) and param(name), as a decimal integer: `param<int>("id")`. Returns nullopt if the text is
     /// anything else, or if the number does not fit into `T`.
-    /// Errors: those of query(name) and param(name).
+    /// Errors: any error of query(name) and param(name).
     template <detail::whole_number T>
     [[nodiscard]] std::optional<T> query(std::string_view name) const {
         const auto text = query(name);

@@ -31,7 +31,7 @@ public:
 namespace eddy::http {
 
 /// Returns a layer that gives each request an id, by which the logs of several servers can be compared. The id is in
-/// the field X-Request-Id of the request that the service gets, and in that of the response:
+/// the field X-Request-Id of the request that the service gets, and of the response:
 ///     const auto id = asked.headers.get("X-Request-Id");  // in a handler inside of app | http::request_id()
 /// The layer keeps the id of the client, or of a proxy before the server, if it has 1 to 128 letters, digits and
 /// characters of "-_.:/+=". Otherwise it makes an id of 32 hexadecimal digits. Such an id is unique, but can be

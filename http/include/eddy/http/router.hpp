@@ -72,8 +72,8 @@ public:
                 std::source_location where = std::source_location::current());
 
     /// Answers a request.
-    /// Errors: those of the selected service.
-    /// Cancel safety: that of the selected service.
+    /// Errors: any error of the selected service.
+    /// Cancel safety: same as the selected service.
     task<result<response>> operator()(request asked) const;
 
 private:

@@ -150,9 +150,9 @@ public:
     /// together. That is bodies in memory, and the state of compress(). The bytes of a body that the program shares,
     /// such as a copy of `bytes` in a cache, do not count. While there is room, each response gets its memory.
     /// Otherwise the server drops others, the oldest ones first, and on_refused() receives their requests:
-    /// - those that their clients do not read: they have received nothing, or less than 4 KiB in 2 seconds. Those of
-    ///   the client with the most memory come first
-    /// - those of a client that has more memory than the one that needs it would have
+    /// - those that their clients do not read: they have received nothing, or less than 4 KiB in 2 seconds. The
+    ///   requests of the client with the most memory come first
+    /// - requests of a client that has more memory than the one that needs it would have
     /// A client is an IPv4 address, or the first 64 bits of an IPv6 address. It sees that its HTTP/2 stream is reset
     /// (ENHANCE_YOUR_CALM), or that its HTTP/1.1 connection ends. Only if there is nothing to drop, the new response is
     /// discarded, its client gets 503, and on_refused() receives the request. 512 MiB by default. All servers and
@@ -352,7 +352,7 @@ namespace eddy::http {
 /// - If the connection is to be closed after a response, an HTTP/2 connection gets GOAWAY, and is closed when its other
 ///   requests were answered.
 ///
-/// Errors: those of net::serve(). If the service returns an error or throws, the client gets 500, with two exceptions.
+/// Errors: same as net::serve(). If the service returns an error or throws, the client gets 500, with two exceptions.
 /// It gets 400, 408 or 413 if the body of its request could not be received. It gets 413 if the error is
 /// http::errc::body_too_large, and 400 if it is http::errc::bad_form. The error is passed to serve_options::on_error(),
 /// and the connection is closed. If the reader of a response body fails, its error is passed to on_error(), too, and
@@ -386,7 +386,7 @@ template <class L, class F>
 /// idle_timeout(), in the options of the net::serve() that accepts the connections. With `connection`, that
 /// net::serve() closes the connection when it is idle for too long, or at a shutdown. Without `connection`, this
 /// function closes an idle connection when the token of shutdown() is cancelled. `peer` becomes request::peer.
-/// Errors: those of the service; see serve().
+/// Errors: any error of the service; see serve().
 /// Cancel safety: safe. The connection is closed, even in the middle of a response.
 /// Cost: see serve().
 template <class S>

@@ -46,8 +46,8 @@ public:
     service(F&& function) : callable_(make(std::forward<F>(function))) {}
 
     /// Answers a request.
-    /// Errors: those of the callable.
-    /// Cancel safety: that of the callable.
+    /// Errors: any error of the callable.
+    /// Cancel safety: same as the callable.
     task<result<response>> operator()(request asked) const;
 
 private:

@@ -21,7 +21,7 @@
 namespace eddy::http {
 
 /// A connection that a server no longer uses for HTTP; see switch_protocols().
-/// Thread safety: that of the stream.
+/// Thread safety: same as the stream.
 struct upgraded_connection {
     io::boxed_stream stream;  ///< the connection: it begins with the first byte after the request
     std::optional<sync::cancellation_token> shutdown;  ///< serve_options::shutdown() of the server
@@ -82,8 +82,8 @@ namespace eddy::http {
 /// after the body. The client gets 413, 400 or 408 instead of 101 if that part has more than 256 KiB, or if it cannot
 /// be received.
 /// Errors: the server answers 500 if `protocol` is empty, and reports a `misuse`, same as an exception of the service.
-/// Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse` if `protocol` contains
-/// control characters.
+/// Errors and exceptions of `next` are handled as if the service had them; see serve(). Throws `misuse` if `protocol`
+/// contains control characters.
 /// Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task, see
 /// net::serve_options::drain(). The task can end itself when upgraded_connection::shutdown is cancelled.
 /// Cost: one allocation.

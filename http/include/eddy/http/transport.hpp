@@ -19,7 +19,7 @@ namespace eddy::detail {
 
 /// The connection below HTTP: a TCP connection, or any other stream in a box. A server passes its TCP connections
 /// without a box, so they need no allocation and no virtual calls. A client passes a box.
-/// Thread safety: that of the stream.
+/// Thread safety: same as the stream.
 class http_transport {
 public:
     http_transport(io::boxed_stream&& other) noexcept : stream_(std::move(other)) {}

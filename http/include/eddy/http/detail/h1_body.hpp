@@ -100,7 +100,7 @@ private:
     std::string trailers_;               // a line for each trailer field, ended by LF
     std::uint16_t trailer_bytes_ = 0;    // received ones, without the ends of lines
     std::uint16_t extension_bytes_ = 0;  // of the current chunk
-    std::uint32_t excess_ = 0;           // of the bytes of the former extensions over those of the data
+    std::uint32_t excess_ = 0;           // how many more bytes the former extensions have than the data
     unsigned char size_digits_ = 0;
     bool is_chunked_ = false;
     bool is_too_large_ = false;
