@@ -70,7 +70,7 @@ using set_up_connection =
                         std::declval<const Codec&>()));
 
 /// Runs the set-up of a new connection.
-/// Errors: those of the set-up; errc::timed_out.
+/// Errors: any error of the set-up; errc::timed_out.
 template <class Fn, class Codec, class Io>
 task<result<set_up_connection<Fn, Codec, Io>>> set_up(const connection_setup<Fn>& setup, const Codec& codec, Io io) {
     auto limited = time::try_timeout(setup.limit, std::invoke(setup.fn, std::move(io)));

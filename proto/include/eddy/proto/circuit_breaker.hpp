@@ -176,7 +176,7 @@ namespace eddy::proto {
 /// the next call is the probe. All services that are made with this layer, and their copies, share the circuit.
 ///
 /// Put retry() outside of this layer. Put timeout() inside of this layer, so that slow calls count as failures.
-/// Errors: errc::circuit_open; those of the service.
+/// Errors: errc::circuit_open; the errors of the service.
 /// Cost: two locks for each call.
 [[nodiscard]] inline auto circuit_breaker(circuit_options options = circuit_options()) {
     return layer([state = std::make_shared<detail::circuit>(std::move(options))]<class S>(S inner) {

@@ -69,7 +69,7 @@ pipelined_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {}
 /// that the call was dropped, or that the body of a response was. If the service responds before it has read the
 /// request's body, the rest of that body is sent after the call, and does not count as in flight.
 /// Cancel safety: a dropped call does not affect others.
-/// Thread safety: that of pipelined_client.
+/// Thread safety: same as pipelined_client.
 template <class Request, class Response>
 class multiplexed_client : public detail::client_handle<Request, Response, true> {
 public:

@@ -20,7 +20,7 @@ namespace eddy::proto {
 /// Returns a layer that ends a call after `limit` with errc::timed_out. The limit is a deadline as with
 /// with_deadline(): the calls inside see it as current_deadline(). A late call is cancelled, gracefully if the call
 /// supports graceful cancellation.
-/// Errors: errc::timed_out; those of the service.
+/// Errors: errc::timed_out; the errors of the service.
 template <class Rep, class Period>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> limit) {
     return layer([limit = time::round_up(limit)]<class S>(S inner) {

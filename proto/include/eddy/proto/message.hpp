@@ -24,7 +24,7 @@ namespace eddy::proto {
 
 /// A request or a response of a multiplexed protocol. The client chooses the number of a request, and the response has
 /// the same number.
-/// Thread safety: that of T; a value type.
+/// Thread safety: same as T; a value type.
 template <class T>
 struct numbered {
     std::uint64_t id;  ///< the number
@@ -40,7 +40,7 @@ struct numbered {
 /// Any stream of `Chunk` or of `result<Chunk>` converts to a body, for example an async_generator or the receiver of a
 /// channel. After an error, the body has ended. A body that is destroyed before its end is cancelled: if it was
 /// received, the connection discards its rest.
-/// Cancel safety: that of the stream. Waiting for a chunk of a received body is cancel safe.
+/// Cancel safety: same as the stream. Waiting for a chunk of a received body is cancel safe.
 /// Thread safety: one thread at a time. A received body may be read on any thread.
 /// Lifetime: owns its stream. A received body may outlive its connection; it fails when the connection ends first.
 /// Cost: one allocation.
@@ -66,7 +66,7 @@ class body : public stream_ops<body<Chunk>> {
     };
 
 public:
-    /// The type of the chunks, and that of the items of the stream.
+    /// The type of the chunks, and the type of the items of the stream.
     using chunk_type = Chunk;
     using item_type = result<Chunk>;
 
@@ -114,7 +114,7 @@ struct message {
 };
 
 /// A frame that begins a message.
-/// Thread safety: that of Head; a value type.
+/// Thread safety: same as Head; a value type.
 template <class Head>
 struct head_frame {
     Head head;      ///< the head of the message
@@ -125,7 +125,7 @@ struct head_frame {
 };
 
 /// A frame with a part of the body.
-/// Thread safety: that of Chunk; a value type.
+/// Thread safety: same as Chunk; a value type.
 template <class Chunk>
 struct chunk_frame {
     Chunk chunk;  ///< the part

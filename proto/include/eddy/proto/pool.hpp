@@ -183,7 +183,7 @@ public:
 
     /// Returns the unused connection that was used last, or makes one. While max() connections are in use, callers
     /// wait, in the order of their arrival.
-    /// Errors: those of `make`. If `make` throws, the call throws that exception.
+    /// Errors: any error of `make`. If `make` throws, the call throws that exception.
     /// Cancel safety: safe. A connection that is being made is dropped.
     task<result<leased<connection_type>>> get() const { return get_from(shared_); }
 

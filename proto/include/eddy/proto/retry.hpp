@@ -46,12 +46,12 @@ private:
 
 namespace eddy::proto {
 
-/// Returns a layer that repeats calls that fail, as `policy` says. The output is that of the last attempt. The request
-/// is copied for each attempt, and must be safe to repeat: a call that failed may have had an effect. A call is not
-/// repeated after an exception.
+/// Returns a layer that repeats calls that fail, as `policy` says. The output is the output of the last attempt. The
+/// request is copied for each attempt, and must be safe to repeat: a call that failed may have had an effect. A call is
+/// not repeated after an exception.
 ///
 /// Put timeout() inside of this layer to limit each attempt, or outside of this layer to limit all attempts together.
-/// Errors: those of the last attempt.
+/// Errors: any error of the last attempt.
 /// Cost: a copy of the request for each attempt, and the lock of the budget.
 [[nodiscard]] inline auto retry(retry_policy policy) {
     return layer([policy = std::move(policy)]<class S>(S inner) {

@@ -56,7 +56,7 @@ private:
 /// this future. Responses that are ready at the same time are sent with one flush. A client that does not read delays
 /// only its own requests.
 ///
-/// Errors: those of the connection. An error of the stream ends the connection after the requests before it were
+/// Errors: any error of the connection. An error of the stream ends the connection after the requests before it were
 /// answered. An error of the service, or of the encoder of a response, cannot be sent. It ends the connection after the
 /// responses before it, and drops the calls after it. Use recover() to turn errors into responses. With streamed
 /// bodies, the client gets the error instead, and the connection continues. An exception of the service drops all calls
@@ -81,7 +81,7 @@ template <class F, class S, bool Checks = eddy::detail::has_checks>
 /// ends the connection and drops all other calls, so use recover(). With streamed bodies, requests beyond twice the
 /// limit of max_in_flight() are refused with errc::overloaded, because reading must not stop. A call that its client
 /// cancels is dropped. The body of a request that the service does not read is cancelled, not discarded.
-/// Cancel safety: that of pipelined().
+/// Cancel safety: same as pipelined().
 template <class F, class S, bool Checks = eddy::detail::has_checks>
 [[nodiscard]] auto multiplexed(F&& connection, S&& service, const connection_options& options = connection_options()) {
     return detail::serve_calls<true, Checks>(std::forward<F>(connection), std::forward<S>(service),

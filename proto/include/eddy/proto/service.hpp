@@ -159,8 +159,8 @@ auto call_service(const S& inner, proto::request_t<S>&& request, proto::when_ful
     }
 }
 
-// A member, because GCC warns (-Wsubobject-linkage) about a template of coroutines with a lambda expression that is
-// none.
+// A static member function, because GCC warns (-Wsubobject-linkage) about a coroutine template whose argument is the
+// type of a lambda expression that is not a coroutine.
 template <class S>
 struct owning_call {
     static task<call_output_t<S>> start(const S& inner, proto::request_t<S> request, proto::when_full mode) {
@@ -285,7 +285,7 @@ template <class A, class B>
 
 /// A type-erased service. Copies share the service. Errors of the service are converted to `Error`:
 /// `boxed_service<std::string, http::response, http::client_error>`.
-/// Thread safety: that of the service.
+/// Thread safety: same as the service.
 /// Lifetime: one of the copies must outlive the calls.
 /// Cost: one allocation. A call adds no coroutine frame if the service takes its request by value and returns a
 /// `task<std::expected<Response, Error>>`, as layers do.
@@ -334,8 +334,8 @@ public:
     boxed_service(S inner) : inner_(std::make_shared<const model<S>>(std::move(inner))) {}
 
     /// Calls the service.
-    /// Errors: those of the service.
-    /// Cancel safety: that of the service.
+    /// Errors: any error of the service.
+    /// Cancel safety: same as the service.
     task<std::expected<Response, Error>> operator()(Request request) const {
         return inner_->call(std::move(request), when_full::wait);
     }
@@ -360,8 +360,8 @@ private:
 ///
 /// A call with `handler(std::move(request))` gives the request away in any case. With `when_full::fail`, the call does
 /// not wait for limits, as inside of load_shed().
-/// Errors: those of the service.
-/// Cancel safety: that of the service. A call that is dropped while it waits for a permit of a limit, or of a client,
+/// Errors: any error of the service.
+/// Cancel safety: same as the service. A call that is dropped while it waits for a permit of a limit, or of a client,
 /// has not taken the request. With `when_full::wait`, a call that is dropped while it waits for the queue of a buffer()
 /// loses the request.
 /// Lifetime: `request` and the service must outlive the future.

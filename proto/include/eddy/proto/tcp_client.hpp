@@ -57,8 +57,8 @@ public:
 
     /// Connects, runs the set-up, and returns a pipelined_client or a multiplexed_client. `to` is any
     /// `to_socket_addrs`.
-    /// Errors: those of tcp_stream::connect() and of the function of setup(); errc::timed_out if that function has not
-    /// ended in time. Throws `misuse` in the cases in which the constructor of the client does.
+    /// Errors: the errors of tcp_stream::connect() and of the function of setup(); errc::timed_out if that function has
+    /// not ended in time. Throws `misuse` in the cases in which the constructor of the client does.
     /// Cancel safety: safe. The connection is closed.
     [[nodiscard]] auto connect(net::lookup_request to,
                                std::source_location where = std::source_location::current()) const {

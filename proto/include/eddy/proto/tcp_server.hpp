@@ -94,7 +94,7 @@ public:
         return *this;
     }
     /// Returns a server that runs `fn` for each connection before its first request: a handshake. `fn` takes the stream
-    /// by value and returns a future of a result. Its value is the stream, another stream (for example that of TLS), or
+    /// by value and returns a future of a result. Its value is the stream, another stream (for example of TLS), or
     /// a codec::framed with the codec that was agreed. A connection is closed if `fn` fails, or if it has not ended
     /// after `limit`.
     template <class Fn, class Rep = std::int64_t, class Period = std::ratio<1>>
@@ -110,8 +110,8 @@ public:
     /// connection that the server ends is closed with close_gracefully(), so that the client gets all responses.
     ///
     ///     co_await try_(proto::tcp_server(my_codec()).address("0.0.0.0:7000").serve(handler));
-    /// Errors: those of tcp_listener::bind() and net::serve().
-    /// Cancel safety: that of net::serve(): all connections are aborted.
+    /// Errors: same as tcp_listener::bind() and net::serve().
+    /// Cancel safety: same as net::serve(): all connections are aborted.
     /// Thread safety: the calls of the service run on the threads of the connections' tasks. The service, the codec and
     /// the function of setup() are copied for each connection, or used by several connections at the same time.
     /// Lifetime: everything is moved or copied into the task.
@@ -121,7 +121,7 @@ public:
         return listen(*this, std::move(service), where);
     }
     /// Same as above, for a listener that exists, of any kind.
-    /// Cancel safety: that of net::serve().
+    /// Cancel safety: same as net::serve().
     template <net::listener L, class S>
     task<result<net::serve_report>> serve(L listener, S service,
                                           std::source_location where = std::source_location::current()) const {
