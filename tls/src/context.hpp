@@ -85,7 +85,7 @@ struct tls_server_identities {
 /// Thread safety: any thread.
 class tls_server_context {
 public:
-    /// Errors: those of server_builder::build().
+    /// Errors: same as server_builder::build().
     [[nodiscard]] static result<std::shared_ptr<tls_server_context>> make(const tls::server_builder& settings);
 
     [[nodiscard]] result<void> replace(const tls::identity& own);

@@ -65,7 +65,7 @@ constexpr std::size_t most_written = 64 * 1024;
 constexpr std::size_t most_answered = 2 * most_written;
 
 /// The time after which a client that sends nothing may be waiting for tickets. A client that has data to send sends it
-/// right after its handshake, so this time need not be that of a round trip, but only that of a busy client.
+/// right after its handshake, so this time need not cover a round trip, only the delay of a busy client.
 constexpr auto ticket_delay = std::chrono::milliseconds(100);
 
 /// The size of a buffer for the largest record: 16 KiB, and the overhead of encryption.
@@ -443,7 +443,7 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
             const bool has_failed =
                 kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN;
             const std::error_code failed = has_failed ? failure_of(kind) : std::error_code();
-            // A later call sends the output of a read, and poll_handshake() that of a handshake.
+            // A later call sends the output of a read; poll_handshake() sends the output of a handshake.
             if (kind == SSL_ERROR_NONE && !is_writer) return answer(count);
             // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a
             // result, the next call that sends returns an error of the connection. A read continues, because data or

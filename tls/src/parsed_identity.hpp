@@ -21,14 +21,14 @@ struct tls_identity {
 };
 
 /// Parses all certificates in a PEM text.
-/// Errors: those of OpenSSL, also if there is no certificate.
+/// Errors: any error of OpenSSL, also if there is no certificate.
 [[nodiscard]] result<std::vector<certificate_owner>> parse_certificates(std::string_view pem);
 
 /// The files that a program names. An error code has no room for a path, so it says which of the files it is about.
 enum class named_file : unsigned char { certificates, private_key, trusted };
 
 /// Reads a whole file.
-/// Errors: those of open(2) and read(2). They compare equal to a std::errc, and their message says which file it was.
+/// Errors: see open(2) and read(2). They compare equal to a std::errc, and their message says which file it was.
 [[nodiscard]] result<std::string> read_text_file(const std::filesystem::path& path, named_file which);
 
 /// Makes the context use an identity.

@@ -35,7 +35,7 @@ enum class version : unsigned char {
 class EDDY_API client_config {
 public:
     /// Makes the default settings; see client_builder.
-    /// Errors: those of client_builder::build().
+    /// Errors: same as client_builder::build().
     [[nodiscard]] static result<client_config> make();
 
     /// Returns the same settings with other application protocols; see client_builder::alpn(). They share the sessions.
@@ -49,7 +49,7 @@ private:
         : context_(std::move(context)) {}
 
     std::shared_ptr<detail::tls_client_context> context_;
-    std::shared_ptr<const std::string> alpn_;  // in the form of the protocol; null: that of the context
+    std::shared_ptr<const std::string> alpn_;  // in the form of the protocol; null: as in the context
 };
 
 /// Builds a client_config. By default, the client trusts the system's certificates, and verifies the server's
@@ -75,12 +75,12 @@ public:
     /// Appends the secrets of all connections to this file, in the format of SSLKEYLOGFILE. They decrypt recorded
     /// connections. build() creates a missing file, which only its owner can access.
     client_builder& dangerous_key_log(std::filesystem::path file);
-    /// Accepts any certificate, even that of an attacker between client and server. Use it only in tests.
+    /// Accepts any certificate, even one of an attacker between client and server. Use it only in tests.
     client_builder& dangerous_accept_any_certificate() noexcept;
 
     /// Makes the settings. Reads files, which blocks the thread.
-    /// Errors: those of openssl_category(), of reading a file, and of opening the key log. std::errc::invalid_argument
-    /// for an empty protocol name or one of more than 255 bytes.
+    /// Errors: the errors of openssl_category(), of reading a file, and of opening the key log.
+    /// std::errc::invalid_argument for an empty protocol name or one of more than 255 bytes.
     [[nodiscard]] result<client_config> build() const;
 
 private:
@@ -100,12 +100,12 @@ private:
 class EDDY_API server_config {
 public:
     /// Makes default settings with one identity; see server_builder.
-    /// Errors: those of server_builder::build().
+    /// Errors: same as server_builder::build().
     [[nodiscard]] static result<server_config> make(identity own);
 
     /// Replaces the default identity for all copies of these settings. New handshakes use the new identity; existing
     /// connections are not affected. Use it to renew a certificate without a restart.
-    /// Errors: those of openssl_category(); the old identity then remains in use.
+    /// Errors: the errors of openssl_category(); the old identity then remains in use.
     result<void> replace(const identity& own) const;
 
     /// Returns the keys that encrypt the session tickets, for server_builder::ticket_keys() of another server. They are
@@ -155,7 +155,8 @@ public:
     server_builder& dangerous_key_log(std::filesystem::path file);
 
     /// Makes the settings.
-    /// Errors: those of openssl_category(); std::errc::invalid_argument for an empty protocol name or one of more than
+    /// Errors: the errors of openssl_category(); std::errc::invalid_argument for an empty protocol name or one of more
+    /// than
     /// 255 bytes, and for ticket keys of another length; errors of opening the key log.
     [[nodiscard]] result<server_config> build() const;
 

@@ -5,7 +5,7 @@
 
 #include <eddy/detail/export.hpp>
 
-// The errors of eddy::tls, in addition to those of the transport:
+// The errors of eddy::tls, in addition to the transport's:
 //
 //     errc::tls_truncated              the connection ended without close_notify: the peer or an attacker closed it
 //     errc::timed_out                  the handshake took too long

@@ -25,10 +25,10 @@ namespace eddy::tls {
 class EDDY_API identity {
 public:
     /// Parses PEM text: the certificate first, then its issuers; and an unencrypted private key.
-    /// Errors: those of openssl_category(), also if the key does not belong to the certificate.
+    /// Errors: the errors of openssl_category(), also if the key does not belong to the certificate.
     [[nodiscard]] static result<identity> from_pem(std::string_view certificates, std::string_view private_key);
     /// Same as from_pem(), from files. Blocks the thread while it reads them.
-    /// Errors: those of from_pem(); those of open(2) and read(2), whose message says which of the two files it was.
+    /// Errors: same as from_pem(); the errors of open(2) and read(2), whose message says which of the two files it was.
     [[nodiscard]] static result<identity> from_files(const std::filesystem::path& certificates,
                                                      const std::filesystem::path& private_key);
 

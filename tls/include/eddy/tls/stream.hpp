@@ -104,8 +104,8 @@ namespace eddy::tls {
 /// another TLS stream. Made by connect() and accept(). It is a reader and a writer itself, so all algorithms of
 /// eddy::io work with it.
 ///
-/// Errors: those of `S`. errc::tls_truncated if the connection ends without close_notify. tls::openssl_category() if
-/// the peer violates the protocol or sends an alert. broken_pipe for a write after shutdown(). After an error, later
+/// Errors: any error of `S`. errc::tls_truncated if the connection ends without close_notify. tls::openssl_category()
+/// if the peer violates the protocol or sends an alert. broken_pipe for a write after shutdown(). After an error, later
 /// reads, writes and flushes return it again, except that reads still return what `S` had received before it failed to
 /// write. If that is an alert, for example because the server has refused the client's certificate, writes return the
 /// alert and not the error of `S`.

@@ -52,10 +52,10 @@ public:
     struct state;
 
     /// Begins the handshake of a client with the server `host`, a host name or an IP address.
-    /// Errors: those of openssl_category().
+    /// Errors: the errors of openssl_category().
     [[nodiscard]] static result<tls_engine> connect(const tls::client_config& config, const std::string& host);
     /// Begins the handshake of a server.
-    /// Errors: those of openssl_category().
+    /// Errors: the errors of openssl_category().
     [[nodiscard]] static result<tls_engine> accept(const tls::server_config& config);
 
     tls_engine(tls_engine&& other) noexcept;
