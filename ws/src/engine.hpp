@@ -188,7 +188,7 @@ private:
     std::string content_;
     utf8_checker utf8_;
     std::string deflated_;         // compressed bytes without their mask
-    std::string_view to_inflate_;  // those of deflated_ that were not decompressed
+    std::string_view to_inflate_;  // the part of deflated_ that was not decompressed
     bool is_inflating_ = false;    // to_inflate_ is set, although it may be empty: see ws_inflater::add()
     bool has_share_ = false;       // see permit_step()
     bool is_ending_ = false;       // the last frame was received

@@ -98,7 +98,7 @@ namespace eddy::ws {
 /// receives. Then receive() returns ws::errc::closed, or errc::timed_out if the client does not answer.
 ///
 /// The request needs HTTP/1.1.
-/// Errors: errors and exceptions of `handler` are those of the service; see http::serve().
+/// Errors: errors and exceptions of `handler` are handled as if the service had them; see http::serve().
 /// Lifetime: owns `handler` until its task has ended. Parts of the connection that the handler has moved elsewhere
 /// return ws::errc::closed afterwards.
 template <class F>

@@ -16,7 +16,7 @@ namespace eddy::ws {
 /// server by CONNECT: see http::client_options::proxies().
 ///     auto socket = co_await try_(ws::connect("ws://localhost:8080/chat"));
 ///     co_await try_(socket.send("hello"));
-/// Errors: those of http::client::send(), with their step and address; ws::errc::upgrade_refused if the server answers
+/// Errors: same as http::client::send(), with their step and address; ws::errc::upgrade_refused if the server answers
 /// with another status than 101, for example a redirect; ws::errc::bad_handshake; ws::errc::bad_url.
 /// Cancel safety: safe. The connection is closed.
 EDDY_API task<std::expected<connection, http::client_error>> connect(std::string url, options with = options());

@@ -42,7 +42,7 @@ namespace eddy::detail {
 
 class ws_state;
 
-/// The state of a connection, shared by its owners. The functions are those of ws_state; they throw `misuse` if the
+/// The state of a connection, shared by its owners. It has the functions of ws_state; they throw `misuse` if the
 /// object was moved from or split.
 class EDDY_API ws_share {
 public:
@@ -165,9 +165,9 @@ public:
     /// Errors: ws::errc::closed after the closing handshake. For a violation, after a Close frame with the matching
     /// code was sent: ws::errc::protocol_violation, invalid_text, invalid_compression, message_too_large or
     /// too_many_frames. errc::unexpected_eof if the connection ends without a Close frame. errc::timed_out if the peer
-    /// is silent (options::ping_interval()), or does not answer the Close frame (options::close_timeout()). Those of
-    /// the connection. Later calls return the same error again.
-    /// Throws `misuse` if another task waits for a message.
+    /// is silent (options::ping_interval()), or does not answer the Close frame (options::close_timeout()). Also the
+    /// errors of the connection. Later calls return the same error again. Throws `misuse` if another task waits for a
+    /// message.
     /// Cancel safety: safe. The received part of the message is kept.
     [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
 
@@ -230,8 +230,8 @@ public:
     }
 
     /// Sends a ping with up to 125 bytes. The peer's answer is not reported, but see options::ping_interval().
-    /// Errors: those of send(). Throws `misuse` if the payload is too long.
-    /// Cancel safety: that of send().
+    /// Errors: same as send(). Throws `misuse` if the payload is too long.
+    /// Cancel safety: same as send().
     [[nodiscard]] ping_future<Self> ping(std::string payload = {},
                                          std::source_location where = std::source_location::current()) {
         detail::check_ping(payload, where);
@@ -301,7 +301,7 @@ private:
 };
 
 /// The two halves of a connection.
-/// Thread safety: that of its parts.
+/// Thread safety: same as its parts.
 struct halves {
     /// The half that sends, and the half that receives.
     ws::sender sender;

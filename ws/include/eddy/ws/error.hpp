@@ -8,7 +8,7 @@
 
 namespace eddy::ws {
 
-/// The errors of eddy::ws, in addition to those of the connection. `error.message()` explains each of them.
+/// The errors of eddy::ws, in addition to the connection's. `error.message()` explains each of them.
 enum class errc {
     closed = 1,           ///< the WebSocket was closed with a closing handshake; see connection::peer_close()
     protocol_violation,   ///< the peer violates RFC 6455; equals std::errc::bad_message
