@@ -168,7 +168,7 @@ std::uint64_t percentile(const std::vector<std::uint64_t>& sorted, std::size_t h
 constexpr auto is_address = std::uint64_t{1} << 47;
 
 /// Names the tasks whose polls have no name: a crash handler writes names at the spawns only. A number that is an
-/// address is that of the task that was spawned there last.
+/// address names the task that was spawned there last.
 void name_tasks(std::vector<trace_file::event>& events) {
     std::unordered_map<std::uint64_t, std::string_view> names;
     for (const trace_file::event& one : events)

@@ -154,7 +154,7 @@ task<void> run(net::socket_addr at, std::promise<result<net::socket_addr>> bound
     bound.set_value(own);
     if (!own) co_return;
     auto app = make_service(*own, page_of(here.id()));
-    // Errors of connections and of clients are not those of the program.
+    // Errors of connections and clients are not errors of the program.
     auto options = http::serve_options().http2(false).on_error([](const auto&) {});
     // Half a request occupies a connection for a second, and there are many: so a person sees the page nevertheless.
     options.max_connections(256).header_timeout(1s).io_timeout(5s).idle_timeout(10s).max_requests(1000).body_limit(0);

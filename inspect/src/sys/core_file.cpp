@@ -89,7 +89,7 @@ private:
     bool open() {
         if (fd_ >= 0) return true;
         if (error_ != 0) return false;
-        // O_NONBLOCK, since the path may be that of a pipe by now.
+        // O_NONBLOCK, since the path may name a pipe by now.
         fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         struct stat now{};
         if (fd_ < 0 || fstat(fd_, &now) != 0) return false;
@@ -222,7 +222,7 @@ public:
         }
         return part.p_filesz - size;
     }
-    /// Looks at the files that were mapped. `program` replaces that of the program, if it is not empty.
+    /// Looks at the files that were mapped. `program` replaces the path of the program, if it is not empty.
     void add_files(const std::string& program, std::vector<std::string>& problems) {
         const std::string its = program_file();
         for (file_range& range : notes_.ranges) {

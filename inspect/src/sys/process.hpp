@@ -16,7 +16,7 @@
 
 namespace eddy::inspect {
 
-/// Returns a sentence: why the memory of a process cannot be read, and what to do. `error` is that of
+/// Returns a sentence: why the memory of a process cannot be read, and what to do. `error` comes from
 /// process_vm_readv(2), and the file has the system's rule for it, see ptrace(2).
 [[nodiscard]] std::string why_not_readable(pid_t id, int error,
                                            const char* scope_file = "/proc/sys/kernel/yama/ptrace_scope");
