@@ -64,7 +64,7 @@ void end_without_call(spawned_task& task, std::exception_ptr thrown, pool* owner
 }
 
 /// The job of a task of blocking work.
-/// Lifetime: owns two references to the task, those of the queue and of the list. Holds a reference to the pool.
+/// Lifetime: owns two references to the task, for the queue and for the list. Holds a reference to the pool.
 class task_job final : public blocking_job, immovable {
 public:
     task_job(spawned_task& task, pool* counted) noexcept

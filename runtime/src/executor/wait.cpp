@@ -51,7 +51,7 @@ public:
             sys::pause_briefly();
         std::unique_lock guard(lock_);
         is_parked_ = true;
-        // relaxed: under the lock, or under that of endless_wait.
+        // relaxed: under the lock, or under the lock of endless_wait.
         wait_or_report(condition_, guard, [this] { return raised_.load(std::memory_order_relaxed); }, waits_at_);
         is_parked_ = false;
         raised_.store(false, std::memory_order_relaxed);  // relaxed: under the lock

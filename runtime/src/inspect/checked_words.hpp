@@ -30,7 +30,7 @@ public:
     }
 
     /// Reads all words again. Then is_unchanged() returns whether those from `first` to `last` are as they were. So
-    /// they are those of one moment, unless one has changed and changed back in between.
+    /// they belong to one moment, unless one has changed and changed back in between.
     void compare() { now_ = memory_.fresh(words_); }
     [[nodiscard]] bool is_unchanged(std::size_t first, std::size_t last) const {
         const auto at = [](const auto& all, std::size_t i) { return all.begin() + static_cast<std::ptrdiff_t>(i); };

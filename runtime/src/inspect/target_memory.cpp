@@ -7,7 +7,7 @@ namespace eddy::inspect {
 
 namespace {
 
-/// The number of pages that a miss reads: those of one aligned block, since lists are often followed downwards.
+/// The number of pages that a miss reads: the pages of one aligned block, since lists are often followed downwards.
 constexpr std::size_t block = 16;
 
 /// The number of words that fresh() reads at once: a limit of its memory.

@@ -27,7 +27,7 @@ private:
     bool is_exceeded_ = false;
 };
 
-/// The limits of a whole walk. Those of one list, stack or future are in the code that reads it; they multiply.
+/// The limits of a whole walk. The limits of one list, stack or future are in the code that reads it; they multiply.
 struct walk_budget {
     budget lists{16'384};
     budget tasks{4'194'304};

@@ -84,7 +84,7 @@ private:
         bool is_gone = false;
         bool has_changed = false;  // while it was read
         bool was_cut = false;
-        std::size_t words_end = 0;  // of its words in words_; they begin where those of the task before end
+        std::size_t words_end = 0;  // of its words in words_; they begin where the words of the task before end
     };
 
     // ---- Lists ----

@@ -9,7 +9,7 @@ namespace eddy::detail {
 
 /// The receive buffers of one event loop, or of one thread without an event loop. A buffer is taken only when there is
 /// data to receive, so an idle connection holds none.
-/// Thread safety: that of buffer_owner.
+/// Thread safety: same as buffer_owner.
 /// Cost: up to 32 free buffers are kept; more are allocated and freed with operator new and delete.
 class buffer_pool final : public buffer_owner {
 public:

@@ -56,7 +56,7 @@ task<connect_attempt<T>> attempt_to_connect(Connect connect, net::socket_addr to
 /// Connects to the first address that answers. Tries the next address when an attempt has failed, or `stagger` after
 /// its begin. `connect(address)` returns a future of a result<T>. Calls `note(address)` at the begin of each attempt
 /// and with the address of its outcome, so that the caller knows the last one if it gives up.
-/// Errors: that of the attempt that has failed last; errc::no_address.
+/// Errors: any error of the attempt that has failed last; errc::no_address.
 template <class T, class Connect, class Note>
 task<result<T>> connect_to_any(std::vector<net::socket_addr> all, std::chrono::nanoseconds stagger, Connect connect,
                                Note note) {

@@ -108,7 +108,7 @@ result<std::vector<inherited_listener>> take_once() {
     const auto end = end_of_inherited();
     // A successor got its first descriptor, be it a socket or the bytes. The processes that it starts have other ones.
     const bool is_of_predecessor = comes_from_predecessor(first_inherited);
-    // The variables are inherited, too. Those of a manager are meant for the process with this number.
+    // The variables are inherited, too. A manager's variables are meant for the process with this number.
     if (!is_of_predecessor && sys::number_in_environment("LISTEN_PID") != sys::process_id())
         return std::vector<inherited_listener>();
     if (!end) return std::unexpected(std::make_error_code(std::errc::invalid_argument));

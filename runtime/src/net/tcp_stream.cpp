@@ -45,7 +45,7 @@ task<result<detail::io_socket>> connect_to_addr(socket_addr to, std::optional<re
 task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
                                                 std::source_location where) {
     const auto loop = co_await try_(std::move(reactor));
-    // The addresses of a list are tried in the order of the caller; those of a name compete.
+    // The addresses of a list are tried in the order of the caller; the addresses of a name compete.
     auto stagger = std::chrono::nanoseconds::max();
     if (to.is_name()) {
         auto found = co_await try_(resolve_here(std::move(to), where));

@@ -11,7 +11,7 @@ class io_handle;
 class uring;
 
 /// Returns the io_handle that registers the sources of operations polled on this thread:
-///  1. that of the event loop that runs on this thread, or
+///  1. the one of the event loop running on this thread, or
 ///  2. one of the runtime whose worker this is, or that was entered here, chosen to balance the load, or
 ///  3. the fallback reactor.
 /// Throws `misuse` if there is none of these.

@@ -45,7 +45,7 @@ public:
     /// Throws `misuse` if a wait for a source would never end, because the event loop that runs the ticks is on this
     /// thread and cannot run before the wait has ended.
     void check_may_wait(const context& cx) const {
-        // Usually a loop waits for its own sources, and a worker for those of a pool.
+        // Usually a loop waits for its own sources, and a worker for the sources of a pool.
         if (loop_ != this_thread.running_loop) [[unlikely]]
             check_other_loop(cx);
     }

@@ -70,7 +70,7 @@ public:
     /// Errors: operation_not_supported; operation_would_block while written data is unsent.
     virtual result<void> prepare_call(const io_socket& socket, io::interest wanted) const = 0;
     /// Returns whether all written data has been passed to the kernel.
-    /// Errors: those of the connection.
+    /// Errors: any error of the connection.
     virtual result<bool> flush(const io_socket& socket) const = 0;
     /// Same as flush(), but leaves an error of the connection for take_error().
     virtual result<bool> finish_sending(const io_socket& socket) const = 0;

@@ -12,7 +12,8 @@ namespace eddy::sys {
 /// late.
 inline std::chrono::steady_clock::time_point coarse_now() noexcept {
 #if defined(__linux__) && defined(CLOCK_MONOTONIC_COARSE)
-    // On Linux, steady_clock is CLOCK_MONOTONIC. The coarse clock is that of the last tick, of at most 10 ms (HZ=100).
+    // On Linux, steady_clock is CLOCK_MONOTONIC. The coarse clock has the time of the last tick, of at most 10 ms
+    // (HZ=100).
     constexpr auto longest_tick = std::chrono::milliseconds(10);
     std::timespec time{};
     if (::clock_gettime(CLOCK_MONOTONIC_COARSE, &time) == 0) {

@@ -17,9 +17,9 @@ struct notify_sockets {
 /// Reads the names from the environment.
 ///
 /// process::hand_over() sets NOTIFY_SOCKET to a socket of its own, so that it knows when any program is ready. In
-/// EDDY_NOTIFY_SOCKET, it passes this name, a space, and that of the manager's socket. That variable does not count if
-/// a program in between has replaced NOTIFY_SOCKET, too. The predecessor counts only while it is the parent: afterwards
-/// its socket is closed, and any user may have one with this name.
+/// EDDY_NOTIFY_SOCKET, it passes this name, a space, and the name of the manager's socket. That variable does not count
+/// if a program in between has replaced NOTIFY_SOCKET, too. The predecessor counts only while it is the parent:
+/// afterwards its socket is closed, and any user may have one with this name.
 [[nodiscard]] inline notify_sockets find_notify_sockets() noexcept {
     const std::string_view socket = unchecked_environment("NOTIFY_SOCKET");
     const std::string_view both = unchecked_environment("EDDY_NOTIFY_SOCKET");

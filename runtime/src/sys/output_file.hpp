@@ -21,7 +21,7 @@ namespace eddy::sys {
 /// A file that is written as a whole. Until finish(), it is beside the file of its name, so that a reader never sees
 /// half of it, and an error leaves the former file.
 /// Calls only functions that signal-safety(7) allows. The object is too large for the stack of a signal handler.
-/// Errors: those of open(2), write(2) and rename(2), at finish(); invalid_argument for a name of a device or a pipe,
+/// Errors: see open(2), write(2) and rename(2), at finish(); invalid_argument for a name of a device or a pipe,
 /// which rename(2) would replace by a file. A name may have 1,000 bytes.
 class output_file {
 public:

@@ -12,7 +12,7 @@
 namespace eddy::sys {
 
 /// Asks the system for the addresses of a host. Blocks until it answers, possibly for seconds. The result may be empty.
-/// Errors: those of resolver_error().
+/// Errors: the errors of resolver_error().
 [[nodiscard]] result<std::vector<net::socket_addr>> resolve(const std::string& host, std::uint16_t port);
 
 /// Converts the result of getaddrinfo(3) to an error code. Call it immediately afterwards, since EAI_SYSTEM refers to

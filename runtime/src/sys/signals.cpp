@@ -52,7 +52,7 @@ constinit detail::mutex lock;  // of count_signal(), open_bell() and close_bell(
 /// A descriptor that the handler writes to. The objects are in a list that only grows, so that the handler can walk it
 /// without a lock. A closed object is reused by a later open_bell().
 ///
-/// With `keeps_info`, the descriptors are those of a pipe, which is the queue: handlers on several threads write to it
+/// With `keeps_info`, the descriptors belong to a pipe, which is the queue: handlers on several threads write to it
 /// at the same time, and no write of up to PIPE_BUF bytes is split or mixed with another (pipe(7)).
 ///
 ///     number      the handler       meaning
@@ -73,7 +73,7 @@ namespace {
 
 constinit detail::atomic<signal_bell*> bells{nullptr};
 
-/// Whether si_pid and si_uid are those of the sender, or of the child process that a SIGCHLD is about.
+/// Whether si_pid and si_uid describe the sender, or the child process that a SIGCHLD is about.
 bool has_sender(const siginfo_t& info) noexcept {
     switch (info.si_code) {
     case SI_USER:

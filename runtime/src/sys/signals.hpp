@@ -28,8 +28,8 @@ result<void> count_signal(int number);
 /// Preconditions: count_signal() has succeeded.
 [[nodiscard]] std::uint64_t signals_counted(int number) noexcept;
 
-/// Returns whether a signal could run a function of the program. Handlers that only count signals, and those of faults,
-/// do not count.
+/// Returns whether a signal could run a function of the program. Handlers that only count signals, and handlers of
+/// faults, do not count.
 /// Thread safety: any thread.
 [[nodiscard]] bool program_handles_signals() noexcept;
 
@@ -50,7 +50,7 @@ struct received_signal {
     int code = 0;
     std::int32_t pid = 0;
     std::uint32_t uid = 0;
-    bool has_sender = false;  // pid and uid are those of a process
+    bool has_sender = false;  // pid and uid belong to a process
     bool has_value = false;
     int value = 0;            // of sigqueue(3)
     void* pointer = nullptr;  // the same, as a pointer

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The socket functions and types of the system. This is the only header that includes those of Windows, which define
-// many macros.
+// The socket functions and types of the system. This is the only header that includes the headers of Windows, which
+// define many macros.
 
 #if defined(_WIN32)
 #if !defined(WIN32_LEAN_AND_MEAN)

@@ -68,7 +68,7 @@ void name_this_thread(const std::string& name) noexcept;
 
 /// Starts a thread with this name (none if it is empty) that calls `fn`. `fn` must own what it needs. The thread is not
 /// bound to the processors that a thread_binding of this thread has.
-/// Errors: those of thread::start(); not_enough_memory. `fn` is destroyed then.
+/// Errors: same as thread::start(); not_enough_memory. `fn` is destroyed then.
 template <class Fn>
 [[nodiscard]] result<thread> start_thread(std::string name, std::size_t stack_size, Fn fn) noexcept {
     static_assert(std::is_nothrow_invocable_v<Fn&>,

@@ -3,7 +3,7 @@
 
 namespace eddy::sys {
 
-/// Whether drivers report urgent data of TCP. The kqueue of FreeBSD and NetBSD, and that of libkqueue, has no filter
+/// Whether drivers report urgent data of TCP. The kqueue of FreeBSD, NetBSD and libkqueue has no filter
 /// for it.
 #if defined(__FreeBSD__) || defined(__NetBSD__) || defined(EDDY_LIBKQUEUE)
 inline constexpr bool reports_urgent_data = false;

@@ -41,16 +41,16 @@ public:
     /// should be cheap if the loop is not parked. It must not own a reference to the driver's owner.
     [[nodiscard]] static time_driver* make(waker unpark = {}, owner by = owner::worker);
 
-    /// Returns whether the driver is that of a core, whose timers fire only while it runs. Those of a worker are fired
+    /// Returns whether the driver belongs to a core, whose timers fire only while it runs. A worker's timers are fired
     /// by other workers, too.
     [[nodiscard]] bool is_of_core() const noexcept { return is_of_core_; }
 
-    /// Returns the time: that of steady_clock, or the paused time. After resume() the clock continues from the paused
+    /// Returns the time: steady_clock's, or the paused time. After resume() the clock continues from the paused
     /// time, so it never goes backwards.
-    /// Cost: that of steady_clock::now(); one load while paused.
+    /// Cost: same as steady_clock::now(); one load while paused.
     [[nodiscard]] time_point now() const noexcept;
     /// Same as now(), but the result is up to 10 ms in the future, unless the clock is paused. For long deadlines.
-    /// Cost: that of sys::coarse_now(); one load while paused.
+    /// Cost: same as sys::coarse_now(); one load while paused.
     [[nodiscard]] time_point coarse_now() const noexcept;
 
     /// Links `entry`. `wake` is woken once `deadline` has been reached. A deadline in the past fires at the next

@@ -20,7 +20,7 @@
 // Invariants, where `elapsed` is the tick up to which all entries have been moved to the list of due entries:
 //     The tick of an entry in level L < 4 equals `elapsed` in all digits (of 8 bits) above digit L, and has a larger
 //     digit L. So within a level the slots are due in the order of their numbers, and all slots of a level are due
-//     before those of the next level. Only level 4 wraps around.
+//     before the slots of the next level. Only level 4 wraps around.
 //
 // Departures: each level has four occupancy words, so that the next expiration is found by countr_zero instead of a
 // walk. Due entries are moved to a list from which they can still be removed, so that they can be fired in batches.

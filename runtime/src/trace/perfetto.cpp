@@ -78,7 +78,7 @@ private:
         return *this;
     }
 
-    std::array<std::byte, 512> bytes_;  // several are on the stack at a time, which may be that of a signal handler
+    std::array<std::byte, 512> bytes_;  // several are on the stack at a time, which may be a signal handler's
     std::size_t size_ = 0;
 };
 

@@ -32,8 +32,8 @@ struct file_facts {
 };
 
 /// Writes events as a file of Perfetto: its protobuf messages, written by hand (perfetto.dev, "Synthetic trace
-/// events"). Each worker is a thread's track. A poll and a park are slices, other events are instants. Times are those
-/// of CLOCK_MONOTONIC. A slice whose begin was overwritten has no length; one without an end ends with the next one, or
+/// events"). Each worker is a thread's track. A poll and a park are slices, other events are instants. Times come from
+/// CLOCK_MONOTONIC. A slice whose begin was overwritten has no length; one without an end ends with the next one, or
 /// when the file was written. A wake-up or spawn and the poll after it have a flow, whose number is the task's: a poll
 /// ends the flow, and the next wake-up begins another one.
 ///

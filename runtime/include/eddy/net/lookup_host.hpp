@@ -57,7 +57,7 @@ private:
 /// Addresses, and text that is an address, are ready immediately. Names are looked up by getaddrinfo(3), with the
 /// configuration of the system, on a separate pool of threads. A look-up never blocks the thread that polls. At most 64
 /// names are looked up at a time; further look-ups wait.
-/// Errors: same as resolver_category(); errc::no_address if the host has no addresses; errc::runtime_shutdown.
+/// Errors: the errors of resolver_category(); errc::no_address if the host has no addresses; errc::runtime_shutdown.
 /// errc::bad_address for text that is neither an address nor a name with a port. resource_unavailable_try_again if no
 /// thread is available.
 /// Cancel safety: safe. The destructor does not wait. getaddrinfo(3) cannot be interrupted and ends later. Nothing

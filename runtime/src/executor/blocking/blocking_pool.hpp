@@ -70,8 +70,8 @@ public:
 
     /// Queues `job` for a thread of the pool. Jobs start in the order of submission. Starts a thread only if none is
     /// idle. If a thread cannot be started, the job waits for an existing thread.
-    /// Errors: runtime_shutdown after shutdown() and in a forked child; those of sys::thread::start() if there is no
-    /// thread and none can be started. The caller then still owns the job.
+    /// Errors: runtime_shutdown after shutdown() and in a forked child; the errors of sys::thread::start() if there is
+    /// no thread and none can be started. The caller then still owns the job.
     [[nodiscard]] result<void> submit(blocking_job& job) noexcept;
 
     /// Refuses new jobs, cancels queued jobs and ends idle threads. Busy threads end after their job. Does not wait.

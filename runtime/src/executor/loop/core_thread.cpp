@@ -88,7 +88,7 @@ result<core_thread> core_thread_builder::build() const noexcept try {
     auto [stop, stopped] = sync::oneshot<void>::channel();
     core_builder settings = loop_;
     static_cast<detail::executor_settings&>(settings) = static_cast<const detail::executor_settings&>(*this);
-    settings.hooks_.thread_start = settings.hooks_.thread_stop = nullptr;  // not those of the loop
+    settings.hooks_.thread_start = settings.hooks_.thread_stop = nullptr;  // not the hooks of the loop
     std::promise<result<core_remote>> promise;
     auto started = promise.get_future();
     auto thread = std::make_unique<core_thread::running>();

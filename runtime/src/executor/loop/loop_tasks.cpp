@@ -69,7 +69,7 @@ void loop_tasks::arrive(spawned_task& task) noexcept {
         auto state = local_state_of(task);
         auto action = task_flags::wake_action::none;
         if ((sent & task_flags::cancelled) != 0) action = state.transition_to_cancelled();
-        // The bit stays in the shared word, so it may be that of an earlier abort, or both were sent.
+        // The bit stays in the shared word, so it may come from an earlier abort, or both were sent.
         if (action == task_flags::wake_action::none) action = state.wake_by_ref();
         if (action == task_flags::wake_action::submit) {
             if (is_observed_) view_.log.note(trace::event_kind::wake, number_in_log(task));

@@ -27,7 +27,7 @@ public:
 
     /// Lets other workers take a child of the scope that is being polled. Returns false if the queue is full.
     [[nodiscard]] bool push(offered_child& child) noexcept;
-    /// Withdraws the newest offer if it is that of `child`. Returns false if it was taken, or made a task.
+    /// Withdraws the newest offer if it offers `child`. Returns false if it was taken, or made a task.
     [[nodiscard]] bool take_back(offered_child& child) noexcept {
         if (queue_.is_newest(&child) && queue_.pop() != nullptr) return true;
         in_vain_ = to_skip_ = 0;

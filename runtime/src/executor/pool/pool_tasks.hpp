@@ -25,7 +25,7 @@ public:
 
     pool_tasks(pool& owner, unsigned workers);
 
-    /// Chooses the list of a new task: that of the worker that spawns it, or one for other threads.
+    /// Chooses the list of a new task: the list of the worker that spawns it, or one for other threads.
     static void choose_list_of_worker(spawned_task& task, unsigned worker) noexcept {
         task.add_constant(worker * task_flags::list_one);
     }

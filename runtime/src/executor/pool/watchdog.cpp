@@ -17,7 +17,7 @@ constexpr auto second_interval = std::chrono::milliseconds(8);
 // A watchdog continues after the last activity for as long as the activity has lasted, and at most for this time.
 constexpr auto longest_lingering = std::chrono::milliseconds(100);
 
-// Two activities that are further apart than this are separate, as those of a timer that fires each 50 ms.
+// Two activities that are further apart than this are separate, as with a timer that fires each 50 ms.
 constexpr auto longest_pause = std::chrono::milliseconds(10);
 
 // The value of a role that no worker holds.

@@ -51,7 +51,7 @@ public:
           }),
           where_(where) {}
 
-    /// While one of these objects exists, such waits are printed, those of the whole process.
+    /// While one of these objects exists, such waits of the whole process are printed.
     class reports : immovable {
     public:
         reports() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: see is_reported()
@@ -61,8 +61,8 @@ public:
         return count_.load(std::memory_order_relaxed) != 0;  // relaxed: nothing else depends on it
     }
 
-    /// Called before a sleep without a limit. Returns for how long the thread may sleep. `progress` differs from that
-    /// of the call before if the thread has run something in between.
+    /// Called before a sleep without a limit. Returns for how long the thread may sleep. `progress` differs from the
+    /// previous call's if the thread has run something in between.
     [[nodiscard]] limit begin(std::uint64_t progress) noexcept;
     /// Called after the sleep, before the thread does anything else.
     void end() noexcept {

@@ -31,7 +31,7 @@ constexpr std::size_t most_left_tracks = 16;
 constinit sys::static_mutex<std::mutex> recorder_lock;
 constinit flight_recorder recording;
 
-/// The track of threads that are no workers. Its lock is taken before that of the recorder.
+/// The track of threads that are no workers. Its lock is taken before the recorder's.
 constinit sys::static_mutex<std::mutex> elsewhere_lock;
 constinit recorded_track* elsewhere = nullptr;
 
@@ -95,7 +95,7 @@ flight_recorder::file_name with_process(std::string_view from) noexcept {
 }
 
 void write_at_exit() noexcept {
-    if (sys::is_forked_child()) return;  // the events and the file are those of its parent
+    if (sys::is_forked_child()) return;  // the events and the file belong to its parent
     const std::lock_guard writing(file_lock);
     flight_recorder::file_name path{};
     {

@@ -69,7 +69,7 @@ std::vector<std::string> native_stack_of(const sys::thread_snapshot& taken, sys:
 ///
 /// Each of them but the innermost has suspended at its last co_await, or has started the one below it there. The
 /// innermost may not have reached a co_await yet: then its place was left in the memory by another coroutine. So its
-/// place is shown only if its function is the one whose code it resumes, or that of the last future that was polled.
+/// place is shown only if its function is the one whose code it resumes, or belongs to the last future that was polled.
 std::vector<std::string> awaits_of(const std::vector<const inspect::place*>& frames, std::uintptr_t innermost,
                                    call_site last_leaf, sys::native_symbols& symbols) {
     std::vector<std::string> shown;

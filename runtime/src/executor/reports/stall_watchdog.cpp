@@ -58,7 +58,7 @@ constexpr nanoseconds most_interval = std::chrono::milliseconds(50);
 // The watchdog is late if it looks twice as late as it should, and by more than this.
 constexpr nanoseconds usual_delay = std::chrono::milliseconds(10);
 constexpr int quiet_looks_before_sleep = 2;
-constexpr std::size_t most_ready = 64;  // threads that are compared with those of the last look
+constexpr std::size_t most_ready = 64;  // threads that are compared with the last look
 
 /// Parses a duration such as "0", "250ms", "2s" or "500us".
 std::optional<nanoseconds> duration_of(std::string_view text) noexcept {
@@ -72,7 +72,7 @@ std::optional<nanoseconds> duration_of(std::string_view text) noexcept {
     return unit.empty() && count == 0 ? std::optional(nanoseconds(0)) : std::nullopt;
 }
 
-/// Returns the limit of EDDY_STALL, or else that of the builder.
+/// Returns the limit of EDDY_STALL, or else the builder's.
 nanoseconds limit_of(nanoseconds chosen) noexcept {
     const char* const text = sys::environment("EDDY_STALL");
     if (*text == '\0') return chosen;

@@ -33,7 +33,7 @@ struct observer {
         return made;
     }
 
-    // The hooks are not called for tasks without a number: those of an event loop without a join handle.
+    // The hooks are not called for tasks without a number: tasks of an event loop without a join handle.
     void note_spawn(const spawned_task& task) const noexcept {
         if (accounts != nullptr) accounts->note_spawn(task);
         if (task.id != 0 && hooks.task_spawn) hooks.task_spawn(task.id);

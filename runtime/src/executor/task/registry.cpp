@@ -97,7 +97,7 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
     return made;
 }
 
-/// The state word of a task, and that of an event loop's task, which only the thread of the loop changes.
+/// The state word of a task, and of an event loop's task, which only the thread of the loop changes.
 static constexpr std::uint32_t shared_state = EDDY_OFFSET(spawned_task, state);
 static constexpr std::uint32_t local_state = EDDY_OFFSET(spawned_task, local);
 EDDY_END_OFFSETS

@@ -26,7 +26,7 @@ extern constinit inspect::basic_debug_table<const void*> debug_table;
 [[nodiscard]] inspect::address address_of_debug_table() noexcept;
 
 /// Shows an executor's lists of tasks to readers of the program's memory while it exists: inspect/docs/format.md.
-/// A forked child does not show those of its parent, whose threads it does not have.
+/// A forked child does not show the lists of its parent, whose threads it does not have.
 /// Thread safety: any thread. The constructor and the destructor take a lock of the process.
 class listed_executor : immovable {
 public:

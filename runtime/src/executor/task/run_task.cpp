@@ -22,8 +22,8 @@ bool is_mine(const spawned_task& task) noexcept {
 
 // ---- The waker ----
 
-// SAFETY: `data` is the spawned_task of a waker with the vtable below. The waker holds a reference, or borrows that of
-// the code that polls the task.
+// SAFETY: `data` is the spawned_task of a waker with the vtable below. The waker holds a reference, or borrows the
+// reference of the code that polls the task.
 spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(data); }
 
 /// Does what a change of the task's state requires.

@@ -234,8 +234,8 @@ template <class Owner>
         owner.report(std::move(failure), task.spawned_at, task.ops().name(task));
 }
 
-/// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
-/// list if the task was listed.
+/// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and the list's if
+/// the task was listed.
 /// Preconditions: the future is destroyed.
 template <class Owner>
 [[gnu::always_inline]] inline void complete_task(Owner& owner, spawned_task& task, std::uint64_t references) noexcept {

@@ -35,9 +35,9 @@ namespace eddy::detail {
 ///
 /// References: one for the list of all tasks, until the task is complete; one that belongs to `notified`, and passes
 /// from the waker to the queue to the worker, until the run ends; one for the join handle; one for each waker.
-/// The thread that has set `running` has one too: a run that of `notified`; a shutdown that of the list, if it has
-/// removed the task from there, or one that it has added. The shutdown of an event loop adds one, because is_unshared()
-/// counts those of the list and of `running`.
+/// The thread that has set `running` has one too. A run has the reference of `notified`. A shutdown has the reference
+/// of the list, if it has removed the task from there, or one that it has added. The shutdown of an event loop adds
+/// one, because is_unshared() counts the references of the list and of `running`.
 ///
 /// Each change is one step, so a word has a single history. All changes of the shared word are acq_rel: the thread that
 /// next runs the future, takes the output or frees the memory sees everything that was done under the word's previous
@@ -99,7 +99,7 @@ protected:
 ///
 /// Either number of references alone says nothing, so both begin with `bias`: no thread takes its half for the last
 /// reference. When the task is complete, local_word::end() adds the local references to the shared word and subtracts
-/// both biases, in one compare-exchange. From then on all threads use the shared word, like that of any other task.
+/// both biases, in one compare-exchange. From then on all threads use the shared word, like the word of any other task.
 class shared_word {
 public:
     explicit shared_word(spawned_task& task) noexcept : word_(task.state) {}

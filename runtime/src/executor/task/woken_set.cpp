@@ -12,8 +12,8 @@ namespace eddy::detail {
 
 namespace {
 
-// SAFETY: `data` is the woken_node of a waker with the vtable below. The waker holds a reference, or borrows that of
-// the owner while the future is polled.
+// SAFETY: `data` is the woken_node of a waker with the vtable below. The waker holds a reference, or borrows the
+// owner's reference while the future is polled.
 woken_node& node_of(void* data) noexcept { return *static_cast<woken_node*>(data); }
 
 constexpr waker_vtable node_vtable{

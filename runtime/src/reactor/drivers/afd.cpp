@@ -83,7 +83,7 @@ public:
         : fd(of), base(known_as), key(by), device(on), wanted(watched_for) {}
 
     [[nodiscard]] static source& of(OVERLAPPED* overlapped) noexcept {
-        // SAFETY: the address is that of the operation of a source, whose first members these are.
+        // SAFETY: the address is the address of the operation of a source, whose first members these are.
         return *reinterpret_cast<source*>(overlapped);
     }
 
@@ -94,7 +94,7 @@ public:
     const std::size_t device;
     unsigned wanted;         // the directions that it is watched for
     unsigned requested = 0;  // those that are to be reported
-    unsigned in_flight = 0;  // those of the operation; 0 if there is none
+    unsigned in_flight = 0;  // of the operation in progress; 0 if there is none
     bool is_being_cancelled = false;
     bool is_unwatched = false;  // destroyed by its completion
 };

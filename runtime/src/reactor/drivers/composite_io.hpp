@@ -24,7 +24,7 @@ public:
     static composite_io& of(scheduled_io& source) noexcept { return static_cast<composite_io&>(source); }
 
     /// Add, change and remove a descriptor.
-    /// Errors: those of source_set::add_source() and remove_source(); no_such_file_or_directory if it was not added.
+    /// Errors: same as source_set::add_source() and remove_source(); no_such_file_or_directory if it was not added.
     result<void> add(int fd, io::interest wanted) noexcept;
     result<void> change(int fd, io::interest wanted) noexcept;
     result<void> remove(int fd) noexcept;

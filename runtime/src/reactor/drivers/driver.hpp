@@ -68,7 +68,7 @@ protected:
 class readiness_driver : immovable {
 public:
     /// Creates the driver for `kind`: io_uring runs beside an epoll. One tick reports about `events_per_tick` events.
-    /// Errors: those of the driver's make(); driver_unavailable if the system does not have that driver.
+    /// Errors: any error of the driver's make(); driver_unavailable if the system does not have that driver.
     /// Preconditions: `events_per_tick` is not 0.
     [[nodiscard]] static result<std::unique_ptr<readiness_driver>> make(driver_kind kind,
                                                                         std::size_t events_per_tick) noexcept;

@@ -102,7 +102,7 @@ kqueue_driver::watched_fd* kqueue_driver::find(int fd) noexcept {
 }
 
 /// Adds the filters in `wanted`, and removes the others that `before` has. Makes all changes even if one of them fails.
-/// Errors: that of the first change that failed.
+/// Errors: any error of the first change that failed.
 result<void> kqueue_driver::change_filters(int fd, source_key key, std::optional<io::interest> before,
                                            std::optional<io::interest> wanted) noexcept {
     std::array<record, all_ways.size()> records;

@@ -24,7 +24,7 @@ public:
         count_.store(count, std::memory_order_relaxed);
         return count;
     }
-    /// Releases all sources. Call it only between two ticks. `lock` is that of the source_set.
+    /// Releases all sources. Call it only between two ticks. `lock` is the lock of the source_set.
     void release_all(mutex& lock) noexcept {
         // relaxed: see add().
         if (count_.load(std::memory_order_relaxed) == 0) return;

@@ -47,7 +47,7 @@ public:
 
     /// Watches `fd`.
     /// Errors: file_exists if it is watched already; operation_not_permitted for a regular file or a directory;
-    /// bad_file_descriptor; not_enough_memory. (The same as those of epoll_ctl(2).)
+    /// bad_file_descriptor; not_enough_memory. (The same errors as epoll_ctl(2).)
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept override;
     /// Changes what a watched descriptor is watched for. If a condition already holds, reports it once more.
     /// Errors: no_such_file_or_directory if it is not watched.

@@ -117,7 +117,7 @@ void source_set::drop_source(scheduled_io& source) noexcept {
     unlink_and_release(source, true, std::unique_lock(lock()));
 }
 
-/// Removes the source from its list, and releases the caller's reference and that of the list: immediately, or if it
+/// Removes the source from its list, and releases the references of the caller and of the list: immediately, or if it
 /// was watched, after the tick that may be dispatching its events. Unlocks `guard`.
 void source_set::unlink_and_release(scheduled_io& source, bool was_watched, std::unique_lock<mutex>&& guard) noexcept {
     std::size_t pending = 0;

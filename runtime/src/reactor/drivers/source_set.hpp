@@ -41,14 +41,14 @@ public:
 
     /// Makes the descriptor of the source one of `by`, a pipe without readers, whose readiness is reported once: it
     /// does not change any more, so the driver does not watch it.
-    /// Errors: those of dup2(2).
+    /// Errors: any error of dup2(2).
     result<void> replace_file(scheduled_io& source, int by) noexcept;
 
     /// Changes what the driver watches the source for. If a condition already holds, reports it once more.
     /// Errors: runtime_shutdown; what epoll_ctl(2) reports.
     result<void> watch_again(scheduled_io& source, io::interest wanted) noexcept;
     /// Adds `more` to what the driver watches the source for. Returns whether that changed anything.
-    /// Errors: those of watch_again(); bad_file_descriptor if the source was removed.
+    /// Errors: same as watch_again(); bad_file_descriptor if the source was removed.
     result<bool> watch_more(scheduled_io& source, io::interest more) noexcept;
     /// Same as watch_more(), and the source is watched for all of it until it is removed.
     result<bool> watch_for_good(scheduled_io& source, io::interest more) noexcept;
@@ -66,7 +66,7 @@ public:
 
     // ---- All sources ----
 
-    /// Returns the descriptors that are registered, without those of a ring.
+    /// Returns the registered descriptors, except those of a ring.
     [[nodiscard]] std::vector<int> registered() const;
     /// Returns whether no source is registered.
     [[nodiscard]] bool is_idle() const noexcept;

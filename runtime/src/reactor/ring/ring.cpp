@@ -83,7 +83,7 @@ std::error_code ring::enable() noexcept {
             ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
         error < 0)
         return error_of(error);
-    // The filter of this thread may differ from that of the thread that called open().
+    // The filter of this thread may differ from the filter of the thread that called open().
     if (const int error = try_to_enter(ring_.ring_fd); error < 0) return error_of(error);
     owner_ = this_thread_mark();
     // Registers the descriptor, which saves its lookup in each enter(). A thread can register 16 rings. Further rings

@@ -31,7 +31,7 @@ public:
 
     /// Creates the ring before it has an owner. Called by the thread that builds the event loop, and not by the thread
     /// that will own the ring, so that build() can report an error of the kernel.
-    /// Errors: those of uring::make().
+    /// Errors: same as uring::make().
     [[nodiscard]] result<void> create(ring_reactor& owner) noexcept;
 
     /// Returns the ring if this thread owns it, else null.

@@ -23,7 +23,7 @@ class ring_connection;
 ///     is_gone_       the thread that closes          -                     later completions are discarded
 ///
 /// In all tables of a ring connection, "the owner" is the owner of the ring, and "the task" is the reader or the
-/// writer. All fields, also those of the directions, are guarded by lock_.
+/// writer. All fields, also in the directions, are guarded by lock_.
 class ring_source : public scheduled_io {
 public:
     /// The kind of source: a connection or a listener.

@@ -44,7 +44,7 @@ struct send_buffer {
 
     send_buffer* next = nullptr;  ///< in the queue
     ring_connection* stream;
-    ring_reactor* owner;             ///< that of the stream
+    ring_reactor* owner;             ///< the owner of the stream
     ring_reactor* sender = nullptr;  ///< the one whose ring sends the send buffer
     /// The time at which a destroyed stream is given up. time_point::max() until the stream is destroyed.
     std::chrono::steady_clock::time_point linger_until = std::chrono::steady_clock::time_point::max();

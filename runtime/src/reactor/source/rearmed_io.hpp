@@ -12,7 +12,7 @@ namespace eddy::detail {
 /// edge-triggered driver needs no such call.
 class rearming_driver {
 public:
-    /// Asks the system again for conditions that a task has cleared. Callable on any thread.
+    /// Re-arms the system's reports for readiness that a task has consumed. Callable on any thread.
     virtual void rearm(int fd, source_key key, io::ready cleared) noexcept = 0;
 
 protected:

@@ -29,7 +29,7 @@ bool has(const mask& all, unsigned one) noexcept {
     return one / bits < all.size() && (all[one / bits] >> one % bits & 1) != 0;
 }
 
-/// Errors: those of sched_getaffinity(2).
+/// Errors: see sched_getaffinity(2).
 result<mask> mask_of_this_thread() {
     for (mask all(1024 / bits);; all.resize(all.size() * 2)) {
         if (::sched_getaffinity(0, all.size() * sizeof all[0], as_set(all)) == 0) return all;

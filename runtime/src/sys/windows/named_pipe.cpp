@@ -248,7 +248,7 @@ private:
     /// Runs on a thread of the system.
     static void CALLBACK on_completion(PTP_CALLBACK_INSTANCE, void*, void* overlapped, ULONG error, ULONG_PTR count,
                                        PTP_IO) {
-        // SAFETY: the address is that of the first member of an operation, whose owner lives until here.
+        // SAFETY: the address points at the first member of an operation, whose owner lives until here.
         auto& done = *static_cast<operation*>(overlapped);
         const auto owner = std::move(done.owner);
         waker woken;

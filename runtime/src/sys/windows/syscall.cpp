@@ -10,7 +10,7 @@
 #include "sys/socket_kind.hpp"
 #include "sys/windows/winsock.hpp"
 
-// On Windows the descriptors of this library are sockets. Those of eddy::fs are handles of files.
+// On Windows the descriptors of this library are sockets. The descriptors of eddy::fs are handles of files.
 
 namespace eddy::sys {
 namespace {

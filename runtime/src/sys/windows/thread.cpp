@@ -11,7 +11,7 @@
 
 #include "sys/socket_api.hpp"
 
-// These threads are not those of pthread_create(3). In winpthreads, pthread_detach(3) releases the data of a thread
+// These threads are not made by pthread_create(3). In winpthreads, pthread_detach(3) releases the data of a thread
 // whose function has returned, while this thread still uses them: the next thread gets the same data.
 
 namespace eddy::sys {

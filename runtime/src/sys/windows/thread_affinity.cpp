@@ -8,7 +8,7 @@
 #include "sys/socket_api.hpp"
 #include "sys/syscall.hpp"
 
-// A thread runs in one group of up to 64 processors, and the numbers are those of its group.
+// A thread runs in one group of up to 64 processors, and the numbers count within its group.
 
 namespace eddy::sys {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <eddy/result.hpp>
 
-/// Texts of the Windows API. Those of this library are UTF-8.
+/// Texts of the Windows API. The texts of this library are UTF-8.
 namespace eddy::sys {
 
 /// Converts UTF-8. Bytes that are none become U+FFFD.
