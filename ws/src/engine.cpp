@@ -239,11 +239,16 @@ void ws_engine::add_compressed(std::string_view part) {
     is_inflating_ = true;
 }
 
+/// The most bytes that a compressed byte can stand for (zlib's documentation, "Maximum Compression Factor").
+constexpr std::size_t most_inflated = 1032;
+
 /// Decompresses some bytes. Returns false if the connection has failed.
 bool ws_engine::inflate_step() {
     if (!inflater_) inflater_ = std::make_unique<ws_inflater>(with_.compression->has_peer_takeover);
     const auto before = content_.size();
     const auto left = to_inflate_.size();
+    // Text that grows by doubling would copy megabytes in one step. Pages that are not written take no memory.
+    if (before >= deflate_step) content_.reserve(std::min(with_.message_limit, before + most_inflated * left) + 1);
     const auto outcome = inflater_->add(to_inflate_, content_, with_.message_limit);
     work_ += std::max(content_.size() - before, left - to_inflate_.size());
     is_inflating_ = outcome == ws_inflater::outcome::more;
