@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/coop.hpp>
+#include <eddy/future/join.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
@@ -32,6 +34,7 @@
 
 #include "support/driver.hpp"
 #include "support/driver_fds.hpp"
+#include "support/executors.hpp"
 #include "support/gate.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
@@ -171,6 +174,41 @@ TEST(RuntimeIo, OneFreeWorkerServesSocketsOfBusyWorkers) {
 }
 
 // ---- Handing over a worker ----
+
+// A poll that has used up its coop budget was long: 61 of them would make the others wait for many milliseconds.
+TEST(RuntimeIo, SocketsProceedBetweenPollsThatUseUpTheirBudget) {
+    for (const unsigned workers : {0U, 1U}) {
+        SCOPED_TRACE(workers);
+        support::executor on(workers);
+        support::connection pair;
+        unsigned polls = 0;
+        std::optional<unsigned> sent_at;
+        std::optional<unsigned> seen_at;
+        const auto busy = [&]() -> eddy::task<void> {
+            while (!seen_at && polls < 2000) {
+                const auto until = steady_clock::now() + 40us;
+                while (steady_clock::now() < until) {
+                }
+                if (++polls == 100) {
+                    pair.peer.send("x");
+                    sent_at = polls;
+                }
+                for (unsigned i = 0; i <= eddy::context::default_budget; ++i) co_await eddy::consume_budget();
+            }
+        };
+        const auto read = [&]() -> eddy::task<void> {
+            std::array<std::byte, 1> byte{};
+            static_cast<void>(co_await pair.stream.read(byte));
+            seen_at = polls;
+        };
+        on.run([&]() -> eddy::task<void> {
+            auto all = eddy::join(eddy::spawn(read()), eddy::spawn(busy()), eddy::spawn(busy()), eddy::spawn(busy()));
+            static_cast<void>(co_await all);
+        });
+        ASSERT_TRUE(sent_at && seen_at);
+        EXPECT_LE(*seen_at - *sent_at, 12U);
+    }
+}
 
 TEST_P(RuntimeIo, BlockInPlaceCanWaitForSocketOfItsWorker) {
     const auto rt = make();

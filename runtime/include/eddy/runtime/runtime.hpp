@@ -276,7 +276,8 @@ public:
         return *this;
     }
     /// Sets the number of polls, at least 1, after which a busy worker reads its clock. If 20 us have passed since its
-    /// last driver tick, it runs the next one. The default is 61.
+    /// last driver tick, it runs the next one. It does the same after a poll that has used up the coop budget. The
+    /// default is 61.
     /// Errors: throws `misuse` for 0.
     runtime_builder& event_interval(unsigned polls, std::source_location where = std::source_location::current()) {
         if (polls == 0) throw misuse("event_interval(0): pass 1 to read the clock after each poll", where);

@@ -33,10 +33,16 @@ void loop_poller::run_some(std::size_t most, const bool& stop) noexcept {
     loop_tasks& tasks = loop_.tasks();
     spawned_task* next = nullptr;
     tasks.update_observed();
+    // A poll that has used up its coop budget was long. Many of them would delay the driver tick.
+    const std::uint64_t& forced_yields = loop_.view().counted.forced_yields;
+    const auto yields_before = forced_yields;
+    const auto goes_on = [&] {
+        return most-- > 0 && !stop && forced_yields == yields_before && (next = tasks.queues().pop());
+    };
     if (tasks.is_observed()) [[unlikely]] {
-        for (; most > 0 && !stop && (next = tasks.queues().pop()); --most) run_observed(*next);
+        while (goes_on()) run_observed(*next);
     } else {
-        for (; most > 0 && !stop && (next = tasks.queues().pop()); --most) run_task(*this, *next);
+        while (goes_on()) run_task(*this, *next);
     }
 }
 

@@ -43,6 +43,9 @@ public:
         if (--polls_to_look_ == 0) [[unlikely]]
             look_if_due();
     }
+    /// Looks at the driver before the next poll, if a tick is due: the present poll has used up its coop budget, so it
+    /// was long. Tasks that do so in turn would otherwise delay each event by event_interval long polls.
+    void look_soon() noexcept { polls_to_look_ = 1; }
     /// Waits until the worker has tasks, was notified, or the pool closes.
     void park() noexcept;
     /// Returns whether the worker is inside park(). Then its pushes need not wake another worker.

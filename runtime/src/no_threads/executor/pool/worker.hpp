@@ -26,6 +26,7 @@ public:
         [[nodiscard]] bool take_back(offered_child&) noexcept { std::unreachable(); }
         [[nodiscard]] no_parts& statistics() noexcept { std::unreachable(); }
         void note_forced_yield() noexcept { std::unreachable(); }
+        void look_soon() noexcept { std::unreachable(); }
         [[nodiscard]] time_driver& time() const noexcept { std::unreachable(); }
     };
     [[nodiscard]] no_parts& tasks() noexcept { std::unreachable(); }
