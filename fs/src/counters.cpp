@@ -17,7 +17,7 @@ namespace {
 constexpr auto relaxed = std::memory_order_relaxed;
 
 struct alignas(64) shard {
-    std::array<eddy::detail::atomic<std::uint64_t>, 5> counts{};
+    std::array<eddy::detail::atomic<std::uint64_t>, 6> counts{};
 };
 constinit std::array<shard, 16> shards{};
 constinit eddy::detail::atomic<unsigned> next_shard{0};
@@ -45,6 +45,7 @@ file_metrics metrics() noexcept {
     file_metrics all;
     all.cached_reads = detail::sum_of(detail::counter::cached_reads);
     all.cold_reads = detail::sum_of(detail::counter::cold_reads);
+    all.cached_writes = detail::sum_of(detail::counter::cached_writes);
     all.jobs = detail::sum_of(detail::counter::jobs);
     all.sent_bytes = detail::sum_of(detail::counter::sent_bytes);
     all.copied_bytes = detail::sum_of(detail::counter::copied_bytes);

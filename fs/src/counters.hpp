@@ -7,7 +7,7 @@
 namespace eddy::fs::detail {
 
 /// What fs::metrics() counts.
-enum class counter : std::size_t { cached_reads, cold_reads, jobs, sent_bytes, copied_bytes };
+enum class counter : std::size_t { cached_reads, cold_reads, cached_writes, jobs, sent_bytes, copied_bytes };
 
 /// Adds to a counter of the process.
 /// Cost: an atomic addition, which only threads of the same shard contend for.

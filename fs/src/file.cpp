@@ -169,6 +169,16 @@ poll_result<eddy::result<std::uint64_t>> file::poll_seek_complete(context& cx) {
 
 // ---- A write at an offset ----
 
+namespace {
+
+poll_result<result<std::size_t>> count_of(const poll_result<result<detail::writing::done>>& output) {
+    if (!output) return not_ready;
+    if (!*output) return result<std::size_t>(std::unexpect, output->error());
+    return result<std::size_t>((*output)->count);
+}
+
+}  // namespace
+
 poll_result<result<std::size_t>> file_write_at::poll_with(context& cx, const detail::file_body& to) {
     using count_result = result<std::size_t>;
     if (!writing_.has_started()) {
@@ -177,12 +187,9 @@ poll_result<result<std::size_t>> file_write_at::poll_with(context& cx, const det
         if (offset_ > detail::last_offset)
             return count_result(std::unexpect, to.fail(std::make_error_code(std::errc::invalid_argument), "write"));
         if (eddy::detail::size_of_all(from_.parts()) == 0) return count_result(0);
-        writing_.start(to.opened(), from_.parts(), offset_);
+        return count_of(writing_.start(cx, to.opened(), from_.parts(), offset_));
     }
-    const auto output = writing_.poll(cx);
-    if (!output) return not_ready;
-    if (!*output) return count_result(std::unexpect, output->error());
-    return count_result((*output)->count);
+    return count_of(writing_.poll(cx));
 }
 
 // ---- The whole file ----

@@ -41,7 +41,7 @@ poll_result<count_result> file_body::poll_read(context& cx, read_parts into) {
 
 poll_result<count_result> file_body::poll_write(context& cx, write_parts from, std::uint64_t* ticket) {
     if (writing_.has_started() && (ticket == nullptr || *ticket == ticket_)) {
-        const auto count = poll_writing(cx);
+        const auto count = take(writing_.poll(cx));
         if (!count) return not_ready;
         // The error may belong to a write of other bytes whose future was dropped: it is reported here, too.
         const bool is_mine = ticket != nullptr || !*count || (!is_write_dropped_ && writing_.is_start_of(from));
@@ -56,17 +56,15 @@ poll_result<count_result> file_body::poll_write(context& cx, write_parts from, s
     if (eddy::detail::size_of_all(from) == 0) return count_result(0);
     if (position_ > last_offset)
         return count_result(std::unexpect, fail(std::make_error_code(std::errc::file_too_large), "write"));
-    writing_.start(opened_, from, position_);
     is_write_dropped_ = false;
     ++ticket_;
     if (ticket != nullptr) *ticket = ticket_;
-    auto count = poll_writing(cx);
+    auto count = take(writing_.start(cx, opened_, from, position_));
     if (count) missing_.clear();
     return count;
 }
 
-poll_result<count_result> file_body::poll_writing(context& cx) {
-    const auto output = writing_.poll(cx);
+poll_result<count_result> file_body::take(const poll_result<result<writing::done>>& output) {
     if (!output) return not_ready;
     if (!*output) {
         // Of a dropped write that was not begun, and so was not made.
@@ -80,7 +78,7 @@ poll_result<count_result> file_body::poll_writing(context& cx) {
 
 poll_result<result<void>> file_body::poll_write_complete(context& cx) {
     if (writing_.has_started()) {
-        const auto count = poll_writing(cx);
+        const auto count = take(writing_.poll(cx));
         if (!count) return not_ready;
         if (!*count) return result<void>(std::unexpect, count->error());
     }

@@ -56,7 +56,8 @@ open_file::open_file(eddy::sys::unique_fd fd, std::filesystem::path path, const 
       flags_(eddy::sys::status_flags_of(fd_.get())),
       locks_(locks ? std::move(locks) : std::make_shared<lock_count>()),
       // O_DIRECT reads no cache, and needs memory with an alignment, which a job has.
-      reads_cached_(found.is_regular() && !flags_.is_direct && !known_devices().has(found.device)) {}
+      reads_cached_(found.is_regular() && !flags_.is_direct && !known_devices().has(found.device)),
+      writes_cached_(found.is_regular() && !flags_.is_direct && !flags_.is_synced && eddy::sys::is_local(fd_.get())) {}
 
 void open_file::cannot_read_cached() noexcept {
     reads_cached_.store(false, std::memory_order_relaxed);  // see reads_cached()

@@ -55,6 +55,9 @@ public:
     /// Remembers, for the whole file system, that it cannot tell what is in the page cache.
     void cannot_read_cached() noexcept;
 
+    /// Whether a write only copies to the page cache, unless the disk is behind: a regular file of a local file system.
+    [[nodiscard]] bool writes_cached() const noexcept { return writes_cached_; }
+
     /// A guard of a call that uses the descriptor. It is empty if the file is closed.
     class use : eddy::detail::immovable {
     public:
@@ -98,6 +101,7 @@ private:
     const eddy::sys::status_flags flags_;
     const std::shared_ptr<lock_count> locks_;
     eddy::detail::atomic<bool> reads_cached_;
+    const bool writes_cached_;
     eddy::detail::atomic<std::uint32_t> users_{0};
     eddy::detail::mutex lock_;
     eddy::detail::condition_variable unused_;

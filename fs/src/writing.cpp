@@ -7,8 +7,12 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
+#include <eddy/task/spawn_blocking.hpp>
 
+#include "budget.hpp"
+#include "counters.hpp"
 #include "job.hpp"
 #include "open_file.hpp"
 #include "sys/content_calls.hpp"
@@ -23,33 +27,51 @@ eddy::result<eddy::sys::appended> write_some(open_file& to, std::span<const std:
     return eddy::sys::appended{*count, offset + *count};
 }
 
+/// The most bytes that the thread of a task writes: about 50 us. Other futures of the task wait meanwhile.
+constexpr std::size_t most_in_place = 256 * 1024;
+
 /// Writes until an error: the system writes a part if the disk becomes full. Fails if no byte is written.
-eddy::result<writing::done> write_most(open_file& to, job_bytes&& bytes, std::uint64_t offset) {
+eddy::result<writing::done> write_most(open_file& to, write_parts from, std::uint64_t offset) {
+    const open_file::use guard(to);
+    if (!guard) return std::unexpected(make_error_code(errc::closed));
     std::size_t written = 0;
-    std::error_code missing;
-    while (written != bytes.all().size() && !missing) {
-        const auto made = write_some(to, bytes.all().subspan(written), offset);
-        if (!made || made->count == 0) {
-            missing = made ? make_error_code(eddy::errc::write_zero) : made.error();
-        } else {
+    for (auto part : from) {
+        while (!part.empty()) {
+            const auto made = write_some(to, part, offset);
+            if (!made || made->count == 0) {
+                const auto missing = made ? make_error_code(eddy::errc::write_zero) : made.error();
+                if (written == 0) return std::unexpected(missing);
+                return writing::done(job_bytes(), written, offset, missing);
+            }
             written += made->count;
             offset = made->end;
+            part = part.subspan(made->count);
         }
     }
-    if (written == 0 && missing) return std::unexpected(missing);
-    return writing::done(std::move(bytes), written, offset, missing);
+    return writing::done(job_bytes(), written, offset, std::error_code());
 }
 
 }  // namespace
 
-void writing::start(const std::shared_ptr<open_file>& to, write_parts from, std::uint64_t offset) {
+poll_result<result<writing::done>> writing::start(context& cx, const std::shared_ptr<open_file>& to, write_parts from,
+                                                  std::uint64_t offset) {
+    const auto size = eddy::detail::size_of_all(from);
+    if (to->writes_cached() && size <= most_in_place && eddy::detail::in_place_scope::is_cheap()) {
+        if (!cx.consume_budget()) return not_ready;
+        count(counter::cached_writes);
+        charge(cx, size);
+        const eddy::detail::in_place_scope scope(cx.where());
+        return call("write", to->path()).named(write_most(*to, from, offset));
+    }
     spare_.copy_from(from, to->is_direct());
     auto write = [to, offset, bytes = std::move(spare_)](const call&) mutable -> eddy::result<done> {
-        const open_file::use guard(*to);
-        if (!guard) return std::unexpected(make_error_code(errc::closed));
-        return write_most(*to, std::move(bytes), offset);
+        const std::span<const std::byte> all = bytes.all();
+        auto written = write_most(*to, {&all, 1}, offset);
+        if (written) written->bytes = std::move(bytes);
+        return written;
     };
     job_.emplace(blocking(call("write", to->path()), std::move(write)));
+    return poll(cx);
 }
 
 poll_result<result<writing::done>> writing::poll(context& cx) {

@@ -14,7 +14,7 @@ namespace support {
 /// A temporary folder. The destructor removes it with its contents.
 class temp_dir {
 public:
-    temp_dir() : path_(testing::TempDir() + "eddy.XXXXXX") {
+    explicit temp_dir(const std::filesystem::path& in = testing::TempDir()) : path_(in / "eddy.XXXXXX") {
         if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot create a temporary folder");
     }
     temp_dir(const temp_dir&) = delete;

@@ -112,7 +112,7 @@ status_flags status_flags_of(int fd) noexcept {
 #else
     const bool is_direct = false;
 #endif
-    return {(flags & O_APPEND) != 0, is_direct};
+    return {(flags & O_APPEND) != 0, is_direct, (flags & (O_SYNC | O_DSYNC)) != 0};
 }
 
 result<void> close_file(int fd) noexcept {

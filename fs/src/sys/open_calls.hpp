@@ -26,8 +26,13 @@ extern const int current_directory;
 struct status_flags {
     bool appends;    // O_APPEND
     bool is_direct;  // O_DIRECT
+    bool is_synced;  // O_SYNC or O_DSYNC: a write waits for the disk
 };
 [[nodiscard]] status_flags status_flags_of(int fd) noexcept;
+
+/// Whether a file is on a file system of this machine, in which a write waits for no server and no other process. May
+/// block, as fstat(2) does.
+[[nodiscard]] bool is_local(int fd) noexcept;
 
 /// Closes the descriptor, which is invalid afterwards, also after an error.
 [[nodiscard]] result<void> close_file(int fd) noexcept;

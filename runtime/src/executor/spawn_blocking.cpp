@@ -182,6 +182,13 @@ in_place_scope::in_place_scope(std::source_location where) {
     }
 }
 
+bool in_place_scope::is_cheap() noexcept {
+    worker* const here = this_thread.worker;
+    if (here == nullptr || here->is_ending()) return false;
+    const io_handle* const io = here->events().io();
+    return io == nullptr || io->ring() == nullptr;
+}
+
 in_place_scope::~in_place_scope() {
     this_thread.is_in_blocking_call = was_in_call_;
     if (hidden_ != nullptr) {

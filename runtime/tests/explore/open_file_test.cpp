@@ -34,6 +34,7 @@ std::error_code make_error_code(errc) noexcept { return std::make_error_code(std
 namespace eddy::sys {
 
 status_flags status_flags_of(int) noexcept { return {}; }
+bool is_local(int) noexcept { return false; }
 result<void> close_file(int) noexcept {
     explore::is_open->write(false);
     return ok();

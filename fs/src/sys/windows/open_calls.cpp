@@ -75,9 +75,12 @@ status_flags status_flags_of(int fd) noexcept {
     IO_STATUS_BLOCK done{};
     constexpr auto access_information = static_cast<FILE_INFORMATION_CLASS>(8);
     if (::NtQueryInformationFile(handle_of(fd), &done, &rights, sizeof rights, access_information) < 0)
-        return {false, false};
-    return {(rights & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA, false};
+        return {false, false, false};
+    return {(rights & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA, false, false};
 }
+
+// Writes are jobs: what a filter driver or a share does meanwhile is not known.
+bool is_local(int) noexcept { return false; }
 
 result<void> close_file(int fd) noexcept {
     if (::CloseHandle(handle_of(fd)) == 0) return std::unexpected(last_windows_error());

@@ -35,13 +35,17 @@ detail::broken_future spawn_blocking(auto&&, detail::argument_of_work auto&&, au
 
 namespace detail {
 
-/// A guard. During its lifetime, another thread runs this thread's worker.
+/// A guard. During its lifetime, another thread runs this thread's worker, from 0.1 or 0.2 ms on.
 class EDDY_API in_place_scope {
 public:
     explicit in_place_scope(std::source_location where);
     in_place_scope(const in_place_scope&) = delete;
     in_place_scope& operator=(const in_place_scope&) = delete;
     ~in_place_scope();
+
+    /// Whether a scope costs little on this thread. It does not if this thread runs no worker, or a worker whose
+    /// sockets would have to move to another io_uring ring.
+    [[nodiscard]] static bool is_cheap() noexcept;
 
 private:
     class worker* handed_ = nullptr;
@@ -59,7 +63,8 @@ private:
 /// Outside of a runtime, or if no other thread is available, this only calls the function.
 /// Errors: throws `misuse` on the thread of an event loop (`core`), whose tasks cannot migrate: use spawn_blocking
 /// there.
-/// Cost: the worker moves to another thread, unless the function returns before that thread has taken the worker over.
+/// Cost: if the function returns within 0.1 ms, about 50 ns. If it lasts for more than 0.2 ms, the worker has moved to
+/// another thread. The first call in several milliseconds wakes that thread.
 template <class F>
 decltype(auto) block_in_place(F&& f, std::source_location where = std::source_location::current()) {
     const detail::in_place_scope scope(where);

@@ -2,9 +2,11 @@
 #include "executor/pool/worker_threads.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <new>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <eddy/detail/runtime_context.hpp>
@@ -83,7 +85,8 @@ void worker_threads::detach() noexcept {
 
 namespace {
 
-/// The job that makes a thread of the blocking pool run an offered worker.
+/// The job of a thread of the blocking pool that runs an offered worker if a call lasts. If not, the thread stays for
+/// some time and waits for further calls: none of them has to wake a thread then.
 class handed_worker final : public blocking_job, immovable {
 public:
     handed_worker(pool& owner, worker& which) noexcept
@@ -97,7 +100,7 @@ private:
         // SAFETY: the blocking pool calls the functions of a job with that job, once. hand_over() allocated it as a
         // handed_worker and gave up the ownership.
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
-        if (!mine->worker_.arrive()) return;
+        if (!mine->await_long_call()) return;
         // The previous thread of the worker ends and does not become a blocking thread. So the blocking pool must be
         // able to replace this thread, or it would have one thread less from now on.
         const bool has_left = mine->pool_.blocking().leave_for_long();
@@ -110,6 +113,24 @@ private:
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
         mine->pool_.threads().continue_without_blocking_threads(mine->worker_);
     }
+
+    /// Returns whether this thread has taken the worker over; false if there were no calls for some time.
+    bool await_long_call() noexcept {
+        auto seen = worker_.look();
+        for (unsigned quiet = 0; quiet != most_quiet || worker_.dismiss_unless_offered();) {
+            std::this_thread::sleep_for(between_looks);
+            if (worker_.arrive_at(seen)) return true;
+            const auto now = worker_.look();
+            quiet = now == seen ? quiet + 1 : 0;
+            seen = now;
+        }
+        return false;
+    }
+
+    // A call that lasts between one and two of these times stops the other tasks of the worker meanwhile. Shorter ones
+    // wake a thread for calls that end before that.
+    static constexpr auto between_looks = std::chrono::microseconds(100);
+    static constexpr unsigned most_quiet = 20;
 
     pool& pool_;
     worker& worker_;
@@ -128,7 +149,7 @@ bool worker_threads::hand_over(worker& which) noexcept {
     if (which.events().io() != nullptr) which.events().io()->retire_ring();
     this_thread.in_place_of = &pool_;
     which.notes().stalls().end_run();  // the blocking call is no stall
-    // The thread of an earlier call may come only now, although the worker was taken back. It takes it this time.
+    // The thread of an earlier call may be there still, although the worker was taken back. It takes it this time.
     if (which.offer()) return true;
     auto* const job = new (std::nothrow) handed_worker(pool_, which);
     if (job != nullptr && pool_.blocking().submit(*job)) return true;

@@ -46,7 +46,7 @@ public:
     void drop_write(std::uint64_t ticket) noexcept;
 
 private:
-    poll_result<result<std::size_t>> poll_writing(context& cx);
+    poll_result<result<std::size_t>> take(const poll_result<result<writing::done>>& output);
     poll_result<result<void>> poll_write_complete(context& cx);
     void forget_seek() noexcept;
 

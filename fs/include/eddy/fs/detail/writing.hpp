@@ -23,15 +23,19 @@ class EDDY_API writing {
 public:
     /// What a write has done.
     struct done {
-        job_bytes bytes;
+        job_bytes bytes;  ///< of a job
         std::size_t count;
         std::uint64_t end;        ///< the position behind the bytes
         std::error_code missing;  ///< why further bytes were not written; none if all were
         done(job_bytes&& written, std::size_t size, std::uint64_t position, std::error_code why) noexcept
             : bytes(std::move(written)), count(size), end(position), missing(why) {}
     };
-    /// Starts to write at `offset`, or at the end of a file that was opened for appending.
-    void start(const std::shared_ptr<open_file>& to, write_parts from, std::uint64_t offset);
+    /// Writes at `offset`, or at the end of a file that was opened for appending: at once on the thread of the task if
+    /// that only copies to the page cache, or else by a job, for which poll() waits. If it is not ready, and there is
+    /// no job, the coop budget was used up: call it again.
+    poll_result<result<done>> start(context& cx, const std::shared_ptr<open_file>& to, write_parts from,
+                                    std::uint64_t offset);
+    /// Whether there is a job.
     [[nodiscard]] bool has_started() const noexcept { return job_.has_value(); }
     /// Preconditions: has_started(). When it is ready, that ends.
     poll_result<result<done>> poll(context& cx);
