@@ -11,9 +11,14 @@
   In the file, a part is between the lines `// docs: scripted peer` and `// docs: end` (with `#` in files of CMake, make
   and the shell). The block has the indentation of its fence. A whole file begins after its first comment.
 - Each link inside the tree leads to a file, and to a heading in it.
+- A measured figure has a comment near it: its row in compare/RESULTS.md, the case of compare/counts.json that shows whether it
+  is still true, if there is one, with its instructions, and the commit on which both were measured:
+
+      <!-- figure: spawn_join_one/ct 38.6 ns, counts spawn_join_one 744, 97ea1143 -->
 
 `tools/check_pages.py --fix` writes the code of the files into the pages.
 """
+import json
 import pathlib
 import re
 import subprocess
@@ -28,6 +33,9 @@ origin = re.compile(r"^\s*<!-- code: (?P<file>\S+?)(?:, (?P<part>.+?))? -->$")
 marker = re.compile(r"^\s*(?://|#) docs: (?P<name>.+)$")
 fence = re.compile(r"^(?P<indent>\s*)```(?P<language>[\w+]*)$")
 link = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<target>[^)\s]+)\)")
+
+figure = re.compile(r"<!-- figure: (\S+) ([\d.,]+) (\w+)(?:, counts (.+) ([\d.]+))?, [0-9a-f]{8} -->")
+allowed_change = 0.1  # of the instructions behind a figure
 
 
 def pages():
@@ -153,15 +161,38 @@ def check_links(page):
                 page.problem(number, f"{file.relative_to(top)} has no heading #{anchor}")
 
 
+# ---- Figures ----
+
+
+def problems_of_figures(lines, results, counts):
+    """Yields the number of a line and a problem. `results`: the text of compare/RESULTS.md. `counts`: instructions by name."""
+    comments = [(number, each) for number, line in without_code(lines) for each in re.findall("<!-- figure.*?-->", line)]
+    for number, comment in comments:
+        if not (found := figure.fullmatch(comment)):
+            yield number, f"write `<!-- figure: CASE VALUE UNIT, counts NAME INSTRUCTIONS, COMMIT -->` instead of {comment}"
+            continue
+        case, value, unit, name, was = found.groups()
+        now = counts.get(name, 0)
+        if f"| {case}, {unit} | {value} |" not in results:
+            yield number, f"compare/RESULTS.md does not have {value} {unit} for {case}: update the page"
+        elif name and abs(now / float(was) - 1) >= allowed_change:
+            yield number, (f"{case} took {value} {unit} when {name} had {was} instructions. It has {now} now, by "
+                           "compare/counts.json: measure again with ./dev bench rt --save, and update the page")
+
+
 def main():
     fix = sys.argv[1:] == ["--fix"]
     problems = []
+    results = (top / "compare/RESULTS.md").read_text()
+    counts = json.loads((top / "compare/counts.json").read_text())["instructions"]
     for path in pages():
         page = Page(path)
         if fix and page.fixed != page.lines:
             path.write_text("\n".join(page.fixed) + "\n")
             page = Page(path)
         check_links(page)
+        for problem in problems_of_figures(page.lines, results, counts):
+            page.problem(*problem)
         problems += page.problems
     print("\n".join(problems), end="\n" if problems else "")
     return bool(problems)
