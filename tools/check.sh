@@ -140,8 +140,9 @@ changed_lately() {
 
 # ---- The stages ----
 
-# Checks that includes run one way (tools/layers.txt), that each row of tests/features.tsv has a test, and that the pages have
-# the code of tested files, no broken links, and the plots and tables of the stored results.
+# Checks that includes run one way (tools/layers.txt), that no number of tools/house.py has grown (tools/house.json), that each
+# row of tests/features.tsv has a test, and that the pages have the code of tested files, no broken links, no old figures, and
+# the plots and tables of the stored results.
 # covers: S93 I20.1.8
 check_lists() {
     local names forgotten=0
@@ -155,6 +156,8 @@ check_lists() {
     [[ -z $names ]] || { say "$names" && forgotten=1; }
     python3 tools/check_layers.py || forgotten=1
     python3 tests/check_layers_test.py --quiet || forgotten=1
+    python3 tools/ratchet.py || forgotten=1
+    python3 tests/ratchet_test.py --quiet || forgotten=1
     python3 tools/check_memory.py || forgotten=1
     python3 tests/check_memory_test.py --quiet || forgotten=1
     python3 tools/check_version.py || forgotten=1

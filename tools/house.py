@@ -1,100 +1,101 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Prints how the tree is built, one number a line:  tools/house.py [TREE...]
+"""Prints how the tree is built, one number a line:  tools/house.py [TREE...] [--where NAME]
 
-For several trees, one column each: for example for a `git worktree` of an old commit and for this one. The layout with
-include/ and src/ for all libraries, before each of them had a folder, is known, too.
+For several trees, one column each: for example for a `git worktree` of an old commit and for this one. --where prints the
+places that the numbers with NAME in their names count. tools/ratchet.py fails if a number grows.
 
-- An arrow leads from a file of src to one that it includes by #include "...". The public headers have no arrows. A room
-  is a .hpp together with the .cpp of the same name in the same folder, or one of them alone.
-- The levels are the files, or the rooms, in the longest chain of arrows. Those that include each other in a circle
-  count as one level.
+- An arrow leads from a file of src to another one of the same library that it includes. A room is a .hpp together with the
+  .cpp of the same name in the same folder, or one of them alone.
+- The levels are the files in the longest chain of arrows. Those that include each other in a circle count as one level.
 - A pair of folders includes in both directions if a file of each includes one of the other. `reactor` and
   `reactor/drivers` are two folders. The folders of one system (sys/linux, sys/bsd, ...) are a part of the folder above.
+  The folders of public headers are those directly in eddy; eddy/time.hpp is a part of eddy/time.
 - `detail` is what is inside a namespace `detail`.
 - A base name occurs more than once if two headers or two sources of a library have it. Umbrella headers (eddy/io.hpp)
   do not count, and neither do the folders of one system, and no_threads, whose headers replace those of the same path.
+- A line of code is neither blank nor only a comment.
 """
 import argparse
+import json
 import pathlib
 import re
 import signal
-from collections import defaultdict
+from collections import defaultdict, namedtuple
+from functools import cached_property
+
+import check_layers
+import words
 
 top = pathlib.Path(__file__).resolve().parent.parent
-libraries = re.search(r"^set\(EDDY_LIBRARIES (.*)\)$", (top / "CMakeLists.txt").read_text(), re.M)[1].split()
 of_a_system = set("bsd darwin freebsd linux macos netbsd no_threads openbsd posix windows".split())
+
+# `tolerance`: by which part the number may change before tools/ratchet.py reports it. `places`: what was counted.
+Number = namedtuple("Number", "name value tolerance places")
+
+
+def counted(name, places, tolerance=0):
+    return Number(name, len(places), tolerance, places)
+
+
+def added(name, parts, tolerance=0.01):
+    """The sum of several numbers, each with its place."""
+    return Number(name, sum(parts.values()), tolerance, [f"{value:6} {place}" for place, value in parts.items()])
 
 
 class Tree:
+    """The C++ files of the libraries, which are the folders with a folder include or src."""
+
     def __init__(self, top):
         self.top = top
-        self.is_new = (top / "runtime/src").is_dir()
-        self.sources = {}  # library: {path below the library's src: file}
-        self.headers = {}  # library: the public headers
-        for library in libraries:
-            self.sources[library] = {name: file for name, file in self.files("src", library)}
-            self.headers[library] = [file for _, file in self.files("include/eddy", library)]
+        self.text = {path: (top / path).read_text() for path in check_layers.sources(top) if path.endswith("pp")}
+        self.sources = [path for path in self.text if path.split("/")[1] == "src"]
+        self.headers = [path for path in self.text if path.split("/")[1] == "include"]
+        self.libraries = sorted({path.split("/")[0] for path in self.text})
 
-    def files(self, folder, library):
-        """Yields the C++ files of a library below include/eddy or src, with their names below that folder."""
-        root = self.top / library / folder if self.is_new else self.top / folder
-        for file in sorted(root.rglob("*.[ch]pp")):
-            name = file.relative_to(root)
-            if self.is_new or self.owner(name) == library:
-                yield name.as_posix(), file
-
-    def owner(self, name):
-        """The library of a file in the layout with one src for all."""
-        first = name.parts[0].split(".")[0]
-        if first == "detail":
-            first = name.parts[-1].split("_")[0]
-        return first if first in libraries else "runtime"
-
-    def all_sources(self):
-        return {(library, name): file for library in libraries for name, file in self.sources[library].items()}
-
+    @cached_property
     def includes(self):
-        """Yields (including file, included file), as (library, name) each."""
-        sources = self.all_sources()
-        for (library, name), file in sources.items():
-            for path in re.findall(r'^\s*#\s*include "([^"]+)"', file.read_text(), re.M):
-                beside = (pathlib.PurePosixPath(name).parent / path).as_posix()
-                for found in ((library, beside), (library, path), *((other, path) for other in libraries)):
-                    if found in sources:
-                        yield (library, name), found
-                        break
+        """The pairs of an including and an included file, both of src or both public."""
+        files = check_layers.lookup(self.top, self.text)
+        found = []
+        for path, text in self.text.items():
+            for line in re.findall(r"^#include .*", text, re.M):
+                try:
+                    found += [(path, other) for other in files.named(path, line) if other.split("/")[1] == path.split("/")[1]]
+                except ValueError:
+                    pass  # check_layers.py reports it
+        return found
 
-    def lines(self, *kinds):
-        """The lines of the public headers and of src; of `headers` or `sources` only on request."""
-        for library in libraries:
-            for file in [*self.headers[library], *self.sources[library].values()]:
-                if not kinds or ("headers" in kinds) == (file in self.headers[library]):
-                    yield from file.read_text().splitlines()
+    @cached_property
+    def code(self):
+        """The texts without comments."""
+        return {path: re.sub(r"//.*", "", text) for path, text in self.text.items()}
 
-    def count(self, pattern, *kinds):
-        return sum(re.search(pattern, line) is not None for line in self.lines(*kinds))
+    def lines(self, pattern, within="", texts=None):
+        """The lines with the pattern, in the files whose paths match `within`."""
+        found = [f"{path}:{text.count(chr(10), 0, match.start()) + 1}" for path, text in (texts or self.text).items()
+                 if re.search(within, path) for match in re.finditer(pattern, text, re.M)]
+        return list(dict.fromkeys(found))
 
 
 # ---- Arrows ----
 
 
-def room(file):
-    library, name = file
-    return library, name.rsplit(".", 1)[0]
-
-
 def arrows_of(tree, library, node):
-    """The files (or rooms, if `node` is room) that each one of a library includes."""
-    arrows = {node((library, name)): set() for name in tree.sources[library]}
-    for one, other in tree.includes():
-        if one[0] == other[0] == library and node(one) != node(other):
+    """The files (or rooms, if `node` is room_of) that each one of a library's src includes."""
+    arrows = {node(path): set() for path in tree.sources if path.startswith(f"{library}/")}
+    for one, other in tree.includes:
+        if node(one) in arrows and node(other) in arrows and node(one) != node(other):
             arrows[node(one)].add(node(other))
     return arrows
 
 
-def levels(arrows):
-    """The number of rooms in the longest chain; a circle counts as one room."""
+def room_of(path):
+    return path.rsplit(".", 1)[0]
+
+
+def longest_chain(arrows):
+    """The files of the longest chain; a circle counts as one file."""
     group, stack, index, low = {}, [], {}, {}
 
     def connect(node):  # Tarjan's algorithm
@@ -110,32 +111,45 @@ def levels(arrows):
             while node not in group:
                 group[stack.pop()] = node
 
-    for node in arrows:
+    for node in sorted(arrows):
         if node not in index:
             connect(node)
-    depths = {}
+    chains = {}
 
-    def depth(node):
-        if node not in depths:
+    def chain(node):
+        if node not in chains:
             below = {group[other] for one in arrows if group[one] == node for other in arrows[one]} - {node}
-            depths[node] = 1 + max(map(depth, below), default=0)
-        return depths[node]
+            chains[node] = [node, *max((chain(other) for other in sorted(below)), key=len, default=[])]
+        return chains[node]
 
-    return max((depth(group[node]) for node in arrows), default=0)
+    return max((chain(group[node]) for node in sorted(arrows)), key=len, default=[])
 
 
-def pairs_of_folders(tree):
+def folder_of(path):
+    library, part, *names = path.split("/")
+    if part == "include":
+        return "/".join([library, part, *names[:1], names[1].removesuffix(".hpp")])
+    return "/".join([library, part, *(name for name in names[:-1] if name not in of_a_system)])
+
+
+def pairs_of_folders(tree, files):
     """The pairs of folders that include each other."""
-    def folder(file):
-        library, name = file
-        parts = [part for part in name.split("/")[:-1] if part not in of_a_system]
-        return "/".join([library, *parts] if tree.is_new or library != "runtime" else parts)
-
-    found = {(folder(one), folder(other)) for one, other in tree.includes()}
+    found = {(folder_of(one), folder_of(other)) for one, other in tree.includes if one in files}
     return sorted(f"{one} - {other}" for one, other in found if one < other and (other, one) in found)
 
 
+def upward_includes(tree):
+    """How many includes run up, by the exceptions of tools/layers.txt."""
+    file = tree.top / "tools/layers.txt"
+    tangled = check_layers.layers(file.read_text()).tangled if file.exists() else {}
+    return {f"{user} -> {used}": count for (user, used), count in tangled.items()}
+
+
 # ---- Lines ----
+
+
+def code_lines(text):
+    return text.count("\n") - len(re.findall(r"^[ \t]*(?://.*)?\n", text, re.M))
 
 
 def detail_lines(text):
@@ -157,84 +171,107 @@ def detail_lines(text):
 def detail_share(tree):
     """The lines of the public headers, those of them in `detail`, and the lines of the headers in folders `detail`."""
     of_all = inside = apart = 0
-    for library in libraries:
-        for file in tree.headers[library]:
-            text = file.read_text()
-            if "detail" in file.parts:
-                apart += len(text.splitlines())
-            else:
-                of_all += len(text.splitlines())
-                inside += detail_lines(text)
+    for path in tree.headers:
+        if "/detail/" in path:
+            apart += tree.text[path].count("\n")
+        else:
+            of_all += tree.text[path].count("\n")
+            inside += detail_lines(tree.text[path])
     return of_all, inside, apart
 
 
-def cmake_lines(tree, pattern):
-    """The lines of the CMake files that describe this project's build, whose names match the pattern. Other projects (the packages'
-    tests, programs for other libraries) and toolchains do not count."""
-    count = 0
-    for file in tree.top.rglob("*"):
-        name = file.relative_to(tree.top).as_posix()
-        if re.search(pattern, name) and not re.match(r"build/|[.]|tests/package/|(bench|compare)/peers/|packaging/|tools/", name):
-            count += len(file.read_text().splitlines())
-    return count
+def cmake_lines(tree, *patterns):
+    """The lines of the CMake files with these names that describe this project's build. Other projects (the packages' tests,
+    programs for other libraries) and toolchains do not count."""
+    others = r"[.]|tests/package/|(bench|compare)/peers/|packaging/|tools/"
+    files = [file for file in words.listed(tree.top, *patterns) if not re.match(others, file.as_posix())]
+    return {file: (tree.top / file).read_text().count("\n") for file in files}
 
 
 def repeated_names(tree):
     """The base names that two headers or two sources of a library have."""
     found = defaultdict(set)
-    for library in libraries:
-        for file in [*tree.headers[library], *tree.sources[library].values()]:
-            folder = pathlib.Path(*(part for part in file.parent.parts if part not in of_a_system))
-            if file.parent.name == "eddy" and (file.parent / file.stem).is_dir():
-                continue  # an umbrella header
-            found[library, file.stem, file.suffix].add(folder)
+    for path in map(pathlib.PurePosixPath, tree.text):
+        if path.parent.name != "eddy" or not (tree.top / path.with_suffix("")).is_dir():  # no umbrella header
+            folder = "/".join(part for part in path.parent.parts if part not in of_a_system)
+            found[path.parts[0], path.stem, path.suffix].add(folder)
     return sorted({f"{library}/{stem}" for (library, stem, _), folders in found.items() if len(folders) > 1})
 
 
 def numbers_of(tree):
-    """Yields the numbers, each with its name."""
-    pairs = pairs_of_folders(tree)
-    yield "folder pairs of src that include each other", len(pairs)
-    for library in ("runtime", "http"):
-        files, rooms = arrows_of(tree, library, lambda file: file), arrows_of(tree, library, room)
-        yield f"{library}/src: include levels of files", levels(files)
-        yield f"{library}/src: include levels of rooms", levels(rooms)
-        yield f"{library}/src: include arrows between files", sum(map(len, files.values()))
-        yield f"{library}/src: include arrows between rooms", sum(map(len, rooms.values()))
-        yield f"{library}/src: rooms", len(rooms)
-    yield "lines `namespace eddy::inline`", tree.count(r"\bnamespace eddy::inline\b")
-    yield "`refuse_*` overloads in public headers", tree.count(r"(return |::)refuse_\w+[<(]", "headers")
-    yield "EDDY_DELETED in public headers", tree.count(r"^(?!\s*#).*\bEDDY_DELETED\(", "headers")
+    """Yields the numbers."""
+    yield counted("folder pairs of src that include each other", pairs_of_folders(tree, set(tree.sources)))
+    yield counted("folder pairs of public headers that include each other", pairs_of_folders(tree, set(tree.headers)))
+    yield added("includes that run up (tools/layers.txt)", upward_includes(tree), 0)
+    yield counted("files in eddy/detail", [path for path in tree.headers if "/include/eddy/detail/" in path])
+    for library in sorted({path.split("/")[0] for path in tree.sources}):
+        rooms = arrows_of(tree, library, room_of)
+        arrows = [f"{one} -> {other}" for one in sorted(rooms) for other in sorted(rooms[one])]
+        yield counted(f"{library}/src: include levels of files", longest_chain(arrows_of(tree, library, str)))
+        yield counted(f"{library}/src: include arrows between rooms", arrows)
+    yield counted("base names that occur more than once in a library", repeated_names(tree))
+    small = [path for path, text in tree.text.items() if text.count("\n") < 45 and "/sys/" not in path]
+    yield counted("files of less than 45 lines, outside of sys", small)
+
+    executor = "/src/executor/"
+    yield counted("executor: chains a().b().c(", tree.lines(r"\w\(\)(\.|->)\w+\(\)(\.|->)\w+\(", executor, tree.code))
+    whole = r"^ +(const )?(pool|worker|core_shared)( const)?[&*] ?(const )?\w+_( = nullptr|\{\})?;"
+    parts = executor + ".*(pool|loop)/.*hpp$"
+    yield counted("executor: parts that point to their whole", tree.lines(whole, parts, tree.code))
+    watches = (r"\b(hooks|observes|observe[dr]|log|event_log|trace_event|probes?|spawn_times?|time_of_spawns|stalls?|notes|"
+               r"looks?_at_spawns|note_(spawn|start|park|woken|tick|steals|events?)|is_noted_elsewhere|statistics)\b")
+    elsewhere = executor + "(?!task/|reports/)"
+    yield counted("executor: lines about hooks, log, probes, stalls", tree.lines(watches, elsewhere, tree.code))
+    shapes = (r"shape|\bchild_at\b|\bEDDY_((BEGIN_|END_)?OFFSETS?|WAIT_SHAPE|WAITS_AS|WAITS_FOR(_OBJECT)?|(IO_)?CHILD|"
+              r"USES_(IO|TWO)|READS_FROM|WRITES_TO|INNER_STREAM)\b")
+    elsewhere = r"^(?!inspect/|.*/src/(inspect|trace|executor/reports)/|.*shapes?\.[ch]pp$)"
+    yield counted("lines about shapes, outside of their files", tree.lines(shapes, elsewhere, tree.code))
+    yield counted("macros defined in public headers", tree.lines(r"^\s*#\s*define ", "/include/"))
+
+    yield counted("`refuse_*` overloads in public headers", tree.lines(r"(return |::)refuse_\w+[<(]", "/include/"))
+    yield counted("EDDY_DELETED in public headers", tree.lines(r"^(?!\s*#).*\bEDDY_DELETED\(", "/include/"))
     form = r"//.*(For use by|Future interface|Implements )"
-    yield "docstring lines For use by, Future interface, Implements", tree.count(form)
-    form = r"^\s*/// Thread safety: one thread at a time\.$"
-    yield "lines that are only `Thread safety: one thread at a time.`", tree.count(form)
-    yield "lines that are only `Cancel safety: safe.`", tree.count(r"^\s*/// Cancel safety: safe\.$")
-    yield "macros EDDY_JOINED", tree.count(r"^\s*#\s*define EDDY_JOINED")
-    yield "lines with took_closure, is_marked, is_fragile", tree.count(r"took_closure|is_marked|is_fragile")
+    yield counted("docstring lines For use by, Future interface, Implements", tree.lines(form))
+    form = r"^ */// Thread safety: one thread at a time\.$"
+    yield counted("lines that are only `Thread safety: one thread at a time.`", tree.lines(form))
+    yield counted("lines that are only `Cancel safety: safe.`", tree.lines(r"^ */// Cancel safety: safe\.$"))
+    comments = " ".join(re.sub(r"(?m)^.*?//+|^.*", "", text) for text in tree.text.values())
+    that_of = 1000 * len(re.findall(r"\b(?:those|that)\s+of\b", comments)) / max(len(comments.split()), 1)
+    places = tree.lines(r"//.*\b(those|that) of\b")
+    yield Number("`those of`, `that of` per 1,000 words of comments", round(that_of, 2), 0.01, places)
+
+    lines = {path: code_lines(text) for path, text in tree.text.items()}
+    for library in tree.libraries:
+        yield added(f"{library}: lines of code", {path: lines[path] for path in lines if path.startswith(f"{library}/")})
+    files = sorted([*tree.top.glob("tests/**/*.[ch]pp"), *tree.top.glob("*/tests/**/*.[ch]pp")])
+    tests = {file.relative_to(tree.top): code_lines(file.read_text()) for file in files}
+    ratio = sum(tests.values()) / max(sum(lines.values()), 1)
+    yield Number("lines of tests per line of the libraries", round(ratio, 3), 0.01, added("", tests).places)
     of_all, inside, apart = detail_share(tree)
-    yield "headers outside of folders `detail`: lines", of_all
-    yield "headers outside of folders `detail`: percentage in `detail`", round(100 * inside / of_all, 1)
-    yield "all headers: percentage in `detail`", round(100 * (inside + apart) / (of_all + apart), 1)
-    yield "CMakeLists.txt of this project: lines", cmake_lines(tree, r"(^|/)CMakeLists[.]txt$")
-    yield "CMake files of this project, with *.cmake and *.in: lines", cmake_lines(tree, r"(^|/)CMakeLists[.]txt$|[.]cmake$|[.]in$")
-    lists = r"^(include|src|runtime|tls|http|ws|proto|inspect|tests)/(?!.*\bbench/)(.*/)?(CMakeLists[.]txt|[^/]*[.]cmake)$"
-    yield "CMake files of the libraries and tests: lines", cmake_lines(tree, lists)
-    yield "base names that occur more than once in a library", len(repeated_names(tree))
+    yield Number("headers outside of folders `detail`: percentage in `detail`", round(100 * inside / max(of_all, 1), 1), 0.01, [])
+    yield Number("all headers: percentage in `detail`", round(100 * (inside + apart) / max(of_all + apart, 1), 1), 0.01, [])
+    lists = ("CMakeLists.txt", "*/CMakeLists.txt")
+    yield added("CMakeLists.txt of this project: lines", cmake_lines(tree, *lists))
+    yield added("CMake files of this project, with *.cmake and *.in: lines", cmake_lines(tree, *lists, "*.cmake", "*.in"))
+    for group, found in words.counted(tree.top).items():
+        yield added(f"words of {group}", {str(path): count for count, path in found})
+    counts = tree.top / "compare/counts.json"
+    for case, count in json.loads(counts.read_text())["instructions"].items() if counts.exists() else ():
+        yield Number(f"instructions of {case}", count, 0.03, ["./dev bench counts"])
 
 
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback if `head` ends first
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trees", nargs="*", type=pathlib.Path, default=[top])
-    parser.add_argument("--names", action="store_true", help="print also the pairs of folders and the base names")
+    parser.add_argument("--where", metavar="NAME", help="print what the numbers with NAME in their names count")
     arguments = parser.parse_args()
-    trees = [Tree(top.resolve()) for top in arguments.trees]
-    for columns in zip(*map(numbers_of, trees)):
-        print(f"{columns[0][0]:<62}" + "".join(f"{number:>8}" for _, number in columns))
-    if arguments.names:
-        for tree in trees:
-            print(f"{tree.top}:", *pairs_of_folders(tree), *repeated_names(tree), sep="\n    ")
+    trees = [{number.name: number for number in numbers_of(Tree(top.resolve()))} for top in arguments.trees]
+    for name in dict.fromkeys(name for numbers in trees for name in numbers):
+        if (arguments.where or "") in name:
+            print(f"{name:<62}" + "".join(f"{numbers[name].value if name in numbers else '-':>9}" for numbers in trees))
+            for numbers in trees if arguments.where else ():
+                print(*numbers[name].places if name in numbers else (), sep="\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 
-top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
 about_the_code = {"ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "glossary.md", "NOTES.md", "RESULTS.md"}
 others = {"SECURITY.md"}
 
@@ -26,16 +25,27 @@ def group_of(path):
     return None if path.name in others else "other documents"
 
 
-def main():
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback if `head` ends first
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=top, capture_output=True, text=True,
-                            check=True).stdout.split()
+def listed(top, *patterns):
+    """Returns the paths of the files of a work tree that have these names, without what git ignores."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", *patterns]
+    names = subprocess.run(command, cwd=top, capture_output=True, text=True, check=True).stdout.split()
+    return [path for path in map(pathlib.Path, sorted(names)) if (top / path).exists()]
+
+
+def counted(top):
+    """Returns the documents of each group, with their numbers of words."""
     groups = {}
-    for path in (pathlib.Path(name) for name in sorted(listed)):
-        if (group := group_of(path)) and (top / path).exists():
+    for path in listed(top, "*.md"):
+        if group := group_of(path):
             words = sum(any(c.isalnum() for c in word) for word in (top / path).read_text().split())
             groups.setdefault(group, []).append((words, path))
-    for group, found in groups.items():
+    return groups
+
+
+def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback if `head` ends first
+    top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
+    for group, found in counted(top).items():
         print(f"{sum(words for words, _ in found):6} {group}")
         for words, path in found:
             print(f"{words:6}   {path}")
