@@ -111,8 +111,10 @@ public:
     /// Sets a function that decides whether a redirect to a URL is followed. If it returns false, send() returns the
     /// redirect itself. All redirects are followed by default. For example, to stay on the hosts of one domain:
     ///     options.may_follow([](const http::url& to) { return to.host().ends_with(".example.org"); });
-    /// The function sees the host of the URL and not its addresses, and a name may resolve to any address. It must be
-    /// callable on several threads at the same time if the client is. Its exceptions end the request.
+    /// The function is called for each redirect, also to the same scheme, host and port, and not for the first URL. It
+    /// sees the host of the URL and not its addresses, and a name may resolve to any address. A period at the end of
+    /// the name is kept. The function must be callable on several threads at the same time if the client is. Its
+    /// exceptions end the request.
     client_options& may_follow(std::function<bool(const url&)> decide) {
         may_follow_ = std::move(decide);
         return *this;
@@ -126,12 +128,16 @@ public:
     }
     /// Sets after which delays, and how often, a request is repeated that has failed and that may succeed later:
     ///     options.retries(proto::retry_policy(time::backoff(100ms).max_retries(3)));
-    /// - If there was no connection to the server, or the server has not processed the request (HTTP/2 tells that), any
-    ///   request is repeated.
-    /// - If the request may have arrived, it is repeated unless its method is POST or PATCH.
+    /// - If there was no connection to the server, any request is repeated: after a look-up that fails for now
+    ///   (EAI_AGAIN), a connection to the server or a proxy that fails, or one that ends during the TLS handshake. So
+    ///   it is if the server has not processed the request, which HTTP/2 tells (REFUSED_STREAM, GOAWAY), after up to 3
+    ///   repetitions at once.
+    /// - If the request may have arrived, because the connection has ended or was too slow before a response, it is
+    ///   repeated unless its method is POST or PATCH.
     /// - A request whose body is a reader is repeated only if no byte of the body was sent.
     /// - After errors that stay, it is not repeated: a name that does not exist, a certificate, a connection that is
-    ///   not permitted (EACCES), a refusal by a proxy, the other codes of http::errc.
+    ///   not permitted (EACCES), a refusal by a proxy (also "connection refused" by SOCKS5), the other codes of
+    ///   http::errc.
     /// - If the delay does not fit into the rest of timeout(), the request fails at once.
     ///
     /// retry_policy::when() may exclude more errors, and retry_policy::budget() limits the repetitions of all requests
@@ -168,13 +174,29 @@ public:
     /// Sets the maximum number of bytes of a body after its decompression, so that a small response cannot become a
     /// huge one. Reading more fails with http::errc::body_too_large. With 0, the client does not ask for compressed
     /// responses. 256 MiB by default. While a body is read, its decoder has memory of its own, as much as the server
-    /// chooses: up to 17 MiB with brotli, 9 MiB with zstd, and 40 KiB with gzip.
+    /// chooses: up to 17 MiB with brotli, 9 MiB with zstd, and 40 KiB with gzip. Windows of more than 16 MiB (brotli)
+    /// or 8 MiB (zstd) are refused.
     client_options& decompressed_limit(std::uint64_t bytes) noexcept {
         decompressed_limit_ = bytes;
         return *this;
     }
-    /// Sets whether https requests may use HTTP/2. The server chooses the version, by ALPN. Then all requests to a host
-    /// share one connection. On by default. No effect if eddy was built without nghttp2.
+    /// Sets whether https requests may use HTTP/2. The server chooses the version, by ALPN. Then all requests of an
+    /// event loop to a host share one connection, which runs in a task of its own. If the server permits no more
+    /// requests at a time, further ones wait. On by default. No effect if eddy was built without nghttp2.
+    ///
+    /// - The window of a response is 1 MiB, and grows by the bytes that were read. A response that is not read does not
+    ///   block others.
+    /// - Dropping a request or a response sends RST_STREAM (CANCEL); the connection remains usable.
+    /// - After GOAWAY or RST_STREAM (REFUSED_STREAM), the server has not processed the request, so the client repeats
+    ///   it, POST as well, up to 3 times, unless bytes of a body that is a reader were sent. After RST_STREAM
+    ///   (HTTP_1_1_REQUIRED), it repeats the request with HTTP/1.1.
+    /// - Before a request after an idle time, the client reads what the server has sent. After the end of the
+    ///   connection, or GOAWAY, it sends the request on another connection, POST as well.
+    /// - After an error during a response, the body gives the bytes that were received before, and then the error.
+    ///   Other resets are errors of http2_category(), for example "... the HTTP/2 error CANCEL".
+    /// - If a request is dropped after it has waited for 1 s, while nothing arrived, the client sends PING, and uses
+    ///   another connection until the answer arrives.
+    /// - Server push is switched off.
     client_options& http2(bool enabled) noexcept {
         http2_ = enabled;
         return *this;
@@ -249,6 +271,7 @@ private:
 ///
 /// The body of a response is received while it is read. When it was read to its end, its connection is used for later
 /// requests. Destroying the body earlier closes an HTTP/1.1 connection, and resets the stream of an HTTP/2 connection.
+/// The request is sent while the response is received, so a server may answer before it has received the whole body.
 /// A program with EDDY_CHECKS prints a line after ten bodies in succession of which nothing was read.
 ///
 /// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. The client repeats the request
@@ -274,7 +297,11 @@ private:
 /// By default, the client uses the proxies of the environment: see client_options::proxies(). A request to an http URL
 /// is sent to the proxy, with the whole URL, and with the connections of all servers shared. For an https URL, and for
 /// HTTP/2, the client asks the proxy for a connection to the server (CONNECT); a SOCKS5 proxy makes all connections.
-/// The field Proxy-Authorization is sent to a proxy only, and never to a server.
+/// The field Proxy-Authorization is sent to a proxy only, and never to a server. Each redirect chooses the proxy for
+/// its URL. If the connection to the proxy, or the proxy's connection to the server, cannot be established, the phase
+/// of the error is phase::proxy. For a refusal of CONNECT, the code is errc::proxy_refused, and the message has the
+/// status: "no connection through the proxy 10.0.0.1:3128 (status 407): ...", or the reason of SOCKS5: "(connection
+/// refused)". Refusals of requests that a proxy forwards are responses. Passwords are not part of errors.
 ///
 /// Idle connections are closed in order, with close_notify: at client_options::idle_timeout(), when the server closes
 /// them, when the last copy of the client is destroyed, and when their event loop ends.

@@ -19,9 +19,12 @@ namespace eddy::http {
 ///
 /// The URL of a proxy begins with "http://", which may be omitted, or with "https://" for a proxy that the client
 /// connects to with TLS. With "socks5://" or "socks5h://", the proxy makes all connections by SOCKS5, and also looks up
-/// the names of the servers. The default port is 80, 443 or 1080. Percent-encode special characters in the user name
-/// and the password. An empty URL means that there is no proxy. A wrong URL is reported by the requests that would use
-/// it: errc::bad_proxy, or errc::proxy_not_supported for another scheme such as socks4.
+/// the names of the servers. The default port is 80, 443 or 1080. An empty URL means that there is no proxy. A wrong
+/// URL is reported by the requests that would use it: errc::bad_proxy, or errc::proxy_not_supported for another scheme
+/// such as socks4.
+///
+/// The proxy gets the user name and the password of its URL as "Proxy-Authorization: Basic", or as RFC 1929 says if it
+/// is a SOCKS5 proxy that asks for them; the latter are not encrypted. Percent-encode special characters: "p%40ss".
 /// Thread safety: a plain value.
 class EDDY_API proxies {
 public:
@@ -56,7 +59,7 @@ public:
     /// Adds hosts to which requests go directly. The list has the form of no_proxy, separated by commas or spaces:
     ///
     ///     example.org      the host, and all hosts of the domain, such as www.example.org
-    ///     .example.org     the same
+    ///     .example.org     the same, as in curl. In Go, it does not mean example.org itself
     ///     *.example.org    all hosts of the domain, but not example.org itself
     ///     10.1.2.3, ::1    an address, as it is written in the URL. Names are not looked up
     ///     10.0.0.0/8       a block of addresses, also of IPv6: fe80::/10 or [fe80::]/10
@@ -64,7 +67,8 @@ public:
     ///     *                all hosts
     ///
     /// The case of letters does not matter. IPv4 addresses that are mapped into IPv6 equal the same addresses of IPv4.
-    /// An element of another form is reported by the requests that would use a proxy: errc::bad_exclusion.
+    /// An element of another form is reported by the requests that would use a proxy: errc::bad_exclusion, with a
+    /// message that shows the element.
     proxies& except(std::string_view hosts) {
         if (!excluded_.empty()) excluded_ += ',';
         excluded_ += hosts;

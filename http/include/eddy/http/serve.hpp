@@ -147,8 +147,10 @@ public:
         return *this;
     }
     /// Sets the maximum number of bytes that responses keep in memory until they are sent, for all connections
-    /// together. That is bodies in memory, and the state of compress(). The bytes of a body that the program shares,
-    /// such as a copy of `bytes` in a cache, do not count. While there is room, each response gets its memory.
+    /// together. That is bodies in memory, and what each body that compress() is compressing may take: 264 KiB with
+    /// gzip, 768 KiB with zstd, 2 MiB with brotli (256 KiB up to level 3, 1 MiB up to 5). The bytes of a body that the
+    /// program shares, such as a copy of `bytes` in a cache, and responses of HTTP/1.1 that are smaller than 64 KiB do
+    /// not count. While there is room, each response gets its memory.
     /// Otherwise the server drops others, the oldest ones first, and on_refused() receives their requests:
     /// - those that their clients do not read: they have received nothing, or less than 4 KiB in 2 seconds. The
     ///   requests of the client with the most memory come first
@@ -193,6 +195,46 @@ public:
     }
 
     /// Sets whether HTTP/2 is served, too. On by default. No effect if eddy was built without nghttp2.
+    ///
+    /// - `:authority` is the field Host. Several Cookie fields are one, joined by "; ", which max_headers() counts
+    ///   once.
+    /// - A client may send 1 MiB for each request, and 2 MiB on a connection, before the service has read it. The
+    ///   server measures round trips, and enlarges these windows if they limit the speed: see window_limit(). A body
+    ///   that the service has destroyed uses none of the connection's window.
+    /// - If the client resets a stream, its service is cancelled, as if its task was destroyed.
+    /// - After a failure of the service, the client gets 500, and the connection is closed when the other requests were
+    ///   answered. If the body of a request, or a form, cannot be received, it gets 400, 408 or 413, or the stream is
+    ///   reset if the response has begun; the connection continues. After a failure of the reader of a response's body,
+    ///   the stream is reset.
+    /// - If the response ends before the request, the rest of the request is refused with RST_STREAM (NO_ERROR).
+    /// - At a shutdown, after max_requests(), and after a response with `Connection: close`, the client gets GOAWAY.
+    ///   Requests that it has already sent are answered.
+    /// - Priorities are ignored, and server push is not used.
+    ///
+    /// What the client gets above a limit:
+    /// - max_streams(): RST_STREAM (REFUSED_STREAM)
+    /// - header_limit(), max_headers(), body_limit() of a request: 431, 414 or 413
+    /// - 4 times header_limit(), or 64 KiB if that is more, for the fields of a request after HPACK decoding:
+    ///   RST_STREAM (ENHANCE_YOUR_CALM)
+    /// - 2 times header_limit() and 16 KiB more, for the fields of a request as they are sent, in HEADERS and
+    ///   CONTINUATION frames: GOAWAY (ENHANCE_YOUR_CALM)
+    /// - header_timeout() from the start of the connection to the first request: GOAWAY (NO_ERROR)
+    /// - header_timeout() for the fields or the trailer fields of a request, between which no other frame can be sent;
+    ///   for the first request, from the start of the connection: GOAWAY (ENHANCE_YOUR_CALM)
+    /// - io_timeout() without data of a body, and min_body_rate() of each body: 408, or RST_STREAM (INTERNAL_ERROR) if
+    ///   the response has begun
+    /// - io_timeout() in which the client does not open its window: RST_STREAM (CANCEL)
+    /// - 1,000 control frames at once, and 33 per second, without requests or data in between; the same number of
+    ///   resets of streams by either side, without complete responses in between: GOAWAY (ENHANCE_YOUR_CALM)
+    /// - 64 KiB for the head of a response: RST_STREAM (INTERNAL_ERROR); the connection is closed as after a failure of
+    ///   the service, and std::errc::message_size is reported
+    /// - a frame on a stream that the client has ended, or has skipped: GOAWAY (STREAM_CLOSED, PROTOCOL_ERROR)
+    /// - SETTINGS that make a window larger than 2^31 - 1 bytes: GOAWAY (FLOW_CONTROL_ERROR)
+    ///
+    /// Control frames are PING, SETTINGS, PRIORITY, GOAWAY, WINDOW_UPDATE and CONTINUATION, DATA without data, and
+    /// HEADERS and small DATA frames of streams that the server has closed. A client earns further ones by requests,
+    /// and by data in both directions: one for each 256 bytes of a response, and two more for each part of a response
+    /// that its windows do not shorten.
     serve_options& http2(bool is_served) noexcept {
         http2_ = is_served;
         return *this;
@@ -341,7 +383,8 @@ namespace eddy::http {
 /// - A request is rejected if its head is malformed, ambiguous, too large or too slow, or announces a body above the
 ///   limit. The client gets a status (400, 408, 413, 414, 417, 431, 501, 505), and the connection is closed. The
 ///   service does not see the request.
-/// - "Expect: 100-continue" is answered when the service reads the body.
+/// - "Expect: 100-continue" is answered when the service reads the body, or before a response with a reader, unless the
+///   request's body was destroyed.
 /// - HEAD gets the response of the service without its body.
 /// - Up to 256 KiB of a body that the service has not read are discarded. If there is more, or if the client still
 ///   waits for "100 Continue", the connection is closed after the response. With HTTP/2, the stream is reset instead.
