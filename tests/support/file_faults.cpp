@@ -3,10 +3,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,6 +50,7 @@ EDDY_WRAPPED(int, symlinkat, const char* target, int dir, const char* path);
 EDDY_WRAPPED(long, syscall, long number, long a, long b, long c, long d, long e, long f);
 EDDY_WRAPPED(int, utimensat, int dir, const char* path, const timespec* times, int flags);
 EDDY_WRAPPED(int, fstat, int fd, struct stat* to);
+EDDY_WRAPPED(int, fstatfs, int fd, struct statfs* to);
 EDDY_WRAPPED(int, fsync, int fd);
 EDDY_WRAPPED(int, ftruncate, int fd, off_t size);
 EDDY_WRAPPED(int, futimens, int fd, const timespec* times);
@@ -190,6 +193,12 @@ int wrapped_fcntl(int fd, int command, void* argument) {
 }
 int wrapped_fdatasync(int fd) { return call("fdatasync", fdatasync_for_real, fd); }
 int wrapped_fstat(int fd, struct stat* to) { return call_on("fstat", fstat_for_real, fd, to); }
+// The files are on a server: all writes are jobs, which a test can hold.
+int wrapped_fstatfs(int fd, struct statfs* to) {
+    const int result = fstatfs_for_real(fd, to);
+    to->f_type = NFS_SUPER_MAGIC;
+    return result;
+}
 DIR* wrapped_fdopendir(int fd) {
     if (const int error = planned.next("fdopendir"); error != 0) {
         errno = error;

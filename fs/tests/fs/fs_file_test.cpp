@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -834,5 +835,44 @@ TEST(FsFile, WritesOnAWorkerTakeTheCoopBudget) {
     });
 }
 #endif
+
+/// A limit of the size of files, until the end of the scope: a write beyond it fails, and one across it is short.
+class file_size_limit {
+public:
+    explicit file_size_limit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit now{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &now);
+    }
+    file_size_limit(const file_size_limit&) = delete;
+    file_size_limit& operator=(const file_size_limit&) = delete;
+    ~file_size_limit() {
+        ::setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, handler_);
+    }
+
+private:
+    rlimit before_{};
+    void (*handler_)(int);
+};
+
+TEST(FsFile, WriteOfWhichOnlyAPartFitsIsShort) {
+    const support::temp_dir dir;
+    on_each_executor([&]() -> checked {
+        auto file = co_await eddy::try_(fs::file::create(dir / "a"));
+        const file_size_limit limit(5000);
+        const std::string text(4000, 'x');
+        auto count = co_await eddy::try_(file.write(text));
+        EXPECT_EQ(count, 4000U);
+        count = co_await eddy::try_(file.write(text));
+        EXPECT_EQ(count, 1000U);
+        EXPECT_EQ(file.position(), 5000U);
+        const auto none = co_await file.write(text);
+        EXPECT_EQ(none.error(), std::errc::file_too_large);
+        EXPECT_EQ(file.position(), 5000U);
+        EXPECT_EQ(contents_of(dir / "a"), std::string(5000, 'x'));
+        co_return {};
+    });
+}
 
 }  // namespace
