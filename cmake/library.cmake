@@ -61,6 +61,54 @@ function(eddy_gc_sections target)
   endif()
 endfunction()
 
+# A shared library exports only what EDDY_API marks (eddy/detail/export.hpp), except for the tests, which call private
+# functions. A static library hides nothing: its user decides.
+function(eddy_hide_symbols target)
+  if(BUILD_SHARED_LIBS AND (EDDY_TEST_EXPORTS OR NOT EDDY_BUILD_TESTS))
+    set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    # Otherwise a library that calls a hidden function of another one links, and ends the program at the call.
+    if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+      target_link_options(${target} PRIVATE LINKER:-z,defs)
+    endif()
+  endif()
+endfunction()
+
+# Gives a library the headers in a folder. Those in a folder `detail` are required by templates, and not part of the public API.
+function(eddy_headers target scope folder)
+  eddy_files(headers ${folder}/*.hpp)
+  if(NOT WIN32)
+    list(FILTER headers EXCLUDE REGEX "/net/named_pipe.hpp$") # Windows only
+  endif()
+  set(detail ${headers})
+  list(FILTER headers EXCLUDE REGEX "/detail/")
+  list(FILTER detail INCLUDE REGEX "/detail/")
+  target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS ${folder} FILES ${headers})
+  if(detail)
+    target_sources(${target} ${scope} FILE_SET detail TYPE HEADERS BASE_DIRS ${folder} FILES ${detail})
+  endif()
+endfunction()
+
+# What all code of eddy, and all code that uses it, is compiled with.
+function(eddy_base_options target)
+  if(EDDY_NO_THREADS)
+    target_compile_definitions(${target} PUBLIC EDDY_NO_THREADS)
+  else()
+    find_package(Threads REQUIRED)
+    target_link_libraries(${target} PUBLIC Threads::Threads)
+  endif()
+  target_compile_features(${target} PUBLIC cxx_std_23)
+  # Checks for mistakes in the program that uses eddy. The definitions reach that program too, with the configuration that
+  # it is built in, which may differ from that of the library.
+  if(EDDY_CHECKS STREQUAL "AUTO")
+    target_compile_definitions(${target} PUBLIC $<$<CONFIG:Debug>:EDDY_CHECKS=1> $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+  elseif(EDDY_CHECKS)
+    target_compile_definitions(${target} PUBLIC EDDY_CHECKS=1 _GLIBCXX_ASSERTIONS)
+  endif()
+  # Clang 17 and 18 report an old version of concepts, so libstdc++ hides std::expected from them. They can compile it.
+  set(old_clang $<AND:$<COMPILE_LANG_AND_ID:CXX,Clang>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,19>>)
+  target_compile_options(${target} PUBLIC $<${old_clang}:-D__cpp_concepts=202002L> $<${old_clang}:-Wno-builtin-macro-redefined>)
+endfunction()
+
 # eddy_library(TARGET NAME DESCRIPTION): gives a library the name eddy::NAME, the headers in include/, and the project's version.
 function(eddy_library target name description)
   set_property(GLOBAL APPEND PROPERTY EDDY_TARGETS ${target})
@@ -81,27 +129,8 @@ function(eddy_library target name description)
     if(type STREQUAL "STATIC_LIBRARY")
       eddy_gc_sections(${target})
     endif()
-    # A shared library exports only what EDDY_API marks (eddy/detail/export.hpp), except for the tests, which call private
-    # functions. A static library hides nothing: its user decides.
-    if(BUILD_SHARED_LIBS AND (EDDY_TEST_EXPORTS OR NOT EDDY_BUILD_TESTS))
-      set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-      # Otherwise a library that calls a hidden function of another one links, and ends the program at the call.
-      if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-        target_link_options(${target} PRIVATE LINKER:-z,defs)
-      endif()
-    endif()
+    eddy_hide_symbols(${target})
   endif()
-  eddy_files(headers include/*.hpp)
-  if(NOT WIN32)
-    list(FILTER headers EXCLUDE REGEX "/net/named_pipe.hpp$") # Windows only
-  endif()
-  # Headers that templates require. They are not part of the public API.
-  set(detail ${headers})
-  list(FILTER headers EXCLUDE REGEX "/eddy/detail/")
-  list(FILTER detail INCLUDE REGEX "/eddy/detail/")
-  target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS include FILES ${headers})
-  if(detail)
-    target_sources(${target} ${scope} FILE_SET detail TYPE HEADERS BASE_DIRS include FILES ${detail})
-  endif()
+  eddy_headers(${target} ${scope} include)
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} EDDY_DESCRIPTION "${description}")
 endfunction()

@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 libraries=(eddy)
 for folder in */include; do # a folder without sources has only headers
-    [[ $folder == runtime/include || ! -d ${folder%include}src ]] || libraries+=("eddy_${folder%/include}")
+    [[ $folder == @(futures|runtime)/include || ! -d ${folder%include}src ]] || libraries+=("eddy_${folder%/include}")
 done
 
 keep=0

@@ -28,13 +28,14 @@ include = re.compile(r'#include (?:"(?P<private>[^"]+)"|<(?P<public>eddy/[^>]+)>
 
 
 def sources(ring):
-    """Returns the files of eddy::eddy on Linux, from runtime/sources.cmake."""
+    """Returns the files of eddy::eddy on Linux: those of futures/, and those of runtime/sources.cmake."""
     with tempfile.NamedTemporaryFile("w", suffix=".cmake") as script:
         script.write(f"include([[{runtime}/sources.cmake]])\n" 'list(JOIN eddy_sources "\\n" lines)\n' 'message("${lines}")\n')
         script.flush()
         known = ["-DCMAKE_SYSTEM_NAME=Linux", f"-Dliburing_FOUND={'ON' if ring else 'OFF'}"]
         listed = subprocess.run(["cmake", *known, "-P", script.name], check=True, capture_output=True, text=True).stderr.split()
-        return [f"runtime/{name}" for name in listed]
+        futures = (path.relative_to(top).as_posix() for path in sorted((top / "futures" / "src").rglob("*.cpp")))
+        return [*futures, *(f"runtime/{name}" for name in listed)]
 
 
 def web_sources(library, http2):
@@ -47,9 +48,9 @@ def web_sources(library, http2):
 def header(found, includer):
     """Returns the path of a header. A source may include private headers of its own library and of those below it."""
     if found["public"]:
-        folders = [top / library / "include" for library in ("runtime", *web)]
+        folders = [top / library / "include" for library in ("futures", "runtime", *web)]
     else:
-        folders = [top / library / "src" for library in (includer.relative_to(top).parts[0], "http", "runtime")]
+        folders = [top / library / "src" for library in (includer.relative_to(top).parts[0], "http", "runtime", "futures")]
     name = found["public"] or found["private"]
     path = next((folder / name for folder in folders if (folder / name).exists()), None)
     if not path:

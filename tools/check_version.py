@@ -36,8 +36,8 @@ def main():
     if re.search(r"^## \d", text("CHANGELOG.md"), re.M):
         found["CHANGELOG.md, the newest release"] = first(r"^## (\d\S*) - \d{4}-\d\d-\d\d$", "CHANGELOG.md")
     # Also the symbol that headers and library share.
-    symbol = first(r"\bvoid library##_is_version_(\w+)\(", "runtime/include/eddy/detail/export.hpp").replace("_", ".")
-    found["runtime/include/eddy/detail/export.hpp, the minor version"] = version if symbol == minor else symbol
+    symbol = first(r"\bvoid library##_is_version_(\w+)\(", "futures/include/eddy/detail/export.hpp").replace("_", ".")
+    found["futures/include/eddy/detail/export.hpp, the minor version"] = version if symbol == minor else symbol
     # The shared libraries are named after the minor version, and so are their packages.
     libraries = re.findall(r"^Package: (libeddy(?:-\w+)?)(\d[\d.]*)$", text("packaging/debian/control"), re.M)
     libraries += [re.fullmatch(r"(libeddy(?:-[a-z]+)?)([\d.]+)[.]install", file.name).groups()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = ROOT / "runtime/modules/eddy.cppm"
-FLAGS = ["clang++-19", "-std=c++23", "-w", f"-I{ROOT / 'runtime/include'}"]
+FLAGS = ["clang++-19", "-std=c++23", "-w", f"-I{ROOT / 'futures/include'}", f"-I{ROOT / 'runtime/include'}"]
 HEAD = """\
 // SPDX-License-Identifier: MIT
 // The module `eddy`: the public names of <eddy/eddy.hpp>. Written by tools/module.py.
@@ -37,7 +37,8 @@ def complete(work: Path, prefix: str) -> set[str]:
 
 def header_texts(*omitted: str) -> str:
     """Returns the public headers, without those in some folders."""
-    paths = (path for path in sorted((ROOT / "runtime/include/eddy").rglob("*.hpp")) if path.parent.name not in omitted)
+    paths = (path for library in ("futures", "runtime") for path in sorted((ROOT / library / "include/eddy").rglob("*.hpp")))
+    paths = (path for path in paths if path.parent.name not in omitted)
     return "".join(path.read_text() for path in paths)
 
 

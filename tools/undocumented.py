@@ -306,9 +306,9 @@ def future_classes(found):
 
 def module_states(section, name):
     """Returns whether the umbrella header of the module that declares the name, eddy/sync.hpp for example, has the section."""
-    root, _, module = name.places[0][0].partition("include/eddy/")
-    umbrella = top / root / "include/eddy" / (module.partition("/")[0] + ".hpp")
-    return umbrella.exists() and any(section.search(line) for line in re.findall(r"^// (.*)", umbrella.read_text(), re.M))
+    module = name.places[0][0].partition("include/eddy/")[2].partition("/")[0]  # its headers may lie in two libraries
+    umbrellas = top.glob(f"*/include/eddy/{module}.hpp")
+    return any(section.search(line) for umbrella in umbrellas for line in re.findall(r"^// (.*)", umbrella.read_text(), re.M))
 
 
 def without_cancel_safety(found):

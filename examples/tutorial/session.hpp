@@ -13,9 +13,9 @@
 #include <utility>
 
 #include <eddy/codec/framed.hpp>
-#include <eddy/future/select_loop.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
+#include <eddy/stream/select_loop.hpp>
 #include <eddy/sync/broadcast.hpp>
 #include <eddy/task/task.hpp>
 

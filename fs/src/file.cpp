@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-#include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 #include <eddy/time/backoff.hpp>
 #include <eddy/time/sleep.hpp>
 

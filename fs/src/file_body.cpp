@@ -3,8 +3,8 @@
 
 #include <utility>
 
-#include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 
 #include "job.hpp"
 #include "open_file.hpp"

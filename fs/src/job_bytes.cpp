@@ -5,7 +5,7 @@
 #include <cstring>
 #include <new>
 
-#include <eddy/detail/io_checks.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 
 namespace eddy::fs::detail {
 

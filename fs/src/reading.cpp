@@ -8,8 +8,8 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 
 #include "budget.hpp"
 #include "counters.hpp"

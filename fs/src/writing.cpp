@@ -7,8 +7,8 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
 #include "budget.hpp"

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/blocked_signals.hpp>
 #include <eddy/result.hpp>
+#include <eddy/signal/detail/blocked_signals.hpp>
 
 #include "sys/processes.hpp"
 #include "sys/this_process.hpp"

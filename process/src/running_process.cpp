@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
+#include <eddy/future/detail/await_record.hpp>
 
 #include "sys/print_report.hpp"
 

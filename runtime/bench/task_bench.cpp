@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/prelude.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 #include <eddy/sync/oneshot.hpp>
 
 namespace {

@@ -44,7 +44,7 @@ class Compiler:
 
     def use_eddy(self, build):
         """Compiles the cases with eddy::task, and links the library of a build folder."""
-        self.command += ["-DEDDY_CORPUS", "-I", str(HERE.parent.parent / "runtime" / "include")]
+        self.command += ["-DEDDY_CORPUS", "-I", str(HERE.parent.parent / "futures" / "include"), "-I", str(HERE.parent.parent / "runtime" / "include")]
         self.libraries = [str(pathlib.Path(build) / "lib" / "libeddy.a"), "-luring", "-pthread"]
 
     def execute(self, command, **options):

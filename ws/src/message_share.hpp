@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/waiter_list.hpp>
+#include <eddy/future/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/time/sleep.hpp>
 

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/result.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 
 #include "job.hpp"
 #include "open_dir.hpp"

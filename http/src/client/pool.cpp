@@ -10,8 +10,8 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/future/detail/await_record.hpp>
 #include <eddy/runtime/core_handle.hpp>
 
 #include "h2/http2.hpp"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/free_memory.hpp>
-#include <eddy/detail/graceful_end.hpp>
+#include <eddy/io/detail/graceful_end.hpp>
 #include <eddy/time/clock.hpp>
 
 namespace eddy::detail {
@@ -101,7 +101,7 @@ poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, conte
         receive_failure_ = error_of_exception();  // the bytes are lost
         throw;
     }
-    return eddy::ok(**count);  // a copy of `count` would stall (see eddy/detail/by_parts.hpp)
+    return eddy::ok(**count);  // a copy of `count` would stall (see eddy/future/detail/by_parts.hpp)
 }
 
 // The two kinds of reads that the header uses.

@@ -12,11 +12,11 @@
 #include <string_view>
 #include <system_error>
 
-#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/fs/detail/file_sender.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/http/error.hpp>

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include <eddy/detail/byte_order.hpp>
+#include <eddy/bytes/detail/byte_order.hpp>
 
 // The syntax of the texts in HTTP (RFC 9110) and in URLs (RFC 3986): characters, hosts, dates, base64.
 

@@ -17,9 +17,9 @@
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/serve.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>

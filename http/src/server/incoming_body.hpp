@@ -8,8 +8,8 @@
 #include <system_error>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/body.hpp>

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <eddy/detail/prometheus_text.hpp>
+#include <eddy/runtime/detail/prometheus_text.hpp>
 #include <eddy/runtime/metrics_text.hpp>
 
 #include "server/metrics.hpp"

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <system_error>
 
-#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/h1.hpp>
 #include <eddy/http/serve.hpp>

@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
 #include <eddy/http/error.hpp>
 
 namespace eddy::detail {

@@ -13,8 +13,8 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>

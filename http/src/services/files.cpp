@@ -16,11 +16,11 @@
 #include <utility>
 
 #include <eddy/bytes/bytes.hpp>
-#include <eddy/detail/outcome.hpp>
 #include <eddy/fs/detail/file_sender.hpp>
 #include <eddy/fs/dir.hpp>
 #include <eddy/fs/file.hpp>
 #include <eddy/fs/metadata.hpp>
+#include <eddy/future/detail/outcome.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn_blocking.hpp>

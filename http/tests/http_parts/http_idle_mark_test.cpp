@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include <eddy/detail/served_state.hpp>
+#include <eddy/net/detail/served_state.hpp>
 
 #include "server/connection.hpp"
 

@@ -14,10 +14,10 @@
 #include <thread>
 #include <utility>
 
-#include <eddy/detail/blocked_signals.hpp>
 #include <eddy/http.hpp>
 #include <eddy/net.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/signal/detail/blocked_signals.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 

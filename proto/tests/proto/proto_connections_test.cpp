@@ -22,7 +22,7 @@
 
 #include <eddy/codec/framed.hpp>
 #include <eddy/codec/lines_codec.hpp>
-#include <eddy/detail/checked_awaiter.hpp>
+#include <eddy/future/detail/checked_awaiter.hpp>
 #include <eddy/future/join.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>

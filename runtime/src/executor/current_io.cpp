@@ -2,9 +2,9 @@
 #include "reactor/current_io.hpp"
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
+#include <eddy/task/detail/executor.hpp>
 
 #include "reactor/io_handle.hpp"
 #include "reactor/ring/ring_reactor.hpp"

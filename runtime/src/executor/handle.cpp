@@ -73,6 +73,8 @@ const spawned_task* numbered_task_here() noexcept {
     return task != nullptr && task->id != 0 ? task : nullptr;
 }
 
+executor& executor_of(const handle& runtime) noexcept { return runtime_access::get(runtime); }
+
 call_site spawn_site_here() noexcept {
     const auto* const task = numbered_task_here();
     return task != nullptr ? call_site_of(task->spawned_at) : nullptr;

@@ -6,7 +6,7 @@
 #include <eddy/detail/runtime_context.hpp>
 
 #include "executor/pool/pool.hpp"
-#include "executor/task/native_stack.hpp"
+#include "future/native_stack.hpp"
 
 namespace eddy::detail {
 namespace {

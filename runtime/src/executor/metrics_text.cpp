@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <eddy/detail/prometheus_text.hpp>
+#include <eddy/runtime/detail/prometheus_text.hpp>
 #include <eddy/task/task_statistics.hpp>
 
 #include "executor/task/all_metrics.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/prometheus_text.hpp>
+#include <eddy/runtime/detail/prometheus_text.hpp>
 
 #include <array>
 #include <charconv>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <utility>
 
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/task/detail/executor.hpp>
 
 #include "executor/task/uncaught.hpp"
 

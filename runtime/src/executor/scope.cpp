@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/scope_base.hpp>
+#include <eddy/task/detail/scope_base.hpp>
 
 #include <mutex>
 #include <utility>

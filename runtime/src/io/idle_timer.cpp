@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/idle_timer.hpp>
+#include <eddy/io/detail/idle_timer.hpp>
+
+#include <eddy/time/sleep.hpp>
 
 namespace eddy::detail {
 

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include <eddy/detail/byte_window.hpp>
-#include <eddy/detail/read_filled.hpp>
+#include <eddy/bytes/detail/byte_window.hpp>
 #include <eddy/error.hpp>
+#include <eddy/io/detail/read_filled.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
 #include "sys/blocking_file.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/accept_pause.hpp>
+#include <eddy/net/detail/accept_pause.hpp>
 
 #include <chrono>
 

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include <eddy/error.hpp>
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
 

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include <eddy/error.hpp>
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/io/async_fd.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/try_timeout.hpp>
 

@@ -3,7 +3,7 @@
 
 #include <source_location>
 
-#include <eddy/detail/io_socket.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>

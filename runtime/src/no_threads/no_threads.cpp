@@ -4,8 +4,8 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/executor.hpp>
 #include <eddy/error.hpp>
+#include <eddy/task/detail/executor.hpp>
 
 #include "executor/blocking/blocking.hpp"
 #include "executor/reports/dump_on_signal.hpp"

@@ -5,8 +5,8 @@
 
 #include <eddy/error.hpp>
 
-#include "reactor/drivers/available.hpp"
 #include "reactor/ring/locked_memory.hpp"
+#include "sys/available.hpp"
 #include "sys/this_process.hpp"
 
 namespace eddy::detail {

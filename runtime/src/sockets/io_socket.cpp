@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include <eddy/detail/operation_guard.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
 
 #include "io/buffer_pool.hpp"
 #include "reactor/io_handle.hpp"

@@ -8,8 +8,8 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/by_parts.hpp>
-#include <eddy/detail/io_socket.hpp>
+#include <eddy/future/detail/by_parts.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 
 #include "reactor/current_io.hpp"
 #include "reactor/io_handle.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/socket_registration.hpp>
+#include <eddy/net/detail/socket_registration.hpp>
 
 #include <string>
 
-#include <eddy/detail/await_record.hpp>
+#include <eddy/future/detail/await_record.hpp>
 
 #include "reactor/current_io.hpp"
 #include "reactor/io_handle.hpp"

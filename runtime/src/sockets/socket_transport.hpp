@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/io/leased_buffer.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/splicing.hpp>
+#include <eddy/io/detail/splicing.hpp>
 
 #include <cstddef>
 #include <system_error>

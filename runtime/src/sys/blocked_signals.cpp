@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/blocked_signals.hpp>
+#include <eddy/signal/detail/blocked_signals.hpp>
 
 #include <pthread.h>
 

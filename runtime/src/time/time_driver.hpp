@@ -10,8 +10,8 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/timer_entry.hpp>
 #include <eddy/future/waker.hpp>
+#include <eddy/time/detail/timer_entry.hpp>
 
 #include "time/timer_wheel.hpp"
 

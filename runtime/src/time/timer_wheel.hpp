@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <optional>
 
-#include <eddy/detail/timer_entry.hpp>
 #include <eddy/error.hpp>
+#include <eddy/time/detail/timer_entry.hpp>
 
 // Hierarchical timing wheel (Varghese and Lauck, SOSP 1987): 5 levels of 256 slots, one tick = 1/16 ms.
 //     level 0: 1/16 ms per slot, 16 ms in total     level 3: 17.5 min per slot, 3.1 days in total

@@ -25,7 +25,6 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/retry.hpp>
-#include <eddy/future/select_loop.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io.hpp>
 #include <eddy/io/registration.hpp>
@@ -35,6 +34,7 @@
 #include <eddy/runtime/reactor.hpp>
 #include <eddy/runtime/runtime.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/stream/select_loop.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/mutex.hpp>

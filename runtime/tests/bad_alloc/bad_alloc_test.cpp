@@ -20,14 +20,14 @@
 #include <vector>
 
 #include <eddy/error.hpp>
-#include <eddy/future/futures_ordered.hpp>
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/future/join_all.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select_all.hpp>
 #include <eddy/net/inherited_listeners.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
+#include <eddy/stream/futures_ordered.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 #include <eddy/stream/stream_map.hpp>
 #include <eddy/sync/broadcast.hpp>
 #include <eddy/sync/cancellation_token.hpp>

@@ -33,8 +33,8 @@
 #include <support/net.hpp>
 #include <support/system.hpp>
 
-#include "reactor/drivers/available.hpp"
 #include "reactor/ring/ring_support.hpp"
+#include "sys/available.hpp"
 
 // Tests which driver is chosen and the reason that is reported: the decision alone, the probe of the kernel (real
 // answers, answers of a seccomp filter, and simulated older kernels), and both together in processes that may not

@@ -2,7 +2,7 @@
 // A broadcast channel: waiting receivers are woken, each receiver reads complete values, and a value is destroyed once,
 // by its last reader.
 // covers: P110
-#include <eddy/detail/broadcast_state.hpp>
+#include <eddy/sync/detail/broadcast_state.hpp>
 
 #include <gtest/gtest.h>
 

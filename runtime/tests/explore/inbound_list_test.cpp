@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Tasks that other threads send to an event loop: none is lost, each sender's order is kept, and the loop is always
 // woken.
-#include <eddy/detail/inbound_list.hpp>
+#include <eddy/future/detail/inbound_list.hpp>
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 
 #include <source_location>
 
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The word that is a scope's lock and the head of its list of children: the scope is destroyed as soon as the list is
 // empty.
-#include <eddy/detail/locked_head.hpp>
+#include <eddy/task/detail/locked_head.hpp>
 
 #include <gtest/gtest.h>
 

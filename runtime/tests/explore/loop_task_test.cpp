@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/runtime/detail/core_loop.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn.hpp>
 

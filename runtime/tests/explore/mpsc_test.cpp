@@ -2,7 +2,7 @@
 // The states of the mpsc channels: each value arrives as it was written, the receiver's waker has one owner at a time,
 // and a waiting task is woken by its event: a value, the drop of the last sender, or the return of the last permit.
 // covers: P110
-#include <eddy/detail/mpsc_state.hpp>
+#include <eddy/sync/detail/mpsc_state.hpp>
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 // A notify: no notification is lost, a notified waiter sees the writes before the notification, and a dropped future
 // forwards its notification.
 // covers: P110
-#include <eddy/detail/notify_state.hpp>
+#include <eddy/sync/detail/notify_state.hpp>
 
 #include <gtest/gtest.h>
 

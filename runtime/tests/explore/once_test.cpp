@@ -10,9 +10,9 @@
 #include <memory>
 #include <optional>
 
-#include <eddy/detail/notify_state.hpp>
-#include <eddy/detail/once_value.hpp>
 #include <eddy/future/poll_fn.hpp>
+#include <eddy/sync/detail/notify_state.hpp>
+#include <eddy/sync/detail/once_value.hpp>
 #include <eddy/sync/set_once.hpp>
 
 #include "explore/explore.hpp"

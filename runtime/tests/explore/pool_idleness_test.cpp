@@ -10,7 +10,7 @@
 #include <source_location>
 
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/pool/pool.hpp"
 #include "executor/task/task_state.hpp"

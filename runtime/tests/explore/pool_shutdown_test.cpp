@@ -16,8 +16,8 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/waker.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
 #include "executor/pool/held_up.hpp"

@@ -2,7 +2,7 @@
 // The core of semaphore, mutex, rwlock and the bounded channel: each permit has one holder at a time, the next holder
 // sees the writes of the previous one, and a waiter is woken or leaves the list cleanly.
 // covers: P110
-#include <eddy/detail/semaphore_state.hpp>
+#include <eddy/sync/detail/semaphore_state.hpp>
 
 #include <gtest/gtest.h>
 

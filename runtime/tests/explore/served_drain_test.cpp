@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The idle connections of a server that drains: each is aborted, whether it becomes idle before the drain begins or
 // afterwards, and also if its task is not known yet.
-#include <eddy/detail/served_state.hpp>
+#include <eddy/net/detail/served_state.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/time/clock.hpp>
 

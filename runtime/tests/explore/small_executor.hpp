@@ -9,7 +9,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/unread_failure.hpp>
+#include <eddy/future/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 

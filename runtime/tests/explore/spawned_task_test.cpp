@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 #include <eddy/task/join_handle.hpp>
 
 #include "explore/explore.hpp"

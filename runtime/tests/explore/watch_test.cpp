@@ -2,7 +2,7 @@
 // A watch channel: no change is missed, the value has one writer or any number of readers at a time, and the memory is
 // freed once.
 // covers: P110
-#include <eddy/detail/watch_state.hpp>
+#include <eddy/sync/detail/watch_state.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The set of futures that polls only woken futures: no wake is lost, a future sees the writes before its wake, and the
 // nodes are freed once, even if the owner is dropped first.
-#include <eddy/detail/woken_set.hpp>
+#include <eddy/future/detail/woken_set.hpp>
 
 #include <gtest/gtest.h>
 

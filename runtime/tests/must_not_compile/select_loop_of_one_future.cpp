@@ -3,7 +3,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: select_loop needs a new future for each round: write on([&] { return rx.recv(); }, handler)
 // only-error
-#include <eddy/future/select_loop.hpp>
+#include <eddy/stream/select_loop.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/task/task.hpp>
 

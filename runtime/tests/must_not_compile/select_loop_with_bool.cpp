@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: a handler of select_loop returns flow::next or flow::stop, not a bool
 // only-error
-#include <eddy/future/select_loop.hpp>
+#include <eddy/stream/select_loop.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/task/task.hpp>
 

@@ -21,7 +21,6 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/future/boxed_future.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
@@ -29,6 +28,7 @@
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/sync/oneshot.hpp>
+#include <eddy/task/boxed_future.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>

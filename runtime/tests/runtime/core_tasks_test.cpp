@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A task of an event loop and its wakers: on the thread of the loop, on other threads, and after the end of the loop.
 // covers: S51
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include <gtest/gtest.h>
 

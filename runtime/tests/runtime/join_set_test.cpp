@@ -20,10 +20,10 @@
 
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
-#include <eddy/future/select_loop.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/stream/select_loop.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/join_queue.hpp>
 #include <eddy/test/by_hand.hpp>

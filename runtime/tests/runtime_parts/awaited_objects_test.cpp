@@ -28,7 +28,7 @@
 #include <utility>
 #include <vector>
 
-#include "executor/task/readable_name.hpp"
+#include "future/readable_name.hpp"
 
 #include "support/let_others_run.hpp"
 

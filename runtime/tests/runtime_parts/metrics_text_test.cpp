@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/prometheus_text.hpp>
 #include <eddy/future.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/runtime/detail/prometheus_text.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
 

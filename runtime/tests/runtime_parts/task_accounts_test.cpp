@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include <eddy/detail/executor.hpp>
-#include <eddy/detail/spawned_task.hpp>
-#include <eddy/detail/unread_failure.hpp>
+#include <eddy/future/detail/unread_failure.hpp>
+#include <eddy/task/detail/executor.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 #include <eddy/task/task_statistics.hpp>
 
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The names of types, which the library takes from the texts of the compiler. In programs they are constants.
-#include <eddy/detail/closure_coroutine.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/closure_coroutine.hpp>
 
 #include <gtest/gtest.h>
 

@@ -11,12 +11,12 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/operation_guard.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/file_futures.hpp>
 #include <eddy/fs/metadata.hpp>
 #include <eddy/fs/open_options.hpp>
 #include <eddy/fs/operation.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/io/buffer.hpp>
 #include <eddy/result.hpp>

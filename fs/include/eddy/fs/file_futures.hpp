@@ -8,11 +8,11 @@
 #include <span>
 #include <utility>
 
-#include <eddy/detail/io_future.hpp>
-#include <eddy/detail/operation_guard.hpp>
 #include <eddy/fs/detail/file_body.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/operation.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
+#include <eddy/io/detail/io_future.hpp>
 
 // The futures of fs::file.
 

@@ -6,14 +6,14 @@
 #include <limits>
 #include <type_traits>
 
-#include <eddy/detail/awaited_part.hpp>
-#include <eddy/detail/budget_guard.hpp>
-#include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/io_future.hpp>
 #include <eddy/fs/detail/file_sender.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/file.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
+#include <eddy/future/detail/budget_guard.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/io/detail/io_checks.hpp>
+#include <eddy/io/detail/io_future.hpp>
 
 namespace eddy::fs {
 

@@ -13,13 +13,13 @@
 #include <utility>
 
 #include <eddy/bytes/bytes.hpp>
-#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/headers.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 

@@ -15,7 +15,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/small_algorithms.hpp>
-#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
 #include <eddy/http/response.hpp>

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/http/metrics.hpp>
 #include <eddy/http/router.hpp>
 #include <eddy/http/service.hpp>

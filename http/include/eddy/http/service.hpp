@@ -10,8 +10,8 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>

@@ -8,8 +8,8 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/boxed.hpp>
 #include <eddy/net/tcp_stream.hpp>

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/text_formatter.hpp>
+#include <eddy/net/detail/text_formatter.hpp>
 #include <eddy/process/error.hpp>
 
 namespace eddy::process {

@@ -12,10 +12,10 @@
 
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/task.hpp>

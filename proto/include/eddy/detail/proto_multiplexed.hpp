@@ -16,11 +16,11 @@
 
 #include <eddy/detail/proto_inbox.hpp>
 #include <eddy/detail/proto_streamed.hpp>
-#include <eddy/detail/stream_set.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/proto/message.hpp>
 #include <eddy/result.hpp>
+#include <eddy/stream/detail/stream_set.hpp>
 
 namespace eddy::detail {
 

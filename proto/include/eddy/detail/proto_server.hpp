@@ -13,20 +13,20 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/holds_closure.hpp>
-#include <eddy/detail/owned.hpp>
 #include <eddy/detail/proto_connection.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/holds_closure.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
-#include <eddy/future/futures_ordered.hpp>
-#include <eddy/future/futures_unordered.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/proto/message.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
+#include <eddy/stream/futures_ordered.hpp>
+#include <eddy/stream/futures_unordered.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 
 // The server side of a connection: see eddy/proto/server.hpp.

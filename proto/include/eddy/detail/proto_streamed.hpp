@@ -10,8 +10,8 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/outcome.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/outcome.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/proto/message.hpp>

@@ -12,8 +12,8 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/outcome.hpp>
-#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future/detail/outcome.hpp>
+#include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>

@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/outcome.hpp>
+#include <eddy/future/detail/outcome.hpp>
 #include <eddy/proto/retry_policy.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/task/task.hpp>

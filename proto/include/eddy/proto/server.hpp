@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/proto_server.hpp>
+#include <eddy/future/detail/checked_awaiter.hpp>
 #include <eddy/proto/message.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/sync/cancellation_token.hpp>

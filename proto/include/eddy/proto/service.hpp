@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/outcome.hpp>
+#include <eddy/future/detail/outcome.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>

@@ -16,12 +16,13 @@
 #include <eddy/codec/decoder.hpp>
 #include <eddy/codec/encoder.hpp>
 #include <eddy/codec/split_framed.hpp>
-#include <eddy/detail/budget_guard.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/budget_guard.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
 #include <eddy/net/udp_socket.hpp>
-#include <eddy/sink.hpp>
+#include <eddy/sink/adaptors.hpp>
+#include <eddy/sink/send.hpp>
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 

@@ -8,13 +8,13 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
-#include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/owned.hpp>
 #include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/bound_deadline.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/time/clock.hpp>

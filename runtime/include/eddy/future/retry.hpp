@@ -8,12 +8,12 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/holds_closure.hpp>
-#include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/holds_closure.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>

@@ -13,10 +13,10 @@
 #include <variant>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/owned.hpp>
-#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/owned.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/sync/oneshot.hpp>

@@ -59,9 +59,9 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/select.hpp>

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/sync/oneshot.hpp>

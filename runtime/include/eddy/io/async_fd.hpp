@@ -9,11 +9,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/holds_closure.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/holds_closure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/async_io.hpp>

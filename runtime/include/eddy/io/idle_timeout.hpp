@@ -9,13 +9,13 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/forwards_io.hpp>
-#include <eddy/detail/idle_timer.hpp>
-#include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
+#include <eddy/io/detail/forwards_io.hpp>
+#include <eddy/io/detail/idle_timer.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::io {

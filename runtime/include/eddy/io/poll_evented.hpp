@@ -5,8 +5,8 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/registration.hpp>

@@ -4,11 +4,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/holds_closure.hpp>
-#include <eddy/detail/io_socket.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/holds_closure.hpp>
 #include <eddy/io/async_io.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_readiness.hpp>
 

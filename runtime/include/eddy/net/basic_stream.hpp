@@ -6,11 +6,11 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/any_call.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/halves.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_owner.hpp>

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/graceful_end.hpp>
 #include <eddy/io/async_read.hpp>
 #include <eddy/io/async_write.hpp>
+#include <eddy/io/detail/graceful_end.hpp>
 #include <eddy/net/halves.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/net/unix_stream.hpp>

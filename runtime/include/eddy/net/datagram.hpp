@@ -9,10 +9,10 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
-#include <eddy/detail/spare_bytes.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/buffer.hpp>
+#include <eddy/io/detail/spare_bytes.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/result.hpp>
 
 // The futures of datagram_socket.hpp and their results. See there for the documentation.

@@ -9,13 +9,13 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
-#include <eddy/detail/spare_bytes.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/io/buffer.hpp>
+#include <eddy/io/detail/spare_bytes.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/result.hpp>

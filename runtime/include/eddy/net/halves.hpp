@@ -6,10 +6,10 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/writing.hpp>
 

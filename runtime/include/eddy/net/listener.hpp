@@ -8,8 +8,8 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>

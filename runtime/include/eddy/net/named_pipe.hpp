@@ -9,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>

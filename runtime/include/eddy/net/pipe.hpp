@@ -6,9 +6,9 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/any_call.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>

@@ -16,20 +16,20 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/awaited_part.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/holds_closure.hpp>
-#include <eddy/detail/served_state.hpp>
-#include <eddy/detail/stored_work.hpp>
-#include <eddy/detail/unread_failure.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/holds_closure.hpp>
+#include <eddy/future/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/net/detail/served_state.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/result.hpp>
 #include <eddy/sync/cancellation_token.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 #include <eddy/task/join_set.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/unobserved_error.hpp>

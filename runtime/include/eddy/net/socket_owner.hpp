@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/released.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>

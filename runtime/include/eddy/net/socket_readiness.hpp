@@ -4,13 +4,13 @@
 #include <optional>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/readiness.hpp>
 #include <eddy/io/registration.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::net {

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/accept_pause.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
-#include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/wait_record.hpp>
+#include <eddy/net/detail/accept_pause.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/ip_binding.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/net/released.hpp>

@@ -10,8 +10,8 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_options.hpp>

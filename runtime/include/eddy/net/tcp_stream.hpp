@@ -12,8 +12,8 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/net/basic_stream.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_options.hpp>
 #include <eddy/net/to_socket_addrs.hpp>

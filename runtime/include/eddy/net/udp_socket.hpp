@@ -10,13 +10,13 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/io/buffer.hpp>
 #include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/datagram_socket.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/ip_binding.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/to_socket_addrs.hpp>

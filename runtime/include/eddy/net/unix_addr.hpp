@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/text_formatter.hpp>
+#include <eddy/net/detail/text_formatter.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::net {

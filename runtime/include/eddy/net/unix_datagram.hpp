@@ -7,11 +7,11 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/io/buffer.hpp>
 #include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/datagram_socket.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/net/unix_binding.hpp>
 #include <eddy/result.hpp>

@@ -4,10 +4,10 @@
 #include <optional>
 #include <system_error>
 
-#include <eddy/detail/accept_pause.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
-#include <eddy/detail/wait_record.hpp>
+#include <eddy/future/detail/wait_record.hpp>
+#include <eddy/net/detail/accept_pause.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/net/socket_owner.hpp>
 #include <eddy/net/unix_addr.hpp>

@@ -8,9 +8,9 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/net/unix_datagram.hpp>
 #include <eddy/net/unix_listener.hpp>

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/io/buffer.hpp>
 #include <eddy/io/owned_fd.hpp>
 #include <eddy/net/basic_stream.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/core_handle.hpp>

@@ -9,13 +9,13 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_future.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/buffer.hpp>
+#include <eddy/io/detail/io_future.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/result.hpp>

@@ -8,12 +8,12 @@
 
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_waiter.hpp>
-#include <eddy/detail/wait_record.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/io/detail/io_waiter.hpp>
 #include <eddy/runtime/reactor.hpp>
 
 namespace eddy {

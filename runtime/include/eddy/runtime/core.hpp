@@ -10,17 +10,17 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/core_loop.hpp>
-#include <eddy/detail/core_work.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/owned.hpp>
-#include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/core_handle.hpp>
+#include <eddy/runtime/detail/core_loop.hpp>
+#include <eddy/runtime/detail/core_work.hpp>
 #include <eddy/runtime/executor_builder.hpp>
 #include <eddy/runtime/reactor.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 
 namespace eddy {
 

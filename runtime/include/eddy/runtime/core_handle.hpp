@@ -7,11 +7,11 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/detail/core_loop.hpp>
 #include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/reactor.hpp>
 
@@ -226,4 +226,4 @@ auto core_remote::call(F&& f, std::source_location where) const {
 
 }  // namespace eddy
 
-#include <eddy/detail/core_work.hpp>  // IWYU pragma: keep
+#include <eddy/runtime/detail/core_work.hpp>  // IWYU pragma: keep

@@ -7,16 +7,16 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/detail/blocking_cell.hpp>
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/owned.hpp>
-#include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/task/detail/blocking_cell.hpp>
+#include <eddy/task/detail/executor.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn.hpp>
 

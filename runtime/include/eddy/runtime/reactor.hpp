@@ -8,8 +8,8 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy {

@@ -10,15 +10,15 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/checked_awaiter.hpp>
-#include <eddy/detail/error_trail.hpp>
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/checked_awaiter.hpp>
+#include <eddy/future/detail/error_trail.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/core.hpp>
+#include <eddy/task/detail/executor.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 #ifndef EDDY_NO_THREADS
 #include <eddy/runtime/runtime.hpp>
 #endif

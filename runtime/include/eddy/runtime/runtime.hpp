@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/handle.hpp>

@@ -6,9 +6,9 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/poll_evented.hpp>
 #include <eddy/result.hpp>

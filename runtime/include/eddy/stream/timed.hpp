@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/chunks.hpp>
 #include <eddy/stream/stream_ops.hpp>

@@ -11,18 +11,18 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/owned.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/stored_work.hpp>
-#include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/wait_shape.hpp>
-#include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/owned.hpp>
+#include <eddy/future/detail/wait_record.hpp>
+#include <eddy/future/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/runtime/handle.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/local_set.hpp>
 #include <eddy/task/spawn.hpp>

@@ -9,15 +9,14 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/await_record.hpp>
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/spawned_task.hpp>
-#include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
-#include <eddy/runtime/handle.hpp>
 #include <eddy/stream.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/local_set.hpp>
 #include <eddy/task/spawn.hpp>
@@ -65,7 +64,7 @@ public:
     template <class W>
     abort_handle spawn_on(const handle& runtime, W&& work,
                           std::source_location where = std::source_location::current()) {
-        return add<W>([&] { return runtime.spawn(std::forward<W>(work), where); });
+        return add<W>([&] { return detail::spawn_on(detail::executor_of(runtime), std::forward<W>(work), where); });
     }
 
     /// Spawns a task that stays on this thread and adds it; see eddy::spawn_local.

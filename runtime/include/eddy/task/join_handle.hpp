@@ -11,15 +11,15 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 namespace eddy {
 

@@ -13,8 +13,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream.hpp>

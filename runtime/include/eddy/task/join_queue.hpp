@@ -6,9 +6,9 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/basic_join_set.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 namespace eddy::detail {
 

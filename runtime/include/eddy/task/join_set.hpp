@@ -5,10 +5,10 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spawned_task.hpp>
-#include <eddy/detail/woken_set.hpp>
+#include <eddy/future/detail/woken_set.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/basic_join_set.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 namespace eddy::detail {
 

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/local_share.hpp>
-#include <eddy/detail/stored_work.hpp>
 #include <eddy/result.hpp>
+#include <eddy/task/detail/local_share.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {

@@ -7,16 +7,16 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/local_share.hpp>
-#include <eddy/detail/owned.hpp>
-#include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/owned.hpp>
+#include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/task/detail/local_share.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn.hpp>
 

@@ -7,14 +7,14 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/holds_closure.hpp>
-#include <eddy/detail/owned.hpp>
-#include <eddy/detail/scope_base.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/holds_closure.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/task/detail/scope_base.hpp>
 #include <eddy/task/scope_all.hpp>
 
 namespace eddy {

@@ -6,19 +6,24 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/of_closure.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawned_task.hpp>
-#include <eddy/detail/stored_work.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/of_closure.hpp>
+#include <eddy/task/detail/executor.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {
 
+class handle;
+
 namespace detail {
+
+/// Returns the runtime of a handle.
+[[nodiscard]] EDDY_API executor& executor_of(const handle& runtime) noexcept;
 
 /// Throws misuse: this thread has no executor. The text names the function `what`, and the alternative `instead`.
 [[noreturn, gnu::cold]] EDDY_API void throw_no_executor(const char* what, const char* instead,

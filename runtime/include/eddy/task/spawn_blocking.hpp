@@ -6,10 +6,10 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/blocking_cell.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/owned.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/owned.hpp>
+#include <eddy/task/detail/blocking_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy {

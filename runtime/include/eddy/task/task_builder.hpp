@@ -7,9 +7,8 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/local_share.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/runtime/handle.hpp>
+#include <eddy/task/detail/local_share.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn.hpp>
 
@@ -53,7 +52,7 @@ public:
     /// Spawns a task on the given runtime.
     template <class W>
     auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
-        return on(detail::runtime_access::get(runtime), std::forward<W>(work), where, is_background_);
+        return on(detail::executor_of(runtime), std::forward<W>(work), where, is_background_);
     }
 
     /// Spawns a task that stays on this thread; see eddy::spawn_local.

@@ -8,15 +8,15 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/scope_base.hpp>
-#include <eddy/detail/stored_work.hpp>
-#include <eddy/detail/unread_failure.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/task/detail/scope_base.hpp>
+#include <eddy/task/detail/stored_work.hpp>
 
 namespace eddy {
 

@@ -10,8 +10,8 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/test/assert.hpp>  // IWYU pragma: export
 

@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/stream.hpp>
+#include <eddy/stream/all.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 

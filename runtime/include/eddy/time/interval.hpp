@@ -6,12 +6,12 @@
 #include <optional>
 #include <source_location>
 
-#include <eddy/detail/await_record.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
-#include <eddy/stream.hpp>
+#include <eddy/stream/all.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 

@@ -4,14 +4,14 @@
 #include <chrono>
 #include <source_location>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/timer_entry.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/time/clock.hpp>
+#include <eddy/time/detail/timer_entry.hpp>
 
 namespace eddy::time {
 

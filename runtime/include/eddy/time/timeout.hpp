@@ -10,12 +10,12 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/error_access.hpp>
-#include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/time/clock.hpp>

@@ -9,12 +9,12 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/outcome.hpp>
-#include <eddy/detail/owned.hpp>
 #include <eddy/detail/wait_shape.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/outcome.hpp>
+#include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>

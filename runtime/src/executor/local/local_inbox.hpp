@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include <eddy/detail/local_share.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/future/waker.hpp>
+#include <eddy/task/detail/local_share.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/task/fifo.hpp"
 

@@ -6,8 +6,8 @@
 #include <source_location>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/local_share.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/task/detail/local_share.hpp>
 
 #include "executor/local/local_inbox.hpp"
 #include "executor/task/run_task.hpp"
@@ -34,7 +34,7 @@ public:
     local_tasks() noexcept = default;
     ~local_tasks() = default;
 
-    // See eddy/detail/local_share.hpp for the functions without a comment.
+    // See eddy/task/detail/local_share.hpp for the functions without a comment.
 
     // ---- Any thread ----
     void retain() noexcept { references_.add(); }

@@ -8,13 +8,13 @@
 #include <source_location>
 #include <string_view>
 
-#include <eddy/detail/core_loop.hpp>
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/runtime/core.hpp>
+#include <eddy/runtime/detail/core_loop.hpp>
+#include <eddy/task/detail/executor.hpp>
 
 #include "executor/loop/loop_park.hpp"
 #include "executor/loop/loop_tasks.hpp"

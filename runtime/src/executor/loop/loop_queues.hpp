@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include <eddy/detail/inbound_list.hpp>
+#include <eddy/future/detail/inbound_list.hpp>
 
 #include "executor/task/task_state.hpp"
 

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/task/fifo.hpp"
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 namespace eddy::detail {
 

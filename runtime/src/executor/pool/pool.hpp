@@ -6,10 +6,10 @@
 #include <source_location>
 #include <string_view>
 
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/runtime/runtime.hpp>
+#include <eddy/task/detail/executor.hpp>
 
 #include "executor/blocking/blocking_pool.hpp"
 #include "executor/pool/pool_idleness.hpp"

@@ -4,8 +4,8 @@
 #include <memory>
 #include <span>
 
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/task/registry.hpp"
 #include "executor/task/task_list.hpp"

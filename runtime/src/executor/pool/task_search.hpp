@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <eddy/detail/random.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 namespace eddy::detail {
 

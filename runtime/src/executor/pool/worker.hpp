@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/pool/task_search.hpp"
 #include "executor/pool/worker_events.hpp"

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/pool/worker_statistics.hpp"
 #include "executor/reports/event_log.hpp"

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/pool/child_offers.hpp"
 #include "executor/pool/child_queue.hpp"

@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include <eddy/detail/blocked_signals.hpp>
 #include <eddy/result.hpp>
+#include <eddy/signal/detail/blocked_signals.hpp>
 #include <eddy/task/dump_tasks.hpp>
 
 #include "executor/reports/endless_wait.hpp"

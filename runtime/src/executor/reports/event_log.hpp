@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "sys/probes.hpp"
 #include "trace/trace_event.hpp"

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "executor/reports/process_memory.hpp"
-#include "executor/task/acquired_record.hpp"
 #include "executor/task/registry.hpp"
+#include "future/acquired_record.hpp"
 #include "inspect/walker.hpp"
 #include "sys/socket_text.hpp"
 #include "sys/steady_ns.hpp"

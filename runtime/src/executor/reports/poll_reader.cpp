@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
 
 #include "executor/task/registry.hpp"
 #include "executor/task/run_task.hpp"

@@ -19,7 +19,7 @@
 
 #include "executor/reports/event_log.hpp"
 #include "executor/reports/own_tasks.hpp"
-#include "executor/task/readable_name.hpp"
+#include "future/readable_name.hpp"
 #include "inspect/debug_table.hpp"
 #include "sys/output_file.hpp"
 #include "sys/own_memory.hpp"

@@ -10,8 +10,8 @@
 
 #include "executor/reports/event_log.hpp"
 #include "executor/task/hook.hpp"
-#include "executor/task/readable_name.hpp"
 #include "executor/task/registry.hpp"
+#include "future/readable_name.hpp"
 #include "inspect/function_name.hpp"
 #include "inspect/tree_output.hpp"
 #include "inspect/walker.hpp"

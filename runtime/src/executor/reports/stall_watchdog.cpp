@@ -15,7 +15,7 @@
 #include <string_view>
 #include <thread>
 
-#include <eddy/detail/blocked_signals.hpp>
+#include <eddy/signal/detail/blocked_signals.hpp>
 
 #include "executor/reports/endless_wait.hpp"
 #include "executor/reports/poll_reader.hpp"

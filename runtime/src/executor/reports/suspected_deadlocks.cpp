@@ -14,7 +14,7 @@
 #include <thread>
 #include <utility>
 
-#include <eddy/detail/blocked_signals.hpp>
+#include <eddy/signal/detail/blocked_signals.hpp>
 
 #include "executor/reports/endless_wait.hpp"
 #include "executor/reports/lock_suspects.hpp"

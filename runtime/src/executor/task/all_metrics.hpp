@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/executor.hpp>
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
+#include <eddy/task/detail/executor.hpp>
 
 namespace eddy::detail {
 

@@ -6,8 +6,8 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/unread_failure.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/unread_failure.hpp>
 #include <eddy/runtime/handle.hpp>
 
 #include "executor/task/no_thread.hpp"

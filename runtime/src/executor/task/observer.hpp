@@ -8,10 +8,10 @@
 
 #include <eddy/runtime/runtime_hooks.hpp>
 
-#include "executor/task/counted_allocations.hpp"
 #include "executor/task/counted_durations.hpp"
 #include "executor/task/hook.hpp"
 #include "executor/task/task_accounts.hpp"
+#include "future/counted_allocations.hpp"
 
 namespace eddy::detail {
 

@@ -5,10 +5,10 @@
 #include <mutex>
 #include <string>
 
-#include <eddy/detail/scope_base.hpp>
-#include <eddy/detail/semaphore_state.hpp>
-#include <eddy/detail/socket_registration.hpp>
-#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
+#include <eddy/net/detail/socket_registration.hpp>
+#include <eddy/sync/detail/semaphore_state.hpp>
+#include <eddy/task/detail/scope_base.hpp>
 
 #include "executor/task/all_metrics.hpp"
 #include "executor/task/spawn_time.hpp"

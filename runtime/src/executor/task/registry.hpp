@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/executor.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "inspect/debug_table.hpp"
 #include "sys/fork.hpp"

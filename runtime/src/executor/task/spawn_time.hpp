@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstdint>
 
-#include <eddy/detail/spawned_task.hpp>
-#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/future/detail/virtual_stack.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "inspect/debug_table.hpp"
 #include "sys/steady_ns.hpp"

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spawned_task.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 #include <eddy/task/task_statistics.hpp>
 
 #include "sys/fork.hpp"

@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/task/registry.hpp"
 #include "executor/task/task_state.hpp"

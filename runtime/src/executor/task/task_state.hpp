@@ -7,8 +7,8 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/error.hpp>
+#include <eddy/task/detail/spawned_task.hpp>
 
 namespace eddy::detail {
 

@@ -6,7 +6,7 @@
 #include <source_location>
 #include <string_view>
 
-#include <eddy/detail/unread_failure.hpp>
+#include <eddy/future/detail/unread_failure.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
 namespace eddy::detail {

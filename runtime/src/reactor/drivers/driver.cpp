@@ -3,8 +3,8 @@
 
 #include <eddy/error.hpp>
 
-#include "reactor/drivers/available.hpp"
 #include "reactor/drivers/driver.hpp"
+#include "sys/available.hpp"
 #if EDDY_HAS_POLL
 #include "reactor/drivers/poll_driver.hpp"
 #endif

@@ -18,7 +18,7 @@
 // the files.
 //
 // A readiness driver (epoll, kqueue, AFD, poll) watches descriptors and reports what they are ready for. The operations
-// of a socket (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would
+// of a socket (eddy/net/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would
 // block.
 //
 // io_uring (reactor/ring/uring.hpp) does not implement this contract. It runs beside the epoll of an io_handle and

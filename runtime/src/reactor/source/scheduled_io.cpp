@@ -5,8 +5,8 @@
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/operation_guard.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
 
 #include "sync/wake_list.hpp"
 

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/wait_record.hpp>
+#include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/io/detail/io_waiter.hpp>
 #include <eddy/io/ready_event.hpp>
 
 #include "reactor/source/waiter_ring.hpp"

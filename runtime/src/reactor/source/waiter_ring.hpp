@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/detail/io_waiter.hpp>
+#include <eddy/io/detail/io_waiter.hpp>
 
 namespace eddy::detail {
 

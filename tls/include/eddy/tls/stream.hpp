@@ -11,16 +11,16 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/awaited_part.hpp>
-#include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/operation_guard.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/awaited_part.hpp>
+#include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/io/buffer.hpp>
+#include <eddy/io/detail/io_checks.hpp>
 #include <eddy/io/read.hpp>
 #include <eddy/io/read_exact.hpp>
 #include <eddy/io/write.hpp>

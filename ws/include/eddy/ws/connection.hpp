@@ -9,11 +9,11 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/operation_guard.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/detail/await_record.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>

@@ -8,12 +8,12 @@
 #include <system_error>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/operation_guard.hpp>
 #include <eddy/fs/detail/job_bytes.hpp>
 #include <eddy/fs/detail/reading.hpp>
 #include <eddy/fs/detail/writing.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/operation.hpp>
+#include <eddy/future/detail/operation_guard.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/result.hpp>

@@ -8,12 +8,12 @@
 #include <system_error>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/fs/detail/reading.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/io/detail/io_checks.hpp>
+#include <eddy/net/detail/io_socket.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::fs {

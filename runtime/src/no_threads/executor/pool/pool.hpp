@@ -7,9 +7,9 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/executor.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
+#include <eddy/task/detail/executor.hpp>
 
 #include "executor/blocking/blocking.hpp"
 #include "executor/pool/worker.hpp"
