@@ -1,19 +1,9 @@
 # Sets eddy_sources: the files of src/ for CMAKE_SYSTEM_NAME, with or without liburing (liburing_FOUND) and threads
-# (EDDY_NO_THREADS). src/sys/<system>/ is for one system or family of systems. tools/amalgamate.py reads this file, too.
-set(folder ${CMAKE_CURRENT_LIST_DIR})
-set(depends CONFIGURE_DEPENDS)
-if(CMAKE_SCRIPT_MODE_FILE)
-  set(depends)
-endif()
-file(GLOB_RECURSE eddy_sources ${depends} RELATIVE ${folder} ${folder}/src/*.cpp)
-list(FILTER eddy_sources EXCLUDE REGEX "^src/(no_threads|reactor/drivers|reactor/ring|sys/[a-z]+)/")
+# (EDDY_NO_THREADS). tools/amalgamate.py runs this file, too.
+include(${CMAKE_CURRENT_LIST_DIR}/../cmake/library.cmake)
+eddy_sources(eddy_sources)
 
-# Add and remove files, named relative to src/. What the list above excludes is chosen below, by name.
-function(add_parts)
-  list(TRANSFORM ARGN PREPEND src/)
-  list(APPEND eddy_sources ${ARGN})
-  set(eddy_sources ${eddy_sources} PARENT_SCOPE)
-endfunction()
+# Removes files, named relative to src/.
 function(remove_parts)
   list(TRANSFORM ARGN PREPEND src/)
   list(REMOVE_ITEM eddy_sources ${ARGN})
@@ -22,58 +12,25 @@ endfunction()
 
 # What needs threads, or its replacement: see src/no_threads/executor/pool/pool.hpp.
 if(EDDY_NO_THREADS)
-  list(FILTER eddy_sources EXCLUDE REGEX "^src/executor/(blocking|pool)/")
+  list(FILTER eddy_sources EXCLUDE REGEX "^src/executor/(blocking|pool)/|/word_wait.cpp$")
   remove_parts(executor/local/local_pool.cpp executor/loop/core_thread.cpp executor/runtime.cpp executor/reports/dump_on_signal.cpp executor/reports/poll_reader.cpp executor/reports/stall_reporter.cpp executor/reports/stall_watchdog.cpp executor/reports/suspected_deadlocks.cpp reactor/background_reactor.cpp sys/thread.cpp)
-  add_parts(no_threads/no_threads.cpp)
-elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-  add_parts(sys/linux/word_wait.cpp)
 else()
-  add_parts(sys/bsd/word_wait.cpp)
+  remove_parts(no_threads/no_threads.cpp)
 endif()
 
-# Drivers and system calls: the files for all systems, and those for one family of systems.
-add_parts(reactor/drivers/composite_io.cpp reactor/drivers/driver.cpp reactor/drivers/driver_ticks.cpp reactor/drivers/source_set.cpp reactor/drivers/tick_error.cpp reactor/ring/ring_refusal.cpp)
-set(common accept_error bound_device datagram_size native_symbols own_memory peer_credentials poll processor_count socket_kind socket_option thread_affinity thread_probe udp_batch)
+# The drivers of other systems.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-  add_parts(reactor/drivers/epoll.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)
-  set(system linux)
-  list(APPEND common bell_ends cpu_quota event_fds stack thread_name)
-elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD)$")
-  add_parts(reactor/drivers/kqueue.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)
-  set(system bsd)
-  list(APPEND common bell_ends)
+  remove_parts(reactor/drivers/afd.cpp reactor/drivers/kqueue.cpp)
 elseif(CMAKE_SYSTEM_NAME STREQUAL "Windows")
-  add_parts(reactor/drivers/afd.cpp sys/bsd/bound_device.cpp sys/bsd/datagram_size.cpp sys/bsd/native_symbols.cpp sys/bsd/thread_probe.cpp sys/bsd/udp_batch.cpp)
-  set(system windows)
-  list(REMOVE_ITEM common bound_device datagram_size native_symbols thread_probe udp_batch)
-  set(replaced blocked_signals blocking_file crash fork print_report ready_now signals syscall)
-  list(APPEND common ${replaced} afd_poll named_pipe stack static_mutex thread thread_end thread_name utf16 winsock)
-  list(TRANSFORM replaced REPLACE "(.+)" "sys/\\1.cpp")
-  remove_parts(${replaced} sys/new_fd.cpp sys/write_pipe.cpp)
+  remove_parts(reactor/drivers/epoll.cpp reactor/drivers/kqueue.cpp reactor/drivers/poll_driver.cpp reactor/drivers/wake_pipe.cpp)
 else()
-  message(FATAL_ERROR "eddy compiles for Linux, macOS, FreeBSD, NetBSD, OpenBSD and Windows only; this is ${CMAKE_SYSTEM_NAME}")
-endif()
-list(TRANSFORM common REPLACE "(.+)" "sys/${system}/\\1.cpp")
-add_parts(${common})
-
-# The functions that differ within a family of systems.
-if(CMAKE_SYSTEM_NAME STREQUAL "Darwin")
-  remove_parts(sys/new_fd.cpp sys/write_pipe.cpp)
-  add_parts(sys/macos/new_fd.cpp sys/macos/stack.cpp sys/macos/thread_name.cpp sys/macos/write_pipe.cpp)
-elseif(CMAKE_SYSTEM_NAME STREQUAL "FreeBSD")
-  add_parts(sys/bsd/stack.cpp sys/bsd/thread_name.cpp)
-elseif(CMAKE_SYSTEM_NAME STREQUAL "NetBSD")
-  add_parts(sys/bsd/stack.cpp sys/netbsd/thread_name.cpp)
-elseif(CMAKE_SYSTEM_NAME STREQUAL "OpenBSD")
-  add_parts(sys/openbsd/stack.cpp sys/bsd/thread_name.cpp)
+  remove_parts(reactor/drivers/afd.cpp reactor/drivers/epoll.cpp)
 endif()
 
 # The io_uring driver, or its replacement.
-add_parts(reactor/ring/received_chunk.cpp reactor/ring/receiving_half.cpp reactor/ring/ring_connection.cpp reactor/ring/ring_host.cpp
-    reactor/ring/ring_reactor.cpp reactor/ring/sending_half.cpp)
 if(liburing_FOUND)
-  add_parts(reactor/ring/ring.cpp reactor/ring/ring_buffers.cpp reactor/ring/ring_sends.cpp reactor/ring/ring_support.cpp
-      reactor/ring/uring.cpp)
+  remove_parts(reactor/ring/no_ring_support.cpp reactor/ring/no_uring.cpp)
 else()
-  add_parts(reactor/ring/no_ring_support.cpp reactor/ring/no_uring.cpp)
+  remove_parts(reactor/ring/ring.cpp reactor/ring/ring_buffers.cpp reactor/ring/ring_sends.cpp reactor/ring/ring_support.cpp
+      reactor/ring/uring.cpp)
 endif()

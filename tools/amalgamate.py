@@ -18,7 +18,7 @@ top = pathlib.Path(__file__).resolve().parent.parent
 runtime = top / "runtime"
 # The libraries of eddy_web, from the bottom up, and the files of other systems and of builds without a package.
 web = ("proto", "tls", "fs", "http", "ws")
-not_in_web = re.compile(r"fs/src/sys/(bsd|windows)/|/(tls_off|gzip_off|brotli|zstd)[.]cpp$")
+not_in_web = re.compile(r"fs/src/sys/(bsd|kqueue|not_linux|windows)/|/(tls_off|gzip_off|brotli|zstd)[.]cpp$")
 with_http2 = re.compile(r"/h2/(?!http2_off)|/http2_(?!off)")
 
 # Headers of other systems, of builds without threads, and of the tests. All other headers between #if and #endif are required on Linux.
@@ -30,10 +30,10 @@ include = re.compile(r'#include (?:"(?P<private>[^"]+)"|<(?P<public>eddy/[^>]+)>
 def sources(ring):
     """Returns the files of eddy::eddy on Linux: those of futures/, and those of runtime/sources.cmake."""
     with tempfile.NamedTemporaryFile("w", suffix=".cmake") as script:
-        script.write(f"include([[{runtime}/sources.cmake]])\n" 'list(JOIN eddy_sources "\\n" lines)\n' 'message("${lines}")\n')
+        script.write(f"cmake_minimum_required(VERSION 3.25)\ninclude([[{runtime}/sources.cmake]])\n" 'list(JOIN eddy_sources "\\n" lines)\n' 'message("${lines}")\n')
         script.flush()
         known = ["-DCMAKE_SYSTEM_NAME=Linux", f"-Dliburing_FOUND={'ON' if ring else 'OFF'}"]
-        listed = subprocess.run(["cmake", *known, "-P", script.name], check=True, capture_output=True, text=True).stderr.split()
+        listed = subprocess.run(["cmake", *known, "-P", script.name], cwd=runtime, check=True, capture_output=True, text=True).stderr.split()
         futures = (path.relative_to(top).as_posix() for path in sorted((top / "futures" / "src").rglob("*.cpp")))
         return [*futures, *(f"runtime/{name}" for name in listed)]
 

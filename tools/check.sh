@@ -524,12 +524,12 @@ check_tidy() {
     fi
     unused_using_declarations
     # Of the source files, only those that the preset compiles: not those of other systems.
-    # Each library, sys/bsd and the page are apart, because their files define private names that others define, too.
+    # Each library, the files for kqueue(2) and the page are apart, because their files define private names that others define, too.
     local sources=(*/src)
     { find "${sources[@]}" -name '*.cpp' | compiled_by clang && public_headers; } | sort |
         awk -v top="$top" '
             /^[a-z]+.include/ { batch = "headers" }
-            /^[a-z]+.src/ { batch = /sys.bsd/ ? "bsd" : /inspect.src.page/ ? "page" : substr($0, 1, index($0, "/") - 1) }
+            /^[a-z]+.src/ { batch = /sys.(bsd|kqueue)/ ? "bsd" : /inspect.src.page/ ? "page" : substr($0, 1, index($0, "/") - 1) }
             { print "#include \"" top "/" $0 "\"" > "build/tidy_" batch ".cpp" }'
     printf '%s\n' build/tidy_*.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
         --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 '-DEDDY_PROGRAM_VERSION=""' "${include_flags[@]}" "${sources[@]/#/-I}" -Itests/support/kqueue

@@ -6,7 +6,7 @@ For several trees, one column each: for example for a `git worktree` of an old c
 places that the numbers with NAME in their names count. tools/ratchet.py fails if a number grows.
 
 - An arrow leads from a file of src to another one of the same library that it includes. A room is a .hpp together with the
-  .cpp of the same name in the same folder, or one of them alone.
+  .cpp of the same name in the same folder, or in folders of systems (sys/linux, ...) below it; or one of them alone.
 - The levels are the files in the longest chain of arrows. Those that include each other in a circle count as one level.
 - A pair of folders includes in both directions if a file of each includes one of the other. `reactor` and
   `reactor/drivers` are two folders. The folders of one system (sys/linux, sys/bsd, ...) are a part of the folder above.
@@ -28,7 +28,7 @@ import check_layers
 import words
 
 top = pathlib.Path(__file__).resolve().parent.parent
-of_a_system = set("bsd darwin freebsd linux macos netbsd no_threads openbsd posix windows".split())
+of_a_system = set("bsd darwin freebsd kqueue linux macos netbsd no_threads not_linux openbsd posix windows".split())
 
 # `tolerance`: by which part the number may change before tools/ratchet.py reports it. `places`: what was counted.
 Number = namedtuple("Number", "name value tolerance places")
@@ -91,7 +91,7 @@ def arrows_of(tree, library, node):
 
 
 def room_of(path):
-    return path.rsplit(".", 1)[0]
+    return re.sub("/sys/[a-z_]+/", "/sys/", path.rsplit(".", 1)[0])
 
 
 def longest_chain(arrows):

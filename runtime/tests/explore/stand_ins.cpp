@@ -54,8 +54,9 @@ result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept {
 
 }  // namespace eddy::sys
 
-// Sleeping on a word, as in sys/bsd/word_wait.cpp, with one entry for all words. A model has no clock: the explorer
-// chooses whether the deadline passes. The lock orders more than futex(2), but only for a thread that really sleeps.
+// Sleeping on a word, as in sys/not_linux/word_wait.cpp, with one entry for all words. A model has no clock: the
+// explorer chooses whether the deadline passes. The lock orders more than futex(2), but only for a thread that really
+// sleeps.
 namespace eddy::sys {
 namespace {
 
