@@ -16,7 +16,10 @@
 
       <!-- figure: spawn_join_one/ct 38.6 ns, counts spawn_join_one 744, 97ea1143 -->
 
-`tools/check_pages.py --fix` writes the code of the files into the pages.
+Scripts that others run without the tree have code in the same way, in a text that begins behind a line
+`# code: FILE, PART`.
+
+`tools/check_pages.py --fix` writes the code of the files into the pages and scripts.
 """
 import json
 import pathlib
@@ -29,13 +32,17 @@ top = pathlib.Path(__file__).resolve().parent.parent
 
 # A block in one of these languages needs a file. Others are output, diagrams and commands.
 languages = {"c++", "cpp", "cmake", "sh", "make"}
-origin = re.compile(r"^\s*<!-- code: (?P<file>\S+?)(?:, (?P<part>.+?))? -->$")
+origin = re.compile(r"^\s*(?:<!--|#) code: (?P<file>\S+?)(?:, (?P<part>.+?))?(?: -->)?$")
 marker = re.compile(r"^\s*(?://|#) docs: (?P<name>.+)$")
 fence = re.compile(r"^(?P<indent>\s*)```(?P<language>[\w+]*)$")
+text_in_script = re.compile(r'^(?P<indent>)(?P<language>).*"""$')
 link = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<target>[^)\s]+)\)")
 
 figure = re.compile(r"<!-- figure: (\S+) ([\d.,]+) (\w+)(?:, counts (.+) ([\d.]+))?, [0-9a-f]{8} -->")
 allowed_change = 0.1  # of the instructions behind a figure
+
+
+scripts = [top / "inspect/gdb/eddy-gdb.py"]
 
 
 def pages():
@@ -86,16 +93,16 @@ class Page:
         """Returns the lines of the page with the code of the files, and notes where they differ."""
         made, at = [], 0
         while at < len(self.lines):
-            begin = fence.match(self.lines[at])
+            source = origin.match(self.lines[at - 1]) if at else None
+            begin = fence.match(self.lines[at]) or (source and text_in_script.match(self.lines[at]))
             if not begin:
                 made.append(self.lines[at])
                 at += 1
                 continue
             end = at + 1
-            while end < len(self.lines) and self.lines[end].strip() != "```":
+            while end < len(self.lines) and self.lines[end].strip() not in ("```", '""")'):
                 end += 1
             block = self.lines[at + 1 : end]
-            source = origin.match(self.lines[at - 1]) if at else None
             if source:
                 block = self.checked(at + 1, source, block, begin["indent"])
             elif begin["language"] in languages:
@@ -185,11 +192,14 @@ def main():
     problems = []
     results = (top / "compare/RESULTS.md").read_text()
     counts = json.loads((top / "compare/counts.json").read_text())["instructions"]
-    for path in pages():
+    for path in [*pages(), *scripts]:
         page = Page(path)
         if fix and page.fixed != page.lines:
             path.write_text("\n".join(page.fixed) + "\n")
             page = Page(path)
+        if path in scripts:
+            problems += page.problems
+            continue
         check_links(page)
         for problem in problems_of_figures(page.lines, results, counts):
             page.problem(*problem)

@@ -17,12 +17,39 @@ FIELDS = ("task_next task_ops task_id task_spawned_at task_root task_started run
           "ops_name ops_work ops_shape frame_at frame_outcome frame_where leaf_ops leaf_waiter leaf_future socket_fd "
           "permits_word scope_first scope_next scope_task string_data string_size").split()
 ABSENT = 65535
-KINDS = ("a future", "a coroutine", "a timer", "data from a descriptor", "room to write to a descriptor", "a mutex",
-         "a read lock", "a write lock", "a semaphore", "room in a channel", "a message from a channel",
-         "the value of a oneshot", "a notification", "a new value of a watch", "the end of a task", "a task of a set",
-         "the children of a scope", "blocking work", "the tasks of a local set", "any wake-up", "the first of",
-         "all of", "an adaptor", "an object", "data from descriptor", "room to write to descriptor",
-         "the readiness of descriptor", "something of descriptor", "child process")
+# The name of each kind of waits, what is at the offset, and the text.
+# code: futures/include/eddy/detail/wait_shape.hpp, kinds of waits
+KINDS = re.findall(r'{wait_kind::(\w+), wait_word::(\w+), "(.*)"}', """
+{wait_kind::other, wait_word::nothing, "{type}"},
+{wait_kind::frames, wait_word::root, "a coroutine"},
+{wait_kind::timer, wait_word::deadline, "a timer{}"},
+{wait_kind::readable, wait_word::socket, "data from{}"},
+{wait_kind::writable, wait_word::socket, "room to write to{}"},
+{wait_kind::mutex, wait_word::lock, "a mutex{}"},
+{wait_kind::read_lock, wait_word::lock, "a read lock{}"},
+{wait_kind::write_lock, wait_word::lock, "a write lock{}"},
+{wait_kind::semaphore, wait_word::permits, "a semaphore{}"},
+{wait_kind::channel_send, wait_word::channel, "room in a channel{}"},
+{wait_kind::channel_receive, wait_word::object, "a message from a channel{}"},
+{wait_kind::oneshot, wait_word::object, "the value of a oneshot{}"},
+{wait_kind::notify, wait_word::object, "a notification{}"},
+{wait_kind::watch, wait_word::object, "a new value of a watch{}"},
+{wait_kind::join, wait_word::task, "the end of{}"},
+{wait_kind::task_set, wait_word::object, "a task of a set{}"},
+{wait_kind::scope, wait_word::scope, "the children of a scope{}"},
+{wait_kind::blocking, wait_word::object, "blocking work{}"},
+{wait_kind::local_set, wait_word::object, "the tasks of a local set{}"},
+{wait_kind::any_wakeup, wait_word::nothing, "any wake-up"},
+{wait_kind::any_of, wait_word::children, "the first of{}"},
+{wait_kind::all_of, wait_word::children, "all of{}"},
+{wait_kind::inner, wait_word::first_child, "{type}"},
+{wait_kind::object, wait_word::object, "{type}{}"},
+{wait_kind::data_from, wait_word::descriptor, "data from{}"},
+{wait_kind::room_in, wait_word::descriptor, "room to write to{}"},
+{wait_kind::readiness, wait_word::descriptor, "the readiness of{}"},
+{wait_kind::named_fd, wait_word::descriptor, "{type} of{}"},
+{wait_kind::child_process, wait_word::process, "child process{}"},
+""")
 # The limits of walks over memory that may be damaged, as those of `eddy tree`.
 MOST_EXECUTORS = 65_536
 MOST_LISTS = 16_384
@@ -159,13 +186,15 @@ class program:
 
     def future(self, shape, future, depth, levels):
         name, kind, count, is_inside, offset, children = struct.unpack("<QHBBIQ", self.read(shape, 24))
-        kind_text = KINDS[kind] if kind < len(KINDS) else "a future of an unknown kind"
-        below = depth if kind == 22 else depth + 1  # an adaptor is what the future in it is
-        if kind != 22:
-            yield depth, f"{kind_text}{self.details(kind, future + offset, is_inside)}  ({self.text(name)})"
+        _, word, text = KINDS[kind] if kind < len(KINDS) else ("", "object", "a future of an unknown kind")
+        is_adaptor = word == "first_child"  # which is what the future in it is
+        below = depth if is_adaptor else depth + 1
+        if not is_adaptor:
+            shown = text.replace("{}", self.details(word, future + offset, is_inside)).replace("{type}", self.text(name))
+            yield depth, shown if "{type}" in text else f"{shown}  ({self.text(name)})"
         if levels == MOST_LEVELS:
             return
-        if kind == 1:
+        if word == "root":
             yield from self.coroutine(self.number(future + offset), below, levels + 1)
         for i in range(count):
             child = struct.unpack("<QQ6I", self.read(children + 40 * i, 40))
@@ -180,7 +209,7 @@ class program:
                 if label:
                     yield below, self.text(label) + ":"
                 yield from self.future(of or self.number(at + shape_at), at + in_node, below, levels + 1)
-                if kind == 22:
+                if is_adaptor:
                     return
 
     def places(self, child, future):
@@ -201,12 +230,13 @@ class program:
         if leaf is not None:
             yield from self.leaf(leaf, depth, levels)
 
-    def details(self, kind, at, is_inside):
-        if kind in (3, 4):
-            return f" {self.field(at if is_inside else self.number(at), 'socket_fd', 4)}"
-        if kind > 23:
-            return f" {self.number(at, 4)}"
-        return f" {self.field(self.number(at), 'task_id')}" if kind == 14 else ""
+    def details(self, word, at, is_inside):
+        """Returns what a word says."""
+        if word == "socket":
+            return f" descriptor {self.field(at if is_inside else self.number(at), 'socket_fd', 4)}"
+        if word in ("descriptor", "process"):
+            return f" {'descriptor ' * (word == 'descriptor')}{self.number(at, 4)}"
+        return f" task {self.field(self.number(at), 'task_id')}" if word == "task" else ""
 
 
 class info_eddy_tasks(gdb.Command):

@@ -1,16 +1,12 @@
 #!/usr/bin/env python3
 """Prints the tasks of the process PID as `eddy tree` does. Written from docs/format.md only, as a check of that page."""
-import re, struct, sys, time
+import pathlib, re, struct, sys, time
 
 FIELDS = ("task_next task_ops task_id task_spawned_at task_root task_started running complete notified cancelled "
           "ops_name ops_work ops_shape frame_at frame_outcome frame_where leaf_ops leaf_waiter leaf_future socket_fd "
           "permits_word scope_first scope_next scope_task string_data string_size").split()
-TEXTS = ["{type}", "{type}", "a timer", "data from{fd}", "room to write to{fd}", "a mutex{at}",
-         "a read lock{at}", "a write lock{at}", "a semaphore{at}", "room in a channel{at}",
-         "a message from a channel{at}", "the value of a oneshot{at}", "a notification{at}", "a new value of a watch{at}",
-         "the end of {task}", "a task of a set{at}", "the children of a scope{tasks}", "blocking work{at}",
-         "the tasks of a local set{at}", "any wake-up", "the first of {count}:", "all of {count}:", "{type}", "{type}{at}", "data from{fd}", "room to write to{fd}", "the readiness of{fd}",
-         "{type} of{fd}", "child process{process}"]
+PAGE = (pathlib.Path(__file__).parent.parent / "docs/format.md").read_text()
+KINDS = re.findall(r'{wait_kind::(\w+), wait_word::(\w+), "(.*)"}', PAGE)
 
 
 class Program:
@@ -79,7 +75,8 @@ class Program:
 
     def wait(self, shape, future, depth, details, prefix=""):
         (name, kind, count, is_inside, offset, children), found = struct.unpack("<QHBBIQ", self.read(shape, 24)), []
-        if kind == 1:
+        _, word_name, text = KINDS[kind]
+        if word_name == "root":
             return self.stack(self.number(future + offset), depth, details)
         for i in range(count):
             of, label, where, alive, alive_is, is_at, stride, in_node = struct.unpack("<QQ6I", self.read(children + 40 * i, 40))
@@ -87,21 +84,25 @@ class Program:
             for start in self.nodes(first, stride) if is_at == 3 else range(first, self.number(future + where + 8), stride) if is_at == 2 else [first]:
                 if start and (alive == 0xffffffff or self.number((start if is_at > 1 else future) + alive, 1) == alive_is):
                     found.append((of or self.number(start + stride), label, start + in_node))
-        if kind == 22 and found:
+        if word_name == "first_child" and found:
             return self.wait(found[0][0], found[0][2], depth, details, prefix)
-        word = future + offset if is_inside or kind in (0, 19, 20, 21, 22) else self.number(future + offset)
-        if kind == 14 and (work := self.at(self.at(word, "task_ops"), "ops_shape")) and self.number(work + 8, 2) == 17:
-            kind = 17
-        line = (depth, prefix + TEXTS[kind].format(**self.words(kind, word, name, len(found), details)))
+        word = future + offset if is_inside or word_name in ("nothing", "children", "first_child") else self.number(future + offset)
+        if word_name == "task" and (work := self.at(self.at(word, "task_ops"), "ops_shape")) and KINDS[self.number(work + 8, 2)][0] == "blocking":
+            word_name, text = next(row[1:] for row in KINDS if row[0] == "blocking")
+        line = (depth, prefix + text.format(self.word_text(word_name, word, len(found), details), type=self.text(name)))
         return sum(([(depth + 1, self.text(label) + ":")] * bool(label) + self.wait(of, start, depth + (2 if label else 1), details)
                     for of, label, start in found), [line])
 
-    def words(self, kind, word, name, count, details):
-        words = dict(type=self.text(name), count=count, at="", tasks="", process="", fd=" a descriptor", task="a task")
-        return words if not details else words | dict(
-            at=f" at {word:#x}", process=f" {self.number(word, 4)}" if kind == 28 else "",
-            task=f"task {self.id(word)}" if kind == 14 else "", tasks=self.children(word) if kind == 16 else "",
-            fd=f" descriptor {self.at(word, 'socket_fd', 4) if kind < 5 else self.number(word, 4)}" if kind in (3, 4, 24, 25, 26, 27) else "")
+    def word_text(self, word_name, word, count, details):
+        if word_name == "children":
+            return f" {count}:"
+        if word_name in ("socket", "descriptor"):
+            return " a descriptor" if not details else f" descriptor {self.at(word, 'socket_fd', 4) if word_name == 'socket' else self.number(word, 4)}"
+        if word_name == "task":
+            return f" task {self.id(word)}" if details else " a task"
+        if not details or word_name in ("nothing", "deadline"):
+            return ""
+        return self.children(word) if word_name == "scope" else f" {self.number(word, 4)}" if word_name == "process" else f" at {word:#x}"
 
     def nodes(self, at, offset):
         while at:

@@ -2,6 +2,7 @@
 // The texts of a tree.
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,18 @@ TEST(InspectOutput, DescriptorHasTheNameOfItsWait) {
     EXPECT_NE(tree_json(tree_of({locks}), {}).find(R"("waits_for":{"kind":"named_fd","type":"a file lock","fd":4})"),
               std::string::npos)
         << tree_json(tree_of({locks}), {});
+}
+
+TEST(InspectOutput, KindOfANewerProgramIsNotAnError) {
+    task waits = reader(9, 4);
+    waits.work.leaf.kind = wait_kind::child_process;
+    waits.work.leaf.object = 7;
+    EXPECT_NE(tree_json(tree_of({waits}), {}).find(R"({"kind":"child_process","process":7)"), std::string::npos);
+    EXPECT_NE(tree_text(tree_of({waits}), {}).find("    waits for child process 7\n"), std::string::npos);
+    waits.work.leaf.kind = static_cast<wait_kind>(std::size(wait_kinds));
+    EXPECT_NE(tree_json(tree_of({waits}), {}).find(R"({"kind":"other","object":"0x7")"), std::string::npos);
+    EXPECT_NE(tree_text(tree_of({waits}), {}).find("    waits for a future of a kind that this reader does not know\n"),
+              std::string::npos);
 }
 
 TEST(InspectOutput, EqualStacksAreCollapsed) {

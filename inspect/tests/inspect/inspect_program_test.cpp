@@ -75,7 +75,7 @@ TEST(InspectProgram, GdbHasCommandsForTasks) {
                              "    future:\n"
                              "    a coroutine  (task)\n"
                              "      hand_made::example::in_read_head\n"
-                             "      data from a descriptor 1  (net::read_future)\n"),
+                             "      data from descriptor 1  (net::read_future)\n"),
                   std::string::npos)
             << found;
         EXPECT_NE(found.find("There is no task 99."), std::string::npos);

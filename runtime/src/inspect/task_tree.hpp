@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +25,13 @@ struct place {
 
     bool operator==(const place&) const = default;
 };
+
+/// Returns the row of a kind; of one that this reader does not know, a row that says so.
+constexpr wait_kind_row row_of(wait_kind kind) noexcept {
+    const auto number = static_cast<std::size_t>(kind);
+    if (number < std::size(wait_kinds)) return wait_kinds[number];
+    return {kind, wait_word::object, "a future of a kind that this reader does not know"};
+}
 
 struct branch;
 

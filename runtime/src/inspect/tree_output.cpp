@@ -2,6 +2,8 @@
 #include "inspect/tree_output.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <iterator>
 #include <string_view>
@@ -89,16 +91,27 @@ const char* status_name(task_status is) {
     return "waits";
 }
 
+/// Returns the name of an enumerator, or "" if there is none with this number.
+template <wait_kind Kind>
+constexpr std::string_view enumerator_name() {
+    const std::string_view text = __PRETTY_FUNCTION__;  // it ends with "Kind = eddy::inspect::wait_kind::timer]"
+    const std::string_view prefix = "wait_kind::";
+    const auto begin = text.rfind(prefix);
+    if (begin == std::string_view::npos) return "";
+    const auto end = text.find_first_of(";]", begin);  // GCC explains other names behind a ';'
+    return text.substr(begin + prefix.size(), end - begin - prefix.size());
+}
+
 /// The names in JSON.
-const char* kind_name(wait_kind kind) {
-    constexpr const char* names[] = {"other",           "frames",    "timer",      "readable",     "writable",
-                                     "mutex",           "read_lock", "write_lock", "semaphore",    "channel_send",
-                                     "channel_receive", "oneshot",   "notify",     "watch",        "join",
-                                     "task_set",        "scope",     "blocking",   "local_set",    "any_wakeup",
-                                     "any_of",          "all_of",    "inner",      "object",       "data_from",
-                                     "room_in",         "readiness", "named_fd",   "child_process"};
-    const auto index = static_cast<std::size_t>(kind);
-    return index < std::size(names) ? names[index] : "other";
+constexpr auto kind_names = []<std::size_t... I>(std::index_sequence<I...>) {
+    static_assert(((wait_kinds[I].kind == static_cast<wait_kind>(I)) && ...), "the rows have the order of the kinds");
+    static_assert(enumerator_name<static_cast<wait_kind>(sizeof...(I))>().empty(), "each kind has a row");
+    return std::array{enumerator_name<static_cast<wait_kind>(I)>()...};
+}(std::make_index_sequence<std::size(wait_kinds)>());
+
+std::string_view kind_name(wait_kind kind) {
+    const auto number = static_cast<std::size_t>(kind);
+    return kind_names[number < kind_names.size() ? number : 0];
 }
 
 /// A task without a number has its address.
@@ -156,45 +169,44 @@ private:
     }
 
     std::string wait_text(const waiting& what) const {
-        switch (what.kind) {
-        case wait_kind::other:
-        case wait_kind::frames:
-        case wait_kind::inner: return what.type.empty() ? "a future" : printable(what.type);
-        case wait_kind::timer: return timer_text(what);
-        case wait_kind::readable:
-        case wait_kind::data_from: return "data from" + descriptor_text(what);
-        case wait_kind::writable:
-        case wait_kind::room_in: return "room to write to" + descriptor_text(what);
-        case wait_kind::readiness: return "the readiness of" + descriptor_text(what);
-        case wait_kind::named_fd: return printable(what.type) + " of" + descriptor_text(what);
-        case wait_kind::mutex: return "a mutex" + lock_text(what);
-        case wait_kind::read_lock: return "a read lock" + lock_text(what);
-        case wait_kind::write_lock: return "a write lock" + lock_text(what);
-        case wait_kind::semaphore: return "a semaphore" + object_text(what) + permits_text(what);
-        case wait_kind::channel_send: return "room in a channel" + object_text(what);
-        case wait_kind::channel_receive: return "a message from a channel" + object_text(what);
-        case wait_kind::oneshot: return "the value of a oneshot" + object_text(what);
-        case wait_kind::notify: return "a notification" + object_text(what);
-        case wait_kind::watch: return "a new value of a watch" + object_text(what);
-        case wait_kind::join: return has_details_ ? "the end of " + tasks_text(what.tasks) : "the end of a task";
-        case wait_kind::task_set: return "a task of a set" + object_text(what);
-        case wait_kind::scope: return scope_text(what);
-        case wait_kind::blocking: return "blocking work" + object_text(what);
-        case wait_kind::local_set: return "the tasks of a local set" + object_text(what);
-        case wait_kind::child_process: return "child process" + (has_details_ ? ' ' + std::to_string(what.object) : "");
-        case wait_kind::any_wakeup: return "any wake-up";
-        case wait_kind::any_of: return "the first of " + std::to_string(what.branches.size()) + ":";
-        case wait_kind::all_of: return "all of " + std::to_string(what.branches.size()) + ":";
-        case wait_kind::object: return (what.type.empty() ? "an object" : printable(what.type)) + object_text(what);
+        const wait_kind_row row = row_of(what.kind);
+        std::string made;
+        std::string_view text = row.text;
+        for (auto at = text.find('{'); at != std::string_view::npos; at = text.find('{')) {
+            made += text.substr(0, at);
+            text.remove_prefix(at);
+            const bool is_word = text.starts_with("{}");
+            made += is_word ? word_text(row.word, what) : what.type.empty() ? "a future" : printable(what.type);
+            text.remove_prefix(text.find('}') + 1);
         }
-        return "a future of a kind that this reader does not know";
+        return made.append(text);
     }
 
-    std::string timer_text(const waiting& what) const {
-        if (!has_details_ || !options_.now) return "a timer";
+    std::string word_text(wait_word word, const waiting& what) const {
+        switch (word) {
+        case wait_word::nothing:
+        case wait_word::first_child:
+        case wait_word::root: break;
+        case wait_word::children: return " " + std::to_string(what.branches.size()) + ":";
+        case wait_word::deadline: return due_text(what);
+        case wait_word::channel:
+        case wait_word::object: return object_text(what);
+        case wait_word::socket:
+        case wait_word::descriptor: return descriptor_text(what);
+        case wait_word::lock: return lock_text(what);
+        case wait_word::permits: return object_text(what) + permits_text(what);
+        case wait_word::task: return has_details_ ? " " + tasks_text(what.tasks) : " a task";
+        case wait_word::scope: return has_details_ && !what.tasks.empty() ? ", " + tasks_text(what.tasks) : "";
+        case wait_word::process: return has_details_ ? " " + std::to_string(what.object) : "";
+        }
+        return "";
+    }
+
+    std::string due_text(const waiting& what) const {
+        if (!has_details_ || !options_.now) return "";
         const bool is_late = what.object < *options_.now;
         const std::uint64_t ns = is_late ? *options_.now - what.object : what.object - *options_.now;
-        return is_late ? "a timer that was due " + duration_text(ns) + " ago" : "a timer, in " + duration_text(ns);
+        return is_late ? " that was due " + duration_text(ns) + " ago" : ", in " + duration_text(ns);
     }
     std::string descriptor_text(const waiting& what) const {
         if (!what.fd || !has_details_) return " a descriptor";
@@ -209,10 +221,6 @@ private:
     }
     std::string permits_text(const waiting& what) const {
         return what.permits && has_details_ ? " with " + std::to_string(*what.permits) + " free permits" : "";
-    }
-    std::string scope_text(const waiting& what) const {
-        if (!has_details_ || what.tasks.empty()) return "the children of a scope";
-        return "the children of a scope, " + tasks_text(what.tasks);
     }
 
     const output_options& options_;
@@ -343,11 +351,12 @@ std::string json_list(const std::vector<T>& items, Each each) {
 }
 
 std::string json(const waiting& what) {
-    std::string out = std::string("{\"kind\":\"") + kind_name(what.kind) + '"';
+    std::string out = "{\"kind\":\"" + std::string(kind_name(what.kind)) + '"';
     if (!what.type.empty()) out += ",\"type\":" + json_text(what.type);
-    if (what.kind == wait_kind::timer)
+    const wait_word word = row_of(what.kind).word;
+    if (word == wait_word::deadline)
         out += ",\"deadline_ns\":" + std::to_string(what.object);
-    else if (what.kind == wait_kind::child_process)
+    else if (word == wait_word::process)
         out += ",\"process\":" + std::to_string(what.object);
     else if (what.object != 0)
         out += ",\"object\":" + json_text(hex(what.object));

@@ -179,32 +179,22 @@ bool wait_reader::is_alive(const child_record& child, address in) {
 
 /// Reads the word that the kind of a wait needs.
 void wait_reader::read_object(waiting& into, const shape_record& shape, address at) {
-    switch (into.kind) {
-    case wait_kind::other:
-    case wait_kind::any_wakeup:
-    case wait_kind::any_of:
-    case wait_kind::all_of: return;
-    default: into.object = shape.is_inside != 0 ? at : memory_.word(at).value_or(0);
-    }
+    const wait_word word = row_of(into.kind).word;
+    if (word == wait_word::nothing || word == wait_word::children) return;
+    into.object = shape.is_inside != 0 ? at : memory_.word(at).value_or(0);
     if (into.object == 0) return;
-    switch (into.kind) {
-    case wait_kind::readable:
-    case wait_kind::writable: into.fd = memory_.get<std::int32_t>(into.object + table_.socket_fd); return;
-    case wait_kind::data_from:
-    case wait_kind::room_in:
-    case wait_kind::readiness:
-    case wait_kind::named_fd:
+    switch (word) {
+    case wait_word::socket: into.fd = memory_.get<std::int32_t>(into.object + table_.socket_fd); return;
+    case wait_word::descriptor:
         into.fd = memory_.get<std::int32_t>(std::exchange(into.object, 0));
         if (into.fd && *into.fd < 0) into.fd.reset();
         return;
-    case wait_kind::child_process: into.object = memory_.get<std::uint32_t>(into.object).value_or(0); return;
-    case wait_kind::mutex:
-    case wait_kind::read_lock:
-    case wait_kind::write_lock:
-    case wait_kind::semaphore: return read_permits(into, 60);
-    case wait_kind::channel_send: return read_permits(into, 30);
-    case wait_kind::join: return read_joined(into);
-    case wait_kind::scope: return read_scope(into);
+    case wait_word::process: into.object = memory_.get<std::uint32_t>(into.object).value_or(0); return;
+    case wait_word::lock:
+    case wait_word::permits: return read_permits(into, 60);
+    case wait_word::channel: return read_permits(into, 30);
+    case wait_word::task: return read_joined(into);
+    case wait_word::scope: return read_scope(into);
     default: return;
     }
 }

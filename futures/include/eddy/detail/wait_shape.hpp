@@ -18,37 +18,101 @@
 
 namespace eddy::inspect {
 
-/// What a future waits for: the meaning of the word at shape_record::offset.
+/// What a future waits for. `wait_kinds` says what each of them means. Add new ones at the end, here and there.
 enum class wait_kind : std::uint16_t {
-    other,      ///< nothing is known but the name
-    frames,     ///< the address of a root: a virtual stack of its own
-    timer,      ///< 64 bits: the deadline in ns of CLOCK_MONOTONIC
-    readable,   ///< the address of a socket
-    writable,   ///< as above
-    mutex,      ///< the address of its permits
-    read_lock,  ///< as above, and so are these:
+    other,
+    frames,
+    timer,
+    readable,
+    writable,
+    mutex,
+    read_lock,
     write_lock,
     semaphore,
     channel_send,
-    channel_receive,  ///< the address of the channel, and so are these:
+    channel_receive,
     oneshot,
     notify,
     watch,
-    join,           ///< the address of the task
-    task_set,       ///< the address of the set
-    scope,          ///< the address of the scope
-    blocking,       ///< the address of the job
-    local_set,      ///< the address of the set
-    any_wakeup,     ///< no word: ready when the task is woken, for any reason
-    any_of,         ///< no word: the first of its children decides (select)
-    all_of,         ///< no word: all of its children (join)
-    inner,          ///< no word: it stands for its first child that exists (an adaptor)
-    object,         ///< the address of an object of which nothing else is known
-    data_from,      ///< 32 bits: the descriptor from which data are expected
-    room_in,        ///< 32 bits: the descriptor that is to accept data
-    readiness,      ///< 32 bits: the descriptor whose readiness is expected
-    named_fd,       ///< 32 bits: a descriptor; the name says what is expected of it
-    child_process,  ///< 32 bits: the number of the process
+    join,
+    task_set,
+    scope,
+    blocking,
+    local_set,
+    any_wakeup,
+    any_of,
+    all_of,
+    inner,
+    object,
+    data_from,
+    room_in,
+    readiness,
+    named_fd,
+    child_process,
+};
+
+/// What is at shape_record::offset in a future. If shape_record::is_inside, the object itself is there, not its
+/// address.
+enum class wait_word : std::uint8_t {
+    // docs: words of waits
+    nothing,
+    children,     // nothing: it waits for its children
+    first_child,  // nothing: an adaptor, which waits for what its first child that exists waits for
+    root,         // the address of the root of a coroutine, whose frames are shown
+    deadline,     // a time of CLOCK_MONOTONIC in ns
+    object,       // the address of an object
+    socket,       // the address of a socket, which has a descriptor
+    lock,         // the address of the permits of a lock
+    permits,      // the address of the permits of a semaphore
+    channel,      // the address of the permits of a channel, which are fewer bits
+    task,         // the address of a task, which is blocking work if the shape in its ops has that kind
+    scope,        // the address of a scope
+    descriptor,   // the address of an object that begins with a descriptor, 4 bytes
+    process,      // the address of an object that begins with the number of a process, 4 bytes
+    // docs: end
+};
+
+/// A kind of waits.
+struct wait_kind_row {
+    wait_kind kind;
+    wait_word word;
+    const char* text;  ///< what readers show: `{type}` is the name of the future's type, `{}` what they read
+};
+
+/// All kinds, in the order of their numbers. `tools/check_pages.py --fix` copies the rows for readers in other
+/// languages: into inspect/docs/format.md and inspect/gdb/eddy-gdb.py.
+inline constexpr wait_kind_row wait_kinds[] = {
+    // docs: kinds of waits
+    {wait_kind::other, wait_word::nothing, "{type}"},
+    {wait_kind::frames, wait_word::root, "a coroutine"},
+    {wait_kind::timer, wait_word::deadline, "a timer{}"},
+    {wait_kind::readable, wait_word::socket, "data from{}"},
+    {wait_kind::writable, wait_word::socket, "room to write to{}"},
+    {wait_kind::mutex, wait_word::lock, "a mutex{}"},
+    {wait_kind::read_lock, wait_word::lock, "a read lock{}"},
+    {wait_kind::write_lock, wait_word::lock, "a write lock{}"},
+    {wait_kind::semaphore, wait_word::permits, "a semaphore{}"},
+    {wait_kind::channel_send, wait_word::channel, "room in a channel{}"},
+    {wait_kind::channel_receive, wait_word::object, "a message from a channel{}"},
+    {wait_kind::oneshot, wait_word::object, "the value of a oneshot{}"},
+    {wait_kind::notify, wait_word::object, "a notification{}"},
+    {wait_kind::watch, wait_word::object, "a new value of a watch{}"},
+    {wait_kind::join, wait_word::task, "the end of{}"},
+    {wait_kind::task_set, wait_word::object, "a task of a set{}"},
+    {wait_kind::scope, wait_word::scope, "the children of a scope{}"},
+    {wait_kind::blocking, wait_word::object, "blocking work{}"},
+    {wait_kind::local_set, wait_word::object, "the tasks of a local set{}"},
+    {wait_kind::any_wakeup, wait_word::nothing, "any wake-up"},
+    {wait_kind::any_of, wait_word::children, "the first of{}"},
+    {wait_kind::all_of, wait_word::children, "all of{}"},
+    {wait_kind::inner, wait_word::first_child, "{type}"},
+    {wait_kind::object, wait_word::object, "{type}{}"},
+    {wait_kind::data_from, wait_word::descriptor, "data from{}"},
+    {wait_kind::room_in, wait_word::descriptor, "room to write to{}"},
+    {wait_kind::readiness, wait_word::descriptor, "the readiness of{}"},
+    {wait_kind::named_fd, wait_word::descriptor, "{type} of{}"},
+    {wait_kind::child_process, wait_word::process, "child process{}"},
+    // docs: end
 };
 
 /// The type of a future. Constant. `Pointer` is `const void*` in the program, which can be initialized at compile time,
