@@ -35,7 +35,8 @@ class tcp_listener;
 using accept_future = basic_accept_future<tcp_listener>;
 using incoming_stream = basic_incoming_stream<tcp_listener>;
 
-/// A socket that accepts TCP connections. bind() sets SO_REUSEADDR and listens with a backlog of 1,024 connections.
+/// A socket that accepts TCP connections. bind() sets SO_REUSEADDR and listens with a backlog of 1,024 connections. For
+/// other options, make a tcp_socket, which has them, and call its listen().
 /// Thread safety: one accept may be pending at a time. A second one, of another task, throws `misuse`.
 /// Lifetime: the listener must outlive its futures and streams, and must not move while one of them waits. The
 /// destructor closes the socket, and resets connections that were not accepted.
