@@ -185,16 +185,19 @@ task<result<void>> two_readers() {
     co_return eddy::ok();
 }
 
-task<result<void>> write_lines(fs::file& to, std::string_view line) {
-    for (int i = 0; i < 100; ++i) co_await try_(io::write_all(to, line));
+task<result<void>> write_pages(fs::file& to, char all) {
+    const std::string page(512 * 1024, all);  // a shorter write ends in the same poll
+    for (int i = 0; i < 100; ++i) co_await try_(io::write_all(to, page));
     co_return eddy::ok();
 }
 task<result<void>> two_writers() {
     auto file = co_await try_(fs::temp_file());
-    auto one = eddy::spawn(write_lines(file, "one\n"));
-    auto other = eddy::spawn(write_lines(file, "other\n"));
-    static_cast<void>((co_await one).value());
-    static_cast<void>((co_await other).value());
+    auto one = eddy::spawn(write_pages(file, '1'));
+    auto other = eddy::spawn(write_pages(file, '2'));
+    auto of_one = co_await one;
+    auto of_other = co_await other;  // both use the file until they end
+    static_cast<void>(of_one.value());
+    static_cast<void>(of_other.value());
     co_return eddy::ok();
 }
 

@@ -253,9 +253,10 @@ TEST(FsStress, DropsLeaveNeitherDescriptorsNorMemory) {
         dropping::prepare(dir);
     }
     if (!support::is_sanitized) {
-        // The frames of coroutines are in regions of 1 MiB, then 2 MiB, which are kept; see frame_pool.cpp. Jobs of the
-        // loops may not have ended yet.
-        const auto is_freed = [memory] { return allocated_bytes() < memory + 4 * 1024 * 1024; };
+        // The frames of coroutines are in regions of 1 MiB, then 2 MiB, which are kept; see frame_pool.cpp. On a busy
+        // machine, a write lasts, another thread takes the worker over, and more threads have regions than in the first
+        // episode. Jobs of the loops may not have ended yet.
+        const auto is_freed = [memory] { return allocated_bytes() < memory + 16 * 1024 * 1024; };
         EXPECT_TRUE(support::comes_true(is_freed)) << allocated_bytes() << " bytes, after " << memory;
     }
     for (const auto& entry : std::filesystem::recursive_directory_iterator(dir / ".")) {
