@@ -12,6 +12,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -86,6 +87,30 @@ TEST(FsDrop, WriteThatHasNotBegunIsNotMade) {
         const auto all = co_await eddy::io::write_all(file, " too");
         EXPECT_TRUE(all);
         EXPECT_EQ(contents_of(dir / "a"), "made too");
+        co_return {};
+    });
+}
+
+// A poll_write() that is not ready has taken the bytes. A later call with other ones writes those, too.
+TEST(FsDrop, PollWithOtherBytesWritesThemAsWell) {
+    const support::temp_dir dir;
+    one_thread runs;
+    runs.run([&]() -> checked {
+        auto file = co_await eddy::try_(fs::file::create(dir / "a"));
+        const auto write = [&file](std::string_view text) {
+            return eddy::poll_fn(
+                [&file, text](eddy::context& cx) { return file.poll_write(cx, std::as_bytes(std::span(text))); });
+        };
+        {
+            support::held_file_call held("pwrite");
+            auto first = write("one");
+            const auto is_ready = co_await support::poll_once(first);
+            EXPECT_FALSE(is_ready);
+            held.wait_until_held();
+        }
+        const auto count = co_await write("other");
+        EXPECT_EQ(count, 5U);
+        EXPECT_EQ(contents_of(dir / "a"), "oneother");
         co_return {};
     });
 }
