@@ -17,6 +17,7 @@
 #include "executor/task/run_task.hpp"
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/uncaught.hpp"
+#include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
 namespace {

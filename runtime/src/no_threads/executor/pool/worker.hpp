@@ -9,6 +9,7 @@
 
 namespace eddy::detail {
 
+class io_handle;
 class pool;
 class time_driver;
 struct offered_child;
@@ -27,6 +28,7 @@ public:
         [[nodiscard]] no_parts& statistics() noexcept { std::unreachable(); }
         void note_forced_yield() noexcept { std::unreachable(); }
         void look_soon() noexcept { std::unreachable(); }
+        [[nodiscard]] io_handle* io() const noexcept { std::unreachable(); }
         [[nodiscard]] time_driver& time() const noexcept { std::unreachable(); }
     };
     [[nodiscard]] no_parts& tasks() noexcept { std::unreachable(); }
