@@ -61,7 +61,9 @@ poll_result<result<writing::done>> writing::start(context& cx, const std::shared
         count(counter::cached_writes);
         charge(cx, size);
         const eddy::detail::in_place_scope scope(cx.where());
-        return call("write", to->path()).named(write_most(*to, from, offset));
+        auto written = write_most(*to, from, offset);
+        if (!written) return result<done>(std::unexpect, written.error(), "write", to->path());
+        return result<done>(std::in_place, *std::move(written));
     }
     spare_.copy_from(from, to->is_direct());
     auto write = [to, offset, bytes = std::move(spare_)](const call&) mutable -> eddy::result<done> {

@@ -715,7 +715,7 @@ ways ways_since(const fs::file_metrics& before) {
     return {now.cached_writes - before.cached_writes, now.jobs - before.jobs};
 }
 
-/// Runs a test in a directory of which it is known that a write only copies to the page cache: tmpfs.
+/// Runs a coroutine, whose errors fail the test, on a worker. The tests write to tmpfs, where a write only copies.
 template <class F>
 void on_a_worker(eddy::driver_kind driver, F test) {
     auto pool = eddy::runtime::builder().worker_threads(2).driver(driver).build();

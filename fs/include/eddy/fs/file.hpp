@@ -67,8 +67,9 @@ private:
 /// pieces puts an io::buf_writer around it, and flushes that one.
 ///
 /// A read takes up to 256 KiB from the page cache on this thread, with preadv2(RWF_NOWAIT), which costs the task's coop
-/// budget one unit for 16 KiB. If the cache has nothing, and for all other operations, there is a job on a thread for
-/// blocking work, see spawn_blocking(), which copies the bytes. See fs::metrics().
+/// budget one unit for 16 KiB. A task of a runtime also writes up to 256 KiB to a local file itself, as in
+/// block_in_place(), at the same cost. If the cache has nothing, and for all other operations, there is a job on a
+/// thread for blocking work, see spawn_blocking(), which copies the bytes. See fs::metrics().
 ///
 /// Errors: any error of the system call; errc::closed after close(); errc::runtime_shutdown if the runtime shuts down
 /// before a job begins. They have the path that the file was opened with. The functions poll_* report them without it.

@@ -34,7 +34,7 @@ public:
     [[nodiscard]] bool offer() noexcept {
         auto before = word_.load(std::memory_order_relaxed);
         // release: pairs with the acquire in arrive(). The arriving thread sees the worker's plain members.
-        while (!word_.compare_exchange_weak(before, ((before | offered | expected) + one_offer),
+        while (!word_.compare_exchange_weak(before, (before | offered | expected) + one_offer,
                                             std::memory_order_release, std::memory_order_relaxed)) {
         }
         return (before & expected) != 0;
