@@ -220,7 +220,7 @@ def numbers_of(tree):
     yield counted("executor: parts that point to their whole", tree.lines(whole, parts, tree.code))
     watches = (r"\b(hooks|observes|observe[dr]|log|event_log|trace_event|probes?|spawn_times?|time_of_spawns|stalls?|notes|"
                r"looks?_at_spawns|note_(spawn|start|park|woken|tick|steals|events?)|is_noted_elsewhere|statistics)\b")
-    elsewhere = executor + "(?!task/|reports/)"
+    elsewhere = executor + "(?!task/|reports/|watch/)"
     yield counted("executor: lines about hooks, log, probes, stalls", tree.lines(watches, elsewhere, tree.code))
     shapes = (r"shape|\bchild_at\b|\bEDDY_((BEGIN_|END_)?OFFSETS?|WAIT_SHAPE|WAITS_AS|WAITS_FOR(_OBJECT)?|(IO_)?CHILD|"
               r"USES_(IO|TWO)|READS_FROM|WRITES_TO|INNER_STREAM)\b")

@@ -9,10 +9,9 @@ namespace eddy::detail {
 
 void note_forced_yield() noexcept {
     if (this_thread.worker != nullptr) {
-        this_thread.worker->notes().statistics().note_forced_yield();
-        this_thread.worker->events().look_soon();
+        this_thread.worker->budget_used_up();
     } else if (this_thread.running_loop != nullptr) {
-        this_thread.running_loop->view().note_forced_yield();
+        this_thread.running_loop->budget_used_up();
     }
 }
 

@@ -85,6 +85,8 @@ event_log::event_log(const std::string&) noexcept : track_(nullptr) {}
 event_log::~event_log() = default;
 void event_log::note(trace::event_kind, std::uint64_t, std::uint64_t) noexcept { std::abort(); }
 void event_log::note_spawn(const spawned_task&) noexcept { std::abort(); }
+bool is_noted_elsewhere() noexcept { std::abort(); }
+void note_spawn_elsewhere(const spawned_task&) noexcept { std::abort(); }
 // Stalls have clocks.
 stall_watch::stall_watch(const stall_settings&, const void* polls)
     : polls_(polls), limit_(0), executor_(0), is_on_(false) {}

@@ -24,7 +24,6 @@
 #include <eddy/task/spawn.hpp>
 
 #include "executor/loop/core_shared.hpp"
-#include "executor/loop/loop_run.hpp"
 #include "executor/task/run_task.hpp"
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
@@ -69,10 +68,7 @@ public:
         return eddy::detail::spawn_on(*loop_, std::move(task), std::source_location::current());
     }
 
-    void turn() {
-        using eddy::detail::loop_run;
-        loop_run(*loop_, std::source_location::current(), loop_run::ends::by_itself).once(0ns);
-    }
+    void turn() { loop_->turn(0ns, std::source_location::current()); }
     /// Runs until all tasks have ended.
     void run() { eddy::detail::run_until_idle(*loop_, std::source_location::current()); }
     /// Destroys the remaining tasks and the event loop.

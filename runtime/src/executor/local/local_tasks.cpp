@@ -54,7 +54,7 @@ std::size_t local_tasks::load() const noexcept {
 
 void local_tasks::adopt(spawned_task& task) noexcept {
     number_task(task.id);
-    set_spawn_time(task);
+    this_thread.polled_local_set == this ? watch_.spawned(task) : local_watch::spawned_elsewhere(task);
     if (this_thread.polled_local_set == this && !is_closing_) {
         enlist(task);
         return queue_.push(task);
@@ -73,12 +73,6 @@ void local_tasks::schedule(spawned_task& task) noexcept {
     if (this_thread.polled_local_set == this) return queue_.push(task);
     // A closed set refuses the task. Its tasks have been destroyed, and only the queue's reference is left.
     if (!inbox_.send(task)) give_up_task(*this, task);
-}
-
-void local_tasks::set_spawn_time(spawned_task& task) noexcept {
-    if (this_thread.polled_local_set != this) return spawn_time::now().store_in(task);
-    if (std::exchange(looks_at_spawns_, false)) spawn_time_ = spawn_time::now();
-    spawn_time_.store_in(task);
 }
 
 // ---- Drivers ----
@@ -184,7 +178,7 @@ bool local_tasks::remove(spawned_task& task) noexcept { return tasks_.remove(tas
 void local_tasks::poll_some() noexcept {
     const inside_local guard(*this);
     const hidden_task_locals unbound;
-    looks_at_spawns_ = true;
+    watch_.begin_poll();
     drain();
     for (unsigned i = 0; i < polls_in_a_row; ++i) {
         spawned_task* next = queue_.pop();

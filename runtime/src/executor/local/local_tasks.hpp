@@ -11,8 +11,8 @@
 
 #include "executor/local/local_inbox.hpp"
 #include "executor/task/run_task.hpp"
-#include "executor/task/spawn_time.hpp"
 #include "executor/task/task_list.hpp"
+#include "executor/watch/executor_watch.hpp"
 
 namespace eddy::detail {
 
@@ -65,7 +65,6 @@ public:
 private:
     friend class inside_local;
 
-    void set_spawn_time(spawned_task& task) noexcept;
     [[nodiscard]] bool is_polled() const noexcept;
     [[nodiscard]] bool has_queued() noexcept;
     void drain() noexcept;
@@ -81,8 +80,7 @@ private:
     // ---- The thread that polls the set ----
     local_inbox::queue queue_;
     bool is_closing_ = false;
-    bool looks_at_spawns_ = true;  // the clock may have advanced
-    spawn_time spawn_time_;
+    local_watch watch_;
     /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.
     atomic<const void*> polled_on_{nullptr};
 

@@ -10,7 +10,6 @@
 #include <eddy/time/clock.hpp>
 
 #include "executor/loop/core_shared.hpp"
-#include "executor/loop/loop_run.hpp"
 #include "executor/reports/leaks.hpp"
 #include "executor/task/hook.hpp"
 #include "reactor/choose.hpp"
@@ -43,9 +42,9 @@ result<reactor_handle> core_handle::reactor(std::source_location where) const {
 
 core_metrics core_handle::metrics(std::source_location where) const {
     detail::check_thread(*loop_, where);
-    return loop_->view().metrics_of(loop_->view().counted, loop_->tasks().alive().size(), loop_->io_metrics_now());
+    return loop_->metrics();
 }
-std::uint64_t core_handle::id() const noexcept { return loop_->view().id; }
+std::uint64_t core_handle::id() const noexcept { return loop_->id(); }
 
 // ---- core_remote ----
 
@@ -54,7 +53,7 @@ std::optional<core_handle> core_remote::try_handle() const noexcept {
     return std::nullopt;
 }
 
-std::uint64_t core_remote::id() const noexcept { return loop_->view().id; }
+std::uint64_t core_remote::id() const noexcept { return loop_->id(); }
 
 // ---- core ----
 
@@ -75,7 +74,7 @@ core::~core() {
 }
 
 void core::turn(std::optional<std::chrono::nanoseconds> max_wait, std::source_location where) {
-    detail::loop_run(own("core::turn()", where), where, detail::loop_run::ends::by_itself).once(max_wait);
+    own("core::turn()", where).turn(max_wait, where);
 }
 
 int core::native_handle(std::source_location where) {
@@ -86,19 +85,17 @@ int core::native_handle(std::source_location where) {
 std::optional<std::chrono::steady_clock::time_point> core::next_deadline(std::source_location where) {
     detail::core_shared& loop = own("core::next_deadline()", where);
     detail::check_thread(loop, where);
-    return loop.parking().next_deadline();
+    return loop.next_deadline();
 }
 
 void core::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
     core mine(std::move(*this));
     if (mine.loop_ == nullptr) return;
     const auto deadline = time::saturating_add(std::chrono::steady_clock::now(), limit);
-    detail::loop_run run(*mine.loop_, where, detail::loop_run::ends::by_itself);
-    mine.loop_->tasks().cancel_all();
-    run.until_idle(deadline);
+    mine.loop_->cancel_all(deadline, where);
 }
 
-std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->view().id; }
+std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->id(); }
 core_metrics core::metrics(std::source_location where) const {
     return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : handle(where).metrics(where);
 }

@@ -18,18 +18,18 @@ namespace eddy::detail {
 core_shared::core_shared(settings&& chosen)
     : executor(true),
       settings_(std::move(chosen)),
-      view_(std::move(settings_.observes), settings_.stalls),
-      park_(*this, settings_.spin, settings_.reports_deadlocks),
+      watch_(settings_.observes.get(), settings_.stalls),
+      park_(tasks_, watch_, settings_.io.get(), settings_.driver, settings_.spin, settings_.reports_deadlocks),
       buffers_(new buffer_pool),
       owner_(this_thread_mark()),
-      tasks_(*this, view_) {
+      tasks_(watch_) {
     start_dumps_on_signal();
-    view_.stalls.watch_this_thread();
+    watch_.watch_this_thread();
     forget_wakers_in_children();
     if (settings_.start_paused) park_.time().pause();
     if (settings_.seed) random_.emplace(*settings_.seed);
     if (io() != nullptr) io()->belong_to(*this);
-    tasks_.update_observed();
+    tasks_.show_metrics_of(*this);
 }
 
 core_shared::~core_shared() = default;
@@ -45,8 +45,9 @@ void core_shared::release() noexcept {
 
 void core_shared::adopt(spawned_task& task) noexcept {
     prepare(task);
+    watch_.spawned(task);
     tasks_.enlist(task);  // the loop runs, or its close() does
-    tasks_.queues().run().push(task);
+    tasks_.push(task);
 }
 
 /// Destroys a task that the closed loop does not accept. Releases the references of the list and of the queue.
@@ -56,8 +57,15 @@ void core_shared::refuse(spawned_task& task) noexcept {
 }
 
 void core_shared::schedule(spawned_task& task) noexcept {
-    if (is_running()) return tasks_.schedule_here(task);
-    if (view_.observes != nullptr) view_.observes->note_woken(task);
+    if (!is_running()) return schedule_elsewhere(task);
+    watch_.woken(task);
+    tasks_.schedule_here(task);
+}
+
+/// The part of schedule() for threads that do not run the loop. Not inlined: the loop's own wakes, which are most,
+/// would save registers for it.
+[[gnu::noinline]] void core_shared::schedule_elsewhere(spawned_task& task) noexcept {
+    watch_.woken_elsewhere(task);
     if (!send(task))
         detail::release(task);  // closed: its tasks are destroyed, or will be on its thread; or a forked child
 }
@@ -72,8 +80,8 @@ bool core_shared::send_new(spawned_task& task) noexcept {
 bool core_shared::send(spawned_task& task) noexcept {
     if (is_copy_in_child()) return false;  // a wake-up would reach the parent's loop
     using pushed = loop_queues::inbound_tasks::pushed;
-    const pushed how = tasks_.queues().inbound().push(task);
-    if (how == pushed::owner_is_parked) park_.place().unpark();
+    const pushed how = tasks_.send(task);
+    if (how == pushed::owner_is_parked) park_.unpark();
     return how != pushed::refused;
 }
 
@@ -89,19 +97,30 @@ void core_shared::report(unread_failure failure, const std::source_location& whe
     pass_on(failure, where, name, settings_.on_uncaught, settings_.on_unobserved_error);
 }
 
-// ---- Runs ----
+void core_shared::destroy_listed(spawned_task& task) noexcept {
+    auto state = local_state_of(task);
+    state.add_reference();  // see task_flags
+    EDDY_ASSERT(state.transition_to_shutdown(), "core: a task is destroyed during its poll");
+    destroy(task, 1);
+}
+
+void core_shared::destroy_all() noexcept {
+    while (spawned_task* const task = tasks_.newest()) destroy_listed(*task);
+    while (spawned_task* const task = tasks_.pop()) give_up_task(*this, *task);  // all queued tasks are complete
+}
+
+// ---- Runs: see also loop_run.cpp ----
 
 void core_shared::begin_run(const std::source_location& where) noexcept {
     run_at_ = where;
     this_thread.running_loop = this;
     this_thread.runs_here = this;
     if (random_) std::swap(random_here, *random_);
-    view_.stalls.begin_run();
+    watch_.begin_run();
 }
 
 void core_shared::end_run() noexcept {
-    view_.stalls.end_run();
-    tasks_.look_at_next_spawn();
+    watch_.end_run();
     // Submits what the tasks have written, because the thread may not run the loop again soon.
     if (io() != nullptr) io()->flush_ring();
     this_thread.running_loop = nullptr;
@@ -126,8 +145,8 @@ void core_shared::close() noexcept {
             run_at_);
     }
     const bool reports_leaks = settings_.on_leaks && !is_copy_in_child();
-    if (reports_leaks) pass_on_leaks(settings_.on_leaks, leaked_tasks(inspect::executor_kind::loop, view_.id));
-    view_.counted.is_closed = true;
+    if (reports_leaks) pass_on_leaks(settings_.on_leaks, leaked_tasks(inspect::executor_kind::loop, id()));
+    watch_.close();
     // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
     // counts, as inside a run.
     core_shared* const outer = std::exchange(this_thread.running_loop, this);
@@ -135,17 +154,17 @@ void core_shared::close() noexcept {
     const executor_scope here({.runs = this, .time = &park_.time()});
     const hidden_task_locals unbound;
     tasks_.close_inbound();
-    tasks_.destroy_all();
+    destroy_all();
     if (reports_leaks && io() != nullptr)
-        pass_on_leaks(settings_.on_leaks, leaked_descriptors(inspect::executor_kind::loop, view_.id,
-                                                             [this] { return io()->registered(); }));
+        pass_on_leaks(settings_.on_leaks,
+                      leaked_descriptors(inspect::executor_kind::loop, id(), [this] { return io()->registered(); }));
     park_.time().shutdown();
     if (io() != nullptr) io()->shut_down();
     // Destroys the handlers on this thread, and not on the thread that releases the last reference.
     settings_.on_uncaught = nullptr;
     settings_.on_unobserved_error = nullptr;
     settings_.on_leaks = nullptr;
-    tasks_.destroy_all();  // the destructors of the handlers or of wakers may have spawned tasks
+    destroy_all();  // the destructors of the handlers or of wakers may have spawned tasks
     this_thread.running_loop = outer;
     this_thread.runs_here = outer_owner;
     buffers_.reset();

@@ -18,10 +18,10 @@
 
 #include "executor/loop/loop_park.hpp"
 #include "executor/loop/loop_tasks.hpp"
-#include "executor/loop/loop_view.hpp"
 #include "executor/reports/stall_watch.hpp"
 #include "executor/task/observer.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/watch/loop_watch.hpp"
 #include "io/buffer_pool.hpp"
 #include "reactor/io_handle.hpp"
 
@@ -32,9 +32,9 @@ namespace eddy::detail {
 ///     part          what it does
 ///     loop_tasks    knows the tasks, and queues them
 ///     loop_park     waits: the driver, the timers, other threads
-///     loop_view     counts, measures and records
+///     loop_watch    counts, and is told what happens
 ///
-/// A loop_run runs the loop, with a loop_poller, which polls the tasks.
+/// The parts do not know the loop. Its functions that run it are in loop_run.cpp.
 /// A wake from another thread changes the task's shared word (task_state.hpp), and pushes the task onto the inbound
 /// list (loop_queues.hpp); loop_tasks::arrive() passes it on to the local word. What if the task or the loop ends
 /// meanwhile: the README of executor.
@@ -56,7 +56,7 @@ public:
         core_builder::uncaught_handler on_uncaught;
         unobserved_error_handler on_unobserved_error;
         leak_handler on_leaks;
-        std::unique_ptr<const observer> observes;  ///< moves into the loop_view
+        std::unique_ptr<const observer> observes;  ///< for the loop_watch; null if there is nothing to observe
         std::optional<std::uint64_t> seed;         ///< of the random numbers of the tasks
         stall_settings stalls;
     };
@@ -90,56 +90,81 @@ public:
         // A task_owner may outlive its loop. close() destroys what the destructors of tasks spawn.
         if (is_closed() && !is_running()) [[unlikely]]
             return false;
+        watch_.spawned(task);
         tasks_.enlist(task);
         return true;
     }
     void launch_child(spawned_task& task, bool is_listed) noexcept override {
         if (!is_listed) [[unlikely]]
             return refuse(task);
-        tasks_.queues().children().push(task);
+        tasks_.push_child(task);
     }
     void wake_scope_parent(waker&& parent) noexcept override { tasks_.wake_scope_parent(std::move(parent)); }
     void complete(spawned_task& task, std::uint64_t references) noexcept;
-    [[nodiscard]] bool remove(spawned_task& task) noexcept { return tasks_.remove(task); }
+    [[nodiscard, gnu::always_inline]] bool remove(spawned_task& task) noexcept {
+        watch_.ended(task);
+        return tasks_.remove(task);
+    }
     void destroy(spawned_task& task, std::uint64_t references) noexcept override;
     void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept override;
 
-    // ---- The loop's thread ----
-    /// Makes this the loop that runs on the thread, and ends that. For loop_run.
-    void begin_run(const std::source_location& where) noexcept;
-    void end_run() noexcept;
+    // ---- The loop's thread: runs ----
+    // Errors: all throw what check_entry() throws.
+    /// Runs the loop until `done`, which a task sets.
+    void run(const bool& done, std::source_location where);
+    /// Runs the loop until no task is alive.
+    void run_until_idle(std::source_location where);
+    /// Waits once, for at most `limit`, and polls the tasks that are queued then.
+    void turn(max_wait limit, std::source_location where);
+    /// Cancels all tasks, and runs the loop until none is alive, or until `deadline`.
+    void cancel_all(std::chrono::steady_clock::time_point deadline, std::source_location where);
+    /// Returns the time of the next turn(), and marks the loop as parked. See core::next_deadline().
+    [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_deadline() noexcept {
+        return park_.next_deadline();
+    }
+    /// Destroys a task that is not being polled. The caller has no reference.
+    void destroy_listed(spawned_task& task) noexcept;
     /// Destroys all tasks, then shuts down the driver. ~core calls this.
     void close() noexcept;
 
-    [[nodiscard]] bool is_closed() const noexcept { return view_.counted.is_closed; }
+    [[nodiscard]] bool is_closed() const noexcept { return watch_.counters().is_closed; }
     [[nodiscard]] bool is_running() const noexcept { return this_thread.running_loop == this; }
     /// Returns whether this is the copy of a parent's loop in a forked child. Such a copy cannot run, because its
     /// driver belongs to the parent. A loop without I/O can continue to run, so this returns false for it.
     [[nodiscard]] bool is_copy_in_child() const noexcept { return io() != nullptr && io()->is_in_child(); }
 
-    // ---- Parts ----
+    // ---- What others ask ----
     [[nodiscard]] const settings& chosen() const noexcept { return settings_; }
+    [[nodiscard]] std::uint64_t id() const noexcept { return watch_.id(); }
+    [[nodiscard]] core_metrics metrics() const noexcept;
     [[nodiscard]] io_handle* io() const noexcept { return settings_.io.get(); }
     [[nodiscard]] io_handle* io_for_new_source() noexcept override { return io(); }
     [[nodiscard]] io_handle* io_here() const noexcept override { return io(); }
     [[nodiscard]] io_handle* any_io() const noexcept override { return io(); }
-    [[nodiscard]] io_metrics io_metrics_now() const noexcept {
-        return io() != nullptr ? io()->metrics() : io_metrics();
-    }
-    [[nodiscard]] const observer* observed_by() const noexcept override { return view_.observes.get(); }
-    [[nodiscard]] loop_view& view() noexcept { return view_; }
-    [[nodiscard]] loop_tasks& tasks() noexcept { return tasks_; }
-    [[nodiscard]] loop_park& parking() noexcept { return park_; }
+    [[nodiscard]] const observer* observed_by() const noexcept override { return watch_.by(); }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
+    /// The coop budget of the present poll is used up.
+    void budget_used_up() noexcept { watch_.budget_used_up(); }
+    /// Begins a job that the paused clock waits for. See held_clock.
+    [[nodiscard]] sleeping_place* begin_job() noexcept { return park_.begin_job(); }
 
 private:
     ~core_shared();
 
+    class loop_run;
+
+    void begin_run(const std::source_location& where) noexcept;
+    void end_run() noexcept;
     [[nodiscard]] bool send(spawned_task& task) noexcept;
+    void schedule_elsewhere(spawned_task& task) noexcept;
     void refuse(spawned_task& task) noexcept;
+    void destroy_all() noexcept;
+    [[nodiscard]] io_metrics io_metrics_now() const noexcept {
+        return io() != nullptr ? io()->metrics() : io_metrics();
+    }
 
     settings settings_;
-    loop_view view_;
+    loop_watch watch_;
     loop_park park_;
     std::unique_ptr<buffer_pool, closing> buffers_;  // its last lease frees it
     const void* const owner_;

@@ -9,7 +9,7 @@
 namespace eddy::detail {
 
 held_clock::held_clock() noexcept {
-    if (core_shared* const loop = this_thread.running_loop) place_ = loop->parking().place().begin_job();
+    if (core_shared* const loop = this_thread.running_loop) place_ = loop->begin_job();
 }
 
 held_clock::~held_clock() {

@@ -8,7 +8,6 @@
 
 #include <eddy/detail/frame_pool.hpp>
 
-#include "executor/loop/core_shared.hpp"
 #include "reactor/drivers/tick_error.hpp"
 
 namespace eddy::detail {
@@ -18,9 +17,13 @@ constexpr auto no_time = std::chrono::nanoseconds::zero();
 
 }  // namespace
 
-loop_park::loop_park(core_shared& loop, std::chrono::nanoseconds spin, bool reports_deadlocks)
-    : loop_(loop),
-      place_(new sleeping_place(loop.io())),
+loop_park::loop_park(loop_tasks& tasks, loop_watch& watch, io_handle* io, std::optional<driver_kind> kind,
+                     std::chrono::nanoseconds spin, bool reports_deadlocks)
+    : tasks_(tasks),
+      watch_(watch),
+      io_(io),
+      kind_(kind),
+      place_(new sleeping_place(io)),
       time_(time_driver::make(place_->waker(), time_driver::owner::core)),
       spin_(spin) {
     if (reports_deadlocks) deadlocks_.emplace();
@@ -30,7 +33,7 @@ void loop_park::park(max_wait limit) {
     if (limit == no_time) return look_at_driver(limit);
     if (time_->is_paused()) return park_paused(limit);
     if (spin(limit)) return;
-    if (call_before_park()) return look_at_driver(no_time);
+    if (has_work_after_hook()) return look_at_driver(no_time);
     if (const auto next = time_->next_deadline()) {
         // The comparison comes before the subtraction, which would overflow for a deadline at the minimum of the clock.
         const auto now = time_->now();
@@ -38,12 +41,13 @@ void loop_park::park(max_wait limit) {
         limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
     }
     sleep(limit);
-    loop_.view().call_after_unpark();
+    watch_.unparked();
 }
 
 /// Calls the hook of a loop that is about to park. Returns whether the hook has queued a task.
-bool loop_park::call_before_park() noexcept {
-    return loop_.view().call_before_park() && !loop_.tasks().queues().is_empty();
+bool loop_park::has_work_after_hook() noexcept {
+    watch_.parks();
+    return !tasks_.is_empty();
 }
 
 /// park() while the clock is paused: advances the clock to the next timer instead of waiting for it. It does so only if
@@ -53,32 +57,31 @@ void loop_park::park_paused(max_wait limit) {
     // any() is called before the checks below, so that they find all wake-ups of the jobs that have ended.
     const bool may_advance = !jobs.any();
     look_at_driver(no_time);
-    loop_.tasks().drain_inbound();
-    if (!loop_.tasks().queues().is_empty() || call_before_park()) return;
+    tasks_.drain_inbound();
+    if (!tasks_.is_empty() || has_work_after_hook()) return;
     if (may_advance) {
         if (time_->auto_advance()) {
             static_cast<void>(time_->fire());
         } else {
             sleep(limit);
         }
-        return loop_.view().call_after_unpark();
+        return watch_.unparked();
     }
     // All due timers have fired, and no later one becomes due before the clock advances.
     sleep(jobs.wait() ? limit : no_time);
     jobs.wait_ended();
-    loop_.view().call_after_unpark();
+    watch_.unparked();
 }
 
 /// Waits for an event of the driver, an inbound node or the end of `limit`, whichever is first.
 void loop_park::sleep(max_wait limit) {
-    loop_view& view = loop_.view();
     flush_freed_blocks();
-    if (!loop_.tasks().queues().inbound().mark_parked()) limit = no_time;
-    if (view.log.is_on()) view.log.note(trace::event_kind::park);
-    view.stalls.end_run();
+    if (!tasks_.mark_parked()) limit = no_time;
+    watch_.waits();
+    watch_.end_run();
     look_at_driver(limit);
-    view.stalls.begin_run();
-    if (view.log.is_on()) view.log.note(trace::event_kind::unpark);
+    watch_.begin_run();
+    watch_.has_waited();
 }
 
 /// Spins for up to spin_ before the thread parks. Returns whether a task is queued. Subtracts the time from `limit`.
@@ -88,8 +91,8 @@ bool loop_park::spin(max_wait& limit) {
     const auto begin = std::chrono::steady_clock::now();
     do {
         look_at_driver(no_time);
-        loop_.tasks().drain_inbound();
-        if (!loop_.tasks().queues().is_empty()) return true;
+        tasks_.drain_inbound();
+        if (!tasks_.is_empty()) return true;
     } while (std::chrono::steady_clock::now() - begin < most);
     if (limit) *limit -= most;
     return false;
@@ -104,45 +107,35 @@ void loop_park::look_if_due() {
 
 /// Runs one driver tick that waits for at most `limit`, and fires the timers.
 void loop_park::look_at_driver(max_wait limit) {
-    loop_view& view = loop_.view();
-    ++view.counted.turns;
+    watch_.begin_tick();
     const bool may_be_endless = !limit && endless_wait::is_reported();
-    if (may_be_endless) limit = endless_wait_.begin(view.counted.polls);
+    if (may_be_endless) limit = endless_wait_.begin(watch_.counters().polls);
     result<std::size_t> events = std::size_t{0};
-    if (loop_.io() == nullptr) {
+    if (io_ == nullptr) {
         place_->park(limit);
     } else {
-        events = loop_.io()->tick(limit);
+        events = io_->tick(limit);
     }
     if (may_be_endless) endless_wait_.end();
-    loop_.tasks().look_at_next_spawn();
     if (!events) {
-        throw std::system_error(events.error(),
-                                std::string("eddy: ") + tick_failed(loop_.chosen().driver, events.error()));
+        throw std::system_error(events.error(), std::string("eddy: ") + tick_failed(kind_, events.error()));
     }
-    const std::size_t timers = time_->fire();
-    if (!view.log.is_on()) return;
-    if (*events != 0) view.log.note(trace::event_kind::io_event, 0, *events);
-    if (timers != 0) view.log.note(trace::event_kind::timer, 0, timers);
+    watch_.has_ticked(*events, time_->fire());
 }
 
 std::optional<std::chrono::steady_clock::time_point> loop_park::next_deadline() noexcept {
     const auto now = std::chrono::steady_clock::now();
-    io_handle* const io = loop_.io();
-    const bool may_wait = io == nullptr || io->may_wait_outside();  // may queue tasks: call it first
-    loop_queues& queues = loop_.tasks().queues();
-    if (!queues.is_empty() || !may_wait || !queues.inbound().mark_parked()) return now;
+    const bool may_wait = io_ == nullptr || io_->may_wait_outside();  // may queue tasks: call it first
+    if (!tasks_.is_empty() || !may_wait || !tasks_.mark_parked()) return now;
     auto next = time_->next_deadline();
-    const auto linger = io != nullptr ? io->linger_deadline() : std::nullopt;
+    const auto linger = io_ != nullptr ? io_->linger_deadline() : std::nullopt;
     if (linger && (!next || *linger < *next)) next = linger;
     return next;
 }
 
 endless_wait::state loop_park::sleep_state() noexcept {
-    const observer* const observes = loop_.observed_by();
-    const bool calls_hook = observes != nullptr && (observes->hooks.before_park || observes->hooks.after_unpark);
-    if (calls_hook || loop_.tasks().queues().inbound().has_nodes() || time_->next_deadline()) return {};
-    return loop_.io() == nullptr ? 0 : loop_.io()->sleep_state();
+    if (watch_.has_park_hook() || tasks_.has_inbound() || time_->next_deadline()) return {};
+    return io_ == nullptr ? 0 : io_->sleep_state();
 }
 
 }  // namespace eddy::detail

@@ -78,18 +78,16 @@ private:
 ///     child queue    children of scopes, and parents whose scopes have ended      newest first
 ///     inbound list   those that other threads have sent; then they are `arrived`  once the loop has taken them over
 ///
-/// Thread safety: inbound().push() and has_nodes() on any thread, everything else on the event loop's thread.
+/// Thread safety: send() and has_inbound() on any thread, everything else on the event loop's thread.
 class loop_queues : immovable {
 public:
     using inbound_tasks = inbound_list<spawned_task, &spawned_task::next_inbound>;
 
-    [[nodiscard]] task_queue& run() noexcept { return run_; }
-    [[nodiscard]] task_stack& children() noexcept { return children_; }
-    [[nodiscard]] inbound_tasks& inbound() noexcept { return inbound_; }
-
     [[nodiscard]] bool is_empty() const noexcept {
         return run_.is_empty() && children_.is_empty() && arrived_ == nullptr;
     }
+    void push(spawned_task& task) noexcept { run_.push(task); }
+    void push_child(spawned_task& task) noexcept { children_.push(task); }
 
     /// Removes the next task to poll; returns null if there is none. Alternates between the two queues. Otherwise
     /// children that start more children (newest first) would overtake all tasks that were queued before.
@@ -98,6 +96,23 @@ public:
         const bool takes_child = run_.is_empty() || ++child_streak_ % child_fairness != 0;
         return takes_child ? children_.pop() : run_.pop();
     }
+    /// Removes the oldest task of the run queue.
+    /// Preconditions: there is one.
+    [[nodiscard]] spawned_task& pop_oldest() noexcept { return *run_.pop(); }
+    /// Moves the child queue to the end of the run queue. Returns the last task of that; null if there is none.
+    [[nodiscard]] const spawned_task* join_queues() noexcept {
+        while (spawned_task* const child = children_.pop()) run_.push(*child);
+        return run_.back();
+    }
+
+    // ---- What other threads send ----
+    [[nodiscard]] inbound_tasks::pushed send(spawned_task& task) noexcept { return inbound_.push(task); }
+    [[nodiscard]] bool has_inbound() noexcept { return inbound_.has_nodes(); }
+    /// Makes the next send() return owner_is_parked. Returns false, without effect, if tasks have been sent.
+    [[nodiscard]] bool mark_parked() noexcept { return inbound_.mark_parked(); }
+
+protected:
+    ~loop_queues() = default;
 
     /// Takes what other threads have sent, unless tasks of an earlier call are left.
     void take_inbound() noexcept {
@@ -108,6 +123,8 @@ public:
         return arrived_ == nullptr ? nullptr : std::exchange(arrived_, arrived_->next_inbound);
     }
     [[nodiscard]] bool has_arrived() const noexcept { return arrived_ != nullptr; }
+    /// Refuses what is sent from now on. Returns what was sent before, linked by next_inbound.
+    [[nodiscard]] spawned_task* refuse_inbound() noexcept { return inbound_.close(); }
 
 private:
     // While both queues hold tasks, one of this many polls takes one from the run queue, the others from the child

@@ -9,13 +9,10 @@
 #include <eddy/future/waker.hpp>
 
 #include "executor/loop/loop_queues.hpp"
-#include "executor/loop/loop_view.hpp"
 #include "executor/task/registry.hpp"
-#include "executor/task/spawn_time.hpp"
+#include "executor/watch/loop_watch.hpp"
 
 namespace eddy::detail {
-
-class core_shared;
 
 // Maximum number of polls before an event loop checks its inbound list while tasks are queued, and of tasks that it
 // takes over from there at once. run_until_done() also runs a driver tick and fires timers then, if that is due.
@@ -68,31 +65,36 @@ private:
 };
 
 /// The tasks of an event loop, from their spawn to their end: the list of those that are alive, and the queues.
-/// loop_poller polls them.
-/// Thread safety: the event loop's thread, except queues().inbound().
-class loop_tasks : immovable {
+/// Thread safety: the event loop's thread, except as loop_queues says.
+class loop_tasks : public loop_queues {
 public:
-    loop_tasks(core_shared& loop, loop_view& view);
+    /// `watch` must outlive this object.
+    explicit loop_tasks(loop_watch& watch) : watch_(watch), listed_(inspect::executor_kind::loop, watch.id(), ring()) {}
+    /// See listed_executor::show_metrics_of().
+    void show_metrics_of(executor& loop) noexcept { listed_.show_metrics_of(loop); }
 
-    [[nodiscard]] loop_queues& queues() noexcept { return queues_; }
-    [[nodiscard]] const live_list& alive() const noexcept { return live_; }
+    // ---- Those that are alive ----
+    [[nodiscard]] std::size_t alive() const noexcept { return live_.size(); }
+    [[nodiscard]] spawned_task* newest() const noexcept { return live_.front(); }
+    [[nodiscard]] listed_ring ring() const noexcept { return live_.ring(); }
 
     // ---- Start and wake ----
+    // The loop calls the points of the watch. Only tasks that other threads have sent come to it from here: with
+    // `watch_`, each spawn and wake-up would load a pointer.
     /// Adds a new task to those that are alive.
     void enlist(spawned_task& task) noexcept {
-        if (looks_at_spawns_) [[unlikely]]
-            look_at_spawn(task);
-        spawn_time_.store_in(task);
+        if (is_ending_) [[unlikely]]
+            task.local |= task_flags::cancelled;
         live_.push(task);
     }
     /// Queues a task that was woken on this thread.
-    void schedule_here(spawned_task& task) noexcept {
-        if (woken_ == 0) return queues_.run().push(task);
-        if (woken_ == are_children) return queues_.children().push(task);
-        note_woken(task);
-    }
+    void schedule_here(spawned_task& task) noexcept { wakes_children_ ? push_child(task) : push(task); }
     /// See executor::wake_scope_parent().
-    void wake_scope_parent(waker&& parent) noexcept;
+    void wake_scope_parent(waker&& parent) noexcept {
+        wakes_children_ = true;
+        std::move(parent).wake();
+        wakes_children_ = false;
+    }
 
     /// Queues at most `most` tasks that other threads have sent. The others wait for a later call, so that a timer's
     /// task is not queued behind all of them: threads may send faster than the loop polls.
@@ -102,43 +104,18 @@ public:
     /// Takes over what other threads have sent before this call, and refuses what they send later.
     void close_inbound() noexcept;
 
-    // ---- Observation ----
-    /// Looks whether hooks, measurements or the log want to know what the loop does. Called now and then.
-    void update_observed() noexcept;
-    [[nodiscard]] bool is_observed() const noexcept { return is_observed_; }
-    /// Makes the next enlist() look at the clock: time may have passed.
-    void look_at_next_spawn() noexcept { looks_at_spawns_ = true; }
-
     // ---- The end ----
     /// Removes a task that has ended. See run_task.hpp.
-    [[nodiscard, gnu::always_inline]] bool remove(spawned_task& task) noexcept {
-        if (view_.observes != nullptr) [[unlikely]]
-            view_.observes->note_end(task);
-        return live_.remove(task);
-    }
+    [[nodiscard]] bool remove(spawned_task& task) noexcept { return live_.remove(task); }
     /// Cancels all tasks gracefully, and those that are spawned later.
     void cancel_all() noexcept;
-    /// Destroys a task that is not being polled. The caller has no reference.
-    void destroy_listed(spawned_task& task) noexcept;
-    /// Destroys all tasks of a loop that closes.
-    void destroy_all() noexcept;
 
 private:
-    void look_at_spawn(spawned_task& task) noexcept;
-    void note_woken(spawned_task& task) noexcept;
     void arrive(spawned_task& task) noexcept;
 
-    core_shared& loop_;
-    loop_view& view_;
-    loop_queues queues_;
-    // What to do with woken tasks. One word, because schedule_here() is called often.
-    static constexpr std::uint8_t are_children = 1;
-    static constexpr std::uint8_t are_noted = 2;
-    std::uint8_t woken_ = 0;
-    bool is_observed_ = false;
-    bool looks_at_spawns_ = true;  // look_at_spawn() must be called: the clock may have advanced, or see there
-    bool is_ending_ = false;       // cancel_all() was called
-    spawn_time spawn_time_;
+    loop_watch& watch_;
+    bool wakes_children_ = false;
+    bool is_ending_ = false;  // cancel_all() was called
     live_list live_;
     listed_executor listed_;  // last: it is destroyed first
 };

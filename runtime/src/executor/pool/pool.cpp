@@ -17,7 +17,6 @@
 #include "executor/task/hook.hpp"
 #include "executor/task/owner_guard.hpp"
 #include "executor/task/run_task.hpp"
-#include "executor/task/spawn_time.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/choose.hpp"
 #include "sys/affinity.hpp"
@@ -91,6 +90,7 @@ pool::pool(const runtime_builder& chosen, worker_drivers& drivers)
                 chosen.stack_size_,
                 chosen.processors_,
                 chosen.is_one_each_},
+      watch_(settings_.observes.get()),
       // relaxed: the numbers must only be distinct.
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
       workers_(drivers),
@@ -148,18 +148,10 @@ void pool::prepare(spawned_task& task) noexcept {
     static_assert(most_workers + pool_tasks::lists_for_others <= task_flags::most_lists);
     if (here == nullptr) {
         tasks_.choose_list_for_others(task);
-        spawn_time::now().store_in(task);
-        if (settings_.observes != nullptr) settings_.observes->note_spawn(task);
-        if (is_noted_elsewhere()) [[unlikely]]
-            note_spawn_elsewhere(task);
-        return;
+        return watch_.spawned(task);
     }
     pool_tasks::choose_list_of_worker(task, here->index());
-    if (here->notes().looks_at_spawns() && here->notes().look_at_spawns()) [[unlikely]] {
-        if (settings_.observes != nullptr) settings_.observes->note_spawn(task);
-        here->notes().log().note_spawn(task);
-    }
-    here->notes().time_of_spawns().store_in(task);
+    here->spawned(task);
 }
 
 void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
@@ -175,15 +167,8 @@ void pool::wake_scope_parent(waker&& parent) noexcept {
 
 void pool::schedule(spawned_task& task) noexcept {
     worker* const here = worker_of(*this);
-    if (here != nullptr) {
-        if (here->notes().is_observed()) [[unlikely]]
-            here->notes().note_woken(task);
-        return here->tasks().schedule_woken(task);
-    }
-    if (is_noted_elsewhere()) [[unlikely]]
-        note_elsewhere(trace::event_kind::wake, task.id);
-    if (settings_.observes != nullptr) [[unlikely]]
-        settings_.observes->note_woken(task);
+    if (here != nullptr) return here->schedule_woken(task);
+    watch_.woken(task);
     inject(task);
 }
 
@@ -199,8 +184,7 @@ void pool::inject(spawned_task& task) noexcept {
 }
 
 [[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {
-    if (settings_.observes != nullptr) [[unlikely]]
-        settings_.observes->note_end(task);
+    watch_.ended(task);
     return !is_in_child() && tasks_.remove(task);
 }
 
@@ -230,22 +214,9 @@ runtime_metrics pool::metrics() const {
     workers.reserve(workers_.size());
     const io_handle* last_io = nullptr;
     for (const auto& each : workers_) {
-        const auto& counted = each->notes().statistics().counters();  // relaxed loads: see worker_counters
         worker_metrics one;
-        one.polls = counted.polls.load(std::memory_order_relaxed);
-        one.steals = counted.steals.load(std::memory_order_relaxed);
-        one.overflows = counted.overflows.load(std::memory_order_relaxed);
-        one.parks = counted.parks.load(std::memory_order_relaxed);
-        one.forced_yields = counted.forced_yields.load(std::memory_order_relaxed);
-        one.busy = each->notes().statistics().busy();
+        each->watch().add_to_metrics(one);
         one.queued = each->tasks().size();
-        if (const auto* const durations = each->notes().statistics().durations()) {
-            one.poll_times = durations->poll_times.read();
-            one.schedule_latencies = durations->schedule_latencies.read();
-        }
-        const stall_counters stalls = each->notes().stalls().counters();
-        one.stalls = stalls.stalls;
-        one.stall_times = stalls.times;
         if (each->events().io() != last_io) {  // workers that share a driver follow each other
             last_io = each->events().io();
             one.sources = last_io->load();

@@ -21,6 +21,7 @@
 #include "executor/pool/worker_threads.hpp"
 #include "executor/reports/endless_wait.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/watch/executor_watch.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::detail {
@@ -96,6 +97,7 @@ private:
     ~pool();
 
     const pool_settings settings_;
+    const outside_watch watch_;
     const std::uint64_t id_;
     const sys::process_mark process_;
     ref_count<> references_;

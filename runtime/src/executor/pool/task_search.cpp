@@ -75,9 +75,7 @@ spawned_task* task_search::steal_child(worker& victim) noexcept {
 }
 
 void task_search::note_steals(std::size_t count, const spawned_task& task, const worker& victim) noexcept {
-    worker_notes& notes = own_.notes();
-    add_to(notes.statistics().counters().steals, count);
-    if (notes.is_observed()) notes.log().note(trace::event_kind::steal, task.id, victim.index());
+    own_.watch().stolen(count, task, victim.index());
 }
 
 void task_search::take_from_stalled(worker& stalled) noexcept {

@@ -51,7 +51,7 @@ void watchdog::volunteer(time_point now) noexcept {
     } else {  // it was called half an interval ago
         last_check_ = now - first_interval / 2;
     }
-    for (unsigned i = 0; i < all.size(); ++i) seen_[i] = look_at(all.at(i));
+    for (unsigned i = 0; i < all.size(); ++i) seen_[i] = all.at(i).watch().progress_until_now();
 }
 
 void watchdog::resign() noexcept {
@@ -94,18 +94,12 @@ bool watchdog::check_if_due(time_point now) noexcept {
     return self_.owner().workers().idle().awake() == 0 && is_quiet(now);
 }
 
-watchdog::sight watchdog::look_at(worker& other) noexcept {
-    const worker_counters& counted = other.notes().statistics().counters();
-    // relaxed: see worker_counters.
-    return {counted.polls.load(std::memory_order_relaxed), counted.parks.load(std::memory_order_relaxed)};
-}
-
 void watchdog::check_others(time_point now) noexcept {
     worker_set& all = self_.owner().workers();
     for (unsigned i = 0; i < all.size(); ++i) {
         worker& other = all.at(i);
         if (&other == &self_) continue;
-        const sight seen = std::exchange(seen_[i], look_at(other));
+        const sight seen = std::exchange(seen_[i], other.watch().progress_until_now());
         const bool is_parked = all.idle().is_parked(i);
         // A park alone is no activity: the other worker may be a watchdog, too.
         if (!is_parked || seen.polls != seen_[i].polls) note_activity(now);

@@ -8,6 +8,8 @@
 
 #include <eddy/future/future.hpp>
 
+#include "executor/watch/worker_watch.hpp"
+
 namespace eddy::detail {
 
 class worker;
@@ -54,16 +56,9 @@ public:
     [[nodiscard]] bool check_if_due(time_point now) noexcept;
 
 private:
-    /// The counters of a worker at a check. They change when the worker makes progress.
-    struct sight {
-        std::uint64_t polls = 0;
-        std::uint64_t parks = 0;
-
-        bool operator==(const sight&) const = default;
-    };
+    using sight = worker_watch::progress;  // of a worker at a check
     static constexpr std::size_t no_role = ~std::size_t{0};
 
-    [[nodiscard]] static sight look_at(worker& other) noexcept;
     [[nodiscard]] bool is_quiet(time_point now) const noexcept;
     [[nodiscard]] std::chrono::nanoseconds interval() const noexcept;
     void check_others(time_point now) noexcept;

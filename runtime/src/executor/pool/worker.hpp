@@ -4,14 +4,15 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/pool/task_search.hpp"
 #include "executor/pool/worker_events.hpp"
-#include "executor/pool/worker_notes.hpp"
 #include "executor/pool/worker_offer.hpp"
 #include "executor/pool/worker_tasks.hpp"
 #include "executor/task/run_task.hpp"
+#include "executor/watch/worker_watch.hpp"
 
 namespace eddy::detail {
 
@@ -24,7 +25,7 @@ class pool;
 ///     tasks()     the tasks that wait: LIFO slot, run queue, children     steal some, and ask whether there are any
 ///     search()    the search for tasks of other workers                   -
 ///     events()    driver, timers, parking; watching stalled workers       unpark it; share the driver
-///     notes()     counters, log, stalls                                   read the counters
+///     watch()     counts, and is told what happens                        read the counters
 ///
 /// Thread safety: as the sections of the class and the parts say.
 class alignas(128) worker : public worker_offer {
@@ -47,10 +48,20 @@ public:
     /// As the watchdog of a stalled worker: takes some of its tasks, runs a driver tick for it, and fires its timers.
     /// Called on the thread that runs this worker.
     void service_stalled(worker& stalled) noexcept;
-    // The functions that run_task() and cancel_task() call, for a worker that is not observed.
+    void spawned(spawned_task& task) noexcept { watch_.spawned(task); }
+    /// Queues a task that was woken on this thread.
+    void schedule_woken(spawned_task& task) noexcept {
+        watch_.woken(task);
+        tasks_.schedule_woken(task);
+    }
+    /// The coop budget of the present poll is used up: the poll was long.
+    void budget_used_up() noexcept;
+    // The functions that run_task(), cancel_task() and watched_runs call.
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
     void queue_again(spawned_task& task) noexcept;
     [[nodiscard]] bool destroys_cancelled() const noexcept;
+    /// Returns whether this thread still runs the worker.
+    [[nodiscard]] bool is_here() const noexcept { return this_thread.worker == this; }
 
     // ---- Any thread ----
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
@@ -59,16 +70,15 @@ public:
     [[nodiscard]] task_search& search() noexcept { return search_; }
     [[nodiscard]] worker_events& events() noexcept { return events_; }
     [[nodiscard]] const worker_events& events() const noexcept { return events_; }
-    [[nodiscard]] worker_notes& notes() noexcept { return notes_; }
+    [[nodiscard]] worker_watch& watch() noexcept { return watch_; }
 
 private:
-    class observed;
-    void run_observed(spawned_task& task) noexcept;
+    void run_watched(spawned_task& task) noexcept;
 
     pool& pool_;
     const unsigned index_;
     worker_tasks tasks_;
-    worker_notes notes_;
+    worker_watch watch_;
     task_search search_;
     worker_events events_;
     std::uint64_t seed_;  // of random_here of the thread that runs the worker next

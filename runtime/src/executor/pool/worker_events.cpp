@@ -46,23 +46,21 @@ void worker_events::shut_down() noexcept {
 
 void worker_events::look_if_due() noexcept {
     polls_to_look_ = own_.owner().settings().event_interval;
-    own_.notes().update_observed();
+    own_.watch().update();
     const auto now = steady_clock::now();
     if (now - last_look_ < look_interval) return;
     last_look_ = now;
     if (!place_->shares_driver()) return look_at_driver(std::chrono::nanoseconds::zero());
     // If another worker waits in the driver, it gets the events.
     const auto events = io_->tick_for_busy_owner();
-    note_tick(events && *events ? **events : 0, time_->fire());
+    own_.watch().has_ticked(events && *events ? **events : 0, time_->fire());
 }
 
 /// Runs one driver tick, or parks if there is no I/O, and fires the timers. Waits for `limit` or `alarm` at most,
 /// whichever is shorter. An alarm costs more to set than `limit`, but stays set if an event ends the wait earlier.
 void worker_events::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     const bool may_be_endless = !limit && !alarm && endless_wait::is_reported();
-    if (may_be_endless)
-        limit = endless_wait_.begin(
-            own_.notes().statistics().counters().polls.load(std::memory_order_relaxed));  // own counter
+    if (may_be_endless) limit = endless_wait_.begin(own_.watch().polls_until_now());
     std::size_t found = 0;
     if (io_ == nullptr) {
         place_->park(shorter(limit, alarm));
@@ -72,23 +70,13 @@ void worker_events::look_at_driver(max_wait limit, max_wait alarm) noexcept {
         found = events.value_or(0);
     }
     if (may_be_endless) endless_wait_.end();
-    note_tick(found, time_->fire());
-}
-
-/// Notes how many events a driver tick has found, and how many timers have fired after it.
-void worker_events::note_tick(std::size_t events, std::size_t timers) noexcept {
-    event_log& log = own_.notes().log();
-    if (!log.is_on()) return;
-    if (events != 0) log.note(trace::event_kind::io_event, 0, events);
-    if (timers != 0) log.note(trace::event_kind::timer, 0, timers);
+    own_.watch().has_ticked(found, time_->fire());
 }
 
 endless_wait::state worker_events::sleep_state() const noexcept {
     pool& owner = own_.owner();
-    const runtime_hooks* const hooks = owner.settings().hooks();
-    const bool calls_hook = hooks != nullptr && (hooks->before_park || hooks->after_unpark);
-    if (calls_hook || !owner.workers().idle().is_parked(own_.index()) || owner.shutdown().is_closing() ||
-        owner.workers().have_queued_tasks())
+    if (own_.watch().has_park_hook() || !owner.workers().idle().is_parked(own_.index()) ||
+        owner.shutdown().is_closing() || owner.workers().have_queued_tasks())
         return {};
     if (time_->next_deadline()) return {};
     return io_ == nullptr ? 0 : io_->sleep_state();
@@ -104,26 +92,26 @@ max_wait worker_events::time_to_sleep() const noexcept {
 void worker_events::park() noexcept {
     pool& owner = own_.owner();
     flush_freed_blocks();
-    const runtime_hooks* const hooks = owner.settings().hooks();
-    if (hooks != nullptr && hooks->before_park) hooks->before_park();
+    worker_watch& watch = own_.watch();
+    watch.parks();
     if (!own_.tasks().is_empty()) return;  // the hook has queued a task
 
     const bool none_searches = owner.workers().idle().transition_to_parked(own_.index(), own_.search().end_to_park());
     if (none_searches && owner.workers().have_queued_tasks()) owner.workers().notify_one();
 
     const auto parked_at = steady_clock::now();
-    own_.notes().statistics().note_park(parked_at);
+    watch.end_busy(parked_at);
     watchdog_.note_activity(parked_at);
     is_parking_ = true;
-    own_.notes().stalls().end_run();
+    watch.end_run();
     const auto now = sleep_until_needed(parked_at);
-    own_.notes().stalls().begin_run();
+    watch.begin_run();
     is_parking_ = false;
     if (watchdog_.has_role()) watchdog_.resign();
-    own_.notes().statistics().note_start(now);
+    watch.begin_busy(now);
     last_look_ = now;
 
-    if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
+    watch.unparked();
     if (owner.shutdown().is_closing()) return;
     owner.workers().wake_watchdog();
     // One driver tick may have woken enough tasks for two workers.
@@ -134,7 +122,6 @@ void worker_events::park() noexcept {
 worker_events::time_point worker_events::sleep_until_needed(time_point parked_at) noexcept {
     pool& owner = own_.owner();
     worker_tasks& tasks = own_.tasks();
-    event_log& log = own_.notes().log();
     auto now = parked_at;  // read once per wait: under load, reading the clock was a tenth of the time in user mode
     while (!owner.shutdown().is_closing()) {
         if (!watchdog_.has_role() && owner.workers().size() > 1) watchdog_.volunteer(now);
@@ -145,12 +132,11 @@ worker_events::time_point worker_events::sleep_until_needed(time_point parked_at
             continue;
         }
         if (tasks.is_empty()) {
-            add_to(own_.notes().statistics().counters().parks, 1);
-            if (log.is_on()) log.note(trace::event_kind::park);
+            own_.watch().waits();
             look_at_driver(time_to_sleep(),
                            watchdog_.has_role() ? max_wait(watchdog_.time_to_check(now)) : std::nullopt);
-            if (log.is_on()) log.note(trace::event_kind::unpark);
-            own_.notes().update_observed();
+            own_.watch().has_waited();
+            own_.watch().update();
             now = steady_clock::now();
         }
         if (!tasks.is_empty()) {

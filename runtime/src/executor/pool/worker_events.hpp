@@ -68,7 +68,6 @@ private:
 
     void look_if_due() noexcept;
     void look_at_driver(max_wait limit, max_wait alarm = std::nullopt) noexcept;
-    void note_tick(std::size_t events, std::size_t timers) noexcept;
     [[nodiscard]] time_point sleep_until_needed(time_point parked_at) noexcept;
     [[nodiscard]] max_wait time_to_sleep() const noexcept;
 

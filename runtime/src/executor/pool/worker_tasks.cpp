@@ -39,7 +39,7 @@ void worker_tasks::schedule(spawned_task& task) noexcept {
 
 void worker_tasks::push_back(spawned_task& task) noexcept {
     if (!queue_.push(&task)) {
-        add_to(worker_.notes().statistics().counters().overflows, 1);
+        worker_.watch().overflowed();
         pool_.inject(task);
         return;
     }
@@ -47,7 +47,7 @@ void worker_tasks::push_back(spawned_task& task) noexcept {
 }
 
 bool worker_tasks::is_enough_for_two() const noexcept {
-    return queue_.size() * worker_.notes().statistics().mean_poll_ns() > wake_up_cost_ns;
+    return queue_.size() * worker_.watch().mean_poll_ns() > wake_up_cost_ns;
 }
 
 void worker_tasks::schedule_child(spawned_task& task) noexcept {

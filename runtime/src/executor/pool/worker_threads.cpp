@@ -148,7 +148,7 @@ bool worker_threads::hand_over(worker& which) noexcept {
     // there. The next thread that runs a driver tick makes a new ring, and the sockets move to it.
     if (which.events().io() != nullptr) which.events().io()->retire_ring();
     this_thread.in_place_of = &pool_;
-    which.notes().stalls().end_run();  // the blocking call is no stall
+    which.watch().end_run();  // the blocking call is no stall
     // The thread of an earlier call may be there still, although the worker was taken back. It takes it this time.
     if (which.offer()) return true;
     auto* const job = new (std::nothrow) handed_worker(pool_, which);
@@ -158,7 +158,7 @@ bool worker_threads::hand_over(worker& which) noexcept {
     // must not wait for it.
     if (pool_.shutdown().is_closing() && start_late(which)) return true;
     if (!which.arrive()) return true;  // another poll, which had offered the worker before, has taken it
-    which.notes().stalls().begin_run();
+    which.watch().begin_run();
     end_in_place(&which);
     return false;
 }

@@ -58,7 +58,7 @@ std::vector<std::string> native_stack_of(const sys::thread_snapshot& taken, sys:
     std::vector<std::string> shown;
     for (std::size_t i = 0; i < std::min(taken.caller_count, most_native); ++i) {
         const auto place = symbols.at(taken.callers[i]);
-        for (const std::string_view executor : {"loop_poller::", "core_shared::", "worker::", "pool::"})
+        for (const std::string_view executor : {"core_shared::", "worker::", "pool::"})
             if (place.function.starts_with(std::string("eddy::detail::").append(executor))) return shown;
         shown.push_back(native_text(place));
     }

@@ -24,7 +24,7 @@
 // inlining saves 2 % of the instructions of a spawn and join on the pool. What wakers and handles do is in
 // run_task.cpp.
 //
-//     Runs, which polls tasks (worker, local_tasks, loop_poller)
+//     Runs, which polls tasks (worker, local_tasks, loop_run)
 //         poll_end poll(spawned_task&)         polls once, with a waker and a budget; calls poll_once() or
 //                                              poll_work(), which destroy a future that has ended
 //         void queue_again(spawned_task&)      queues a task that was woken during its poll, with its reference

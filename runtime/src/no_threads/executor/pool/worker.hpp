@@ -25,20 +25,17 @@ public:
         [[nodiscard]] bool push(offered_child&) noexcept { std::unreachable(); }
         [[nodiscard]] bool has_enough() const noexcept { std::unreachable(); }
         [[nodiscard]] bool take_back(offered_child&) noexcept { std::unreachable(); }
-        [[nodiscard]] no_parts& statistics() noexcept { std::unreachable(); }
-        void note_forced_yield() noexcept { std::unreachable(); }
-        void look_soon() noexcept { std::unreachable(); }
         [[nodiscard]] io_handle* io() const noexcept { std::unreachable(); }
         [[nodiscard]] time_driver& time() const noexcept { std::unreachable(); }
     };
     [[nodiscard]] no_parts& tasks() noexcept { std::unreachable(); }
-    [[nodiscard]] no_parts& notes() noexcept { std::unreachable(); }
     [[nodiscard]] no_parts& events() noexcept { std::unreachable(); }
 
     [[nodiscard]] pool& owner() const noexcept { std::unreachable(); }
     [[nodiscard]] bool is_ending() const noexcept { std::unreachable(); }
     [[nodiscard]] bool take_back() noexcept { std::unreachable(); }
     void enter_thread() noexcept { std::unreachable(); }
+    void budget_used_up() noexcept { std::unreachable(); }
     static void leave_thread() noexcept { std::unreachable(); }
 };
 
