@@ -26,20 +26,20 @@ runs_children known_scope::begin(std::source_location where) {
         bind(where);
     if (used > most_stack || !is_here) return runs_children::tasks;
     const worker* const on = this_thread.worker;  // null on an event loop
-    return on != nullptr && on->owner().workers().size() > 1 ? runs_children::poll_or_worker : runs_children::poll;
+    return on != nullptr && on->has_others() ? runs_children::poll_or_worker : runs_children::poll;
 }
 
 bool known_scope::offer(offered_child& child, bool follows_another) noexcept {
     worker* const here = this_thread.worker;  // may be null after a child has called block_in_place
-    if (here == nullptr || (!follows_another && here->tasks().offers().has_enough())) return false;
+    if (here == nullptr || (!follows_another && here->tasks().has_enough_offers())) return false;
     bind_for_tasks();
-    return here->tasks().offers().push(child);
+    return here->tasks().offer(child);
 }
 
 bool known_scope::take_back(offered_child& child) noexcept {
     // After a child has called block_in_place, this thread may run no worker any more. Then the hand-over has made the
     // offered children tasks.
-    if (this_thread.worker != nullptr && this_thread.worker->tasks().offers().take_back(child)) return true;
+    if (this_thread.worker != nullptr && this_thread.worker->tasks().take_back(child)) return true;
     note_taken();
     return false;
 }

@@ -76,7 +76,8 @@ void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_locat
     auto* const pool = std::exchange(pool_, nullptr);
     if (pool == nullptr) return;
     const auto deadline = time::saturating_add(std::chrono::steady_clock::now(), limit);
-    pool->idleness().cancel_all(deadline);
+    const auto& here = detail::this_thread;
+    pool->idleness().cancel_all(deadline, here.in_place_of == pool || here.blocking_work_of == pool);
     pool->shutdown().begin();
     pool->shutdown().wait(deadline);
     pool->shutdown().end_blocking(deadline);

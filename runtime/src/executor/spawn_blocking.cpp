@@ -48,7 +48,7 @@ public:
     /// Returns true: the caller owns the list's reference. It is also there if the work is in no list, because event
     /// loops have none for it, and the lock of a list may be held forever in a forked child.
     [[nodiscard]] bool remove(spawned_task& task) const noexcept {
-        return pool_ == nullptr || pool_->is_in_child() || pool_->tasks().blocking().remove(task);
+        return pool_ == nullptr || pool_->is_in_child() || pool_->tasks().remove_blocking(task);
     }
 
 private:
@@ -138,8 +138,7 @@ spawned_task_owner& blocking_owner(pool* runs) noexcept {
 void start_blocking(spawned_task& task, pool* runs) noexcept {
     number_task(task.id);
     spawn_time::now().store_in(task);
-    // The list is never closed.
-    if (runs != nullptr && !runs->is_in_child()) static_cast<void>(runs->tasks().blocking().add(task));
+    if (runs != nullptr && !runs->is_in_child()) runs->tasks().add_blocking(task);
     auto* const job = new (std::nothrow) task_job(task, runs);
     if (job == nullptr) {  // handled like a thread that cannot be started
         static_cast<void>(state_of(task).transition_to_running());

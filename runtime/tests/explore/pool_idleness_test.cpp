@@ -136,9 +136,7 @@ TEST(ExplorePoolIdleness, CancelAllWaitsForAllButItsCaller) {
         pool->idleness().count_blocking(true);
         explore::thread first([&] { one.end(); });
         explore::thread second([&] { other.end(); });
-        this_thread.blocking_work_of = &pool->get();
-        pool->idleness().cancel_all(std::chrono::steady_clock::time_point::max());
-        this_thread.blocking_work_of = nullptr;
+        pool->idleness().cancel_all(std::chrono::steady_clock::time_point::max(), true);
         check(one.has_run.read() && other.has_run.read(), "both tasks have ended");
     }));
 }

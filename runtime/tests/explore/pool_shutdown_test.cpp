@@ -20,7 +20,6 @@
 #include <eddy/task/detail/spawned_task.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
-#include "executor/pool/held_up.hpp"
 #include "executor/pool/pool.hpp"
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"

@@ -37,13 +37,13 @@ public:
         settings().has_lifo_slot = true;
         ::new (&members_of(get()).references) eddy::detail::ref_count<>();
         ::new (&get().shutdown()) eddy::detail::pool_shutdown(get());
-        ::new (&get().idleness()) eddy::detail::pool_idleness(get());
+        ::new (&get().idleness()) eddy::detail::pool_idleness(get().tasks(), get().shutdown());
         eddy::detail::worker_drivers drivers;
         drivers.each.resize(has_worker ? 1 : 0);
         ::new (&get().workers()) eddy::detail::worker_set(drivers);
         ::new (&get().threads()) eddy::detail::worker_threads(get(), 1);
         ::new (&members_of(get()).blocking) eddy::detail::blocking_pool::share(eddy::detail::blocking_pool::make({}));
-        ::new (&get().tasks()) eddy::detail::pool_tasks(get(), 1);
+        ::new (&get().tasks()) eddy::detail::pool_tasks(1, 1);
         if (has_worker)
             members_of(get()).workers.push_back(
                 std::make_unique<worker>(get(), 0, nullptr, false, 1, eddy::detail::stall_settings()));

@@ -31,7 +31,7 @@ spawned_task* call_steal_child(worker& thief, worker& victim);
 template <auto StealChild>
 struct opened {
     friend spawned_task* call_steal_child(worker& thief, worker& victim) {
-        return (thief.search().*StealChild)(victim);
+        return (thief.search().*StealChild)(victim.tasks());
     }
 };
 template struct opened<&eddy::detail::task_search::steal_child>;
@@ -57,7 +57,7 @@ private:
 /// Makes an offer and returns how many workers it wakes.
 unsigned wakes_of_offer(worker& by, offered_child& child) {
     const unsigned before = explore::notifications;
-    check(by.tasks().offers().push(child), "there is room for an offer");
+    check(by.tasks().offer(child), "there is room for an offer");
     return explore::notifications - before;
 }
 
@@ -70,14 +70,14 @@ TEST(ExploreWorkerOffers, OfferWakesAgainAfterOneWasTaken) {
         unsigned wakes = 0;
         for (int i = 0; i < 100; ++i) {
             wakes += wakes_of_offer(*own, child);
-            check(own->tasks().offers().take_back(child), "no worker has taken the child");
+            check(own->tasks().take_back(child), "no worker has taken the child");
         }
         check(wakes >= 1 && wakes < 10, "few of the offers that were taken back wake a worker");
         check(wakes_of_offer(*own, child) == 0, "the tested situation");
         static_cast<void>(call_steal_child(*other, *own));
-        check(!own->tasks().offers().take_back(child), "the other worker has taken the child");
+        check(!own->tasks().take_back(child), "the other worker has taken the child");
         check(wakes_of_offer(*own, child) == 1, "the next offer wakes a worker");
-        check(own->tasks().offers().take_back(child), "no worker has taken the child");
+        check(own->tasks().take_back(child), "no worker has taken the child");
     }));
 }
 

@@ -95,7 +95,7 @@ pool::pool(const runtime_builder& chosen, worker_drivers& drivers)
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
       workers_(drivers),
       threads_(*this, drivers.each.size()),
-      tasks_(*this, static_cast<unsigned>(drivers.each.size())) {
+      tasks_(id_, static_cast<unsigned>(drivers.each.size())) {
     start_dumps_on_signal();
     const stall_settings stalls{chosen.stall_limit_, chosen.on_stall_, 2 * id_};
     workers_.add_workers(*this, drivers, chosen.seed_.value_or(0x9e3779b97f4a7c15U), stalls);
@@ -111,7 +111,7 @@ pool::pool(const runtime_builder& chosen, worker_drivers& drivers)
         blocking.on_thread_stop = hooks->thread_stop;
     }
     blocking_ = blocking_pool::make(std::move(blocking));
-    tasks_.show_metrics();
+    tasks_.show_metrics(*this);
 }
 
 pool::~pool() {

@@ -102,7 +102,7 @@ private:
     const sys::process_mark process_;
     ref_count<> references_;
     pool_shutdown shutdown_{*this};
-    pool_idleness idleness_{*this};
+    pool_idleness idleness_{tasks_, shutdown_};
     worker_set workers_;
     worker_threads threads_;
     blocking_pool::share blocking_;

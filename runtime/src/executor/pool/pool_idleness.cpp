@@ -3,9 +3,8 @@
 
 #include <mutex>
 
-#include <eddy/detail/runtime_context.hpp>
-
-#include "executor/pool/pool.hpp"
+#include "executor/pool/pool_shutdown.hpp"
+#include "executor/pool/pool_tasks.hpp"
 #include "executor/reports/endless_wait.hpp"
 
 namespace eddy::detail {
@@ -24,11 +23,9 @@ void pool_idleness::count_blocking(bool begins) noexcept {
 std::uint64_t pool_idleness::alive(bool with_background) const noexcept {
     // seq_cst: see count_blocking(). The acquire loads of the lists keep the order of ends and beginnings.
     std::uint64_t ended = blocking_ended_.load(std::memory_order_seq_cst);
-    for (const task_list& each : pool_.tasks().lists())
-        ended += with_background ? each.ended() : each.foreground_ended();
+    for (const task_list& each : tasks_.lists()) ended += with_background ? each.ended() : each.foreground_ended();
     std::uint64_t begun = blocking_begun_.load(std::memory_order_seq_cst);
-    for (const task_list& each : pool_.tasks().lists())
-        begun += with_background ? each.spawned() : each.foreground_spawned();
+    for (const task_list& each : tasks_.lists()) begun += with_background ? each.spawned() : each.foreground_spawned();
     return begun - ended;
 }
 
@@ -38,14 +35,14 @@ void pool_idleness::notify_on_each_end() noexcept {
     is_awaited_.store(true, std::memory_order_seq_cst);
     // For tasks, the locks of the lists have the effect of that store-load pair. A task that was removed before
     // synchronize() is counted as ended. A thread that removes a task later sees the flag.
-    for (task_list& each : pool_.tasks().lists()) each.synchronize();
+    for (task_list& each : tasks_.lists()) each.synchronize();
     // acq_rel: pairs with after_end(). The caller sees what ended before an earlier call of that function. A later call
     // sees what the caller has seen: the ends that called nothing, because they came before synchronize().
     ends_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void pool_idleness::after_end() noexcept {
-    if (pool_.is_in_child()) return;
+    if (process_.is_from_parent()) return;
     // acq_rel: pairs with itself and with notify_on_each_end(). Of two threads that end the last two tasks, the second
     // one also sees the counter that the first one has changed. Without this, each could see a task alive.
     ends_.fetch_add(1, std::memory_order_acq_rel);
@@ -57,7 +54,7 @@ void pool_idleness::after_end() noexcept {
         changed_.notify_all();
         closes = closes_when_idle_ && alive(false) == 0;
     }
-    if (closes) pool_.shutdown().begin();
+    if (closes) shutdown_.begin();
 }
 
 void pool_idleness::note_closed() noexcept {
@@ -68,11 +65,11 @@ void pool_idleness::note_closed() noexcept {
 void pool_idleness::wait() noexcept {
     notify_on_each_end();
     std::unique_lock guard(lock_);
-    wait_or_report(changed_, guard, [this] { return alive(false) == 0 || pool_.shutdown().has_closed(); });
+    wait_or_report(changed_, guard, [this] { return alive(false) == 0 || shutdown_.has_closed(); });
 }
 
 void pool_idleness::close_when_idle() noexcept {
-    if (pool_.is_in_child()) return;
+    if (process_.is_from_parent()) return;
     {
         const std::lock_guard guard(lock_);
         closes_when_idle_ = true;
@@ -81,15 +78,13 @@ void pool_idleness::close_when_idle() noexcept {
     after_end();
 }
 
-void pool_idleness::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
-    if (pool_.is_in_child()) return;
-    // If the caller is blocking work of this pool, it does not wait for itself.
-    const bool works_here = this_thread.in_place_of == &pool_ || this_thread.blocking_work_of == &pool_;
+void pool_idleness::cancel_all(std::chrono::steady_clock::time_point deadline, bool works_here) noexcept {
+    if (process_.is_from_parent()) return;
     const std::uint64_t self = works_here ? 1 : 0;
     // relaxed: see after_end().
     caller_of_cancel_.store(self, std::memory_order_relaxed);
-    pool_.tasks().close();  // first, because a task that is added later would not be cancelled
-    pool_.tasks().abort_all();
+    tasks_.close();  // first, because a task that is added later would not be cancelled
+    tasks_.abort_all();
     notify_on_each_end();
     std::unique_lock guard(lock_);
     changed_.wait_until(guard, deadline, [&] { return alive(true) <= self; });

@@ -7,9 +7,12 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/future/future.hpp>
 
+#include "sys/fork.hpp"
+
 namespace eddy::detail {
 
-class pool;
+class pool_shutdown;
+class pool_tasks;
 
 /// Detects that a pool is idle: no task (except background tasks) and no blocking work is alive. The beginnings and
 /// ends of tasks are counted in their lists, and the ends of blocking work here.
@@ -23,14 +26,16 @@ class pool;
 /// Thread safety: any thread.
 class pool_idleness : immovable {
 public:
-    explicit pool_idleness(pool& owner) noexcept : pool_(owner) {}
+    /// Both must outlive this object, which uses them only after the pool has been made.
+    pool_idleness(pool_tasks& tasks, pool_shutdown& shutdown) noexcept : tasks_(tasks), shutdown_(shutdown) {}
 
     /// Blocks until the pool is idle or closed.
     void wait() noexcept;
     /// Begins the shutdown as soon as the pool is idle.
     void close_when_idle() noexcept;
     /// Cancels all tasks gracefully, and waits until they have ended or until `deadline`. The drivers keep running.
-    void cancel_all(std::chrono::steady_clock::time_point deadline) noexcept;
+    /// `works_here`: the caller is blocking work of this pool, and does not wait for itself.
+    void cancel_all(std::chrono::steady_clock::time_point deadline, bool works_here) noexcept;
 
     /// Counts the beginning or the end of blocking work.
     void count_blocking(bool begins) noexcept;
@@ -49,7 +54,9 @@ private:
     void notify_on_each_end() noexcept;
     void after_end() noexcept;
 
-    pool& pool_;
+    pool_tasks& tasks_;
+    pool_shutdown& shutdown_;
+    [[no_unique_address]] const sys::process_mark process_;
     atomic<std::uint64_t> blocking_begun_{0};
     atomic<std::uint64_t> blocking_ended_{0};
     atomic<bool> is_awaited_{false};

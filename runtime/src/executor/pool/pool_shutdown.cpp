@@ -29,10 +29,11 @@ void report_leaked_descriptors(pool& of) noexcept {
 void close_queues(pool& closing) noexcept {
     // All workers have left run() and all tasks have ended, so the queues hold only references. The injection queue is
     // closed first, because a thread that notified a task before its end may push it only now.
-    closing.workers().injected().close();
+    injection_queue& injected = closing.workers().injected();
+    injected.close();
     for (;;) {
         spawned_task* left = nullptr;
-        closing.workers().injected().pop(1, [&](spawned_task& task) { left = &task; });
+        injected.pop(1, [&](spawned_task& task) { left = &task; });
         if (left == nullptr) break;
         closing.give_up(*left);
     }
@@ -197,20 +198,21 @@ bool pool_shutdown::poll_closed(const waker& wake) {
 }
 
 held_up::held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept
-    : pool_(worker_of(in) != nullptr || this_thread.in_place_of == &in || this_thread.ends_worker_of == &in ? &in
-                                                                                                            : nullptr),
+    : shutdown_(worker_of(in) != nullptr || this_thread.in_place_of == &in || this_thread.ends_worker_of == &in
+                    ? &in.shutdown()
+                    : nullptr),
       is_waiting_(is_waiting),
       argument_(argument) {
-    if (pool_ == nullptr) return;
-    const std::lock_guard guard(pool_->shutdown().lock_);
-    next_ = std::exchange(pool_->shutdown().held_up_, this);
-    pool_->shutdown().changed_.notify_all();
+    if (shutdown_ == nullptr) return;
+    const std::lock_guard guard(shutdown_->lock_);
+    next_ = std::exchange(shutdown_->held_up_, this);
+    shutdown_->changed_.notify_all();
 }
 
 held_up::~held_up() {
-    if (pool_ == nullptr) return;
-    const std::lock_guard guard(pool_->shutdown().lock_);
-    held_up** link = &pool_->shutdown().held_up_;
+    if (shutdown_ == nullptr) return;
+    const std::lock_guard guard(shutdown_->lock_);
+    held_up** link = &shutdown_->held_up_;
     while (*link != this) link = &(*link)->next_;
     *link = next_;
 }

@@ -11,11 +11,10 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
-#include "executor/pool/held_up.hpp"
-
 namespace eddy::detail {
 
 class pool;
+class held_up;
 class worker;
 
 /// The end of a pool.
@@ -96,6 +95,24 @@ private:
     counts counts_;
     held_up* held_up_ = nullptr;  // a list, in no order
     std::vector<waker> closed_wakers_;
+};
+
+/// Marks this thread as waiting for other polls to end, so that the shutdown of the pool does not wait for it in turn.
+/// Does nothing unless the thread runs a worker of the pool or polls after it has handed its worker over. The thread
+/// counts as waiting while `is_waiting(argument)` returns true; this is called under the lock of pool_shutdown.
+/// Lifetime: lives on the stack of the waiting thread. `argument` must outlive it.
+class held_up : immovable {
+public:
+    held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept;
+    ~held_up();
+
+private:
+    friend class pool_shutdown;
+
+    pool_shutdown* const shutdown_;  // null if the thread is not marked
+    bool (*const is_waiting_)(void*) noexcept;
+    void* const argument_;
+    held_up* next_ = nullptr;
 };
 
 }  // namespace eddy::detail

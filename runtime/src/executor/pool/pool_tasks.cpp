@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "executor/pool/pool_tasks.hpp"
 
-#include "executor/pool/pool.hpp"
 #include "executor/task/run_task.hpp"
 
 namespace eddy::detail {
 
-pool_tasks::pool_tasks(pool& owner, unsigned workers)
-    : pool_(owner),
-      workers_(workers),
+pool_tasks::pool_tasks(std::uint64_t id, unsigned workers)
+    : workers_(workers),
       lists_(std::make_unique<task_list[]>(workers + lists_for_others)),
-      listed_(inspect::executor_kind::pool, owner.id(), lists_[0].ring(), workers + lists_for_others,
-              sizeof(task_list)),
-      listed_blocking_(inspect::executor_kind::blocking, owner.id(), blocking_.ring()) {}
-
-void pool_tasks::show_metrics() noexcept { listed_.show_metrics_of(pool_); }
+      listed_(inspect::executor_kind::pool, id, lists_[0].ring(), workers + lists_for_others, sizeof(task_list)),
+      listed_blocking_(inspect::executor_kind::blocking, id, blocking_.ring()) {}
 
 void pool_tasks::close() noexcept {
     for (task_list& each : lists()) each.close();
@@ -27,11 +22,11 @@ void pool_tasks::abort_all() noexcept {
     }
 }
 
-void pool_tasks::destroy_all() noexcept {
+void pool_tasks::destroy_all(executor& owner) noexcept {
     for (task_list& each : lists()) {
         while (spawned_task* const task = each.pop()) {
             if (state_of(*task).transition_to_shutdown()) {
-                pool_.destroy(*task, 1);
+                owner.destroy(*task, 1);
             } else {
                 release(*task);  // the worker that polls it sees `cancelled` and destroys it
             }

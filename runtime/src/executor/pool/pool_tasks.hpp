@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 
 #include <eddy/future/future.hpp>
+#include <eddy/task/detail/executor.hpp>
 #include <eddy/task/detail/spawned_task.hpp>
 
 #include "executor/task/registry.hpp"
@@ -12,8 +14,6 @@
 #include "executor/task/task_state.hpp"
 
 namespace eddy::detail {
-
-class pool;
 
 /// All tasks of a pool and its blocking work, from spawn to end: the lists in which a shutdown and readers of the
 /// program's memory find them. Each worker has a list, and other threads use some in rotation, so that threads rarely
@@ -23,7 +23,8 @@ class pool_tasks : immovable {
 public:
     static constexpr unsigned lists_for_others = 8;
 
-    pool_tasks(pool& owner, unsigned workers);
+    /// `id` is the number of the pool.
+    pool_tasks(std::uint64_t id, unsigned workers);
 
     /// Chooses the list of a new task: the list of the worker that spawns it, or one for other threads.
     static void choose_list_of_worker(spawned_task& task, unsigned worker) noexcept {
@@ -41,19 +42,19 @@ public:
     /// Aborts all tasks.
     void abort_all() noexcept;
     /// Destroys the tasks of a closing pool that no other thread polls.
-    void destroy_all() noexcept;
+    void destroy_all(executor& owner) noexcept;
 
     /// Lets readers of the program's memory see the metrics of the pool, which is complete now.
-    void show_metrics() noexcept;
+    void show_metrics(executor& owner) noexcept { listed_.show_metrics_of(owner); }
 
     [[nodiscard]] std::span<task_list> lists() const noexcept { return {lists_.get(), workers_ + lists_for_others}; }
-    /// Returns the list of blocking work that has not ended. It is never closed.
-    [[nodiscard]] task_list& blocking() noexcept { return blocking_; }
+    // The list of blocking work that has not ended. It is never closed.
+    void add_blocking(spawned_task& task) noexcept { static_cast<void>(blocking_.add(task)); }
+    [[nodiscard]] bool remove_blocking(spawned_task& task) noexcept { return blocking_.remove(task); }
 
 private:
     [[nodiscard]] task_list& list_of(spawned_task& task) const noexcept { return lists_[state_of(task).list()]; }
 
-    pool& pool_;
     const unsigned workers_;
     const std::unique_ptr<task_list[]> lists_;
     task_list blocking_;

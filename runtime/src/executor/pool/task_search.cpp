@@ -5,8 +5,8 @@
 
 #include <eddy/task/scope_all.hpp>
 
-#include "executor/pool/pool.hpp"
 #include "executor/pool/worker.hpp"
+#include "executor/pool/worker_set.hpp"
 #include "sys/pause_briefly.hpp"
 #include "sys/thread.hpp"
 
@@ -19,25 +19,23 @@ const unsigned spin_limit = sys::processor_count() > 1 ? 200 : 0;
 }  // namespace
 
 spawned_task* task_search::search() noexcept {
-    worker_set& all = own_.owner().workers();
-    if (all.size() > 1) {
-        if (!is_searching_) is_searching_ = all.idle().transition_to_searching();
+    if (all_.size() > 1) {
+        if (!is_searching_) is_searching_ = all_.idle().transition_to_searching();
         if (!is_searching_) return nullptr;
     }
     spawned_task* found = steal();
     // A thread that injects a task sees a searching worker and makes no system call.
     for (unsigned spins = std::exchange(spins_, 0); found == nullptr && spins > 0; --spins) {
         sys::pause_briefly();
-        if (!all.injected().is_empty()) found = own_.tasks().next_injected();
+        if (!all_.injected().is_empty()) found = tasks_.next_injected();
     }
     return found;
 }
 
 void task_search::stop_now() noexcept {
     is_searching_ = false;
-    worker_set& all = own_.owner().workers();
     // A thread that pushed while this worker searched has woken no worker. If more tasks are queued, wake one now.
-    if (all.idle().transition_from_searching() && all.have_queued_tasks()) all.notify_one();
+    if (all_.idle().transition_from_searching() && all_.have_queued_tasks()) all_.notify_one();
 }
 
 void task_search::begin_notified(bool soon) noexcept {
@@ -46,44 +44,39 @@ void task_search::begin_notified(bool soon) noexcept {
 }
 
 spawned_task* task_search::steal() noexcept {
-    worker_set& all = own_.owner().workers();
-    auto& queue = own_.tasks().queue_;
-    const unsigned count = all.size();
+    auto& queue = tasks_.queue_;
+    const unsigned count = all_.size();
     const auto start = static_cast<unsigned>(random_.below(count));
     for (unsigned i = 0; i < count; ++i) {
-        worker& victim = all.at((start + i) % count);
-        if (&victim == &own_) continue;
+        const unsigned from = (start + i) % count;
+        if (from == index_) continue;
+        worker_tasks& victim = all_.at(from).tasks();
         if (spawned_task* const task = steal_child(victim)) {
-            note_steals(1, *task, victim);
+            watch_.stolen(1, *task, from);
             return task;
         }
-        if (spawned_task* const task = victim.tasks().queue_.steal_into(queue)) {
-            note_steals(1 + queue.size(), *task, victim);
+        if (spawned_task* const task = victim.queue_.steal_into(queue)) {
+            watch_.stolen(1 + queue.size(), *task, from);
             return task;
         }
     }
-    return own_.tasks().next_injected();
+    return tasks_.next_injected();
 }
 
 /// Takes a child of a scope from another worker.
-spawned_task* task_search::steal_child(worker& victim) noexcept {
-    if (spawned_task* const task = victim.tasks().children_.steal()) return task;
-    offered_child* const child = victim.tasks().offers_.steal();
+spawned_task* task_search::steal_child(worker_tasks& victim) noexcept {
+    if (spawned_task* const task = victim.children_.steal()) return task;
+    offered_child* const child = victim.offers_.steal();
     if (child == nullptr) return nullptr;
     child->start(*child);  // puts the new task into the own child queue
-    return own_.tasks().children_.pop();
+    return tasks_.children_.pop();
 }
 
-void task_search::note_steals(std::size_t count, const spawned_task& task, const worker& victim) noexcept {
-    own_.watch().stolen(count, task, victim.index());
-}
-
-void task_search::take_from_stalled(worker& stalled) noexcept {
-    worker_tasks& tasks = own_.tasks();
-    if (spawned_task* const task = stalled.tasks().lifo().take()) tasks.schedule(*task);
-    if (spawned_task* const task = steal_child(stalled)) tasks.schedule(*task);
-    if (!tasks.queue_.is_empty()) return;
-    if (spawned_task* const task = stalled.tasks().queue_.steal_into(tasks.queue_)) tasks.schedule(*task);
+void task_search::take_from_stalled(worker_tasks& stalled) noexcept {
+    if (spawned_task* const task = stalled.lifo_.take()) tasks_.schedule(*task);
+    if (spawned_task* const task = steal_child(stalled)) tasks_.schedule(*task);
+    if (!tasks_.queue_.is_empty()) return;
+    if (spawned_task* const task = stalled.queue_.steal_into(tasks_.queue_)) tasks_.schedule(*task);
 }
 
 }  // namespace eddy::detail

@@ -11,14 +11,18 @@
 
 namespace eddy::detail {
 
-class worker;
+class worker_set;
+class worker_tasks;
+class worker_watch;
 
 /// The search of a worker for tasks of other workers. While it searches, the others wake no further worker
 /// (idle_workers).
 /// Thread safety: the thread that runs the worker.
 class task_search : immovable {
 public:
-    task_search(worker& own, std::uint64_t seed) noexcept : own_(own), random_(seed) {}
+    /// The search of the worker with this number, for its `tasks`. The first three must outlive this object.
+    task_search(worker_set& all, worker_tasks& tasks, worker_watch& watch, unsigned index, std::uint64_t seed) noexcept
+        : all_(all), tasks_(tasks), watch_(watch), index_(index), random_(seed) {}
 
     /// Takes a task from another worker, or from the injection queue. Returns null if there is none, or if enough other
     /// workers search.
@@ -33,15 +37,17 @@ public:
     /// search spins, because the next task will probably arrive before a wake-up would take effect.
     void begin_notified(bool soon) noexcept;
     /// As the watchdog of a stalled worker, takes some of its tasks.
-    void take_from_stalled(worker& stalled) noexcept;
+    void take_from_stalled(worker_tasks& stalled) noexcept;
 
 private:
     [[nodiscard]] spawned_task* steal() noexcept;
-    [[nodiscard]] spawned_task* steal_child(worker& victim) noexcept;
-    void note_steals(std::size_t count, const spawned_task& task, const worker& victim) noexcept;
+    [[nodiscard]] spawned_task* steal_child(worker_tasks& victim) noexcept;
     void stop_now() noexcept;
 
-    worker& own_;
+    worker_set& all_;
+    worker_tasks& tasks_;
+    worker_watch& watch_;
+    const unsigned index_;
     random_numbers random_;  // separate from random_here, so that stealing does not change its sequence
     unsigned spins_ = 0;     // how often to check for injected tasks before the next park
     bool is_searching_ = false;

@@ -5,8 +5,8 @@
 #include <new>
 #include <utility>
 
-#include "executor/pool/pool.hpp"
 #include "executor/pool/worker.hpp"
+#include "executor/pool/worker_set.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -26,14 +26,13 @@ constexpr int vacant = -1;
 }  // namespace
 
 void watchdog::volunteer(time_point now) noexcept {
-    worker_set& all = self_.owner().workers();
     // The second condition keeps the watchdog for a while after activity. Workers that start to run then see it and
     // wake no other worker.
-    if (all.idle().awake() == 0 && is_quiet(now)) return;
+    if (all_.idle().awake() == 0 && is_quiet(now)) return;
     // Without memory this worker does not become a watchdog. It tries again at its next wake-up.
-    if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[all.size()]);
+    if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[all_.size()]);
     if (seen_ == nullptr) return;
-    auto& roles = all.watchdogs();
+    auto& roles = all_.watchdogs();
     for (std::size_t i = 0; i < roles.size() && !has_role(); ++i) {
         int before = vacant;
         // seq_cst: a store-load pair. This worker has left `awake` in park(), then loads the role. A watchdog that gets
@@ -41,8 +40,7 @@ void watchdog::volunteer(time_point now) noexcept {
         // this worker would park without a role, and the other would run unwatched.
         if (roles[i].load(std::memory_order_seq_cst) != vacant) continue;
         // seq_cst: one total order for all accesses to the roles. A failure means that another worker has the role.
-        if (roles[i].compare_exchange_strong(before, static_cast<int>(self_.index()), std::memory_order_seq_cst))
-            role_ = i;
+        if (roles[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst)) role_ = i;
     }
     if (!has_role() || last_check_ == now) return;
     if (last_activity_ == now) {                            // it has just parked
@@ -51,14 +49,14 @@ void watchdog::volunteer(time_point now) noexcept {
     } else {  // it was called half an interval ago
         last_check_ = now - first_interval / 2;
     }
-    for (unsigned i = 0; i < all.size(); ++i) seen_[i] = all.at(i).watch().progress_until_now();
+    for (unsigned i = 0; i < all_.size(); ++i) seen_[i] = all_.at(i).watch().progress_until_now();
 }
 
 void watchdog::resign() noexcept {
     // seq_cst: the store of two store-load pairs. The load that follows is awake() in volunteer() if the watchdog is
     // not needed any more, and all_awake() in wake_watchdog() if it starts to run. See idle_workers::awake() and
     // volunteer().
-    self_.owner().workers().watchdogs()[std::exchange(role_, no_role)].store(vacant, std::memory_order_seq_cst);
+    all_.watchdogs()[std::exchange(role_, no_role)].store(vacant, std::memory_order_seq_cst);
 }
 
 void watchdog::note_activity(time_point now) noexcept {
@@ -81,29 +79,28 @@ std::chrono::nanoseconds watchdog::time_to_check(time_point now) const noexcept 
     return std::max<std::chrono::nanoseconds>(last_check_ + interval() - now, at_once);
 }
 
-bool watchdog::check_if_due(time_point now) noexcept {
+bool watchdog::check_if_due(time_point now, worker& self) noexcept {
     if (now - last_check_ < interval()) return false;
     last_check_ = now;
-    check_others(now);
+    check_others(now, self);
     // relaxed: a hint. volunteer() loads the role again.
-    if (role_ != 0 && self_.owner().workers().watchdogs()[0].load(std::memory_order_relaxed) == vacant) {
+    if (role_ != 0 && all_.watchdogs()[0].load(std::memory_order_relaxed) == vacant) {
         resign();
         volunteer(now);  // probably the first role. If another worker is faster, that worker watches
         if (!has_role()) return false;
     }
-    return self_.owner().workers().idle().awake() == 0 && is_quiet(now);
+    return all_.idle().awake() == 0 && is_quiet(now);
 }
 
-void watchdog::check_others(time_point now) noexcept {
-    worker_set& all = self_.owner().workers();
-    for (unsigned i = 0; i < all.size(); ++i) {
-        worker& other = all.at(i);
-        if (&other == &self_) continue;
+void watchdog::check_others(time_point now, worker& self) noexcept {
+    for (unsigned i = 0; i < all_.size(); ++i) {
+        if (i == index_) continue;
+        worker& other = all_.at(i);
         const sight seen = std::exchange(seen_[i], other.watch().progress_until_now());
-        const bool is_parked = all.idle().is_parked(i);
+        const bool is_parked = all_.idle().is_parked(i);
         // A park alone is no activity: the other worker may be a watchdog, too.
         if (!is_parked || seen.polls != seen_[i].polls) note_activity(now);
-        if (!is_parked && seen == seen_[i]) self_.service_stalled(other);
+        if (!is_parked && seen == seen_[i]) self.service_stalled(other);
     }
 }
 

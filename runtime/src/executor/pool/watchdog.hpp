@@ -13,6 +13,7 @@
 namespace eddy::detail {
 
 class worker;
+class worker_set;
 
 /// The part of a parked worker that watches the running workers. A worker that is stalled in a long poll can neither
 /// process the events of its driver nor fire its timers, and no other worker takes tasks from its LIFO slot. The
@@ -39,7 +40,8 @@ public:
     /// The interval at which the first watchdog checks the other workers.
     static constexpr std::chrono::milliseconds first_interval{2};
 
-    explicit watchdog(worker& self) noexcept : self_(self) {}
+    /// The watchdog of the worker with this number. `all` must outlive this object.
+    watchdog(worker_set& all, unsigned index) noexcept : all_(all), index_(index) {}
 
     /// Takes a role if one is vacant and there is, or was recently, something to watch.
     void volunteer(time_point now) noexcept;
@@ -51,9 +53,9 @@ public:
 
     // Preconditions: has_role().
     [[nodiscard]] std::chrono::nanoseconds time_to_check(time_point now) const noexcept;
-    /// Checks the other workers if the interval has passed. Returns true if nothing has happened for some time, so that
-    /// no watchdog is needed.
-    [[nodiscard]] bool check_if_due(time_point now) noexcept;
+    /// Checks the other workers if the interval has passed; `self` services those that are stalled. Returns true if
+    /// nothing has happened for some time, so that no watchdog is needed.
+    [[nodiscard]] bool check_if_due(time_point now, worker& self) noexcept;
 
 private:
     using sight = worker_watch::progress;  // of a worker at a check
@@ -61,9 +63,10 @@ private:
 
     [[nodiscard]] bool is_quiet(time_point now) const noexcept;
     [[nodiscard]] std::chrono::nanoseconds interval() const noexcept;
-    void check_others(time_point now) noexcept;
+    void check_others(time_point now, worker& self) noexcept;
 
-    worker& self_;
+    worker_set& all_;
+    const unsigned index_;
     std::size_t role_ = no_role;
     std::unique_ptr<sight[]> seen_;  // at the last check, a sight per worker
     time_point activity_began_{};    // of the present period, whose activities follow each other closely

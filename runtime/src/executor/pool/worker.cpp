@@ -18,10 +18,10 @@ worker::worker(pool& owner, unsigned index, worker_events::io_share io, bool sha
                const stall_settings& stalls)
     : pool_(owner),
       index_(index),
-      tasks_(owner, *this),
       watch_(owner.observed_by(), "worker " + std::to_string(index) + " of runtime " + std::to_string(owner.id()),
              stalls),
-      search_(*this, seed + index),
+      tasks_(owner, watch_),
+      search_(owner.workers(), tasks_, watch_, index, seed + index),
       events_(*this, std::move(io), shares_io),
       seed_(seed + index) {}
 
@@ -50,9 +50,9 @@ void worker::leave_thread() noexcept {
     watch_.begin_poll();
     // SAFETY: the worker holds a reference to the task during the poll, so the borrowed waker needs none.
     const borrowed_waker waker(&spawned_task_waker, &task);
-    context cx(waker.get(), tasks_.lifo().budget());
+    context cx(waker.get(), tasks_.budget());
     const poll_end ended = poll_once(task, cx);
-    if (is_here()) tasks_.lifo().keep_budget(cx.budget());
+    if (is_here()) tasks_.keep_budget(cx.budget());
     return ended;
 }
 
@@ -71,6 +71,8 @@ bool worker::destroys_cancelled() const noexcept { return pool_.shutdown().is_cl
     watched_runs with(*this, watch_);
     run_task(with, task);
 }
+
+bool worker::has_others() const noexcept { return pool_.workers().size() > 1; }
 
 void worker::budget_used_up() noexcept {
     watch_.budget_used_up();
@@ -102,9 +104,9 @@ void worker::run() noexcept {
         if (!is_here()) return pool_.threads().end_in_place();  // block_in_place has handed the worker over
     }
     is_ending_ = true;
-    pool_.tasks().destroy_all();
+    pool_.tasks().destroy_all(pool_);
     tasks_.give_up();
-    if (events_.io() != nullptr) events_.io()->retire_ring();
+    events_.retire_ring();
     flush_freed_blocks();
     watch_.end_run();
     leave_thread();
@@ -112,9 +114,8 @@ void worker::run() noexcept {
 }
 
 void worker::service_stalled(worker& stalled) noexcept {
-    search_.take_from_stalled(stalled);
-    if (stalled.events_.io() != nullptr) static_cast<void>(stalled.events_.io()->tick_for_busy_owner());
-    static_cast<void>(stalled.events_.time().fire());
+    search_.take_from_stalled(stalled.tasks_);
+    stalled.events_.tick_for_stalled();
 }
 
 }  // namespace eddy::detail

@@ -66,6 +66,8 @@ public:
     // ---- Any thread ----
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
     [[nodiscard]] unsigned index() const noexcept { return index_; }
+    /// Returns whether the pool has more workers.
+    [[nodiscard]] bool has_others() const noexcept;
     [[nodiscard]] worker_tasks& tasks() noexcept { return tasks_; }
     [[nodiscard]] task_search& search() noexcept { return search_; }
     [[nodiscard]] worker_events& events() noexcept { return events_; }
@@ -77,8 +79,8 @@ private:
 
     pool& pool_;
     const unsigned index_;
-    worker_tasks tasks_;
     worker_watch watch_;
+    worker_tasks tasks_;
     task_search search_;
     worker_events events_;
     std::uint64_t seed_;  // of random_here of the thread that runs the worker next

@@ -29,7 +29,7 @@ worker_events::worker_events(worker& own, io_share io, bool shares_io)
       place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
       polls_to_look_(own.owner().settings().event_interval),
-      watchdog_(own) {}
+      watchdog_(own.owner().workers(), own.index()) {}
 
 void worker_events::enter_thread() noexcept {
     place_->set_owner();
@@ -66,7 +66,8 @@ void worker_events::look_at_driver(max_wait limit, max_wait alarm) noexcept {
         place_->park(shorter(limit, alarm));
     } else {
         const auto events = place_->shares_driver() ? place_->wait(limit, alarm) : io_->tick(limit, alarm);
-        if (!events) end_without_events(own_.owner().workers().driver(), events.error());
+        const worker_set& all = own_.owner().workers();
+        if (!events) end_without_events(all.driver(), events.error());
         found = events.value_or(0);
     }
     if (may_be_endless) endless_wait_.end();
@@ -75,8 +76,9 @@ void worker_events::look_at_driver(max_wait limit, max_wait alarm) noexcept {
 
 endless_wait::state worker_events::sleep_state() const noexcept {
     pool& owner = own_.owner();
-    if (own_.watch().has_park_hook() || !owner.workers().idle().is_parked(own_.index()) ||
-        owner.shutdown().is_closing() || owner.workers().have_queued_tasks())
+    worker_set& all = owner.workers();
+    if (own_.watch().has_park_hook() || !all.idle().is_parked(own_.index()) || owner.shutdown().is_closing() ||
+        all.have_queued_tasks())
         return {};
     if (time_->next_deadline()) return {};
     return io_ == nullptr ? 0 : io_->sleep_state();
@@ -96,37 +98,39 @@ void worker_events::park() noexcept {
     watch.parks();
     if (!own_.tasks().is_empty()) return;  // the hook has queued a task
 
-    const bool none_searches = owner.workers().idle().transition_to_parked(own_.index(), own_.search().end_to_park());
-    if (none_searches && owner.workers().have_queued_tasks()) owner.workers().notify_one();
+    worker_set& all = owner.workers();
+    const bool none_searches = all.idle().transition_to_parked(own_.index(), own_.search().end_to_park());
+    if (none_searches && all.have_queued_tasks()) all.notify_one();
 
     const auto parked_at = steady_clock::now();
     watch.end_busy(parked_at);
     watchdog_.note_activity(parked_at);
-    is_parking_ = true;
+    own_.tasks().begin_park();
     watch.end_run();
     const auto now = sleep_until_needed(parked_at);
     watch.begin_run();
-    is_parking_ = false;
+    own_.tasks().end_park();
     if (watchdog_.has_role()) watchdog_.resign();
     watch.begin_busy(now);
     last_look_ = now;
 
     watch.unparked();
     if (owner.shutdown().is_closing()) return;
-    owner.workers().wake_watchdog();
+    all.wake_watchdog();
     // One driver tick may have woken enough tasks for two workers.
-    if (own_.tasks().is_enough_for_two()) owner.workers().notify_one();
+    if (own_.tasks().is_enough_for_two()) all.notify_one();
 }
 
 /// Waits until the worker has tasks, was notified, or the pool closes. Returns the time of the last wake-up.
 worker_events::time_point worker_events::sleep_until_needed(time_point parked_at) noexcept {
-    pool& owner = own_.owner();
+    const pool_shutdown& shutdown = own_.owner().shutdown();
+    worker_set& all = own_.owner().workers();
     worker_tasks& tasks = own_.tasks();
     auto now = parked_at;  // read once per wait: under load, reading the clock was a tenth of the time in user mode
-    while (!owner.shutdown().is_closing()) {
-        if (!watchdog_.has_role() && owner.workers().size() > 1) watchdog_.volunteer(now);
+    while (!shutdown.is_closing()) {
+        if (!watchdog_.has_role() && all.size() > 1) watchdog_.volunteer(now);
         // The clock decides, and not the end of a wait, because the worker's own events may end a wait earlier.
-        if (watchdog_.has_role() && watchdog_.check_if_due(now) && tasks.is_empty()) {
+        if (watchdog_.has_role() && watchdog_.check_if_due(now, own_) && tasks.is_empty()) {
             watchdog_.resign();
             // A worker that began to run before this store has woken no watchdog. volunteer() checks for it.
             continue;
@@ -141,10 +145,10 @@ worker_events::time_point worker_events::sleep_until_needed(time_point parked_at
         }
         if (!tasks.is_empty()) {
             // If another thread has notified the worker too, it counts as searching.
-            if (!owner.workers().idle().unpark_itself(own_.index())) own_.search().begin_notified(false);
+            if (!all.idle().unpark_itself(own_.index())) own_.search().begin_notified(false);
             break;
         }
-        if (!owner.workers().idle().is_parked(own_.index())) {
+        if (!all.idle().is_parked(own_.index())) {
             own_.search().begin_notified(now - parked_at < soon);
             break;
         }

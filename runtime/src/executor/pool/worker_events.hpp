@@ -48,10 +48,18 @@ public:
     void look_soon() noexcept { polls_to_look_ = 1; }
     /// Waits until the worker has tasks, was notified, or the pool closes.
     void park() noexcept;
-    /// Returns whether the worker is inside park(). Then its pushes need not wake another worker.
-    [[nodiscard]] bool is_parking() const noexcept { return is_parking_; }
+
+    /// Gives up the io_uring ring of this thread, if the driver has one. The next tick makes a new one.
+    void retire_ring() noexcept {
+        if (io_ != nullptr) io_->retire_ring();
+    }
 
     // ---- Any thread ----
+    /// As the watchdog of this stalled worker: runs a driver tick, and fires the timers.
+    void tick_for_stalled() noexcept {
+        if (io_ != nullptr) static_cast<void>(io_->tick_for_busy_owner());
+        static_cast<void>(time_->fire());
+    }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     void unpark() noexcept { place_->unpark(); }
@@ -76,7 +84,6 @@ private:
     const std::unique_ptr<sleeping_place, releasing> place_;
     const std::unique_ptr<time_driver, releasing> time_;
     unsigned polls_to_look_;  // polls until the next check whether a driver tick is due
-    bool is_parking_ = false;
     time_point last_look_{};
     watchdog watchdog_;
     endless_wait endless_wait_{*this};

@@ -7,7 +7,7 @@
 #include <eddy/error.hpp>
 
 #include "executor/pool/pool.hpp"
-#include "executor/pool/worker.hpp"
+#include "executor/watch/worker_watch.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -20,39 +20,39 @@ constexpr std::uint64_t wake_up_cost_ns = 20'000;
 
 }  // namespace
 
-worker_tasks::worker_tasks(pool& owner, worker& own) noexcept
-    : pool_(owner), worker_(own), offers_(owner), polls_to_injected_(owner.settings().global_interval) {}
+worker_tasks::worker_tasks(pool& owner, worker_watch& watch) noexcept
+    : pool_(owner), watch_(watch), polls_to_injected_(owner.settings().global_interval) {}
 
 // ---- Queueing ----
 
 void worker_tasks::schedule(spawned_task& task) noexcept {
     if (!pool_.settings().has_lifo_slot) [[unlikely]] {
         push_back(task);
-        if (!worker_.events().is_parking()) pool_.workers().notify_if_useful();
+        if (!is_parking_) pool_.workers().notify_if_useful();
         return;
     }
     if (lifo_.is_empty()) return lifo_.fill(task);
-    if (worker_.events().is_parking()) return push_back(task);  // the tasks that a tick has woken run in its order
+    if (is_parking_) return push_back(task);  // the tasks that a tick has woken run in its order
     // A single task stays here. To wake another worker for it would probably take longer than to run it.
     if (spawned_task* const former = lifo_.replace(task)) push_back(*former);
 }
 
 void worker_tasks::push_back(spawned_task& task) noexcept {
     if (!queue_.push(&task)) {
-        worker_.watch().overflowed();
+        watch_.overflowed();
         pool_.inject(task);
         return;
     }
-    if (!worker_.events().is_parking() && is_enough_for_two()) pool_.workers().notify_if_useful();
+    if (!is_parking_ && is_enough_for_two()) pool_.workers().notify_if_useful();
 }
 
 bool worker_tasks::is_enough_for_two() const noexcept {
-    return queue_.size() * worker_.watch().mean_poll_ns() > wake_up_cost_ns;
+    return queue_.size() * watch_.mean_poll_ns() > wake_up_cost_ns;
 }
 
 void worker_tasks::schedule_child(spawned_task& task) noexcept {
     if (!children_.push(&task)) return push_back(task);
-    if (!worker_.events().is_parking() && children_.size() > 1) pool_.workers().notify_if_useful();
+    if (!is_parking_ && children_.size() > 1) pool_.workers().notify_if_useful();
 }
 
 void worker_tasks::wake_scope_parent(waker&& parent) noexcept {
@@ -60,6 +60,8 @@ void worker_tasks::wake_scope_parent(waker&& parent) noexcept {
     std::move(parent).wake();
     wakes_children_ = false;
 }
+
+bool worker_tasks::offer(offered_child& child) noexcept { return offers_.push(child, pool_.workers()); }
 
 // ---- Choosing ----
 

@@ -17,7 +17,7 @@
 namespace eddy::detail {
 
 class pool;
-class worker;
+class worker_watch;
 
 /// The tasks that wait for one worker. Decides where a task goes, which one is next, and whether another worker is
 /// woken to help.
@@ -30,7 +30,8 @@ class worker;
 /// Thread safety: as the sections of the class say.
 class worker_tasks : immovable {
 public:
-    worker_tasks(pool& owner, worker& own) noexcept;
+    /// `watch` must outlive this object.
+    worker_tasks(pool& owner, worker_watch& watch) noexcept;
 
     // ---- On the worker's thread ----
     /// Queues a task in the LIFO slot, so that it runs next while its data is in the cache. The former task of the slot
@@ -45,8 +46,18 @@ public:
     void wake_scope_parent(waker&& parent) noexcept;
     /// Queues a task at the end of the run queue; if that is full, of the injection queue.
     void push_back(spawned_task& task) noexcept;
-    [[nodiscard]] child_offers& offers() noexcept { return offers_; }
-    [[nodiscard]] lifo_slot& lifo() noexcept { return lifo_; }
+    /// The worker parks, or no longer does. Meanwhile its pushes need not wake another worker.
+    void begin_park() noexcept { is_parking_ = true; }
+    void end_park() noexcept { is_parking_ = false; }
+    /// Returns the coop budget of the next poll, see lifo_slot; and stores what that has left.
+    [[nodiscard]] std::uint32_t budget() const noexcept { return lifo_.budget(); }
+    void keep_budget(std::uint32_t left) noexcept { lifo_.keep_budget(left); }
+
+    // The children that scopes offer, see child_offers.
+    [[nodiscard]] bool has_enough_offers() const noexcept { return offers_.has_enough(); }
+    [[nodiscard]] bool offer(offered_child& child) noexcept;
+    [[nodiscard]] bool take_back(offered_child& child) noexcept { return offers_.take_back(child); }
+    void start_offers() noexcept { offers_.start_all(); }
     /// Takes the task that runs next out of its queue. Returns null if there is none, also in the injection queue.
     [[nodiscard]] spawned_task* next() noexcept;
     /// Takes a share of the injection queue. Returns one of its tasks, or null.
@@ -77,7 +88,7 @@ private:
     [[nodiscard]] spawned_task* next_local() noexcept;
 
     pool& pool_;
-    worker& worker_;
+    worker_watch& watch_;
     run_queue<spawned_task, queue_capacity> queue_;
     child_queue<spawned_task, queue_capacity> children_;
     child_offers offers_;  // of the scopes that are being polled on this thread
@@ -85,6 +96,7 @@ private:
     std::uint64_t tick_ = 0;
     unsigned polls_to_injected_;  // polls until the injection queue comes before the local queues
     bool wakes_children_ = false;
+    bool is_parking_ = false;
 };
 
 }  // namespace eddy::detail

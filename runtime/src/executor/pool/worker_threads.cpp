@@ -141,12 +141,12 @@ private:
 bool worker_threads::hand_over(worker& which) noexcept {
     // A worker that destroys the remaining tasks of a closing pool stays on its thread.
     if (which.is_ending() || pool_.is_in_child()) return false;
-    which.tasks().offers().start_all();
+    which.tasks().start_offers();
     // The count changes before the worker is offered, so that the pool cannot become closed during this poll.
     pool_.shutdown().add_in_place();
     // No other thread can use the io_uring ring of this thread, and the blocking call may wait for data that arrives
     // there. The next thread that runs a driver tick makes a new ring, and the sockets move to it.
-    if (which.events().io() != nullptr) which.events().io()->retire_ring();
+    which.events().retire_ring();
     this_thread.in_place_of = &pool_;
     which.watch().end_run();  // the blocking call is no stall
     // The thread of an earlier call may be there still, although the worker was taken back. It takes it this time.

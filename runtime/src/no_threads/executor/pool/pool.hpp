@@ -44,7 +44,8 @@ public:
     /// Its parts, and what other code calls of them.
     struct no_parts {
         [[nodiscard]] result<void> submit(blocking_job&) noexcept { std::unreachable(); }
-        [[nodiscard]] task_list& blocking() noexcept { std::unreachable(); }
+        void add_blocking(spawned_task&) noexcept { std::unreachable(); }
+        [[nodiscard]] bool remove_blocking(spawned_task&) noexcept { std::unreachable(); }
         void count_blocking(bool) noexcept { std::unreachable(); }
         [[nodiscard]] unsigned size() const noexcept { std::unreachable(); }
         [[nodiscard]] time_driver& any_time_driver() noexcept { std::unreachable(); }

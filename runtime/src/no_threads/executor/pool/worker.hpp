@@ -21,9 +21,8 @@ public:
 
     /// Its parts, and what other code calls of them.
     struct no_parts {
-        [[nodiscard]] no_parts& offers() noexcept { std::unreachable(); }
-        [[nodiscard]] bool push(offered_child&) noexcept { std::unreachable(); }
-        [[nodiscard]] bool has_enough() const noexcept { std::unreachable(); }
+        [[nodiscard]] bool offer(offered_child&) noexcept { std::unreachable(); }
+        [[nodiscard]] bool has_enough_offers() const noexcept { std::unreachable(); }
         [[nodiscard]] bool take_back(offered_child&) noexcept { std::unreachable(); }
         [[nodiscard]] io_handle* io() const noexcept { std::unreachable(); }
         [[nodiscard]] time_driver& time() const noexcept { std::unreachable(); }
@@ -32,6 +31,7 @@ public:
     [[nodiscard]] no_parts& events() noexcept { std::unreachable(); }
 
     [[nodiscard]] pool& owner() const noexcept { std::unreachable(); }
+    [[nodiscard]] bool has_others() const noexcept { std::unreachable(); }
     [[nodiscard]] bool is_ending() const noexcept { std::unreachable(); }
     [[nodiscard]] bool take_back() noexcept { std::unreachable(); }
     void enter_thread() noexcept { std::unreachable(); }
