@@ -2,6 +2,7 @@
 #include "executor/task/run_task.hpp"
 
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
@@ -135,8 +136,13 @@ bool poll_join(spawned_task& task, const waker& wake, std::source_location where
         throw_joins_itself(where);
     if (!is_unshared_here(task)) return poll_shared_join(task, wake);
     // SAFETY: only this thread could complete the task, so the field belongs to it, whatever the join_waker bit is.
+    if (task.join_waker.is_noop() && borrowed_waker::is_of(spawned_task_waker, wake)) {
+        // Same as an assignment, without the calls.
+        std::construct_at(&task.join_waker, &spawned_task_waker, task_waker::clone(borrowed_waker::data_of(wake)));
+        return !task_state<unshared_word>(task).publish_join_waker();
+    }
     task.join_waker = wake;
-    // The functions of wakers may be the program's, and may give other threads access.
+    // The functions of other wakers may be the program's, and may give other threads access.
     const bool waits = is_unshared_here(task) ? task_state<unshared_word>(task).publish_join_waker()
                                               : state_of(task).publish_join_waker();
     return !waits;

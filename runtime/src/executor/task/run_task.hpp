@@ -189,7 +189,8 @@ template <class Owner>
     case task_flags::end_action::wake_joiner: {
         // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
         waker joiner = std::move(task.join_waker);
-        release(task, references);
+        // By the shared word, which is the only one of a complete task.
+        if (state_of(task).release(references)) task.ops().free_memory(task);
         return std::move(joiner).wake();
     }
     }

@@ -131,7 +131,7 @@ public:
     /// Returns null if the builder has asked for nothing.
     [[nodiscard]] const observer* by() const noexcept { return by_; }
     [[nodiscard]] stall_counters stalls() const noexcept { return stalls_.counters(); }
-    /// Returns the measurements of polls; those of no poll if there are none.
+    /// Returns the measurements of polls, which are empty without an observer.
     [[nodiscard]] const poll_durations& durations() const noexcept;
 
 private:
