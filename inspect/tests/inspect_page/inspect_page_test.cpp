@@ -74,6 +74,8 @@ TEST(InspectPage, TasksMetricsAndPageAreServed) {
     auto waits = eddy::task_builder().name("<b>waits</b>").spawn_on(pool.handle(), [&]() -> task<void> {
         co_await go_on.notified();
     });
+    // The pool has one worker, which polls the first task before this one.
+    ASSERT_TRUE(eddy::wait(pool.spawn([]() -> task<void> { co_return; })).has_value());
     const auto page = inspect::serve("127.0.0.1:0").value();
     EXPECT_TRUE(page.address().ip().is_loopback());
 
