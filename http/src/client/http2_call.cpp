@@ -112,7 +112,7 @@ void http2_link::consume(http2_call& call, std::size_t count) noexcept {
     });
 }
 
-std::pair<std::size_t, bool> http2_link::part_of(const http2_call& call) const noexcept {
+std::pair<std::size_t, bool> http2_link::part_of(const http2_stream& call) const noexcept {
     const std::lock_guard guard(lock_);
     return {call.next.size(), call.next.is_last};
 }

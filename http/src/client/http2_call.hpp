@@ -15,7 +15,7 @@
 
 #include "client/call_inbox.hpp"
 #include "client/exchange.hpp"
-#include "h2/http2_body.hpp"
+#include "h2/stream.hpp"
 
 namespace eddy::detail {
 
@@ -36,7 +36,7 @@ struct http2_answer {
 
 /// A request and its response on an HTTP/2 connection of a client. The task of the request and the task of the
 /// connection share it: see http2_link.
-struct http2_call : inbox_entry<std::shared_ptr<http2_call>> {
+struct http2_call : inbox_entry<std::shared_ptr<http2_call>>, http2_stream {
     http2_call() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
     /// What the request waits for, until its response has a head. The numbers of a client's streams are odd, so the
@@ -46,33 +46,21 @@ struct http2_call : inbox_entry<std::shared_ptr<http2_call>> {
                                child_if(child_at<http2_stream_wait>(0), EDDY_OFFSET(Its, id), 0),
                                child_if(child_at<http2_window_wait>(0, "request"), EDDY_OFFSET(Its, has_part), 1)));
 
-    // Constant after submit():
+    // Constant after submit(), with is_streamed. The request sets trailers before fill() of the last part.
     http::request asked;  // without its body if that is a reader
     std::string authority;
     std::optional<std::uint64_t> size;  // of the body
     bool is_https = false;
-    bool is_streamed = false;  // the body is a reader
-    bool was_kept = false;     // the connection had been used before
+    bool was_kept = false;  // the connection had been used before
 
-    http::headers trailers;  // of the request's body: set before fill() of its last part
-
-    // Used by the connection:
-    std::int32_t id = 0;                   // 0 before its stream is opened
-    std::size_t index = 0;                 // in the list of the connection
-    std::size_t sent = 0;                  // of a body in memory
-    http2_answer answer;                   // while its fields are received
-    std::shared_ptr<http2_body> incoming;  // the body of the response
+    // Used by the connection, with the rest of http2_stream:
+    http2_answer answer;  // while its fields are received
     std::size_t head_size = 0;
     unsigned interim = 0;    // interim responses
     bool has_final = false;  // the final head was received
-    bool has_ended = false;  // the server has sent its end
-    bool was_reset = false;  // by the client
-    bool has_part = false;   // bytes of the request's body wait until the server has room for them
     time::time_point begun;  // the time at which the stream was opened
-    time::time_point since;  // the last progress of the request's body
 
-    // Guarded by the lock of the link:
-    http2_part next;
+    // Guarded by the lock of the link, with `next`:
     waker requester;
     bool is_sent = false;       // the request was sent completely
     bool has_consumed = false;  // the connection has taken bytes of a part
@@ -129,7 +117,7 @@ public:
     /// Takes `count` bytes from the part of a body.
     void consume(http2_call& call, std::size_t count) noexcept;
     /// Returns the number of bytes in the part, and whether it is the last one.
-    [[nodiscard]] std::pair<std::size_t, bool> part_of(const http2_call& call) const noexcept;
+    [[nodiscard]] std::pair<std::size_t, bool> part_of(const http2_stream& call) const noexcept;
     void set_sent(http2_call& call) noexcept;
     /// Gives the head of the response to the request's task.
     void answer(http2_call& call) noexcept;

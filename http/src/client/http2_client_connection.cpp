@@ -44,10 +44,9 @@ std::chrono::nanoseconds interval_of_pings(const http::client_options& options) 
 
 http2_client_connection::http2_client_connection(message_stream&& stream, int socket, std::shared_ptr<http2_link> link,
                                                  const http::client_options& options)
-    : http2_session(std::move(stream), role::client, shared_settings(), this),
+    : http2_session(std::move(stream), role::client, options.io_timeout()),
       link_(std::move(link)),
       socket_(socket),
-      io_timeout_(options.io_timeout()),
       idle_timeout_(options.idle_timeout()),
       ping_interval_(interval_of_pings(options)),
       header_limit_(options.header_limit()),
@@ -59,71 +58,36 @@ http2_client_connection::http2_client_connection(message_stream&& stream, int so
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, client_stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, most_bytes},
     }};
-    if (nghttp2_submit_settings(session(), NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0 ||
-        nghttp2_session_set_local_window_size(session(), NGHTTP2_FLAG_NONE, 0, client_connection_window) != 0)
-        throw std::bad_alloc();
+    if (!announce(settings, client_connection_window)) throw std::bad_alloc();
 }
 
 http2_client_connection::~http2_client_connection() {
-    end_calls();
-    if (!closes_) end_at_once();
-}
-
-/// Ends the connection in order, as far as that needs no wait: the event loop of its task ends.
-void http2_client_connection::end_at_once() noexcept try {
+    end_calls();  // the calls that are still open remain in open_, because nghttp2 refers to them
+    if (closes_) return;
     const waker none = waker::noop();
     context cx(none);
     terminate(NGHTTP2_NO_ERROR);
-    collect();
-    if (!is_broken_) stream_.end_writing(cx);
-} catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory, so the connection ends without GOAWAY
+    end_at_once(cx);
 }
 
 poll_result<bool> http2_client_connection::poll(context& cx) {
-    now_.reset();
     link_->begin_turn();
-    do {
-        turn(cx);
-    } while (!closes_ && wait(cx));
-    if (!closes_) return not_ready;
+    if (!run(cx)) return not_ready;
     end_calls();
-    if (is_broken_ && !broken_by_) stream_.end_writing(cx);  // the server has ended its direction in order
-    return !is_broken_;
+    open_.clear();
+    return finish(cx);
 }
 
-void http2_client_connection::turn(context& cx) {
-    for (bool moves = true; moves && !closes_;) {
-        moves = receive_frames(cx, [this](std::span<const std::byte> bytes) { received(bytes); });
-        take_news();
-        open_streams();
-        collect();
-        if (send(cx)) moves = true;
-        // A stream may end when its last frame is collected. Then a call that waits for a stream can begin.
-        if (has_free_stream_ && !waiting_.empty()) moves = true;
-        closes_ = is_broken_ || is_over();
+bool http2_client_connection::work(context& cx) {
+    const bool has_received = receive(cx);
+    if (has_received) {
+        received_at_ = now();
+        pinged_at_.reset();
+        if (std::exchange(is_suspect_, false) && !is_closing_) link_->set_open(true);
     }
-}
-
-void http2_client_connection::received(std::span<const std::byte> bytes) {
-    received_at_ = now();
-    pinged_at_.reset();
-    count_frames(bytes);
-    if (std::exchange(is_suspect_, false) && !is_closing_) link_->set_open(true);
-    static_cast<void>(give(bytes));
-}
-
-/// Counts the frames that begin in some bytes, also those that nghttp2 ignores.
-void http2_client_connection::count_frames(std::span<const std::byte> bytes) noexcept {
-    while (!bytes.empty()) {
-        bytes = bytes.subspan(frames_.next(bytes));
-        if (!frames_.take_begin()) continue;
-        const auto& frame = frames_.current();
-        end_with(allowed_.begin_frame(frame, find(frame.stream) != nullptr));
-    }
-}
-
-void http2_client_connection::end_with(http2_refusal why) noexcept {
-    if (why) terminate(*why);
+    take_news();
+    open_streams();
+    return has_received;
 }
 
 /// Takes the reads of bodies, and the submitted and changed calls.
@@ -165,23 +129,22 @@ bool http2_client_connection::may_have_ended() const noexcept {
     return is_reused && socket_ >= 0 && !sys::is_quiet(socket_);
 }
 
-/// Same as http2_session::send(). If the output is lost, accepts no further calls.
-bool http2_client_connection::send(context& cx) {
-    const bool moves = http2_session::send(cx);
-    if (!has_lost_output_ || lost_output_at_) return moves;
+/// Accepts no further calls. The read may have been skipped because of the output, so the turn is repeated.
+void http2_client_connection::output_lost() noexcept {
     lost_output_at_ = time::clock::now();
     close_to_calls();
     timer_.reset();
     if (open_.empty()) is_broken_ = true;
-    return !is_broken_;  // the read may have been skipped because of the output
 }
 
-/// Prepares to wait. Returns true if there is something to do immediately.
 bool http2_client_connection::wait(context& cx) {
+    // A stream may end when its last frame is collected. Then a call that waits for a stream can begin.
+    if (has_free_stream_ && !waiting_.empty()) return true;
     // A server that sends without a pause uses up the coop budget in each poll.
     context own(cx.waker());
     if (!is_closing_ && link_->is_released()) {
-        begin_close();
+        close_to_calls();
+        terminate(NGHTTP2_NO_ERROR);  // sends GOAWAY, which ends the connection
         return true;
     }
     if (open_.empty() && waiting_.empty() && !stream_.has_unsent()) stream_.release_buffers();
@@ -189,17 +152,8 @@ bool http2_client_connection::wait(context& cx) {
     return !link_->end_turn(cx.waker());
 }
 
-/// Polls the timer. Returns whether a deadline has passed.
-bool http2_client_connection::poll_timer(context& cx) {
-    const bool is_new = !timer_;
-    if (is_new) timer_.reset(pool_new<time::sleep_future>(check_deadlines()));
-    if (!timer_->poll(cx)) return is_new && (closes_ || is_broken_ || nghttp2_session_want_write(session()) != 0);
-    timer_.reset();
-    return true;
-}
-
-/// Ends the waits whose deadlines have passed. Returns the time of the next call. It is not later than the deadline of
-/// any wait that begins after this call, except the wait for the answer to PING.
+/// The result is not later than the deadline of any wait that begins after this call, except the wait for the answer to
+/// PING.
 time::time_point http2_client_connection::check_deadlines() {
     const auto current = time::clock::now();
     const auto shortest = std::min({io_timeout_, idle_timeout_, ping_interval_});
@@ -208,39 +162,21 @@ time::time_point http2_client_connection::check_deadlines() {
     next = std::min(next, ping_deadline(current));
     if (open_.empty() && waiting_.empty() && !is_closing_) {
         const auto limit = time::saturating_add(idle_since_, time::round_up(idle_timeout_));
-        if (limit <= current && link_->try_close()) begin_close();
+        if (limit <= current && link_->try_close()) {
+            close_to_calls();
+            terminate(NGHTTP2_NO_ERROR);
+        }
         if (limit > current) next = std::min(next, limit);
     }
     return next;
 }
 
-time::time_point http2_client_connection::deadline_of(call& one, time::time_point now) {
-    constexpr auto never = time::time_point::max();
-    if (one.was_reset) return never;
-    const auto io_timeout = time::round_up(io_timeout_);
-    auto next = never;
-    if (one.incoming) {
-        next = one.incoming->deadline(io_timeout);
-        if (next <= now) {
-            one.incoming->finish(make_error_code(errc::timed_out));
-            reset(one, NGHTTP2_CANCEL);
-            return never;
-        }
-    }
-    if (sendable(one).first != 0) {
-        const auto limit = time::saturating_add(one.since, io_timeout);
-        if (limit <= now) {
-            refuse(one, make_error_code(errc::timed_out));
-            return never;
-        }
-        next = std::min(next, limit);
-    }
-    return next;
+void http2_client_connection::send_timed_out(http2_stream& one) noexcept {
+    cancel(of(one), make_error_code(errc::timed_out));
 }
 
 /// Returns the time at which the connection is broken, or at which PING is sent.
 time::time_point http2_client_connection::ping_deadline(time::time_point now) {
-    constexpr auto never = time::time_point::max();
     if (pinged_at_ || lost_output_at_) {
         const auto since = lost_output_at_ ? std::max(*lost_output_at_, received_at_) : *pinged_at_;
         const auto limit = time::saturating_add(since, time::round_up(ping_limit));
@@ -263,13 +199,6 @@ void http2_client_connection::send_ping() {
 }
 
 // ---- The end ----
-
-/// Sends GOAWAY, which ends the connection.
-void http2_client_connection::begin_close() noexcept {
-    is_closing_ = true;
-    link_->set_open(false);
-    terminate(NGHTTP2_NO_ERROR);
-}
 
 /// Accepts no further calls. The client sends those that wait on another connection.
 void http2_client_connection::close_to_calls() noexcept {
@@ -305,7 +234,7 @@ void http2_client_connection::end_calls() noexcept {
         if (next.call->id == 0) fail_unsent(*next.call, why);
     }
     fail_waiting(why);
-    for (const auto& one : std::exchange(open_, {})) {
+    for (const auto& one : open_) {
         link_->fail(*one, why, repeat_of(*one));
         if (one->incoming) one->incoming->finish(why);
         link_->close(*one);
@@ -315,16 +244,9 @@ void http2_client_connection::end_calls() noexcept {
 
 // ---- Calls ----
 
-http2_call* http2_client_connection::find(std::int32_t stream) const noexcept {
-    const auto at = std::ranges::lower_bound(open_, stream, {}, [](const auto& one) { return one->id; });
-    return at != open_.end() && (*at)->id == stream ? at->get() : nullptr;
-}
-
-std::shared_ptr<http2_call> http2_client_connection::remove(std::int32_t stream) noexcept {
-    const auto at = std::ranges::lower_bound(open_, stream, {}, [](const auto& one) { return one->id; });
-    if (at == open_.end() || (*at)->id != stream) return nullptr;
-    auto taken = std::move(*at);
-    open_.erase(at);
+std::shared_ptr<http2_call> http2_client_connection::remove(const call& one) noexcept {
+    auto taken = take_stream(open_, one);
+    taken->is_open = false;
     has_free_stream_ = true;
     if (open_.empty()) idle_since_ = now();
     link_->close(*taken);
@@ -343,12 +265,12 @@ void http2_client_connection::add_waiting(std::shared_ptr<call> one) {
 
 void http2_client_connection::open_stream(const std::shared_ptr<call>& one) {
     const http2_request_fields fields(one->asked, one->size, one->authority, one->is_https);
-    nghttp2_data_provider provider{};
-    provider.source.ptr = one.get();
-    provider.read_callback = &callbacks::read_part;
-    open_.push_back(one);
-    const auto id = nghttp2_submit_request(session(), nullptr, fields.data(), fields.size(),
-                                           fields.has_body() ? &provider : nullptr, nullptr);
+    if (!one->is_streamed) one->in_memory = one->asked.body.in_memory()->text();
+    const auto provider = source_of(*one);
+    add_stream(open_, one);
+    const auto id =
+        nghttp2_submit_request(session(), nullptr, fields.data(), fields.size(),
+                               fields.has_body() ? &provider : nullptr, static_cast<http2_stream*>(one.get()));
     if (id >= 0) {
         one->id = id;
         one->has_part = sendable(*one).first != 0;
@@ -363,13 +285,8 @@ void http2_client_connection::open_stream(const std::shared_ptr<call>& one) {
     fail_unsent(*one, make_error_code(http::errc::bad_message));
 }
 
-void http2_client_connection::reset(call& one, std::uint32_t why) noexcept {
-    one.was_reset = true;
-    nghttp2_submit_rst_stream(session(), NGHTTP2_FLAG_NONE, one.id, why);
-}
-
 /// Fails a call, and resets its stream.
-void http2_client_connection::refuse(call& one, std::error_code why) noexcept {
+void http2_client_connection::cancel(call& one, std::error_code why) noexcept {
     link_->fail(one, why, repeat::never);
     if (one.incoming) one.incoming->finish(why);
     reset(one, NGHTTP2_CANCEL);
@@ -383,7 +300,7 @@ void http2_client_connection::drop(call& one) {
         link_->close(one);
         return;
     }
-    if (find(one.id) == nullptr || one.was_reset) return;
+    if (!one.is_open || one.was_reset) return;
     reset(one, NGHTTP2_CANCEL);
     if (now() - std::max(received_at_, one.begun) < suspect_after) return;
     is_suspect_ = true;
@@ -400,138 +317,111 @@ std::error_code http2_client_connection::reason_of(const call& one, std::uint32_
     return {static_cast<int>(why), http::http2_category()};
 }
 
-// ---- Callbacks ----
+// ---- What the frames of the server mean ----
 
-const http2_settings& http2_client_connection::shared_settings() {
-    struct settings_of_client : http2_settings {
-        settings_of_client() {
-            http2_client_connection::callbacks::set_in(callbacks);
-            nghttp2_session_callbacks_set_on_begin_frame_callback(
-                callbacks, [](nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
-                    return http2_client_connection::callbacks::guarded(
-                        user, [&](http2_client_connection& on) { return on.begin_frame(*head); });
-                });
-        }
-    };
-    static const settings_of_client settings;
-    return settings;
+void http2_client_connection::begin_frame(const http2_frame_head& frame) noexcept {
+    refuse(allowed_.begin_frame(frame, find(frame.stream) != nullptr));
+    if (frame.type == NGHTTP2_SETTINGS) settings_check_.begin(session(), open_);
 }
 
-int http2_client_connection::begin_frame(const nghttp2_frame_hd& head) {
-    if (head.type != NGHTTP2_SETTINGS) return 0;
-    settings_check_.begin(session(), open_);
-    return 0;
+void http2_client_connection::begin_head(const nghttp2_frame& frame) {
+    auto* const stream = find(frame.hd.stream_id);
+    if (stream == nullptr) return;
+    auto& one = of(*stream);
+    if (!one.has_final) one.answer = http2_answer();
+    one.head_size = 0;
 }
 
-int http2_client_connection::begin_head(const nghttp2_frame& frame) {
-    auto* const one = find(frame.hd.stream_id);
-    if (one == nullptr) return 0;
-    if (!one->has_final) one->answer = http2_answer();
-    one->head_size = 0;
-    return 0;
-}
-
-int http2_client_connection::add_field(std::int32_t stream, std::string_view name, std::string_view value) {
-    auto* const one = find(stream);
-    if (one == nullptr) return 0;
-    auto& into = one->answer;
-    one->head_size += name.size() + value.size() + field_overhead;
-    if (one->head_size > header_limit_ || into.headers.size() >= most_client_fields) {
-        // A few received bytes can stand for a field of 4 KiB (HPACK bomb). nghttp2 checks the characters of each
-        // field, but not of those that follow this error.
-        refuse(*one, make_error_code(http::errc::header_too_large));
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+bool http2_client_connection::add_field(http2_stream& stream, std::string_view name, std::string_view value) {
+    auto& one = of(stream);
+    auto& into = one.answer;
+    one.head_size += name.size() + value.size() + field_overhead;
+    if (one.head_size > header_limit_ || into.headers.size() >= most_client_fields) {
+        cancel(one, make_error_code(http::errc::header_too_large));
+        return false;
     }
-    if (one->has_final) {
-        if (one->incoming) one->incoming->add_trailer(name, value);
-        return 0;
+    if (one.has_final) {
+        if (one.incoming) one.incoming->add_trailer(name, value);
+        return true;
     }
     // nghttp2 has checked the characters, that the status has three digits, and that Content-Length is one number.
     if (name == ":status") {
         std::from_chars(value.data(), value.data() + value.size(), into.status);
-        return 0;
+        return true;
     }
-    if (name.starts_with(':')) return 0;
+    if (name.starts_with(':')) return true;
     if (name == "content-length") {
         std::uint64_t length = 0;
         std::from_chars(value.data(), value.data() + value.size(), length);
         into.length = length;
     }
     header_access::add_checked(into.headers, name, value);
-    return 0;
+    return true;
 }
 
-int http2_client_connection::frame_received(const nghttp2_frame& frame) {
-    const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
-    const bool ends_stream = may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    // A reset that ends a request is the answer to it.
-    if (frame.hd.type != NGHTTP2_RST_STREAM || find(frame.hd.stream_id) == nullptr) end_with(allowed_.received(frame));
-    if (frame.hd.type == NGHTTP2_SETTINGS && (frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) {
-        has_settings_ = true;
-        if (settings_check_.has_failed(session())) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
-    }
-    if (frame.hd.type == NGHTTP2_GOAWAY) {
+void http2_client_connection::frame_received(const nghttp2_frame& frame, http2_stream* one) {
+    switch (frame.hd.type) {
+    case NGHTTP2_HEADERS:
+        if (one != nullptr && !of(*one).has_final) head_received(of(*one));
+        break;
+    case NGHTTP2_SETTINGS:
+        if ((frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) has_settings_ = true;
+        break;
+    case NGHTTP2_GOAWAY:
         goaway_ = frame.goaway.error_code;
         close_to_calls();
+        break;
+    default: break;
     }
-    auto* const one = may_end ? find(frame.hd.stream_id) : nullptr;
-    if (one == nullptr) return 0;
-    if (ends_stream) one->has_ended = true;
-    if (frame.hd.type == NGHTTP2_HEADERS && !one->has_final) head_received(*one, ends_stream);
-    if (ends_stream && one->incoming) one->incoming->finish();
-    return 0;
 }
 
-void http2_client_connection::head_received(call& one, bool ends_stream) {
+void http2_client_connection::head_received(call& one) {
     const auto status = one.answer.status;
     if (status < 200) {
-        if (status == 101 || ++one.interim > most_early_heads) refuse(one, make_error_code(http::errc::bad_message));
+        if (status == 101 || ++one.interim > most_early_heads) cancel(one, make_error_code(http::errc::bad_message));
         return;
     }
     one.has_final = true;
     allowed_.earn_frames();
     // Its Content-Length describes another response. The stream may still end later, with an empty DATA frame.
     if (has_no_body(status, one.asked.method)) one.answer.length = 0;
-    if (!ends_stream) one.answer.incoming = one.incoming = std::make_shared<http2_body>(link_, one.id, false);
+    if (!one.has_ended) one.answer.incoming = one.incoming = std::make_shared<http2_body>(link_, one.id, false);
     link_->answer(one);
 }
 
-int http2_client_connection::frame_sent(const nghttp2_frame& frame) {
-    const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+void http2_client_connection::frame_sent(const nghttp2_frame& frame) {
     auto* const one = frame.hd.stream_id != 0 ? find(frame.hd.stream_id) : nullptr;
-    if (one == nullptr) return 0;
-    if (may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) link_->set_sent(*one);
+    if (one == nullptr) return;
+    if (ends_stream(frame)) link_->set_sent(of(*one));
     if (frame.hd.type == NGHTTP2_RST_STREAM) one->was_reset = true;
-    return 0;
 }
 
-int http2_client_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
-    if (frame.hd.type != NGHTTP2_HEADERS) return 0;
+void http2_client_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
+    if (frame.hd.type != NGHTTP2_HEADERS) return;
     if (frame.headers.cat != NGHTTP2_HCAT_REQUEST) {  // trailer fields that are too large for nghttp2
         if (auto* const one = find(frame.hd.stream_id); one != nullptr)
-            refuse(*one, make_error_code(http::errc::header_too_large));
-        return 0;
+            cancel(of(*one), make_error_code(http::errc::header_too_large));
+        return;
     }
-    const auto one = remove(frame.hd.stream_id);
-    if (!one) return 0;
+    // The stream may have been opened, but has no user data before that.
+    const auto at = std::ranges::find(open_, frame.hd.stream_id, [](const auto& each) { return each->id; });
+    if (at == open_.end()) return;
+    nghttp2_session_set_stream_user_data(session(), frame.hd.stream_id, nullptr);
+    const auto one = remove(**at);
     if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
         link_->fail(*one, make_error_code(http::errc::header_too_large), repeat::never);
     } else {  // the server has sent GOAWAY
         link_->fail(*one, refused(), repeat::always);
     }
-    return 0;
 }
 
-int http2_client_connection::data_received(std::int32_t stream, std::string_view data) {
-    allowed_.earn_frames();
+void http2_client_connection::data_received(http2_stream* one, std::string_view data) {
     nghttp2_session_consume_connection(session(), data.size());
-    if (auto* const one = find(stream); one != nullptr && one->incoming) static_cast<void>(one->incoming->append(data));
-    return 0;
+    if (one != nullptr && one->incoming) static_cast<void>(one->incoming->append(data));
 }
 
-int http2_client_connection::stream_closed(std::int32_t stream, std::uint32_t why) {
-    const auto one = remove(stream);
-    if (!one) return 0;
+void http2_client_connection::stream_closed(http2_stream& stream, std::uint32_t why) {
+    const auto one = remove(of(stream));
     if (!one->has_final) {
         auto again = repeat::never;
         if (!one->was_reset && why == NGHTTP2_REFUSED_STREAM) again = repeat::always;
@@ -540,39 +430,10 @@ int http2_client_connection::stream_closed(std::int32_t stream, std::uint32_t wh
     } else if (one->incoming && !one->has_ended) {
         one->incoming->finish(reason_of(*one, why));
     }
-    return 0;
 }
 
-/// Returns the number of bytes of the request's body that can be sent now, and whether they are the last ones.
-std::pair<std::size_t, bool> http2_client_connection::sendable(const call& one) const noexcept {
-    if (one.is_streamed) return link_->part_of(one);
-    return {one.asked.body.in_memory()->size() - one.sent, true};
-}
-
-/// Returns the size of the next DATA frame, which append_part() makes.
-std::ptrdiff_t http2_client_connection::size_of_part(const call& one, std::size_t most, std::uint32_t& flags) noexcept {
-    const auto [left, is_last] = sendable(one);
-    const auto size = size_of_data(left, is_last, most, flags);
-    return then_trailers(session(), one.id, one.trailers, size, flags);
-}
-
-int http2_client_connection::append_part(call& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
-    if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
-    allowed_.earn_for(count, count == sendable(one).first);
-    auto& out = stream_.out();
-    out.append(text_of(frame_head.data(), frame_head.size()));
-    one.since = now();
-    if (!one.is_streamed) {
-        out.append(one.asked.body.in_memory()->text().substr(one.sent, count));
-        one.sent += count;
-        one.has_part = sendable(one).first != 0;
-        return 0;
-    }
-    // SAFETY: bytes may be read as char. The request's task does not change the part before it is empty.
-    if (count != 0) out.append(reinterpret_cast<const char*>(one.next.memory.get() + one.next.begin), count);
-    one.has_part = one.next.size() != count;
-    link_->consume(one, count);
-    return 0;
+void http2_client_connection::part_sent(http2_stream& one, std::size_t count) noexcept {
+    if (one.is_streamed) link_->consume(of(one), count);
 }
 
 }  // namespace eddy::detail

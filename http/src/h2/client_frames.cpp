@@ -20,8 +20,8 @@ bool http2_client_frames::pay(context& cx) noexcept {
     return true;
 }
 
-http2_refusal http2_client_frames::begin(bool is_known, time::time_point block_until) noexcept {
-    const auto& frame = frames_.current();
+http2_refusal http2_client_frames::begin(const http2_frame_head& frame, bool is_known,
+                                         time::time_point block_until) noexcept {
     unpaid_ += frame_cost;
     switch (frame.type) {
     case NGHTTP2_DATA:
@@ -69,9 +69,7 @@ http2_refusal http2_client_frames::continue_block(const http2_frame_head& frame)
     return {};
 }
 
-void http2_client_frames::end() noexcept {
-    if (!frames_.is_complete()) return;
-    const auto& frame = frames_.current();
+void http2_client_frames::end(const http2_frame_head& frame) noexcept {
     const bool is_of_block = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_CONTINUATION;
     if (is_of_block && (frame.flags & NGHTTP2_FLAG_END_HEADERS) != 0) block_until_ = never;
 }

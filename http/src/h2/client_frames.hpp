@@ -7,14 +7,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <utility>
 
 #include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
 
-#include "h2/allowance.hpp"
-#include "h2/frame_heads.hpp"
+#include "h2/frames.hpp"
 
 namespace eddy::detail {
 
@@ -27,17 +25,11 @@ public:
     http2_client_frames(std::size_t header_limit, time::time_point first_until, http2_allowances& allowed) noexcept
         : header_limit_(header_limit), allowed_(allowed), block_until_(first_until) {}
 
-    /// Splits bytes: returns how many belong to the preface, or to the current frame.
-    [[nodiscard]] std::size_t next(std::span<const std::byte> bytes) noexcept { return frames_.next(bytes); }
-    /// Returns the head of the frame if the last call of next() has completed it.
-    [[nodiscard]] const http2_frame_head* take_begin() noexcept {
-        return frames_.take_begin() ? &frames_.current() : nullptr;
-    }
-    /// Begins the current frame, before nghttp2 gets it. `is_known` tells whether its stream has an exchange. A block
-    /// of fields must be complete at `block_until`.
-    http2_refusal begin(bool is_known, time::time_point block_until) noexcept;
-    /// Ends the current frame if the last call of next() has completed it.
-    void end() noexcept;
+    /// Begins a frame, before nghttp2 gets it. `is_known` tells whether its stream has an exchange. A block of fields
+    /// must be complete at `block_until`.
+    http2_refusal begin(const http2_frame_head& frame, bool is_known, time::time_point block_until) noexcept;
+    /// Ends a frame, which was received completely.
+    void end(const http2_frame_head& frame) noexcept;
 
     /// Adds the size of a field to the size of its block. Returns whether that is too large.
     [[nodiscard]] bool add_field(std::size_t size) noexcept;
@@ -61,7 +53,6 @@ private:
 
     const std::size_t header_limit_;
     http2_allowances& allowed_;
-    http2_frames frames_{24};  // with the preface
     time::time_point block_until_;
     std::size_t block_size_ = 0;   // bytes of the current block of fields
     std::size_t fields_size_ = 0;  // bytes of its fields, decoded

@@ -171,20 +171,13 @@ http2_response_fields::http2_response_fields(const http::response& from, http::m
     if (is_without || size == 0U) has_body_ = false;
 }
 
-std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
-                             std::ptrdiff_t size, std::uint32_t& flags) noexcept {
-    if (size < 0 || (flags & NGHTTP2_DATA_FLAG_EOF) == 0 || trailers.empty()) return size;
-    flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    try {
-        std::vector<nghttp2_nv> fields;
-        fields.reserve(trailers.size());
-        for (const auto& [name, value] : trailers) fields.push_back(nv_of(name, trim(value)));
-        const bool is_submitted = nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0;
-        if (!is_submitted) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-        return size;
-    } catch (const std::bad_alloc&) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
+bool submit_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers) noexcept try {
+    std::vector<nghttp2_nv> fields;
+    fields.reserve(trailers.size());
+    for (const auto& [name, value] : trailers) fields.push_back(nv_of(name, trim(value)));
+    return nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0;
+} catch (const std::bad_alloc&) {
+    return false;
 }
 
 }  // namespace eddy::detail

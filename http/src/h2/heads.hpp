@@ -109,9 +109,8 @@ private:
     std::array<char, 3> status_{};
 };
 
-/// For nghttp2's read callback, after size_of_data(): sends the trailer fields when the body ends. Returns `size`, or
-/// an error of nghttp2 that resets the stream.
-[[nodiscard]] std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
-                                           std::ptrdiff_t size, std::uint32_t& flags) noexcept;
+/// Gives the trailer fields of a body to nghttp2. Returns whether it has taken them.
+[[nodiscard]] bool submit_trailers(nghttp2_session* session, std::int32_t stream,
+                                   const http::headers& trailers) noexcept;
 
 }  // namespace eddy::detail

@@ -29,19 +29,6 @@ struct http2_window_wait {
     EDDY_WAIT_SHAPE(http2_window_wait, named_wait("room in the window of an HTTP/2 stream"));
 };
 
-/// A part of a sent body that was read and not yet sent. It is filled while it is empty; the connection empties it.
-struct http2_part {
-    static constexpr std::size_t capacity = 32 * 1024;
-
-    std::unique_ptr<std::byte[]> memory;
-    std::size_t begin = 0;
-    std::size_t end = 0;
-    bool is_last = false;
-
-    http2_part() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
-    [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
-};
-
 class http2_body;
 
 /// Tells a connection which bodies were read or dropped. Their reader may be in another task than the connection.

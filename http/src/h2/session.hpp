@@ -4,7 +4,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -12,31 +12,19 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
 
 #include "h1/message_stream.hpp"
+#include "h2/frames.hpp"
+#include "h2/stream.hpp"
 
 namespace eddy::detail {
-
-/// The callbacks and options of nghttp2's sessions. Each callback has the type that nghttp2's C interface needs.
-struct http2_settings {
-    nghttp2_session_callbacks* callbacks = nullptr;
-    nghttp2_option* options = nullptr;
-
-    /// Makes empty callbacks, and the options that servers and clients share.
-    /// Errors: throws std::bad_alloc.
-    http2_settings();
-    http2_settings(const http2_settings&) = delete;
-    http2_settings& operator=(const http2_settings&) = delete;
-    ~http2_settings();
-
-    /// Removes the limits of nghttp2 for resets of streams, which gives no credit for complete requests, and for the
-    /// frames of one block of fields. Servers have such limits themselves: http2_client_frames.
-    void use_own_limits();
-};
 
 /// Checks that a SETTINGS frame makes no window for sending too large (RFC 9113, section 6.9.2). nghttp2 only resets
 /// the stream, and not the connection.
@@ -66,178 +54,160 @@ private:
     std::int64_t largest_ = 0;
 };
 
-/// The part of an HTTP/2 connection that servers and clients share: nghttp2's session, and the transfer of its frames.
+/// An HTTP/2 connection, as far as servers and clients are the same: nghttp2's session, the turns, the transfer of
+/// frames, the bodies that are sent, the limits of useless frames, and the timer. The functions that a side overrides
+/// add what its requests are.
+///
+///     open ──────GOAWAY, and no stream is left, or an error of the protocol──────────────────────┐
+///      │  │                                                                                      v
+///      │  └──the connection below has ended or failed──> broken ──────────────────────────────> closed
+///      │                                                   ^
+///      └──a write has failed──> lost output ──also the read, at once in a server─┘
+///
+/// | state       | members                                | what still happens                          |
+/// |-------------|----------------------------------------|---------------------------------------------|
+/// | open        |                                        | turns: receive, work, collect, send         |
+/// | lost output | has_lost_output_                       | turns without the output: the peer may have |
+/// |             |                                        | answered before it has closed the connection|
+/// | broken      | is_broken_, broken_by_ if it failed    | the rest of the turn                        |
+/// | closed      | closes_                                | the side ends its requests                  |
+///
+/// A turn is repeated until there is nothing to do. Then the task waits until bytes can be received or sent, until a
+/// request wakes it, or for the timer.
 /// Thread safety: one thread at a time.
 class http2_session {
 public:
-    enum class role : unsigned char { server, client };
-
     http2_session(const http2_session&) = delete;
     http2_session& operator=(const http2_session&) = delete;
 
     [[nodiscard]] message_stream& stream() noexcept { return stream_; }
 
-    /// For callbacks of nghttp2: calls `function`. Keeps its exception for the connection, because exceptions must not
-    /// pass through C.
-    template <class F>
-    int guarded(F&& function) noexcept {
-        try {
-            return function();
-        } catch (...) {
-            in_callback_ = std::current_exception();
-            return NGHTTP2_ERR_CALLBACK_FAILURE;
-        }
-    }
-
 protected:
-    static constexpr std::size_t frames_read = 16 * 1024;  // bytes of one read
-    static constexpr std::size_t most_frames = 64 * 1024;  // bytes of frames that are collected before they are written
+    enum class role : unsigned char { server, client };
 
-    /// `self` is the object that nghttp2 passes to the callbacks.
+    static constexpr auto never = time::time_point::max();
+
+    /// A stream whose body makes no progress for `io_timeout` has timed out.
     /// Errors: throws std::bad_alloc.
-    http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self);
+    http2_session(message_stream&& stream, role what, std::chrono::nanoseconds io_timeout);
     ~http2_session() = default;
 
-    /// Receives bytes, and calls `feed(bytes)`. Returns whether there were any. A server reads nothing
-    /// while too many frames wait to be sent; then the next send() that succeeds requires another turn. A client always
-    /// reads: otherwise both sides could wait until the other one reads.
-    template <class Feed>
-    [[nodiscard]] bool receive_frames(context& cx, Feed feed) {
-        skips_read_ = role_ == role::server && stream_.collected() >= most_frames;
-        if (is_broken_ || skips_read_ || nghttp2_session_want_read(session_.get()) == 0) return false;
-        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written by the read
-        std::array<std::byte, frames_read> bytes;
-        const auto count = stream_.poll_receive_idle(cx, bytes);
-        if (!count) return false;
-        if (!*count || **count == 0) {
-            is_broken_ = true;
-            if (!*count) broken_by_ = count->error();
-            return false;
-        }
-        feed(std::span<const std::byte>(bytes).first(**count));
-        return true;
-    }
-    /// Gives bytes to nghttp2. Returns false if they violate the protocol; the session then ends.
-    [[nodiscard]] bool give(std::span<const std::byte> bytes);
-    void collect();
-    /// Writes the collected bytes. Returns whether another turn is needed: there is more to collect, or
-    /// receive_frames() has read nothing because of these bytes, so that no read will wake the task.
-    ///
-    /// After a failed write, a server's connection is broken. A client's connection has lost its output, and is broken
-    /// at the end of its input: the server may have answered before it has closed the connection.
-    [[nodiscard]] bool send(context& cx);
-    [[nodiscard]] bool is_over() const noexcept;
-    void terminate(std::uint32_t why) noexcept {
-        nghttp2_session_terminate_session(session_.get(), why);
-        if (has_lost_output_) is_broken_ = true;  // GOAWAY cannot be sent
-    }
-    [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
+    // What a side adds to a turn:
 
-    void output_failed(std::error_code why) noexcept;
-    /// Returns the time of this turn. Reset now_ at its beginning.
+    /// The middle of a turn: receives frames, and lets the requests act. Returns whether there was something to do.
+    [[nodiscard]] virtual bool work(context& cx) = 0;
+    /// Prepares to wait. Returns true if there is something to do immediately.
+    [[nodiscard]] virtual bool wait(context& cx) = 0;
+    /// Ends the waits whose deadlines have passed. Returns the time of the next call, or `never`.
+    [[nodiscard]] virtual time::time_point check_deadlines() = 0;
+    /// The output was lost, which the state `lost output` describes.
+    virtual void output_lost() noexcept = 0;
+
+    // What the frames of the peer, and the sent ones, mean. `one` is null if the stream is not known.
+
+    /// Called before nghttp2 gets a frame, and after it has got all of one.
+    virtual void begin_frame(const http2_frame_head& frame) noexcept = 0;
+    virtual void end_frame(const http2_frame_head&) noexcept {}
+    virtual void begin_head(const nghttp2_frame& frame) = 0;
+    /// Returns false if the fields are too large, after it has reset the stream.
+    [[nodiscard]] virtual bool add_field(http2_stream& one, std::string_view name, std::string_view value) = 0;
+    virtual void frame_received(const nghttp2_frame& frame, http2_stream* one) = 0;
+    virtual void data_received(http2_stream* one, std::string_view data) = 0;
+    virtual void frame_sent(const nghttp2_frame& frame) = 0;
+    virtual void frame_not_sent(const nghttp2_frame& frame, int why) = 0;
+    virtual void stream_closed(http2_stream& one, std::uint32_t why) = 0;
+    /// Returns the size of the part of a body that is a reader, and whether it is the last one.
+    [[nodiscard]] virtual std::pair<std::size_t, bool> part_of(const http2_stream& one) const noexcept {
+        return {one.next.size(), one.next.is_last};
+    }
+    /// `count` bytes of a body were collected.
+    virtual void part_sent(http2_stream& one, std::size_t count) noexcept = 0;
+    /// The body that is sent has timed out.
+    virtual void send_timed_out(http2_stream& one) noexcept = 0;
+    /// The body that is received has timed out. Its reader has the error.
+    virtual void receive_timed_out(http2_stream&) noexcept {}
+
+    // For a side:
+
+    /// Repeats turns and waits. Returns whether the connection is closed.
+    [[nodiscard]] bool run(context& cx);
+    /// Ends a closed connection. Returns whether the connection below can still be used.
+    [[nodiscard]] bool finish(context& cx) noexcept;
+    /// Sends what can be sent without a wait, and ends the output, because the event loop of the task ends.
+    void end_at_once(context& cx) noexcept;
+
+    /// Receives frames, and gives them to nghttp2. Returns whether there were any. A server reads nothing while too
+    /// many frames wait to be sent; then the next send() that succeeds requires another turn. A client always reads:
+    /// otherwise both sides could wait until the other one reads.
+    [[nodiscard]] bool receive(context& cx);
+    /// Polls the timer, which exists while there are deadlines. Returns whether another turn is needed.
+    [[nodiscard]] bool poll_timer(context& cx);
+    /// Ends the waits of a stream whose deadlines have passed. Returns the next deadline, or `never`.
+    [[nodiscard]] time::time_point deadline_of(http2_stream& one, time::time_point now);
+
+    /// Announces these settings, and the window of the connection. Returns false without memory.
+    [[nodiscard]] bool announce(std::span<const nghttp2_settings_entry> settings, std::size_t window) noexcept;
+    /// Returns the data source of a body that is sent.
+    [[nodiscard]] static nghttp2_data_provider source_of(http2_stream& one) noexcept;
+    /// Returns the number of bytes of a body that can be sent now, and whether they are the last ones.
+    [[nodiscard]] std::pair<std::size_t, bool> sendable(const http2_stream& one) const noexcept {
+        return one.is_streamed ? part_of(one) : std::pair(one.in_memory.size(), true);
+    }
+    void reset(http2_stream& one, std::uint32_t why) noexcept;
+    void terminate(std::uint32_t why) noexcept;
+    /// Same as above, if there is a reason.
+    void refuse(http2_refusal why) noexcept {
+        if (why) terminate(*why);
+    }
+    [[nodiscard]] static bool ends_stream(const nghttp2_frame& frame) noexcept {
+        const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+        return may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    }
+
+    [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
+    /// Returns null if the stream is not open, or has no request. Its user data of nghttp2 is the http2_stream.
+    [[nodiscard]] http2_stream* find(std::int32_t stream) const noexcept {
+        return static_cast<http2_stream*>(nghttp2_session_get_stream_user_data(session(), stream));
+    }
+    /// Returns whether nghttp2's session has ended, and all of its frames were sent.
+    [[nodiscard]] bool is_over() const noexcept;
+    /// Returns the time of this poll.
     [[nodiscard]] time::time_point now() noexcept {
         if (!now_) now_ = time::clock::now();
         return *now_;
     }
 
+    message_stream stream_;
+    const std::chrono::nanoseconds io_timeout_;  // rounded up
+    pool_box<time::sleep_future> timer_;         // null while there is no deadline
+    http2_allowances allowed_;
+    http2_settings_check settings_check_;
+    std::error_code broken_by_;
+    bool is_broken_ = false;
+    bool has_lost_output_ = false;
+    bool closes_ = false;
+
+private:
+    struct settings;
     struct session_deleter {
         void operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
     };
 
+    void turn(context& cx);
+    void feed(std::span<const std::byte> bytes);
+    [[nodiscard]] bool give(std::span<const std::byte> bytes);
+    void collect();
+    [[nodiscard]] bool send(context& cx);
+    void received(const nghttp2_frame& frame);
+    std::ptrdiff_t size_of_part(const http2_stream& one, std::size_t most, std::uint32_t& flags) const noexcept;
+    int append_part(http2_stream& one, std::string_view frame_head, std::size_t count);
+
     const role role_;
-    message_stream stream_;
+    bool skips_read_ = false;  // see receive()
+    http2_frames frames_;      // of the peer
     std::optional<time::time_point> now_;
     std::unique_ptr<nghttp2_session, session_deleter> session_;
     std::exception_ptr in_callback_;
-    std::error_code broken_by_;     // the error of the connection below, if it has failed
-    bool is_broken_ = false;        // the connection below has ended or failed
-    bool has_lost_output_ = false;  // see send()
-    bool skips_read_ = false;       // see receive_frames()
-    http2_settings_check settings_check_;
-};
-
-/// For nghttp2's read callback: returns the size of the next DATA frame, and sets its flags. `left` bytes can be sent
-/// now, and `is_last` says whether they end the body. `most` is the largest size that flow control permits.
-[[nodiscard]] inline std::ptrdiff_t size_of_data(std::size_t left, bool is_last, std::size_t most,
-                                                 std::uint32_t& flags) noexcept {
-    if (left == 0 && !is_last) return NGHTTP2_ERR_DEFERRED;
-    const auto count = std::min(left, most);
-    flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (is_last && count == left) flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<std::ptrdiff_t>(count);
-}
-
-// SAFETY: bytes may be read as char.
-[[nodiscard]] inline std::string_view text_of(const std::uint8_t* data, std::size_t size) noexcept {
-    return {reinterpret_cast<const char*>(data), size};
-}
-
-/// The callbacks of nghttp2 that servers and clients share: they have the types that its C interface needs. The user
-/// data of a session is its Connection, which befriends this class. A body that is sent belongs to a Stream.
-template <class Connection, class Stream>
-struct http2_callbacks {
-    static Connection& connection_of(void* user) noexcept { return *static_cast<Connection*>(user); }
-    template <class F>
-    static int guarded(void* user, F&& function) noexcept {
-        auto& on = connection_of(user);
-        return on.guarded([&] { return function(on); });
-    }
-
-    static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-        return guarded(user, [&](Connection& on) { return on.begin_head(*frame); });
-    }
-    static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
-                      const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
-        return guarded(user, [&](Connection& on) {
-            return on.add_field(frame->hd.stream_id, text_of(name, name_size), text_of(value, value_size));
-        });
-    }
-    /// Called for a field with a character that is not permitted. Resets the stream.
-    static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
-                              const std::uint8_t*, std::size_t, std::uint8_t, void*) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-        return guarded(user, [&](Connection& on) { return on.frame_received(*frame); });
-    }
-    static int data_received(nghttp2_session*, std::uint8_t, std::int32_t stream, const std::uint8_t* data,
-                             std::size_t size, void* user) {
-        return guarded(user, [&](Connection& on) { return on.data_received(stream, text_of(data, size)); });
-    }
-    static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-        return guarded(user, [&](Connection& on) { return on.frame_sent(*frame); });
-    }
-    static int frame_not_sent(nghttp2_session*, const nghttp2_frame* frame, int why, void* user) {
-        return guarded(user, [&](Connection& on) { return on.frame_not_sent(*frame, why); });
-    }
-    static int stream_closed(nghttp2_session*, std::int32_t stream, std::uint32_t why, void* user) {
-        return guarded(user, [&](Connection& on) { return on.stream_closed(stream, why); });
-    }
-    static int send_part(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head, std::size_t count,
-                         nghttp2_data_source* source, void* user) {
-        constexpr std::size_t head_size = 9;
-        return guarded(user, [&](Connection& on) {
-            return on.append_part(*static_cast<Stream*>(source->ptr), std::span(head, head_size), count);
-        });
-    }
-
-    /// The read callback of a body that is sent. The data source is its Stream.
-    static ssize_t read_part(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t most, std::uint32_t* flags,
-                             nghttp2_data_source* source, void* user) {
-        return connection_of(user).size_of_part(*static_cast<Stream*>(source->ptr), most, *flags);
-    }
-
-    static void set_in(nghttp2_session_callbacks* all) noexcept {
-        nghttp2_session_callbacks_set_on_begin_headers_callback(all, &begin_headers);
-        nghttp2_session_callbacks_set_on_header_callback(all, &header);
-        nghttp2_session_callbacks_set_on_invalid_header_callback(all, &invalid_header);
-        nghttp2_session_callbacks_set_on_frame_recv_callback(all, &frame_received);
-        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all, &data_received);
-        nghttp2_session_callbacks_set_on_frame_send_callback(all, &frame_sent);
-        nghttp2_session_callbacks_set_on_frame_not_send_callback(all, &frame_not_sent);
-        nghttp2_session_callbacks_set_on_stream_close_callback(all, &stream_closed);
-        nghttp2_session_callbacks_set_send_data_callback(all, &send_part);
-    }
 };
 
 }  // namespace eddy::detail

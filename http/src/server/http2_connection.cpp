@@ -32,7 +32,7 @@ constexpr std::size_t connection_window(std::size_t of_stream) noexcept { return
 
 http2_connection::http2_connection(message_stream&& stream, accepted_connection&& accepted,
                                    time::time_point first_until)
-    : http2_session(std::move(stream), role::server, shared_settings(), this),
+    : http2_session(std::move(stream), role::server, accepted.options().io_timeout()),
       accepted_(std::move(accepted)),
       window_(first_window, std::min(options().window_limit(), largest_window) / 2),
       frames_(options().header_limit(), first_until, allowed_) {
@@ -42,10 +42,7 @@ http2_connection::http2_connection(message_stream&& stream, accepted_connection&
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(first_window)},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(most_bytes)},
     }};
-    if (nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0 ||
-        nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
-                                              static_cast<std::int32_t>(connection_window(first_window))) != 0)
-        throw std::bad_alloc();
+    if (!announce(settings, connection_window(first_window))) throw std::bad_alloc();
     if (const auto& token = options().connections().shutdown())
         told_ = std::make_unique<cancelled_future>(token->cancelled_owned());
 }
@@ -59,21 +56,12 @@ http2_connection::~http2_connection() {
 }
 
 poll_result<bool> http2_connection::poll(context& cx) {
-    now_.reset();
     if (mailbox_) mailbox_->begin_turn();
-    if (const auto early = stream_.in(); !early.empty()) {
-        feed(std::as_bytes(std::span(early)));
-        stream_.consume(early.size());
-    }
-    do {
-        turn(cx);
-    } while (!closes_ && wait(cx));
-    if (!closes_) return not_ready;
+    if (!run(cx)) return not_ready;
     end_bodies();
     begun_.clear();
     if (!handlers_.poll_cancel(cx)) return not_ready;
-    if (is_broken_ && !broken_by_) stream_.end_writing(cx);  // the client has ended its direction in order
-    return !is_broken_;
+    return finish(cx);
 }
 
 /// Ends the bodies of requests that will not be received completely. Other tasks may wait for them.
@@ -94,14 +82,8 @@ poll_result<void> http2_connection::poll_cancel(context& cx) {
     end_bodies();
     begun_.clear();
     if (!handlers_.poll_cancel(cx)) return not_ready;
-    if (is_broken_) return poll_result<void>::ready();
-    try {
-        end_drain();
-        collect();
-        stream_.end_writing(cx);
-    } catch (...) {
-        is_broken_ = true;  // no memory for GOAWAY
-    }
+    end_drain();
+    end_at_once(cx);
     return poll_result<void>::ready();
 }
 
@@ -111,26 +93,11 @@ result<void> http2_connection::outcome() const {
     return ok();
 }
 
-void http2_connection::turn(context& cx) {
-    for (bool moves = true; moves && !closes_;) {
-        moves = frames_.pay(cx) && receive_frames(cx, [this](std::span<const std::byte> bytes) { feed(bytes); });
-        if (run_handlers(cx)) moves = true;
-        take_notes();
-        collect();
-        if (send(cx)) moves = true;
-        closes_ = is_broken_ || is_over();
-    }
-}
-
-/// Gives bytes to nghttp2, frame by frame.
-void http2_connection::feed(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const auto part = bytes.first(frames_.next(bytes));
-        bytes = bytes.subspan(part.size());
-        if (const auto* const frame = frames_.take_begin()) begin_frame(*frame);
-        if (!give(part)) return;
-        frames_.end();
-    }
+bool http2_connection::work(context& cx) {
+    const bool has_received = frames_.pay(cx) && receive(cx);
+    const bool moves = run_handlers(cx);
+    take_notes();
+    return has_received || moves;
 }
 
 /// Polls the woken handlers. Returns whether a handler has begun or ended.
@@ -144,7 +111,7 @@ bool http2_connection::run_handlers(context& cx) {
         exchange& one = ***ended;
         one.has_work = false;
         one.work = waker();
-        if (!one.is_open) remove(one);
+        if (!one.is_open) take_stream(exchanges_, one);
         moves = true;
     }
     return moves;
@@ -166,13 +133,11 @@ void http2_connection::take_notes() {
 
 /// Enlarges the windows by bytes that a service has read.
 void http2_connection::consume(std::int32_t stream, std::size_t bytes) noexcept {
-    nghttp2_session_consume(session_.get(), stream, bytes);
+    nghttp2_session_consume(session(), stream, bytes);
     if (window_.consumed(bytes)) send_probe();
 }
 
-void http2_connection::send_probe() noexcept {
-    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, window_probe.data());
-}
+void http2_connection::send_probe() noexcept { nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, window_probe.data()); }
 
 /// Makes the windows larger if they limit the speed.
 void http2_connection::probe_answered() noexcept {
@@ -185,16 +150,11 @@ void http2_connection::probe_answered() noexcept {
     if (memory == nullptr || !memory->take_window(holder_, accepted_.peer(), added, options().window_memory_limit()))
         return;
     const nghttp2_settings_entry setting{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(wanted)};
-    auto* const session = session_.get();
-    const auto size = static_cast<std::int32_t>(whole);
     // The connection's window bounds the memory. Without memory for either frame, the next answer tries again.
-    if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, &setting, 1) != 0 ||
-        nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, size) != 0)
-        return memory->give_back_window(holder_, added);
+    if (!announce({&setting, 1}, whole)) return memory->give_back_window(holder_, added);
     window_.grow(wanted);
 }
 
-/// Prepares to wait. Returns true if there is something to do immediately.
 bool http2_connection::wait(context& cx) {
     // A client that sends without a pause uses up the coop budget in each poll.
     context own(cx.waker());
@@ -224,66 +184,29 @@ void http2_connection::mark_idle() {
     accepted_.begin_idle();
 }
 
-bool http2_connection::has_deadlines() const noexcept {
-    constexpr auto never = time::time_point::max();
-    return !exchanges_.empty() || drain_until_ != never || frames_.block_until() != never;
-}
-
-/// Polls the timer, which exists while there are deadlines. Returns whether a deadline has passed.
-bool http2_connection::poll_timer(context& cx) {
-    if (!timer_ && !has_deadlines()) return false;
-    const bool is_new = !timer_;
-    if (is_new) timer_.reset(pool_new<time::sleep_future>(check_deadlines()));
-    if (!timer_->poll(cx)) return is_new && nghttp2_session_want_write(session_.get()) != 0;
-    timer_.reset();
-    if (!has_deadlines()) return false;
-    static_cast<void>(check_deadlines());
-    return true;
-}
-
-/// Ends the waits whose deadlines have passed. Returns the time of the next call, which is not later than the deadline
-/// of any wait that begins after this call, except a wait for a slow body: see take_notes().
+/// The result is not later than the deadline of any wait that begins after this call, except a wait for a slow body:
+/// see take_notes().
 time::time_point http2_connection::check_deadlines() {
+    if (exchanges_.empty() && drain_until_ == never && frames_.block_until() == never) return never;
     const auto current = time::clock::now();
-    auto next = time::saturating_add(
-        current, std::min(time::round_up(options().io_timeout()), time::round_up(options().header_timeout())));
+    auto next = time::saturating_add(current, std::min(io_timeout_, time::round_up(options().header_timeout())));
     if (drain_until_ <= current) end_drain();
     // A client that has not completed its first request, or the current block of fields, in time.
     if (frames_.block_until() <= current) terminate(frames_.end_late_block());
     next = std::min({next, drain_until_, frames_.block_until()});
-    for (const auto& one : exchanges_) next = std::min(next, deadline_of(*one, current));
+    for (const auto& one : exchanges_)
+        if (one->is_open) next = std::min(next, deadline_of(*one, current));
     return next;
 }
 
-time::time_point http2_connection::deadline_of(exchange& one, time::time_point now) {
-    constexpr auto never = time::time_point::max();
-    if (!one.is_open) return never;
-    auto next = never;
-    const auto io_timeout = time::round_up(options().io_timeout());
-    if (one.incoming) {
-        next = one.incoming->deadline(io_timeout);
-        if (next <= now) one.incoming->finish(make_error_code(errc::timed_out));
-    }
-    if (one.has_answer && one.sendable() != 0) {
-        const auto limit = time::saturating_add(one.since, io_timeout);
-        if (limit <= now) reset(one, NGHTTP2_CANCEL);
-        next = std::min(next, limit);
-    }
-    return next > now ? next : never;
-}
-
 // ---- The end ----
-
-void http2_connection::refuse(http2_refusal why) noexcept {
-    if (why) terminate(*why);
-}
 
 /// Tells the client that the connection will end. Requests that the client sends before it receives this notice are
 /// served.
 void http2_connection::begin_drain() noexcept {
     if (std::exchange(drains_, true)) return;
-    nghttp2_submit_shutdown_notice(session_.get());
-    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+    nghttp2_submit_shutdown_notice(session());
+    nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, nullptr);
     drain_until_ = time::saturating_add(time::clock::now(), drain_limit);
     timer_.reset();
 }
@@ -291,10 +214,10 @@ void http2_connection::begin_drain() noexcept {
 /// Refuses requests from now on. nghttp2 ends the session when the earlier requests were answered.
 void http2_connection::end_drain() noexcept {
     drains_ = true;
-    drain_until_ = time::time_point::max();
+    drain_until_ = never;
     if (std::exchange(has_final_goaway_, true)) return;
-    const auto last = nghttp2_session_get_last_proc_stream_id(session_.get());
-    nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
+    const auto last = nghttp2_session_get_last_proc_stream_id(session());
+    nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
 }
 
 /// Keeps the first failure of the service, which is reported at the end of the connection.

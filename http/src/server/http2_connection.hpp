@@ -9,20 +9,17 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/serve.hpp>
 #include <eddy/stream/futures_unordered.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/time/clock.hpp>
-#include <eddy/time/sleep.hpp>
 
 #include "h2/client_frames.hpp"
 #include "h2/session.hpp"
@@ -49,8 +46,8 @@ namespace eddy::detail {
 ///     └──────┬───────────────────────────────────────────────────────────────────  ┘
 ///            └ http2_body <── any task that reads the body of a request
 ///
-/// A turn is (1) to (4). The task repeats turns until there is nothing to do. Then it waits until bytes can be received
-/// or sent, or until it is woken: by a handler, the reader of a body, the shutdown of the server, or a deadline.
+/// A turn is (1) to (4), and work() is (1) to (3). The task is woken by a handler, the reader of a body, the shutdown
+/// of the server, or a deadline.
 ///
 /// | what                                  | used by                              |
 /// |---------------------------------------|--------------------------------------|
@@ -58,10 +55,9 @@ namespace eddy::detail {
 /// | the buffers and the connection below  | this task: this class                |
 /// | http2_body, http2_mailbox             | any task, under the mailbox's lock   |
 ///
-///     serving ──GOAWAY sent, and no exchange is left, or an error of the protocol──> closing ──> ended
-///        └──the connection has ended or failed──────────────────────────────────────> closing ──> ended
-///
-/// In `closing`, the services that still run are cancelled.
+/// See http2_session for the states. While the connection is open, begin_drain() sends the notice of the end, and
+/// end_drain() the last GOAWAY: after the answer to the PING that follows the notice, or after a time. Once it is
+/// closed, the services that still run are cancelled.
 ///
 /// Back-pressure: nothing is read while 64 KiB of frames wait to be written. Answers to PING and SETTINGS are such
 /// frames. The unread bodies of all requests together have at most the window of the connection. See http2_window for
@@ -90,8 +86,6 @@ public:
 
 private:
     friend http2_work;
-    using callbacks = http2_callbacks<http2_connection, http2_exchange>;
-    friend callbacks;
 
     // PING has 8 bytes, so that its answer can be told apart.
     static constexpr std::array<std::uint8_t, 8> window_probe = {'w', 'i', 'n', 'd', 'o', 'w', 0, 0};
@@ -105,31 +99,30 @@ private:
     using phase = http2_exchange::phase;
     using cancelled_future = sync::cancellation_token::owned_cancelled_future;
 
+    // Of http2_session:
+    [[nodiscard]] bool work(context& cx) override;
+    [[nodiscard]] bool wait(context& cx) override;
+    [[nodiscard]] time::time_point check_deadlines() override;
+    void output_lost() noexcept override { is_broken_ = true; }
+    void begin_frame(const http2_frame_head& frame) noexcept override;
+    void end_frame(const http2_frame_head& frame) noexcept override { frames_.end(frame); }
+    void begin_head(const nghttp2_frame& frame) override;
+    [[nodiscard]] bool add_field(http2_stream& one, std::string_view name, std::string_view value) override;
+    void frame_received(const nghttp2_frame& frame, http2_stream* one) override;
+    void data_received(http2_stream* one, std::string_view data) override;
+    void frame_sent(const nghttp2_frame& frame) override;
+    void frame_not_sent(const nghttp2_frame& frame, int why) override;
+    void stream_closed(http2_stream& one, std::uint32_t why) override;
+    void part_sent(http2_stream& one, std::size_t count) noexcept override;
+    void send_timed_out(http2_stream& one) noexcept override { reset(one, NGHTTP2_CANCEL); }
+
     // The parts of a turn:
-    void turn(context& cx);
-    void feed(std::span<const std::byte> bytes);
-    void begin_frame(const http2_frame_head& frame) noexcept;
     [[nodiscard]] bool run_handlers(context& cx);
     void take_notes();
     void consume(std::int32_t stream, std::size_t bytes) noexcept;
     void send_probe() noexcept;
     void probe_answered() noexcept;
-    [[nodiscard]] bool wait(context& cx);
-    [[nodiscard]] bool poll_timer(context& cx);
-
-    /// Returns the callbacks and options of a server's sessions.
-    /// Errors: throws std::bad_alloc.
-    [[nodiscard]] static const http2_settings& shared_settings();
-    // Callbacks of nghttp2. They return 0 or an error of nghttp2.
-    int begin_head(const nghttp2_frame& frame);
-    int add_field(std::int32_t stream, std::string_view name, std::string_view value);
-    int frame_received(const nghttp2_frame& frame);
-    int frame_sent(const nghttp2_frame& frame);
-    int frame_not_sent(const nghttp2_frame& frame, int why);
-    int data_received(std::int32_t stream, std::string_view data);
-    int stream_closed(std::int32_t stream, std::uint32_t why);
-    std::ptrdiff_t size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) noexcept;
-    int append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count);
+    void mark_idle();
 
     // Exchanges:
     void head_received(exchange& one, bool has_body);
@@ -142,8 +135,6 @@ private:
     void drop_unread();
     void respond(exchange& one);
     [[nodiscard]] bool poll_parts(exchange& one, context& cx);
-    void reset(const exchange& one, std::uint32_t why) noexcept;
-    void remove(exchange& one) noexcept;
     void detach_body(exchange& one) noexcept;
 
     void fail(std::error_code why, std::exception_ptr thrown);
@@ -152,15 +143,14 @@ private:
     [[nodiscard]] const http::serve_options& options() const noexcept { return accepted_.options(); }
     void begin_drain() noexcept;
     void end_drain() noexcept;
-    void refuse(http2_refusal why) noexcept;
     void end_bodies() noexcept;
     static void tell_service(const exchange& one) noexcept;
     void submit_continue(std::int32_t stream) noexcept;
-    [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept;
-    void mark_idle();
-    [[nodiscard]] bool has_deadlines() const noexcept;
-    [[nodiscard]] time::time_point check_deadlines();
-    [[nodiscard]] time::time_point deadline_of(exchange& one, time::time_point now);
+    // SAFETY: all streams of a server are exchanges.
+    [[nodiscard]] static exchange& of(http2_stream& one) noexcept { return static_cast<exchange&>(one); }
+    [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept {
+        return static_cast<exchange*>(find(stream));
+    }
 
     accepted_connection accepted_;
     std::shared_ptr<http2_mailbox> mailbox_;  // null until a request has a body
@@ -169,18 +159,15 @@ private:
     std::vector<exchange*> begun_;            // exchanges that are not yet among the handlers
     futures_unordered<http2_work> handlers_;  // declared after exchanges_, to which they refer
     std::unique_ptr<cancelled_future> told_;  // null if there is no token, or after its cancellation
-    pool_box<time::sleep_future> timer_;      // null while there is no deadline
-    time::time_point drain_until_ = time::time_point::max();
+    time::time_point drain_until_ = never;
     std::uint64_t requests_ = 0;
     http2_window window_;
     bool has_new_waits_ = false;  // of responses, since the end of the last turn
-    http2_allowances allowed_;
-    http2_client_frames frames_;  // the received bytes
-    std::error_code failure_;     // the first error of the service
-    std::exception_ptr thrown_;   // or its first exception
+    http2_client_frames frames_;
+    std::error_code failure_;    // the first error of the service
+    std::exception_ptr thrown_;  // or its first exception
     bool drains_ = false;
     bool has_final_goaway_ = false;
-    bool closes_ = false;
     bool is_aborted_ = false;  // the task of the connection is being cancelled
 };
 

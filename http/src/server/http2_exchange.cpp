@@ -2,9 +2,13 @@
 #include "server/http2_exchange.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -12,11 +16,125 @@
 
 #include "server/http2_connection.hpp"
 
-// A request of HTTP/2 and its response: the call of the service, and what nghttp2 sends of it.
+// A request of HTTP/2 and its response: what the frames of a client mean, the call of the service, and what nghttp2
+// sends of the response.
 
 namespace eddy::detail {
 
 constexpr std::size_t least_held = 4 * 1024;  // smaller responses are not counted
+
+// ---- Frames ----
+
+void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
+    const bool begins_block = frame.type == NGHTTP2_HEADERS;
+    const auto limit = time::round_up(options().header_timeout());
+    refuse(
+        frames_.begin(frame, find(frame.stream) != nullptr, begins_block ? time::saturating_add(now(), limit) : never));
+    if (frame.type == NGHTTP2_SETTINGS) settings_check_.begin(session(), exchanges_);
+}
+
+void http2_connection::begin_head(const nghttp2_frame& frame) {
+    if (frame.hd.type != NGHTTP2_HEADERS || frame.headers.cat != NGHTTP2_HCAT_REQUEST) return;
+    const auto stream = frame.hd.stream_id;
+    // nghttp2 limits the open streams. Services that are being cancelled have no stream.
+    // A connection that is aborted begins no request.
+    if (exchanges_.size() >= std::size_t{2} * options().max_streams() || !accepted_.end_idle()) {
+        nghttp2_submit_rst_stream(session(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_REFUSED_STREAM);
+        return;
+    }
+    head_limits limits;
+    limits.bytes = options().header_limit();
+    limits.fields = options().max_headers();
+    add_stream(exchanges_, std::make_unique<exchange>(stream, limits));
+    http2_stream* const made = exchanges_.back().get();
+    nghttp2_session_set_stream_user_data(session(), stream, made);
+    if (++requests_ == options().max_requests()) begin_drain();
+}
+
+bool http2_connection::add_field(http2_stream& stream, std::string_view name, std::string_view value) {
+    auto& one = of(stream);
+    if (frames_.add_field(name.size() + value.size() + field_overhead)) {
+        reset(one, NGHTTP2_ENHANCE_YOUR_CALM);
+        return false;
+    }
+    if (one.head) {
+        one.head->add(name, value);
+    } else if (one.incoming) {
+        one.incoming->add_trailer(name, value);
+    }
+    return true;
+}
+
+void http2_connection::frame_received(const nghttp2_frame& frame, http2_stream* one) {
+    switch (frame.hd.type) {
+    case NGHTTP2_HEADERS:
+        allowed_.earn_frames();
+        if (one != nullptr && of(*one).head) head_received(of(*one), !one->has_ended);
+        break;
+    case NGHTTP2_RST_STREAM:
+        if (one != nullptr) one->has_ended = true;
+        break;
+    case NGHTTP2_PING:
+        if ((frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) break;
+        if (std::ranges::equal(frame.ping.opaque_data, window_probe)) {
+            probe_answered();
+        } else if (drains_) {
+            end_drain();
+        }
+        break;
+    default: break;
+    }
+}
+
+void http2_connection::frame_sent(const nghttp2_frame& frame) {
+    if (frame.hd.type == NGHTTP2_RST_STREAM && frame.rst_stream.error_code != NGHTTP2_NO_ERROR) {
+        // The client may have caused this reset by a frame that is not permitted (CVE-2025-8671).
+        refuse(allowed_.take_reset());
+    } else if (ends_stream(frame)) {
+        allowed_.earn_reset();
+        // The client need not send the rest of its request (RFC 9113, section 8.1).
+        const auto stream = frame.hd.stream_id;
+        if (auto* const one = exchange_of(stream); one != nullptr) one->call.is_answered = true;
+        if (nghttp2_session_get_stream_remote_close(session(), stream) == 0)
+            nghttp2_submit_rst_stream(session(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
+    }
+}
+
+/// Resets the stream of a response whose head is too large for nghttp2.
+void http2_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
+    auto* const one = find(frame.hd.stream_id);
+    if (frame.hd.type != NGHTTP2_HEADERS || one == nullptr) return;
+    if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) fail(std::make_error_code(std::errc::message_size), nullptr);
+    reset(*one, NGHTTP2_INTERNAL_ERROR);
+}
+
+void http2_connection::data_received(http2_stream* stream, std::string_view data) {
+    if (stream != nullptr && stream->incoming) {
+        auto& one = of(*stream);
+        one.received += data.size();
+        if (one.received > options().body_limit()) one.incoming->finish(make_error_code(http::errc::body_too_large));
+        if (one.incoming->append(data)) return;
+    }
+    // There is no reader. The window of the stream does not grow, so that the client must stop.
+    nghttp2_session_consume_connection(session(), data.size());
+}
+
+void http2_connection::stream_closed(http2_stream& stream, std::uint32_t) {
+    auto& one = of(stream);
+    one.is_open = false;
+    if (one.has_ended) frames_.end_stream(one.id);
+    if (one.incoming && !one.has_answer) one.incoming->finish(std::make_error_code(std::errc::connection_reset));
+    tell_service(one);
+    detach_body(one);
+    if (one.has_work) {
+        one.work.wake_by_ref();
+    } else {
+        std::erase(begun_, &one);
+        take_stream(exchanges_, one);
+    }
+}
+
+// ---- The service ----
 
 poll_result<http2_exchange*> http2_work::poll(context& cx) { return on_->poll_exchange(*one_, cx); }
 poll_result<void> http2_work::poll_cancel(context& cx) { return on_->poll_cancel_exchange(*one_, cx); }
@@ -65,15 +183,6 @@ void http2_connection::start(exchange& one) {
     }
     one.has_work = true;
     handlers_.push(http2_work(*this, one));
-}
-
-void http2_connection::remove(exchange& one) noexcept {
-    const auto index = one.index;
-    if (index + 1 != exchanges_.size()) {
-        std::swap(exchanges_[index], exchanges_.back());
-        exchanges_[index]->index = index;
-    }
-    exchanges_.pop_back();
 }
 
 poll_result<http2_exchange*> http2_connection::poll_exchange(exchange& one, context& cx) {
@@ -150,6 +259,7 @@ void http2_connection::drop_unread() {
         if (!one->call.held.take_drop()) continue;
         one->call.drop_unread(accepted_);
         one->is_streamed = true;
+        one->in_memory = {};
         one->next = http2_part();
         one->next.is_last = true;
         one->trailers = http::headers();
@@ -157,6 +267,8 @@ void http2_connection::drop_unread() {
         if (one->is_open) reset(*one, NGHTTP2_ENHANCE_YOUR_CALM);
     }
 }
+
+// ---- The response ----
 
 /// Gives a response to nghttp2. A body in memory is read from the exchange while it is sent.
 void http2_connection::respond(exchange& one) {
@@ -167,15 +279,16 @@ void http2_connection::respond(exchange& one) {
     if (!fields.has_body()) answer.body = http::body();
     one.is_streamed = answer.body.in_memory() == nullptr;  // a reader may be the body of the request
     one.at = one.is_streamed ? phase::sending : phase::done;
-    one.has_part = !one.is_streamed && one.sendable() != 0;
-    if (!one.is_streamed) detach_body(one);
+    if (!one.is_streamed) {
+        one.in_memory = answer.body.in_memory()->text();
+        detach_body(one);
+    }
+    one.has_part = !one.in_memory.empty();
     if (one.is_streamed && one.incoming && one.incoming->ask()) submit_continue(one.id);
     one.has_answer = true;
     one.since = now();
-    nghttp2_data_provider provider{};
-    provider.source.ptr = &one;
-    provider.read_callback = &callbacks::read_part;
-    const auto submitted = nghttp2_submit_response(session_.get(), one.id, fields.data(), fields.size(),
+    const auto provider = source_of(one);
+    const auto submitted = nghttp2_submit_response(session(), one.id, fields.data(), fields.size(),
                                                    fields.has_body() ? &provider : nullptr);
     if (submitted == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
     if (submitted != 0) reset(one, NGHTTP2_INTERNAL_ERROR);
@@ -183,7 +296,7 @@ void http2_connection::respond(exchange& one) {
 
 void http2_connection::submit_continue(std::int32_t stream) noexcept {
     const auto status = nv_of(":status", "100");
-    nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, stream, nullptr, &status, 1, nullptr);
+    nghttp2_submit_headers(session(), NGHTTP2_FLAG_NONE, stream, nullptr, &status, 1, nullptr);
 }
 
 /// Reads the next part of a response's body once the previous part was sent. Returns whether the last part was read or
@@ -213,7 +326,7 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
         one.has_part = *count != 0;
         has_new_waits_ = true;
         one.since = now();
-        nghttp2_session_resume_data(session_.get(), one.id);
+        nghttp2_session_resume_data(session(), one.id);
     }
     if (one.is_open && !next.is_last && next.size() != 0) return false;  // append_part() wakes the handler
     one.call.answer().body = http::body();
@@ -221,40 +334,19 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
     return true;
 }
 
-/// Returns the size of the next DATA frame, which append_part() makes.
-std::ptrdiff_t http2_connection::size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) noexcept {
-    const auto size = size_of_data(one.sendable(), !one.is_streamed || one.next.is_last, most, flags);
-    return then_trailers(session(), one.id, one.trailers, size, flags);
-}
-
-int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
-    if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
-    allowed_.earn_for(count, count == one.sendable());
-    auto& out = stream_.out();
-    // SAFETY: bytes may be read as char.
-    out.append(reinterpret_cast<const char*>(frame_head.data()), frame_head.size());
+void http2_connection::part_sent(http2_stream& stream, std::size_t count) noexcept {
+    auto& one = of(stream);
     if (one.is_streamed) {
-        out.append(reinterpret_cast<const char*>(one.next.memory.get() + one.next.begin), count);
         one.next.begin += count;
         if (one.next.size() == 0) one.work.wake_by_ref();
-    } else {
-        out.append(one.call.answer().body.in_memory()->text().substr(one.sent, count));
-        one.sent += count;
     }
-    one.has_part = one.sendable() != 0;
-    one.since = now();
     one.call.held.has_sent(count, one.has_part, one.since);
-    return 0;
-}
-
-void http2_connection::reset(const exchange& one, std::uint32_t why) noexcept {
-    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, one.id, why);
 }
 
 /// Ends the use of the request's body, and enlarges the connection's window by the bytes that were not read.
 void http2_connection::detach_body(exchange& one) noexcept {
     if (!one.incoming) return;
-    if (const auto left = one.incoming->detach(); left != 0) nghttp2_session_consume_connection(session_.get(), left);
+    if (const auto left = one.incoming->detach(); left != 0) nghttp2_session_consume_connection(session(), left);
 }
 
 }  // namespace eddy::detail

@@ -9,13 +9,11 @@
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
-#include <eddy/http/headers.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
-#include <eddy/time/clock.hpp>
 
 #include "h2/heads.hpp"
-#include "h2/http2_body.hpp"
+#include "h2/stream.hpp"
 #include "server/service_call.hpp"
 
 namespace eddy::detail {
@@ -40,18 +38,14 @@ struct http2_end_wait {
 ///
 /// In `sending`, the body of the response is a reader. A body in memory goes from `answering` to `done` directly: then
 /// nghttp2 reads the bytes from this object. The object is deleted when its phase is `done` and nghttp2 has closed the
-/// stream.
-struct http2_exchange {
+/// stream. `incoming` is null if the request has no body, or if its body is in memory. `has_ended` is also set if the
+/// client has reset the stream.
+struct http2_exchange : http2_stream {
     enum class phase : unsigned char { head, answering, cancelling, sending, done };
 
     http2_exchange(std::int32_t stream, const head_limits& limits)
-        : id(stream), head(std::make_unique<http2_head>(limits)) {
+        : http2_stream(stream), head(std::make_unique<http2_head>(limits)) {
         call.over_http2 = true;
-    }
-
-    /// Returns the number of bytes of the body that can be sent now.
-    [[nodiscard]] std::size_t sendable() noexcept {
-        return is_streamed ? next.size() : call.answer().body.in_memory()->size() - sent;
     }
 
     EDDY_WAIT_SHAPE(http2_exchange,
@@ -71,27 +65,16 @@ struct http2_exchange {
         return child_if(child, offset, static_cast<std::uint32_t>(its));
     }
 
-    const std::int32_t id;
-    std::size_t index = 0;  // in the list of the connection
     phase at = phase::head;
-    bool has_part = false;     // bytes of the response's body wait until the client has room for them
-    bool is_open = true;       // nghttp2 has not closed the stream
-    bool is_ended = false;     // the client has sent its end, or has reset it
-    bool has_work = false;     // handlers_ contains a future for it
-    bool has_answer = false;   // the head of the response was given to nghttp2
-    bool is_streamed = false;  // the body of the response is a reader
+    bool has_work = false;    // handlers_ contains a future for it
+    bool has_answer = false;  // the head of the response was given to nghttp2
     http::method asked_method = http::method::get;
-    time::time_point since;               // the last progress of the response
     std::uint64_t received = 0;           // bytes of the request's body
     std::optional<std::uint64_t> length;  // the announced size of that body
     std::unique_ptr<http2_head> head;     // null after the phase `head`
     http::request asked;
-    std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
     service_call call;
-    std::size_t sent = 0;    // of a body in memory
-    http2_part next;         // of a body that is a reader
-    http::headers trailers;  // of a body that is a reader, after its last part was read
-    waker work;              // of the future in the handlers
+    waker work;  // of the future in the handlers
 };
 
 /// The future of an exchange, among the handlers of its connection.
