@@ -33,6 +33,7 @@ const char* text_of(errc code) noexcept {
     case errc::no_access: return "choose read(true), write(true) or append(true)";
     case errc::needs_write: return "create, create_new, truncate and temporary need write(true) or append(true)";
     case errc::target_exists: return "the target exists: use fs::copy_options().overwrite(true) to replace it";
+    case errc::no_attribute: return "the file has no extended attribute with this name";
     case errc::append_truncate: return "append(true) and truncate(true) exclude each other";
     }
     return "unknown error of a file";
@@ -50,6 +51,7 @@ public:
         case errc::directory: return std::errc::is_a_directory;
         case errc::outside: return std::errc::cross_device_link;
         case errc::target_exists: return std::errc::file_exists;
+        case errc::no_attribute: return std::errc::no_message_available;
         default: return std::errc::invalid_argument;
         }
     }

@@ -243,6 +243,12 @@ file_operation<void> file::set_permissions(std::filesystem::perms permissions) {
     return on_file(body(), "chmod",
                    [=](open_file& opened) { return eddy::sys::set_permissions(opened.fd(), permissions); });
 }
+file_operation<void> file::set_owner(std::optional<std::uint32_t> user, std::optional<std::uint32_t> group) {
+    return on_file(body(), "chown", [=](open_file& opened) {
+        return eddy::sys::set_owner(opened.fd(), user.value_or(eddy::sys::same_owner),
+                                    group.value_or(eddy::sys::same_owner));
+    });
+}
 file_operation<void> file::set_times(std::optional<file_time> accessed, std::optional<file_time> modified) {
     return on_file(body(), "set the times of",
                    [=](open_file& opened) { return eddy::sys::set_times(opened.fd(), accessed, modified); });

@@ -50,6 +50,13 @@ eddy::result<file> open(const std::filesystem::path& path, const open_options& o
     return own_file(*std::move(fd), path, options);
 }
 
+std::filesystem::path or_temporary(const std::filesystem::path& dir) {
+    if (!dir.empty()) return dir;
+    std::error_code error;  // $TMPDIR is not a directory
+    auto chosen = std::filesystem::temp_directory_path(error);
+    return error ? "/tmp" : chosen;
+}
+
 eddy::result<eddy::sys::unique_fd> open_fd(const std::filesystem::path& path, const open_options& options) {
     auto fd = open_anything(path, options);
     if (!fd) return fd;

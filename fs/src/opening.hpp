@@ -26,6 +26,9 @@ struct lock_count;
                                           const open_options& options, std::uint64_t position = 0,
                                           std::shared_ptr<lock_count> locks = nullptr);
 
+/// Returns `dir`, or the directory for temporary files if it is empty.
+[[nodiscard]] std::filesystem::path or_temporary(const std::filesystem::path& dir);
+
 /// Opens a file; see open_options::open().
 [[nodiscard]] eddy::result<file> open(const std::filesystem::path& path, const open_options& options);
 

@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/fs/paths.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <eddy/error.hpp>
 
 #include "failed_side.hpp"
 #include "job.hpp"
+#include "open_file.hpp"
 #include "opening.hpp"
+#include "sys/attribute_calls.hpp"
 #include "sys/dir_entry_calls.hpp"
 #include "sys/metadata_calls.hpp"
 #include "sys/open_calls.hpp"
 #include "sys/path_text.hpp"
+#include "sys/storage_calls.hpp"
 
 namespace eddy::fs {
 namespace {
@@ -60,14 +68,6 @@ auto checked(F f) -> eddy::result<std::invoke_result_t<F&, std::error_code&>> {
         if (error) return std::unexpected(error);
         return made;
     }
-}
-
-/// Returns `dir`, or the directory for temporary files if it is empty.
-std::filesystem::path or_temporary(const std::filesystem::path& dir) {
-    if (!dir.empty()) return dir;
-    std::error_code error;  // $TMPDIR is not a directory
-    auto chosen = std::filesystem::temp_directory_path(error);
-    return error ? "/tmp" : chosen;
 }
 
 }  // namespace
@@ -162,9 +162,83 @@ operation<void> set_permissions(std::filesystem::path path, std::filesystem::per
     });
 }
 
+namespace {
+
+operation<void> change_owner(std::filesystem::path path, std::optional<std::uint32_t> user,
+                             std::optional<std::uint32_t> group, bool follow_link) {
+    return on_path("chown", std::move(path), [=](const std::filesystem::path& of) {
+        return eddy::sys::set_owner_at(eddy::sys::text_of(of), user.value_or(eddy::sys::same_owner),
+                                       group.value_or(eddy::sys::same_owner), follow_link);
+    });
+}
+
+/// Makes an operation on a path and the name of an attribute, which calls `f` with their texts.
+template <class F>
+auto on_attribute(const char* operation, std::filesystem::path path, std::string name, F f) {
+    auto work = [name = std::move(name), f = std::move(f)](const std::filesystem::path& of) {
+        using output = std::invoke_result_t<F&, const std::string&, const std::string&>;
+        if (name.empty() || name.contains('\0'))
+            return output(std::unexpect, std::make_error_code(std::errc::invalid_argument));
+        return f(eddy::sys::text_of(of), name);
+    };
+    return on_path(operation, std::move(path), std::move(work));
+}
+
+}  // namespace
+
+operation<void> set_owner(std::filesystem::path path, std::optional<std::uint32_t> user,
+                          std::optional<std::uint32_t> group) {
+    return change_owner(std::move(path), user, group, true);
+}
+
+operation<void> set_symlink_owner(std::filesystem::path path, std::optional<std::uint32_t> user,
+                                  std::optional<std::uint32_t> group) {
+    return change_owner(std::move(path), user, group, false);
+}
+
+operation<void> set_times(std::filesystem::path path, std::optional<file_time> accessed,
+                          std::optional<file_time> modified) {
+    return on_path("set the times of", std::move(path), [=](const std::filesystem::path& of) {
+        return eddy::sys::set_times_at(eddy::sys::text_of(of), accessed, modified);
+    });
+}
+
+operation<void> truncate(std::filesystem::path path, std::uint64_t size) {
+    return on_path("truncate", std::move(path), [size](const std::filesystem::path& of) -> eddy::result<void> {
+        if (size > detail::last_offset) return std::unexpected(std::make_error_code(std::errc::file_too_large));
+        return checked([&](std::error_code& error) { std::filesystem::resize_file(of, size, error); });
+    });
+}
+
+operation<file_system_info> file_system(std::filesystem::path path) {
+    return on_path("statfs", std::move(path),
+                   [](const std::filesystem::path& of) { return eddy::sys::file_system_of(eddy::sys::text_of(of)); });
+}
+
+operation<std::vector<std::byte>> xattr(std::filesystem::path path, std::string name) {
+    return on_attribute("get an attribute of", std::move(path), std::move(name), eddy::sys::attribute_of);
+}
+
+operation<std::vector<std::string>> xattrs(std::filesystem::path path) {
+    return on_path("list the attributes of", std::move(path),
+                   [](const std::filesystem::path& of) { return eddy::sys::attributes_of(eddy::sys::text_of(of)); });
+}
+
+operation<void> set_xattr(std::filesystem::path path, std::string name, io::const_buffer value) {
+    auto set = [bytes = std::vector(value.bytes().begin(), value.bytes().end())](const std::string& of,
+                                                                                 const std::string& attribute) {
+        return eddy::sys::set_attribute(of, attribute, bytes);
+    };
+    return on_attribute("set an attribute of", std::move(path), std::move(name), std::move(set));
+}
+
+operation<void> remove_xattr(std::filesystem::path path, std::string name) {
+    return on_attribute("remove an attribute of", std::move(path), std::move(name), eddy::sys::remove_attribute);
+}
+
 operation<file> temp_file(std::filesystem::path dir) {
     auto work = [](const call& of) -> eddy::result<file> {
-        const auto in = or_temporary(of.path);
+        const auto in = detail::or_temporary(of.path);
         auto options = open_options().read(true).write(true).mode(std::filesystem::perms(0600));
         auto unnamed = detail::open(in, open_options(options).temporary(true));
         // EISDIR: a kernel without O_TMPFILE; EOPNOTSUPP: for example overlayfs.
@@ -184,7 +258,7 @@ operation<file> temp_file(std::filesystem::path dir) {
 
 operation<std::filesystem::path> temp_dir(std::filesystem::path dir) {
     auto work = [](const call& of) -> eddy::result<std::filesystem::path> {
-        auto path = or_temporary(of.path) / ("eddy." + eddy::sys::random_name());
+        auto path = detail::or_temporary(of.path) / ("eddy." + eddy::sys::random_name());
         if (const auto valid = detail::check_path(path); !valid) return std::unexpected(valid.error());
         const auto made = eddy::sys::make_directory(eddy::sys::current_directory, eddy::sys::text_of(path), 0700);
         if (!made) return std::unexpected(made.error());

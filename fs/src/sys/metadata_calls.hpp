@@ -31,5 +31,12 @@ namespace eddy::sys {
 [[nodiscard]] result<void> set_owner(int fd, std::uint32_t user, std::uint32_t group) noexcept;
 [[nodiscard]] result<void> set_times(int fd, std::optional<fs::file_time> accessed,
                                      std::optional<fs::file_time> modified) noexcept;
+/// Stands for a user or a group that does not change.
+inline constexpr std::uint32_t same_owner = ~std::uint32_t{0};
+/// Same as above, of a path.
+[[nodiscard]] result<void> set_owner_at(const std::string& path, std::uint32_t user, std::uint32_t group,
+                                        bool follow_link) noexcept;
+[[nodiscard]] result<void> set_times_at(const std::string& path, std::optional<fs::file_time> accessed,
+                                        std::optional<fs::file_time> modified) noexcept;
 
 }  // namespace eddy::sys

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include <eddy/fs/file.hpp>
+#include <eddy/fs/metadata.hpp>
 #include <eddy/result.hpp>
 
 /// The size of open files, their space, and when they are on the disk. All functions may block. EINTR is retried.
@@ -19,5 +21,7 @@ namespace eddy::sys {
 [[nodiscard]] result<void> sync_all(int fd) noexcept;
 /// Waits until the whole file system of a file is on the disk. Systems without syncfs(2) begin that, and do not wait.
 [[nodiscard]] result<void> sync_file_system(int fd) noexcept;
+/// Returns what is known about the file system of a path.
+[[nodiscard]] result<fs::file_system_info> file_system_of(const std::string& path);
 
 }  // namespace eddy::sys

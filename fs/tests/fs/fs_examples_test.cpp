@@ -2,7 +2,9 @@
 #ifdef EDDY_TEST_FS_EXAMPLES
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -28,6 +30,21 @@ TEST(FsExamples, ChecksumsAreWrittenInOrder) {
     EXPECT_EQ(failed.code, 1);
     EXPECT_TRUE(failed.err.starts_with("Error: open " + (dir / "missing") + ": No such file or directory\n"))
         << failed.err;
+}
+
+TEST(FsExamples, JoinFilesReplacesTheTargetOrLeavesNothing) {
+    const support::temp_dir dir;
+    std::ofstream(dir / "a.txt") << "a";
+    std::ofstream(dir / "b.txt") << "b";
+    std::ofstream(dir / "all") << "old";
+    const auto contents = [&] { return (std::ostringstream() << std::ifstream(dir / "all").rdbuf()).str(); };
+    EXPECT_EQ(support::run({"join_files", dir / "all", dir / "*.txt"}).out, dir / "all" + " has 2 files\n");
+    EXPECT_EQ(contents(), "ab");
+    std::filesystem::create_directory(dir / "c.txt");
+    const auto failed = support::run({"join_files", dir / "all", dir / "*.txt"});
+    EXPECT_TRUE(failed.err.starts_with("Error: open " + dir / "c.txt" + ": this is a directory")) << failed.err;
+    EXPECT_EQ(contents(), "ab");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir / ""), {}), 4);
 }
 
 }  // namespace

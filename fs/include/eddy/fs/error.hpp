@@ -33,6 +33,7 @@ enum class errc {
     needs_write,      ///< open_options that change the file, without write and append
     append_truncate,  ///< open_options with append and truncate
     target_exists,    ///< copy_tree() without copy_options::overwrite(); equals std::errc::file_exists
+    no_attribute,     ///< the file has no extended attribute with this name; equals std::errc::no_message_available
 };
 
 /// Which path of an operation with two an error is about.

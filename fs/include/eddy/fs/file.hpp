@@ -201,6 +201,8 @@ public:
     /// Returns what the system knows about the file.
     [[nodiscard]] file_operation<file_metadata> metadata();
     [[nodiscard]] file_operation<void> set_permissions(std::filesystem::perms permissions);
+    /// Changes the owner and the group, as fs::set_owner() does.
+    [[nodiscard]] file_operation<void> set_owner(std::optional<std::uint32_t> user, std::optional<std::uint32_t> group);
     /// Changes the times; nullopt leaves one as it is.
     [[nodiscard]] file_operation<void> set_times(std::optional<file_time> accessed, std::optional<file_time> modified);
 

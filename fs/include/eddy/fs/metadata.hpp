@@ -39,4 +39,20 @@ struct file_metadata {
     [[nodiscard]] bool is_symlink() const noexcept { return type == std::filesystem::file_type::symlink; }
 };
 
+/// The space of a file system, in bytes; see statvfs(3).
+/// Thread safety: a plain value.
+struct file_system_info {
+    std::uint64_t total = 0;         ///< its size
+    std::uint64_t free = 0;          ///< what is not in use
+    std::uint64_t available = 0;     ///< what this user may use of it: less than `free` if root has a reserve
+    std::uint64_t block_size = 0;    ///< the unit of allocation
+    std::uint64_t files = 0;         ///< how many files it can have; 0 if it has no limit, and on Windows
+    std::uint64_t free_files = 0;    ///< how many of them do not exist
+    std::uint64_t longest_name = 0;  ///< bytes in a name of a file; 255 on Windows
+    bool is_read_only = false;       ///< no file can be changed
+
+    /// Constructs zeros.
+    file_system_info() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
+};
+
 }  // namespace eddy::fs

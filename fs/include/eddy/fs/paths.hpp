@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,36 @@ inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 [[nodiscard]] EDDY_API operation<file_metadata> symlink_metadata(std::filesystem::path path);
 /// Changes the permissions of a file, or of the target of a symbolic link.
 [[nodiscard]] EDDY_API operation<void> set_permissions(std::filesystem::path path, std::filesystem::perms permissions);
+/// Changes the owner and the group of a file; nullopt leaves one as it is. The second function is about a symbolic link
+/// itself. The system clears the bits set-user-ID and set-group-ID of a program.
+/// Errors: operation_not_permitted without the rights for that: only root gives a file to another user, and an owner to
+/// a group that it is not in. not_supported on Windows.
+[[nodiscard]] EDDY_API operation<void> set_owner(std::filesystem::path path, std::optional<std::uint32_t> user,
+                                                 std::optional<std::uint32_t> group);
+[[nodiscard]] EDDY_API operation<void> set_symlink_owner(std::filesystem::path path, std::optional<std::uint32_t> user,
+                                                         std::optional<std::uint32_t> group);
+/// Changes the times of a file or directory; nullopt leaves one as it is.
+[[nodiscard]] EDDY_API operation<void> set_times(std::filesystem::path path, std::optional<file_time> accessed,
+                                                 std::optional<file_time> modified);
+/// Changes the size of a file, which must exist. New bytes are 0, and take no space.
+/// Errors: file_too_large if `size` is above 2^63 - 1; what truncate(2) reports.
+[[nodiscard]] EDDY_API operation<void> truncate(std::filesystem::path path, std::uint64_t size);
+/// Returns the space of the file system that has a file.
+[[nodiscard]] EDDY_API operation<file_system_info> file_system(std::filesystem::path path);
+
+/// Returns the extended attribute `name` of a file, or of the target of a symbolic link. On Linux, names begin with a
+/// namespace; a user's own are "user.NAME", of regular files and directories only.
+/// Errors of all four functions: errc::no_attribute; not_supported if the file system, or the system, has none: they
+/// are implemented for Linux; no_space_on_device or argument_list_too_long if a value has no room; what getxattr(2) and
+/// the others report.
+[[nodiscard]] EDDY_API operation<std::vector<std::byte>> xattr(std::filesystem::path path, std::string name);
+/// Returns the names of the extended attributes of a file, without those that this process may not see.
+[[nodiscard]] EDDY_API operation<std::vector<std::string>> xattrs(std::filesystem::path path);
+/// Sets an extended attribute, which is created or replaced.
+/// Lifetime: the value is copied at the call.
+[[nodiscard]] EDDY_API operation<void> set_xattr(std::filesystem::path path, std::string name, io::const_buffer value);
+/// Removes an extended attribute.
+[[nodiscard]] EDDY_API operation<void> remove_xattr(std::filesystem::path path, std::string name);
 
 /// Creates a file without a name, for reading and writing, in a directory. It vanishes when it is closed. An empty path
 /// is the directory for temporary files: $TMPDIR, or /tmp.

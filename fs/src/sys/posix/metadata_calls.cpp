@@ -152,23 +152,38 @@ result<void> set_owner(int fd, std::uint32_t user, std::uint32_t group) noexcept
     return done_or_error(retry_interrupted([&] { return ::fchown(fd, user, group); }));
 }
 
+result<void> set_owner_at(const std::string& path, std::uint32_t user, std::uint32_t group, bool follow_link) noexcept {
+    const int flags = follow_link ? 0 : AT_SYMLINK_NOFOLLOW;
+    return done_or_error(retry_interrupted([&] { return ::fchownat(AT_FDCWD, path.c_str(), user, group, flags); }));
+}
+
+namespace {
+
+timespec converted(const std::optional<fs::file_time>& time) noexcept {
+    timespec to{};
+    if (!time) {
+        to.tv_nsec = UTIME_OMIT;
+    } else {
+        // Not chrono::floor(): its difference overflows near the first time.
+        const auto since = time->time_since_epoch().count();
+        const auto above = (since % nanoseconds_in_second + nanoseconds_in_second) % nanoseconds_in_second;
+        to.tv_sec = static_cast<time_t>(since / nanoseconds_in_second - (since % nanoseconds_in_second < 0 ? 1 : 0));
+        to.tv_nsec = static_cast<decltype(to.tv_nsec)>(above);
+    }
+    return to;
+}
+
+}  // namespace
+
 result<void> set_times(int fd, std::optional<fs::file_time> accessed, std::optional<fs::file_time> modified) noexcept {
-    const auto converted = [](const std::optional<fs::file_time>& time) {
-        timespec to{};
-        if (!time) {
-            to.tv_nsec = UTIME_OMIT;
-        } else {
-            // Not chrono::floor(): its difference overflows near the first time.
-            const auto since = time->time_since_epoch().count();
-            const auto above = (since % nanoseconds_in_second + nanoseconds_in_second) % nanoseconds_in_second;
-            to.tv_sec =
-                static_cast<time_t>(since / nanoseconds_in_second - (since % nanoseconds_in_second < 0 ? 1 : 0));
-            to.tv_nsec = static_cast<decltype(to.tv_nsec)>(above);
-        }
-        return to;
-    };
     const std::array times{converted(accessed), converted(modified)};
     return done_or_error(retry_interrupted([&] { return ::futimens(fd, times.data()); }));
+}
+
+result<void> set_times_at(const std::string& path, std::optional<fs::file_time> accessed,
+                          std::optional<fs::file_time> modified) noexcept {
+    const std::array times{converted(accessed), converted(modified)};
+    return done_or_error(retry_interrupted([&] { return ::utimensat(AT_FDCWD, path.c_str(), times.data(), 0); }));
 }
 
 }  // namespace eddy::sys

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -81,6 +82,22 @@ result<void> sync_file_system(int fd) noexcept {
     ::sync();
     return {};
 #endif
+}
+
+result<fs::file_system_info> file_system_of(const std::string& path) {
+    struct statvfs found{};
+    const auto done = done_or_error(retry_interrupted([&] { return ::statvfs(path.c_str(), &found); }));
+    if (!done) return std::unexpected(done.error());
+    fs::file_system_info to;
+    to.block_size = found.f_frsize;
+    to.total = to.block_size * found.f_blocks;
+    to.free = to.block_size * found.f_bfree;
+    to.available = to.block_size * found.f_bavail;
+    to.files = found.f_files;
+    to.free_files = found.f_ffree;
+    to.longest_name = found.f_namemax;
+    to.is_read_only = (found.f_flag & ST_RDONLY) != 0;
+    return to;
 }
 
 }  // namespace eddy::sys

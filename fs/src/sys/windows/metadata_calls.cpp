@@ -123,4 +123,15 @@ result<void> set_times(int fd, std::optional<fs::file_time> accessed, std::optio
     return set_basic_info(fd, to);
 }
 
+result<void> set_owner_at(const std::string&, std::uint32_t, std::uint32_t, bool) noexcept {
+    return std::unexpected(std::make_error_code(std::errc::not_supported));
+}
+
+result<void> set_times_at(const std::string& path, std::optional<fs::file_time> accessed,
+                          std::optional<fs::file_time> modified) noexcept {
+    const auto opened = open_in(current_directory, path, open_request(FILE_WRITE_ATTRIBUTES), true);
+    if (!opened) return std::unexpected(opened.error());
+    return set_times(opened->get(), accessed, modified);
+}
+
 }  // namespace eddy::sys
