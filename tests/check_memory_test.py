@@ -48,6 +48,7 @@ class CheckMemory(unittest.TestCase):
         self.assert_found("void f() { if (x) out_ = {}; }", "std::vector<std::byte> out_;")
         self.assert_found("void f() { out_ = std::string(); }", "std::string out_;")
         self.assert_found("void f() { out_ = std::string{}; }", "std::string out_ = something();")
+        self.assert_found("void f() { out_ = {}; }", "auto all() { return out_; }\n    std::string out_;")
         self.assert_found("void f() { state.output = {}; }", "std::vector<std::byte> output;  // not sent")
         self.assert_found("void f() { of->queue = {}; }", "std::deque<std::pair<int, int>> queue;")
         self.assert_found("void f(std::string& into) { into = {}; }", "", in_header=False)

@@ -20,10 +20,9 @@ include = re.compile(r'#include ["<]([^">]+)[">]')
 
 def declared_as(name, text):
     """Returns the type of the first variable, member or parameter of this name in the text, or None."""
-    found = re.search(rf"(?P<type>[\w:]+(?:<[^;{{}}()]*>)?)(?P<reference>\s*[&*]*)\s+[&*]*{name}\s*(?:[;,){{]|= ?[^=])", text)
-    if found and found["type"] not in ("return", "else", "case", "co_return", "delete", "throw"):
-        return found["type"]
-    return None
+    pattern = rf"(?P<type>[\w:]+(?:<[^;{{}}()]*>)?)(?P<reference>\s*[&*]*)\s+[&*]*{name}\s*(?:[;,){{]|= ?[^=])"
+    keywords = ("return", "else", "case", "co_return", "delete", "throw")
+    return next((found["type"] for found in re.finditer(pattern, text) if found["type"] not in keywords), None)
 
 
 def main(top):

@@ -107,8 +107,11 @@ struct ws_outcome {
 
 /// Compresses a message.
 inline std::string ws_compress(eddy::detail::ws_deflater& with, std::string_view message) {
-    std::string made;
-    while (!message.empty()) with.compress(message, made);
+    std::size_t work = 0;
+    with.begin(eddy::ws::message(std::string(message)));
+    while (!with.step(work)) continue;
+    std::string made(with.result());
+    with.drop();
     return made;
 }
 

@@ -6,6 +6,8 @@
 
 #include <zlib.h>
 
+#include <eddy/detail/free_memory.hpp>
+
 namespace eddy::detail {
 namespace {
 
@@ -93,23 +95,43 @@ struct ws_deflater::state : immovable {
     ~state() { ::deflateEnd(&stream); }
 };
 
-ws_deflater::ws_deflater(bool has_takeover, int window_bits)
-    : state_(std::make_unique<state>(window_bits)), has_takeover_(has_takeover) {}
+ws_deflater::ws_deflater(bool has_takeover, int window_bits) noexcept
+    : has_takeover_(has_takeover), window_bits_(window_bits) {}
 ws_deflater::~ws_deflater() = default;
 
-void ws_deflater::compress(std::string_view& from, std::string& to) {
+void ws_deflater::begin(const ws::message& message) {
+    message_ = message;
+    rest_ = message_->text();
+}
+
+bool ws_deflater::step(std::size_t& work) {
+    if (!state_) state_ = std::make_unique<state>(window_bits_);
     auto& stream = state_->stream;
-    const auto part = from.substr(0, deflate_step);
-    from.remove_prefix(part.size());
+    const auto part = rest_.substr(0, deflate_step);
+    rest_.remove_prefix(part.size());
     set_input(stream, part);
-    const int flush = from.empty() ? Z_SYNC_FLUSH : Z_NO_FLUSH;
+    const int flush = rest_.empty() ? Z_SYNC_FLUSH : Z_NO_FLUSH;
     do {
-        append(stream, to, output_size, [flush](z_stream& of) { return ::deflate(&of, flush); });
+        append(stream, compressed_, output_size, [flush](z_stream& of) { return ::deflate(&of, flush); });
     } while (stream.avail_out == 0);
-    if (!from.empty()) return;
+    work += part.size();
+    if (!rest_.empty()) return false;
     // A message that was flushed ends with these bytes, which are not sent (RFC 7692, section 7.2.1).
-    if (to.ends_with(ws_inflater::message_end)) to.resize(to.size() - ws_inflater::message_end.size());
+    if (compressed_.ends_with(ws_inflater::message_end))
+        compressed_.resize(compressed_.size() - ws_inflater::message_end.size());
     if (!has_takeover_) ::deflateReset(&stream);
+    return true;
+}
+
+void ws_deflater::drop() noexcept {
+    message_.reset();
+    rest_ = {};
+    free_memory(compressed_);
+}
+
+void ws_deflater::fail() noexcept {
+    state_.reset();
+    drop();
 }
 
 }  // namespace eddy::detail

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/ws/message.hpp>
 
 // Compression of messages by zlib (RFC 7692). The two classes hide zlib's header.
 
@@ -52,23 +54,35 @@ private:
     bool has_takeover_;
 };
 
-/// Compresses the messages of a connection.
-/// Errors: throws std::bad_alloc. Destroy the object then: the peer would not have the data that later messages refer
-/// to.
-class ws_deflater : immovable {
+/// Compresses the messages of a connection, in steps. zlib's state exists from the first one on.
+///
+///     idle ──begin()──> busy ──step() returns true: result()──> busy ──drop()──> idle
+class ws_deflater : immovable {  // rest_ refers to message_
 public:
-    ws_deflater(bool has_takeover, int window_bits);
+    ws_deflater(bool has_takeover, int window_bits) noexcept;
     ~ws_deflater();
 
-    /// Compresses the next deflate_step bytes of a message, removes them from the front of `from`, and appends the
-    /// result to `to`, which must be empty at first. The message is complete when `from` is empty.
-    /// Preconditions: `from` is not empty.
-    void compress(std::string_view& from, std::string& to);
+    void begin(const ws::message& message);
+    [[nodiscard]] bool is_busy() const noexcept { return message_.has_value(); }
+    /// Preconditions: is_busy().
+    [[nodiscard]] const ws::message& message() const noexcept { return *message_; }
+    /// Compresses the next deflate_step bytes, and adds their number to `work`. Returns whether the message is
+    /// complete.
+    /// Errors: throws std::bad_alloc. Call fail() then.
+    [[nodiscard]] bool step(std::size_t& work);
+    [[nodiscard]] std::string_view result() const noexcept { return compressed_; }
+    void drop() noexcept;
+    /// Drops a message that the peer does not get. Later messages will not refer to it.
+    void fail() noexcept;
 
 private:
     struct state;
     std::unique_ptr<state> state_;
-    bool has_takeover_;
+    const bool has_takeover_;
+    const int window_bits_;
+    std::optional<ws::message> message_;
+    std::string_view rest_;  // of the message
+    std::string compressed_;
 };
 
 }  // namespace eddy::detail

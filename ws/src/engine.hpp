@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -16,12 +12,12 @@
 #include <eddy/ws/error.hpp>
 #include <eddy/ws/message.hpp>
 
+#include "closing.hpp"
 #include "deflate.hpp"
-#include "utf8_checker.hpp"
+#include "frame.hpp"
+#include "incoming.hpp"
 
 namespace eddy::detail {
-
-enum class ws_role : unsigned char { server, client };
 
 /// The parameters of a connection after its handshake.
 struct ws_parameters {
@@ -43,17 +39,11 @@ struct ws_parameters {
 /// bytes through a buffer of 4 KiB in each connection, even while the connection is idle. It checks neither the masks
 /// nor the reserved bits nor the opcodes. Compression is left to zlib.
 ///
-///     open ──close()──────────────> closing ──peer's Close──> closed
-///      │                               │
-///      ├──peer's Close, answered───────┼────────────────────> closed: ws::errc::closed
-///      ├──violation, Close with code───┼────────────────────> failed: ws::errc of the violation
-///      └──end without a Close frame────┴────────────────────> failed: the error of the connection
+///     bytes ──> ws_frame_reader ──> ws_incoming ───────────────────────────────────────> messages
+///                    └──control frames──> ws_closing, answers to pings ──┐
+///     bytes <────────────────────────────────────────── ws_frame_writer <┴─ ws_deflater <── messages
 ///
-///     state     input                                        output
-///     open      is parsed                                    takes messages, pings and answers
-///     closing   is parsed; messages are discarded            takes nothing after our Close frame
-///     closed    is ignored                                   takes nothing after our Close frame
-///     failed    is ignored                                   takes nothing after our Close frame
+/// See ws_closing for the states of a connection.
 ///
 /// Memory: the received message takes at most message_limit(), and what std::string adds. Of the bytes to send, answers
 /// to pings are at most most_answers. The states of zlib exist from the first compressed message on. A frame's
@@ -67,7 +57,7 @@ struct ws_parameters {
 /// Errors: functions that are not noexcept throw std::bad_alloc. receive() loses nothing then, and can be repeated.
 /// take_message() fails the connection, and send() drops the message.
 /// Thread safety: one thread at a time.
-class ws_engine : immovable {  // to_inflate_ and to_compress_ refer to its own strings
+class ws_engine : immovable {
 public:
     explicit ws_engine(const ws_parameters& with);
 
@@ -92,11 +82,13 @@ public:
     /// Errors: ws::errc::closed after a Close frame, invalid_text.
     std::error_code send(const ws::message& message);
     /// Returns whether a message is being compressed. Then call compress_step() before unsent().
-    [[nodiscard]] bool is_compressing() const noexcept { return sending_.has_value(); }
+    [[nodiscard]] bool is_compressing() const noexcept { return deflater_.is_busy(); }
     /// Compresses the next bytes of the message.
     void compress_step();
     /// Returns the size of the message that is being compressed; 0 if there is none.
-    [[nodiscard]] std::size_t compressing() const noexcept { return sending_ ? sending_->content().size() : 0; }
+    [[nodiscard]] std::size_t compressing() const noexcept {
+        return is_compressing() ? deflater_.message().text().size() : 0;
+    }
     /// Appends a ping.
     /// Preconditions: `payload` has at most 125 bytes.
     std::error_code ping(std::string_view payload);
@@ -107,7 +99,7 @@ public:
     void fail(std::error_code why) noexcept;
 
     /// Returns the bytes to send.
-    [[nodiscard]] std::string_view unsent() const noexcept { return std::string_view(out_).substr(sent_); }
+    [[nodiscard]] std::string_view unsent() const noexcept { return writer_.unsent(); }
     /// Removes bytes from the front of unsent().
     void sent(std::size_t count);
 
@@ -115,105 +107,48 @@ public:
 
     /// Returns whether no further message will be received: the closing handshake is complete, or the connection
     /// failed.
-    [[nodiscard]] bool is_over() const noexcept { return has_peer_closed_ || failure_; }
+    [[nodiscard]] bool is_over() const noexcept { return closing_.is_over(); }
     /// Returns the reason: ws::errc::closed, or why the connection failed.
     /// Preconditions: is_over().
-    [[nodiscard]] std::error_code reason() const noexcept {
-        return failure_ ? failure_ : make_error_code(ws::errc::closed);
-    }
-    [[nodiscard]] bool has_failed() const noexcept { return static_cast<bool>(failure_); }
+    [[nodiscard]] std::error_code reason() const noexcept { return closing_.reason(); }
+    [[nodiscard]] bool has_failed() const noexcept { return closing_.has_failed(); }
     /// Returns whether a Close frame was sent.
-    [[nodiscard]] bool has_closed() const noexcept { return has_closed_; }
+    [[nodiscard]] bool has_closed() const noexcept { return closing_.has_sent(); }
     /// Returns whether the peer's Close frame was received; its code and its reason.
-    [[nodiscard]] bool has_peer_closed() const noexcept { return has_peer_closed_; }
-    [[nodiscard]] ws::close_code peer_code() const noexcept { return peer_code_; }
-    [[nodiscard]] const std::string& peer_reason() const noexcept { return peer_reason_; }
-    [[nodiscard]] ws_role role() const noexcept { return with_.role; }
+    [[nodiscard]] bool has_peer_closed() const noexcept { return closing_.has_received(); }
+    [[nodiscard]] ws::close_code peer_code() const noexcept { return closing_.peer_code(); }
+    [[nodiscard]] const std::string& peer_reason() const noexcept { return closing_.peer_reason(); }
+    [[nodiscard]] ws_role role() const noexcept { return reader_.role(); }
     /// Returns how many bytes were compressed or decompressed since the last call, before and after that respectively.
     [[nodiscard]] std::size_t take_work() noexcept { return std::exchange(work_, 0); }
 
 private:
-    enum class opcode : unsigned char { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
-
-    static constexpr std::size_t most_control = 125;        // bytes of a control frame (RFC 6455, section 5.5)
     static constexpr std::size_t most_answers = 16 * 1024;  // unsent bytes above which pings wait for their answer
-    static constexpr std::size_t most_reserved = 64 * 1024;
-
-    /// Returns whether compressed bytes are decompressed before further ones are read.
-    [[nodiscard]] bool must_inflate() const noexcept { return is_inflating_ && content_.size() < most_reserved; }
-    [[nodiscard]] bool is_control() const noexcept { return (head_[0] & 8u) != 0; }
-    [[nodiscard]] bool is_final() const noexcept { return (head_[0] & 0x80u) != 0; }
-    [[nodiscard]] std::size_t head_size() const noexcept;
 
     /// The steps of receive(). They return false if the connection has failed, or if more input is needed.
     bool read_frame(std::string_view& input);
     bool read_head(std::string_view& input);
-    bool check_first_bytes();
-    bool begin_frame();
     bool read_payload(std::string_view& input);
-    void add_control(std::string_view part);
-    bool add_plain(std::string_view part);
-    void add_compressed(std::string_view part);
-    bool inflate_step();
-    void discard_message() noexcept;
-    void drop_received() noexcept;
-    bool end_message();
+    bool inflate() { return check(incoming_.inflate(work_)); }
+    bool check(std::optional<ws::errc> found);
     void end_control();
-    void receive_close();
 
-    bool violate(ws::errc why, ws::close_code code);
-    void unmask(char* data, std::size_t size) noexcept;
-    void write_frame(opcode what, bool is_compressed, std::string_view payload);
     void answer_ping();
     void complete_sending();
-    void drop_sending() noexcept;
+    void drop_messages() noexcept;
 
-    const ws_parameters with_;
+    ws_frame_reader reader_;
+    std::string control_;  // the payload of a control frame
+    ws_incoming incoming_;
+    bool has_share_ = false;  // see permit_step()
 
-    // The frame that is received. Its payload begins when remaining_ is set.
-    std::array<unsigned char, 14> head_{};
-    std::uint8_t head_filled_ = 0;
-    bool is_in_payload_ = false;
-    std::uint64_t remaining_ = 0;  // bytes of the payload that did not arrive yet
-    std::array<unsigned char, 4> mask_{};
-    std::size_t mask_at_ = 0;  // the index of the next byte in the mask
-    std::string control_;      // the payload of a control frame
-
-    // The message that is received.
-    bool is_in_message_ = false;
-    bool is_text_ = false;
-    bool is_compressed_ = false;
-    std::uint64_t overhead_ = 0;   // size of the heads of its frames
-    std::uint64_t wire_size_ = 0;  // size of the payloads of its frames
-    std::string content_;
-    utf8_checker utf8_;
-    std::string deflated_;         // compressed bytes without their mask
-    std::string_view to_inflate_;  // the part of deflated_ that was not decompressed
-    bool is_inflating_ = false;    // to_inflate_ is set, although it may be empty: see ws_inflater::add()
-    bool has_share_ = false;       // see permit_step()
-    bool is_ending_ = false;       // the last frame was received
-    bool has_message_ = false;     // the message is complete: see take_message()
-
-    std::string out_;
-    std::size_t sent_ = 0;
+    ws_frame_writer writer_;
     std::optional<std::string> ping_;  // the payload of the latest ping that was not answered yet
+    const bool may_compress_;
+    ws_deflater deflater_;
 
-    std::optional<ws::message> sending_;  // while it is compressed
-    std::string_view to_compress_;        // the rest of sending_
-    std::string compressed_;
-
-    std::unique_ptr<ws_inflater> inflater_;
-    std::unique_ptr<ws_deflater> deflater_;
     std::size_t work_ = 0;  // see take_work()
-
-    bool has_closed_ = false;
-    bool has_peer_closed_ = false;
-    std::error_code failure_;
-    ws::close_code peer_code_ = ws::close_code::none;
-    std::string peer_reason_;
+    ws_closing closing_;
 };
-
-/// Returns whether a Close frame may have this code.
-[[nodiscard]] bool is_valid_close_code(std::uint16_t code) noexcept;
 
 }  // namespace eddy::detail
