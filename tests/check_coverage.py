@@ -26,6 +26,8 @@ from dataclasses import dataclass
 
 line_of_ids = re.compile(r"^\s*(?://|#) covers: (.+)$")
 almost = re.compile(r"^\s*(?://+|#+)\s*covers?\b\W*[SPBRI]\d", re.I)
+runs = re.compile(r"^// runs: (.+)$", re.M)
+almost_runs = re.compile(r"^\s*//+\s*runs?\s*:", re.I)
 comment = re.compile(r"^\s*(?://|#(?!include|if|define|pragma|undef|ifndef|ifdef))")
 macro = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(\s*(\w+),\s*(\w+)\)")
 macro_in_file = re.compile(r"^(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(", re.M)
@@ -88,6 +90,8 @@ def covers_of(file, name, problems):
             continue
         if almost.match(line):
             problems.append(f"{name}:{number}: write `covers: S01 S02`")
+        if is_test and almost_runs.match(line) and not (in_head and runs.match(line)):
+            problems.append(f"{name}:{number}: write `// runs: once, tsan` in the first comment of the file")
         is_comment = comment.match(line) is not None
         if not ids and not is_test:
             in_head = in_head and is_comment
@@ -115,13 +119,25 @@ def covers_of(file, name, problems):
     return found
 
 
-def is_of_group(file):
-    """Whether a CMakeLists.txt makes an executable of this file of tests: by the name of its folder, or its own."""
-    lists = file.parent.parent / "CMakeLists.txt"
-    text = lists.read_text() if lists.exists() else ""
-    by_folder = re.search(rf"\beddy_test(?:s\(|_files\(\w+ ){re.escape(file.parent.name)}\b", text)
-    beside = file.parent / "CMakeLists.txt"
-    return by_folder or f"{file.parent.name}/{file.name}" in text or (beside.exists() and "*_test.cpp" in beside.read_text())
+def is_in_program(file):
+    """Whether a CMakeLists.txt makes an executable of this file of tests: by eddy_tests(), or by a pattern beside it."""
+    ways = runs.search(file.read_text())
+    kinds = set(re.split(", *", ways[1]) if ways else []) - {"each driver", "once", "asan", "tsan", "plain"}
+    for folder in (file.parent, file.parent.parent):
+        text = (folder / "CMakeLists.txt").read_text() if (folder / "CMakeLists.txt").exists() else ""
+        if folder == file.parent and re.search(r"file\(GLOB .*\*_test\.cpp", text):
+            return True
+        variables = dict(re.findall(r"^ *set\((\w+) ([^)]+)\)", text, re.M))
+        text = re.sub(r"\$\{(\w+)\}", lambda name: variables.get(name[1], name[0]), text)
+        for call in re.findall(r"\beddy_tests\(([^)]+)\)", text):
+            name, *words = call.split()
+            if "FILES" in words and (name == file.parent.name or f"{file.parent.name}/{file.name}" in words):
+                return True
+            kind = re.search(r'KIND (?:"([^"]+)"|(\w+))', call)
+            is_here = file.parent.name in words if folder != file.parent else not {"FOLDERS", "FILES"} & set(words)
+            if is_here and kinds == ({kind[1] or kind[2]} if kind else set()):
+                return True
+    return False
 
 
 def coverage_of(top):
@@ -134,9 +150,9 @@ def coverage_of(top):
         if "tests" in name.parts and "support" not in name.parts and file.suffix == ".cpp":
             if not file.name.endswith("_test.cpp"):
                 if macro_in_file.search(file.read_text(errors="replace")):
-                    problems.append(f"{name} has tests: its name must end in _test.cpp, and its folder be that of a group")
-            elif not is_of_group(file):
-                problems.append(f"{name} is in no group, so no build runs it: put it into the folder of one (eddy_tests())")
+                    problems.append(f"{name} has tests: its name must end in _test.cpp")
+            elif not is_in_program(file):
+                problems.append(f"{name} is in no executable, so no build runs it: see eddy_tests() in tests/CMakeLists.txt")
     seen = set()
     for cover in covers:
         if cover.id not in rows:

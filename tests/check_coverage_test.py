@@ -17,7 +17,7 @@ class CheckCoverage(unittest.TestCase):
             top = pathlib.Path(folder)
             (top / "tests/group").mkdir(parents=True)
             (top / "tests/features.tsv").write_text("id\ttitle\topen\n" + rows)
-            (top / "tests/CMakeLists.txt").write_text("eddy_tests(group TSAN)\n")
+            (top / "tests/CMakeLists.txt").write_text("eddy_tests(group FOLDERS group)\neddy_tests(memory KIND memory FOLDERS group)\n")
             (top / "tests" / folder_of_tests).mkdir(exist_ok=True)
             for name, text in files.items():
                 (top / "tests" / folder_of_tests / name.replace("_cpp", ".cpp").replace("_sh", ".sh")).write_text(text)
@@ -44,15 +44,26 @@ class CheckCoverage(unittest.TestCase):
 
     def test_a_test_that_no_build_runs_covers_nothing(self):
         for folder, name, expected in (
-            (".", "a_test_cpp", "a_test.cpp is in no group"),
-            ("other", "a_test_cpp", "a_test.cpp is in no group"),
-            ("group/deeper", "a_test_cpp", "a_test.cpp is in no group"),
+            (".", "a_test_cpp", "a_test.cpp is in no executable"),
+            ("other", "a_test_cpp", "a_test.cpp is in no executable"),
+            ("group/deeper", "a_test_cpp", "a_test.cpp is in no executable"),
             ("group", "a_tests_cpp", "its name must end in _test.cpp"),
         ):
             with self.subTest(folder=folder):
                 _, problems = self.check("S01\tone\topen: a\n", folder, **{name: "#include <a>\n\nTEST(A, B) {}\n"})
                 self.assertEqual(len(problems), 1, problems)
                 self.assertIn(expected, problems[0])
+
+    def test_a_file_of_a_kind_needs_an_executable_of_the_kind(self):
+        for line, expected in (
+            ("// runs: once, memory\n", None),
+            ("// runs: faults\n", "a_test.cpp is in no executable"),
+            ("// runs:once\n", "a_test.cpp:1: write `// runs: once, tsan`"),
+            ("#include <a>\n// runs: once\n", "a_test.cpp:2: write `// runs: once, tsan`"),
+        ):
+            with self.subTest(line=line):
+                _, problems = self.check("S01\tone\topen: a\n", a_test_cpp=line + "#include <b>\n\nTEST(A, B) {}\n")
+                self.assertEqual([expected in each for each in problems], [True] if expected else [])
 
     def check_problem(self, expected, rows, text):
         _, problems = self.check(rows, a_test_cpp="#include <a>\n\n" + text)

@@ -108,7 +108,7 @@ class Sources:
         if pattern.search(program.name):
             return True
         for file in self._row(program)[1]:
-            if pattern.search(file.stem):
+            if pattern.search(file.stem) or pattern.search(file.parent.name):
                 return True
             if file.exists() and any(pattern.search(f"{s}.{n}") for s, n in TEST_MACRO.findall(file.read_text())):
                 return True
@@ -138,7 +138,8 @@ def list_tests(program, pattern):
             if re.search(r"(^|[./])DISABLED_", name):
                 continue
             every.append(name)
-            texts = (program.name, name, f"{program.name}/{name}", pathlib.Path(test.get("file", "")).stem)
+            file = pathlib.Path(test.get("file", ""))
+            texts = (program.name, name, f"{program.name}/{name}", file.stem, file.parent.name)
             if pattern is None or any(pattern.search(text) for text in texts):
                 names.append(name)
     return names, every
@@ -631,7 +632,7 @@ def parse_options():
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path, help="the build folder")
     parser.add_argument("-R", metavar="REGEX", dest="pattern", type=regular_expression,
-                        help="only tests with this in their name (Suite.Name), their file (sync_mutex_test) or their group (sync, io_uring.sync)")
+                        help="only tests with this in their name (Suite.Name), their file (sync_mutex_test), their folder (sync) or their executable (io_uring.net_asan)")
     parser.add_argument("-L", metavar="REGEX", dest="label", help="only tests with this label: epoll, io_uring, must_not_compile, explore, ...")
     parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with this label")
     parser.add_argument("--library", metavar="NAME", help="only tests of this library, which is a folder with a folder tests")
@@ -664,7 +665,7 @@ def main():
     programs = candidates(programs, sources, options.pattern)
     if options.targets:
         if not programs:
-            print("no test matches the options; -R searches the names of tests (Suite.Name), of files and of groups", file=sys.stderr)
+            print("no test matches the options; -R searches the names of tests (Suite.Name), of files, of folders and of executables", file=sys.stderr)
             return NO_TEST
         print(*sorted({target for each in programs for target in sources.targets(each)}), sep="\n")
         return 0

@@ -333,8 +333,8 @@ check_clang() {
 # covers: R142
 check_asan() { check_with_sanitizer asan; }
 
-# The tests with the label `tsan`, which use threads, on one driver. They do not have the label `asan`: a group has one
-# sanitizer here, and only uring both. With --all, all tests on both.
+# The tests with the label `tsan`, which use threads, on one driver. They do not have the label `asan`: a file has one
+# sanitizer here, and only io_uring's have both. With --all, all tests on both.
 check_tsan() { check_with_sanitizer tsan --driver "$(one_driver tsan)"; }
 
 # Only with --all. The tests with shared libraries that hide what an installed library hides. Tests that call private

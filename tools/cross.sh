@@ -210,9 +210,9 @@ build_with_zig() {
     return "$status"
 }
 
-# The tests that run on another processor: not the groups that start other programs, and not the models of interleavings.
+# The tests that run on another processor: not the executables that start other programs, and not the models of interleavings.
 # qemu-user has no io_uring.
-processor_tests=(--driver epoll -L '^(allocations|asio|bad_alloc|codec|core|driver|fuzz|http|http2|http_parts|http_threads|interop|io|io_memory|kqueue_driver|kqueue_poll|memory|mini_redis_parts|net|net_faults|net_threads|proto|proto_threads|runtime|runtime_parts|stream|support|sync|sync_threads|time|tls|ws|ws_parts)$')
+processor_tests=(--driver epoll -L '^(allocations|asio|bad_alloc|bytes|executor|executor_asan_plain|executor_queues|future_asan_plain|fuzz_once|http|http_once|http_tsan|kqueue_driver|kqueue_poll|memory|mini_redis_once|net|net_asan|net_faults|proto|proto_tsan|reactor|reactor_once|stream|support_once|sync|sync_tsan|task|task_asan_plain|time_asan|tls|ws|ws_once)$')
 
 # Builds and runs these tests for another processor.
 cross_processor() { # cross_processor PROCESSOR
@@ -260,7 +260,7 @@ build_for_processor() { # build_for_processor PROCESSOR LIBRARIES
         cmake --build "build/$1" -j "${EDDY_JOBS:-$(nproc)}" --target $(python3 tests/run.py "build/$1" --targets "${processor_tests[@]}")
 }
 
-# The groups of tests that tests/CMakeLists.txt builds for Windows, one step each, and the demo. Prints the skipped tests and
+# The executables of tests that tests/CMakeLists.txt builds for Windows, one step each, and the demo. Prints the skipped tests and
 # the test files that are not built, each with its reason.
 # covers: S04
 cross_windows() {
@@ -279,7 +279,7 @@ cross_windows() {
     step 'demo, 200 connections' tools/wine.sh build/windows/tests/eddy-demo.exe 200 5
     cat "$skipped"
     sed -nE 's/^([^#].*)\t(.*)$/not built: \1: \2/p' tests/support/windows/not_built.tsv
-    echo 'not built: the groups that are not in groups_for_windows of tests/CMakeLists.txt'
+    echo 'not built: the executables that are not in programs_for_windows of tests/CMakeLists.txt'
     return "$failed"
 }
 
@@ -359,7 +359,7 @@ test_with_clang() {
         python3 tests/run.py build/system_clang -LE explore
 }
 
-# Runs the examples that end without input. The test group `programs` runs the server examples.
+# Runs the examples that end without input. The tests in tests/programs run the server examples.
 run_examples() { # run_examples BUILD
     local name driver
     for name in blocking_work callbacks cleanup connect_combinators event_kinds expiring frames jobs local_state own_codec pipeline pipes \

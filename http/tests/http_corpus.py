@@ -7,7 +7,7 @@ Each line has three fields, separated by tabs: a name, the bytes as a hexadecima
 accepts, followed by the status with which it refuses the rest, in the form of requests_in() (support/http_transcript.hpp).
 Most messages end with a second request, "GET /next". A server that frames the first request differently does not see it.
 
-http/tests/http_parts/http_corpus_test.cpp gives the messages to eddy's parser. tests/clients/http_corpus_peers.py gives them to other
+http/tests/message/http_corpus_test.cpp gives the messages to eddy's parser. tests/clients/http_corpus_peers.py gives them to other
 servers. The expectations follow from RFC 9112 and http/docs/http.md, and not from what eddy does.
 """
 

@@ -21,7 +21,7 @@ void framed_lines(input bytes) {
     how.waits_between = from.up_to(1) == 1;
     const std::string text(from.rest());
     eddy::codec::framed_read frames(support::choppy_reader(text, how), eddy::codec::lines_codec(limit), capacity);
-    require(support::items_of(frames) == model_lines(text, limit),
+    require(support::shown_items(frames) == model_lines(text, limit),
             "framed_read: the frames are not the lines of the text");
 }
 

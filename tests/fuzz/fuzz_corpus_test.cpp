@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: once
 #include "fuzz/targets.hpp"
 
 #include <gtest/gtest.h>

@@ -33,7 +33,7 @@ std::string shown(const Item& item) {
 
 /// Returns all items of a stream until its end.
 template <class S>
-std::vector<std::string> items_of(S& frames) {
+std::vector<std::string> shown_items(S& frames) {
     std::vector<std::string> all;
     while (auto item = finish(frames.next())) all.push_back(shown(*item));
     return all;
@@ -60,7 +60,7 @@ std::vector<std::string> decode_all(D decoder, std::string_view text, std::size_
     return all;
 }
 
-/// Returns an error in the form of items_of() and decode_all().
+/// Returns an error in the form of shown_items() and decode_all().
 inline std::string shown_error(std::error_code error) { return "<" + error.message() + ">"; }
 inline std::string shown_error(eddy::errc error) { return shown_error(make_error_code(error)); }
 
@@ -74,7 +74,7 @@ void expect_frames(const D& decoder, const std::string& text, const std::vector<
     }
     for (const auto& chop : all_chops()) {
         eddy::codec::framed_read frames(choppy_reader(text, chop), decoder, 1 + text.size() / 3);
-        ASSERT_EQ(items_of(frames), expected) << of << ", " << chop.most << " at a time";
+        ASSERT_EQ(shown_items(frames), expected) << of << ", " << chop.most << " at a time";
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tests of the helpers in tests/support.
+// runs: once
 #include "support/stress.hpp"
 
 #include <gtest/gtest.h>

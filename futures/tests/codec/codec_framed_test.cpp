@@ -49,7 +49,7 @@ using support::choppy_reader;
 using support::choppy_writer;
 using support::dice;
 using support::finish;
-using support::items_of;
+using support::shown_items;
 using texts = std::vector<std::string>;
 
 const std::string remaining = "<bytes remaining on stream: it ended in the middle of a frame>";
@@ -171,12 +171,12 @@ TEST(FramedRead, DecodesInputInPiecesOfAnySize) {
     const std::string text = "first\nsecond\r\nthird";
     for (const chop& how : support::all_chops()) {
         codec::framed_read lines(choppy_reader(text, how), codec::lines_codec());
-        EXPECT_EQ(items_of(lines), (texts{"first", "second", "third"}));
+        EXPECT_EQ(shown_items(lines), (texts{"first", "second", "third"}));
     }
     const std::string frame = number(5) + "hello";
     for (std::size_t size = 1; size < frame.size(); ++size) {
         codec::framed_read frames(choppy_reader(frame.substr(0, size)), codec::length_delimited_codec());
-        EXPECT_EQ(items_of(frames), texts{remaining}) << size;
+        EXPECT_EQ(shown_items(frames), texts{remaining}) << size;
     }
 }
 
@@ -208,7 +208,7 @@ TEST(FramedRead, DecoderErrorEndsTheStreamAndReadingCanContinue) {
 // covers: P099
 TEST(FramedRead, RecoverableDecoderErrorDoesNotEndTheStream) {
     codec::framed_read lines(choppy_reader("good\nmuch too long\n\xff\nlast"), codec::lines_codec(5));
-    EXPECT_EQ(items_of(lines),
+    EXPECT_EQ(shown_items(lines),
               (texts{"good", "<the line is longer than its limit>", "<the bytes are not UTF-8>", "last"}));
 }
 
@@ -229,14 +229,14 @@ TEST(FramedRead, FullReadBufferIsNotTakenForEndOfStream) {
         how.most = 100;
         how.waits_between = false;
         codec::framed_read lines(choppy_reader("0123456789\nx\n", how), codec::lines_codec(), capacity);
-        EXPECT_EQ(items_of(lines), (texts{"0123456789", "x"}));
+        EXPECT_EQ(shown_items(lines), (texts{"0123456789", "x"}));
     }
     codec::framed_parts parts(io::join(choppy_reader("89\n"), choppy_writer()), codec::lines_codec());
     parts.read_buffer = bytes_mut(8);
     parts.read_buffer.put(std::string(parts.read_buffer.capacity(), '7'));
     const std::string expected = std::string(parts.read_buffer.size(), '7') + "89";
     codec::framed full(std::move(parts));
-    EXPECT_EQ(items_of(full), texts{expected});
+    EXPECT_EQ(shown_items(full), texts{expected});
     const codec::lines_codec how;
     support::expect_misuse_here([&] { static_cast<void>(codec::framed_read(choppy_reader(""), how, 0)); });
     auto both = io::join(choppy_reader(""), choppy_writer());
@@ -285,7 +285,7 @@ TEST(FramedRead, TruncatedFrameCompletesWhenTheFileGrows) {
     growing_file file("\x02one");
     auto numbered = codec::length_delimited_options().length_field_length(1).build();
     codec::framed_read frames(std::ref(file), numbered);
-    EXPECT_EQ(support::items_of(frames).front(), "on");
+    EXPECT_EQ(support::shown_items(frames).front(), "on");
     EXPECT_EQ(frames.read_buffer(), "e") << "the length field of the next frame, 101";
     const std::string rest(100, 'x');
     file.grow(rest);
@@ -501,7 +501,7 @@ TEST(Framed, StreamCanBeForwardedIntoFramed) {
     codec::framed to(std::move(near), codec::lines_codec());
     ASSERT_TRUE(finish(eddy::streams::iter(texts{"a", "b", "c"}).forward(std::ref(to))));
     codec::framed from(std::move(far), codec::lines_codec());
-    EXPECT_EQ(items_of(from), (texts{"a", "b", "c"}));
+    EXPECT_EQ(shown_items(from), (texts{"a", "b", "c"}));
 }
 
 // covers: S88

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan, plain
 #include <eddy/future/combinators.hpp>
 
 #include <eddy/future/finally.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // covers: I20.3.6
+// runs: asan, plain
 #include <eddy/drop.hpp>
 
 #include <eddy/future/ready.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // covers: I20.5.27
+// runs: asan, plain
 #include <eddy/io/either.hpp>
 
 #include <eddy/future/join.hpp>

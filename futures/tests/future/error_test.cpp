@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The error codes of the category "eddy".
+// runs: asan, plain
 #include <eddy/error.hpp>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Groups of futures: random operations compared with a model, and futures that are woken from other threads.
+// runs: asan, plain
 #include <eddy/stream/futures_ordered.hpp>
 #include <eddy/stream/futures_unordered.hpp>
 

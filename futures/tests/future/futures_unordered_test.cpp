@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan, plain
 #include <eddy/stream/futures_ordered.hpp>
 #include <eddy/stream/futures_unordered.hpp>
 

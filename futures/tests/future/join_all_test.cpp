@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan, plain
 #include <eddy/future/join_all.hpp>
 #include <eddy/future/pinned_future.hpp>
 #include <eddy/future/select_all.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A future that was moved after its first poll ends the program. The message names the await that polled the future.
 // covers: P107 I20.2.9
+// runs: asan, plain
 #include <eddy/prelude.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/task.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan, plain
 #include <eddy/future/future.hpp>
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan, plain
 #include <eddy/future/when.hpp>
 
 #include <eddy/future/poll_fn.hpp>

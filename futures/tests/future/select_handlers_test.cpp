@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The branches of select that have handlers.
+// runs: asan, plain
 #include <eddy/future/on.hpp>
 #include <eddy/stream/select_loop.hpp>
 

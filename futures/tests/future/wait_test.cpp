@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan, plain
 #include <eddy/runtime/wait.hpp>
 
 #include <eddy/detail/atomic.hpp>

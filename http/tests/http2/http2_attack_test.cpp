@@ -2,6 +2,7 @@
 // HTTP/2 of eddy::http with clients that break the protocol or flood the server. They send their own frames, because
 // nghttp2 does not send such ones. The connections are in memory, on a paused clock.
 // covers: P146
+// runs: once
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: once
 #include "h2/http2_body.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The heads of HTTP/2 messages as fields: what a server accepts, and what is sent.
+// runs: once
 #include <eddy/http.hpp>
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // HTTP/2 of eddy::http over connections in memory, on a paused clock. The client is nghttp2.
 // covers: P146
+// runs: once
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

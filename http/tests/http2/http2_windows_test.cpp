@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Back-pressure of HTTP/2: full output buffers and flow-control windows, in memory and on a paused clock.
+// runs: once
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // covers: P108
+// runs: asan
 #include <eddy/interop/fd_callbacks.hpp>
 
 #include <eddy/future.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // covers: P108
+// runs: asan
 #include <eddy/interop.hpp>
 
 #include <eddy/future.hpp>

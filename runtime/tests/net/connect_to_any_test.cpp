@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The attempts to connect to the addresses of a host, on a paused clock.
+// runs: asan
 #include <gtest/gtest.h>
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // covers: I20.5.14
+// runs: asan
 #include <eddy/bytes.hpp>
 #include <eddy/prelude.hpp>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A datagram socket assumes that its send buffer has space. The driver reports writability only after a send found the
 // buffer full.
+// runs: asan
 #include <eddy/prelude.hpp>
 #include <eddy/runtime/background_reactor.hpp>
 #include <eddy/test/by_hand.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The PROXY protocol, versions 1 and 2: the headers, and the listener that reads them.
+// runs: asan
 #include <gtest/gtest.h>
 
 #include <poll.h>

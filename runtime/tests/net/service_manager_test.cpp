@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a service hears from the manager that started it, and tells it: the protocols of sd_listen_fds(3) and
 // sd_notify(3).
+// runs: asan
 #include <gtest/gtest.h>
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan
 #include <eddy/prelude.hpp>
 #include <eddy/test/by_hand.hpp>
 

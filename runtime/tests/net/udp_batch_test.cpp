@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // covers: B16
+// runs: asan
 #include <eddy/prelude.hpp>
 #include <eddy/test/by_hand.hpp>
 

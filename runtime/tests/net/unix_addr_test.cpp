@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// runs: asan
 #include <eddy/error.hpp>
 #include <eddy/net/unix_addr.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Descriptors in the messages of Unix streams (SCM_RIGHTS).
+// runs: asan
 #include <gtest/gtest.h>
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // covers: I20.5.23
+// runs: asan
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Delays between retries, and retries on a time driver without an event loop, polled by hand.
+// runs: asan
 #include <eddy/future/retry.hpp>
 #include <eddy/time/backoff.hpp>
 

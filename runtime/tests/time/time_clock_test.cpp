@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The clock of an event loop, and the paused clock of tests, on a time driver without an event loop.
+// runs: asan
 #include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>

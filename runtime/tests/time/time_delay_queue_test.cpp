@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Delay queues on a time driver without an event loop, polled by hand.
+// runs: asan
 #include <eddy/time/delay_queue.hpp>
 
 #include <eddy/future/select.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Delay queues with unusual values and deadlines: moves that throw, destructors that call the queue, extreme times, and
 // many values.
+// runs: asan
 #include <eddy/time/delay_queue.hpp>
 
 #include <eddy/future/deadline.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Intervals on a time driver without an event loop, polled by hand.
+// runs: asan
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/interval.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Timeouts on a time driver without an event loop, polled by hand.
+// runs: asan
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>

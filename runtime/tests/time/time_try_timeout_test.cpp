@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Timeouts with one result, on a time driver without an event loop, polled by hand.
+// runs: asan
 #include <eddy/stream/stream_item.hpp>
 #include <eddy/time/try_timeout.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The wheel alone: no clock and no lock. The test supplies the ticks.
+// runs: asan
 #include "time/timer_wheel.hpp"
 
 #include <gtest/gtest.h>

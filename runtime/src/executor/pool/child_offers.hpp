@@ -39,7 +39,7 @@ private:
     static constexpr std::size_t enough = 4;
     static constexpr unsigned most_in_vain = 10;  // each 1,024th offer still wakes a worker
 
-    child_queue<offered_child, queue_capacity> queue_;
+    child_queue<offered_child, most_queued> queue_{queue_capacity};
     unsigned in_vain_ = 0;  // wake-ups for offers since another worker took one
     unsigned to_skip_ = 0;  // number of further offers that wake no worker
 };

@@ -16,7 +16,7 @@ namespace eddy::detail {
 /// Source: Chase and Lev, "Dynamic Circular Work-Stealing Deque" (SPAA 2005), in the form of Le, Pop, Cohen and Zappa
 /// Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models" (PPoPP 2013).
 /// Departures:
-/// - The size is fixed. A full queue refuses the item.
+/// - The size is fixed: `Capacity`, unless a test wants less. A full queue refuses the item.
 /// - A seq_cst exchange in pop() replaces the fences, because TSan does not model fences.
 /// - The indices have 64 bits and do not wrap.
 ///
@@ -29,6 +29,9 @@ class child_queue : immovable {
     static_assert((Capacity & (Capacity - 1)) == 0 && Capacity >= 2, "the capacity must be a power of two");
 
 public:
+    /// Preconditions: `capacity` is a power of two, and at most `Capacity`.
+    explicit child_queue(std::size_t capacity = Capacity) noexcept : mask_(capacity - 1) {}
+
     /// Returns the number of items. May be out of date.
     [[nodiscard]] std::size_t size() const noexcept {
         // acquire: keeps the order of the two loads. No item is read.
@@ -42,7 +45,7 @@ public:
     [[nodiscard]] bool push(T* item) noexcept {
         const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);  // relaxed: only the owner writes it
         // acquire: pairs with the compare-exchange in steal(). The thief's read of the entry precedes the reuse.
-        if (bottom - top_.load(std::memory_order_acquire) >= static_cast<std::int64_t>(Capacity)) return false;
+        if (bottom - top_.load(std::memory_order_acquire) > static_cast<std::int64_t>(mask_)) return false;
         // relaxed: published by the store of bottom_.
         slot(bottom).store(item, std::memory_order_relaxed);
         // release: pairs with the load of bottom_ in steal(), which reads the entry and the task.
@@ -92,11 +95,12 @@ public:
 
 private:
     [[nodiscard]] atomic<T*>& slot(std::int64_t index) noexcept {
-        return slots_[static_cast<std::size_t>(index) & (Capacity - 1)];
+        return slots_[static_cast<std::size_t>(index) & mask_];
     }
 
     alignas(64) atomic<std::int64_t> top_{0};
     alignas(64) atomic<std::int64_t> bottom_{0};
+    const std::size_t mask_;
     std::array<atomic<T*>, Capacity> slots_{};
 };
 

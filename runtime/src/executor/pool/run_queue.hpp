@@ -9,8 +9,8 @@
 
 namespace eddy::detail {
 
-/// The runnable tasks of one worker: a ring of fixed size. The owner pushes at the tail and pops from the head. Thieves
-/// take the older half from the head.
+/// The runnable tasks of one worker: a ring of fixed size, `Capacity` unless a test wants less. The owner pushes at the
+/// tail and pops from the head. Thieves take the older half from the head.
 ///
 /// Source: Go's runtime (runqput, runqget and runqgrab in proc.go). A thread that takes items copies them first, and
 /// then moves the head with a compare-exchange. So a delayed thief delays no other thread. An entry is overwritten only
@@ -29,7 +29,9 @@ class run_queue : immovable {
     static_assert((Capacity & (Capacity - 1)) == 0 && Capacity >= 2, "the capacity must be a power of two");
 
 public:
-    explicit run_queue(std::uint64_t first_index = 0) noexcept : head_(first_index), tail_(first_index) {}
+    /// Preconditions: `capacity` is a power of two, and at most `Capacity`.
+    explicit run_queue(std::uint64_t first_index = 0, std::size_t capacity = Capacity) noexcept
+        : head_(first_index), tail_(first_index), mask_(capacity - 1) {}
 
     /// Returns the number of items. Exact on the owner's thread while no thief is active.
     [[nodiscard]] std::size_t size() const noexcept {
@@ -45,7 +47,7 @@ public:
         // relaxed: only the owner writes the tail.
         const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
         // acquire: pairs with the release in pop() and steal_into(). Their copies precede the reuse of the entry.
-        if (tail - head_.load(std::memory_order_acquire) >= Capacity) return false;
+        if (tail - head_.load(std::memory_order_acquire) > mask_) return false;
         // relaxed: published by the store of the tail.
         slot(tail).store(item, std::memory_order_relaxed);
         // release: pairs with the acquire in steal_into(), which reads the entry and the task.
@@ -56,7 +58,7 @@ public:
     /// Returns the spare capacity: at least this many calls of push() will succeed.
     [[nodiscard]] std::size_t room() const noexcept {
         // relaxed: only the owner writes the tail. acquire: as in push(), which relies on this result.
-        return Capacity - (tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire));
+        return mask_ + 1 - (tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire));
     }
 
     /// Removes the oldest item. Returns null if the ring is empty.
@@ -91,7 +93,7 @@ public:
             const std::uint64_t available = tail - head;
             if (available == 0) return nullptr;
             // The head is stale: items were taken and pushed between the two loads.
-            if (available > Capacity) {
+            if (available > mask_ + 1) {
                 head = head_.load(std::memory_order_acquire);
                 continue;
             }
@@ -115,10 +117,11 @@ public:
     }
 
 private:
-    [[nodiscard]] atomic<T*>& slot(std::uint64_t index) noexcept { return slots_[index & (Capacity - 1)]; }
+    [[nodiscard]] atomic<T*>& slot(std::uint64_t index) noexcept { return slots_[index & mask_]; }
 
     alignas(64) atomic<std::uint64_t> head_;
     alignas(64) atomic<std::uint64_t> tail_;
+    const std::uint64_t mask_;
     std::array<atomic<T*>, Capacity> slots_{};
 };
 

@@ -89,8 +89,8 @@ private:
 
     pool& pool_;
     worker_watch& watch_;
-    run_queue<spawned_task, queue_capacity> queue_;
-    child_queue<spawned_task, queue_capacity> children_;
+    run_queue<spawned_task, most_queued> queue_{0, queue_capacity};
+    child_queue<spawned_task, most_queued> children_{queue_capacity};
     child_offers offers_;  // of the scopes that are being polled on this thread
     lifo_slot lifo_;
     std::uint64_t tick_ = 0;

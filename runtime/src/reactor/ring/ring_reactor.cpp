@@ -17,12 +17,6 @@
 namespace eddy::detail {
 namespace {
 
-// The time for which a destroyed connection is kept, to send written data that the peer does not accept yet.
-#ifndef EDDY_LINGER_LIMIT_MS
-#define EDDY_LINGER_LIMIT_MS 30'000  // tests use less
-#endif
-constexpr auto linger_limit = std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS);
-
 /// SAFETY: the lists of a ring_reactor contain only ring connections. Its lock keeps them linked, and a linked one is
 /// alive.
 ring_connection& connection_of(source_link& link) noexcept { return static_cast<ring_connection&>(link); }
@@ -84,7 +78,7 @@ void ring_reactor::close_gone(ring_connection& stream) noexcept {
 
 /// Starts the linger timeout: a peer that accepts no more data must not keep the socket open forever.
 void ring_reactor::linger(ring_connection& stream) noexcept {
-    const auto until = std::chrono::steady_clock::now() + linger_limit;
+    const auto until = std::chrono::steady_clock::now() + linger_time;
     stream.linger(until);
     {
         const std::lock_guard guard(sources_.lock());

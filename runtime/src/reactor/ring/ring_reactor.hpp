@@ -28,6 +28,10 @@ namespace eddy::detail {
 /// Cost: no operation that moves bytes accesses this object, unless it must wait or ends the connection.
 class ring_reactor : immovable {
 public:
+    /// The time for which a destroyed connection is kept, to send written data that the peer does not accept yet. Tests
+    /// use less.
+    static inline std::chrono::milliseconds linger_time{30'000};
+
     explicit ring_reactor(source_set& sources) noexcept : sources_(sources) {}
 
     /// Creates the ring. Without this call, wait() creates it. See ring_host::create().
