@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "fuzz/targets.hpp"
-#include "message/multipart.hpp"
+#include "services/multipart.hpp"
 
 namespace fuzz {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "client/cookie_store.hpp"
 #include "fuzz/targets.hpp"
+#include "message/fields.hpp"
 #include "message/set_cookie.hpp"
-#include "message/syntax.hpp"
 
 namespace fuzz {
 namespace {

@@ -24,7 +24,6 @@
 #include "client/request_cookies.hpp"
 #include "client/request_retries.hpp"
 #include "h2/http2.hpp"
-#include "message/coded_body.hpp"
 #include "message/coding.hpp"
 #include "message/syntax.hpp"
 

@@ -12,7 +12,6 @@
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/time/try_timeout.hpp>
 
-#include "client/socks.hpp"
 #include "h2/http2.hpp"
 #include "net/connect_to_any.hpp"
 

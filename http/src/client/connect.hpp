@@ -102,4 +102,14 @@ struct opened_connection {
 [[nodiscard]] task<result<opened_connection>> connect_tls(io::boxed_stream below, const http::client_options& options,
                                                           std::string host, client_protocols offered);
 
+/// Asks a proxy for a connection to a server by SOCKS5 (RFC 1928), and returns that connection. The proxy looks up the
+/// name of the server. Authenticates itself by user name and password (RFC 1929) if the proxy has them and asks for
+/// them.
+/// Errors: http::errc::proxy_refused; adds the reason to `at.where`. http::errc::bad_message; errc::unexpected_eof,
+/// timed_out; the errors of the connection.
+/// Cancel safety: safe. The connection is closed.
+[[nodiscard]] task<result<io::boxed_stream>> open_socks_tunnel(io::boxed_stream to_proxy, const proxy_server& proxy,
+                                                               const http::url& to, const http::client_options& options,
+                                                               client_progress& at);
+
 }  // namespace eddy::detail

@@ -7,9 +7,8 @@
 
 #include <eddy/net/socket_addr.hpp>
 
-#include "client/proxy.hpp"
+#include "message/fields.hpp"
 #include "message/set_cookie.hpp"
-#include "message/syntax.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -11,7 +11,6 @@
 #include <eddy/http/error.hpp>
 
 #include "h2/heads.hpp"
-#include "message/fields.hpp"
 #include "sys/quiet_socket.hpp"
 
 namespace eddy::detail {

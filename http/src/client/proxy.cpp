@@ -212,12 +212,6 @@ std::optional<configured_proxy> configure(const std::string& url, const excluded
 
 }  // namespace
 
-bool is_loopback(std::string_view host) noexcept {
-    if (const auto address = parse_address(host)) return address->is_loopback();
-    host = without_last_period(host);
-    return host == "localhost" || host.ends_with(".localhost");
-}
-
 proxy_choice::proxy_choice(const http::proxies& from)
     : excluded_(from.except()),
       for_http_(configure(from.for_http(), excluded_)),

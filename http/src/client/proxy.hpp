@@ -52,9 +52,6 @@ struct proxy_server {
 /// Returns the URL of a proxy without its user name and password, for errors.
 [[nodiscard]] std::string proxy_without_password(std::string_view text);
 
-/// Returns whether a host is this machine: a loopback address, or a name in the domain localhost (RFC 6761).
-[[nodiscard]] bool is_loopback(std::string_view host) noexcept;
-
 /// Returns "host:port", or "[host]:port" for an IPv6 address.
 [[nodiscard]] std::string host_with_port(const std::string& host, std::uint16_t port);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "client/socks.hpp"
+#include "client/connect.hpp"
 
 #include <array>
 #include <cstddef>

@@ -5,7 +5,6 @@
 #include <eddy/http/detail/h1_body.hpp>
 
 #include "message/fields.hpp"
-#include "message/syntax.hpp"
 
 namespace eddy::detail {
 

@@ -13,7 +13,6 @@
 #include <eddy/http/h1.hpp>
 
 #include "message/fields.hpp"
-#include "message/syntax.hpp"
 
 namespace eddy::detail {
 

@@ -5,8 +5,6 @@
 #include <charconv>
 #include <utility>
 
-#include "message/syntax.hpp"
-
 namespace eddy::detail {
 
 nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {

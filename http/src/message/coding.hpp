@@ -3,15 +3,18 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/http/body.hpp>
 #include <eddy/result.hpp>
 
 // The codings of bodies (RFC 9110, section 8.4.1): gzip.cpp by zlib, brotli.cpp and zstd.cpp by the libraries of these
-// names. A file *_off.cpp replaces each of them without its library. coded_body.hpp applies them to bodies.
+// names. A file *_off.cpp replaces each of them without its library.
 
 namespace eddy::detail {
 
@@ -88,5 +91,19 @@ constexpr std::array<const body_coding*, 3> body_codings = {&zstd_coding, &brotl
 [[nodiscard]] const body_coding* find_coding(std::string_view name) noexcept;
 /// Returns the names of all codings that are available, for Accept-Encoding. It is empty without any.
 [[nodiscard]] std::string_view available_codings();
+
+// ---- Bodies in a coding, which must be available ----
+
+/// Returns `content` in encoded form.
+/// Errors: throws std::bad_alloc.
+[[nodiscard]] std::string encoded_text(const body_coding& by, std::string_view content, int level);
+/// Returns the source of a body that encodes `from` while it is read. While `from` waits, everything that it has
+/// returned can be read and decoded.
+/// Errors: throws std::bad_alloc.
+[[nodiscard]] std::unique_ptr<body_source> encoding_source(const body_coding& by, http::body from, int level);
+/// Returns the source of a body that decodes `from` while it is read. Its reads fail with body_too_large if there are
+/// more than `limit` bytes, with body_too_short if `from` ends too early, and with bad_message for other data.
+/// Errors: throws std::bad_alloc.
+[[nodiscard]] std::unique_ptr<body_source> decoding_source(const body_coding& by, http::body from, std::uint64_t limit);
 
 }  // namespace eddy::detail

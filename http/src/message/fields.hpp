@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
+#include <eddy/bytes/detail/byte_order.hpp>
 #include <eddy/http/headers.hpp>
 #include <eddy/http/method.hpp>
 
-// The fields of messages: their limits, how they delimit the body, unchecked access, and what a trailer section may
-// have.
+#include "message/syntax.hpp"
+
+// The fields of messages: their values, their limits, how they delimit the body, unchecked access, and what a trailer
+// section may have.
 
 namespace eddy::http {
 class body;
@@ -22,6 +29,36 @@ namespace eddy::detail {
 [[nodiscard]] constexpr bool anticipates_body(http::method what) noexcept {
     return what == http::method::post || what == http::method::put || what == http::method::patch ||
            what == http::method::query;
+}
+
+[[nodiscard]] constexpr bool is_value(std::string_view text) noexcept {
+    return std::ranges::all_of(text, [](char c) { return value_characters.contains(c); });
+}
+
+/// Returns the first character in [at, end) that the value of a header field must not contain, or `end`.
+[[nodiscard]] inline const char* find_end_of_value(const char* at, const char* end) noexcept {
+    constexpr std::uint64_t ones = 0x0101010101010101;
+    constexpr std::uint64_t high_bits = 0x80 * ones;
+    while (end - at >= 8) {
+        std::array<std::byte, 8> eight;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by memcpy
+        std::memcpy(eight.data(), at, 8);
+        const auto word = number_of<std::uint64_t, std::endian::little>(eight);
+        // The lowest high bit that is set belongs to the first byte below 0x20, or equal to 0x7f. Bits above it may be
+        // wrong, because the subtractions borrow. See "Bit Twiddling Hacks", "Determine if a word has a byte less than
+        // n".
+        const std::uint64_t without_delete = word ^ (0x7f * ones);
+        const std::uint64_t controls =
+            (((word - 0x20 * ones) & ~word) | ((without_delete - ones) & ~without_delete)) & high_bits;
+        if (controls == 0) {
+            at += 8;
+            continue;
+        }
+        at += std::countr_zero(controls) / 8;
+        if (*at != '\t') return at;
+        ++at;
+    }
+    while (at != end && value_characters.contains(*at)) ++at;
+    return at;
 }
 
 /// Limits of a head.

@@ -10,7 +10,7 @@
 
 #include <eddy/error.hpp>
 
-#include "message/syntax.hpp"
+#include "message/fields.hpp"
 
 EDDY_LIBRARY(http)
 

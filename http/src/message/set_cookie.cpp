@@ -9,7 +9,7 @@
 
 #include <eddy/http/headers.hpp>
 
-#include "message/syntax.hpp"
+#include "message/fields.hpp"
 
 namespace eddy::detail {
 namespace {

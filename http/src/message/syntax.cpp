@@ -85,6 +85,16 @@ bool can_be_server(std::string_view host) noexcept {
     return !host.empty() && !host.starts_with('.') && !host.ends_with('.') && !host.contains("..");
 }
 
+bool is_loopback(std::string_view host) noexcept {
+    if (const auto address = net::ip_addr::parse(host)) {
+        const auto v6 = address->as_v6();
+        const auto mapped = v6 ? v6->to_ipv4_mapped() : std::nullopt;
+        return mapped ? mapped->is_loopback() : address->is_loopback();
+    }
+    host = without_last_period(host);
+    return host == "localhost" || host.ends_with(".localhost");
+}
+
 // ---- Dates ----
 
 namespace {

@@ -14,7 +14,8 @@
 
 #include <eddy/bytes/detail/byte_order.hpp>
 
-// The syntax of the texts in HTTP (RFC 9110) and in URLs (RFC 3986): characters, hosts, dates, base64.
+// The syntax of the texts in HTTP (RFC 9110) and in URLs (RFC 3986): characters, hosts, dates, base64. Also the
+// texts for logs.
 
 namespace eddy::detail {
 
@@ -73,32 +74,6 @@ inline constexpr character_set<in_target> target_characters;
     return !text.empty() && std::ranges::all_of(text, [](char c) { return token_characters.contains(c); });
 }
 
-/// Returns the first character in [at, end) that the value of a header field must not contain, or `end`.
-[[nodiscard]] inline const char* find_end_of_value(const char* at, const char* end) noexcept {
-    constexpr std::uint64_t ones = 0x0101010101010101;
-    constexpr std::uint64_t high_bits = 0x80 * ones;
-    while (end - at >= 8) {
-        std::array<std::byte, 8> eight;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by memcpy
-        std::memcpy(eight.data(), at, 8);
-        const auto word = number_of<std::uint64_t, std::endian::little>(eight);
-        // The lowest high bit that is set belongs to the first byte below 0x20, or equal to 0x7f. Bits above it may be
-        // wrong, because the subtractions borrow. See "Bit Twiddling Hacks", "Determine if a word has a byte less than
-        // n".
-        const std::uint64_t without_delete = word ^ (0x7f * ones);
-        const std::uint64_t controls =
-            (((word - 0x20 * ones) & ~word) | ((without_delete - ones) & ~without_delete)) & high_bits;
-        if (controls == 0) {
-            at += 8;
-            continue;
-        }
-        at += std::countr_zero(controls) / 8;
-        if (*at != '\t') return at;
-        ++at;
-    }
-    while (at != end && value_characters.contains(*at)) ++at;
-    return at;
-}
-
 /// Returns a copy of `text` in which each byte for which `stays(char)` returns false is percent-encoded.
 template <class Predicate>
 [[nodiscard]] std::string encode_bytes(std::string_view text, Predicate stays) {
@@ -116,9 +91,6 @@ template <class Predicate>
     return encoded;
 }
 
-[[nodiscard]] constexpr bool is_value(std::string_view text) noexcept {
-    return std::ranges::all_of(text, [](char c) { return value_characters.contains(c); });
-}
 [[nodiscard]] constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
 /// Returns `text` without spaces and tabs at its ends.
 [[nodiscard]] constexpr std::string_view trim(std::string_view text) noexcept {
@@ -173,6 +145,9 @@ struct host_parts {
 /// such as ".example.org" would match the certificate of each host of the domain.
 [[nodiscard]] bool can_be_server(std::string_view host) noexcept;
 
+/// Returns whether a host is this machine: a loopback address, or a name in the domain localhost (RFC 6761).
+[[nodiscard]] bool is_loopback(std::string_view host) noexcept;
+
 // ---- Dates ----
 
 /// A date as header fields have it: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, section 5.6.7).
@@ -204,6 +179,29 @@ inline constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabc
         for (std::size_t k = 0; k < 4; ++k) text += k <= count ? base64_digits[group >> (18 - 6 * k) & 63u] : '=';
     }
     return text;
+}
+
+// ---- Texts for logs and for people ----
+
+/// Returns at most 200 bytes of `text`, in which '?' stands for each byte that is not ASCII from `least` to '~'.
+[[nodiscard]] inline std::string printable(std::string_view text, char least) {
+    std::string all(text.substr(0, 200));
+    for (char& c : all)
+        if (c < least || c > '~') c = '?';
+    return all;
+}
+
+/// The maximum length of an X-Request-Id that a server accepts or logs.
+inline constexpr std::size_t most_of_id = 128;
+
+/// Returns a number with `digits` digits after the period: 1500 and 3 become "1.500". std::to_string(double) depends on
+/// the locale.
+[[nodiscard]] inline std::string to_decimal(std::uint64_t number, std::size_t digits) {
+    std::string text(digits + 1, '0');
+    std::size_t at = text.size();
+    for (std::size_t i = 0; i < digits; ++i, number /= 10) text[--at] = static_cast<char>('0' + number % 10);
+    text[0] = '.';
+    return std::to_string(number) + text;
 }
 
 }  // namespace eddy::detail

@@ -19,9 +19,7 @@
 #include <eddy/time/clock.hpp>
 
 #include "h2/http2.hpp"
-#include "server/metrics.hpp"
 #include "server/server_exchange.hpp"
-#include "server/server_memory.hpp"
 
 namespace eddy::detail {
 

@@ -21,12 +21,9 @@
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/time/clock.hpp>
 
-#include "h2/client_frames.hpp"
 #include "h2/session.hpp"
 #include "h2/window.hpp"
-#include "server/connection.hpp"
 #include "server/http2_exchange.hpp"
-#include "server/server_memory.hpp"
 
 namespace eddy::detail {
 

@@ -21,10 +21,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "h1/body_sender.hpp"
-#include "h1/message_stream.hpp"
-#include "server/connection.hpp"
 #include "server/request_input.hpp"
-#include "server/server_memory.hpp"
 #include "server/service_call.hpp"
 
 namespace eddy::detail {

@@ -8,7 +8,6 @@
 #include <eddy/http/error.hpp>
 
 #include "message/syntax.hpp"
-#include "message/text.hpp"
 
 namespace eddy::detail {
 

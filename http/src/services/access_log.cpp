@@ -6,7 +6,6 @@
 #include <cstddef>
 
 #include "message/syntax.hpp"
-#include "message/text.hpp"
 
 namespace eddy::detail {
 namespace {

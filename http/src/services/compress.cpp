@@ -7,10 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "message/coded_body.hpp"
 #include "message/coding.hpp"
 #include "message/fields.hpp"
-#include "message/syntax.hpp"
 
 namespace eddy::detail {
 namespace {

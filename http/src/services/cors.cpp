@@ -8,7 +8,6 @@
 #include <eddy/http/status.hpp>
 
 #include "message/fields.hpp"
-#include "message/syntax.hpp"
 
 namespace eddy::http {
 namespace {

@@ -6,7 +6,6 @@
 #include <eddy/http/status.hpp>
 
 #include "message/syntax.hpp"
-#include "message/text.hpp"
 
 namespace eddy::detail {
 

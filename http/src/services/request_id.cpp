@@ -9,8 +9,6 @@
 #include <eddy/detail/atomic.hpp>
 
 #include "message/fields.hpp"
-#include "message/syntax.hpp"
-#include "message/text.hpp"
 
 namespace eddy::detail {
 namespace {

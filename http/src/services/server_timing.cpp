@@ -7,8 +7,6 @@
 #include <eddy/error.hpp>
 
 #include "message/fields.hpp"
-#include "message/syntax.hpp"
-#include "message/text.hpp"
 
 namespace eddy::detail {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // runs: once
-#include "h2/http2_body.hpp"
+#include "h2/stream.hpp"
 
 #include <gtest/gtest.h>
 

@@ -28,7 +28,7 @@
 #include <utility>
 #include <vector>
 
-#include "message/text.hpp"
+#include "message/syntax.hpp"
 
 namespace {
 

@@ -29,7 +29,6 @@
 #include <utility>
 #include <vector>
 
-#include "message/coded_body.hpp"
 #include "message/coding.hpp"
 #include "support/http_conversation.hpp"
 #include "support/http_server.hpp"

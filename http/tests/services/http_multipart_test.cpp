@@ -28,7 +28,7 @@
 #include <utility>
 #include <vector>
 
-#include "message/multipart.hpp"
+#include "services/multipart.hpp"
 #include "support/http_server.hpp"
 
 namespace {

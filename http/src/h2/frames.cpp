@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "h2/client_frames.hpp"
+#include "h2/frames.hpp"
 
 #include <algorithm>
 

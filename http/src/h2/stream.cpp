@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "h2/http2_body.hpp"
+#include "h2/stream.hpp"
 
 #include <algorithm>
 #include <cstring>
