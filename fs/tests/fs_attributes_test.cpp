@@ -20,7 +20,7 @@
 
 #include <support/executors.hpp>
 #include <support/file_contents.hpp>
-#include <support/other_user.hpp>
+#include <support/fs/other_user.hpp>
 #include <support/random_tree.hpp>
 #include <support/temp_dir.hpp>
 

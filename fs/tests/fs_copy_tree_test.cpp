@@ -18,8 +18,8 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
-#include <support/link_swapper.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/link_swapper.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/process_state.hpp>
 #include <support/random_tree.hpp>
 #include <support/stress.hpp>

@@ -22,18 +22,18 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
-#include <support/deep_tree.hpp>
 #include <support/dice.hpp>
 #include <support/file_contents.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/deep_tree.hpp>
+#include <support/fs/on_loop.hpp>
 #ifdef __linux__
-#include <support/other_user.hpp>
-#include <support/renaming_process.hpp>
+#include <support/fs/other_user.hpp>
+#include <support/fs/renaming_process.hpp>
 #endif
+#include <support/fs/watched_folder.hpp>
 #include <support/random_tree.hpp>
 #include <support/stress.hpp>
 #include <support/temp_dir.hpp>
-#include <support/watched_folder.hpp>
 
 namespace {
 

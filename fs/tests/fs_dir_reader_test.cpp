@@ -20,8 +20,8 @@
 #include <eddy/fs.hpp>
 
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/file_faults.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {

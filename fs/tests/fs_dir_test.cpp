@@ -17,7 +17,7 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/process_state.hpp>
 #include <support/random_tree.hpp>
 #include <support/temp_dir.hpp>

@@ -23,7 +23,7 @@
 #include <eddy/fs.hpp>
 
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
+#include <support/fs/file_faults.hpp>
 #include <support/gate.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>

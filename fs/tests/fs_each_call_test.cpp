@@ -21,9 +21,9 @@
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
 
-#include <support/each_file_call.hpp>
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
+#include <support/fs/each_file_call.hpp>
+#include <support/fs/file_faults.hpp>
 #include <support/temp_dir.hpp>
 
 #include "replace_file.hpp"

@@ -17,8 +17,8 @@
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
 #include <support/file_contents.hpp>
+#include <support/fs/small_disk.hpp>
 #include <support/process_state.hpp>
-#include <support/small_disk.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {

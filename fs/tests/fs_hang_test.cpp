@@ -18,7 +18,7 @@
 #include <eddy/fs.hpp>
 
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
+#include <support/fs/file_faults.hpp>
 #include <support/gate.hpp>
 #include <support/limit.hpp>
 #include <support/net.hpp>

@@ -11,7 +11,7 @@
 #include <eddy/fs.hpp>
 
 #include <support/file_contents.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/temp_dir.hpp>
 
 // Paths with a NUL: C functions would use what precedes it, which is the path of another file.

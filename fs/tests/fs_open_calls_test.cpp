@@ -23,9 +23,9 @@
 #include <eddy/fs.hpp>
 
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
+#include <support/fs/file_faults.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/net.hpp>
-#include <support/on_loop.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {

@@ -16,9 +16,9 @@
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
 #include <support/file_contents.hpp>
-#include <support/other_user.hpp>
+#include <support/fs/other_user.hpp>
+#include <support/fs/small_disk.hpp>
 #include <support/random_tree.hpp>
-#include <support/small_disk.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {

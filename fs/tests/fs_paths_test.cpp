@@ -20,7 +20,7 @@
 
 #include <support/executors.hpp>
 #include <support/file_contents.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/random_tree.hpp>
 #include <support/stress.hpp>
 #include <support/temp_dir.hpp>

@@ -20,10 +20,10 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
-#include <support/link_swapper.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/link_swapper.hpp>
+#include <support/fs/on_loop.hpp>
 #ifdef __linux__
-#include <support/other_user.hpp>
+#include <support/fs/other_user.hpp>
 #endif
 #include <support/process_state.hpp>
 #include <support/random_tree.hpp>

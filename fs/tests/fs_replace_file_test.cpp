@@ -20,8 +20,8 @@
 #include <eddy/fs.hpp>
 
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
-#include <support/other_user.hpp>
+#include <support/fs/file_faults.hpp>
+#include <support/fs/other_user.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {

@@ -19,11 +19,11 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
-#include <support/deep_tree.hpp>
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
+#include <support/fs/deep_tree.hpp>
+#include <support/fs/file_faults.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/net.hpp>
-#include <support/on_loop.hpp>
 #include <support/random_tree.hpp>
 #include <support/temp_dir.hpp>
 

@@ -19,7 +19,7 @@
 
 #include <support/executors.hpp>
 #include <support/file_contents.hpp>
-#include <support/file_faults.hpp>
+#include <support/fs/file_faults.hpp>
 #include <support/poll_once.hpp>
 #include <support/temp_dir.hpp>
 

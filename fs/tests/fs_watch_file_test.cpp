@@ -22,15 +22,15 @@
 #include <eddy/fs.hpp>
 #include <support/dice.hpp>
 #include <support/file_contents.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/on_loop.hpp>
 #ifdef __linux__
-#include <support/other_user.hpp>
-#include <support/small_disk.hpp>
+#include <support/fs/other_user.hpp>
+#include <support/fs/small_disk.hpp>
 #endif
+#include <support/fs/watched_folder.hpp>
 #include <support/random_tree.hpp>
 #include <support/stress.hpp>
 #include <support/temp_dir.hpp>
-#include <support/watched_folder.hpp>
 
 namespace {
 

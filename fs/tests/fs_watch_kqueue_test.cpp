@@ -14,11 +14,11 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/on_loop.hpp>
+#include <support/fs/watched_folder.hpp>
 #include <support/process_state.hpp>
 #include <support/random_tree.hpp>
 #include <support/temp_dir.hpp>
-#include <support/watched_folder.hpp>
 
 namespace {
 

@@ -15,12 +15,12 @@
 
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/on_loop.hpp>
+#include <support/fs/small_disk.hpp>
+#include <support/fs/watched_folder.hpp>
 #include <support/process_state.hpp>
 #include <support/random_tree.hpp>
-#include <support/small_disk.hpp>
 #include <support/temp_dir.hpp>
-#include <support/watched_folder.hpp>
 
 #include "sys/beneath.hpp"
 #include "sys/changes.hpp"

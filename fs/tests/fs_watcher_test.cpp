@@ -16,9 +16,9 @@
 #include <vector>
 
 #include <eddy/fs.hpp>
+#include <support/fs/watched_folder.hpp>
 #include <support/random_tree.hpp>
 #include <support/temp_dir.hpp>
-#include <support/watched_folder.hpp>
 
 #include "sys/beneath.hpp"
 #include "sys/changes.hpp"

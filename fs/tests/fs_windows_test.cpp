@@ -20,7 +20,7 @@
 #include <eddy/eddy.hpp>
 #include <eddy/fs.hpp>
 #include <support/file_contents.hpp>
-#include <support/on_loop.hpp>
+#include <support/fs/on_loop.hpp>
 #include <support/temp_dir.hpp>
 #include <support/windows/posix.hpp>
 

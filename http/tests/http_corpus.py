@@ -4,7 +4,7 @@
     http/tests/http_corpus.py > table
 
 Each line has three fields, separated by tabs: a name, the bytes as a hexadecimal number, and the requests that eddy
-accepts, followed by the status with which it refuses the rest, in the form of requests_in() (support/http_transcript.hpp).
+accepts, followed by the status with which it refuses the rest, in the form of requests_in() (support/http/http_transcript.hpp).
 Most messages end with a second request, "GET /next". A server that frames the first request differently does not see it.
 
 http/tests/message/http_corpus_test.cpp gives the messages to eddy's parser. tests/clients/http_corpus_peers.py gives them to other

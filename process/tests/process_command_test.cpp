@@ -21,11 +21,11 @@
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
 
-#include <support/children.hpp>
 #include <support/environment.hpp>
 #include <support/executors.hpp>
 #include <support/gate.hpp>
 #include <support/net.hpp>
+#include <support/process/children.hpp>
 #include <support/system.hpp>
 #include <support/temp_dir.hpp>
 

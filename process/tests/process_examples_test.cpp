@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include <support/children.hpp>
 #include <support/emulated.hpp>
 #include <support/file_contents.hpp>
 #include <support/process.hpp>
+#include <support/process/children.hpp>
 #include <support/sanitizers.hpp>
 #include <support/temp_dir.hpp>
 

@@ -21,14 +21,14 @@
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
 
-#include <support/children.hpp>
 #include <support/environment.hpp>
 #include <support/executors.hpp>
 #include <support/gate.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
 #include <support/polling.hpp>
-#include <support/process_faults.hpp>
+#include <support/process/children.hpp>
+#include <support/process/process_faults.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {

@@ -15,8 +15,8 @@
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
 
-#include <support/children.hpp>
 #include <support/executors.hpp>
+#include <support/process/children.hpp>
 
 namespace {
 

@@ -11,10 +11,10 @@
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
 
-#include <support/children.hpp>
 #include <support/executors.hpp>
 #include <support/failing_allocations.hpp>
 #include <support/net.hpp>
+#include <support/process/children.hpp>
 
 // The linker redirects posix_spawn(3). The labels are the names that `--wrap` of ld(1) defines.
 extern "C" {

@@ -13,9 +13,9 @@
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
 
-#include <support/children.hpp>
 #include <support/executors.hpp>
 #include <support/net.hpp>
+#include <support/process/children.hpp>
 #include <support/sanitizers.hpp>
 
 namespace {

@@ -8,10 +8,10 @@
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
 
-#include <support/children.hpp>
 #include <support/executors.hpp>
 #include <support/gate.hpp>
 #include <support/net.hpp>
+#include <support/process/children.hpp>
 
 #include "sys/processes.hpp"
 

@@ -11,11 +11,11 @@
 #include <eddy/eddy.hpp>
 #include <eddy/process.hpp>
 
-#include <support/children.hpp>
 #include <support/dice.hpp>
 #include <support/executors.hpp>
 #include <support/gate.hpp>
 #include <support/net.hpp>
+#include <support/process/children.hpp>
 #include <support/stress.hpp>
 
 namespace {

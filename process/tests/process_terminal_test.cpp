@@ -19,12 +19,12 @@
 #include <eddy/process.hpp>
 
 #include <support/byte_pattern.hpp>
-#include <support/children.hpp>
 #include <support/executors.hpp>
 #include <support/gate.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
 #include <support/polling.hpp>
+#include <support/process/children.hpp>
 #include <support/system.hpp>
 
 namespace {

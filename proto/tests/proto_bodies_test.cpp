@@ -27,7 +27,7 @@
 #include <eddy/test/run_paused.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/streamed_codec.hpp"
+#include "support/proto/streamed_codec.hpp"
 
 namespace {
 

@@ -37,7 +37,7 @@
 #include <eddy/test/run_paused.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/numbered_codec.hpp"
+#include "support/proto/numbered_codec.hpp"
 #include "support/scripted.hpp"
 
 namespace {

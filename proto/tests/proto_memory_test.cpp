@@ -26,8 +26,8 @@
 #include <eddy/task/spawn.hpp>
 
 #include "support/failing_allocations.hpp"
-#include "support/numbered_codec.hpp"
-#include "support/streamed_codec.hpp"
+#include "support/proto/numbered_codec.hpp"
+#include "support/proto/streamed_codec.hpp"
 
 namespace {
 

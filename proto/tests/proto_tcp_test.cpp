@@ -27,9 +27,9 @@
 #include <eddy/task/join_set.hpp>
 #include <eddy/task/spawn.hpp>
 
-#include "support/numbered_codec.hpp"
+#include "support/proto/numbered_codec.hpp"
+#include "support/proto/streamed_codec.hpp"
 #include "support/runtimes.hpp"
-#include "support/streamed_codec.hpp"
 
 namespace {
 

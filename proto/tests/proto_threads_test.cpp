@@ -27,9 +27,9 @@
 #include <eddy/task/spawn.hpp>
 
 #include "support/dice.hpp"
-#include "support/numbered_codec.hpp"
+#include "support/proto/numbered_codec.hpp"
+#include "support/proto/streamed_codec.hpp"
 #include "support/runtimes.hpp"
-#include "support/streamed_codec.hpp"
 #include "support/stress.hpp"
 
 namespace {

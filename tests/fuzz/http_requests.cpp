@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "fuzz/targets.hpp"
-#include "support/http_transcript.hpp"
+#include "support/http/http_transcript.hpp"
 
 namespace fuzz {
 namespace {

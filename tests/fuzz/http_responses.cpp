@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/targets.hpp"
-#include "support/http_transcript.hpp"
+#include "support/http/http_transcript.hpp"
 
 namespace fuzz {
 

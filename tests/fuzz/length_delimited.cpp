@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "fuzz/targets.hpp"
-#include "support/frames.hpp"
+#include "support/futures/frames.hpp"
 
 namespace fuzz {
 namespace {

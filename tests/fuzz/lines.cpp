@@ -11,7 +11,7 @@
 
 #include "fuzz/model_lines.hpp"
 #include "fuzz/targets.hpp"
-#include "support/frames.hpp"
+#include "support/futures/frames.hpp"
 
 namespace fuzz {
 

@@ -9,7 +9,7 @@
 #include <eddy/bytes/bytes_mut.hpp>
 
 #include "fuzz/targets.hpp"
-#include "support/frames.hpp"
+#include "support/futures/frames.hpp"
 
 namespace fuzz {
 namespace {

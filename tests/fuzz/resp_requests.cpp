@@ -11,7 +11,7 @@
 
 #include "fuzz/targets.hpp"
 #include "mini_redis/reply_codec.hpp"
-#include "support/frames.hpp"
+#include "support/futures/frames.hpp"
 
 namespace fuzz {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "engine.hpp"
 #include "fuzz/targets.hpp"
-#include "support/ws_frames.hpp"
+#include "support/ws/ws_frames.hpp"
 
 namespace fuzz {
 namespace {

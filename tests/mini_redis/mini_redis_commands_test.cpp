@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <support/real_redis.hpp>
+#include <support/mini_redis/real_redis.hpp>
 
 // The commands for data: mini_redis answers like the real Redis.
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <support/mini_redis/redis_server.hpp>
 #include <support/net.hpp>
-#include <support/redis_server.hpp>
 #include <support/stress.hpp>
 
 // mini_redis with clients that break the protocol, disconnect or do not read, and with too many clients.

@@ -7,9 +7,9 @@
 #include <system_error>
 #include <vector>
 
+#include <support/mini_redis/real_redis.hpp>
+#include <support/mini_redis/redis_server.hpp>
 #include <support/net.hpp>
-#include <support/real_redis.hpp>
-#include <support/redis_server.hpp>
 
 #include "mini_redis/split_words.hpp"
 

@@ -14,9 +14,9 @@
 
 #include <eddy/prelude.hpp>
 
+#include <support/mini_redis/redis_server.hpp>
 #include <support/net.hpp>
 #include <support/process.hpp>
-#include <support/redis_server.hpp>
 
 #include "mini_redis/client.hpp"
 #include "mini_redis/server.hpp"

@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include <support/mini_redis/real_redis.hpp>
+#include <support/mini_redis/redis_server.hpp>
 #include <support/process.hpp>
-#include <support/real_redis.hpp>
-#include <support/redis_server.hpp>
 
 // The tools of Redis, run against mini_redis.
 

@@ -24,8 +24,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/counted_memory.hpp"
-#include "support/ws_frames.hpp"
+#include "support/ws/counted_memory.hpp"
+#include "support/ws/ws_frames.hpp"
 
 #ifdef EDDY_TEST_TLS
 #include <eddy/tls.hpp>

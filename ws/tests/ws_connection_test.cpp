@@ -32,7 +32,7 @@
 #include "state.hpp"
 #include "support/poll_once.hpp"
 #include "support/polling.hpp"
-#include "support/ws_frames.hpp"
+#include "support/ws/ws_frames.hpp"
 
 namespace {
 

@@ -17,7 +17,7 @@
 #include "deflate.hpp"
 #include "engine.hpp"
 #include "handshake.hpp"
-#include "support/ws_frames.hpp"
+#include "support/ws/ws_frames.hpp"
 
 namespace {
 

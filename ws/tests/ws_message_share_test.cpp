@@ -24,7 +24,7 @@
 
 #include "message_share.hpp"
 #include "state.hpp"
-#include "support/ws_frames.hpp"
+#include "support/ws/ws_frames.hpp"
 
 namespace {
 

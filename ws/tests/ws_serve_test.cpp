@@ -27,10 +27,10 @@
 #include <utility>
 #include <vector>
 
-#include "support/http_proxy.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_proxy.hpp"
+#include "support/http/http_server.hpp"
 #include "support/process.hpp"
-#include "support/ws_frames.hpp"
+#include "support/ws/ws_frames.hpp"
 
 #ifdef EDDY_TEST_WSS
 #include <eddy/tls.hpp>

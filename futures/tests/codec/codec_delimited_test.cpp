@@ -14,7 +14,7 @@
 #include <eddy/io/read_until.hpp>
 
 #include "support/dice.hpp"
-#include "support/frames.hpp"
+#include "support/futures/frames.hpp"
 #include "support/stress.hpp"
 
 // Codecs whose frames end with a delimiter, and bytes_codec, which has no frames.

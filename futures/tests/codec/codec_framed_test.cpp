@@ -27,7 +27,7 @@
 #include <eddy/test/by_hand.hpp>
 
 #include "support/dice.hpp"
-#include "support/frames.hpp"
+#include "support/futures/frames.hpp"
 #include "support/polling.hpp"
 #include "support/stress.hpp"
 

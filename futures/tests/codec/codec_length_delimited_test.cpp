@@ -17,7 +17,7 @@
 #include <eddy/error.hpp>
 
 #include "support/dice.hpp"
-#include "support/frames.hpp"
+#include "support/futures/frames.hpp"
 #include "support/stress.hpp"
 
 namespace {

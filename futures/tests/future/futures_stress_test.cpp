@@ -27,8 +27,8 @@
 #include <variant>
 #include <vector>
 
+#include "support/futures/starting_line.hpp"
 #include "support/scripted.hpp"
-#include "support/starting_line.hpp"
 #include "support/stress.hpp"
 
 namespace {

@@ -32,7 +32,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/starting_line.hpp"
+#include "support/futures/starting_line.hpp"
 #include "support/stress.hpp"
 
 namespace {

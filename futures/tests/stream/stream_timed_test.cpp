@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
+#include "support/futures/moved_stream.hpp"
 #include "support/items.hpp"
-#include "support/moved_stream.hpp"
 #include "support/polling.hpp"
 #include "support/time_loop.hpp"
 

@@ -20,11 +20,11 @@
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/channel_ends.hpp"
-#include "support/first_wake.hpp"
-#include "support/moved_stream.hpp"
+#include "support/futures/channel_ends.hpp"
+#include "support/futures/first_wake.hpp"
+#include "support/futures/moved_stream.hpp"
+#include "support/futures/reentrant_waker.hpp"
 #include "support/polling.hpp"
-#include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
 
 namespace {

@@ -23,8 +23,8 @@
 #include <eddy/test/by_hand.hpp>
 
 #include "support/comes_back.hpp"
-#include "support/first_wake.hpp"
-#include "support/reentrant_waker.hpp"
+#include "support/futures/first_wake.hpp"
+#include "support/futures/reentrant_waker.hpp"
 #include "support/runtime.hpp"
 #include "support/scripted.hpp"
 #include "support/small_stack.hpp"

@@ -24,8 +24,8 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/channel_ends.hpp"
 #include "support/executors.hpp"
+#include "support/futures/channel_ends.hpp"
 #include "support/stress.hpp"
 
 namespace {

@@ -24,7 +24,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/passed_around.hpp"
+#include "support/futures/passed_around.hpp"
 #include "support/stress.hpp"
 
 namespace {

@@ -21,8 +21,8 @@
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/channel_ends.hpp"
 #include "support/fragile.hpp"
+#include "support/futures/channel_ends.hpp"
 #include "support/stress.hpp"
 
 namespace {

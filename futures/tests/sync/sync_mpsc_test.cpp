@@ -22,9 +22,9 @@
 #include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/channel_ends.hpp"
+#include "support/futures/channel_ends.hpp"
+#include "support/futures/reentrant_waker.hpp"
 #include "support/polling.hpp"
-#include "support/reentrant_waker.hpp"
 
 namespace {
 

@@ -14,10 +14,10 @@
 
 #include <eddy/test/by_hand.hpp>
 
-#include "support/calls_in_destructor.hpp"
-#include "support/channel_ends.hpp"
 #include "support/comes_back.hpp"
 #include "support/fragile.hpp"
+#include "support/futures/calls_in_destructor.hpp"
+#include "support/futures/channel_ends.hpp"
 #include "support/polling.hpp"
 
 namespace {

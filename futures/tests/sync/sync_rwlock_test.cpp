@@ -16,7 +16,7 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/first_wake.hpp"
+#include "support/futures/first_wake.hpp"
 #include "support/polling.hpp"
 
 namespace {

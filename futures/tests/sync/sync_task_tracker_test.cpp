@@ -21,7 +21,7 @@
 #include <eddy/test/by_hand.hpp>
 
 #include "support/comes_back.hpp"
-#include "support/first_wake.hpp"
+#include "support/futures/first_wake.hpp"
 #include "support/polling.hpp"
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"

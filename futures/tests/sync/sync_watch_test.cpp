@@ -23,12 +23,12 @@
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/calls_in_destructor.hpp"
 #include "support/comes_back.hpp"
 #include "support/fragile.hpp"
-#include "support/moved_stream.hpp"
+#include "support/futures/calls_in_destructor.hpp"
+#include "support/futures/moved_stream.hpp"
+#include "support/futures/reentrant_waker.hpp"
 #include "support/polling.hpp"
-#include "support/reentrant_waker.hpp"
 
 namespace eddy::detail {
 

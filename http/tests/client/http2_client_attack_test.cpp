@@ -26,7 +26,7 @@
 
 #include "client/exchange.hpp"
 #include "h2/http2.hpp"
-#include "support/http2_peer.hpp"
+#include "support/http/http2_peer.hpp"
 
 namespace {
 

@@ -28,10 +28,10 @@
 #include <vector>
 
 #include "message/coding.hpp"
-#include "support/http2_peer.hpp"
-#include "support/http_proxy.hpp"
-#include "support/http_readers.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http2_peer.hpp"
+#include "support/http/http_proxy.hpp"
+#include "support/http/http_readers.hpp"
+#include "support/http/http_server.hpp"
 
 namespace {
 

@@ -25,7 +25,7 @@
 #include <utility>
 
 #include "support/gate.hpp"
-#include "support/http2_peer.hpp"
+#include "support/http/http2_peer.hpp"
 #include "support/net.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include "support/tls_pair.hpp"

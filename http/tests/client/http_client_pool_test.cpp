@@ -31,7 +31,7 @@
 
 #include "client/http1_exchange.hpp"
 #include "client/pool.hpp"
-#include "support/http_readers.hpp"
+#include "support/http/http_readers.hpp"
 #include "support/net.hpp"
 #include "support/repeated.hpp"
 #include "support/runtime.hpp"

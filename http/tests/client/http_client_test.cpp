@@ -27,8 +27,8 @@
 #include <vector>
 
 #include "message/coding.hpp"
-#include "support/http_readers.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_readers.hpp"
+#include "support/http/http_server.hpp"
 #include "support/net.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"

@@ -26,7 +26,7 @@
 
 #include "h2/http2.hpp"
 #include "support/gate.hpp"
-#include "support/http2_peer.hpp"
+#include "support/http/http2_peer.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 #ifdef EDDY_TEST_HTTPS

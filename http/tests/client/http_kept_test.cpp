@@ -32,8 +32,8 @@
 #include <vector>
 
 #include "support/gate.hpp"
-#include "support/http_readers.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_readers.hpp"
+#include "support/http/http_server.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 #include "support/runtimes.hpp"

@@ -23,8 +23,8 @@
 #include <vector>
 
 #include "support/environment.hpp"
-#include "support/http_proxy.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_proxy.hpp"
+#include "support/http/http_server.hpp"
 #include "support/net.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include <eddy/tls.hpp>

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/http_proxy.hpp"
+#include "support/http/http_proxy.hpp"
 #include "support/net.hpp"
 
 namespace {

@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/http_proxy.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_proxy.hpp"
+#include "support/http/http_server.hpp"
 
 namespace {
 

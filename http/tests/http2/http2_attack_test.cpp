@@ -28,8 +28,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/http2_client.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http2_client.hpp"
+#include "support/http/http_server.hpp"
 
 namespace {
 

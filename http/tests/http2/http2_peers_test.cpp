@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/curl.hpp"
 #include "support/environment.hpp"
+#include "support/http/curl.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 #ifdef EDDY_TEST_HTTPS

@@ -29,8 +29,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/http2_client.hpp"
-#include "support/http_readers.hpp"
+#include "support/http/http2_client.hpp"
+#include "support/http/http_readers.hpp"
 
 namespace {
 

@@ -23,7 +23,7 @@
 #include <variant>
 #include <vector>
 
-#include "support/http2_client.hpp"
+#include "support/http/http2_client.hpp"
 #include "support/stress.hpp"
 
 namespace {

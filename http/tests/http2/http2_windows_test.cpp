@@ -24,9 +24,9 @@
 
 #include "client/exchange.hpp"
 #include "h2/http2.hpp"
-#include "support/http2_client.hpp"
-#include "support/http2_peer.hpp"
-#include "support/http_readers.hpp"
+#include "support/http/http2_client.hpp"
+#include "support/http/http2_peer.hpp"
+#include "support/http/http_readers.hpp"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "support/http_transcript.hpp"
+#include "support/http/http_transcript.hpp"
 
 namespace {
 

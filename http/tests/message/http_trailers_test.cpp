@@ -17,8 +17,8 @@
 #include <string_view>
 #include <utility>
 
-#include "support/curl.hpp"
-#include "support/http_server.hpp"
+#include "support/http/curl.hpp"
+#include "support/http/http_server.hpp"
 
 namespace {
 

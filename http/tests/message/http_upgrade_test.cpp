@@ -26,8 +26,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/http_conversation.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_conversation.hpp"
+#include "support/http/http_server.hpp"
 
 namespace {
 

@@ -26,9 +26,9 @@
 #include <utility>
 #include <vector>
 
-#include "support/curl.hpp"
-#include "support/http_conversation.hpp"
-#include "support/http_server.hpp"
+#include "support/http/curl.hpp"
+#include "support/http/http_conversation.hpp"
+#include "support/http/http_server.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include "support/tls_pair.hpp"
 #endif

@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/http_server.hpp"
+#include "support/http/http_server.hpp"
 
 namespace {
 

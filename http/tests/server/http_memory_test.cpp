@@ -31,7 +31,7 @@
 #include "client/pool.hpp"
 #include "h2/http2.hpp"
 #include "support/failing_allocations.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_server.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include "support/tls_pair.hpp"
 #endif

@@ -29,8 +29,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/curl.hpp"
-#include "support/http_server.hpp"
+#include "support/http/curl.hpp"
+#include "support/http/http_server.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 

@@ -23,7 +23,7 @@
 #include <string>
 #include <utility>
 
-#include "support/http_conversation.hpp"
+#include "support/http/http_conversation.hpp"
 
 namespace {
 

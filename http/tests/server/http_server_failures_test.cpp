@@ -25,8 +25,8 @@
 #include <utility>
 #include <vector>
 
-#include "support/http_conversation.hpp"
-#include "support/http_readers.hpp"
+#include "support/http/http_conversation.hpp"
+#include "support/http/http_readers.hpp"
 #include "support/poll_once.hpp"
 #include "support/throwing_cancel.hpp"
 

@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/http_conversation.hpp"
+#include "support/http/http_conversation.hpp"
 
 namespace {
 

@@ -20,7 +20,7 @@
 #include <thread>
 #include <utility>
 
-#include "support/http_server.hpp"
+#include "support/http/http_server.hpp"
 #include "support/net.hpp"
 
 namespace {

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/curl.hpp"
+#include "support/http/curl.hpp"
 #include "support/net.hpp"
 #include "support/process.hpp"
 #include "support/runtime.hpp"

@@ -30,8 +30,8 @@
 #include <vector>
 
 #include "message/coding.hpp"
-#include "support/http_conversation.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_conversation.hpp"
+#include "support/http/http_server.hpp"
 #include "support/temp_dir.hpp"
 
 namespace {

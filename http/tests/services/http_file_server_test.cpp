@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <support/curl.hpp>
 #include <support/file_contents.hpp>
+#include <support/http/curl.hpp>
 #include <support/net.hpp>
 #include <support/process.hpp>
 #include <support/temp_dir.hpp>

@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "services/multipart.hpp"
-#include "support/http_server.hpp"
+#include "support/http/http_server.hpp"
 
 namespace {
 

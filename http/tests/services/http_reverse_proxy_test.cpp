@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "support/certificates.hpp"
-#include "support/curl.hpp"
-#include "support/http_server.hpp"
+#include "support/http/curl.hpp"
+#include "support/http/http_server.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 

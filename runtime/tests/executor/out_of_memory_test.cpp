@@ -51,8 +51,8 @@
 #include "support/failing_allocations.hpp"
 #include "support/limit.hpp"
 #include "support/net.hpp"
-#include "support/no_memory.hpp"
 #include "support/runtime.hpp"
+#include "support/runtime/no_memory.hpp"
 
 namespace {
 

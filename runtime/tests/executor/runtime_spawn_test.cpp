@@ -35,7 +35,7 @@
 #include "support/gate.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
-#include "support/thread_clock.hpp"
+#include "support/runtime/thread_clock.hpp"
 
 namespace {
 

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "support/net.hpp"
-#include "support/socket_faults.hpp"
+#include "support/runtime/socket_faults.hpp"
 
 namespace {
 

@@ -21,7 +21,7 @@
 
 #include <support/executors.hpp>
 #include <support/net.hpp>
-#include <support/serve.hpp>
+#include <support/runtime/serve.hpp>
 
 namespace {
 

@@ -20,7 +20,7 @@
 
 #include <support/emulated.hpp>
 #include <support/net.hpp>
-#include <support/serve.hpp>
+#include <support/runtime/serve.hpp>
 
 namespace {
 

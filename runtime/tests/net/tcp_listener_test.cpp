@@ -14,9 +14,9 @@
 #include <vector>
 
 #include <support/emulated.hpp>
-#include <support/more_descriptors.hpp>
 #include <support/net.hpp>
 #include <support/resolver.hpp>
+#include <support/runtime/more_descriptors.hpp>
 #include <support/stress.hpp>
 
 #include "support/driver.hpp"

@@ -21,7 +21,7 @@
 #include "support/driver.hpp"
 #include "support/emulated.hpp"
 #include "support/net.hpp"
-#include "support/tcp_bytes.hpp"
+#include "support/runtime/tcp_bytes.hpp"
 
 namespace {
 

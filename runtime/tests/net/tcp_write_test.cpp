@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "support/net.hpp"
+#include "support/runtime/tcp_bytes.hpp"
 #include "support/stress.hpp"
-#include "support/tcp_bytes.hpp"
 
 namespace {
 

@@ -23,8 +23,8 @@
 #include <eddy/task.hpp>
 #include <eddy/time.hpp>
 
-#include "support/more_descriptors.hpp"
 #include "support/net.hpp"
+#include "support/runtime/more_descriptors.hpp"
 
 namespace {
 

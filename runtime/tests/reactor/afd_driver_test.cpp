@@ -26,7 +26,7 @@
 
 #include "reactor/choose.hpp"
 #include "reactor/drivers/afd.hpp"
-#include "support/recorder.hpp"
+#include "support/runtime/recorder.hpp"
 #include "sys/syscall.hpp"
 
 namespace {

@@ -22,7 +22,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/recorder.hpp"
+#include "support/runtime/recorder.hpp"
 #include "sys/syscall.hpp"
 
 #if defined(EDDY_KQUEUE_EMULATION)

@@ -22,7 +22,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/recorder.hpp"
+#include "support/runtime/recorder.hpp"
 #include "support/system.hpp"
 #include "sys/syscall.hpp"
 

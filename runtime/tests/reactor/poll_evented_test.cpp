@@ -33,10 +33,10 @@
 #include <eddy/time/timeout.hpp>
 
 #include "support/net.hpp"
+#include "support/runtime/tcp_bytes.hpp"
+#include "support/runtime/watched.hpp"
 #include "support/self_assignment.hpp"
 #include "support/system.hpp"
-#include "support/tcp_bytes.hpp"
-#include "support/watched.hpp"
 #include "sys/read_hup.hpp"
 
 namespace {

@@ -30,9 +30,9 @@
 #include <eddy/test/by_hand.hpp>
 
 #include "support/driver.hpp"
+#include "support/runtime/watched.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
-#include "support/watched.hpp"
 
 namespace {
 

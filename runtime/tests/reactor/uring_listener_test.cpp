@@ -19,7 +19,7 @@
 #include "reactor/ring/ring_connection.hpp"
 #include "support/net.hpp"
 #include "support/polling.hpp"
-#include "support/ring_parts.hpp"
+#include "support/runtime/ring_parts.hpp"
 
 namespace {
 

@@ -22,11 +22,11 @@
 #include <string>
 #include <vector>
 
-#include <support/conversation.hpp>
-#include <support/more_descriptors.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
-#include <support/ring_faults.hpp>
+#include <support/runtime/conversation.hpp>
+#include <support/runtime/more_descriptors.hpp>
+#include <support/runtime/ring_faults.hpp>
 #include <support/sanitizers.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>

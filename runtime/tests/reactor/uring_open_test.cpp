@@ -9,11 +9,11 @@
 #include <system_error>
 #include <vector>
 
-#include <support/closed_input.hpp>
 #include <support/net.hpp>
-#include <support/ring_faults.hpp>
 #include <support/runtime.hpp>
-#include <support/uring_test.hpp>
+#include <support/runtime/closed_input.hpp>
+#include <support/runtime/ring_faults.hpp>
+#include <support/runtime/uring_test.hpp>
 
 #include "reactor/ring/ring.hpp"
 #include "reactor/ring/ring_buffers.hpp"

@@ -26,14 +26,14 @@
 #include <utility>
 #include <vector>
 
-#include <support/conversation.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
-#include <support/ring_faults.hpp>
 #include <support/runtime.hpp>
+#include <support/runtime/conversation.hpp>
+#include <support/runtime/ring_faults.hpp>
+#include <support/runtime/uring_test.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>
-#include <support/uring_test.hpp>
 
 #include "reactor/ring/uring_abi.hpp"
 

@@ -34,8 +34,8 @@
 #include "reactor/ring/uring.hpp"
 #include "support/net.hpp"
 #include "support/polling.hpp"
-#include "support/ring_parts.hpp"
 #include "support/runtime.hpp"
+#include "support/runtime/ring_parts.hpp"
 
 namespace {
 

@@ -34,18 +34,18 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/timeout.hpp>
 
-#include <support/conversation.hpp>
 #include <support/executors.hpp>
 #include <support/limit.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
 #include <support/polling.hpp>
-#include <support/ring_faults.hpp>
-#include <support/ring_parts.hpp>
 #include <support/runtime.hpp>
+#include <support/runtime/conversation.hpp>
+#include <support/runtime/ring_faults.hpp>
+#include <support/runtime/ring_parts.hpp>
+#include <support/runtime/uring_test.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>
-#include <support/uring_test.hpp>
 
 #include "reactor/ring/send_buffer.hpp"
 #include "reactor/ring/uring_abi.hpp"

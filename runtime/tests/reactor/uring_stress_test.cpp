@@ -23,10 +23,10 @@
 #include <utility>
 #include <vector>
 
-#include <support/conversation.hpp>
 #include <support/net.hpp>
-#include <support/ring_faults.hpp>
 #include <support/runtime.hpp>
+#include <support/runtime/conversation.hpp>
+#include <support/runtime/ring_faults.hpp>
 #include <support/stress.hpp>
 
 namespace {

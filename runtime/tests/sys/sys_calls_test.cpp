@@ -30,9 +30,9 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/sys/poll.hpp>
 
-#include "support/closed_input.hpp"
 #include "support/emulated.hpp"
-#include "support/selector.hpp"
+#include "support/runtime/closed_input.hpp"
+#include "support/runtime/selector.hpp"
 #include "support/self_assignment.hpp"
 #include "sys/accept_error.hpp"
 #include "sys/bound_device.hpp"

@@ -18,7 +18,7 @@
 #include <eddy/io/readiness.hpp>
 
 #include "support/kqueue/faults.hpp"
-#include "support/selector.hpp"
+#include "support/runtime/selector.hpp"
 
 // The selector of the BSDs when kqueue(2) and kevent(2) fail. The kqueue is the emulation in tests/support/kqueue.
 

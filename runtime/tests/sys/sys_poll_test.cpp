@@ -33,7 +33,7 @@
 
 #include "support/emulated.hpp"
 #include "support/polling.hpp"
-#include "support/selector.hpp"
+#include "support/runtime/selector.hpp"
 #ifdef __linux__
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -24,8 +24,8 @@
 #include <variant>
 #include <vector>
 
-#include "support/let_others_run.hpp"
 #include "support/runtime.hpp"
+#include "support/runtime/let_others_run.hpp"
 
 namespace {
 

@@ -31,7 +31,7 @@
 
 #include "future/readable_name.hpp"
 
-#include "support/let_others_run.hpp"
+#include "support/runtime/let_others_run.hpp"
 
 namespace {
 

@@ -19,7 +19,7 @@
 #include <eddy/task/local_set.hpp>
 
 #include "support/executors.hpp"
-#include "support/joined_tasks.hpp"
+#include "support/runtime/joined_tasks.hpp"
 #include "support/runtimes.hpp"
 
 namespace {

@@ -18,7 +18,7 @@
 #include <eddy/test/by_hand.hpp>
 
 #include "support/executors.hpp"
-#include "support/joined_tasks.hpp"
+#include "support/runtime/joined_tasks.hpp"
 #include "support/runtimes.hpp"
 
 // The order of a join_queue. join_set_test.cpp tests the behavior that join_queue and join_set have in common.

@@ -29,7 +29,7 @@
 #include <eddy/test/by_hand.hpp>
 
 #include "support/executors.hpp"
-#include "support/joined_tasks.hpp"
+#include "support/runtime/joined_tasks.hpp"
 #include "support/runtimes.hpp"
 #include "support/stress.hpp"
 

@@ -25,8 +25,8 @@
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
-#include "support/destruction_counter.hpp"
 #include "support/gate.hpp"
+#include "support/runtime/destruction_counter.hpp"
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"

@@ -28,9 +28,9 @@
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
-#include "support/destruction_counter.hpp"
 #include "support/gate.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/destruction_counter.hpp"
 #include "support/runtimes.hpp"
 
 namespace {

@@ -28,9 +28,9 @@
 #include <string_view>
 #include <utility>
 
-#include "support/let_others_run.hpp"
 #include "support/poll_once.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/let_others_run.hpp"
 
 namespace {
 

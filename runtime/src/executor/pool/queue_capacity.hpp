@@ -13,7 +13,7 @@ namespace eddy::detail {
 inline constexpr std::size_t most_queued = EDDY_RUN_QUEUE_CAPACITY;
 
 /// The capacity of the queues of workers that are made from now on. Only a test changes it, to reach the full and the
-/// wrapping ring: tests/support/small_queue.cpp.
+/// wrapping ring: tests/support/runtime/small_queue.cpp.
 inline constinit std::size_t queue_capacity = most_queued;
 
 }  // namespace eddy::detail

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "process.hpp"
+#include "support/process.hpp"
 
 namespace support {
 

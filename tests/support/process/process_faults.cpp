@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "process_faults.hpp"
+#include "support/process/process_faults.hpp"
 
 #include <fcntl.h>
 #include <spawn.h>

@@ -15,7 +15,7 @@
 #include <eddy/runtime/core.hpp>
 #include <eddy/task/task.hpp>
 
-#include <support/file_faults.hpp>
+#include <support/fs/file_faults.hpp>
 #include <support/net.hpp>
 
 namespace support {

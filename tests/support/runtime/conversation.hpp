@@ -17,10 +17,10 @@
 
 #include <eddy/prelude.hpp>
 
-#include "byte_pattern.hpp"
-#include "dice.hpp"
-#include "net.hpp"
-#include "poll_once.hpp"
+#include "support/byte_pattern.hpp"
+#include "support/dice.hpp"
+#include "support/net.hpp"
+#include "support/poll_once.hpp"
 
 // Two ends of a connection that exchange byte patterns through all operations of a stream, and compare each byte. An
 // error or a wrong byte throws an exception.

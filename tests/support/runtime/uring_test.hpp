@@ -9,11 +9,11 @@
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/runtime.hpp>
 
-#include "gate.hpp"
-#include "more_descriptors.hpp"
-#include "net.hpp"
-#include "ring_faults.hpp"
-#include "stress.hpp"
+#include "support/gate.hpp"
+#include "support/net.hpp"
+#include "support/runtime/more_descriptors.hpp"
+#include "support/runtime/ring_faults.hpp"
+#include "support/stress.hpp"
 
 namespace support {
 

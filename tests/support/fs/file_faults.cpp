@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "file_faults.hpp"
+#include "support/fs/file_faults.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -16,7 +16,7 @@
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
 
-#include "net.hpp"
+#include "support/net.hpp"
 
 // Servers of eddy::http over TCP.
 

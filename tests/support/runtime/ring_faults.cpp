@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ring_faults.hpp"
+#include "support/runtime/ring_faults.hpp"
 
 #include <pthread.h>
 #include <sys/mman.h>

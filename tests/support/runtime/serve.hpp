@@ -8,7 +8,7 @@
 #include <eddy/net.hpp>
 #include <eddy/task.hpp>
 
-#include "net.hpp"
+#include "support/net.hpp"
 
 // Handlers and clients of eddy::net::serve().
 

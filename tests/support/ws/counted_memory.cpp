@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "support/counted_memory.hpp"
+#include "support/ws/counted_memory.hpp"
 
 #include <algorithm>
 #include <atomic>

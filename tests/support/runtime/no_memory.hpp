@@ -7,7 +7,7 @@
 
 #include <eddy/detail/frame_pool.hpp>
 
-#include "failing_allocations.hpp"
+#include "support/failing_allocations.hpp"
 
 namespace support {
 

@@ -17,9 +17,9 @@
 
 #include <eddy/bytes/bytes_mut.hpp>
 
+#include <support/mini_redis/redis_server.hpp>
 #include <support/net.hpp>
 #include <support/process.hpp>
-#include <support/redis_server.hpp>
 #include <support/temp_dir.hpp>
 
 #include "mini_redis/reply_codec.hpp"

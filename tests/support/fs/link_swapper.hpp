@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/fs/renaming_process.hpp"
 #include "support/random_tree.hpp"
-#include "support/renaming_process.hpp"
 #include "support/temp_dir.hpp"
 
 namespace support {

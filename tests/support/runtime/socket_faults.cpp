@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "socket_faults.hpp"
+#include "support/runtime/socket_faults.hpp"
 
 #include <fcntl.h>
 #include <net/if.h>
