@@ -21,6 +21,7 @@
 #include <support/executors.hpp>
 #include <support/file_contents.hpp>
 #include <support/fs/other_user.hpp>
+#include <support/net.hpp>
 #include <support/random_tree.hpp>
 #include <support/temp_dir.hpp>
 
@@ -29,6 +30,7 @@ namespace {
 namespace fs = eddy::fs;
 using support::contents_of;
 using support::set_contents;
+using support::text_of;
 using checked = eddy::task<fs::result<void>>;
 
 template <class F>
@@ -41,12 +43,6 @@ void on_a_loop(F test) {
 std::string stat_of(const std::string& format, const std::string& path) {
     auto text = support::output_of("stat " + format + " '" + path + "'");
     if (text.ends_with('\n')) text.pop_back();
-    return text;
-}
-
-std::string text_of(const std::vector<std::byte>& bytes) {
-    std::string text;
-    for (const auto each : bytes) text += static_cast<char>(each);
     return text;
 }
 

@@ -29,6 +29,7 @@
 
 #include <support/executors.hpp>
 #include <support/file_contents.hpp>
+#include <support/net.hpp>
 #include <support/poll_once.hpp>
 #include <support/temp_dir.hpp>
 
@@ -39,6 +40,7 @@ namespace {
 namespace fs = eddy::fs;
 using support::contents_of;
 using support::set_contents;
+using support::text_of;
 
 static_assert(eddy::io::vectored_read<fs::file>);
 static_assert(eddy::io::vectored_write<fs::file>);
@@ -55,10 +57,6 @@ void on_each_executor(F test) {
 }
 
 using checked = eddy::task<fs::result<void>>;
-
-std::string_view text_of(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 TEST(FsFile, WritesAndReadsAtThePosition) {
     const support::temp_dir dir;

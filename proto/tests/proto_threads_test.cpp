@@ -31,6 +31,7 @@
 #include "support/proto/streamed_codec.hpp"
 #include "support/runtimes.hpp"
 #include "support/stress.hpp"
+#include "support/yields.hpp"
 
 namespace {
 
@@ -100,10 +101,6 @@ TEST(ProtoClient, ManyTasksCallOverOneConnection) {
     });
 }
 
-task<> yield_often(std::size_t times) {
-    for (; times > 0; --times) co_await eddy::yield_now();
-}
-
 /// Makes calls, and drops some of them at random moments. Returns the number of wrong answers.
 template <class Client>
 task<int> call_and_drop(Client client, std::uint64_t seed, std::uint64_t rounds) {
@@ -112,7 +109,7 @@ task<int> call_and_drop(Client client, std::uint64_t seed, std::uint64_t rounds)
     for (std::uint64_t i = 0; i < rounds; ++i) {
         const auto text = std::to_string(seed) + "." + std::to_string(i);
         auto call = client(text);
-        const auto ended = co_await eddy::select_biased(std::move(call), yield_often(dice.below(12)));
+        const auto ended = co_await eddy::select_biased(std::move(call), support::yields(dice.below(12)));
         if (ended.index() == 0 && std::get<0>(ended) != text + "!") ++wrong;
     }
     const auto last = co_await client("last");
@@ -199,7 +196,7 @@ task<int> stream_and_drop(Client client, std::uint64_t seed, std::uint64_t round
     int wrong = 0;
     for (std::uint64_t i = 0; i < rounds; ++i) {
         auto work = is_echoed(client, seed * 1000 + i, dice.one_in(2));
-        const auto ended = co_await eddy::select_biased(std::move(work), yield_often(dice.below(100)));
+        const auto ended = co_await eddy::select_biased(std::move(work), support::yields(dice.below(100)));
         if (ended.index() == 0 && !std::get<0>(ended)) ++wrong;
     }
     const auto last = co_await is_echoed(client, seed, true);

@@ -32,6 +32,7 @@
 #include "support/http/http_proxy.hpp"
 #include "support/http/http_readers.hpp"
 #include "support/http/http_server.hpp"
+#include "support/yields.hpp"
 
 namespace {
 
@@ -249,10 +250,6 @@ TEST(Http2Client, SendsPermittedFields) {
     });
 }
 
-task<void> yield_often(int times) {
-    for (; times > 0; --times) co_await eddy::yield_now();
-}
-
 TEST(Http2Client, RequestsMayBeDroppedAtAnyMoment) {
     const auto report = serve_during([](std::string url) -> task<void> {
         const http::client web(known());
@@ -260,7 +257,7 @@ TEST(Http2Client, RequestsMayBeDroppedAtAnyMoment) {
         int complete = 0;
         for (int i = 0; i < 120; ++i) {
             auto posting = text_of(web.post(url + "/echo", "text/plain", std::string(large)));
-            const auto ended = co_await eddy::select_biased(std::move(posting), yield_often(i));
+            const auto ended = co_await eddy::select_biased(std::move(posting), support::yields(i));
             if (ended.index() != 0) continue;
             EXPECT_TRUE(std::get<0>(ended) == "200 " + large);
             ++complete;

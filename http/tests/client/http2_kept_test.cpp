@@ -26,12 +26,15 @@
 
 #include "support/gate.hpp"
 #include "support/http/http2_peer.hpp"
+#include "support/http/http_answers.hpp"
 #include "support/net.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include "support/tls_pair.hpp"
 #endif
 
 namespace {
+
+using support::text_of;
 
 using namespace std::chrono_literals;
 using eddy::result;
@@ -122,13 +125,6 @@ private:
 };
 
 task<result<io::boxed_stream>> plain(net::tcp_stream tcp) { co_return io::boxed_stream(std::move(tcp)); }
-
-task<std::string> text_of(task<std::expected<http::response, http::client_error>> asking) {
-    auto got = co_await std::move(asking);
-    if (!got) co_return got.error().message();
-    const auto text = co_await got->body.read_text();
-    co_return text ? *text : text.error().message();
-}
 
 /// Sends POST at once after the server has ended the connection, without giving up the thread.
 task<void> post_after_end(http::client_options options, ending_server& server, std::string scheme) {

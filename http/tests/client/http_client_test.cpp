@@ -27,11 +27,13 @@
 #include <vector>
 
 #include "message/coding.hpp"
+#include "support/http/http_answers.hpp"
 #include "support/http/http_readers.hpp"
 #include "support/http/http_server.hpp"
 #include "support/net.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
+#include "support/yields.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include "support/tls_pair.hpp"
 #endif
@@ -42,6 +44,7 @@ using namespace std::chrono_literals;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
+using support::status_and_text_of;
 namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
@@ -105,15 +108,6 @@ net::serve_report serve_during(http::service app, Script script, http::serve_opt
     return loop.run(support::serve_http_during(std::move(app), std::move(options), play));
 }
 
-/// Receives a response, and returns its status with its body, or the error.
-task<std::string> text_of(task<std::expected<http::response, http::client_error>> work) {
-    auto answer = co_await std::move(work);
-    if (!answer) co_return answer.error().message();
-    const auto text = co_await answer->body.read_text();
-    const std::string shown = text ? *text : "(" + text.error().message() + ")";
-    co_return std::to_string(http::to_int(answer->status)) + " " + shown;
-}
-
 TEST(HttpClient, OutputConvertsToResultWithTheCode) {
     std::expected<http::response, http::client_error> failed(std::unexpect, http::phase::connect, "127.0.0.1:1",
                                                              std::make_error_code(std::errc::connection_refused));
@@ -129,10 +123,10 @@ TEST(HttpClient, LaterRequestsUseSameConnection) {
     site served;
     const auto report = serve_during(served.app, [](std::string url) -> task<void> {
         const http::client web;
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
-        EXPECT_EQ(co_await text_of(web.get(url + "/none")), "404 Not Found\n");
-        EXPECT_EQ((co_await text_of(web.get(url + "/large"))).size(), 500'004U);
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/none")), "404 Not Found\n");
+        EXPECT_EQ((co_await status_and_text_of(web.get(url + "/large"))).size(), 500'004U);
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
     });
     EXPECT_EQ(report.accepted, 1U);
 }
@@ -190,7 +184,7 @@ TEST(HttpClient, SendsHeadersOfRequest) {
         asked.headers.add("X", "y");
         asked.headers.add("Content-Length", "7");  // ignored: the body decides
         const http::client web;
-        EXPECT_EQ(co_await text_of(web.send(url + "/headers", std::move(asked))),
+        EXPECT_EQ(co_await status_and_text_of(web.send(url + "/headers", std::move(asked))),
                   "200 Host=" + url.substr(7) + ";X=y;User-Agent=eddy;" + accept_codings);
     });
 }
@@ -201,11 +195,11 @@ TEST(HttpClient, HasFunctionForEachMethod) {
         http::client web;
         const http::client other = std::move(web);  // a move is a copy
         url += "/method";
-        EXPECT_EQ(co_await text_of(web.get(url)), "200 GET ");  // NOLINT(bugprone-use-after-move)
-        EXPECT_EQ(co_await text_of(other.post(url, "a/b", "x")), "200 POST a/b");
-        EXPECT_EQ(co_await text_of(other.put(url, "a/c", "x")), "200 PUT a/c");
-        EXPECT_EQ(co_await text_of(other.patch(url, "a/d", "x")), "200 PATCH a/d");
-        EXPECT_EQ(co_await text_of(other.del(url)), "200 DELETE ");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url)), "200 GET ");  // NOLINT(bugprone-use-after-move)
+        EXPECT_EQ(co_await status_and_text_of(other.post(url, "a/b", "x")), "200 POST a/b");
+        EXPECT_EQ(co_await status_and_text_of(other.put(url, "a/c", "x")), "200 PUT a/c");
+        EXPECT_EQ(co_await status_and_text_of(other.patch(url, "a/d", "x")), "200 PATCH a/d");
+        EXPECT_EQ(co_await status_and_text_of(other.del(url)), "200 DELETE ");
     });
 }
 
@@ -215,16 +209,17 @@ TEST(HttpClient, SendsBodiesFromMemoryAndFromReaders) {
         served.app,
         [](std::string url) -> task<void> {
             const http::client web;
-            EXPECT_EQ(co_await text_of(web.post(url + "/echo", "text/plain", "hi")), "200 hi");
-            EXPECT_EQ(co_await text_of(web.post(url + "/echo", "text/plain", "")), "200 ");
+            EXPECT_EQ(co_await status_and_text_of(web.post(url + "/echo", "text/plain", "hi")), "200 hi");
+            EXPECT_EQ(co_await status_and_text_of(web.post(url + "/echo", "text/plain", "")), "200 ");
             // The server sends the body back while it receives it, so the client must send and receive at the same
             // time.
             const std::string large(3'000'000, 'x');
             http::request streamed(http::method::post, "");
             streamed.body = http::body::from_reader(io::cursor<std::string>(large));
-            EXPECT_TRUE(co_await text_of(web.send(url + "/echo", std::move(streamed))) == "200 " + large);
-            EXPECT_TRUE(co_await text_of(web.post(url + "/echo", "text/plain", std::string(large))) == "200 " + large);
-            EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+            EXPECT_TRUE(co_await status_and_text_of(web.send(url + "/echo", std::move(streamed))) == "200 " + large);
+            EXPECT_TRUE(co_await status_and_text_of(web.post(url + "/echo", "text/plain", std::string(large))) ==
+                        "200 " + large);
+            EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
         },
         http::serve_options().body_limit(10 << 20));
     EXPECT_EQ(report.accepted, 1U);
@@ -237,12 +232,8 @@ TEST(HttpClient, HeadReturnsSizeWithoutBody) {
         auto answer = co_await web.send(url + "/hello", http::request(http::method::head, ""));
         EXPECT_EQ(answer.value().headers.get("Content-Length"), "5");
         EXPECT_EQ(answer.value().body.size(), 0U);
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
     });
-}
-
-task<void> yield_often(int times) {
-    for (; times > 0; --times) co_await eddy::yield_now();
 }
 
 TEST(HttpClient, RequestsMayBeDroppedAtAnyMoment) {
@@ -252,14 +243,15 @@ TEST(HttpClient, RequestsMayBeDroppedAtAnyMoment) {
         const std::string large(100'000, 'x');
         int complete = 0;
         for (int i = 0; i < 120; ++i) {
-            auto posting = text_of(web.post(url + (i % 2 == 0 ? "/echo" : "/307"), "text/plain", std::string(large)));
-            const auto ended = co_await eddy::select_biased(std::move(posting), yield_often(i));
+            auto posting =
+                status_and_text_of(web.post(url + (i % 2 == 0 ? "/echo" : "/307"), "text/plain", std::string(large)));
+            const auto ended = co_await eddy::select_biased(std::move(posting), support::yields(i));
             if (ended.index() != 0) continue;
             EXPECT_TRUE(std::get<0>(ended) == "200 " + large);
             ++complete;
         }
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
         EXPECT_LT(complete, 120);
     });
 }
@@ -327,7 +319,7 @@ TEST(HttpClient, FunctionDecidesWhetherRedirectIsFollowed) {
         EXPECT_EQ(answer.status, http::status::found);
         EXPECT_EQ(answer.headers.get("Location"), "/echo?from=redirect");
         EXPECT_TRUE((co_await answer.body.read_text()).has_value());
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
         EXPECT_EQ((co_await web.get(url + "/loop")).error().code(), http::errc::too_many_redirects);
         EXPECT_EQ(seen,
                   (std::vector<std::string>{url + "/echo?from=redirect", url + "/loop", url + "/loop", url + "/loop"}));
@@ -375,7 +367,7 @@ TEST(HttpClient, RedirectMayHaveSpacesAndUtf8) {
     };
     serve_during(app, [](std::string url) -> task<void> {
         const http::client web;
-        EXPECT_EQ(co_await text_of(web.get(url + "/start")), "200 /a%20b/%C3%BC?q=%20");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/start")), "200 /a%20b/%C3%BC?q=%20");
     });
 }
 
@@ -393,7 +385,7 @@ TEST(HttpClient, RedirectToOtherOriginRemovesCredentials) {
         asked.headers.add("Authorization", "secret");
         asked.headers.add("Cookie", "secret");
         const http::client web;
-        const auto seen = co_await text_of(web.send(first + "/", std::move(asked)));
+        const auto seen = co_await status_and_text_of(web.send(first + "/", std::move(asked)));
         server.abort();
         EXPECT_EQ(seen, "200 Host=" + url.substr(7) + ";User-Agent=eddy;" + accept_codings);
     });
@@ -418,7 +410,7 @@ TEST(HttpClient, RedirectKeepsFieldsThatDoNotDescribeTheBody) {
             asked.headers.add("Expect", "100-continue");
             asked.body = "hi";
             if (is_streamed) asked.body = http::body::from_reader(io::cursor<std::string>("hi"));
-            EXPECT_EQ(co_await text_of(web.send(url + "/from", std::move(asked))),
+            EXPECT_EQ(co_await status_and_text_of(web.send(url + "/from", std::move(asked))),
                       "200 GET Host X User-Agent" + accept_name);
         }
     });
@@ -453,7 +445,7 @@ std::vector<std::string> answers_of(script answers, http::client_options options
         const http::client web(std::move(chosen));
         const auto ask = [](const http::client& from, std::string where, std::size_t count) -> task<script> {
             script all;
-            for (std::size_t i = 0; i < count; ++i) all.push_back(co_await text_of(from.get(where)));
+            for (std::size_t i = 0; i < count; ++i) all.push_back(co_await status_and_text_of(from.get(where)));
             co_return all;
         };
         auto both = eddy::join(play(listener, said), ask(web, url, said.size()));
@@ -499,7 +491,7 @@ TEST(HttpClient, RedirectIsFollowedBeforeItsBodyHasArrived) {
                                            "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "\r\nab"}) {
                 for (const bool is_post : {false, true}) {
                     const http::client web(http::client_options().timeout(20s));
-                    auto asking = text_of(is_post ? web.post(url, "text/plain", "hi") : web.get(url));
+                    auto asking = status_and_text_of(is_post ? web.post(url, "text/plain", "hi") : web.get(url));
                     const std::string redirect = "HTTP/1.1 " + status + " Moved\r\nLocation: /to\r\n" + body;
                     auto both = eddy::select_biased(std::move(asking), redirect_and_hold(listener, redirect));
                     const auto ended = co_await both;
@@ -526,7 +518,7 @@ TEST(HttpClient, ConnectionOfRedirectIsUsedIfBodyHasArrived) {
             co_return eddy::ok();
         };
         const http::client web(http::client_options().timeout(20s));
-        auto both = eddy::join(serve(listener), text_of(web.get(url)));
+        auto both = eddy::join(serve(listener), status_and_text_of(web.get(url)));
         const auto [served, text] = co_await both;
         EXPECT_TRUE(served.has_value());
         EXPECT_EQ(text, "200 hi");
@@ -812,7 +804,7 @@ TEST(HttpClient, ExceptionOfRequestBodyEndsResponseBody) {
             const auto text = co_await response.body.read_text();
             EXPECT_TRUE(!text && text.error() == std::errc::io_error) << i;
         }
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
     });
 }
 
@@ -841,7 +833,7 @@ TEST(HttpClient, ReceivesErrorResponseWhileSendingBody) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {
         const http::client web;
-        const auto answer = co_await text_of(web.post(url + "/echo", "x", std::string(30'000'000, 'x')));
+        const auto answer = co_await status_and_text_of(web.post(url + "/echo", "x", std::string(30'000'000, 'x')));
         EXPECT_EQ(answer, "413 Content Too Large\n");
     });
 }
@@ -865,9 +857,9 @@ TEST(HttpClient, RequestsWorkOverTls) {
         const auto options = net::serve_options().on_error([](const auto&) {});  // the refused handshake
         auto server = eddy::spawn(net::serve(std::move(listener), handler, options));
         const http::client web(http::client_options().tls(certificates.client().build().value()));
-        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
-        EXPECT_EQ((co_await text_of(web.get(url + "/large"))).size(), 500'004U);
-        EXPECT_EQ(co_await text_of(web.post(url + "/echo", "x", "hi")), "200 hi");
+        EXPECT_EQ(co_await status_and_text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ((co_await status_and_text_of(web.get(url + "/large"))).size(), 500'004U);
+        EXPECT_EQ(co_await status_and_text_of(web.post(url + "/echo", "x", "hi")), "200 hi");
         const auto unknown = co_await http::get(url + "/hello");  // the system does not trust this certificate
         EXPECT_EQ(unknown.error().phase(), http::phase::tls);
         server.abort();

@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "support/gate.hpp"
+#include "support/http/http_answers.hpp"
 #include "support/http/http_readers.hpp"
 #include "support/http/http_server.hpp"
 #include "support/net.hpp"
@@ -42,6 +43,8 @@
 #endif
 
 namespace {
+
+using support::status_and_text_of;
 
 using namespace std::chrono_literals;
 using eddy::result;
@@ -162,19 +165,12 @@ private:
     std::jthread thread_;
 };
 
-task<std::string> text_of(task<std::expected<http::response, http::client_error>> work) {
-    auto answer = co_await std::move(work);
-    if (!answer) co_return answer.error().message();
-    const auto text = co_await answer->body.read_text();
-    co_return std::to_string(http::to_int(answer->status)) + " " + (text ? *text : text.error().message());
-}
-
 /// Sends two requests. The server interrupts while this task does not give up its thread.
 task<std::string> ask_twice(const http::client& web, std::string url, interrupting_server& server, bool is_post) {
-    auto text = co_await text_of(web.get(url + "/a"));
+    auto text = co_await status_and_text_of(web.get(url + "/a"));
     server.interrupt();
     auto second = is_post ? web.post(url + "/b", "text/plain", "body") : web.get(url + "/b");
-    text.append(", ").append(co_await text_of(std::move(second)));
+    text.append(", ").append(co_await status_and_text_of(std::move(second)));
     co_return text;
 }
 
@@ -190,7 +186,7 @@ task<std::string> ask_without_budget(const http::client& web, std::string url, i
         }
         return eddy::poll_result<bool>(true);
     });
-    text.append(", ").append(co_await text_of(web.get(url + "/b")));
+    text.append(", ").append(co_await status_and_text_of(web.get(url + "/b")));
     co_return text;
 }
 
@@ -248,7 +244,8 @@ TEST(HttpKeptConnection, IsUsedAgainIfServerIsSilent) {
     };
     const auto script = [&](net::socket_addr at, const auto&) -> task<void> {
         const http::client web(direct());
-        for (int i = 0; i < 5; ++i) EXPECT_EQ(co_await text_of(web.get("http://" + at.to_string() + "/a")), "200 /a");
+        for (int i = 0; i < 5; ++i)
+            EXPECT_EQ(co_await status_and_text_of(web.get("http://" + at.to_string() + "/a")), "200 /a");
     };
     const auto report = loop.run(support::serve_http_during(say_path, http::serve_options(), script));
     EXPECT_EQ(report.accepted, 1U);
@@ -273,7 +270,7 @@ void expect_a_connection_each(const std::function<http::request()>& make_request
         auto server = eddy::spawn(serve(listener));
         const http::client web(http::client_options().timeout(5s));
         for (int i = 0; i < 2; ++i) {
-            EXPECT_EQ(co_await text_of(web.send(url, make_request())), "200 hi");
+            EXPECT_EQ(co_await status_and_text_of(web.send(url, make_request())), "200 hi");
         }
         server.abort();
         static_cast<void>(co_await std::move(server));

@@ -23,9 +23,11 @@
 #include <vector>
 
 #include "support/environment.hpp"
+#include "support/http/http_answers.hpp"
 #include "support/http/http_proxy.hpp"
 #include "support/http/http_server.hpp"
 #include "support/net.hpp"
+#include "support/yields.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include <eddy/tls.hpp>
 
@@ -33,6 +35,8 @@
 #endif
 
 namespace {
+
+using support::text_of;
 
 using namespace std::chrono_literals;
 using eddy::result;
@@ -45,13 +49,6 @@ namespace net = eddy::net;
 /// Options with a proxy for all URLs. They do not depend on the environment.
 http::client_options with_proxy(const std::string& url) {
     return http::client_options().proxies(http::proxies::none().for_all(url)).timeout(20s);
-}
-
-task<std::string> text_of(task<std::expected<http::response, http::client_error>> work) {
-    auto answer = co_await std::move(work);
-    if (!answer) co_return answer.error().message();
-    const auto text = co_await answer->body.read_text();
-    co_return text ? *text : "(" + text.error().message() + ")";
 }
 
 /// Runs `script(address)` with a proxy.
@@ -373,10 +370,6 @@ TEST(HttpProxyClient, ProxyMayCloseConnectionAtAnyMoment) {
     }(said));
 }
 
-task<void> yield_often(int times) {
-    for (; times > 0; --times) co_await eddy::yield_now();
-}
-
 TEST(HttpProxyClient, RequestsMayBeDroppedAtAnyMoment) {
     const support::leaves_no_descriptor check;
     support::http_proxy proxy;
@@ -384,7 +377,7 @@ TEST(HttpProxyClient, RequestsMayBeDroppedAtAnyMoment) {
         const auto ask = [&] { return http::upgrade("http://" + server + "/", upgrading(), with_proxy(address)); };
         int complete = 0;
         for (int i = 0; i < 60; ++i) {
-            const auto ended = co_await eddy::select_biased(ask(), yield_often(i));
+            const auto ended = co_await eddy::select_biased(ask(), support::yields(i));
             if (ended.index() != 0) continue;
             EXPECT_TRUE(std::get<0>(ended) && std::get<0>(ended)->stream);
             ++complete;

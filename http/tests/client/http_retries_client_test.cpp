@@ -22,10 +22,13 @@
 #include <utility>
 #include <vector>
 
+#include "support/http/http_answers.hpp"
 #include "support/http/http_proxy.hpp"
 #include "support/net.hpp"
 
 namespace {
+
+using support::status_and_text_of;
 
 using namespace std::chrono_literals;
 using eddy::result;
@@ -103,20 +106,13 @@ private:
     }
 };
 
-/// Returns the status and the text of a response, or the error.
-task<std::string> text_of(task<std::expected<http::response, http::client_error>> work) {
-    auto answer = co_await std::move(work);
-    if (!answer) co_return answer.error().message();
-    co_return std::to_string(http::to_int(answer->status)) + " " + (co_await answer->body.read_text()).value();
-}
-
 using texts = std::vector<std::string>;
 
 TEST(HttpRetriesClient, IdempotentRequestIsRepeatedIfConnectionEnds) {
     scripted_server server;
     server.answers = {"", "", "", ok};
     server.during([](std::string url) -> task<void> {
-        EXPECT_EQ(co_await text_of(http::client(quick()).put(url, "a/b", "body")), "200 ok");
+        EXPECT_EQ(co_await status_and_text_of(http::client(quick()).put(url, "a/b", "body")), "200 ok");
     });
     EXPECT_EQ(server.requests, texts(4, "PUT body"));
     server.requests.clear();
@@ -143,13 +139,14 @@ TEST(HttpRetriesClient, BusyServerGetsRequestAgainIfPermitted) {
     scripted_server server;
     server.answers = {busy, busy, ok};
     server.during([](std::string url) -> task<void> {
-        EXPECT_EQ(co_await text_of(http::client(quick().retry_after(1s)).post(url, "a/b", "body")), "200 ok");
+        EXPECT_EQ(co_await status_and_text_of(http::client(quick().retry_after(1s)).post(url, "a/b", "body")),
+                  "200 ok");
     });
     EXPECT_EQ(server.requests, texts(3, "POST body"));
     server.answers = {busy, busy, busy, ok};
     server.during([](std::string url) -> task<void> {
-        EXPECT_EQ(co_await text_of(http::client(quick()).get(url)), "503 busy");
-        EXPECT_EQ(co_await text_of(http::client(quick(1).retry_after(1s)).get(url)), "503 busy");
+        EXPECT_EQ(co_await status_and_text_of(http::client(quick()).get(url)), "503 busy");
+        EXPECT_EQ(co_await status_and_text_of(http::client(quick(1).retry_after(1s)).get(url)), "503 busy");
     });
     EXPECT_EQ(server.answers, texts{ok});
 }
@@ -160,7 +157,8 @@ TEST(HttpRetriesClient, BodyOfReaderIsNotRepeatedOnceItWasSent) {
     server.during([](std::string url) -> task<void> {
         http::request asked(http::method::put);
         asked.body = http::body::from_reader(io::cursor<std::string>("body"), 4);
-        EXPECT_EQ(co_await text_of(http::client(quick().retry_after(1s)).send(url, std::move(asked))), "503 busy");
+        EXPECT_EQ(co_await status_and_text_of(http::client(quick().retry_after(1s)).send(url, std::move(asked))),
+                  "503 busy");
     });
     EXPECT_EQ(server.requests, texts{"PUT body"});
 }
@@ -187,7 +185,7 @@ TEST(HttpRetriesClient, RefusedConnectionIsRetriedWithAnyRequest) {
             http::request asked(http::method::post);
             asked.body = http::body::from_reader(io::cursor<std::string>("body"), 4);
             const http::client web(quick().proxies(http::proxies::none().for_all("socks5://" + address)));
-            EXPECT_EQ(co_await text_of(web.send(url, std::move(asked))), "200 ok");
+            EXPECT_EQ(co_await status_and_text_of(web.send(url, std::move(asked))), "200 ok");
         };
         co_await proxy.during(run);
     });
@@ -205,7 +203,7 @@ TEST(HttpRetriesClient, DelayThatDoesNotFitIntoTimeoutIsNotAwaited) {
     scripted_server server;
     server.answers = {"HTTP/1.1 503 Busy\r\nRetry-After: 30\r\nContent-Length: 4\r\n\r\nbusy"};
     server.during([](std::string url) -> task<void> {
-        EXPECT_EQ(co_await text_of(http::client(quick().retry_after(60s)).get(url)), "503 busy");
+        EXPECT_EQ(co_await status_and_text_of(http::client(quick().retry_after(60s)).get(url)), "503 busy");
     });
 }
 

@@ -17,10 +17,13 @@
 #include <utility>
 #include <vector>
 
+#include "support/http/http_answers.hpp"
 #include "support/http/http_proxy.hpp"
 #include "support/http/http_server.hpp"
 
 namespace {
+
+using support::text_of;
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
@@ -46,13 +49,6 @@ void play(support::http_proxy& proxy, Script script) {
         co_await proxy.during(run);
     };
     loop.run(support::serve_http_during(say_host, http::serve_options(), with_server));
-}
-
-/// Returns the text of a response, or the error.
-task<std::string> text_of(http::client web, std::string url) {
-    auto answer = co_await web.get(std::move(url));
-    if (!answer) co_return answer.error().message();
-    co_return (co_await answer->body.read_text()).value();
 }
 
 /// Returns the bytes of ":80".

@@ -25,6 +25,7 @@
 
 #include "support/http/http2_client.hpp"
 #include "support/stress.hpp"
+#include "support/yields.hpp"
 
 namespace {
 
@@ -109,10 +110,6 @@ std::string whole(std::size_t parts) {
     return text + "end";
 }
 
-task<void> yield_often(std::uint64_t times) {
-    for (; times != 0; --times) co_await eddy::yield_now();
-}
-
 /// Sends a streamed request, and drops it after some time if `drops`. Returns whether the response was right, or the
 /// request was dropped.
 task<bool> post_or_drop(http::client web, std::string url, std::size_t parts, bool drops) {
@@ -124,7 +121,7 @@ task<bool> post_or_drop(http::client web, std::string url, std::size_t parts, bo
         const auto text = co_await got->body.read_text();
         co_return text && *text == whole(count);
     };
-    auto first = eddy::select_biased(post(web, std::move(url), parts), yield_often(drops ? 3 * parts : 1'000'000));
+    auto first = eddy::select_biased(post(web, std::move(url), parts), support::yields(drops ? 3 * parts : 1'000'000));
     const auto ended = co_await std::move(first);
     co_return ended.index() == 1 ? drops : std::get<0>(ended);
 }

@@ -21,11 +21,14 @@
 #include <vector>
 
 #include "support/file_contents.hpp"
+#include "support/http/http_answers.hpp"
 #include "support/net.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tls_pair.hpp"
 
 namespace {
+
+using support::text_of;
 
 using namespace std::chrono_literals;
 using eddy::result;
@@ -87,13 +90,6 @@ private:
         static_cast<void>(co_await std::move(server));
     }
 };
-
-task<std::string> text_of(http::client web, std::string url) {
-    auto got = co_await web.get(std::move(url));
-    if (!got) co_return got.error().message();
-    const auto text = co_await got->body.read_text();
-    co_return text ? *text : text.error().message();
-}
 
 std::vector<task<std::string>> many(const http::client& web, const std::string& url, int count) {
     std::vector<task<std::string>> all;

@@ -10,16 +10,10 @@
 #include <string>
 #include <string_view>
 
+#include "support/bytes_of_hex.hpp"
 #include "support/http/http_transcript.hpp"
 
 namespace {
-
-std::string bytes_of(std::string_view hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-        bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-    return bytes;
-}
 
 /// Writes CR and LF as the table does.
 std::string shown(std::string_view text) {
@@ -42,7 +36,7 @@ TEST(HttpCorpus, AmbiguousRequestsAreFramedAsExpected) {
     for (std::string line; std::getline(table, line); ++messages) {
         const auto first = line.find('\t');
         const auto second = line.find('\t', first + 1);
-        const auto message = bytes_of(std::string_view(line).substr(first + 1, second - first - 1));
+        const auto message = support::bytes_of_hex(std::string_view(line).substr(first + 1, second - first - 1));
         const auto expected = line.substr(second + 1);
         // All bytes at once, and one after the other.
         for (const std::size_t step : {message.size(), std::size_t{1}})

@@ -31,6 +31,7 @@
 #include "support/net.hpp"
 #include "support/polling.hpp"
 #include "support/runtime.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -41,10 +42,7 @@ using support::census;
 using support::executor;
 
 /// Runs on runtimes with 1, 2 and 4 workers: an event loop has no block_in_place.
-class BlockInPlace : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class BlockInPlace : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, BlockInPlace, testing::Values(1u, 2u, 4u), support::name_of_executor);
 
 eddy::runtime_builder small_runtime() { return eddy::runtime::builder().worker_threads(1); }

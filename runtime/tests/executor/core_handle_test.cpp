@@ -37,8 +37,11 @@
 #include "support/small_stack.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
+#include "support/yields.hpp"
 
 namespace {
+
+using support::yields;
 
 using namespace std::chrono_literals;
 using eddy::core_handle;
@@ -64,10 +67,6 @@ public:
 private:
     record* record_;
 };
-
-eddy::task<void> yields(int times) {
-    for (int i = 0; i < times; ++i) co_await eddy::yield_now();
-}
 
 eddy::task<void> waits_for_ever(witness kept) {
     co_await eddy::poll_fn([&](eddy::context&) -> eddy::poll_result<void> {

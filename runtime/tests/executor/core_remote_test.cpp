@@ -40,8 +40,11 @@
 #include "support/polling.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
+#include "support/yields.hpp"
 
 namespace {
+
+using support::yields;
 
 using namespace std::chrono_literals;
 using eddy::core_handle;
@@ -49,10 +52,6 @@ using eddy::core_remote;
 using eddy::sync::oneshot;
 
 static_assert(std::is_copy_constructible_v<core_remote> && std::is_copy_assignable_v<core_remote>);
-
-eddy::task<void> yields(int times) {
-    for (int i = 0; i < times; ++i) co_await eddy::yield_now();
-}
 
 std::error_code code_thrown_by(eddy::core_answer<int> answer) {
     try {

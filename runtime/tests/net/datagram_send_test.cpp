@@ -18,6 +18,7 @@
 #include <support/driver.hpp>
 #include <support/net.hpp>
 #include <support/poll_once.hpp>
+#include <support/runtime/receiving.hpp>
 #include <support/system.hpp>
 #include <support/temp_dir.hpp>
 #ifdef __linux__
@@ -33,21 +34,13 @@ using eddy::net::udp_socket;
 using eddy::net::unix_datagram;
 using eddy::test::by_hand;
 using support::bytes_of;
-using support::text_of;
+using support::recv_some;
 using support::within;
-
-template <class Socket>
-eddy::task<std::string> receive(Socket& socket) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await socket.recv(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return text_of(std::span(into).first(*count));
-}
 
 /// Starts a receive that must wait, and drops it. Afterwards the socket is registered for reading.
 template <class Socket>
 eddy::task<void> begin_to_receive(Socket& socket) {
-    const auto got = co_await support::once(receive(socket));
+    const auto got = co_await support::once(recv_some(socket));
     EXPECT_FALSE(got.has_value());
 }
 
@@ -67,7 +60,7 @@ int fill_directly(const unix_datagram& socket) {
 
 eddy::task<int> receive_many(unix_datagram& socket, int count) {
     for (int i = 0; i < count; ++i) {
-        const std::string got = co_await receive(socket);
+        const std::string got = co_await recv_some(socket);
         if (got.starts_with("error")) co_return i;
     }
     co_return count;
@@ -81,7 +74,7 @@ std::uint64_t events_of(eddy::core& core, Socket& from, Socket& to, int count) {
         co_await begin_to_receive(to);
         const auto before = core.metrics().io().ready_events;
         for (int i = 0; i < count; ++i) {
-            auto both = eddy::join(receive(to), from.send(bytes_of("x")));
+            auto both = eddy::join(recv_some(to), from.send(bytes_of("x")));
             const auto done = co_await std::move(both);
             EXPECT_EQ(done.first, "x");
         }
@@ -111,7 +104,7 @@ TEST(DatagramSend, SendWaitsForBufferSpace) {
             const int count = was_seen ? fill(one) : fill_directly(one);
             auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
             EXPECT_EQ(within(core, std::move(both)).first, 4u);
-            EXPECT_EQ(within(core, receive(other)), "last");
+            EXPECT_EQ(within(core, recv_some(other)), "last");
             // The socket is registered for writing now. A send that finds the buffer full must wait again.
             const int again = fill(one);
             auto next = eddy::join(one.send(bytes_of("next")), receive_many(other, again));
@@ -165,7 +158,7 @@ TEST(DatagramSend, AsyncIoWaitsForBufferSpace) {
     EXPECT_EQ(one.try_io(interest::writable, send).error(), std::errc::operation_would_block);
     auto both = eddy::join(one.async_io(interest::writable, send), receive_many(other, count));
     EXPECT_EQ(within(core, std::move(both)).first, 4u);
-    EXPECT_EQ(within(core, receive(other)), "last");
+    EXPECT_EQ(within(core, recv_some(other)), "last");
 }
 
 TEST(DatagramSend, BackgroundReactorWakesWaitingSend) {
@@ -255,11 +248,11 @@ TEST(DatagramSend, TemporaryStringIsMovedIntoTheFuture) {
         auto to_address = one.send_to(std::string("addr."), to);
         auto to_name = one.send_to(std::string("name."), to.to_string());
         co_await await_later(std::move(to_peer));
-        const std::string first = co_await receive(other);
+        const std::string first = co_await recv_some(other);
         co_await await_later(std::move(to_address));
-        const std::string second = co_await receive(other);
+        const std::string second = co_await recv_some(other);
         co_await await_later(std::move(to_name));
-        const std::string third = co_await receive(other);
+        const std::string third = co_await recv_some(other);
         EXPECT_EQ(first + second + third, "peer.addr.name.");
     };
     within(core, udp());
@@ -270,9 +263,9 @@ TEST(DatagramSend, TemporaryStringIsMovedIntoTheFuture) {
         auto to_path = one.send_to(std::string("path."), dir / "socket");
         auto to_address = one.send_to(std::string("addr."), other.local_addr().value());
         co_await await_later(std::move(to_path));
-        const std::string first = co_await receive(other);
+        const std::string first = co_await recv_some(other);
         co_await await_later(std::move(to_address));
-        const std::string second = co_await receive(other);
+        const std::string second = co_await recv_some(other);
         EXPECT_EQ(first + second, "path.addr.");
     };
     within(core, path());

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <support/net.hpp>
+#include <support/runtime/receiving.hpp>
 #include <support/self_assignment.hpp>
 #include <support/temp_dir.hpp>
 
@@ -25,15 +26,8 @@ namespace {
 using namespace std::chrono_literals;
 namespace pipe = eddy::net::pipe;
 using support::bytes_of;
-using support::text_of;
+using support::read_some;
 using support::within;
-
-eddy::task<std::string> read_some(pipe::receiver& rx) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await rx.read(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return text_of(std::span(into).first(*count));
-}
 
 eddy::task<std::size_t> count_all(pipe::receiver rx) {
     std::vector<std::byte> into(10'000);

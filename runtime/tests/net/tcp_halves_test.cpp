@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <support/net.hpp>
+#include <support/runtime/receiving.hpp>
 
 // The halves of a TCP stream, borrowed and owned, and the options that control how a connection ends.
 
@@ -17,18 +18,11 @@ namespace {
 using eddy::net::tcp_stream;
 using support::bytes_of;
 using support::connection;
+using support::read_some;
 using support::text_of;
 using support::within;
 using reader_half = eddy::net::owned_read_half<tcp_stream>;
 using writer_half = eddy::net::owned_write_half<tcp_stream>;
-
-template <class Reader>
-eddy::task<std::string> read_some(Reader& reader) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await reader.read(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return text_of(std::span(into).first(*count));
-}
 
 /// Counts all bytes up to the end of the stream.
 template <class Reader>

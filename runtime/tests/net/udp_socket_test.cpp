@@ -16,6 +16,7 @@
 #include <support/net.hpp>
 #include <support/polling.hpp>
 #include <support/resolver.hpp>
+#include <support/runtime/receiving.hpp>
 #include <support/self_assignment.hpp>
 
 // Single datagrams, and the socket options. udp_batch_test.cpp tests batches.
@@ -32,6 +33,7 @@ using eddy::net::socket_addr;
 using eddy::net::udp_socket;
 using eddy::test::by_hand;
 using support::bytes_of;
+using support::recv_some;
 using support::text_of;
 using support::within;
 
@@ -39,14 +41,6 @@ const socket_addr any(ip_addr::v4_loopback(), 0);
 
 udp_socket bound(const eddy::core& core) { return udp_socket::bind(any, core.handle()).value(); }
 socket_addr addr_of(const udp_socket& socket) { return socket.local_addr().value(); }
-
-/// Receives at most 64 bytes once. Returns the bytes, or the error message.
-eddy::task<std::string> receive(udp_socket& socket) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await socket.recv(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return text_of(std::span(into).first(*count));
-}
 
 /// A UDP socket of the system, bound to a free port.
 int raw_udp(int flags = SOCK_NONBLOCK) {
@@ -113,7 +107,7 @@ TEST(UdpSocket, FromNativeAndIntoNativeKeepDescriptor) {
     EXPECT_EQ(socket.native_handle(), fd);
     auto peer = bound(core);
     within(core, peer.send_to(bytes_of("hello"), addr_of(socket))).value();
-    EXPECT_EQ(within(core, receive(socket)), "hello");
+    EXPECT_EQ(within(core, recv_some(socket)), "hello");
     const auto parts = within(core, std::move(socket).into_native()).value();
     EXPECT_EQ(parts.native_handle, fd);
     EXPECT_EQ(::fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
@@ -162,7 +156,7 @@ TEST(UdpSocket, WaitingReceiverIsWoken) {
             co_await eddy::yield_now();
             static_cast<void>(co_await one.send_to(bytes_of("late"), addr_of(other)));
         };
-        auto both = eddy::join(receive(other), reply());
+        auto both = eddy::join(recv_some(other), reply());
         auto ended = co_await std::move(both);
         co_return ended.first;
     };
@@ -177,10 +171,10 @@ TEST(UdpSocket, DroppedReceiveLosesNoDatagram) {
     auto other = bound(core);
     for (int i = 0; i < 50; ++i) {
         const auto text = std::to_string(i);
-        auto limited = eddy::select(receive(other), eddy::yield_now());
+        auto limited = eddy::select(recv_some(other), eddy::yield_now());
         EXPECT_EQ(within(core, std::move(limited)).index(), 1u);
         within(core, one.send_to(bytes_of(text), addr_of(other))).value();
-        EXPECT_EQ(within(core, receive(other)), text);
+        EXPECT_EQ(within(core, recv_some(other)), text);
     }
 }
 
@@ -192,10 +186,10 @@ TEST(UdpSocket, EmptyDatagramIsDelivered) {
     within(core, one.connect(addr_of(other))).value();
     EXPECT_EQ(within(core, one.send({})).value(), 0u);
     within(core, one.send(bytes_of("x"))).value();
-    EXPECT_EQ(within(core, receive(other)), "");
+    EXPECT_EQ(within(core, recv_some(other)), "");
     std::array<std::byte, 4> into{};
     EXPECT_EQ(within(core, other.recv_from(into)).value().from, addr_of(one));
-    EXPECT_EQ(within(core, receive(other)), "x");
+    EXPECT_EQ(within(core, recv_some(other)), "x");
 }
 
 // covers: S82
@@ -245,7 +239,7 @@ TEST(UdpSocket, PeekLeavesDatagramInQueue) {
     EXPECT_EQ(within(core, other.peek_from({})).value().from, addr_of(one)) << "only the sender";
     EXPECT_EQ(other.try_peek(into).value(), 5u);
     EXPECT_EQ(other.try_peek_from(into).value().size, 5u);
-    EXPECT_EQ(within(core, receive(other)), "twice");
+    EXPECT_EQ(within(core, recv_some(other)), "twice");
     EXPECT_EQ(other.try_peek_from(into).error(), std::errc::operation_would_block);
 }
 
@@ -263,7 +257,7 @@ TEST(UdpSocket, WaitingPeekIsWoken) {
         auto both = eddy::join(other.peek(into), later());
         EXPECT_EQ(within(core, std::move(both)).first.value(), 4u);
         EXPECT_EQ(within(core, other.peek(into)).value(), 4u);
-        EXPECT_EQ(within(core, receive(other)), "seen");
+        EXPECT_EQ(within(core, recv_some(other)), "seen");
     }
 }
 
@@ -317,14 +311,14 @@ TEST(UdpSocket, ConnectedSocketReceivesOnlyFromPeer) {
     EXPECT_EQ(one.peer_addr().value(), addr_of(other));
     within(core, third.send_to(bytes_of("no"), addr_of(one))).value();
     within(core, other.send_to(bytes_of("yes"), addr_of(one))).value();
-    EXPECT_EQ(within(core, receive(one)), "yes");
+    EXPECT_EQ(within(core, recv_some(one)), "yes");
     within(core, one.send(bytes_of("to other"))).value();
-    EXPECT_EQ(within(core, receive(other)), "to other");
+    EXPECT_EQ(within(core, recv_some(other)), "to other");
     within(core, one.connect(addr_of(third).to_string())).value();
     within(core, one.connect("localhost", addr_of(third).port())).value();
     within(core, one.connect(any.ip(), addr_of(third).port())).value();
     within(core, one.send(bytes_of("to third"))).value();
-    EXPECT_EQ(within(core, receive(third)), "to third");
+    EXPECT_EQ(within(core, recv_some(third)), "to third");
 }
 
 TEST(UdpSocket, SendWithoutConnectNeedsAddress) {
@@ -340,7 +334,7 @@ TEST(UdpSocket, SendToResolvesNames) {
     auto other = bound(core);
     const support::stub_resolver stub({addr_of(other)});
     EXPECT_EQ(within(core, one.send_to(bytes_of("named"), "name:1")).value(), 5u);
-    EXPECT_EQ(within(core, receive(other)), "named");
+    EXPECT_EQ(within(core, recv_some(other)), "named");
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), "nonsense")).error(), eddy::errc::bad_address);
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), std::vector<socket_addr>())).error(), eddy::errc::no_address);
 }
@@ -366,9 +360,9 @@ TEST(UdpSocket, ConnectedSocketReportsEachRefusalOnce) {
     auto other = bound(core);
     within(core, one.connect(addr_of(other))).value();
     within(core, one.send(bytes_of("alive"))).value();
-    EXPECT_EQ(within(core, receive(other)), "alive");
+    EXPECT_EQ(within(core, recv_some(other)), "alive");
     within(core, other.send_to(bytes_of("too"), addr_of(one))).value();
-    EXPECT_EQ(within(core, receive(one)), "too");
+    EXPECT_EQ(within(core, recv_some(one)), "too");
 }
 
 TEST(UdpSocket, UnconnectedSocketReportsNoRefusal) {
@@ -541,7 +535,7 @@ TEST(UdpSocket, MulticastReachesJoinedSocket) {
     auto sender = bound(core);
     sender.set_multicast_if_v4(ipv4_addr::loopback()).value();
     within(core, sender.send_to(bytes_of("all"), socket_addr(group, addr_of(receiver).port()))).value();
-    EXPECT_EQ(within(core, receive(receiver)), "all");
+    EXPECT_EQ(within(core, recv_some(receiver)), "all");
     receiver.leave_multicast_v4(group, ipv4_addr::loopback()).value();
     EXPECT_EQ(receiver.leave_multicast_v4(group, ipv4_addr::loopback()).error(), not_a_member);
 }
@@ -584,7 +578,7 @@ TEST(UdpSocket, LoopShutdownEndsPendingReceive) {
     {
         eddy::core core;
         socket.emplace(bound(core));
-        auto limited = eddy::select(receive(*socket), eddy::yield_now());
+        auto limited = eddy::select(recv_some(*socket), eddy::yield_now());
         EXPECT_EQ(within(core, std::move(limited)).index(), 1u);
     }
     std::array<std::byte, 4> into{};

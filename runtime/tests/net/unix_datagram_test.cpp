@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <support/net.hpp>
+#include <support/runtime/receiving.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {
@@ -17,15 +18,9 @@ using namespace std::chrono_literals;
 using eddy::net::unix_addr;
 using eddy::net::unix_datagram;
 using support::bytes_of;
+using support::recv_some;
 using support::text_of;
 using support::within;
-
-eddy::task<std::string> receive(unix_datagram& socket) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await socket.recv(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return text_of(std::span(into).first(*count));
-}
 
 unix_addr abstract_name(std::string_view of) {
     return unix_addr::abstract("eddy." + std::string(of) + "." + std::to_string(::getpid())).value();
@@ -45,7 +40,7 @@ TEST(UnixDatagram, SendToAndRecvFromUsePaths) {
     EXPECT_EQ(got.from.as_path(), dir / "one");
     EXPECT_FALSE(got.is_truncated);
     EXPECT_EQ(within(core, other.send_to(bytes_of("back"), got.from)).value(), 4u);
-    EXPECT_EQ(within(core, receive(one)), "back");
+    EXPECT_EQ(within(core, recv_some(one)), "back");
     EXPECT_EQ(unix_datagram::bind(dir / "one", core.handle()).error(), std::errc::address_in_use);
     EXPECT_EQ(within(core, unix_datagram::bind(std::string(200, 'x'))).error(), eddy::errc::unix_name_too_long);
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), "")).error(), eddy::errc::bad_path);
@@ -77,7 +72,7 @@ TEST(UnixDatagram, BindWithoutNameGetsAutomaticName) {
     const auto from = within(core, one.recv_from(into)).value().from;
     EXPECT_EQ(from, other.local_addr().value());
     within(core, one.send_to(bytes_of("you"), from)).value();
-    EXPECT_EQ(within(core, receive(other)), "you");
+    EXPECT_EQ(within(core, recv_some(other)), "you");
 }
 
 // covers: P060
@@ -129,13 +124,13 @@ TEST(UnixDatagram, ShutdownEndsOneSideOrBoth) {
     one.try_send(bytes_of("last")).value();
     EXPECT_TRUE(one.shutdown(shutdown_side::sending));
     EXPECT_EQ(one.try_send(bytes_of("x")).error(), std::errc::broken_pipe);
-    EXPECT_EQ(within(core, receive(other)), "last") << "datagrams that were sent before still arrive";
+    EXPECT_EQ(within(core, recv_some(other)), "last") << "datagrams that were sent before still arrive";
     EXPECT_TRUE(other.try_send(bytes_of("back"))) << "the other direction is open";
-    EXPECT_EQ(within(core, receive(one)), "back");
+    EXPECT_EQ(within(core, recv_some(one)), "back");
     EXPECT_TRUE(other.try_send(bytes_of("kept")));
     EXPECT_TRUE(one.shutdown(shutdown_side::receiving));
     EXPECT_EQ(other.try_send(bytes_of("x")).error(), std::errc::broken_pipe);
-    EXPECT_EQ(within(core, receive(one)), "kept");
+    EXPECT_EQ(within(core, recv_some(one)), "kept");
     EXPECT_TRUE(other.shutdown(shutdown_side::both));
 }
 
@@ -172,7 +167,7 @@ TEST(UnixDatagram, DroppedAsyncIoLosesNoDatagram) {
     EXPECT_EQ(within(core, eddy::select(other.async_io(interest::readable, look), eddy::ready(1))).index(), 1u);
     within(core, one.send(bytes_of("123"))).value();
     EXPECT_EQ(within(core, other.async_io(interest::readable, look)), 3u);
-    EXPECT_EQ(within(core, receive(other)), "123");
+    EXPECT_EQ(within(core, recv_some(other)), "123");
 }
 
 TEST(UnixDatagram, SendReportsErrors) {
@@ -209,7 +204,7 @@ eddy::task<int> send_many(unix_datagram& socket, std::optional<unix_addr> to, in
 
 eddy::task<int> receive_many(unix_datagram& socket, int count) {
     for (int i = 0; i < count; ++i) {
-        if (co_await receive(socket) != std::to_string(i)) co_return i;
+        if (co_await recv_some(socket) != std::to_string(i)) co_return i;
         if (i % 16 == 0) co_await eddy::yield_now();
     }
     co_return count;
@@ -248,7 +243,7 @@ TEST(UnixDatagram, FromNativeAndIntoNativeKeepDescriptor) {
     const auto parts = within(core, std::move(pair.first).into_native()).value();
     auto again = unix_datagram::from_native(parts.native_handle).value();
     again.try_send(bytes_of("x")).value();
-    EXPECT_EQ(within(core, receive(pair.second)), "x");
+    EXPECT_EQ(within(core, recv_some(pair.second)), "x");
     auto stream = eddy::net::unix_stream::pair().value();
     const auto wrong = within(core, std::move(stream.first).into_native()).value();
     EXPECT_EQ(unix_datagram::from_native(wrong.native_handle).error(), std::errc::wrong_protocol_type);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <support/net.hpp>
+#include <support/runtime/receiving.hpp>
 #include <support/self_assignment.hpp>
 #include <support/temp_dir.hpp>
 
@@ -30,16 +31,9 @@ using eddy::net::unix_stream;
 using eddy::test::assert_pending;
 using eddy::test::by_hand;
 using support::bytes_of;
+using support::read_some;
 using support::text_of;
 using support::within;
-
-template <class Reader>
-eddy::task<std::string> read_some(Reader& reader) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await reader.read(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return text_of(std::span(into).first(*count));
-}
 
 /// Counts all bytes up to the end of the stream.
 template <class Reader>

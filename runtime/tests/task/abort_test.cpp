@@ -30,6 +30,7 @@
 #include <eddy/time/timeout.hpp>
 
 #include "support/executors.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/runtimes.hpp"
 
 namespace {
@@ -43,26 +44,15 @@ using support::async_gate;
 using support::census;
 using support::ends_slowly;
 using support::everywhere;
-using support::executor;
+using support::wait_for_ever;
 
 /// Runs on an event loop and on runtimes with 1, 2 and 4 workers.
-class Abort : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class Abort : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, Abort, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 /// Runs on runtimes with several workers.
-class AbortOnWorkers : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class AbortOnWorkers : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, AbortOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
-
-task<void> wait_for_ever(census& living) {
-    const auto mine = living.begin_life();
-    co_await eddy::pending();
-}
 
 template <class T>
 bool was_cancelled(const std::expected<T, eddy::join_error>& ended) {

@@ -33,6 +33,7 @@
 #include "support/executors.hpp"
 #include "support/gate.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"
 #include "support/time_loop.hpp"
@@ -411,10 +412,7 @@ TEST(WithDeadline, ShieldedWorkAndCleanupsContinueAfterTheDeadline) {
 
 // ---- On event loops and runtimes ----
 
-class Cancelling : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class Cancelling : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, Cancelling, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 TEST_P(Cancelling, AbortedTaskCleansUpWhileLocalsAreAlive) {

@@ -36,6 +36,7 @@
 #include "support/executors.hpp"
 #include "support/gate.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -48,7 +49,6 @@ using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::async_gate;
 using support::census;
-using support::executor;
 
 static_assert(std::is_nothrow_move_constructible_v<join_handle<int>>);
 static_assert(!std::is_copy_constructible_v<join_handle<int>>);
@@ -56,10 +56,7 @@ static_assert(eddy::future<join_handle<void>>);
 static_assert(std::is_copy_constructible_v<eddy::abort_handle>);
 
 /// Runs on an event loop and on runtimes with 1, 2 and 4 workers.
-class JoinHandle : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class JoinHandle : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, JoinHandle, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 task<int> throws(const char* text) {

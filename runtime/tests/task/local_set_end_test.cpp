@@ -30,6 +30,7 @@
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"
+#include "support/yields.hpp"
 
 namespace {
 
@@ -44,10 +45,7 @@ using eddy::test::by_hand;
 using support::destruction_counter;
 using support::everywhere;
 using support::wait_forever;
-
-task<> yields(int times) {
-    for (int i = 0; i < times; ++i) co_await eddy::yield_now();
-}
+using support::yields;
 
 // ---- Cancelling ----
 

@@ -32,6 +32,7 @@
 #include "support/polling.hpp"
 #include "support/runtime/destruction_counter.hpp"
 #include "support/runtimes.hpp"
+#include "support/yields.hpp"
 
 namespace {
 
@@ -46,12 +47,9 @@ using eddy::test::by_hand;
 using support::destruction_counter;
 using support::everywhere;
 using support::wait_forever;
+using support::yields;
 
 static_assert(eddy::cancellable_future<local_set> && std::is_nothrow_move_constructible_v<local_set>);
-
-task<> yields(int times) {
-    for (int i = 0; i < times; ++i) co_await eddy::yield_now();
-}
 
 // ---- Driving ----
 

@@ -20,17 +20,14 @@
 
 #include "support/executors.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/on_executor.hpp"
 
 namespace {
 
 using eddy::task;
-using support::executor;
 
 /// Runs on an event loop, and on runtimes with 1, 2 and 4 workers.
-class MissingCoReturn : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class MissingCoReturn : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, MissingCoReturn, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 #pragma GCC diagnostic push

@@ -37,6 +37,7 @@
 #include "support/poll_once.hpp"
 #include "support/polling.hpp"
 #include "support/runtime.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -48,19 +49,14 @@ using support::census;
 using support::ends_slowly;
 using support::executor;
 using support::poll_once;
+using support::wait_for_ever;
 
 /// Runs on an event loop, and on runtimes with 1, 2 and 4 workers.
-class ScopeAll : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class ScopeAll : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, ScopeAll, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 /// For tests that need several workers.
-class ScopeAllOnWorkers : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class ScopeAllOnWorkers : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, ScopeAllOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
 
 /// Yields `yields` times, then returns `value`.
@@ -68,12 +64,6 @@ template <class T>
 task<T> later(T value, int yields = 3) {
     for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
     co_return value;
-}
-
-/// Waits forever. `living` counts this task while it exists.
-task<void> wait_for_ever(census& living) {
-    const auto mine = living.begin_life();
-    co_await eddy::pending();
 }
 
 /// Throws when `living` has counted `others` tasks.

@@ -31,6 +31,7 @@
 #include "support/gate.hpp"
 #include "support/poll_once.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/on_executor.hpp"
 
 namespace {
 
@@ -42,26 +43,15 @@ using support::census;
 using support::ends_slowly;
 using support::executor;
 using support::poll_once;
+using support::wait_for_ever;
 
 /// Runs on an event loop, and on runtimes with 1, 2 and 4 workers.
-class ScopeEnd : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class ScopeEnd : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, ScopeEnd, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 /// For tests that need several workers.
-class ScopeEndOnWorkers : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class ScopeEndOnWorkers : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, ScopeEndOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
-
-/// Waits forever. `living` counts this task while it exists.
-task<void> wait_for_ever(census& living) {
-    const auto mine = living.begin_life();
-    co_await eddy::pending();
-}
 
 // ---- Cancelled from outside, with poll_cancel ----
 

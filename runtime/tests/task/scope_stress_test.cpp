@@ -22,28 +22,22 @@
 
 #include "support/executors.hpp"
 #include "support/poll_once.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/stress.hpp"
 
 namespace {
 
 using eddy::scope_handle;
 using eddy::task;
+using support::add_one_later;
 using support::census;
 using support::executor;
 using support::poll_once;
 
 // ---- Stress ----
 
-class ScopeStress : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class ScopeStress : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, ScopeStress, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
-
-task<void> add_one_later(std::atomic<int>& to, int yields = 3) {
-    for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
-    ++to;
-}
 
 TEST_P(ScopeStress, ManySmallChildrenAreAwaited) {
     const auto rounds = support::rounds(20'000);

@@ -34,6 +34,7 @@
 #include "support/executors.hpp"
 #include "support/gate.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -41,42 +42,23 @@ namespace {
 using namespace std::chrono_literals;
 using eddy::scope_handle;
 using eddy::task;
+using support::add_one_later;
 using support::async_gate;
 using support::census;
 using support::ends_slowly;
-using support::executor;
+using support::wait_for_ever;
 
 /// Runs on an event loop, and on runtimes with 1, 2 and 4 workers.
-class Scope : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class Scope : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, Scope, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 /// For tests that need several workers.
-class ScopeOnWorkers : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class ScopeOnWorkers : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, ScopeOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
 
 /// For tests in which one thread runs all tasks.
-class ScopeOnOneThread : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class ScopeOnOneThread : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, ScopeOnOneThread, testing::Values(0u, 1u), support::name_of_executor);
-
-task<void> add_one_later(std::atomic<int>& to, int yields = 3) {
-    for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
-    ++to;
-}
-
-/// Waits forever. `living` counts this task while it exists.
-task<void> wait_for_ever(census& living) {
-    const auto mine = living.begin_life();
-    co_await eddy::pending();
-}
 
 // ---- Outputs and lifetimes ----
 

@@ -28,6 +28,7 @@
 #include "support/executors.hpp"
 #include "support/gate.hpp"
 #include "support/polling.hpp"
+#include "support/runtime/on_executor.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -38,10 +39,7 @@ using support::census;
 using support::executor;
 
 /// Runs on an event loop, and on runtimes with 1, 2 and 4 workers.
-class SpawnBlocking : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
+class SpawnBlocking : public support::on_executor {};
 INSTANTIATE_TEST_SUITE_P(, SpawnBlocking, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
 eddy::runtime_builder small_runtime() { return eddy::runtime::builder().worker_threads(1); }
