@@ -12,8 +12,7 @@ namespace eddy::detail {
 void note_forced_yield() noexcept {}
 
 bool wakes_aborted_task(const waker&) noexcept { return false; }
-bool wakes_ended_task(const waker&) noexcept { return false; }
-bool puts_operation_aside(const waker&, bool) noexcept { return false; }
+bool gives_way(const waker&, bool, aborted_tasks) noexcept { return false; }
 call_site spawn_site_here() noexcept { return nullptr; }
 std::uint64_t task_id_here() noexcept { return 0; }
 

@@ -4,16 +4,11 @@
 #include <cstdint>
 
 #include <eddy/detail/call_site.hpp>
-#include <eddy/future/waker.hpp>
 
 // What futures ask about tasks. The executor answers: runtime/src/executor/task/asked_of_tasks.cpp. In a program
 // without one, there are no tasks: futures/src/alone/no_executor.cpp.
 
 namespace eddy::detail {
-
-/// Returns whether an operation in flight is no reason to refuse another one: the task that `task` wakes has ended, or
-/// was aborted, runs on this thread, and the operation is none of its cleanup.
-[[nodiscard]] bool puts_operation_aside(const waker& task, bool is_of_cleanup) noexcept;
 
 /// Returns the location at which the task that runs on this thread was spawned; null if there is none.
 [[nodiscard]] call_site spawn_site_here() noexcept;

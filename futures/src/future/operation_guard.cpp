@@ -9,8 +9,6 @@
 
 #include <eddy/error.hpp>
 
-#include "future/asked_of_tasks.hpp"
-
 namespace eddy::detail {
 
 operation_guard::~operation_guard() {
@@ -25,7 +23,7 @@ bool operation_guard::take_over(operation_hold& next, const context& cx, const s
     operation_hold* holder = nullptr;
     // Fails if there is a holder. One without a waker may leave meanwhile, without the lock.
     if (holder_.compare_exchange_strong(holder, &next, std::memory_order_relaxed)) return true;
-    if (puts_operation_aside(task_, is_of_cleanup_)) {
+    if (gives_way(task_, is_of_cleanup_, aborted_tasks::of_this_thread)) {
         // SAFETY: a holder that waits needs the lock to leave, so it exists.
         holder->guard_ = nullptr;
         holder_.store(&next, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/future/detail/boxed_sleep.hpp>
 
+#include <eddy/future/detail/budget_guard.hpp>
 #include <eddy/time/sleep.hpp>
 
 namespace eddy::detail {
@@ -13,9 +14,7 @@ boxed_sleep::boxed_sleep(boxed_sleep&& other) noexcept = default;
 boxed_sleep::~boxed_sleep() = default;
 
 bool boxed_sleep::poll(context& cx) {
-    if (cx.budget() != 0) return timer_->poll(cx).is_ready();
-    context own(cx.waker());
-    return timer_->poll(own).is_ready();
+    return poll_with_budget(cx, [this](context& own) { return timer_->poll(own).is_ready(); });
 }
 
 }  // namespace eddy::detail

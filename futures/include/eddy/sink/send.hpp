@@ -205,10 +205,7 @@ private:
         return not_ready;
     }
     static poll_result<output_type> poll_flush(S& into, context& cx) {
-        if (cx.budget() != 0) return into.poll_flush(cx);
-        // As in time::timeout: the stream has used up the coop budget, and may do so in every poll.
-        context own(cx.waker());
-        return into.poll_flush(own);
+        return detail::poll_with_budget(cx, [&into](context& own) { return into.poll_flush(own); });
     }
 
     template <class E>

@@ -62,11 +62,7 @@ public:
 
 private:
     bool poll_sleep(context& cx) {
-        if (cx.budget() != 0) return sleep_->poll(cx).is_ready();
-        // The items of the stream have used up the coop budget, and may do so in every poll. Poll the sleep with a new
-        // budget; otherwise it would never end.
-        context own(cx.waker());
-        return sleep_->poll(own).is_ready();
+        return detail::poll_with_budget(cx, [this](context& own) { return sleep_->poll(own).is_ready(); });
     }
 
     time::duration after_;
@@ -147,10 +143,7 @@ private:
     [[gnu::noinline]] static item_type nothing_came() noexcept { return item_type(std::unexpect); }
 
     bool poll_tick(context& cx) {
-        if (cx.budget() != 0) return every_.poll_tick(cx).is_ready();
-        // Polls the ticks with a new coop budget; see stream_deadline.
-        context own(cx.waker());
-        return every_.poll_tick(own).is_ready();
+        return detail::poll_with_budget(cx, [this](context& own) { return every_.poll_tick(own).is_ready(); });
     }
 
     Ticks every_;

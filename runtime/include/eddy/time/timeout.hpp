@@ -15,6 +15,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
+#include <eddy/future/detail/budget_guard.hpp>
 #include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -104,11 +105,7 @@ private:
     }
 
     bool poll_deadline(context& cx) {
-        if (cx.budget() != 0) return deadline_->poll(cx).is_ready();
-        // The future has used up the coop budget, and may do so in every poll. Poll the deadline with a new budget;
-        // otherwise the timeout would never end.
-        context own(cx.waker());
-        return deadline_->poll(own).is_ready();
+        return eddy::detail::poll_with_budget(cx, [this](context& own) { return deadline_->poll(own).is_ready(); });
     }
 
     poll_result<output_type> poll_end(context& cx) {

@@ -27,12 +27,12 @@ bool has_flag(const spawned_task* task, std::uint64_t flag) noexcept {
 }  // namespace
 
 bool wakes_aborted_task(const waker& task) noexcept { return has_flag(woken_by(task), task_flags::cancelled); }
-bool wakes_ended_task(const waker& task) noexcept { return has_flag(woken_by(task), task_flags::complete); }
 
-bool puts_operation_aside(const waker& task, bool is_of_cleanup) noexcept {
-    if (wakes_ended_task(task)) return true;
+bool gives_way(const waker& task, bool is_of_cleanup, aborted_tasks which) noexcept {
     const spawned_task* const woken = woken_by(task);
-    return woken != nullptr && is_local(*woken) && !is_of_cleanup && has_flag(woken, task_flags::cancelled);
+    if (has_flag(woken, task_flags::complete)) return true;
+    return !is_of_cleanup && has_flag(woken, task_flags::cancelled) &&
+           (which == aborted_tasks::all || is_local(*woken));
 }
 
 std::uint64_t task_id_here() noexcept {

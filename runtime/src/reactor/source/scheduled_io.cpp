@@ -83,7 +83,9 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
     if (const auto seen = look(side_of(way)); has_answer(seen)) return seen;
     waker_slot& kept = slot_of(way);
     const wait_record* const first = kept.owner.load(std::memory_order_relaxed);
-    if (first != nullptr && first != owner && !kept.waker.will_wake(mine) && !gives_way(way)) [[unlikely]] {
+    const bool is_of_cleanup = (of_cleanup_ >> static_cast<int>(way) & 1) != 0;
+    if (first != nullptr && first != owner && !kept.waker.will_wake(mine) &&
+        !gives_way(kept.waker, is_of_cleanup, aborted_tasks::all)) [[unlikely]] {
         // SAFETY: a future leaves the slot, under the lock, before its record is destroyed.
         const auto waits_at = source_location_of(first->polled_at());
         guard.unlock();
@@ -101,14 +103,6 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
     // its own address, which only the thread that polls the future stores.
     kept.owner.store(owner, std::memory_order_relaxed);
     return not_ready;
-}
-
-/// Returns whether the future in a slot is no reason to refuse another one: its task has ended, or was aborted and will
-/// destroy it when it runs next.
-/// Preconditions: the lock is held.
-bool scheduled_io::gives_way(direction way) const noexcept {
-    const eddy::waker& kept = (way == direction::read ? reader_ : writer_).waker;
-    return wakes_ended_task(kept) || ((of_cleanup_ >> static_cast<int>(way) & 1) == 0 && wakes_aborted_task(kept));
 }
 
 /// Preconditions: the lock is held.

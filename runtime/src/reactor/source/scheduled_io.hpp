@@ -203,7 +203,6 @@ private:
     void clear(io::ready_event seen, io::ready over) noexcept;
     eddy::waker take_slot(direction way, io::ready what) noexcept;
     void wake_waiters(io::ready what) noexcept;
-    [[nodiscard]] bool gives_way(direction way) const noexcept;
     void note_cleanup(direction way, const eddy::waker& task) noexcept;
     waker_slot& slot_of(direction way) noexcept { return way == direction::read ? reader_ : writer_; }
 

@@ -36,9 +36,16 @@ class operation_hold;
 /// store one waker, because all operations of a task have the same waker.
 enum class same_task : bool { refused, permitted };
 
-/// Return whether `task` wakes a task that was aborted, or that has ended. False if the waker is not one of a task.
+/// Returns whether `task` wakes a task that was aborted. False if the waker is not one of a task.
 [[nodiscard]] EDDY_API bool wakes_aborted_task(const waker& task) noexcept;
-[[nodiscard]] EDDY_API bool wakes_ended_task(const waker& task) noexcept;
+
+/// Which aborted tasks give way: only tasks of this thread's event loop, which the loop does not run at the moment, or
+/// all.
+enum class aborted_tasks : bool { of_this_thread, all };
+
+/// Returns whether an operation in flight is no reason to refuse another one: the task that `task` wakes has ended, or
+/// was aborted, and the operation is none of its cleanup.
+[[nodiscard]] EDDY_API bool gives_way(const waker& task, bool is_of_cleanup, aborted_tasks which) noexcept;
 
 /// The guard of an object, or of one direction of it. A member of the object.
 /// Thread safety: any thread. Operations that are not in flight at the same time must be ordered by the program, as all
