@@ -29,7 +29,7 @@ endif()
 
 # The io_uring driver, or its replacement.
 if(liburing_FOUND)
-  remove_parts(reactor/ring/no_ring_support.cpp reactor/ring/no_uring.cpp)
+  remove_parts(reactor/ring/no_uring.cpp)
 else()
   remove_parts(reactor/ring/ring.cpp reactor/ring/ring_buffers.cpp reactor/ring/ring_sends.cpp reactor/ring/ring_support.cpp
       reactor/ring/uring.cpp)

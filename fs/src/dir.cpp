@@ -10,7 +10,6 @@
 
 #include <eddy/result.hpp>
 
-#include "failed_side.hpp"
 #include "job.hpp"
 #include "open_dir.hpp"
 #include "opening.hpp"

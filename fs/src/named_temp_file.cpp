@@ -10,7 +10,6 @@
 
 #include <eddy/detail/atomic.hpp>
 
-#include "failed_side.hpp"
 #include "job.hpp"
 #include "opening.hpp"
 #include "sys/dir_entry_calls.hpp"

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "opening.hpp"
 
+#include <algorithm>
+#include <array>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -62,6 +65,20 @@ eddy::result<eddy::sys::unique_fd> open_fd(const std::filesystem::path& path, co
     if (!fd) return fd;
     if (const auto found = check_file(fd->get()); !found) return std::unexpected(found.error());
     return fd;
+}
+
+side failed_side(int dir, const std::string& first, const std::error_code& why) {
+    constexpr std::array of_a_path{std::errc::no_such_file_or_directory,
+                                   std::errc::not_a_directory,
+                                   std::errc::is_a_directory,
+                                   std::errc::file_exists,
+                                   std::errc::directory_not_empty,
+                                   std::errc::filename_too_long,
+                                   std::errc::too_many_symbolic_link_levels};
+    if (std::ranges::none_of(of_a_path, [&](std::errc each) { return why == each; })) return side::unknown;
+    const auto found = eddy::sys::metadata_at(dir, first.c_str(), false);
+    if (found) return side::second;
+    return found.error() == why ? side::first : side::unknown;
 }
 
 }  // namespace eddy::fs::detail

@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <system_error>
 
+#include <eddy/fs/error.hpp>
 #include <eddy/fs/file.hpp>
 #include <eddy/fs/open_options.hpp>
 #include <eddy/result.hpp>
@@ -35,5 +38,9 @@ struct lock_count;
 /// The same, without an object for it.
 [[nodiscard]] eddy::result<eddy::sys::unique_fd> open_fd(const std::filesystem::path& path,
                                                          const open_options& options);
+
+/// Returns which path of a failed system call with two the error is about. The system does not tell: if the first one
+/// can be found, relative to the directory `dir`, the second one cannot be resolved or created.
+[[nodiscard]] side failed_side(int dir, const std::string& first, const std::error_code& why);
 
 }  // namespace eddy::fs::detail

@@ -12,7 +12,6 @@
 
 #include <eddy/error.hpp>
 
-#include "failed_side.hpp"
 #include "job.hpp"
 #include "open_file.hpp"
 #include "opening.hpp"

@@ -14,6 +14,14 @@ inline constexpr std::size_t client_prefix = 8;
 
 /// Returns the bytes by which connections of the same client are recognized: the 4 of an IPv4 address, also of one that
 /// is mapped to IPv6, or the first `prefix` of an IPv6 address. Returns an empty text without an address.
-[[nodiscard]] std::string address_key(const std::optional<net::socket_addr>& peer, std::size_t prefix = client_prefix);
+[[nodiscard]] inline std::string address_key(const std::optional<net::socket_addr>& peer,
+                                             std::size_t prefix = client_prefix) {
+    if (!peer) return {};
+    const auto address = peer->ip();
+    const auto v4 = address.as_v4() ? address.as_v4() : address.as_v6()->to_ipv4_mapped();
+    if (v4) return {v4->octets().begin(), v4->octets().end()};
+    const auto octets = address.as_v6()->octets();
+    return {octets.begin(), octets.begin() + prefix};
+}
 
 }  // namespace eddy::detail

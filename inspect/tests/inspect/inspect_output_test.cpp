@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "inspect/function_name.hpp"
+#include "inspect/program_texts.hpp"
 #include "inspect/tree_output.hpp"
 #include "inspect/walker.hpp"
 

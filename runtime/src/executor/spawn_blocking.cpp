@@ -11,7 +11,6 @@
 #include <eddy/error.hpp>
 
 #include "executor/blocking/blocking.hpp"
-#include "executor/loop/held_clock.hpp"
 #include "executor/pool/pool.hpp"
 #include "executor/task/no_thread.hpp"
 #include "executor/task/run_task.hpp"

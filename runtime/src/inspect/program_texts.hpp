@@ -11,6 +11,9 @@
 
 namespace eddy::inspect {
 
+/// Shortens the text of a function in a std::source_location to its name: without its return type and parameters.
+[[nodiscard]] std::string function_name(const std::string& signature);
+
 /// The places and texts of a program. They do not change, so each is read once, and kept in the tree.
 class program_texts {
 public:

@@ -7,7 +7,6 @@
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/udp_socket.hpp>
 
-#include "net/first_of.hpp"
 #include "net/resolver.hpp"
 #include "reactor/current_io.hpp"
 

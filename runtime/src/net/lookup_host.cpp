@@ -11,7 +11,6 @@
 #include <eddy/sync/oneshot.hpp>
 
 #include "executor/blocking/blocking.hpp"
-#include "executor/loop/held_clock.hpp"
 #include "net/resolver.hpp"
 #include "reactor/current_io.hpp"
 #include "sys/resolve.hpp"

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <source_location>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,5 +27,17 @@ namespace eddy::net {
 /// Returns the addresses of a name, for sockets of this thread's event loop. Throws `misuse` without a lookup if there
 /// is no event loop.
 [[nodiscard]] task<result<lookup_request>> resolve_here(lookup_request named, std::source_location where);
+
+/// Calls `make` for each address until it succeeds. Returns that result, or the last error.
+/// Preconditions: there is at least one address.
+template <class Make>
+auto first_of(std::span<const socket_addr> addrs, Make make) {
+    auto made = make(addrs.front());
+    for (const socket_addr& addr : addrs.subspan(1)) {
+        if (made) break;
+        made = make(addr);
+    }
+    return made;
+}
 
 }  // namespace eddy::net

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "net/adopt.hpp"
-#include "net/first_of.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "sockets/io_socket.hpp"

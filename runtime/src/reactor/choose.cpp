@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-#include "reactor/ring/locked_memory.hpp"
+#include "reactor/ring/ring_support.hpp"
 #include "sys/available.hpp"
 #include "sys/this_process.hpp"
 

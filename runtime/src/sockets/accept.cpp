@@ -2,8 +2,10 @@
 #include "sockets/accept.hpp"
 
 #include <cerrno>
+#include <chrono>
 
 #include <eddy/io/async_fd.hpp>
+#include <eddy/net/detail/accept_pause.hpp>
 
 #include "sys/accept_error.hpp"
 
@@ -40,6 +42,20 @@ result<sys::accepted_fd> accept_one(int listener) noexcept {
             return accepted;
         }
     }
+}
+
+void accept_pause::begin_if_exhausted(const std::error_code& error) noexcept {
+    constexpr auto back_off_time = std::chrono::milliseconds(50);
+    if (is_exhausted(error)) until_ = time::clock::now() + back_off_time;
+}
+
+poll_result<void> accept_pause::poll_end(context& cx, const wait_record* future) {
+    if (!sleep_) sleep_ = std::make_unique<time::sleep_future>(*until_, cx.where());
+    for_ = future;
+    if (!sleep_->poll(cx)) return not_ready;
+    sleep_.reset();
+    until_.reset();
+    return poll_result<void>::ready();
 }
 
 }  // namespace eddy::detail

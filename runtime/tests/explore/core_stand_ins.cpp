@@ -8,7 +8,6 @@
 
 #include "executor/blocking/blocking.hpp"
 #include "executor/loop/core_shared.hpp"
-#include "executor/loop/held_clock.hpp"
 #include "executor/pool/pool.hpp"
 #include "executor/reports/dump_on_signal.hpp"
 #include "executor/reports/endless_wait.hpp"
@@ -113,8 +112,6 @@ const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noex
 // ---- Blocking work: only block_in_place() is called ----
 
 pool* pool_here() noexcept { std::abort(); }
-held_clock::held_clock() noexcept { std::abort(); }
-held_clock::~held_clock() { std::abort(); }
 result<void> submit_blocking(blocking_job&) noexcept { std::abort(); }
 
 // ---- The pool of a worker that runs no tasks: most are never called ----

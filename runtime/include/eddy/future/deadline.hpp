@@ -8,7 +8,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/export.hpp>
 #include <eddy/detail/small_algorithms.hpp>
 #include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
@@ -30,7 +29,10 @@ namespace eddy {
 /// cleanup of finally(), which continue after the deadline.
 /// Thread safety: any thread.
 /// Cost: the same as task_local::try_get().
-[[nodiscard]] EDDY_API std::optional<time::time_point> current_deadline() noexcept;
+[[nodiscard]] inline std::optional<time::time_point> current_deadline() noexcept {
+    const time::time_point found = detail::deadline_here();
+    return found == detail::no_deadline ? std::nullopt : std::optional(found);
+}
 
 namespace detail {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::detail {
@@ -30,5 +31,20 @@ struct blocking_job {
 /// Runs blocking work of an event loop, which has no blocking threads.
 /// Errors: same as submit_lookup().
 [[nodiscard]] result<void> submit_blocking(blocking_job& job) noexcept;
+
+class sleeping_place;
+
+/// Prevents the clock of the event loop that runs on this thread from advancing by itself while it is paused. A job has
+/// a held_clock as a member if it runs on another thread and a task of the loop may wait for it. Does nothing without
+/// an event loop.
+/// Thread safety: the destructor may run on any thread. Destroy it after the job has woken its waiters.
+class held_clock : immovable {
+public:
+    held_clock() noexcept;
+    ~held_clock();
+
+private:
+    sleeping_place* place_ = nullptr;
+};
 
 }  // namespace eddy::detail

@@ -9,6 +9,8 @@
 #include <eddy/runtime/core_answer.hpp>
 #include <eddy/task/task_local.hpp>
 
+#include "executor/blocking/blocking.hpp"
+#include "executor/park/sleeping_place.hpp"
 #include "executor/reports/dump_on_signal.hpp"
 #include "executor/reports/leaks.hpp"
 #include "executor/task/uncaught.hpp"
@@ -197,6 +199,14 @@ void check_may_await_answer(const core_shared& loop, bool has_arrived, std::sour
 buffer_pool* current_buffer_pool() noexcept {
     core_shared* const loop = this_thread.running_loop;
     return loop == nullptr ? nullptr : &loop->buffers();
+}
+
+held_clock::held_clock() noexcept {
+    if (core_shared* const loop = this_thread.running_loop) place_ = loop->begin_job();
+}
+
+held_clock::~held_clock() {
+    if (place_ != nullptr) place_->end_job();
 }
 
 }  // namespace eddy::detail

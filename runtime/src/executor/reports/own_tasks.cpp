@@ -5,7 +5,8 @@
 #include <source_location>
 #include <string>
 
-#include "executor/reports/process_memory.hpp"
+#include <eddy/task/dump_tasks.hpp>
+
 #include "executor/task/registry.hpp"
 #include "future/acquired_record.hpp"
 #include "inspect/walker.hpp"
@@ -36,3 +37,17 @@ inspect::output_options own_output_options() {
 }
 
 }  // namespace eddy::detail
+
+namespace eddy {
+
+std::string dump_tasks(dump_format as) {
+    const auto tree = detail::read_own_tasks();
+    if (!tree) return "eddy: " + tree.error() + "\n";
+    const inspect::output_options options = detail::own_output_options();
+    if (as == dump_format::json) return inspect::tree_json(*tree, options);
+    std::string text = inspect::tree_text(*tree, options);
+    for (const std::string& problem : tree->problems) text += "note: " + inspect::printable(problem) + "\n";
+    return text;
+}
+
+}  // namespace eddy

@@ -8,7 +8,7 @@
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/runtime_context.hpp>
 
-#include "executor/reports/process_memory.hpp"
+#include "executor/reports/own_tasks.hpp"
 
 // Reads what another thread polls, while it polls. All that is read may be gone: it is copied by system calls, and the
 // caller checks afterwards whether this is still the same poll.

@@ -12,7 +12,7 @@
 #include "executor/task/hook.hpp"
 #include "executor/task/registry.hpp"
 #include "future/readable_name.hpp"
-#include "inspect/function_name.hpp"
+#include "inspect/program_texts.hpp"
 #include "inspect/tree_output.hpp"
 #include "inspect/walker.hpp"
 #include "sys/native_symbols.hpp"

@@ -29,8 +29,6 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
 
 class spawned_task_owner;
 
-// report_failure.cpp implements these two for all executors.
-
 /// Passes a failure to the handler of the runtime or event loop of this thread, or prints it if there is none.
 void report_failure_here(unread_failure failure, const std::source_location& where,
                          std::string_view name = {}) noexcept;

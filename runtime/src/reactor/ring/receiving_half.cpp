@@ -6,6 +6,7 @@
 
 #include <eddy/error.hpp>
 
+#include "io/buffer_owner.hpp"
 #include "reactor/ring/accepted_connection.hpp"
 #include "reactor/ring/ring_connection.hpp"
 #include "reactor/ring/ring_reactor.hpp"
@@ -271,6 +272,11 @@ int receiving_half::take_read_error() noexcept {
 void receiving_half::end_receiving() noexcept {
     wants_receive_ = false;
     while (received_chunk* const chunk = queue_.pop()) chunk->give_back();
+}
+
+void received_chunk::give_back() noexcept {
+    if (from != nullptr) return from->give_back(buffer);
+    reset_connection(accepted_connection::take(*this).fd);
 }
 
 }  // namespace eddy::detail

@@ -4,7 +4,7 @@
 #include <system_error>
 #include <utility>
 
-#include "reactor/ring/locked_memory.hpp"
+#include "reactor/ring/ring_support.hpp"
 #include "reactor/ring/uring.hpp"
 
 namespace eddy::detail {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <expected>
 #include <initializer_list>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 namespace eddy::detail {
@@ -33,5 +35,20 @@ using ring_answer = std::expected<void, ring_refusal>;
 
 /// Explains `error`, which a system call that creates or configures a ring has returned.
 [[nodiscard]] ring_refusal refusal_for(const std::error_code& error) noexcept;
+
+/// Calls `call` until `is_short(answer)` is false, for at most 200 ms, and returns the last answer. The kernel releases
+/// the locked memory of a closed ring some time later, and counts it for all processes of the user. So locked memory
+/// can be short for a moment.
+/// Cost: blocks the thread with a sleep of 2 ms between two calls.
+template <class Call, class IsShort>
+auto retry_while_memory_is_short(Call call, IsShort is_short) noexcept {
+    constexpr int attempts = 100;
+    constexpr auto pause = std::chrono::milliseconds(2);
+    for (int i = 1;; ++i) {
+        auto answer = call();
+        if (i == attempts || !is_short(answer)) return answer;
+        std::this_thread::sleep_for(pause);
+    }
+}
 
 }  // namespace eddy::detail
