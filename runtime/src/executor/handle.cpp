@@ -5,10 +5,13 @@
 #include <utility>
 
 #include <eddy/detail/runtime_context.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_builder.hpp>
 
+#include "executor/loop/core_shared.hpp"
 #include "executor/pool/pool.hpp"
+#include "executor/pool/worker.hpp"
 #include "executor/task/run_task.hpp"
 
 namespace eddy {
@@ -78,6 +81,14 @@ executor& executor_of(const handle& runtime) noexcept { return runtime_access::g
 call_site spawn_site_here() noexcept {
     const auto* const task = numbered_task_here();
     return task != nullptr ? call_site_of(task->spawned_at) : nullptr;
+}
+
+void note_forced_yield() noexcept {
+    if (this_thread.worker != nullptr) {
+        this_thread.worker->budget_used_up();
+    } else if (this_thread.running_loop != nullptr) {
+        this_thread.running_loop->budget_used_up();
+    }
 }
 
 pool* pool_here() noexcept {

@@ -11,8 +11,8 @@
 #include <eddy/runtime/detail/prometheus_text.hpp>
 #include <eddy/task/task_statistics.hpp>
 
-#include "executor/task/all_metrics.hpp"
 #include "executor/task/observer.hpp"
+#include "executor/task/registry.hpp"
 
 namespace eddy {
 namespace {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "io/buffer_pool.hpp"
+#include "reactor/io_handle.hpp"
 #include "sockets/accept.hpp"
 #include "sockets/socket_transport.hpp"
 #include "sys/fd.hpp"

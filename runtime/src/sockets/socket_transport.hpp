@@ -12,11 +12,12 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
-#include "reactor/io_handle.hpp"
 #include "reactor/source/scheduled_io.hpp"
 #include "sys/iovec_list.hpp"
 
 namespace eddy::detail {
+
+class io_handle;
 
 /// An accepted descriptor, which the caller owns, and the address of the peer.
 using accepted_peer = std::pair<int, net::socket_addr>;

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "executor/loop/core_shared.hpp"
-#include "executor/task/all_metrics.hpp"
+#include "executor/task/registry.hpp"
 #include "sys/own_memory.hpp"
 
 namespace eddy::detail {

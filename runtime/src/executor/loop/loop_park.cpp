@@ -8,7 +8,10 @@
 
 #include <eddy/detail/frame_pool.hpp>
 
+#include "executor/loop/loop_tasks.hpp"
+#include "executor/watch/loop_watch.hpp"
 #include "reactor/drivers/tick_error.hpp"
+#include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -7,13 +7,14 @@
 
 #include <eddy/detail/ref_count.hpp>
 
-#include "executor/loop/loop_tasks.hpp"
 #include "executor/park/sleeping_place.hpp"
 #include "executor/reports/endless_wait.hpp"
-#include "executor/watch/loop_watch.hpp"
 #include "time/time_driver.hpp"
 
 namespace eddy::detail {
+
+class loop_tasks;
+class loop_watch;
 
 /// The waits of an event loop: for its driver, its timers, and other threads.
 /// Thread safety: the event loop's thread, except sleep_state(), unpark() and wakers of the place.

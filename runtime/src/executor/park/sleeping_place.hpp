@@ -16,9 +16,10 @@
 #include "executor/park/parker.hpp"
 #include "executor/task/counted_waker.hpp"
 #include "reactor/drivers/driver.hpp"
-#include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
+
+class io_handle;
 
 /// The wait of a worker that shares its driver with other workers. One of them waits in the driver, and the others wait
 /// in their parkers. Source: Tokio's runtime::scheduler::multi_thread::park.
@@ -88,15 +89,10 @@ class sleeping_place : immovable {
 public:
     /// Creates a place with one reference. Its owner is this thread. Retains `io`, which may be null.
     /// `shares_driver`: other places have the same driver.
-    explicit sleeping_place(io_handle* io, bool shares_driver = false) noexcept
-        : io_(io), shares_driver_(shares_driver), owner_(this_thread_mark()) {
-        if (io != nullptr) io->retain();
-    }
+    explicit sleeping_place(io_handle* io, bool shares_driver = false) noexcept;
 
     void retain() noexcept { references_.add(); }
-    void release() noexcept {
-        if (references_.drop()) delete this;
-    }
+    void release() noexcept;
 
     /// Makes this thread the one that parks here. Call time_driver::synchronize() afterwards. Otherwise the previous
     /// owner could arm a timer, still see itself as the owner, and not unpark this thread.
@@ -112,30 +108,15 @@ public:
     [[nodiscard]] bool shares_driver() const noexcept { return shares_driver_; }
     /// Parks this thread in the shared driver or in the parker. See shared_wait::wait().
     /// Preconditions: shares_driver().
-    result<std::size_t> wait(max_wait limit, max_wait alarm) { return shared_wait_.wait(*io_, parker_, limit, alarm); }
+    result<std::size_t> wait(max_wait limit, max_wait alarm);
 
     /// Ends the wait in progress, or the next one.
-    void unpark() noexcept {
-        if (shares_driver_) {
-            shared_wait_.unpark(*io_, parker_);
-        } else if (io_.get() != nullptr) {
-            io_->wake();
-        } else {
-            parker_.unpark();
-        }
-    }
+    void unpark() noexcept;
 
     /// Ends the wait in progress, or the next one, now or at the latest after `delay`. With a driver that has timers
     /// for it, no thread runs if the wait ends earlier for another reason.
     /// Preconditions: io_handle::make_alarm() has succeeded.
-    void unpark_within(std::chrono::nanoseconds delay) noexcept {
-        const bool waits_in_driver = !shares_driver_ || shared_wait_.is_in_driver();
-        if (io_.get() != nullptr && waits_in_driver) {
-            io_->wake_within(delay);
-        } else {
-            unpark();
-        }
-    }
+    void unpark_within(std::chrono::nanoseconds delay) noexcept;
 
     /// Returns a waker that calls unpark(), except on the owner's thread, which is awake when it calls a waker.
     [[nodiscard]] eddy::waker waker() noexcept {
@@ -157,7 +138,7 @@ public:
     }
 
 private:
-    ~sleeping_place() = default;
+    ~sleeping_place();
 
     void unpark_other_thread() noexcept {
         // relaxed: see set_owner().

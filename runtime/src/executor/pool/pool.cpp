@@ -13,9 +13,9 @@
 
 #include "executor/reports/dump_on_signal.hpp"
 #include "executor/reports/leaks.hpp"
-#include "executor/task/all_metrics.hpp"
 #include "executor/task/hook.hpp"
 #include "executor/task/owner_guard.hpp"
+#include "executor/task/registry.hpp"
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/choose.hpp"

@@ -25,6 +25,13 @@ constexpr int vacant = -1;
 
 }  // namespace
 
+struct watchdog::sight {
+    worker_watch::progress last;
+};
+
+watchdog::watchdog(worker_set& all, unsigned index) noexcept : all_(all), index_(index) {}
+watchdog::~watchdog() = default;
+
 void watchdog::volunteer(time_point now) noexcept {
     // The second condition keeps the watchdog for a while after activity. Workers that start to run then see it and
     // wake no other worker.
@@ -49,7 +56,7 @@ void watchdog::volunteer(time_point now) noexcept {
     } else {  // it was called half an interval ago
         last_check_ = now - first_interval / 2;
     }
-    for (unsigned i = 0; i < all_.size(); ++i) seen_[i] = all_.at(i).watch().progress_until_now();
+    for (unsigned i = 0; i < all_.size(); ++i) seen_[i].last = all_.at(i).watch().progress_until_now();
 }
 
 void watchdog::resign() noexcept {
@@ -96,11 +103,12 @@ void watchdog::check_others(time_point now, worker& self) noexcept {
     for (unsigned i = 0; i < all_.size(); ++i) {
         if (i == index_) continue;
         worker& other = all_.at(i);
-        const sight seen = std::exchange(seen_[i], other.watch().progress_until_now());
+        const auto now_seen = other.watch().progress_until_now();
+        const auto seen = std::exchange(seen_[i].last, now_seen);
         const bool is_parked = all_.idle().is_parked(i);
         // A park alone is no activity: the other worker may be a watchdog, too.
-        if (!is_parked || seen.polls != seen_[i].polls) note_activity(now);
-        if (!is_parked && seen == seen_[i]) self.service_stalled(other);
+        if (!is_parked || seen.polls != now_seen.polls) note_activity(now);
+        if (!is_parked && seen == now_seen) self.service_stalled(other);
     }
 }
 

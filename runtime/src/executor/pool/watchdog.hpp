@@ -8,8 +8,6 @@
 
 #include <eddy/future/future.hpp>
 
-#include "executor/watch/worker_watch.hpp"
-
 namespace eddy::detail {
 
 class worker;
@@ -41,7 +39,8 @@ public:
     static constexpr std::chrono::milliseconds first_interval{2};
 
     /// The watchdog of the worker with this number. `all` must outlive this object.
-    watchdog(worker_set& all, unsigned index) noexcept : all_(all), index_(index) {}
+    watchdog(worker_set& all, unsigned index) noexcept;
+    ~watchdog();
 
     /// Takes a role if one is vacant and there is, or was recently, something to watch.
     void volunteer(time_point now) noexcept;
@@ -58,7 +57,7 @@ public:
     [[nodiscard]] bool check_if_due(time_point now, worker& self) noexcept;
 
 private:
-    using sight = worker_watch::progress;  // of a worker at a check
+    struct sight;  // of a worker at a check
     static constexpr std::size_t no_role = ~std::size_t{0};
 
     [[nodiscard]] bool is_quiet(time_point now) const noexcept;

@@ -9,6 +9,7 @@
 #include "executor/pool/pool.hpp"
 #include "executor/pool/worker.hpp"
 #include "reactor/drivers/tick_error.hpp"
+#include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -31,6 +32,8 @@ worker_events::worker_events(worker& own, io_share io, bool shares_io)
       polls_to_look_(own.owner().settings().event_interval),
       watchdog_(own.owner().workers(), own.index()) {}
 
+worker_events::~worker_events() = default;
+
 void worker_events::enter_thread() noexcept {
     place_->set_owner();
     // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronize() takes the
@@ -42,6 +45,15 @@ void worker_events::enter_thread() noexcept {
 void worker_events::shut_down() noexcept {
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
+}
+
+void worker_events::retire_ring() noexcept {
+    if (io_ != nullptr) io_->retire_ring();
+}
+
+void worker_events::tick_for_stalled() noexcept {
+    if (io_ != nullptr) static_cast<void>(io_->tick_for_busy_owner());
+    static_cast<void>(time_->fire());
 }
 
 void worker_events::look_if_due() noexcept {

@@ -11,11 +11,11 @@
 #include "executor/park/sleeping_place.hpp"
 #include "executor/pool/watchdog.hpp"
 #include "executor/reports/endless_wait.hpp"
-#include "reactor/io_handle.hpp"
 #include "time/time_driver.hpp"
 
 namespace eddy::detail {
 
+class io_handle;
 class worker;
 
 /// The driver and the timers of a worker, and how it waits for them: driver ticks between polls, and parking.
@@ -33,6 +33,7 @@ public:
 
     /// `io` is null if the pool has no I/O. `shares_io`: other workers have the same driver.
     worker_events(worker& own, io_share io, bool shares_io);
+    ~worker_events();
 
     // ---- On the worker's thread ----
     /// Makes this thread the one that parks here.
@@ -50,16 +51,11 @@ public:
     void park() noexcept;
 
     /// Gives up the io_uring ring of this thread, if the driver has one. The next tick makes a new one.
-    void retire_ring() noexcept {
-        if (io_ != nullptr) io_->retire_ring();
-    }
+    void retire_ring() noexcept;
 
     // ---- Any thread ----
     /// As the watchdog of this stalled worker: runs a driver tick, and fires the timers.
-    void tick_for_stalled() noexcept {
-        if (io_ != nullptr) static_cast<void>(io_->tick_for_busy_owner());
-        static_cast<void>(time_->fire());
-    }
+    void tick_for_stalled() noexcept;
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     void unpark() noexcept { place_->unpark(); }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "executor/pool/pool.hpp"
+#include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -38,6 +39,10 @@ result<void> worker_drivers::make(driver_kind of, std::size_t max_events) noexce
     }
     return ok();
 }
+
+worker_set::worker_set(const worker_drivers& drivers)
+    : kind_(drivers.kind), why_(drivers.why), idle_(static_cast<unsigned>(drivers.each.size())) {}
+worker_set::~worker_set() = default;
 
 void worker_set::add_workers(pool& owner, worker_drivers& drivers, std::uint64_t seed, const stall_settings& stalls) {
     const bool shares_io = drivers.each.size() > 1 && drivers.each[0] != nullptr && drivers.each[0] == drivers.each[1];

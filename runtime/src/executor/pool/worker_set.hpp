@@ -15,7 +15,7 @@
 
 #include "executor/pool/idle_workers.hpp"
 #include "executor/pool/injection_queue.hpp"
-#include "executor/pool/worker.hpp"
+#include "executor/pool/worker_events.hpp"
 
 namespace eddy::detail {
 
@@ -42,8 +42,8 @@ struct worker_drivers {
 class worker_set : immovable {
 public:
     /// The set is empty until add_workers() is called, because workers ask their pool for its settings.
-    explicit worker_set(const worker_drivers& drivers)
-        : kind_(drivers.kind), why_(drivers.why), idle_(static_cast<unsigned>(drivers.each.size())) {}
+    explicit worker_set(const worker_drivers& drivers);
+    ~worker_set();
     void add_workers(pool& owner, worker_drivers& drivers, std::uint64_t seed, const stall_settings& stalls);
 
     [[nodiscard]] unsigned size() const noexcept { return static_cast<unsigned>(all_.size()); }

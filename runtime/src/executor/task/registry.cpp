@@ -10,7 +10,6 @@
 #include <eddy/sync/detail/semaphore_state.hpp>
 #include <eddy/task/detail/scope_base.hpp>
 
-#include "executor/task/all_metrics.hpp"
 #include "executor/task/spawn_time.hpp"
 #include "executor/task/task_state.hpp"
 #include "sys/fork.hpp"

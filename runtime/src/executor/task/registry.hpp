@@ -3,8 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/runtime/runtime_metrics.hpp>
 #include <eddy/task/detail/executor.hpp>
 #include <eddy/task/detail/spawned_task.hpp>
 
@@ -52,5 +56,20 @@ private:
     executor* measured_ = nullptr;
     [[no_unique_address]] const sys::process_mark listed_in_;
 };
+
+/// The counters of all executors of this process, with their ids.
+struct all_metrics {
+    std::vector<std::pair<std::uint64_t, runtime_metrics>> pools;
+    std::vector<std::pair<std::uint64_t, core_metrics>> loops;
+};
+
+/// Calls `visit` with each executor that has called listed_executor::show_metrics_of(). None is destroyed meanwhile.
+/// `visit` must not make or destroy executors.
+void visit_executors(void (*visit)(executor& one, void* argument), void* argument);
+
+template <class Visit>
+void visit_executors(Visit visit) {
+    visit_executors([](executor& one, void* argument) { (*static_cast<Visit*>(argument))(one); }, &visit);
+}
 
 }  // namespace eddy::detail
