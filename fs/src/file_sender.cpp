@@ -11,7 +11,6 @@
 #include <eddy/fs/file.hpp>
 #include <eddy/io/interest.hpp>
 
-#include "budget.hpp"
 #include "counters.hpp"
 #include "open_file.hpp"
 #include "sys/content_calls.hpp"

@@ -13,6 +13,8 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/fs/metadata.hpp>
 #include <eddy/fs/open_options.hpp>
+#include <eddy/future/detail/budget_guard.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
 #include "sys/fd.hpp"
@@ -106,5 +108,8 @@ private:
     eddy::detail::mutex lock_;
     eddy::detail::condition_variable unused_;
 };
+
+/// Charges the coop budget for bytes that were transferred on the thread of the task: a poll transfers about 2 MiB.
+inline void charge(context& cx, std::size_t bytes) noexcept { eddy::detail::charge(cx, bytes, 16 * 1024); }
 
 }  // namespace eddy::fs::detail

@@ -11,7 +11,6 @@
 #include <eddy/error.hpp>
 #include <eddy/io/detail/io_checks.hpp>
 
-#include "budget.hpp"
 #include "counters.hpp"
 #include "job.hpp"
 #include "open_file.hpp"

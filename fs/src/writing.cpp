@@ -11,7 +11,6 @@
 #include <eddy/io/detail/io_checks.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 
-#include "budget.hpp"
 #include "counters.hpp"
 #include "job.hpp"
 #include "open_file.hpp"

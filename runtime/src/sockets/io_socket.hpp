@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <system_error>
 #include <utility>
 
+#include <eddy/future/detail/budget_guard.hpp>
 #include <eddy/future/detail/by_parts.hpp>
 #include <eddy/net/detail/io_socket.hpp>
 
@@ -50,13 +50,8 @@ std::size_t moved_by(const result<T>&) noexcept {
 inline std::size_t moved_by(const result<std::size_t>& count) noexcept { return count.value_or(0); }
 inline std::size_t moved_by(const result<io::leased_buffer>& lease) noexcept { return lease ? lease->size() : 0; }
 
-/// Charges the coop budget for a large transfer as for many small ones. Otherwise, a series of 32 KiB reads would
-/// copy hundreds of megabytes before the event loop checks its timers.
-inline void charge(context& cx, std::size_t bytes) noexcept {
-    constexpr std::size_t bytes_per_unit = 4096;
-    const auto units = std::min<std::size_t>(bytes / bytes_per_unit, cx.budget());
-    cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
-}
+/// A large transfer costs as much of the coop budget as many small ones.
+inline constexpr std::size_t bytes_of_unit = 4096;
 
 inline constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
@@ -107,7 +102,7 @@ template <class Call, class IsDrained>
         if (!can_wait && drained && way == direction::read) is_drained_ = true;
         if (!blocked) {
             if (!answer) check_not_empty(cx.where());
-            charge(cx, moved_by(answer));
+            charge(cx, moved_by(answer), bytes_of_unit);
             return by_parts(answer, [](auto&&... parts) {
                 return poll_result<answer_type>(std::in_place, std::forward<decltype(parts)>(parts)...);
             });

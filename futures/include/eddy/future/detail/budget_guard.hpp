@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <eddy/future/future.hpp>
@@ -21,6 +22,13 @@ private:
     context& cx_;
     const std::uint32_t before_;
 };
+
+/// Charges the coop budget for a transfer of `bytes`: one unit for each `bytes_of_unit`. Otherwise a series of large
+/// transfers would copy hundreds of megabytes before the executor does anything else.
+inline void charge(context& cx, std::size_t bytes, std::size_t bytes_of_unit) noexcept {
+    const std::size_t units = bytes / bytes_of_unit;
+    cx.restore_budget(units < cx.budget() ? cx.budget() - static_cast<std::uint32_t>(units) : 0);
+}
 
 /// Polls by `poll(context)`, with a new coop budget if `cx` has none left. For a deadline, or another part of a
 /// future that must not wait for ever because the future uses up the budget in each poll.
