@@ -20,7 +20,7 @@
 #include "explore/core_stand_ins.hpp"
 #include "explore/explore.hpp"
 #include "explore/small_pool.hpp"
-#include "reactor/drivers/tick_error.hpp"
+#include "reactor/drivers/driver_ticks.hpp"
 #include "sockets/accept.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
@@ -106,8 +106,6 @@ void pass_on(unread_failure&, const std::source_location&, std::string_view,
 
 bool is_exhausted(const std::error_code&) noexcept { std::abort(); }
 void hook_has_thrown(const char*, const std::exception_ptr&) noexcept { std::abort(); }
-void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
-const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
 // ---- Blocking work: only block_in_place() is called ----
 

@@ -16,7 +16,7 @@
 
 #include "explore/explore.hpp"
 #include "reactor/drivers/epoll.hpp"
-#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/chunk_queue.hpp"
 #include "reactor/ring/uring.hpp"
 #include "sys/syscall.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // runs: once
-#include "reactor/drivers/tick_error.hpp"
+#include "reactor/drivers/driver_ticks.hpp"
 
 #include <gtest/gtest.h>
 

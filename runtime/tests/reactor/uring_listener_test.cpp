@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "reactor/io_handle.hpp"
-#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/chunk_queue.hpp"
 #include "reactor/ring/ring_connection.hpp"
 #include "support/net.hpp"
 #include "support/polling.hpp"

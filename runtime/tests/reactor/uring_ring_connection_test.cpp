@@ -28,7 +28,7 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include "reactor/io_handle.hpp"
-#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/chunk_queue.hpp"
 #include "reactor/ring/ring_connection.hpp"
 #include "reactor/ring/send_buffer.hpp"
 #include "reactor/ring/uring.hpp"

@@ -10,7 +10,7 @@
 
 #include "executor/loop/loop_tasks.hpp"
 #include "executor/watch/loop_watch.hpp"
-#include "reactor/drivers/tick_error.hpp"
+#include "reactor/drivers/driver_ticks.hpp"
 #include "reactor/io_handle.hpp"
 
 namespace eddy::detail {

@@ -19,6 +19,7 @@
 #include "executor/task/run_task.hpp"
 #include "executor/task/uncaught.hpp"
 #include "reactor/choose.hpp"
+#include "reactor/io_handle.hpp"
 #include "sys/affinity.hpp"
 #include "sys/this_process.hpp"
 

@@ -8,6 +8,7 @@
 
 #include "executor/pool/pool.hpp"
 #include "executor/reports/leaks.hpp"
+#include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
 namespace {

@@ -14,7 +14,7 @@
 
 namespace eddy::detail {
 
-worker::worker(pool& owner, unsigned index, worker_events::io_share io, bool shares_io, std::uint64_t seed,
+worker::worker(pool& owner, unsigned index, worker_events::io_share&& io, bool shares_io, std::uint64_t seed,
                const stall_settings& stalls)
     : pool_(owner),
       index_(index),

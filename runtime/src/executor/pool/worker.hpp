@@ -33,7 +33,7 @@ public:
     using word = shared_word;  // of run_task.hpp
 
     /// `io` and `shares_io`: see worker_events. `seed` selects the random sequence of the worker.
-    worker(pool& owner, unsigned index, worker_events::io_share io, bool shares_io, std::uint64_t seed,
+    worker(pool& owner, unsigned index, worker_events::io_share&& io, bool shares_io, std::uint64_t seed,
            const stall_settings& stalls);
 
     // ---- On the worker's thread ----

@@ -8,7 +8,7 @@
 
 #include "executor/pool/pool.hpp"
 #include "executor/pool/worker.hpp"
-#include "reactor/drivers/tick_error.hpp"
+#include "reactor/drivers/driver_ticks.hpp"
 #include "reactor/io_handle.hpp"
 
 namespace eddy::detail {
@@ -24,7 +24,7 @@ constexpr auto soon = std::chrono::microseconds(50);
 
 }  // namespace
 
-worker_events::worker_events(worker& own, io_share io, bool shares_io)
+worker_events::worker_events(worker& own, io_share&& io, bool shares_io)
     : own_(own),
       io_(std::move(io)),
       place_(new sleeping_place(io_.get(), shares_io)),

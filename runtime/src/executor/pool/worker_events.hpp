@@ -32,7 +32,7 @@ public:
     using io_share = std::unique_ptr<io_handle, releasing>;
 
     /// `io` is null if the pool has no I/O. `shares_io`: other workers have the same driver.
-    worker_events(worker& own, io_share io, bool shares_io);
+    worker_events(worker& own, io_share&& io, bool shares_io);
     ~worker_events();
 
     // ---- On the worker's thread ----

@@ -20,6 +20,8 @@
 namespace eddy::detail {
 
 class pool;
+class worker;
+struct stall_settings;
 
 /// The driver of each worker, and why they are of this kind.
 struct worker_drivers {

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/runtime_context.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include "reactor/drivers/driver.hpp"
 #include "reactor/drivers/io_counters.hpp"
@@ -205,5 +207,13 @@ private:
     bool driver_is_closed_ = false;     // guarded by lock_
     io_counters counters_;
 };
+
+/// Returns the message for a thread that can no longer wait for events: the failed call and a remedy. The text of
+/// `error` follows it.
+[[nodiscard]] const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
+
+/// Prints the message of tick_failed() to standard error and ends the program. Called on threads that cannot report an
+/// error to a caller.
+[[noreturn, gnu::cold]] void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

@@ -7,7 +7,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
-#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/chunk_queue.hpp"
 #include "sys/fd.hpp"
 #include "sys/linger.hpp"
 

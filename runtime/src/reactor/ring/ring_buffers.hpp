@@ -9,7 +9,7 @@
 #include <eddy/detail/ref_count.hpp>
 
 #include "io/buffer_owner.hpp"
-#include "reactor/ring/received_chunk.hpp"
+#include "reactor/ring/chunk_queue.hpp"
 #include "reactor/ring/uring_abi.hpp"
 
 namespace eddy::detail {
