@@ -11,6 +11,7 @@
 
 #include <eddy/detail/call_site.hpp>
 #include <eddy/process/pipe_ends.hpp>
+#include <eddy/process/run.hpp>
 #include <eddy/process/stdio.hpp>
 
 #include "capture.hpp"
@@ -100,6 +101,13 @@ task<result<pipeline_result>> run(pipeline what, run_options options) {
         statuses.push_back(*status);
     }
     co_return pipeline_result(*std::move(written), std::move(statuses));
+}
+
+task<result<run_result>> run(command what, run_options options) {
+    auto done = co_await run(pipeline(std::move(what)), std::move(options));
+    if (!done) co_return std::unexpected(std::move(done).error());
+    const auto status = done->statuses.front();
+    co_return run_result(*std::move(done), status);
 }
 
 }  // namespace eddy::process
