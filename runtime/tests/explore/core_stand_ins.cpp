@@ -124,6 +124,9 @@ void pool::wake_scope_parent(waker&&) noexcept { std::abort(); }
 void pool::schedule(spawned_task&) noexcept { std::abort(); }
 void pool::report(unread_failure, const std::source_location&, std::string_view) noexcept { std::abort(); }
 io_handle* pool::io_for_new_source() noexcept { std::abort(); }
+worker_set::worker_set(const worker_drivers& drivers)
+    : kind_(drivers.kind), why_(drivers.why), idle_(static_cast<unsigned>(drivers.each.size())) {}
+worker_set::~worker_set() = default;
 void worker_set::notify_one() noexcept { ++explore::notifications; }
 void worker_set::wake_watchdog() noexcept { std::abort(); }
 bool worker_set::have_queued_tasks() const noexcept { return false; }

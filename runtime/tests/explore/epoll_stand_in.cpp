@@ -163,6 +163,5 @@ bool uring::receive(ring_connection&) noexcept { std::abort(); }
 bool uring::stop(ring_connection&) noexcept { std::abort(); }
 bool uring::stop_now(ring_connection&) noexcept { std::abort(); }
 bool uring::retire() noexcept { std::abort(); }
-void received_chunk::give_back() noexcept { std::abort(); }
 
 }  // namespace eddy::detail

@@ -17,6 +17,7 @@
 #include "executor/pool/pool.hpp"
 #include "executor/pool/worker.hpp"
 #include "explore/explore.hpp"
+#include "reactor/io_handle.hpp"
 
 namespace {
 

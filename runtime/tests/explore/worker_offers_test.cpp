@@ -15,6 +15,7 @@
 #include "executor/pool/pool.hpp"
 #include "explore/core_stand_ins.hpp"
 #include "explore/explore.hpp"
+#include "reactor/io_handle.hpp"
 
 namespace {
 
