@@ -222,8 +222,9 @@ def numbers_of(tree):
                r"looks?_at_spawns|note_(spawn|start|park|woken|tick|steals|events?)|is_noted_elsewhere|statistics)\b")
     elsewhere = executor + "(?!task/|reports/|watch/)"
     yield counted("executor: lines about hooks, log, probes, stalls", tree.lines(watches, elsewhere, tree.code))
-    shapes = (r"shape|\bchild_at\b|\bEDDY_((BEGIN_|END_)?OFFSETS?|WAIT_SHAPE|WAITS_AS|WAITS_FOR(_OBJECT)?|(IO_)?CHILD|"
-              r"USES_(IO|TWO)|READS_FROM|WRITES_TO|INNER_STREAM)\b")
+    shapes = (r"shape|\bchild_at\b|\boffset_of\b|\binspect::(awaits|waits_as|first_of|all_of|named_wait|reader|writer|reads_from|"
+              r"writes_to|uses|child|alternative|part|wait)|\bEDDY_((BEGIN_|END_)?OFFSETS?|WAIT_SHAPE|WAITS_AS|WAITS_FOR(_OBJECT)?|"
+              r"(IO_)?CHILD|USES_(IO|TWO)|READS_FROM|WRITES_TO|INNER_STREAM)\b")
     elsewhere = r"^(?!inspect/|.*/src/(inspect|trace|executor/reports)/|.*shapes?\.[ch]pp$)"
     yield counted("lines about shapes, outside of their files", tree.lines(shapes, elsewhere, tree.code))
     yield counted("macros defined in public headers", tree.lines(r"^\s*#\s*define ", "/include/"))

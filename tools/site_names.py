@@ -8,7 +8,7 @@ from check_pages import without_code
 code = re.compile(r"`([^`]+)`")
 qualified = re.compile(r"(?<![\w:/<])[a-z]\w*(?:::~?\w+)+")
 # Targets of CMake, and functions of a header in detail/ that users may include.
-others = {"eddy::eddy", "eddy::module", "eddy::inspect::adaptor_of", "eddy::inspect::child_at"}
+others = {"eddy::eddy", "eddy::module", "eddy::inspect::waits_as"}
 # Guides for users of other libraries have the names of those.
 of_others = re.compile(r"coming-from-|compare/")
 

@@ -88,8 +88,9 @@ public:
     lock_pause(time::duration pause, int fd) noexcept : sleep_(time::sleep(pause)), fd_(fd) {}
     poll_result<void> poll(context& cx) { return sleep_.poll(cx); }
 
-    EDDY_WAIT_SHAPE(lock_pause, eddy::detail::wait_shape<>{
-                                    eddy::detail::wait_kind::named_fd, EDDY_OFFSET(Its, fd_), {}, true, "a file lock"});
+    static constexpr auto wait_shape() {
+        return inspect::awaits_member(inspect::wait::named_fd, &lock_pause::fd_, "a file lock");
+    }
 
 private:
     time::sleep_future sleep_;

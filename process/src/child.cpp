@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/time/timeout.hpp>
@@ -36,8 +35,9 @@ public:
 
     poll_result<output_type> poll(context& cx) noexcept { return set_.poll(cx); }
 
-    EDDY_WAIT_SHAPE(end_future, eddy::detail::wait_shape<>{
-                                    eddy::detail::wait_kind::child_process, EDDY_OFFSET(Its, id_), {}, true});
+    static constexpr auto wait_shape() {
+        return inspect::awaits_member(inspect::wait::child_process, &end_future::id_);
+    }
 
 private:
     sync::set_once<result<exit_status>>::wait_future set_;

@@ -124,11 +124,7 @@ public:
         return true;
     }
     bool cancel(context& cx) { return cancel_root(root_, cx); }
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{wait_kind::frames, EDDY_OFFSET(begun_stack, root_)};
-        EDDY_END_OFFSETS
-    }
+    static constexpr auto wait_shape() { return inspect::awaits(wait_kind::frames, &begun_stack::root_); }
 
 private:
     frame* root_;

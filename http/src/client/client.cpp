@@ -169,7 +169,7 @@ public:
     watched_source(http::body&& from, std::shared_ptr<std::error_code> failure) noexcept
         : from_(std::move(from)), failure_(std::move(failure)) {}
 
-    EDDY_WAITS_AS(watched_source, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&watched_source::from_); }
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         auto count = from_.poll_read(cx, into);

@@ -7,7 +7,6 @@
 #include <optional>
 #include <span>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/http/body.hpp>
@@ -37,13 +36,9 @@ enum class repeat : unsigned char {
 ///
 /// The body of the response owns the exchange.
 /// Thread safety: one thread at a time.
-class client_exchange : public std::enable_shared_from_this<client_exchange>, immovable {
+class client_exchange : public described_object, public std::enable_shared_from_this<client_exchange> {
 public:
-    /// `its` is the shape of the derived class.
-    explicit client_exchange(const shape_record& its) noexcept : shape_(&its) {}
-    virtual ~client_exchange() = default;
-
-    EDDY_WAIT_SHAPE(client_exchange, described_at(EDDY_OFFSET(Its, shape_)));
+    using described_object::described_object;
 
     /// Waits for the head of the response.
     virtual poll_result<result<void>> poll_head(context& cx) = 0;
@@ -69,9 +64,6 @@ protected:
     [[nodiscard]] http::body source_of(std::optional<std::uint64_t> size) {
         return body_access::from_shared(shared_from_this(), size);
     }
-
-private:
-    [[maybe_unused]] const shape_record* shape_;
 };
 
 /// Waits for the head of a response. Records meanwhile in `phase` whether the request is still sent.
@@ -88,7 +80,7 @@ public:
         return head;
     }
 
-    EDDY_WAITS_AS(head_future, of_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&head_future::of_); }
 
 private:
     client_exchange* of_;

@@ -51,20 +51,20 @@ public:
     poll_result<result<void>> poll_flush(context& cx) { return connection_->stream.poll_flush(cx); }
     [[nodiscard]] std::error_code poll_waiting(context&, const http::body&) const noexcept { return {}; }
 
-    EDDY_WAIT_SHAPE(http1_exchange, named_wait("the response of an HTTP server",
-                                               child_if(child_at<typename Its::request>(0, "request"),
-                                                        EDDY_OFFSET(Its, is_sending_), 1),
-                                               EDDY_IO_CHILD(connection_, read)));
+    static constexpr auto wait_shape() {
+        constexpr auto request = [] {
+            const auto body =
+                child_at<http::body>(offset_of(&http1_exchange::asked_) + offset_of(&http::request::body));
+            return inspect::waits_as(inspect::child_while(&http1_exchange::is_reading_, true, body),
+                                     inspect::writer(&http1_exchange::connection_));
+        };
+        const auto sending =
+            inspect::child_while(&http1_exchange::is_sending_, true, inspect::part<request>("request"));
+        return inspect::named_wait("the response of an HTTP server", sending,
+                                   inspect::reader(&http1_exchange::connection_));
+    }
 
 private:
-    /// What the request waits for while it is sent.
-    struct request {
-        EDDY_WAIT_SHAPE(http1_exchange, adaptor_of(child_if(child_at<http::body>(EDDY_OFFSET(Its, asked_) +
-                                                                                 EDDY_OFFSET(http::request, body)),
-                                                            EDDY_OFFSET(Its, is_reading_), 1),
-                                                   EDDY_IO_CHILD(connection_, write)));
-    };
-
     void poll_send(context& cx);
     poll_result<result<void>> fail_head(std::error_code why) const;
     void end();

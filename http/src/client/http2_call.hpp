@@ -9,7 +9,6 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/request.hpp>
 
@@ -18,11 +17,6 @@
 #include "h2/stream.hpp"
 
 namespace eddy::detail {
-
-/// The wait for a stream, of which the peer permits only some at a time.
-struct http2_stream_wait {
-    EDDY_WAIT_SHAPE(http2_stream_wait, named_wait("a free stream of an HTTP/2 connection"));
-};
 
 /// The head of a response, and its body.
 struct http2_answer {
@@ -41,10 +35,14 @@ struct http2_call : inbox_entry<std::shared_ptr<http2_call>>, http2_stream {
 
     /// What the request waits for, until its response has a head. The numbers of a client's streams are odd, so the
     /// lowest byte of `id` is 0 only before there is one.
-    EDDY_WAIT_SHAPE(http2_call,
-                    named_wait("the response of an HTTP/2 server",
-                               child_if(child_at<http2_stream_wait>(0), EDDY_OFFSET(Its, id), 0),
-                               child_if(child_at<http2_window_wait>(0, "request"), EDDY_OFFSET(Its, has_part), 1)));
+    static constexpr auto wait_shape() {
+        const auto stream =
+            inspect::part<[] { return inspect::named_wait("a free stream of an HTTP/2 connection"); }>();
+        const auto window = inspect::part<&http2_window_shape>("request");
+        return inspect::named_wait("the response of an HTTP/2 server",
+                                   child_if(stream, offset_of<http2_call>(&http2_call::id), 0),
+                                   inspect::child_while(member_of<http2_call>(&http2_call::has_part), true, window));
+    }
 
     // Constant after submit(), with is_streamed. The request sets trailers before fill() of the last part.
     http::request asked;  // without its body if that is a reader

@@ -35,7 +35,7 @@ public:
     unsent_source(http2_part&& read, http::headers&& trailers, http::body&& rest) noexcept
         : read_(std::move(read)), trailers_(std::move(trailers)), rest_(std::move(rest)) {}
 
-    EDDY_WAITS_AS(unsent_source, rest_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&unsent_source::rest_); }
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         const auto count = std::min(into.size(), read_.size());
@@ -111,17 +111,17 @@ public:
     bool may_have_trailers() const noexcept override { return true; }
     http::headers trailers() override { return incoming_->trailers(); }
 
-    EDDY_WAIT_SHAPE(http2_request_exchange,
-                    adaptor_of(child_if(child_at<typename Its::body_of_request>(0), EDDY_OFFSET(Its, is_reading_), 1),
-                               EDDY_CHILD(incoming_), EDDY_CHILD(call_)));
+    static constexpr auto wait_shape() {
+        constexpr auto reads = [] {
+            return inspect::named_wait("the response of an HTTP/2 server",
+                                       inspect::child(&http2_request_exchange::sent_, "request"));
+        };
+        return inspect::waits_as(
+            inspect::child_while(&http2_request_exchange::is_reading_, true, inspect::part<reads>()),
+            &http2_request_exchange::incoming_, &http2_request_exchange::call_);
+    }
 
 private:
-    /// A request whose body is read.
-    struct body_of_request {
-        EDDY_WAIT_SHAPE(http2_request_exchange,
-                        named_wait("the response of an HTTP/2 server", EDDY_CHILD(sent_, "request")));
-    };
-
     [[nodiscard]] http2_link& link() const noexcept { return on_->link(); }
 
     /// Reads the next part of the request's body once the previous part was sent.

@@ -60,8 +60,11 @@ public:
     /// Serves requests. At the end, returns whether the connection below can still be used.
     poll_result<bool> poll(context& cx);
 
-    EDDY_WAIT_SHAPE(http2_client_connection,
-                    named_wait("the responses of an HTTP/2 connection", EDDY_IO_CHILD(stream_, read)));
+    static constexpr auto wait_shape() {
+        return inspect::named_wait(
+            "the responses of an HTTP/2 connection",
+            inspect::reader(member_of<http2_client_connection>(&http2_client_connection::stream_)));
+    }
 
 private:
     using call = http2_call;

@@ -35,7 +35,7 @@ public:
     message_stream stream;
     const std::string address;
 
-    EDDY_USES_IO(client_connection, stream);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &client_connection::stream); }
 
     /// `socket` is the descriptor of the TCP connection below all layers.
     client_connection(io::boxed_stream&& below, int socket, std::chrono::nanoseconds limit, std::string to)

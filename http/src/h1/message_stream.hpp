@@ -13,7 +13,6 @@
 #include <system_error>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/fs/detail/file_sender.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
@@ -171,7 +170,7 @@ public:
     /// be used afterwards.
     [[nodiscard]] io::boxed_stream release();
 
-    EDDY_USES_IO(message_stream, stream_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &message_stream::stream_); }
 
     static constexpr std::size_t read_size = 16 * 1024;
     /// With this many unsent bytes, a message waits for the connection.
@@ -202,7 +201,9 @@ public:
 
     poll_result<void> poll(context& cx);
 
-    EDDY_WAITS_FOR_OBJECT("the end of an HTTP connection", connection_end, of_);
+    static constexpr auto wait_shape() {
+        return inspect::awaits("the end of an HTTP connection", &connection_end::of_);
+    }
 
 private:
     /// Receives and discards all bytes. Returns whether the connection has ended or failed, or has sent too many bytes.

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/body.hpp>
@@ -25,9 +24,7 @@
 namespace eddy::detail {
 
 /// The wait of a sent body for a larger flow-control window, or for room in the connection.
-struct http2_window_wait {
-    EDDY_WAIT_SHAPE(http2_window_wait, named_wait("room in the window of an HTTP/2 stream"));
-};
+constexpr auto http2_window_shape() { return inspect::named_wait("room in the window of an HTTP/2 stream"); }
 
 class http2_body;
 
@@ -125,7 +122,7 @@ public:
     /// Announces that there will be no more reads.
     void drop() noexcept;
 
-    EDDY_WAIT_SHAPE(http2_body, named_wait("the body of an HTTP/2 message"));
+    static constexpr auto wait_shape() { return inspect::named_wait("the body of an HTTP/2 message"); }
 
 private:
     [[nodiscard]] std::size_t unread() const noexcept { return data_.size() - begin_; }

@@ -52,7 +52,7 @@ public:
     encoding_body(const body_coding& by, http::body&& from, int level)
         : from_(std::move(from)), encoder_(by.make_encoder(level)), memory_(by.encoder_memory(level)) {}
 
-    EDDY_WAITS_AS(encoding_body, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&encoding_body::from_); }
 
     http::headers make_trailers() override { return from_.trailers(); }
 
@@ -128,7 +128,7 @@ public:
     decoding_body(const body_coding& by, http::body&& from, std::uint64_t limit)
         : from_(std::move(from)), left_(limit), decoder_(by.make_decoder()) {}
 
-    EDDY_WAITS_AS(decoding_body, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&decoding_body::from_); }
 
     http::headers make_trailers() override { return from_.trailers(); }
 

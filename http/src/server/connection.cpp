@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/serve.hpp>
 #include <eddy/http/switch_protocols.hpp>
@@ -42,7 +41,13 @@ public:
     server_connection(message_stream&& stream, accepted_connection&& connection, bool may_be_http2) noexcept
         : link_(std::move(stream), std::move(connection), may_be_http2) {}
 
-    EDDY_WAIT_SHAPE(server_connection, adaptor_of(EDDY_CHILD(exchange_), child_at<typename Its::idle>(0)));
+    static constexpr auto wait_shape() {
+        constexpr auto idle = [] {
+            return inspect::named_wait("the next request of an HTTP client",
+                                       inspect::reader(&server_connection::link_));
+        };
+        return inspect::waits_as(&server_connection::exchange_, inspect::part<idle>());
+    }
 
     /// Serves requests until the connection ends, or another protocol follows.
     poll_result<void> poll(context& cx) {
@@ -90,10 +95,6 @@ public:
     [[nodiscard]] result<void> outcome() const { return exchange_ ? exchange_->outcome() : ok(); }
 
 private:
-    struct idle {
-        EDDY_WAIT_SHAPE(server_connection,
-                        named_wait("the next request of an HTTP client", EDDY_IO_CHILD(link_, read)));
-    };
     using cancelled_future = sync::cancellation_token::owned_cancelled_future;
 
     /// Waits for an exchange. Returns false if the connection is over.

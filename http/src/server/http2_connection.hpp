@@ -71,9 +71,11 @@ public:
     /// Serves requests. At the end, returns whether the connection below can still be used.
     poll_result<bool> poll(context& cx);
 
-    EDDY_WAIT_SHAPE(http2_connection,
-                    named_wait("the requests of an HTTP/2 connection", EDDY_IO_CHILD(stream_, read),
-                               children_in_vector<typename Its::on_heap>(EDDY_OFFSET(Its, exchanges_))));
+    static constexpr auto wait_shape() {
+        return inspect::named_wait("the requests of an HTTP/2 connection",
+                                   inspect::reader(member_of<http2_connection>(&http2_connection::stream_)),
+                                   children_in_vector<on_heap>(offset_of(&http2_connection::exchanges_)));
+    }
 
     /// Cancels the services, and tries to send GOAWAY.
     poll_result<void> poll_cancel(context& cx);
@@ -91,7 +93,7 @@ private:
     /// The element of exchanges_.
     struct on_heap {
         std::unique_ptr<exchange> one;
-        EDDY_WAITS_AS(on_heap, one);
+        static constexpr auto wait_shape() { return inspect::waits_as(&on_heap::one); }
     };
     using phase = http2_exchange::phase;
     using cancelled_future = sync::cancellation_token::owned_cancelled_future;

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/method.hpp>
@@ -19,13 +18,6 @@
 namespace eddy::detail {
 
 class http2_connection;
-
-struct http2_head_wait {
-    EDDY_WAIT_SHAPE(http2_head_wait, named_wait("the head of an HTTP/2 request"));
-};
-struct http2_end_wait {
-    EDDY_WAIT_SHAPE(http2_end_wait, named_wait("the end of an HTTP/2 stream"));
-};
 
 /// One stream: a request and its response.
 ///
@@ -48,21 +40,18 @@ struct http2_exchange : http2_stream {
         call.over_http2 = true;
     }
 
-    EDDY_WAIT_SHAPE(http2_exchange,
-                    adaptor_of(child_if(child_at<http2_window_wait>(0), EDDY_OFFSET(Its, has_part), 1),
-                               in_phase(child_at<http2_head_wait>(0), EDDY_OFFSET(Its, at), phase::head),
-                               in_phase(EDDY_CHILD(call), EDDY_OFFSET(Its, at), phase::answering),
-                               in_phase(EDDY_CHILD(call), EDDY_OFFSET(Its, at), phase::cancelling),
-                               in_phase(child_at<typename Its::body_of_response>(0), EDDY_OFFSET(Its, at),
-                                        phase::sending),
-                               child_at<http2_end_wait>(0)));
-    /// An exchange that waits for the body of its response.
-    struct body_of_response {
-        EDDY_WAIT_SHAPE(http2_exchange, named_wait("the body of an HTTP/2 response",
-                                                   service_call::response_body_at(EDDY_OFFSET(Its, call))));
-    };
-    static constexpr child_record in_phase(child_record child, std::uint32_t offset, phase its) noexcept {
-        return child_if(child, offset, static_cast<std::uint32_t>(its));
+    static constexpr auto wait_shape() {
+        constexpr auto body = [] {
+            return inspect::named_wait("the body of an HTTP/2 response",
+                                       service_call::response_body_in(&http2_exchange::call));
+        };
+        const auto in = [](phase its, auto part) { return inspect::child_while(&http2_exchange::at, its, part); };
+        return inspect::waits_as(
+            inspect::child_while(&http2_exchange::has_part, true, inspect::part<&http2_window_shape>()),
+            in(phase::head, inspect::part<[] { return inspect::named_wait("the head of an HTTP/2 request"); }>()),
+            in(phase::answering, &http2_exchange::call), in(phase::cancelling, &http2_exchange::call),
+            in(phase::sending, inspect::part<body>()),
+            inspect::part<[] { return inspect::named_wait("the end of an HTTP/2 stream"); }>());
     }
 
     phase at = phase::head;
@@ -86,7 +75,7 @@ public:
     poll_result<http2_exchange*> poll(context& cx);
     poll_result<void> poll_cancel(context& cx);
 
-    EDDY_WAITS_AS(http2_work, one_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&http2_work::one_); }
 
 private:
     http2_connection* on_;

@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
@@ -75,7 +74,9 @@ public:
     [[nodiscard]] bool may_have_trailers() const noexcept { return false; }
     [[nodiscard]] http::headers trailers();
 
-    EDDY_WAIT_SHAPE(incoming_body, named_wait("the body of an HTTP request", EDDY_IO_CHILD(stream_, read)));
+    static constexpr auto wait_shape() {
+        return inspect::named_wait("the body of an HTTP request", inspect::reader(&incoming_body::stream_));
+    }
 
 private:
     void wake_connection();

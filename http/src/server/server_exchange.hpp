@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
@@ -50,7 +49,7 @@ struct http1_link {
     /// Sends what was collected, and receives bytes. Returns false if the connection has ended or failed.
     poll_result<bool> poll_more(context& cx);
 
-    EDDY_USES_IO(http1_link, stream);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &http1_link::stream); }
 
     accepted_connection accepted;
     message_stream stream;
@@ -98,9 +97,23 @@ public:
     /// Returns the error of the service, or of the body of its response, or throws its exception.
     [[nodiscard]] result<void> outcome() const;
 
-    EDDY_WAIT_SHAPE(server_exchange, adaptor_of(in_phase<phase::head, Its>(), in_phase<phase::answering, Its>(),
-                                                in_phase<phase::cancelling, Its>(), in_phase<phase::sending, Its>(),
-                                                in_phase<phase::discarding, Its>(), in_phase<phase::closing, Its>()));
+    /// By the phase. While the service works, its frames follow.
+    static constexpr auto wait_shape() {
+        using its = server_exchange;
+        using inspect::child_while, inspect::named_wait, inspect::part, inspect::reader, inspect::writer;
+        constexpr auto head = [] { return named_wait("the rest of an HTTP request's head", reader(&its::on_)); };
+        constexpr auto sending = [] {
+            const auto body = service_call::response_body_in(&its::call_, "body");
+            return named_wait("the transfer of an HTTP response", child_while(&its::is_reading_body_, true, body),
+                              child_while(&its::is_reading_body_, false, writer(&its::on_)));
+        };
+        constexpr auto rest = [] { return named_wait("the rest of an HTTP request's body", reader(&its::on_)); };
+        constexpr auto end = [] { return named_wait("the end of an HTTP connection", reader(&its::on_)); };
+        const auto in = [](phase at, auto child) { return child_while(&its::at_, at, child); };
+        return inspect::waits_as(in(phase::head, part<head>()), in(phase::answering, &its::call_),
+                                 in(phase::cancelling, &its::call_), in(phase::sending, part<sending>()),
+                                 in(phase::discarding, part<rest>()), in(phase::closing, part<end>()));
+    }
 
 private:
     enum class phase : unsigned char {
@@ -115,36 +128,6 @@ private:
         over
     };
     using event = http::h1::engine::event;
-
-    /// What the exchange waits for in a phase. While the service works, its frames follow.
-    template <phase At, class Its>
-    struct wait_in {
-        static constexpr auto wait_shape() noexcept {
-            EDDY_BEGIN_OFFSETS
-            if constexpr (At == phase::head) {
-                return named_wait("the rest of an HTTP request's head", EDDY_IO_CHILD(on_, read));
-            } else if constexpr (At == phase::sending) {
-                constexpr auto reads = EDDY_OFFSET(Its, is_reading_body_);
-                constexpr auto call = EDDY_OFFSET(Its, call_);
-                return named_wait("the transfer of an HTTP response",
-                                  child_if(service_call::response_body_at(call, "body"), reads, 1),
-                                  child_if(EDDY_IO_CHILD(on_, write), reads, 0));
-            } else if constexpr (At == phase::discarding) {
-                return named_wait("the rest of an HTTP request's body", EDDY_IO_CHILD(on_, read));
-            } else if constexpr (At == phase::closing) {
-                return named_wait("the end of an HTTP connection", EDDY_IO_CHILD(on_, read));
-            } else {
-                return adaptor_of(EDDY_CHILD(call_));
-            }
-            EDDY_END_OFFSETS
-        }
-    };
-    template <phase At, class Its>
-    static constexpr child_record in_phase() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return child_if(child_at<wait_in<At, Its>>(0), EDDY_OFFSET(Its, at_), static_cast<std::uint32_t>(At));
-        EDDY_END_OFFSETS
-    }
 
     [[nodiscard]] const http::serve_options& options() const noexcept { return on_->accepted.options(); }
 

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/method.hpp>
@@ -112,15 +111,12 @@ public:
         if (client && !is_answered) client->leave();
     }
 
-    EDDY_WAITS_AS(service_call, running_);
-    /// The body of the response, of a call at an offset of another object.
-    template <class Its = service_call>
-    static constexpr child_record response_body_at(std::uint32_t offset, const char* label = nullptr) noexcept {
-        EDDY_BEGIN_OFFSETS
-        return child_at<http::body>(offset + EDDY_OFFSET(Its, answer_) + decltype(Its::answer_)::offset_of_value() +
-                                        EDDY_OFFSET(http::response, body),
-                                    label);
-        EDDY_END_OFFSETS
+    static constexpr auto wait_shape() { return inspect::waits_as(&service_call::running_); }
+    /// The body of the response of the call in a member.
+    template <class Class>
+    static constexpr child_record response_body_in(service_call Class::* member, const char* label = nullptr) noexcept {
+        const std::uint32_t response = offset_of(&service_call::answer_) + decltype(answer_)::offset_of_value();
+        return child_at<http::body>(offset_of(member) + response + offset_of(&http::response::body), label);
     }
 
     /// Calls the service with a request, to which it adds what the service knows about the client.

@@ -69,7 +69,7 @@ public:
     }
     fs::detail::file_sender* file() noexcept override { return &sender_; }
 
-    EDDY_WAITS_AS(file_source, sender_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&file_source::sender_); }
 
 private:
     fs::detail::file_sender sender_;

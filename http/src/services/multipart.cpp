@@ -9,7 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/http/error.hpp>
@@ -215,7 +214,7 @@ public:
           parts_left_(options.max_parts()),
           from_(std::move(asked.body)) {}
 
-    EDDY_WAITS_AS(form_reader, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&form_reader::from_); }
 
     /// Skips the rest of the current part. Returns whether another one has begun.
     poll_result<result<bool>> poll_next(context& cx) {
@@ -301,7 +300,7 @@ public:
         return form_->poll_read(cx, part_, into);
     }
 
-    EDDY_WAITS_AS(part_reader, form_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&part_reader::form_); }
 
 private:
     std::shared_ptr<form_reader> form_;

@@ -58,11 +58,7 @@ public:
     explicit reply_future(const server& from) : server_(&from) {}
     eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
 
-    static constexpr auto wait_shape() {
-        return eddy::inspect::wait_shape<>{.kind = eddy::inspect::wait_kind::object,
-                                           .offset = offsetof(reply_future, server_),
-                                           .name = "a reply of a server"};
-    }
+    static constexpr auto wait_shape() { return eddy::inspect::awaits("a reply of a server", &reply_future::server_); }
 
 private:
     [[maybe_unused]] const server* server_;
@@ -78,10 +74,7 @@ public:
     eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
 
     static constexpr auto wait_shape() {
-        return eddy::inspect::wait_shape<>{.kind = eddy::inspect::wait_kind::named_fd,
-                                           .offset = offsetof(lock_future, fd_),
-                                           .is_inside = true,
-                                           .name = "a file lock"};
+        return eddy::inspect::awaits_member(eddy::inspect::wait::named_fd, &lock_future::fd_, "a file lock");
     }
 
 private:
@@ -95,8 +88,7 @@ struct end_of_process {
 
     eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
     static constexpr auto wait_shape() {
-        return eddy::inspect::wait_shape<>{
-            .kind = eddy::inspect::wait_kind::child_process, .offset = offsetof(end_of_process, id), .is_inside = true};
+        return eddy::inspect::awaits_member(eddy::inspect::wait::child_process, &end_of_process::id);
     }
 };
 

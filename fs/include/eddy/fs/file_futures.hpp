@@ -198,7 +198,7 @@ public:
         return std::move(then_).run_here(where);
     }
 
-    EDDY_WAITS_AS(file_operation, then_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&file_operation::then_); }
 
 private:
     poll_result<output_type> poll_in_turn(context& cx) {

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -94,7 +93,7 @@ public:
         if (job_) job_->abort();
     }
 
-    EDDY_WAITS_AS(operation, job_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&operation::job_); }
 
 private:
     std::shared_ptr<detail::work<T>> work_;  // shared with the job

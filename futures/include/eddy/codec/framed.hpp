@@ -17,7 +17,6 @@
 #include <eddy/codec/framed_read.hpp>
 #include <eddy/codec/framed_write.hpp>
 #include <eddy/codec/split_framed.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -170,8 +169,8 @@ public:
     /// Returns the connection. The contents of the buffers are lost.
     [[nodiscard]] S into_inner() && { return std::move(io_); }
 
-    EDDY_READS_FROM(framed, io_);  // as a stream
-    EDDY_USES_IO(framed, io_);     // as a sink
+    static constexpr auto wait_shape() { return inspect::reads_from(&framed::io_); }         // as a stream
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &framed::io_); }  // as a sink
 
 private:
     template <class, class>

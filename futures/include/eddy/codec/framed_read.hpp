@@ -168,7 +168,7 @@ public:
     /// Returns the reader. The contents of the buffer are lost.
     [[nodiscard]] R into_inner() && { return std::move(from_); }
 
-    EDDY_READS_FROM(framed_read, from_);
+    static constexpr auto wait_shape() { return inspect::reads_from(&framed_read::from_); }
 
 private:
     template <class, class>

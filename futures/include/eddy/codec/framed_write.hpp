@@ -176,7 +176,7 @@ public:
     /// Returns the writer. Bytes that were not flushed are lost.
     [[nodiscard]] W into_inner() && { return std::move(to_); }
 
-    EDDY_WRITES_TO(framed_write, to_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&framed_write::to_); }
 
 private:
     W to_;

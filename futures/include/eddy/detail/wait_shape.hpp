@@ -150,13 +150,6 @@ struct basic_child_record {
 
 }  // namespace eddy::inspect
 
-// The compilers that eddy supports know the offsets of members of all classes without virtual bases, and warn
-// nevertheless. GCC forgets the pragmas of a precompiled header before it instantiates the header's templates, but does
-// not warn in an operand of sizeof that depends on a template parameter.
-#define EDDY_BEGIN_OFFSETS _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Winvalid-offsetof\"")
-#define EDDY_END_OFFSETS _Pragma("GCC diagnostic pop")
-#define EDDY_OFFSET(Class, member) static_cast<std::uint32_t>(sizeof(char[__builtin_offsetof(Class, member) + 1]) - 1)
-
 namespace eddy::detail {
 
 using wait_kind = inspect::wait_kind;
@@ -252,6 +245,11 @@ constexpr shape_record record_of(const char* name, const wait_shape<N>& of) noex
 template <class F>
 inline constexpr shape_record shape_of = record_of(type_text<F>.data(), described<F>);
 
+template <auto Describe>
+inline constexpr auto described_by = Describe();
+template <auto Describe>
+inline constexpr shape_record shape_by = record_of(nullptr, described_by<Describe>);
+
 // ---- Parts of descriptions ----
 
 template <class M>
@@ -306,48 +304,6 @@ constexpr child_record children_in_vector(std::uint32_t offset) noexcept {
     return {&shape_of<F>, nullptr, offset, child_record::always, 0, child_record::array, sizeof(F), 0};
 }
 
-/// What an adaptor describes: the future in it. Of several ones, the first one that exists.
-template <std::same_as<child_record>... Child>
-constexpr wait_shape<sizeof...(Child)> adaptor_of(Child... children) noexcept {
-    return {wait_kind::inner, 0, {children...}};
-}
-
-/// What a class with virtual functions describes: its objects have the address of their shape at `shape_at`.
-constexpr wait_shape<1> described_at(std::uint32_t shape_at) noexcept {
-    return adaptor_of(child_record{nullptr, nullptr, 0, child_record::always, 0, child_record::itself, shape_at, 0});
-}
-
-/// What an object describes that has no kind: its name, and the futures in it as branches.
-template <std::same_as<child_record>... Child>
-constexpr wait_shape<sizeof...(Child)> named_wait(const char* name, Child... children) noexcept {
-    return {wait_kind::object, 0, {children...}, true, name};
-}
-
-/// What a future describes that polls several ones: the first of them decides, or all of them.
-template <std::same_as<child_record>... Child>
-constexpr wait_shape<sizeof...(Child)> first_of(Child... children) noexcept {
-    return {wait_kind::any_of, 0, {children...}};
-}
-template <std::same_as<child_record>... Child>
-constexpr wait_shape<sizeof...(Child)> all_of(Child... children) noexcept {
-    return {wait_kind::all_of, 0, {children...}};
-}
-
-/// The future in a member of the type `M`: the member itself, or what a std::optional or a pointer has.
-template <class M>
-constexpr child_record child_of(std::uint32_t offset, const char* label = nullptr) noexcept {
-    using value = std::remove_const_t<M>;
-    if constexpr (std::is_pointer_v<value>) {
-        return child_behind<std::remove_const_t<std::remove_pointer_t<value>>>(offset, label);
-    } else if constexpr (requires { typename value::element_type; }) {  // a smart pointer
-        return child_behind<std::remove_const_t<typename value::element_type>>(offset, label);
-    } else if constexpr (is_optional<value>) {
-        return child_in_optional<typename value::value_type>(offset, label);
-    } else {
-        return child_at<value>(offset, label);
-    }
-}
-
 /// A child of a part at `offset`, as a child of the whole.
 constexpr child_record within(std::uint32_t offset, child_record child) noexcept {
     child.offset += offset;
@@ -356,41 +312,246 @@ constexpr child_record within(std::uint32_t offset, child_record child) noexcept
     return child;
 }
 
+// ---- Descriptions by members ----
+
+// A class describes itself by pointers to its members:
+//
+//     static constexpr auto wait_shape() { return inspect::waits_as(&pinned_future::inner_); }
+//
+// The class of the member is the class itself or its first base; see also member_of().
+
+/// Storage of an object that is never constructed, for the addresses of its members.
+template <class T>
+union no_object {
+    char bytes[sizeof(T)];
+    T object;
+
+    constexpr no_object() noexcept : bytes() {}
+    constexpr ~no_object() {}
+};
+
+/// Returns the offset of a member in objects of its class, or of the class `Whole`, which derives from it. Not
+/// offsetof(): compilers warn of it for most classes, and with GCC 12 it is wrong for members of a second base class.
+template <class Whole = void, class M, class Class>
+constexpr std::uint32_t offset_of(M Class::* member) noexcept {
+    const no_object<std::conditional_t<std::is_void_v<Whole>, Class, Whole>> none;
+    const volatile void* const at = __builtin_addressof(none.object.*member);
+    std::uint32_t offset = 0;
+    while (static_cast<const volatile void*>(none.bytes + offset) != at) ++offset;
+    return offset;
+}
+
+/// A member of a base class as one of `Whole`: if the base is abstract, or not the first one.
+template <class Whole, class M, class Base>
+constexpr M Whole::* member_of(M Base::* member) noexcept {
+    return member;
+}
+
+/// The type to which a pointer or smart pointer leads.
+template <class M>
+struct pointee {};
+template <class T>
+struct pointee<T*> : std::remove_const<T> {};
+template <class M>
+    requires requires { typename M::element_type; }
+struct pointee<M> : std::remove_const<typename M::element_type> {};
+
+/// The first child of the future in a member, as a child of the whole.
+template <class M, class Class>
+constexpr child_record child_through(M Class::* member, const char* label = nullptr) noexcept {
+    child_record found = within(offset_of(member), described<M>.children[0]);
+    if (label != nullptr) found.label = label;
+    return found;
+}
+
+/// The future in a member: the member itself, or what a std::optional or a pointer has. Of a part of an adaptor, which
+/// has a constant `is_part`, its first child.
+template <class M, class Class>
+constexpr child_record child(M Class::* member, const char* label = nullptr) noexcept {
+    using value = std::remove_const_t<M>;
+    const std::uint32_t offset = offset_of(member);
+    if constexpr (requires { typename pointee<value>::type; }) {
+        return child_behind<typename pointee<value>::type>(offset, label);
+    } else if constexpr (is_optional<value>) {
+        return child_in_optional<typename value::value_type>(offset, label);
+    } else if constexpr (requires { value::is_part; }) {
+        return child_through(member, label);
+    } else {
+        return child_at<value>(offset, label);
+    }
+}
+constexpr child_record child(const child_record& described) noexcept { return described; }
+
+/// A child that exists only while a member, one byte or the flag of a std::optional, has the value `value`.
+template <class M, class Class>
+constexpr child_record child_while(M Class::* member, auto value, auto described) noexcept {
+    std::uint32_t flag = offset_of(member);
+    if constexpr (is_optional<M>) {
+        flag += sizeof(typename M::value_type);
+    } else {
+        static_assert(sizeof(M) == 1 && std::same_as<M, decltype(value)>);
+    }
+    return child_if(child(described), flag, static_cast<std::uint32_t>(value));
+}
+
+/// The future `F`, which is number `I` in a member that is a std::variant.
+template <class F, std::size_t I, template <class...> class Variant, class... T, class Class>
+constexpr child_record alternative(Variant<T...> Class::* member) noexcept {
+    return child_in_variant<F, I, T...>(offset_of(member));
+}
+
+/// The futures in a member that is a std::vector, or a std::optional of one.
+template <class M, class Class>
+constexpr child_record children(M Class::* member) noexcept {
+    if constexpr (is_optional<M>) {
+        return children_in_vector<typename M::value_type::value_type>(offset_of(member));
+    } else {
+        return children_in_vector<typename M::value_type>(offset_of(member));
+    }
+}
+
+// In these functions, a child is a pointer to a member, or a record.
+
+/// What an adaptor describes: the future in it. Of several ones, the first one that exists.
+template <class... Child>
+constexpr wait_shape<sizeof...(Child)> waits_as(Child... children) noexcept {
+    return {wait_kind::inner, 0, {child(children)...}};
+}
+
+/// What a class with virtual functions describes: its objects have the address of their shape at `shape_at`.
+constexpr wait_shape<1> described_at(std::uint32_t shape_at) noexcept {
+    return waits_as(child_record{nullptr, nullptr, 0, child_record::always, 0, child_record::itself, shape_at, 0});
+}
+
+/// What an object describes that has no kind: its name, and the futures in it as branches.
+template <class... Child>
+constexpr wait_shape<sizeof...(Child)> named_wait(const char* name, Child... children) noexcept {
+    return {wait_kind::object, 0, {child(children)...}, true, name};
+}
+
+/// What a future describes that polls several ones: the first of them decides, or all of them.
+template <class... Child>
+constexpr wait_shape<sizeof...(Child)> first_of(Child... children) noexcept {
+    return {wait_kind::any_of, 0, {child(children)...}};
+}
+template <class... Child>
+constexpr wait_shape<sizeof...(Child)> all_of(Child... children) noexcept {
+    return {wait_kind::all_of, 0, {child(children)...}};
+}
+
+/// As a child, the object itself with the description that a function object returns: in one of its phases, for
+/// example.
+template <auto Describe>
+constexpr child_record part(const char* label = nullptr) noexcept {
+    return {&shape_by<Describe>, label, 0, child_record::always, 0, child_record::itself, 0, 0};
+}
+
+/// Waits for the word in a member, or in the part of it that its class names by a function awaited_word().
+template <class M, class Class>
+constexpr wait_shape<> awaits(wait_kind kind, M Class::* member, const char* name = nullptr) noexcept {
+    std::uint32_t offset = offset_of(member);
+    if constexpr (requires { M::awaited_word(); }) offset += M::awaited_word();
+    return {kind, offset, {}, false, name};
+}
+/// Waits for an object that has no kind: its name is shown.
+template <class M, class Class>
+constexpr wait_shape<> awaits(const char* name, M Class::* member) noexcept {
+    return awaits(wait_kind::object, member, name);
+}
+/// Waits for the object that a member is.
+template <class M, class Class>
+constexpr wait_shape<> awaits_member(wait_kind kind, M Class::* member, const char* name = nullptr) noexcept {
+    return {kind, offset_of(member), {}, true, name};
+}
+
+// ---- Readers and writers ----
+
+/// The direction of an I/O operation.
+enum class direction : unsigned char { read, write };
+
+/// The argument of the function wait_shape(way) of a class that reads or writes.
+template <direction Way>
+struct io_way {};
+
+/// What a future waits for that uses a reader or writer in the direction `Way`.
+template <class S, direction Way>
+inline constexpr auto described_io = [] {
+    if constexpr (requires { S::wait_shape(io_way<Way>()); }) {
+        return S::wait_shape(io_way<Way>());
+    } else if constexpr (has_wait_shape<S>) {  // a sink without a direction
+        return S::wait_shape();
+    } else {
+        return wait_shape<>{wait_kind::other};
+    }
+}();
+template <class S, direction Way>
+inline constexpr shape_record io_shape_of = record_of(type_text<S>.data(), described_io<S, Way>);
+
+/// A reader or writer in another object, or one whose address is in it.
+template <class S, direction Way>
+constexpr child_record io_at(std::uint32_t offset) noexcept {
+    return {&io_shape_of<S, Way>, nullptr, offset, child_record::always, 0, child_record::itself, 0, 0};
+}
+template <class S, direction Way>
+constexpr child_record io_behind(std::uint32_t offset) noexcept {
+    return {&io_shape_of<S, Way>, nullptr, offset, child_record::always, 0, child_record::pointer, 0, 0};
+}
+
+/// A reader or writer in a member: the member itself, or what a std::optional or a pointer has.
+template <direction Way, class M, class Class>
+constexpr child_record io_child(M Class::* member) noexcept {
+    const std::uint32_t offset = offset_of(member);
+    if constexpr (requires { typename pointee<M>::type; }) {
+        return io_behind<typename pointee<M>::type, Way>(offset);
+    } else if constexpr (is_optional<M>) {
+        return child_if(io_at<typename M::value_type, Way>(offset), offset + sizeof(typename M::value_type), 1);
+    } else {
+        return io_at<M, Way>(offset);
+    }
+}
+
+/// As child(), for a member that is a reader or writer, or a pointer to one.
+template <class M, class Class>
+constexpr auto reader(M Class::* member) noexcept {
+    return io_child<direction::read>(member);
+}
+template <class M, class Class>
+constexpr auto writer(M Class::* member) noexcept {
+    return io_child<direction::write>(member);
+}
+
+/// As waits_as().
+template <class M, class Class>
+constexpr auto reads_from(M Class::* member) noexcept {
+    return waits_as(reader(member));
+}
+template <class M, class Class>
+constexpr auto writes_to(M Class::* member) noexcept {
+    return waits_as(writer(member));
+}
+
+/// What a reader and writer describes whose member does the same, or two members, in the direction `way`.
+template <direction Way, class M, class Class>
+constexpr auto uses(io_way<Way>, M Class::* member) noexcept {
+    return waits_as(io_child<Way>(member));
+}
+template <direction Way, class R, class W, class Class>
+constexpr auto uses(io_way<Way>, R Class::* from, W Class::* to) noexcept {
+    if constexpr (Way == direction::read)
+        return reads_from(from);
+    else
+        return writes_to(to);
+}
+
 }  // namespace eddy::detail
-
-// What a class of the library writes into itself, instead of a function wait_shape(). They define a template, since
-// GCC ignores the pragmas that are in a macro: see EDDY_OFFSET.
-
-/// `EDDY_WAIT_SHAPE(Class, expression)`: the description is the expression, in which `Its` is the class.
-#define EDDY_WAIT_SHAPE(Class, ...)               \
-    template <class Its = Class>                  \
-    static constexpr auto wait_shape() noexcept { \
-        EDDY_BEGIN_OFFSETS                        \
-        return __VA_ARGS__;                       \
-        EDDY_END_OFFSETS                          \
-    }                                             \
-    static_assert(true)
-/// A future in a member: the member itself, or what a std::optional or a pointer has.
-#define EDDY_CHILD(member, ...) \
-    ::eddy::detail::child_of<decltype(Its::member)>(EDDY_OFFSET(Its, member) __VA_OPT__(, ) __VA_ARGS__)
-/// An adaptor: it waits as the future in a member.
-#define EDDY_WAITS_AS(Class, member) EDDY_WAIT_SHAPE(Class, ::eddy::detail::adaptor_of(EDDY_CHILD(member)))
-/// The word of the kind is in a member.
-#define EDDY_WAITS_FOR(kind, Class, member) \
-    EDDY_WAIT_SHAPE(Class, ::eddy::detail::wait_shape<>{::eddy::detail::wait_kind::kind, EDDY_OFFSET(Its, member)})
-/// As above, for an object that has no kind: its name is shown.
-#define EDDY_WAITS_FOR_OBJECT(name, Class, member)       \
-    EDDY_WAIT_SHAPE(Class, ::eddy::detail::wait_shape<>{ \
-                               ::eddy::detail::wait_kind::object, EDDY_OFFSET(Its, member), {}, false, name})
 
 namespace eddy::inspect {
 
-// For the futures of programs.
-using detail::adaptor_of;
-using detail::child_at;
-using detail::child_behind;
-using detail::child_if;
-using detail::child_in_optional;
-using detail::wait_shape;
+// For the futures of programs, too.
+using wait = wait_kind;
+using detail::all_of, detail::alternative, detail::child, detail::child_at, detail::child_behind, detail::child_if,
+    detail::child_in_optional, detail::child_through, detail::child_while, detail::children, detail::first_of,
+    detail::named_wait, detail::reader, detail::reads_from, detail::uses, detail::writer, detail::writes_to,
+    detail::part, detail::wait_shape, detail::waits_as, detail::awaits, detail::awaits_member;
 
 }  // namespace eddy::inspect

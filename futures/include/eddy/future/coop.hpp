@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
@@ -85,7 +84,7 @@ public:
         return inner_.poll(cx);
     }
 
-    EDDY_WAITS_AS(unconstrained_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&unconstrained_future::inner_); }
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
@@ -124,7 +123,7 @@ public:
         return answer;
     }
 
-    EDDY_WAITS_AS(cooperative_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&cooperative_future::inner_); }
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

@@ -8,7 +8,6 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/bound_deadline.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
@@ -51,7 +50,7 @@ public:
         }
     }
 
-    EDDY_WAIT_SHAPE(finally_future, detail::adaptor_of(EDDY_CHILD(work_), EDDY_CHILD(cleanup_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&finally_future::work_, &finally_future::cleanup_); }
 
     /// Cancels the work, then runs the cleanup. Returns ready when the cleanup has ended.
     poll_result<void> poll_cancel(context& cx) {

@@ -15,6 +15,7 @@
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/wait_shape.hpp>  // how futures describe themselves
 #include <eddy/future/waker.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -63,9 +62,10 @@ public:
         return detail::awaited_objects_of(me.is_running() ? std::addressof(me.future_) : nullptr);
     }
 
-    EDDY_WAIT_SHAPE(maybe_done_future,
-                    detail::adaptor_of(detail::child_if(EDDY_CHILD(future_), EDDY_OFFSET(Its, state_),
-                                                        static_cast<std::uint32_t>(state::running))));
+    static constexpr auto wait_shape() {
+        return inspect::waits_as(
+            inspect::child_while(&maybe_done_future::state_, state::running, &maybe_done_future::future_));
+    }
 
     /// Cancels the future gracefully. An output that is already there is kept.
     poll_result<void> poll_cancel(context& cx)

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -40,7 +39,7 @@ public:
         return detail::awaited_objects_of(static_cast<const F*>(me.inner_.get()));
     }
 
-    EDDY_WAITS_AS(pinned_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&pinned_future::inner_); }
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

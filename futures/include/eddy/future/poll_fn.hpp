@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -44,7 +43,7 @@ public:
     }
 
     /// The function is shown: by what it describes itself, or by the name of its type.
-    EDDY_WAITS_AS(poll_fn_future, f_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&poll_fn_future::f_); }
 
 private:
     std::optional<Fn> f_;

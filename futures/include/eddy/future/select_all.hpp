@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await.hpp>
 #include <eddy/future/detail/range_group.hpp>
 #include <eddy/future/pinned_future.hpp>
@@ -71,9 +70,7 @@ public:
         std::rethrow_exception(failure_);
     }
 
-    EDDY_WAIT_SHAPE(select_all_future,
-                    detail::wait_shape<1>{
-                        detail::wait_kind::any_of, 0, {detail::children_in_vector<F>(EDDY_OFFSET(Its, futures_))}});
+    static constexpr auto wait_shape() { return inspect::first_of(inspect::children(&select_all_future::futures_)); }
 
     /// Cancels all futures gracefully.
     poll_result<void> poll_cancel(context& cx)

@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/bound_deadline.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -36,7 +35,7 @@ public:
         }
     }
 
-    EDDY_WAITS_AS(shielded_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&shielded_future::inner_); }
 
     /// Waits until the work is ready, and drops its output. Returns ready immediately if the work was not polled
     /// before.

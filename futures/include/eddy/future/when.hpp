@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/of_closure.hpp>
@@ -74,7 +73,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(when_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&when_future::inner_); }
 
     /// Returns whether the condition was true.
     [[nodiscard]] bool is_enabled() const noexcept { return inner_.has_value(); }

@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
@@ -68,7 +67,7 @@ public:
         }
     }
 
-    EDDY_WAITS_AS(async_io_future, readiness_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&async_io_future::readiness_); }
 
 private:
     Source* source_;

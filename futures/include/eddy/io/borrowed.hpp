@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/io/detail/forwards_io.hpp>
 
 namespace eddy::io {
@@ -29,7 +28,7 @@ public:
     /// Returns the object.
     [[nodiscard]] T& inner() const noexcept { return *object_; }
 
-    EDDY_USES_IO(borrowed, object_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &borrowed::object_); }
 
 private:
     T* object_;

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include <eddy/bytes/detail/byte_window.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -110,7 +109,7 @@ public:
     /// Moves the reader out. Unread bytes in the buffer are lost.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
-    EDDY_USES_IO(buf_reader, inner_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &buf_reader::inner_); }
 
 private:
     /// Discards the buffer if a seek is in progress: its bytes belong to the old position.

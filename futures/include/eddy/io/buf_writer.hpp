@@ -12,7 +12,6 @@
 
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/checked_awaiter.hpp>
 #include <eddy/future/future.hpp>
@@ -113,7 +112,7 @@ public:
         return std::move(inner_);
     }
 
-    EDDY_USES_IO(buf_writer, inner_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &buf_writer::inner_); }
 
 private:
     /// The bytes that were taken and not yet written: [begin, end) of the buffer.

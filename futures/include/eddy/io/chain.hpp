@@ -54,13 +54,10 @@ public:
     [[nodiscard]] A& first() noexcept { return first_; }
     [[nodiscard]] B& second() noexcept { return second_; }
 
-    /// For readers of the program's memory.
-    template <detail::direction Way, class Its = chain_reader>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::adaptor_of(detail::child_if(EDDY_IO_CHILD(first_, read), EDDY_OFFSET(Its, first_has_ended_), 0),
-                                  EDDY_IO_CHILD(second_, read));
-        EDDY_END_OFFSETS
+    static constexpr auto wait_shape(auto) {
+        const auto first = inspect::reader(&chain_reader::first_);
+        return inspect::waits_as(inspect::child_while(&chain_reader::first_has_ended_, false, first),
+                                 inspect::reader(&chain_reader::second_));
     }
 
 private:

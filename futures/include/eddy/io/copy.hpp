@@ -9,7 +9,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/io/detail/copying.hpp>
 #include <eddy/io/detail/io_checks.hpp>
@@ -35,8 +34,11 @@ public:
 
     friend auto awaited_objects(const copy_future& me) noexcept { return detail::object_of_copy(*me.from_); }
 
-    EDDY_WAIT_SHAPE(copy_future, detail::copying::shape_at(EDDY_OFFSET(Its, copying_), EDDY_IO_CHILD(from_, read),
-                                                           EDDY_IO_CHILD(to_, write)));
+    static constexpr auto wait_shape() {
+        const auto writer = inspect::writer(&copy_future::to_);
+        return inspect::waits_as(detail::copying::while_writing(&copy_future::copying_, writer),
+                                 inspect::reader(&copy_future::from_));
+    }
 
 private:
     friend typename copy_future::io_future;
@@ -61,9 +63,11 @@ public:
 
     friend auto awaited_objects(const copy_buf_future& me) noexcept { return detail::object_of_copy(*me.from_); }
 
-    EDDY_WAIT_SHAPE(copy_buf_future, detail::adaptor_of(detail::child_if(EDDY_IO_CHILD(to_, write),
-                                                                         EDDY_OFFSET(Its, waits_for_writer_), 1),
-                                                        EDDY_IO_CHILD(from_, read)));
+    static constexpr auto wait_shape() {
+        const auto writer = inspect::writer(&copy_buf_future::to_);
+        return inspect::waits_as(inspect::child_while(&copy_buf_future::waits_for_writer_, true, writer),
+                                 inspect::reader(&copy_buf_future::from_));
+    }
 
 private:
     friend typename copy_buf_future::io_future;

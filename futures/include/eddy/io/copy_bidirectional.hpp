@@ -9,7 +9,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/io/copy.hpp>
@@ -122,11 +121,10 @@ public:
         return detail::concatenated(detail::object_of_copy(*me.a_), detail::object_of_copy(*me.b_));
     }
 
-    EDDY_WAIT_SHAPE(copy_bidirectional_future,
-                    detail::wait_shape<2>{detail::wait_kind::all_of,
-                                          0,
-                                          {detail::io_behind<A, detail::direction::read>(EDDY_OFFSET(Its, a_)),
-                                           detail::io_behind<B, detail::direction::read>(EDDY_OFFSET(Its, b_))}});
+    static constexpr auto wait_shape() {
+        return inspect::all_of(inspect::reader(&copy_bidirectional_future::a_),
+                               inspect::reader(&copy_bidirectional_future::b_));
+    }
 
 private:
     friend typename copy_bidirectional_future::io_future;

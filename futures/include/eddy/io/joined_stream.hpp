@@ -56,7 +56,9 @@ public:
     [[nodiscard]] R& reader() noexcept { return reader_; }
     [[nodiscard]] W& writer() noexcept { return writer_; }
 
-    EDDY_USES_TWO(joined_stream, reader_, writer_);
+    static constexpr auto wait_shape(auto way) {
+        return inspect::uses(way, &joined_stream::reader_, &joined_stream::writer_);
+    }
 
 private:
     R reader_;

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <eddy/detail/utf8.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -48,7 +47,7 @@ public:
         return poll_result<std::optional<result<C>>>(std::in_place, std::in_place, std::in_place, take());
     }
 
-    EDDY_READS_FROM(delimited_parts, from_);
+    static constexpr auto wait_shape() { return inspect::reads_from(&delimited_parts::from_); }
 
     [[nodiscard]] R& reader() noexcept { return from_; }
 
@@ -117,7 +116,7 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
-    EDDY_WAITS_AS(lines_stream, parts_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&lines_stream::parts_); }
 
     friend R& awaited_reader(lines_stream& me) noexcept { return me.reader(); }
 
@@ -151,7 +150,7 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
-    EDDY_WAITS_AS(split_stream, parts_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&split_stream::parts_); }
 
     friend R& awaited_reader(split_stream& me) noexcept { return me.reader(); }
 

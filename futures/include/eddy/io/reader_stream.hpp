@@ -58,7 +58,7 @@ public:
     /// Moves the reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
-    EDDY_READS_FROM(reader_stream, inner_);
+    static constexpr auto wait_shape() { return inspect::reads_from(&reader_stream::inner_); }
 
 private:
     R inner_;

@@ -44,7 +44,7 @@ public:
         return shared_ && shared_.get() == writer.shared_.get();
     }
 
-    EDDY_USES_IO(read_half, shared_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &read_half::shared_); }
 
 private:
     template <class U>
@@ -80,7 +80,7 @@ public:
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_shutdown(cx); });
     }
 
-    EDDY_USES_IO(write_half, shared_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &write_half::shared_); }
 
 private:
     friend class read_half<S>;

@@ -8,7 +8,6 @@
 
 #include <eddy/bytes/detail/byte_window.hpp>
 #include <eddy/detail/small_algorithms.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
 #include <eddy/io/detail/io_checks.hpp>
@@ -58,7 +57,7 @@ public:
     /// Moves the other reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
-    EDDY_USES_IO(take_reader, inner_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &take_reader::inner_); }
 
 private:
     template <class Byte>

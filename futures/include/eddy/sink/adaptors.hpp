@@ -72,8 +72,9 @@ public:
         return inner_.poll_close(cx);
     }
 
-    EDDY_WAIT_SHAPE(with_sink,
-                    eddy::detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_IO_CHILD(inner_, write)));
+    static constexpr auto wait_shape() {
+        return inspect::waits_as(&with_sink::body_, inspect::writer(&with_sink::inner_));
+    }
 
 private:
     /// Returns ready when no future is running. The inner sink is then still ready for the item, because it was ready
@@ -144,7 +145,7 @@ public:
     /// Returns the number of buffered items.
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
-    EDDY_WRITES_TO(buffer_sink, inner_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&buffer_sink::inner_); }
 
 private:
     /// Returns ready when the buffer is empty.
@@ -194,7 +195,9 @@ public:
         return both(close_once(first_, first_is_closed_, cx), close_once(second_, second_is_closed_, cx));
     }
 
-    EDDY_WAIT_SHAPE(fanout_sink, eddy::detail::all_of(EDDY_IO_CHILD(first_, write), EDDY_IO_CHILD(second_, write)));
+    static constexpr auto wait_shape() {
+        return inspect::all_of(inspect::writer(&fanout_sink::first_), inspect::writer(&fanout_sink::second_));
+    }
 
 private:
     /// Closes a sink, unless it is closed already.

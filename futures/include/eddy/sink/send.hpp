@@ -50,7 +50,7 @@ public:
         return into_->start_send(std::move(item));
     }
 
-    EDDY_WRITES_TO(feed_future, into_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&feed_future::into_); }
 
 private:
     S* into_;
@@ -77,7 +77,7 @@ public:
         return hold_.during(*into_, cx, [&] { return poll_sent(cx); });
     }
 
-    EDDY_WRITES_TO(send_future, into_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&send_future::into_); }
 
 private:
     poll_result<output_type> poll_sent(context& cx) {
@@ -128,7 +128,7 @@ public:
         return hold_.during(*of_, cx, [&] { return of_->poll_flush(cx); });
     }
 
-    EDDY_WRITES_TO(flush_future, of_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&flush_future::of_); }
 
 private:
     S* of_;
@@ -145,7 +145,7 @@ public:
 
     poll_result<output_type> poll(context& cx) { return of_->poll_close(cx); }
 
-    EDDY_WRITES_TO(close_future, of_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&close_future::of_); }
 
 private:
     S* of_;
@@ -189,7 +189,7 @@ public:
     /// Cancels the stream gracefully. Returns whether it is gone.
     [[nodiscard]] bool cancel(context& cx) { return items_.cancel(cx); }
 
-    EDDY_WAITS_AS(transfer, items_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&transfer::items_); }
 
 private:
     output_type send_held(S& into) {
@@ -246,7 +246,9 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAIT_SHAPE(transfer_future, eddy::detail::first_of(EDDY_CHILD(transfer_), EDDY_IO_CHILD(into_, write)));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&transfer_future::transfer_, inspect::writer(&transfer_future::into_));
+    }
 
 private:
     /// Returns true if there is an output or an exception.

@@ -11,7 +11,6 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/call.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
@@ -39,12 +38,6 @@ template <class Running>
         running.clear();
         return true;
     }
-}
-
-/// What a stream waits for that runs the futures of another one, in a futures_unordered or futures_ordered.
-template <class Running>
-constexpr wait_shape<2> stream_or_running(child_record items, std::uint32_t running) noexcept {
-    return first_of(items, within(running, described<Running>.children[0]));
 }
 
 }  // namespace eddy::detail
@@ -98,8 +91,9 @@ public:
         return detail::add(this->items_.size_hint(), size_bounds(running_.size(), running_.size()));
     }
 
-    EDDY_WAIT_SHAPE(buffered_stream,
-                    detail::stream_or_running<Running>(EDDY_INNER_STREAM(items_), EDDY_OFFSET(Its, running_)));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&buffered_stream::items_, inspect::child_through(&buffered_stream::running_));
+    }
 
 private:
     std::size_t limit_;
@@ -153,9 +147,10 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAIT_SHAPE(for_each_concurrent_future,
-                    detail::stream_or_running<futures_unordered<body>>(EDDY_INNER_STREAM(items_),
-                                                                       EDDY_OFFSET(Its, running_)));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&for_each_concurrent_future::items_,
+                                 inspect::child_through(&for_each_concurrent_future::running_));
+    }
 
 private:
     /// Starts futures up to the limit and runs them, until it has to wait or `outcome_` is set.

@@ -65,7 +65,7 @@ public:
         return this->second_.poll_next(cx);
     }
 
-    EDDY_WAIT_SHAPE(chain_stream, detail::adaptor_of(EDDY_INNER_STREAM(first_), EDDY_INNER_STREAM(second_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&chain_stream::first_, &chain_stream::second_); }
 };
 
 /// The stream that stream_ops::merge() returns.
@@ -83,7 +83,7 @@ public:
                                    : poll_in_order(this->second_, this->first_, cx);
     }
 
-    EDDY_WAIT_SHAPE(merge_stream, detail::first_of(EDDY_INNER_STREAM(first_), EDDY_INNER_STREAM(second_)));
+    static constexpr auto wait_shape() { return inspect::first_of(&merge_stream::first_, &merge_stream::second_); }
 
 private:
     static poll_result<std::optional<item_type>> poll_in_order(auto& one, auto& other, context& cx) {
@@ -145,11 +145,10 @@ public:
     }
 
     // It waits for the streams of which it has no item.
-    EDDY_WAIT_SHAPE(zip_stream,
-                    detail::all_of(detail::child_if(EDDY_CHILD(first_),
-                                                    EDDY_OFFSET(Its, first_item_) + sizeof(detail::item_t<A>), 0),
-                                   detail::child_if(EDDY_CHILD(second_),
-                                                    EDDY_OFFSET(Its, second_item_) + sizeof(detail::item_t<B>), 0)));
+    static constexpr auto wait_shape() {
+        return inspect::all_of(inspect::child_while(&zip_stream::first_item_, false, &zip_stream::first_),
+                               inspect::child_while(&zip_stream::second_item_, false, &zip_stream::second_));
+    }
 
 private:
     /// Fills `into` with the next item, unless `into` contains an item already. Returns false if the stream has ended,

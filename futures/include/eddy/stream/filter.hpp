@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <eddy/detail/small_algorithms.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/call.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
@@ -31,7 +30,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(judging_adaptor, judged_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&judging_adaptor::judged_); }
 
 protected:
     template <class G>

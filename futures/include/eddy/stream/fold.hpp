@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <eddy/detail/small_algorithms.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
@@ -43,7 +42,7 @@ public:
     fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
 
-    EDDY_WAIT_SHAPE(fold_future, detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&fold_future::body_, &fold_future::items_); }
 
 private:
     static constexpr const char* name = "fold";
@@ -119,7 +118,7 @@ public:
     try_fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
 
-    EDDY_WAIT_SHAPE(try_fold_future, detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&try_fold_future::body_, &try_fold_future::items_); }
 
 private:
     static constexpr const char* name = "try_fold";
@@ -283,7 +282,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(judging_future, judged_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&judging_future::judged_); }
 
 protected:
     template <class G>

@@ -7,7 +7,6 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/call.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
@@ -41,7 +40,7 @@ public:
     template <class G>
     for_each_future(S&& items, G&& f) : base(std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
 
-    EDDY_WAIT_SHAPE(for_each_future, detail::body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&for_each_future::body_, &for_each_future::items_); }
 
 private:
     static constexpr const char* name = "for_each";

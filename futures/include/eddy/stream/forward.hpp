@@ -36,7 +36,7 @@ public:
     poll_result<outcome_t<S>> poll_flush(context& cx) { return target_->poll_flush(cx); }
     poll_result<outcome_t<S>> poll_close(context& cx) { return target_->poll_close(cx); }
 
-    EDDY_WRITES_TO(borrowed_sink, target_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&borrowed_sink::target_); }
 
 private:
     S* target_;

@@ -77,9 +77,10 @@ public:
         return futures_.poll_cancel(cx);
     }
 
-    EDDY_WAIT_SHAPE(futures_ordered,
-                    detail::first_of(detail::future_set<maybe_done_future<F>>::children_at(
-                        EDDY_OFFSET(Its, futures_), detail::described<maybe_done_future<F>>.children[0])));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(
+            set::children_in(&futures_ordered::futures_, detail::described<maybe_done_future<F>>.children[0]));
+    }
 
 private:
     using set = detail::future_set<maybe_done_future<F>>;

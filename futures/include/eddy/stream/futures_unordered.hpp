@@ -103,8 +103,9 @@ public:
         return futures_.poll_cancel(cx);
     }
 
-    EDDY_WAIT_SHAPE(futures_unordered,
-                    detail::first_of(detail::future_set<F>::children_at(EDDY_OFFSET(Its, futures_))));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(detail::future_set<F>::children_in(&futures_unordered::futures_));
+    }
 
 private:
     bool take_output_of(detail::future_node<F>& one, context& its, std::optional<item_type>& item) {

@@ -8,7 +8,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/call.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
@@ -81,7 +80,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAIT_SHAPE(running_adaptor, body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&running_adaptor::body_, &running_adaptor::items_); }
 
 protected:
     template <class G>

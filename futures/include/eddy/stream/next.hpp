@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/detail/operation_guard.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
@@ -34,7 +33,7 @@ public:
 
     explicit next_future(S& from) noexcept : from_(&from) {}
 
-    EDDY_WAITS_AS(next_future, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&next_future::from_); }
 
     friend auto awaited_object(const next_future& me) noexcept {
         return detail::awaited_part_of<detail::direction::read>(*me.from_);
@@ -81,7 +80,7 @@ public:
 
     explicit try_next_future(S& from) noexcept : next_(from) {}
 
-    EDDY_WAITS_AS(try_next_future, next_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&try_next_future::next_); }
 
     friend auto awaited_object(const try_next_future& me) noexcept { return awaited_object(me.next_); }
 

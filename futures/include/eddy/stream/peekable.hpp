@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
@@ -25,7 +24,7 @@ public:
 
     poll_result<output_type> poll(context& cx) { return of_->poll_peek(cx); }
 
-    EDDY_WAITS_AS(peek_future, of_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&peek_future::of_); }
 
 private:
     peekable_stream<S>* of_;
@@ -48,7 +47,7 @@ public:
         return of_->take_peeked();
     }
 
-    EDDY_WAITS_AS(next_if_future, of_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&next_if_future::of_); }
 
 private:
     peekable_stream<S>* of_;

@@ -55,8 +55,7 @@ public:
         return streams_.poll_cancel(cx, [](entry&) {});
     }
 
-    EDDY_WAIT_SHAPE(select_all_stream,
-                    detail::first_of(detail::stream_set<entry>::children_at(EDDY_OFFSET(Its, streams_))));
+    static constexpr auto wait_shape() { return inspect::first_of(&select_all_stream::streams_); }
 
 private:
     detail::stream_set<entry> streams_;

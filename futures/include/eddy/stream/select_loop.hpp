@@ -13,7 +13,6 @@
 #include <variant>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/group.hpp>
 #include <eddy/future/future.hpp>
@@ -126,7 +125,9 @@ public:
         return detail::awaited_objects_of(me.round_ ? std::addressof(*me.round_) : nullptr);
     }
 
-    EDDY_WAIT_SHAPE(select_loop_future, detail::adaptor_of(EDDY_CHILD(run_), EDDY_CHILD(round_)));
+    static constexpr auto wait_shape() {
+        return inspect::waits_as(&select_loop_future::run_, &select_loop_future::round_);
+    }
 
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<round> || cancellable_future<run> || (source<B>::is_cancellable || ...))

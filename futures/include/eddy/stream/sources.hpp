@@ -13,7 +13,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
 #include <eddy/future/detail/owned.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
@@ -269,7 +268,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(unfold_stream, body_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&unfold_stream::body_); }
 
 private:
     State state_;

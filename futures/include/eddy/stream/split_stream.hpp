@@ -73,8 +73,8 @@ struct split_object {
     }
     using share = std::unique_ptr<split_object, releasing>;
 
-    EDDY_WAITS_AS(split_object, object);
-    EDDY_USES_IO(split_object, object);
+    static constexpr auto wait_shape() { return inspect::waits_as(&split_object::object); }
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &split_object::object); }
 };
 
 /// Calls `f(object)` under the lock, or returns not_ready if the other half holds the lock.
@@ -108,7 +108,7 @@ public:
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_next(cx); });
     }
 
-    EDDY_WAIT_SHAPE(stream_half, detail::adaptor_of(detail::child_behind<shared>(EDDY_OFFSET(Its, shared_))));
+    static constexpr auto wait_shape() { return inspect::waits_as(&stream_half::shared_); }
 
 private:
     template <class U, class T>
@@ -164,7 +164,7 @@ public:
         });
     }
 
-    EDDY_WRITES_TO(sink_half, shared_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&sink_half::shared_); }
 
 private:
     template <class U, class V>

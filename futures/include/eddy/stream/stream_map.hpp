@@ -132,7 +132,7 @@ public:
         return all;
     }
 
-    EDDY_WAIT_SHAPE(stream_map, detail::first_of(set::children_at(EDDY_OFFSET(Its, streams_))));
+    static constexpr auto wait_shape() { return inspect::first_of(&stream_map::streams_); }
 
 private:
     /// Removes the key of a stream that is about to be destroyed.

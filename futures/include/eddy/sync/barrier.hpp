@@ -6,7 +6,6 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/detail/waiter_list.hpp>
@@ -142,7 +141,7 @@ public:
         return not_ready;
     }
 
-    EDDY_WAITS_FOR_OBJECT("a barrier", wait_future, of_);
+    static constexpr auto wait_shape() { return inspect::awaits("a barrier", &wait_future::of_); }
 
 private:
     friend barrier;

@@ -14,7 +14,6 @@
 
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/wait_record.hpp>
@@ -495,7 +494,9 @@ public:
         return not_ready;
     }
 
-    EDDY_WAITS_FOR(channel_receive, recv_future, channel_);
+    static constexpr auto wait_shape() {
+        return inspect::awaits(inspect::wait::channel_receive, &recv_future::channel_);
+    }
 
 private:
     friend receiver;

@@ -13,7 +13,6 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
@@ -279,7 +278,7 @@ public:
         return not_ready;
     }
 
-    EDDY_WAITS_FOR_OBJECT("a cancellation", basic_cancelled_future, of_);
+    static constexpr auto wait_shape() { return inspect::awaits("a cancellation", &basic_cancelled_future::of_); }
 
 private:
     Of of_;
@@ -325,7 +324,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(run_until_cancelled_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&run_until_cancelled_future::inner_); }
 
 private:
     poll_result<output_type> poll_both(context& cx) {

@@ -4,7 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/sync/detail/acquisition.hpp>
@@ -36,8 +35,7 @@ public:
         return Guard(typename Guard::held(*value_, std::move(owner_), wait_.count()));
     }
 
-    EDDY_WAIT_SHAPE(lock_future, eddy::detail::wait_shape<>{
-                                     Guard::awaited, EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
+    static constexpr auto wait_shape() { return inspect::awaits(Guard::awaited, &lock_future::wait_); }
 
     friend const void* acquired_from(const lock_future& me) noexcept { return me.wait_.state(); }
 

@@ -9,7 +9,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/boxed_sleep.hpp>
 #include <eddy/future/future.hpp>
@@ -400,9 +399,7 @@ public:
         return poll_slowly(cx);
     }
 
-    EDDY_WAIT_SHAPE(send_future,
-                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
-                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::channel_send, &send_future::wait_); }
 
 private:
     friend sender;
@@ -447,9 +444,10 @@ public:
         return poll_result<output_type>(std::in_place, std::unexpect, false, std::move(send_.value_));
     }
 
-    EDDY_WAIT_SHAPE(send_timeout_future,
-                    eddy::detail::wait_shape<2>{
-                        eddy::detail::wait_kind::any_of, 0, {EDDY_CHILD(send_), EDDY_CHILD(deadline_, "deadline")}});
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&send_timeout_future::send_,
+                                 inspect::child(&send_timeout_future::deadline_, "deadline"));
+    }
 
 private:
     friend sender;
@@ -477,9 +475,7 @@ public:
         return not_ready;
     }
 
-    EDDY_WAIT_SHAPE(reserve_future,
-                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
-                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::channel_send, &reserve_future::wait_); }
 
 private:
     friend sender;
@@ -505,9 +501,9 @@ public:
         return not_ready;
     }
 
-    EDDY_WAIT_SHAPE(reserve_many_future,
-                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
-                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
+    static constexpr auto wait_shape() {
+        return inspect::awaits(inspect::wait::channel_send, &reserve_many_future::wait_);
+    }
 
 private:
     friend sender;
@@ -533,9 +529,9 @@ public:
         return not_ready;
     }
 
-    EDDY_WAIT_SHAPE(reserve_owned_future,
-                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::channel_send,
-                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
+    static constexpr auto wait_shape() {
+        return inspect::awaits(inspect::wait::channel_send, &reserve_owned_future::wait_);
+    }
 
 private:
     friend sender;

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
@@ -148,7 +147,9 @@ public:
     [[nodiscard]] std::size_t sender_strong_count() const noexcept { return channel_ ? channel_->senders() : 0; }
     [[nodiscard]] std::size_t sender_weak_count() const noexcept { return channel_ ? channel_->weak() : 0; }
 
-    EDDY_WAITS_FOR(channel_receive, mpsc_receiver, channel_);
+    static constexpr auto wait_shape() {
+        return inspect::awaits(inspect::wait::channel_receive, &mpsc_receiver::channel_);
+    }
 
 private:
     /// How many times a poll looks again for a value that a sender on another thread is moving in.
@@ -233,7 +234,7 @@ public:
 
     poll_result<std::size_t> poll(context& cx) { return from_->poll_recv_many(cx, *into_, limit_); }
 
-    EDDY_WAITS_AS(mpsc_recv_many_future, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&mpsc_recv_many_future::from_); }
 
 private:
     mpsc_receiver<Channel>* from_;

@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -92,7 +91,7 @@ public:
     basic_notified_future& operator=(basic_notified_future&&) = delete;
     ~basic_notified_future() { of_->state_.leave(waiter_); }
 
-    EDDY_WAITS_FOR(notify, basic_notified_future, of_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::notify, &basic_notified_future::of_); }
 
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;

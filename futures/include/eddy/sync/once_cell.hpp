@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
@@ -194,7 +193,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(once_init_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&once_init_future::inner_); }
 
 private:
     /// Returns false while another future creates the value. Otherwise the value is set, or this future has claimed it.

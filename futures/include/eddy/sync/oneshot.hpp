@@ -12,7 +12,6 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
@@ -218,7 +217,7 @@ public:
         if (channel_ && channel_->close()) channel_->value.reset();
     }
 
-    EDDY_WAITS_FOR(oneshot, receiver, channel_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::oneshot, &receiver::channel_); }
 
     friend const receiver* awaited_object(const receiver& me) noexcept { return std::addressof(me); }
 
@@ -303,7 +302,9 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_FOR_OBJECT("the end of a oneshot's receiver", closed_future, channel_);
+    static constexpr auto wait_shape() {
+        return inspect::awaits("the end of a oneshot's receiver", &closed_future::channel_);
+    }
 
 private:
     friend sender;

@@ -54,7 +54,7 @@ public:
     /// Returns the semaphore.
     [[nodiscard]] const std::shared_ptr<semaphore>& shared() const noexcept { return from_; }
 
-    EDDY_WAITS_AS(poll_semaphore, wait_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&poll_semaphore::wait_); }
 
 private:
     std::shared_ptr<semaphore> from_;

@@ -111,7 +111,7 @@ public:
         return std::expected<void, error_type>();
     }
 
-    EDDY_WAITS_AS(poll_sender, wait_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&poll_sender::wait_); }
 
 private:
     static std::expected<void, error_type> closed() noexcept { return std::unexpected(error_type()); }

@@ -13,7 +13,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/runtime/wait.hpp>

@@ -13,7 +13,6 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
@@ -271,9 +270,9 @@ public:
         return not_ready;
     }
 
-    EDDY_WAIT_SHAPE(basic_acquire_future,
-                    eddy::detail::wait_shape<>{eddy::detail::wait_kind::semaphore,
-                                               EDDY_OFFSET(Its, wait_) + decltype(wait_)::offset_of_state()});
+    static constexpr auto wait_shape() {
+        return inspect::awaits(inspect::wait::semaphore, &basic_acquire_future::wait_);
+    }
 
     friend const void* acquired_from(const basic_acquire_future& me) noexcept { return me.wait_.state(); }
 

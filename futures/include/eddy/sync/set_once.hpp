@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -88,7 +87,7 @@ public:
         }
     }
 
-    EDDY_WAITS_FOR_OBJECT("the value of a set_once", wait_future, of_);
+    static constexpr auto wait_shape() { return inspect::awaits("the value of a set_once", &wait_future::of_); }
 
 private:
     friend set_once;

@@ -11,7 +11,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
@@ -374,7 +373,7 @@ public:
         return not_ready;
     }
 
-    EDDY_WAITS_FOR(watch, changed_future, channel_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::watch, &changed_future::channel_); }
 
 private:
     friend receiver;
@@ -425,7 +424,7 @@ public:
         }
     }
 
-    EDDY_WAITS_FOR(watch, wait_for_future, channel_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::watch, &wait_for_future::channel_); }
 
 private:
     receiver* of_;

@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/task/task.hpp>
 
 namespace eddy {
@@ -45,7 +44,7 @@ public:
     poll_result<T> poll(context& cx) { return inner_.poll(cx); }
     poll_result<void> poll_cancel(context& cx) { return inner_.poll_cancel(cx); }
 
-    EDDY_WAITS_AS(boxed_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&boxed_future::inner_); }
 
     friend auto awaited_object(const boxed_future& me) noexcept { return awaited_object(me.inner_); }
 

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await.hpp>
 #include <eddy/future/detail/broken_future.hpp>
@@ -91,7 +90,7 @@ public:
         }
     }
 
-    EDDY_WAITS_FOR(frames, task, frame_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::frames, &task::frame_); }
 
     /// A task is not its output.
     template <std::same_as<bool> B>

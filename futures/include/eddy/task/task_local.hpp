@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/bound_task_local.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -53,7 +52,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(task_local_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&task_local_future::inner_); }
 
 private:
     poll_result<output_type> poll_bound(context& cx) {

@@ -14,7 +14,6 @@
 
 #include <eddy/bytes/bytes.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/detail/operation_guard.hpp>
 #include <eddy/future/future.hpp>
@@ -29,13 +28,24 @@ class file_sender;
 
 namespace eddy::detail {
 
-/// The reader behind a body that is not in memory.
-class body_source {
+/// The first base of objects with virtual functions: has the shape of their class for readers of the program's memory.
+class described_object {
 public:
-    body_source(const body_source&) = delete;
-    body_source& operator=(const body_source&) = delete;
-    virtual ~body_source() = default;
+    /// `its` is the shape of the derived class.
+    explicit described_object(const shape_record& its) noexcept : shape_(&its) {}
+    described_object(const described_object&) = delete;
+    described_object& operator=(const described_object&) = delete;
+    virtual ~described_object() = default;
 
+    static constexpr auto wait_shape() { return described_at(offset_of(&described_object::shape_)); }
+
+private:
+    [[maybe_unused]] const shape_record* shape_;
+};
+
+/// The reader behind a body that is not in memory.
+class body_source : public described_object {
+public:
     virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
     /// Returns whether the body has no reader any more when the peer has closed its sending direction. The sender then
     /// watches for that while the body waits.
@@ -51,16 +61,12 @@ public:
     /// Of the reads.
     [[nodiscard]] operation_guard& guard() noexcept { return guard_; }
 
-    EDDY_WAIT_SHAPE(body_source, described_at(EDDY_OFFSET(Its, shape_)));
-
 protected:
-    /// `its` is the shape of the derived class: see described_source.
-    explicit body_source(const shape_record& its) noexcept : shape_(&its) {}
+    using described_object::described_object;
     /// Returns the trailer fields. A received body has none before its end.
     virtual http::headers make_trailers() { return {}; }
 
 private:
-    [[maybe_unused]] const shape_record* shape_;
     http::headers trailers_;
     operation_guard guard_{"two tasks read one http::body at the same time: let one task read it for all",
                            same_task::permitted};
@@ -81,7 +87,7 @@ public:
         return reader_.poll_read(cx, into);
     }
 
-    EDDY_READS_FROM(body_source_of, reader_);
+    static constexpr auto wait_shape() { return inspect::reads_from(&body_source_of::reader_); }
 
 private:
     R reader_;
@@ -98,7 +104,7 @@ public:
     bool may_have_trailers() const noexcept override { return from_->may_have_trailers(); }
     http::headers make_trailers() override { return from_->trailers(); }
 
-    EDDY_WAITS_AS(shared_source, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&shared_source::from_); }
 
 private:
     std::shared_ptr<T> from_;
@@ -188,7 +194,7 @@ public:
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
 
-    EDDY_WAITS_AS(body, source_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&body::source_); }
 
     /// Reads all remaining bytes.
     /// Errors: http::errc::body_already_read if this or read_text() has returned the bytes before, or the body was
@@ -262,7 +268,7 @@ public:
     std::size_t held_bytes() const noexcept override { return body_access::held_bytes(from_); }
     http::headers make_trailers() override { return make_(); }
 
-    EDDY_WAITS_AS(trailing_source, from_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&trailing_source::from_); }
 
 private:
     http::body from_;

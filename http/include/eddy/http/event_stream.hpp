@@ -72,7 +72,9 @@ public:
     }
     [[nodiscard]] bool ends_with_peer() const noexcept override { return true; }
 
-    EDDY_WAIT_SHAPE(event_source, first_of(EDDY_CHILD(events_), EDDY_CHILD(silence_, "keep-alive")));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&event_source::events_, inspect::child(&event_source::silence_, "keep-alive"));
+    }
 
 private:
     /// Sets text_ to the next event or comment, or to nothing at the end. Returns whether it did.

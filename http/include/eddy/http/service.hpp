@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/virtual_stack.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/request.hpp>
@@ -87,8 +86,10 @@ public:
         }
     }
 
-    EDDY_WAIT_SHAPE(service_answer, adaptor_of(child_if(EDDY_CHILD(plain_), EDDY_OFFSET(Its, is_plain_), 1),
-                                               child_if(EDDY_CHILD(fallible_), EDDY_OFFSET(Its, is_plain_), 0)));
+    static constexpr auto wait_shape() {
+        return inspect::waits_as(inspect::child_while(&service_answer::is_plain_, true, &service_answer::plain_),
+                                 inspect::child_while(&service_answer::is_plain_, false, &service_answer::fallible_));
+    }
 
     /// Polls the task. Returns whether it has ended, with a response in `into` or an error in `failure`.
     [[nodiscard]] bool poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure);

@@ -8,7 +8,6 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/boxed.hpp>
@@ -49,14 +48,11 @@ public:
         return with([](auto& stream) { return io::boxed_stream(std::move(stream)); });
     }
 
-    /// For readers of the program's memory.
-    template <direction Way, class Its = http_transport>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        constexpr auto at = EDDY_OFFSET(Its, stream_);
-        return adaptor_of(in_variant<0, net::tcp_stream, io::boxed_stream>(io_at<net::tcp_stream, Way>(at)),
-                          in_variant<1, net::tcp_stream, io::boxed_stream>(io_at<io::boxed_stream, Way>(at)));
-        EDDY_END_OFFSETS
+    template <direction Way>
+    static constexpr auto wait_shape(io_way<Way>) {
+        constexpr auto at = offset_of(&http_transport::stream_);
+        return waits_as(in_variant<0, net::tcp_stream, io::boxed_stream>(io_at<net::tcp_stream, Way>(at)),
+                        in_variant<1, net::tcp_stream, io::boxed_stream>(io_at<io::boxed_stream, Way>(at)));
     }
 
 private:

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <eddy/detail/small_algorithms.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/bound_deadline.hpp>
@@ -61,7 +60,7 @@ public:
 
     friend auto awaited_objects(const sees_deadline& me) noexcept { return awaited_objects_of(me.inner_); }
 
-    EDDY_WAITS_AS(sees_deadline, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&sees_deadline::inner_); }
 
 private:
     time::time_point deadline_;
@@ -92,7 +91,7 @@ public:
         return work_.poll(cx);
     }
 
-    EDDY_WAITS_AS(with_deadline_future, work_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&with_deadline_future::work_); }
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

@@ -9,7 +9,6 @@
 #include <variant>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
@@ -88,15 +87,9 @@ public:
     }
 
     /// For readers of the program's memory: the attempt, or the delay before the next one.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        constexpr auto at = EDDY_OFFSET(retry_future, step_);
-        return detail::wait_shape<2>{
-            detail::wait_kind::inner,
-            0,
-            {detail::child_in_variant<attempt, running, std::monostate, attempt, time::sleep_future>(at),
-             detail::child_in_variant<time::sleep_future, waiting, std::monostate, attempt, time::sleep_future>(at)}};
-        EDDY_END_OFFSETS
+    static constexpr auto wait_shape() {
+        return inspect::waits_as(inspect::alternative<attempt, running>(&retry_future::step_),
+                                 inspect::alternative<time::sleep_future, waiting>(&retry_future::step_));
     }
 
     poll_result<void> poll_cancel(context& cx)

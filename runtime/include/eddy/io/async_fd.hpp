@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
@@ -89,7 +88,7 @@ public:
         return output_type(std::in_place, *of_, **seen);
     }
 
-    EDDY_WAITS_AS(ready_guard_future, readiness_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&ready_guard_future::readiness_); }
 
 private:
     async_fd<S>* of_;
@@ -166,7 +165,7 @@ public:
         }
     }
 
-    EDDY_WAITS_AS(level_future, readiness_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&level_future::readiness_); }
 
 private:
     async_fd<S>* of_;

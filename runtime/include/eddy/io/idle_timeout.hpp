@@ -9,7 +9,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -96,7 +95,7 @@ public:
     /// Moves the inner object out.
     [[nodiscard]] S into_inner() && { return std::move(inner_); }
 
-    EDDY_USES_IO(idle_stream, inner_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &idle_stream::inner_); }
 
 private:
     /// Records the progress if the operation has ended. Otherwise replaces its answer if the limit has passed. The

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
@@ -72,7 +71,7 @@ public:
 
     poll_result<result<ready_event>> poll(context& cx);
 
-    EDDY_WAIT_SHAPE(readiness_future, detail::waiter_shape_at(EDDY_OFFSET(Its, waiter_)));
+    static constexpr auto wait_shape() { return detail::waits_by(&readiness_future::waiter_); }
 
 private:
     const detail::io_handle* io_;  // the registration has a reference

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/net/detail/io_socket.hpp>
@@ -43,7 +42,7 @@ public:
     /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
 
-    EDDY_USES_IO(read_half, of_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &read_half::of_); }
 
 private:
     friend detail::socket_access;
@@ -63,7 +62,7 @@ public:
     /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
 
-    EDDY_USES_IO(write_half, of_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &write_half::of_); }
 
 private:
     friend detail::socket_access;
@@ -105,7 +104,7 @@ public:
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_write_half<Stream> writer) &&;
     eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
-    EDDY_USES_IO(owned_read_half, of_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &owned_read_half::of_); }
 
 private:
     friend detail::socket_access;
@@ -147,7 +146,7 @@ public:
     eddy::detail::broken_future forget(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     eddy::detail::broken_future reunite(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
-    EDDY_USES_IO(owned_write_half, of_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &owned_write_half::of_); }
 
 private:
     friend detail::socket_access;

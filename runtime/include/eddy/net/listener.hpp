@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -65,7 +64,7 @@ public:
 
     friend const Listener* awaited_object(const basic_accept_future& me) noexcept { return me.from_; }
 
-    EDDY_READS_FROM(basic_accept_future, from_);
+    static constexpr auto wait_shape() { return inspect::reads_from(&basic_accept_future::from_); }
 
     poll_result<output_type> poll(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);
@@ -94,7 +93,7 @@ public:
         if (record_.has_waited()) from_->leave(&record_);
     }
 
-    EDDY_READS_FROM(basic_incoming_stream, from_);
+    static constexpr auto wait_shape() { return inspect::reads_from(&basic_incoming_stream::from_); }
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);

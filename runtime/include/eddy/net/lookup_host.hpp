@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -37,7 +36,7 @@ public:
 
     poll_result<output_type> poll(context& cx);
 
-    EDDY_WAITS_FOR(blocking, lookup_future, answer_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::blocking, &lookup_future::answer_); }
 
 private:
     struct pending;

@@ -17,7 +17,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/detail/broken_future.hpp>
@@ -304,11 +303,9 @@ public:
     }
 
     /// A listener is in it until the server drains.
-    EDDY_WAIT_SHAPE(serve_future, eddy::detail::wait_shape<1>{eddy::detail::wait_kind::object,
-                                                              0,
-                                                              {EDDY_IO_CHILD(listener_, read)},
-                                                              true,
-                                                              "the connections of a server"});
+    static constexpr auto wait_shape() {
+        return inspect::named_wait("the connections of a server", inspect::reader(&serve_future::listener_));
+    }
 
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());

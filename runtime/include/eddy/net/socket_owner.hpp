@@ -34,6 +34,12 @@ public:
     /// flush().
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
+    template <direction Way>
+    static constexpr auto wait_shape(io_way<Way>) {
+        constexpr bool reads = Way == direction::read;
+        return inspect::awaits_member(reads ? wait_kind::readable : wait_kind::writable, &socket_owner::socket_);
+    }
+
 protected:
     explicit socket_owner(io_socket&& socket) noexcept : socket_(std::move(socket)) {}
     socket_owner(int fd, descriptor_kind kind) noexcept : socket_(fd, kind) {}

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
@@ -28,7 +27,7 @@ public:
 
     poll_result<result<io::ready>> poll(context& cx);
 
-    EDDY_WAITS_AS(socket_readiness, readiness_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&socket_readiness::readiness_); }
 
 private:
     detail::io_socket* socket_;

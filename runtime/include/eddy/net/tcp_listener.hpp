@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/wait_record.hpp>
 #include <eddy/net/detail/accept_pause.hpp>
@@ -94,13 +93,8 @@ public:
     [[nodiscard]] result<std::uint32_t> ttl() const;
     result<void> set_ttl(std::uint32_t hops) const;
 
-    /// For readers of the program's memory.
-    template <eddy::detail::direction Way>
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return eddy::detail::wait_shape<>{
-            eddy::detail::wait_kind::readable, EDDY_OFFSET(tcp_listener, socket_), {}, true};
-        EDDY_END_OFFSETS
+    static constexpr auto wait_shape(auto) {
+        return inspect::awaits_member(inspect::wait::readable, &tcp_listener::socket_);
     }
 
 private:

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/poll_evented.hpp>
@@ -62,8 +61,8 @@ public:
     ~signal_stream() { detail::check_not_awaited(this, "a signal_stream"); }
 
     /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        return eddy::detail::wait_shape<>{.kind = eddy::detail::wait_kind::other, .name = "a signal"};
+    static constexpr auto wait_shape() {
+        return inspect::wait_shape<>{.kind = inspect::wait::other, .name = "a signal"};
     }
 
     /// Same as next(), by the name that the receivers of channels use.

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream/chunks.hpp>
@@ -52,13 +51,8 @@ public:
     /// Stops waiting: destroys the sleep.
     void stop() noexcept { sleep_.reset(); }
 
-    /// The sleep of a deadline that is at an offset of an object.
-    static constexpr detail::child_record sleep_at(std::uint32_t offset, const char* label = nullptr) noexcept {
-        EDDY_BEGIN_OFFSETS
-        return detail::child_in_optional<time::sleep_future>(offset + __builtin_offsetof(stream_deadline, sleep_),
-                                                             label);
-        EDDY_END_OFFSETS
-    }
+    static constexpr bool is_part = true;
+    static constexpr auto wait_shape() { return inspect::waits_as(&stream_deadline::sleep_); }
 
 private:
     bool poll_sleep(context& cx) {
@@ -99,9 +93,9 @@ public:
     /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
-    EDDY_WAIT_SHAPE(timeout_stream,
-                    detail::first_of(EDDY_INNER_STREAM(items_),
-                                     stream_deadline::sleep_at(EDDY_OFFSET(Its, deadline_), "deadline")));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&timeout_stream::items_, inspect::child(&timeout_stream::deadline_, "deadline"));
+    }
 
 private:
     // Not inlined: otherwise GCC 12 warns in user code about the value, which does not exist.
@@ -135,8 +129,10 @@ public:
     /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
-    EDDY_WAIT_SHAPE(timeout_repeating_stream,
-                    detail::first_of(EDDY_INNER_STREAM(items_), EDDY_CHILD(every_, "deadline")));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&timeout_repeating_stream::items_,
+                                 inspect::child(&timeout_repeating_stream::every_, "deadline"));
+    }
 
 private:
     // Not inlined: see timeout_stream.
@@ -172,8 +168,7 @@ public:
         return next;
     }
 
-    EDDY_WAIT_SHAPE(throttle_stream,
-                    detail::adaptor_of(stream_deadline::sleep_at(EDDY_OFFSET(Its, next_)), EDDY_INNER_STREAM(items_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&throttle_stream::next_, &throttle_stream::items_); }
 
 private:
     stream_deadline next_;
@@ -210,9 +205,10 @@ public:
         return {chunk_.chunks_of(items).at_least, detail::one_more_if(!chunk_.is_empty(), items).at_most};
     }
 
-    EDDY_WAIT_SHAPE(chunks_timeout_stream,
-                    detail::first_of(EDDY_INNER_STREAM(items_),
-                                     stream_deadline::sleep_at(EDDY_OFFSET(Its, deadline_), "deadline")));
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&chunks_timeout_stream::items_,
+                                 inspect::child(&chunks_timeout_stream::deadline_, "deadline"));
+    }
 
 private:
     static std::optional<item_type> nothing() noexcept { return std::nullopt; }

@@ -13,7 +13,6 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/owned.hpp>
 #include <eddy/future/detail/wait_record.hpp>
@@ -309,7 +308,7 @@ public:
         return not_ready;
     }
 
-    EDDY_WAITS_FOR_OBJECT("the end of a tracker's tasks", wait_future, state_);
+    static constexpr auto wait_shape() { return inspect::awaits("the end of a tracker's tasks", &wait_future::state_); }
 
 private:
     friend task_tracker;

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
@@ -235,7 +234,7 @@ public:
 
     friend const Self* awaited_object(const join_next_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
-    EDDY_WAITS_FOR(task_set, join_next_future, set_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::task_set, &join_next_future::set_); }
 
 private:
     friend basic_join_set;
@@ -256,7 +255,9 @@ public:
         return static_cast<const Self*>(me.set_);
     }
 
-    EDDY_WAITS_FOR(task_set, join_next_with_id_future, set_);
+    static constexpr auto wait_shape() {
+        return inspect::awaits(inspect::wait::task_set, &join_next_with_id_future::set_);
+    }
 
 private:
     friend basic_join_set;
@@ -284,7 +285,7 @@ public:
 
     friend const Self* awaited_object(const shutdown_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
-    EDDY_WAITS_FOR(task_set, shutdown_future, set_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::task_set, &shutdown_future::set_); }
 
 private:
     friend basic_join_set;

@@ -14,7 +14,6 @@
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
@@ -151,7 +150,7 @@ public:
         if (task_ != nullptr) detail::drop_join_handle(*task_);
     }
 
-    EDDY_WAITS_FOR(join, join_handle, task_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::join, &join_handle::task_); }
 
     friend const join_handle* awaited_object(const join_handle& me) noexcept { return std::addressof(me); }
 

@@ -13,7 +13,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -237,7 +236,7 @@ public:
 
     friend const join_map* awaited_object(const join_next_future& me) noexcept { return me.map_; }
 
-    EDDY_WAITS_FOR(task_set, join_next_future, map_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::task_set, &join_next_future::map_); }
 
 private:
     friend join_map;
@@ -261,7 +260,7 @@ public:
 
     friend const join_map* awaited_object(const shutdown_future& me) noexcept { return me.map_; }
 
-    EDDY_WAITS_FOR(task_set, shutdown_future, map_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::task_set, &shutdown_future::map_); }
 
 private:
     friend join_map;

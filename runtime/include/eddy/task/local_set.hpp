@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
@@ -78,7 +77,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(run_until_future, inner_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&run_until_future::inner_); }
 
 private:
     poll_result<output_type> poll_inner(context& cx) {
@@ -202,8 +201,8 @@ public:
     }
 
     /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        return detail::wait_shape<>{detail::wait_kind::local_set, 0, {}, true};
+    static constexpr auto wait_shape() {
+        return inspect::wait_shape<>{.kind = inspect::wait::local_set, .is_inside = true};
     }
 
     friend const local_set* awaited_object(const local_set& me) noexcept { return std::addressof(me); }

@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/holds_closure.hpp>
@@ -104,10 +103,11 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAIT_SHAPE(scope_future, detail::wait_shape<1>{detail::wait_kind::scope,
-                                                        EDDY_OFFSET(Its, handle_) + EDDY_OFFSET(scope_handle, base_),
-                                                        {EDDY_CHILD(body_, "body")},
-                                                        true});
+    static constexpr auto wait_shape() {
+        const std::uint32_t scope = detail::offset_of(&scope_future::handle_) + detail::offset_of(&scope_handle::base_);
+        return inspect::wait_shape<1>{
+            inspect::wait::scope, scope, {inspect::child(&scope_future::body_, "body")}, true};
+    }
 
 private:
     enum class stage : unsigned char { fresh, body, children, ended };

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -138,7 +137,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAIT_SHAPE(scope_children, detail::wait_shape<>{detail::wait_kind::scope, EDDY_OFFSET(Its, scope_), {}, true});
+    static constexpr auto wait_shape() { return inspect::awaits_member(inspect::wait::scope, &scope_children::scope_); }
 
 private:
     enum class stage : unsigned char { fresh, tasks, ended };

@@ -9,7 +9,6 @@
 #include <variant>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/unread_failure.hpp>
@@ -64,7 +63,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(reported_work, future_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&reported_work::future_); }
 
 private:
     using output = work_output_t<W>;
@@ -206,7 +205,7 @@ public:
         return of_->poll_empty(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
     }
 
-    EDDY_WAITS_FOR(scope, wait_future, of_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::scope, &wait_future::of_); }
 
 private:
     detail::scope_base* of_;
@@ -225,7 +224,7 @@ public:
         return wait_future(*of_).poll(cx);
     }
 
-    EDDY_WAITS_FOR(scope, close_future, of_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::scope, &close_future::of_); }
 
 private:
     detail::scope_base* of_;

@@ -265,7 +265,7 @@ public:
     /// The stream function: returns an expired value, or nothing if the queue is empty.
     poll_result<std::optional<expired>> poll_next(context& cx);
 
-    EDDY_WAITS_AS(delay_queue, wait_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&delay_queue::wait_); }
 
 private:
     static constexpr std::size_t none = detail::deadline_heap::nowhere;

@@ -47,7 +47,7 @@ public:
 
     poll_result<time_point> poll(context& cx);
 
-    EDDY_WAITS_AS(tick_future, of_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&tick_future::of_); }
 
 private:
     interval_stream* of_;
@@ -104,7 +104,7 @@ public:
     /// Sets the next tick to `next`. Later ticks follow from there.
     void reset_at(time_point next) noexcept { wait_.reset(next); }
 
-    EDDY_WAITS_AS(interval_stream, wait_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&interval_stream::wait_); }
 
 private:
     sleep_future wait_;

@@ -5,7 +5,6 @@
 #include <source_location>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
@@ -52,7 +51,7 @@ public:
     /// Returns a sleep that ends `d` from now; see sleep().
     [[nodiscard]] static sleep_future after(duration d, std::source_location where) noexcept;
 
-    EDDY_WAITS_FOR(timer, sleep_future, deadline_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::timer, &sleep_future::deadline_); }
 
     friend const sleep_future* awaited_object(const sleep_future& me) noexcept { return &me; }
 

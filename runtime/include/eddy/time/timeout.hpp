@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <eddy/detail/error_access.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
@@ -81,9 +80,9 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAIT_SHAPE(timeout_future,
-                    eddy::detail::wait_shape<2>{
-                        eddy::detail::wait_kind::any_of, 0, {EDDY_CHILD(inner_), EDDY_CHILD(deadline_, "deadline")}});
+    static constexpr auto wait_shape() {
+        return inspect::first_of(&timeout_future::inner_, inspect::child(&timeout_future::deadline_, "deadline"));
+    }
 
 private:
     template <class G>

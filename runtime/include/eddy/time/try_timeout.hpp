@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/outcome.hpp>
@@ -113,7 +112,7 @@ public:
         return poll_result<output_type>(eddy::detail::flatten_all<output_type>(*answer));
     }
 
-    EDDY_WAITS_AS(try_timeout_future, timed_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&try_timeout_future::timed_); }
 
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

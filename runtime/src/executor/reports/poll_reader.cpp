@@ -25,9 +25,7 @@ const std::byte* at(std::uintptr_t address) noexcept {
     return reinterpret_cast<const std::byte*>(address);  // NOLINT(performance-no-int-to-ptr)
 }
 
-EDDY_BEGIN_OFFSETS
-constexpr std::size_t slot_fate = EDDY_OFFSET(slot_base, frame_is);
-EDDY_END_OFFSETS
+constexpr std::size_t slot_fate = offset_of<slot_base>(&slot_base::frame_is);
 
 /// Follows the frames from a possible one to the root. Memory is read once: the frames of a polled stack change.
 class frame_search {
@@ -63,14 +61,12 @@ std::uint64_t poll_reader::word(const void* from) noexcept { return copy_own_obj
 polled_now poll_reader::task_of(const runtime_context* thread) noexcept {
     const auto context = copy_own_object<runtime_context>(thread);
     if (!context || context->is_in_blocking_call) return {};
-    EDDY_BEGIN_OFFSETS
     struct mark {
         std::uintptr_t task;
         std::uintptr_t outer;
     };
-    static_assert(EDDY_OFFSET(polled_task, task_) == offsetof(mark, task));
-    static_assert(EDDY_OFFSET(polled_task, outer_) == offsetof(mark, outer));
-    EDDY_END_OFFSETS
+    static_assert(offset_of<polled_task>(&polled_task::task_) == offsetof(mark, task));
+    static_assert(offset_of<polled_task>(&polled_task::outer_) == offsetof(mark, outer));
     auto next = reinterpret_cast<std::uintptr_t>(context->polled);
     for (int i = 0; i < most_tasks && next != 0; ++i) {
         const auto found = copy_own_object<mark>(at(next));

@@ -42,7 +42,6 @@ private:
 
 }  // namespace
 
-EDDY_BEGIN_OFFSETS
 /// Has access to the members whose offsets are in the table.
 struct debug_offsets {
     static constexpr inspect::basic_debug_table<const void*> table() noexcept;
@@ -56,34 +55,34 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
     std::ranges::copy(version, made.version);
     made.registry = &registry;
 
-    made.task_next = EDDY_OFFSET(spawned_task, next);
-    made.task_ops = EDDY_OFFSET(spawned_task, table);
-    made.task_id = EDDY_OFFSET(spawned_task, id);
-    made.task_spawned_at = EDDY_OFFSET(spawned_task, spawned_at);
+    made.task_next = offset_of<spawned_task>(&spawned_task::next);
+    made.task_ops = offset_of<spawned_task>(&spawned_task::table);
+    made.task_id = offset_of<spawned_task>(&spawned_task::id);
+    made.task_spawned_at = offset_of<spawned_task>(&spawned_task::spawned_at);
     made.task_root = sizeof(spawned_task) + sizeof(void*);  // root_word()
     made.task_started = spawn_time::is_stored ? sizeof(spawned_task) : inspect::no_offset;
     made.running = task_flags::running;
     made.complete = task_flags::complete;
     made.notified = task_flags::notified;
     made.cancelled = task_flags::cancelled;
-    made.ops_name = EDDY_OFFSET(spawned_ops, name_offset);
-    made.ops_work = EDDY_OFFSET(spawned_ops, work_offset);
-    made.ops_shape = EDDY_OFFSET(spawned_ops, work_shape);
+    made.ops_name = offset_of<spawned_ops>(&spawned_ops::name_offset);
+    made.ops_work = offset_of<spawned_ops>(&spawned_ops::work_offset);
+    made.ops_shape = offset_of<spawned_ops>(&spawned_ops::work_shape);
 
-    made.frame_at = EDDY_OFFSET(frame, at);
-    made.frame_outcome = EDDY_OFFSET(frame, outcome);
-    made.frame_where = EDDY_OFFSET(frame, where);
+    made.frame_at = offset_of<frame>(&frame::at);
+    made.frame_outcome = offset_of<frame>(&frame::outcome);
+    made.frame_where = offset_of<frame>(&frame::where);
 
-    made.leaf_ops = EDDY_OFFSET(leaf, ops);
+    made.leaf_ops = offset_of<leaf>(&leaf::ops);
     static_assert(sizeof(leaf) == 3 * sizeof(void*));
-    made.leaf_waiter = sizeof(void*);  // a reference, which offsetof does not accept
-    made.leaf_future = EDDY_OFFSET(leaf, awaited);
+    made.leaf_waiter = sizeof(void*);  // a reference, to which no pointer to a member leads
+    made.leaf_future = offset_of<leaf>(&leaf::awaited);
 
-    made.socket_fd = EDDY_OFFSET(socket_registration, fd_);
-    made.permits_word = EDDY_OFFSET(permit_state, word_);
-    made.scope_first = EDDY_OFFSET(scope_base, children_);
-    made.scope_next = EDDY_OFFSET(scope_link, next);
-    made.scope_task = EDDY_OFFSET(scope_link, task);
+    made.socket_fd = offset_of<socket_registration>(&socket_registration::fd_);
+    made.permits_word = offset_of<permit_state>(&permit_state::word_);
+    made.scope_first = offset_of<scope_base>(&scope_base::children_);
+    made.scope_next = offset_of<scope_link>(&scope_link::next);
+    made.scope_task = offset_of<scope_link>(&scope_link::task);
 #ifdef __GLIBCXX__
     made.string_data = 0;
     made.string_size = sizeof(void*);
@@ -92,14 +91,13 @@ constexpr inspect::basic_debug_table<const void*> debug_offsets::table() noexcep
 #endif
     made.joined = task_flags::join_interest;
     made.background = task_flags::background;
-    made.ops_owned = EDDY_OFFSET(spawned_ops, is_owned);
+    made.ops_owned = offset_of<spawned_ops>(&spawned_ops::is_owned);
     return made;
 }
 
 /// The state word of a task, and of an event loop's task, which only the thread of the loop changes.
-static constexpr std::uint32_t shared_state = EDDY_OFFSET(spawned_task, state);
-static constexpr std::uint32_t local_state = EDDY_OFFSET(spawned_task, local);
-EDDY_END_OFFSETS
+static constexpr std::uint32_t shared_state = offset_of<spawned_task>(&spawned_task::state);
+static constexpr std::uint32_t local_state = offset_of<spawned_task>(&spawned_task::local);
 
 // Readers support programs of 64 bits only.
 static_assert(sizeof(void*) != 8 || sizeof(leaf_ops) == sizeof(inspect::leaf_record));

@@ -59,8 +59,10 @@ public:
         return hold_.during(*to_, cx, [&] { return to_->poll_flush(cx); });
     }
 
-    EDDY_WAIT_SHAPE(flushed_write, adaptor_of(child_if(EDDY_CHILD(write_), EDDY_OFFSET(Its, is_written_), 0),
-                                              EDDY_IO_CHILD(to_, write)));
+    static constexpr auto wait_shape() {
+        return inspect::waits_as(inspect::child_while(&flushed_write::is_written_, false, &flushed_write::write_),
+                                 inspect::writer(&flushed_write::to_));
+    }
 
 private:
     Write write_;
@@ -88,7 +90,9 @@ public:
         return of_->poll_handshake(cx);
     }
 
-    EDDY_WAIT_SHAPE(handshake_future, adaptor_of(EDDY_CHILD(turn_), EDDY_IO_CHILD(of_, read)));
+    static constexpr auto wait_shape() {
+        return inspect::waits_as(&handshake_future::turn_, inspect::reader(&handshake_future::of_));
+    }
 
 private:
     S* of_;
@@ -214,7 +218,7 @@ public:
     [[nodiscard]] S& inner() noexcept { return below_; }
     [[nodiscard]] const S& inner() const noexcept { return below_; }
 
-    EDDY_USES_IO(stream, below_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &stream::below_); }
 
 private:
     friend eddy::detail::guard_access;

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/operation_guard.hpp>
@@ -94,7 +93,7 @@ public:
         return eddy::detail::poll_entered(hold_, cx, [&] { return from_->poll_receive(cx); });
     }
 
-    EDDY_WAITS_FOR_OBJECT("a message of a WebSocket", receive_future, from_);
+    static constexpr auto wait_shape() { return inspect::awaits("a message of a WebSocket", &receive_future::from_); }
 
 private:
     S* from_;
@@ -115,7 +114,7 @@ public:
         return of_->poll_close(cx);
     }
 
-    EDDY_WAITS_FOR_OBJECT("the end of a WebSocket", close_future, of_);
+    static constexpr auto wait_shape() { return inspect::awaits("the end of a WebSocket", &close_future::of_); }
 
 private:
     S* of_;

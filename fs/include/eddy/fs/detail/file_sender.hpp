@@ -8,7 +8,6 @@
 #include <system_error>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/fs/detail/reading.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/future/future.hpp>
@@ -61,7 +60,7 @@ public:
     /// Makes an error of sending.
     [[nodiscard]] error fail(std::error_code code) const;
 
-    EDDY_WAITS_AS(file_sender, reading_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&file_sender::reading_); }
 
 private:
     /// Returns the bytes that were read and not sent.

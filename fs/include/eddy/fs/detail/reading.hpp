@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/fs/detail/job_bytes.hpp>
 #include <eddy/fs/error.hpp>
 #include <eddy/fs/operation.hpp>
@@ -27,7 +26,7 @@ public:
     [[nodiscard]] bool has_job() const noexcept { return job_.has_value(); }
     void drop_job() noexcept { job_.reset(); }
 
-    EDDY_WAITS_AS(reading, job_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&reading::job_); }
 
 private:
     struct job_output {

@@ -8,7 +8,6 @@
 #include <variant>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/call.hpp>
@@ -62,19 +61,13 @@ public:
 
     friend auto awaited_objects(const adapted& me) noexcept { return awaited_objects_of(std::get_if<0>(&me.step_)); }
 
-    /// For readers of the program's memory: the future of the current step.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
-        constexpr auto at = EDDY_OFFSET(adapted, step_);
+    static constexpr auto wait_shape() {
+        constexpr auto first = inspect::alternative<F, 0>(&adapted::step_);
         if constexpr (goes_on) {
-            return detail::wait_shape<2>{wait_kind::inner,
-                                         0,
-                                         {child_in_variant<F, 0, F, second, std::monostate>(at),
-                                          child_in_variant<second, 1, F, second, std::monostate>(at)}};
+            return inspect::waits_as(first, inspect::alternative<second, 1>(&adapted::step_));
         } else {
-            return adaptor_of(child_in_variant<F, 0, F, second, std::monostate>(at));
+            return inspect::waits_as(first);
         }
-        EDDY_END_OFFSETS
     }
 
     poll_result<void> poll_cancel(context& cx)

@@ -11,24 +11,13 @@
 
 namespace eddy::detail {
 
-/// The direction of an I/O operation.
-enum class direction : unsigned char { read, write };
-
 class io_socket;
-class socket_owner;
 
 /// Gives the library access to the private or protected `socket()` of a class that has an io_socket.
 struct socket_access {
     template <class S>
     static io_socket& get(S& self) noexcept {
         return self.socket();
-    }
-    /// The offset of the socket in a class that derives from socket_owner.
-    template <class S>
-    static constexpr std::uint32_t offset() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return EDDY_OFFSET(S, socket_);
-        EDDY_END_OFFSETS
     }
     template <class S>
     static constexpr bool has_socket = requires(S& self) {
@@ -63,69 +52,4 @@ auto awaited_part_of(S& stream) noexcept {
     }
 }
 
-// ---- For readers of the program's memory ----
-
-/// What a future waits for that uses a reader or writer in the direction `Way`. Classes describe themselves by a static
-/// function template wait_shape<Way>(), which is a constant expression.
-template <class S, direction Way>
-inline constexpr auto described_io = [] {
-    if constexpr (std::is_base_of_v<socket_owner, S>) {
-        constexpr auto kind = Way == direction::read ? wait_kind::readable : wait_kind::writable;
-        return wait_shape<>{kind, socket_access::offset<S>(), {}, true};
-    } else if constexpr (requires { S::template wait_shape<Way>(); }) {
-        return S::template wait_shape<Way>();
-    } else if constexpr (has_wait_shape<S>) {  // a sink without a direction
-        return S::wait_shape();
-    } else {
-        return wait_shape<>{wait_kind::other};
-    }
-}();
-template <class S, direction Way>
-inline constexpr shape_record io_shape_of = record_of(type_text<S>.data(), described_io<S, Way>);
-
-/// A reader or writer in another object, or one whose address is in it.
-template <class S, direction Way>
-constexpr child_record io_at(std::uint32_t offset) noexcept {
-    return {&io_shape_of<S, Way>, nullptr, offset, child_record::always, 0, child_record::itself, 0, 0};
-}
-template <class S, direction Way>
-constexpr child_record io_behind(std::uint32_t offset) noexcept {
-    return {&io_shape_of<S, Way>, nullptr, offset, child_record::always, 0, child_record::pointer, 0, 0};
-}
-
-/// A reader or writer in a member of the type `M`: the member itself, or the one behind a pointer.
-template <class M, direction Way>
-constexpr child_record io_of(std::uint32_t offset) noexcept {
-    if constexpr (std::is_pointer_v<M> || requires { typename M::element_type; }) {  // or a std::shared_ptr
-        return io_behind<typename std::pointer_traits<M>::element_type, Way>(offset);
-    } else if constexpr (is_optional<M>) {
-        return child_if(io_at<typename M::value_type, Way>(offset), offset + sizeof(typename M::value_type), 1);
-    } else {
-        return io_at<M, Way>(offset);
-    }
-}
-
 }  // namespace eddy::detail
-
-// As EDDY_WAITS_AS, for a member that is a reader or writer, or a pointer to one.
-#define EDDY_IO_CHILD(member, way) \
-    ::eddy::detail::io_of<decltype(Its::member), ::eddy::detail::direction::way>(EDDY_OFFSET(Its, member))
-#define EDDY_READS_FROM(Class, member) EDDY_WAIT_SHAPE(Class, ::eddy::detail::adaptor_of(EDDY_IO_CHILD(member, read)))
-#define EDDY_WRITES_TO(Class, member) EDDY_WAIT_SHAPE(Class, ::eddy::detail::adaptor_of(EDDY_IO_CHILD(member, write)))
-/// For a reader or writer whose member does the same: in both directions.
-#define EDDY_USES_IO(Class, member) EDDY_USES_TWO(Class, member, member)
-// NOLINTBEGIN(bugprone-macro-parentheses): a class in parentheses is no type.
-/// The same, with one member for each direction.
-#define EDDY_USES_TWO(Class, reader, writer)                                 \
-    template <::eddy::detail::direction Way, class Its = Class>              \
-    static constexpr auto wait_shape() noexcept {                            \
-        EDDY_BEGIN_OFFSETS                                                   \
-        if constexpr (Way == ::eddy::detail::direction::read) {              \
-            return ::eddy::detail::adaptor_of(EDDY_IO_CHILD(reader, read));  \
-        } else {                                                             \
-            return ::eddy::detail::adaptor_of(EDDY_IO_CHILD(writer, write)); \
-        }                                                                    \
-        EDDY_END_OFFSETS                                                     \
-    }                                                                        \
-    static_assert(true)
-// NOLINTEND(bugprone-macro-parentheses)

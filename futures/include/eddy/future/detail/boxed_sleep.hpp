@@ -6,7 +6,6 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 
 namespace eddy::time {
@@ -30,7 +29,7 @@ public:
     /// budget, perhaps in every poll.
     [[nodiscard]] bool poll(context& cx);
 
-    EDDY_WAITS_FOR(timer, boxed_sleep, deadline_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::timer, &boxed_sleep::deadline_); }
 
 private:
     std::chrono::steady_clock::time_point deadline_;  // for readers of the tasks

@@ -145,12 +145,13 @@ public:
         return is_empty() ? polled::last : polled::ended;
     }
 
-    /// The futures of a set that is at an offset of an object. `child` is relative to the future.
-    template <class Its = future_set>
-    static constexpr child_record children_at(std::uint32_t offset, child_record child = child_at<F>(0)) noexcept {
-        EDDY_BEGIN_OFFSETS
-        return woken_set::children_at(offset + EDDY_OFFSET(Its, woken_), within(EDDY_OFFSET(node, future), child));
-        EDDY_END_OFFSETS
+    /// The futures of the set in a member. `child` is relative to the future.
+    template <class Class>
+    static constexpr child_record children_in(future_set Class::* member,
+                                              child_record child = child_at<F>(0)) noexcept {
+        const child_record of_set =
+            woken_set::children_in(&future_set::woken_, within(offset_of(&node::future), child));
+        return within(offset_of(member), of_set);
     }
 
 private:

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/by_parts.hpp>
@@ -72,11 +71,9 @@ public:
 
     /// Stores the children's shapes, for children at `offset`.
     static constexpr void describe(child_record* into, std::uint32_t offset) noexcept {
-        EDDY_BEGIN_OFFSETS
-        *into = within(offset + EDDY_OFFSET(group_children, first_), described<maybe_done_future<F>>.children[0]);
+        *into = within(offset, child_through(&group_children::first_));
         if constexpr (sizeof...(Rest) != 0)
-            group_children<Rest...>::describe(into + 1, offset + EDDY_OFFSET(group_children, rest_));
-        EDDY_END_OFFSETS
+            group_children<Rest...>::describe(into + 1, offset + offset_of(&group_children::rest_));
     }
 
 private:
@@ -115,12 +112,9 @@ public:
 
     friend auto awaited_objects(const group& me) noexcept { return objects_of(me.children_, indexes()); }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
+    static constexpr auto wait_shape() {
         detail::wait_shape<count> made{Rule::waits_for};
-        EDDY_BEGIN_OFFSETS
-        group_children<F...>::describe(made.children.data(), EDDY_OFFSET(group, children_));
-        EDDY_END_OFFSETS
+        group_children<F...>::describe(made.children.data(), offset_of(&group::children_));
         return made;
     }
 

@@ -10,7 +10,6 @@
 #include <variant>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/combinators.hpp>
 #include <eddy/future/detail/adapted.hpp>
 #include <eddy/future/detail/broken_future.hpp>
@@ -149,7 +148,11 @@ public:
         });
     }
 
-    EDDY_WAIT_SHAPE(handler_run, described_at(EDDY_OFFSET(Its, returned_), std::index_sequence_for<R...>()));
+    static constexpr auto wait_shape() {
+        return []<std::size_t... I>(std::index_sequence<I...>) {
+            return inspect::waits_as(inspect::alternative<stored_t<R>, I>(&handler_run::returned_)...);
+        }(std::index_sequence_for<R...>());
+    }
 
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<stored_t<R>> || ...)
@@ -161,12 +164,6 @@ public:
     }
 
 private:
-    template <std::size_t... I>
-    static constexpr auto described_at(std::uint32_t offset, std::index_sequence<I...>) noexcept {
-        return detail::wait_shape<sizeof...(R)>{
-            wait_kind::inner, 0, {child_in_variant<stored_t<R>, I, stored_t<R>...>(offset)...}};
-    }
-
     std::variant<stored_t<R>...> returned_;
 };
 

@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
@@ -28,7 +27,7 @@ public:
 
     friend auto awaited_objects(const borrowed& me) noexcept { return awaited_objects_of(*me.target_); }
 
-    EDDY_WAITS_AS(borrowed, target_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&borrowed::target_); }
 
 private:
     F* target_;

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/future_set.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -139,14 +138,9 @@ public:
     }
 
     /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
+    static constexpr auto wait_shape() {
         constexpr child_record one = described<child>.children[0];
-        return detail::wait_shape<1>{
-            wait_kind::all_of,
-            0,
-            {child_if(children_in_vector<child>(EDDY_OFFSET(range_group, children_)), one.alive, one.alive_is)}};
-        EDDY_END_OFFSETS
+        return inspect::all_of(child_if(inspect::children(&range_group::children_), one.alive, one.alive_is));
     }
 
     poll_result<void> poll_cancel(context& cx)

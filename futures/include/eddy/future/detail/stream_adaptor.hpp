@@ -13,7 +13,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/adapted.hpp>
 #include <eddy/future/detail/broken_future.hpp>
@@ -129,21 +128,12 @@ public:
         return true;
     }
 
-    EDDY_WAITS_AS(inner_stream, items_);
-    /// The stream of an inner_stream at an offset of an object, until it has ended.
-    template <class Its = inner_stream>
-    static constexpr child_record child_at(std::uint32_t offset) noexcept {
-        EDDY_BEGIN_OFFSETS
-        return child_in_optional<S>(offset + EDDY_OFFSET(Its, items_));
-        EDDY_END_OFFSETS
-    }
+    static constexpr bool is_part = true;
+    static constexpr auto wait_shape() { return inspect::waits_as(&inner_stream::items_); }
 
 private:
     std::optional<S> items_;
 };
-
-/// As EDDY_CHILD, for an inner_stream, until its stream has ended.
-#define EDDY_INNER_STREAM(member) decltype(Its::member)::child_at(EDDY_OFFSET(Its, member))
 
 /// Cancels two objects concurrently. Each function returns whether its object is destroyed; the call returns whether
 /// both objects are destroyed. The order alternates, because the first object could use up the coop budget in each poll
@@ -218,17 +208,12 @@ public:
         return true;
     }
 
-    EDDY_WAITS_AS(running, returned_);
+    static constexpr bool is_part = true;
+    static constexpr auto wait_shape() { return inspect::waits_as(&running::returned_); }
 
 private:
     std::optional<stored_t<R>> returned_;
 };
-
-/// What an adaptor describes whose function may return a future: that future, a `Body`, or else the stream.
-template <class Body>
-constexpr wait_shape<2> body_or_stream(std::uint32_t body, const child_record& items) noexcept {
-    return {wait_kind::inner, 0, {within(body, described<Body>.children[0]), items}};
-}
 
 /// The base of an adaptor of one stream.
 template <class Self, class S>
@@ -244,7 +229,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(stream_adaptor, items_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&stream_adaptor::items_); }
 
 protected:
     explicit stream_adaptor(S&& items) : items_(std::move(items)) {}
@@ -282,7 +267,7 @@ public:
         return poll_result<void>::ready();
     }
 
-    EDDY_WAITS_AS(stream_consumer, items_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&stream_consumer::items_); }
 
 protected:
     explicit stream_consumer(S&& items) : items_(std::in_place, std::move(items)) {}
@@ -358,7 +343,7 @@ public:
     /// Returns the bounds of the items, including the item whose predicate is being evaluated.
     [[nodiscard]] size_bounds size_hint() const noexcept { return one_more_if(held_.has_value(), items_.size_hint()); }
 
-    EDDY_WAIT_SHAPE(judged_items, body_or_stream<body>(EDDY_OFFSET(Its, body_), EDDY_CHILD(items_)));
+    static constexpr auto wait_shape() { return inspect::waits_as(&judged_items::body_, &judged_items::items_); }
 
 private:
     poll_result<std::optional<verdict>> poll_body(context& cx) {

@@ -14,7 +14,6 @@
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/by_parts.hpp>
 #include <eddy/future/detail/compiler_bugs.hpp>
@@ -88,12 +87,7 @@ public:
 
     [[nodiscard]] stored& value() noexcept { return value_; }
     /// For readers of the program's memory: where the value is.
-    template <class Its = kept>
-    static constexpr std::uint32_t offset_of_value() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return EDDY_OFFSET(Its, value_);
-        EDDY_END_OFFSETS
-    }
+    static constexpr std::uint32_t offset_of_value() noexcept { return offset_of(&kept::value_); }
 
     /// Constructs the value.
     /// Preconditions: nothing was set before.

@@ -166,13 +166,12 @@ public:
     /// Queues all nodes, so that each is polled once.
     void queue_all() noexcept;
 
-    /// The nodes of a set that is at an offset of an object, each with a child that is relative to the node.
-    static constexpr child_record children_at(std::uint32_t offset, child_record child) noexcept {
-        EDDY_BEGIN_OFFSETS
+    /// The nodes of the set in a member, each with a child that is relative to the node.
+    template <class Class>
+    static constexpr child_record children_in(woken_set Class::* member, child_record child) noexcept {
         child.in_node = child.offset;
-        child.offset = offset + static_cast<std::uint32_t>(__builtin_offsetof(woken_set, first_));
-        child.stride = static_cast<std::uint32_t>(__builtin_offsetof(woken_node, next));
-        EDDY_END_OFFSETS
+        child.offset = offset_of(member) + offset_of(&woken_set::first_);
+        child.stride = offset_of(&woken_node::next);
         child.is_at = child_record::list;
         return child;
     }

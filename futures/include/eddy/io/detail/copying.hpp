@@ -47,12 +47,10 @@ public:
     void end() noexcept { holds_.leave(); }
     [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
 
-    /// What a copy waits for whose state is at an offset of an object: the writer, or else the reader.
-    template <class Its = copying>
-    static constexpr wait_shape<2> shape_at(std::uint32_t offset, child_record reader, child_record writer) noexcept {
-        EDDY_BEGIN_OFFSETS
-        return adaptor_of(child_if(writer, offset + EDDY_OFFSET(Its, waits_for_writer_), 1), reader);
-        EDDY_END_OFFSETS
+    /// A child, the writer, while the copy in a member waits for it.
+    template <class Class>
+    static constexpr child_record while_writing(copying Class::* member, child_record writer) noexcept {
+        return child_if(writer, offset_of(member) + offset_of(&copying::waits_for_writer_), 1);
     }
 
 private:

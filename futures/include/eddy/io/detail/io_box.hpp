@@ -8,7 +8,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/future.hpp>
@@ -23,16 +22,12 @@ namespace eddy::detail {
 // ---- The interfaces behind the boxes ----
 
 // A box does not know the type of its object. So an object has the address of its shape, for readers of the memory:
-// behind the pointer of the virtual functions. Not EDDY_OFFSET, which is wrong for members of a second base with
-// GCC 12.
+// behind the pointer of the virtual functions.
 
 struct reader_face {
     const void* read_shape = nullptr;
     static constexpr std::uint32_t read_shape_at = sizeof(void*);
-    template <direction>
-    static constexpr auto wait_shape() noexcept {
-        return described_at(read_shape_at);
-    }
+    static constexpr auto wait_shape(auto) { return described_at(read_shape_at); }
 
     virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
     virtual poll_result<result<std::size_t>> poll_read_vectored(context& cx,
@@ -50,10 +45,7 @@ struct seeker_face : reader_face {
 struct writer_face {
     const void* write_shape = nullptr;
     static constexpr std::uint32_t write_shape_at = sizeof(void*);
-    template <direction>
-    static constexpr auto wait_shape() noexcept {
-        return described_at(write_shape_at);
-    }
+    static constexpr auto wait_shape(auto) { return described_at(write_shape_at); }
 
     virtual poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) = 0;
     virtual poll_result<result<std::size_t>> poll_write_vectored(context& cx,
@@ -63,9 +55,8 @@ struct writer_face {
     virtual ~writer_face() = default;
 };
 struct stream_face : reader_face, writer_face {
-    template <direction Way>
-    static constexpr auto wait_shape() noexcept {
-        if constexpr (Way == direction::read) return reader_face::wait_shape<Way>();
+    static constexpr auto wait_shape(io_way<direction::read> way) { return reader_face::wait_shape(way); }
+    static constexpr auto wait_shape(io_way<direction::write>) {
         return described_at(sizeof(reader_face) + write_shape_at);
     }
 };
@@ -77,7 +68,12 @@ struct boxed_io_base : Face {
         if constexpr (std::derived_from<Face, reader_face>) this->read_shape = &io_shape_of<its, direction::read>;
         if constexpr (std::derived_from<Face, writer_face>) this->write_shape = &io_shape_of<its, direction::write>;
     }
-    EDDY_USES_IO(boxed_io_base, object);
+    /// As this class, which is abstract.
+    struct layout {
+        alignas(Face) std::byte face[sizeof(Face)];
+        T object;
+    };
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &layout::object); }
     T object;
 };
 
@@ -135,7 +131,7 @@ public:
     }
     ~io_box() { delete inner_; }
 
-    EDDY_USES_IO(io_box, inner_);
+    static constexpr auto wait_shape(auto way) { return inspect::uses(way, &io_box::inner_); }
 
     /// Returns the object.
     /// Errors: throws `misuse` if the box was moved from.

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <span>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/detail/operation_guard.hpp>
@@ -79,7 +78,7 @@ public:
         return awaited_part_of<direction::read>(me.from());
     }
 
-    EDDY_READS_FROM(reading_future, from_);
+    static constexpr auto wait_shape() { return inspect::reads_from(&reading_future::from_); }
 
 protected:
     explicit reading_future(R& from) noexcept : from_(&from) {}
@@ -101,7 +100,7 @@ public:
     static constexpr bool writes_to_object = true;
     friend auto awaited_object(const writing_future& me) noexcept { return awaited_part_of<direction::write>(me.to()); }
 
-    EDDY_WRITES_TO(writing_future, to_);
+    static constexpr auto wait_shape() { return inspect::writes_to(&writing_future::to_); }
 
 protected:
     explicit writing_future(W& to) noexcept : to_(&to) {}

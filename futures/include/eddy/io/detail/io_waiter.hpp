@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/detail/waiter_list.hpp>
 #include <eddy/io/interest.hpp>
@@ -25,18 +24,18 @@ struct io_waiter : waiter {
 template <wait_kind Kind>
 inline constexpr shape_record descriptor_shape{"a descriptor", Kind, 0, 1, 0, nullptr};
 
-/// What a future waits for that has an io_waiter at an offset.
-constexpr wait_shape<3> waiter_shape_at(std::uint32_t offset) noexcept {
-    EDDY_BEGIN_OFFSETS
-    const std::uint32_t fd = offset + __builtin_offsetof(io_waiter, fd);
-    const std::uint32_t wanted = offset + __builtin_offsetof(io_waiter, wanted);
-    EDDY_END_OFFSETS
+/// What a future waits for that has an io_waiter in a member.
+template <class Class>
+constexpr wait_shape<3> waits_by(io_waiter Class::* member) noexcept {
+    const std::uint32_t at = offset_of(member);
     const auto child = [&](const shape_record& shape) {
+        const std::uint32_t fd = at + offset_of(&io_waiter::fd);
         return child_record{&shape, nullptr, fd, child_record::always, 0, child_record::itself, 0, 0};
     };
-    return adaptor_of(child_if(child(descriptor_shape<wait_kind::data_from>), wanted, io::interest::readable.bits()),
-                      child_if(child(descriptor_shape<wait_kind::room_in>), wanted, io::interest::writable.bits()),
-                      child(descriptor_shape<wait_kind::readiness>));
+    const std::uint32_t wanted = at + offset_of(&io_waiter::wanted);
+    return waits_as(child_if(child(descriptor_shape<wait_kind::data_from>), wanted, io::interest::readable.bits()),
+                    child_if(child(descriptor_shape<wait_kind::room_in>), wanted, io::interest::writable.bits()),
+                    child(descriptor_shape<wait_kind::readiness>));
 }
 
 }  // namespace eddy::detail

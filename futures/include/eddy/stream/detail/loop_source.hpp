@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/await_record.hpp>
 #include <eddy/future/detail/owned.hpp>
 #include <eddy/future/future.hpp>
@@ -39,7 +38,7 @@ public:
         return awaited_objects_of(static_cast<const F*>(me.kept_));
     }
 
-    EDDY_WAITS_AS(kept_round, kept_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&kept_round::kept_); }
 
     [[nodiscard]] bool is_enabled() const noexcept { return kept_ != nullptr && is_branch_enabled(*kept_); }
     void settle(bool has_others, bool has_last_resort) noexcept {
@@ -82,7 +81,7 @@ public:
         return awaited_objects_of(me.next_ ? std::addressof(*me.next_) : nullptr);
     }
 
-    EDDY_WAITS_AS(stream_round, items_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&stream_round::items_); }
 
     [[nodiscard]] bool is_enabled() const noexcept { return items_ != nullptr; }
     void settle(bool, bool) noexcept {}
@@ -149,7 +148,7 @@ public:
 
     friend auto awaited_objects(const made_round& me) noexcept { return awaited_objects_of(me.made_); }
 
-    EDDY_WAITS_AS(made_round, made_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&made_round::made_); }
 
     [[nodiscard]] bool is_enabled() const noexcept { return is_branch_enabled(made_); }
     void settle(bool has_others, bool has_last_resort) noexcept {

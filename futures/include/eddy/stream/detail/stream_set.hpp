@@ -71,12 +71,10 @@ public:
         });
     }
 
-    /// The streams of a set that is at an offset of an object.
-    template <class Its = stream_set>
-    static constexpr child_record children_at(std::uint32_t offset) noexcept {
-        EDDY_BEGIN_OFFSETS
-        return set::children_at(offset + EDDY_OFFSET(Its, streams_), child_at<stream_type>(EDDY_OFFSET(Entry, items)));
-        EDDY_END_OFFSETS
+    /// The streams of the set.
+    static constexpr bool is_part = true;
+    static constexpr auto wait_shape() {
+        return inspect::first_of(set::children_in(&stream_set::streams_, child(&Entry::items)));
     }
 
 private:

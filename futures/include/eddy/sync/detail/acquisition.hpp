@@ -5,7 +5,6 @@
 #include <memory>
 #include <type_traits>
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
@@ -62,11 +61,7 @@ public:
     [[nodiscard]] Count count() const noexcept { return count_; }
     [[nodiscard]] const State* state() const noexcept { return from_; }
     /// The offset of the address of the permits, for readers of the program's memory.
-    [[nodiscard]] static constexpr std::uint32_t offset_of_state() noexcept {
-        EDDY_BEGIN_OFFSETS
-        return EDDY_OFFSET(acquisition, from_);
-        EDDY_END_OFFSETS
-    }
+    [[nodiscard]] static constexpr std::uint32_t awaited_word() noexcept { return offset_of(&acquisition::from_); }
 
 private:
     [[gnu::noinline]] acquired poll_slowly(context& cx, const char* what) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/sync/detail/notify_state.hpp>
@@ -31,7 +30,9 @@ public:
         return not_ready;
     }
 
-    EDDY_WAITS_FOR_OBJECT("the end of a channel's receivers", receivers_gone_future, state_);
+    static constexpr auto wait_shape() {
+        return inspect::awaits("the end of a channel's receivers", &receivers_gone_future::state_);
+    }
 
 private:
     State* state_;

@@ -9,7 +9,6 @@
 #include <variant>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/call.hpp>
 #include <eddy/future/detail/owned.hpp>
 #include <eddy/future/detail/virtual_stack.hpp>
@@ -99,7 +98,7 @@ public:
     bool poll_cancel(context& cx) { return poll_cancel_child(future_ ? &*future_ : nullptr, cx); }
     void destroy() noexcept { future_.reset(); }
 
-    EDDY_WAITS_AS(stored_work, future_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&stored_work::future_); }
 
 private:
     std::optional<W> future_;
@@ -125,7 +124,7 @@ public:
         if (root_ != nullptr) destroy_root(*root_);
     }
 
-    EDDY_WAITS_FOR(frames, stored_work, root_);
+    static constexpr auto wait_shape() { return inspect::awaits(inspect::wait::frames, &stored_work::root_); }
 
 private:
     frame* root_;
@@ -169,15 +168,12 @@ public:
         work_.reset();
     }
 
-    /// For readers of the program's memory.
-    static constexpr auto wait_shape() noexcept {
-        EDDY_BEGIN_OFFSETS
+    static constexpr auto wait_shape() {
         if constexpr (makes_future) {
-            return adaptor_of(child_in_optional<stored_work<made>>(EDDY_OFFSET(stored_work, future_)));
+            return inspect::waits_as(&stored_work::future_);
         } else {
             return detail::wait_shape<>{wait_kind::other};
         }
-        EDDY_END_OFFSETS
     }
 
 private:

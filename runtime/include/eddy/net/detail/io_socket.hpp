@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/detail/wait_record.hpp>
@@ -165,9 +164,10 @@ public:
         return answer;
     }
 
-    EDDY_WAIT_SHAPE(socket_future,
-                    detail::wait_shape<>{Way == direction::read ? wait_kind::readable : wait_kind::writable,
-                                         EDDY_OFFSET(Its, socket_)});
+    static constexpr auto wait_shape() {
+        return inspect::awaits(Way == direction::read ? wait_kind::readable : wait_kind::writable,
+                               &socket_future::socket_);
+    }
 
 protected:
     explicit socket_future(io_socket& socket) noexcept : socket_(&socket) {}

@@ -9,7 +9,6 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/of_closure.hpp>
 #include <eddy/task/detail/executor.hpp>

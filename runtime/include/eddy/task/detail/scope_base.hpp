@@ -13,7 +13,6 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/bound_deadline.hpp>
 #include <eddy/future/detail/outcome.hpp>
 #include <eddy/future/waker.hpp>
@@ -225,9 +224,7 @@ private:
 
     static constexpr spawned_ops make_operations() noexcept {
         spawned_ops made{&poll, &poll_cancel, &destroy_future, &fail, &free_memory, &base::unnamed, &base::drop_output};
-        EDDY_BEGIN_OFFSETS
-        made.work_offset = EDDY_OFFSET(scope_child, work_);
-        EDDY_END_OFFSETS
+        made.work_offset = offset_of<scope_child>(&scope_child::work_);
         made.work_shape = &shape_of<stored_work<W>>;
         made.is_owned = true;
         return made;

@@ -15,7 +15,6 @@
 #include <vector>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/detail/outcome.hpp>
 #include <eddy/future/detail/owned.hpp>
@@ -131,7 +130,7 @@ public:
     /// Preconditions: all children have ended, and the scope has not failed.
     [[nodiscard]] slot<output>& outcome() noexcept { return outcome_; }
 
-    EDDY_WAITS_AS(known_child, work_);
+    static constexpr auto wait_shape() { return inspect::waits_as(&known_child::work_); }
 
 private:
     /// The future of the child's task.
@@ -156,7 +155,7 @@ private:
             return poll_result<void>::ready();
         }
 
-        EDDY_WAITS_AS(rest, of_);
+        static constexpr auto wait_shape() { return inspect::waits_as(&rest::of_); }
 
     private:
         known_child* of_;

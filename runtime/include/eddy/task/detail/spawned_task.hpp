@@ -13,7 +13,6 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wait_shape.hpp>
 #include <eddy/future/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
@@ -231,13 +230,11 @@ private:
             made.poll_cancel = &poll_cancel;
         }
         if constexpr (IsDetached) made.poll_cancel = &end_at_once;
-        EDDY_BEGIN_OFFSETS
-        if constexpr (is_named) made.name_offset = EDDY_OFFSET(task_cell, name_);
+        if constexpr (is_named) made.name_offset = offset_of<task_cell>(&task_cell::name_);
         if constexpr (!cell_work<W>::is_coroutine) {
-            made.work_offset = EDDY_OFFSET(task_cell, work_);
+            made.work_offset = offset_of<task_cell>(&task_cell::work_);
             made.work_shape = &shape_of<stored_work<W>>;
         }
-        EDDY_END_OFFSETS
         return made;
     }
     static constexpr spawned_ops operations = make_operations();
