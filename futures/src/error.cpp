@@ -86,6 +86,7 @@ const char* text_of(errc code) noexcept {
     case errc::already_registered:
         return "the descriptor is registered with this event loop already: await the object that registered it, or "
                "register a copy of the descriptor, which dup(2) makes";
+    case errc::other: return "an error without a code";
     case errc::not_a_pipe: return "the file is not a pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";

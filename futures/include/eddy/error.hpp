@@ -47,6 +47,7 @@ enum class errc {
     regular_file,          ///< a wait for a file, which is always ready; equals std::errc::operation_not_permitted
     already_registered,    ///< the descriptor is registered with this event loop; equals std::errc::file_exists
     affinity_unsupported,  ///< threads cannot be bound to processors here; equals std::errc::not_supported
+    other,                 ///< the error has no code, only a text: see any_error
 };
 
 /// Returns the error category of `errc`. Its name is "eddy".

@@ -7,6 +7,8 @@
 #include <eddy/bytes.hpp>
 #include <eddy/drop.hpp>
 #include <eddy/error.hpp>
+#include <eddy/error/any_error.hpp>
+#include <eddy/error/expect.hpp>
 #include <eddy/result.hpp>
 
 #include <eddy/future/combinators.hpp>

@@ -3,18 +3,11 @@
 
 namespace eddy::detail {
 
-unread_failure describe_code(const std::error_code& code) {
+unread_failure describe(const std::error_code& code, std::string&& text) {
     unread_failure described;
     if (is_runtime_shutdown(code)) return described;
     described.error = new unread_error;
     described.error->code = code;
-    described.error->message = code.message();
-    return described;
-}
-
-unread_failure describe_text(std::string&& text) {
-    unread_failure described;
-    described.error = new unread_error;
     described.error->message = std::move(text);
     return described;
 }

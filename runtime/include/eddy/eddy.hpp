@@ -5,12 +5,14 @@
 
 #include <eddy/detail/export.hpp>  // refuses unsuitable compilers
 
-#include <eddy/drop.hpp>     // drop(std::move(x))
-#include <eddy/error.hpp>    // errc, misuse
-#include <eddy/future.hpp>   // the future protocol and combinators: join, select, try_, ...
-#include <eddy/result.hpp>   // result<T>
-#include <eddy/runtime.hpp>  // executors: run, runtime, core, reactor
-#include <eddy/task.hpp>     // tasks: task<T>, spawn, join_handle, join_set, scope, local_set
+#include <eddy/drop.hpp>             // drop(std::move(x))
+#include <eddy/error.hpp>            // errc, misuse
+#include <eddy/error/any_error.hpp>  // any_error, any_result<T>, with_context
+#include <eddy/error/expect.hpp>     // expect, value_of
+#include <eddy/future.hpp>           // the future protocol and combinators: join, select, try_, ...
+#include <eddy/result.hpp>           // result<T>
+#include <eddy/runtime.hpp>          // executors: run, runtime, core, reactor
+#include <eddy/task.hpp>             // tasks: task<T>, spawn, join_handle, join_set, scope, local_set
 
 #include <eddy/sink.hpp>    // consumers of items: send, feed, send_all, with, buffer, split
 #include <eddy/stream.hpp>  // producers of items: next, map, filter, async_generator, ...

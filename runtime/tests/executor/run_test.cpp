@@ -131,6 +131,19 @@ TEST(Run, ErrorsWithTextArePrinted) {
 
 // ---- The locations of an error ----
 
+TEST(Run, AnyErrorHasItsPlacesInEachBuild) {
+    constexpr int begin = __LINE__;
+    const auto main = []() -> eddy::task<eddy::any_result<void>> {
+        const auto fails = []() -> eddy::task<eddy::any_result<void>> { co_return std::unexpected("no paper"); };
+        co_await eddy::try_(fails().with_context("print"));
+        co_return {};
+    };
+    const std::string text = printed_by([&] { EXPECT_EQ(eddy::run(main()), 1); });
+    EXPECT_TRUE(text.starts_with("Error: print: no paper\n  at ")) << text;
+    EXPECT_NE(text.find(":" + std::to_string(begin + 2) + " in "), std::string::npos) << text;
+    EXPECT_NE(text.find(":" + std::to_string(begin + 3) + " in "), std::string::npos) << text;
+}
+
 #if EDDY_CHECKS
 
 constexpr int line_of_error = __LINE__ + 3;
@@ -149,7 +162,8 @@ eddy::task<eddy::result<int>> passing_on() {
 std::string at(int line) { return "  at " __FILE__ ":" + std::to_string(line) + " in "; }
 
 /// Returns the lines that eddy::run() prints for `main`, without the names of functions.
-std::string trail_of(eddy::task<eddy::result<void>> main) {
+template <class E>
+std::string trail_of(eddy::task<std::expected<void, E>> main) {
     std::string lines;
     const std::string printed = printed_by([&] { EXPECT_EQ(eddy::run(std::move(main)), 1); });
     for (std::size_t begin = printed.find('\n') + 1; begin < printed.size();) {
@@ -164,6 +178,15 @@ std::string trail_of(eddy::task<eddy::result<void>> main) {
 TEST(RunErrorTrail, ContainsCoReturnAndEachTry) {
     constexpr int outermost = __LINE__ + 2;
     const auto main = []() -> eddy::task<eddy::result<void>> {
+        co_await eddy::try_(passing_on());
+        co_return {};
+    };
+    EXPECT_EQ(trail_of(main()), at(line_of_error) + at(line_of_try) + at(outermost));
+}
+
+TEST(RunErrorTrail, IsUsedForAnAnyErrorIfItHasMorePlaces) {
+    constexpr int outermost = __LINE__ + 2;
+    const auto main = []() -> eddy::task<eddy::any_result<void>> {
         co_await eddy::try_(passing_on());
         co_return {};
     };

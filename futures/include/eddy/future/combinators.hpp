@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/combinator_rules.hpp>
 #include <eddy/future/future_ops.hpp>
 
@@ -48,6 +49,39 @@ template <class F, class Fn>
 template <class F, class Fn>
 [[nodiscard]] auto map_err(F&& future, Fn&& f) {
     return detail::adapt<detail::map_err_rule>(std::forward<F>(future), std::forward<Fn>(f));
+}
+
+namespace detail {
+
+/// Adds a context to an error, for map_err().
+template <class C>
+class adds_context {
+public:
+    template <class G>
+    explicit adds_context(std::in_place_t, G&& context) : context_(std::forward<G>(context)) {}
+    template <class E>
+        requires(std::is_same_v<std::decay_t<E>, any_error> || kept_by_any_error<E>)
+    any_error operator()(E&& error) {
+        return in_context(std::forward<E>(error), context_);
+    }
+
+private:
+    C context_;
+};
+
+}  // namespace detail
+
+/// Adds what the caller was about to do to the error of an expected, which becomes an any_error:
+///     auto text = co_await try_(fs::read_to_string(path).with_context("load the configuration"));
+/// `context` is a text, or a function that returns one and is called for an error only. A `const char*` or a
+/// std::string_view must outlive the future.
+template <class F, class C>
+    requires(!detail::is_expected<std::remove_cvref_t<F>>)
+[[nodiscard]] auto with_context(F&& future, C&& context) {
+    constexpr bool is_context = detail::context_text<C>;
+    static_assert(is_context, "eddy: with_context takes a text, or a function without parameters that returns one");
+    return eddy::map_err(std::forward<F>(future),
+                         detail::adds_context<std::decay_t<C>>(std::in_place, std::forward<C>(context)));
 }
 
 /// Calls `f` with the error when `future`, whose output is an expected, has failed; passes a value through. `f` returns

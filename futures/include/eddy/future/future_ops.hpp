@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include <eddy/future/detail/broken_future.hpp>
+#include <eddy/result.hpp>
 
 namespace eddy {
 
@@ -14,6 +16,9 @@ template <class F, class Fn>
 auto map(F&& future, Fn&& f);
 template <class F, class Fn>
 auto map_err(F&& future, Fn&& f);
+template <class F, class C>
+    requires(!detail::is_expected<std::remove_cvref_t<F>>)
+auto with_context(F&& future, C&& context);
 template <class F, class Fn>
 auto or_else(F&& future, Fn&& f);
 template <class F, class Fn>
@@ -40,6 +45,10 @@ public:
     [[nodiscard]] auto map_err(Fn&& f) && {
         return eddy::map_err(static_cast<Self&&>(*this), std::forward<Fn>(f));
     }
+    template <class C>
+    [[nodiscard]] auto with_context(C&& context) && {
+        return eddy::with_context(static_cast<Self&&>(*this), std::forward<C>(context));
+    }
     template <class Fn>
     [[nodiscard]] auto or_else(Fn&& f) && {
         return eddy::or_else(static_cast<Self&&>(*this), std::forward<Fn>(f));
@@ -55,6 +64,8 @@ public:
         EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).map(...)");
     detail::broken_future map_err(auto&&) &
         EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).map_err(...)");
+    detail::broken_future with_context(auto&&) &
+        EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).with_context(...)");
     detail::broken_future or_else(auto&&) &
         EDDY_DELETED("a combinator takes ownership of its future: write std::move(f).or_else(...)");
     detail::broken_future then(auto&&) &

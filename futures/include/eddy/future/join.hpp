@@ -108,7 +108,7 @@ struct try_join_rule {
     static poll_result<Output> deliver(group_children<F...>& children, std::size_t which) {
         if (which == sizeof...(F)) {
             return children.apply([](auto&... child) {
-                return poll_result<Output>(std::in_place, std::in_place, value_of(child.take_output())...);
+                return poll_result<Output>(std::in_place, std::in_place, take_value(child.take_output())...);
             });
         }
         return with_index<sizeof...(F)>(which, [&](auto i) {

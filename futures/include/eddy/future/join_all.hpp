@@ -93,7 +93,7 @@ struct try_join_all_rule {
         if (which < children.size()) return Output(std::unexpect, std::move(children[which].output().error()));
         typename Output::value_type all;
         all.reserve(children.size());
-        for (auto& child : children) all.push_back(value_of(child.output()));
+        for (auto& child : children) all.push_back(take_value(child.output()));
         return all;
     }
 };

@@ -565,6 +565,9 @@ private:
     eddy::detail::broadcast_waiter waiter_;
 };
 
+/// Prints the text of an error.
+using eddy::detail::printing::operator<<;
+
 }  // namespace eddy::sync
 
 namespace eddy::detail {

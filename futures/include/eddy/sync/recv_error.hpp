@@ -36,6 +36,9 @@ enum class try_recv_error {
     return std::make_error_code(std::errc::resource_unavailable_try_again);
 }
 
+/// Prints the text of an error.
+using eddy::detail::printing::operator<<;
+
 }  // namespace eddy::sync
 
 namespace eddy::detail {

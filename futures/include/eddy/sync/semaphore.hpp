@@ -294,6 +294,9 @@ inline semaphore::acquire_owned_future semaphore::acquire_owned(const std::share
     return {share_of(from, where), checked(count, where)};
 }
 
+/// Prints the text of an error.
+using eddy::detail::printing::operator<<;
+
 }  // namespace eddy::sync
 
 namespace eddy::detail {

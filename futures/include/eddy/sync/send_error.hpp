@@ -85,6 +85,9 @@ public:
     T value;
 };
 
+/// Prints the text of an error.
+using eddy::detail::printing::operator<<;
+
 }  // namespace eddy::sync
 
 namespace eddy::detail {

@@ -10,6 +10,7 @@
 
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/error.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/await.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/checked_awaiter.hpp>
@@ -194,8 +195,12 @@ public:
         requires(std::convertible_to<U, T> || !is_movable)
     void return_value(U&& value, call_site here = EDDY_HERE) {
         if constexpr (is_movable) this->destination().set_value(std::forward<U>(value));
-        if constexpr (Checks && is_expected<T>) {
-            if (!this->destination().value().has_value()) error_trail::note(*this, here, false);
+        constexpr bool has_places = is_any_result<T>;
+        if constexpr (is_expected<T> && (Checks || has_places)) {
+            if (!this->destination().value().has_value()) [[unlikely]] {
+                if constexpr (has_places) note_place(this->destination().value().error(), here);
+                if constexpr (Checks) error_trail::note(*this, here, false);
+            }
         }
     }
 

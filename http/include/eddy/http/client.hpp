@@ -360,6 +360,9 @@ private:
 /// Cancel safety: safe. The connection is closed.
 EDDY_API task<std::expected<response, client_error>> get(std::string url, client_options options = client_options());
 
+/// Prints the text of an error.
+using eddy::detail::printing::operator<<;
+
 }  // namespace eddy::http
 
 namespace eddy::detail {

@@ -79,6 +79,9 @@ private:
 template <class T>
 using result = std::expected<T, error>;
 
+/// Prints the text of an error.
+using eddy::detail::printing::operator<<;
+
 }  // namespace eddy::process
 
 /// Makes process::errc convertible to std::error_code.

@@ -142,7 +142,7 @@ public:
         if (!answer.is_ready()) return not_ready;
         if (!answer->has_value())
             return output_type(std::unexpect, std::make_error_code(std::errc::operation_canceled));
-        return detail::flatten<output_type>(detail::value_of(*answer));
+        return detail::flatten<output_type>(detail::take_value(*answer));
     }
 
 private:

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -12,6 +14,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/checked_awaiter.hpp>
 #include <eddy/future/detail/error_trail.hpp>
 #include <eddy/future/future.hpp>
@@ -50,26 +53,15 @@ using main_executor = runtime;
 /// Makes the executor of run(). If that fails, prints the reason and returns nullopt.
 [[nodiscard]] EDDY_API std::optional<main_executor> make_main_executor_or_print();
 
-/// Prints an error that has a text, followed by `trail`: the error's message(), the message of its error code, an
-/// exception's what(), or a string. Does nothing for other types.
+/// Prints an error that has a text, followed by `trail`. An any_error has places of its own. The trail is used if it
+/// has more: it begins with the coroutines in which the error was of another type.
 template <class E>
 void print_error_of(const E& error, const std::string& trail) {
-    if constexpr (requires {
-                      { error.message() } -> std::convertible_to<std::string>;
-                  }) {
-        print_error(std::string(error.message()) + trail);
-    } else if constexpr (std::is_convertible_v<const E&, std::error_code>) {
-        print_error(std::error_code(error).message() + trail);
-    } else if constexpr (requires {
-                             { error.to_error_code() } -> std::convertible_to<std::error_code>;
-                         }) {
-        print_error(error.to_error_code().message() + trail);
-    } else if constexpr (requires {
-                             { error.what() } -> std::convertible_to<std::string>;
-                         }) {
-        print_error(std::string(error.what()) + trail);
-    } else if constexpr (std::is_convertible_v<const E&, std::string>) {
-        print_error(std::string(error) + trail);
+    if constexpr (std::is_same_v<E, any_error>) {
+        const bool has_more = std::ranges::count(trail, '\n') > std::ssize(error.places());
+        print_error(has_more ? error.message() + trail : error.report());
+    } else if constexpr (kept_by_any_error<E>) {
+        print_error(error_traits<E>::message(error) + trail);
     }
 }
 
@@ -96,9 +88,9 @@ int exit_code(const T& value) {
 ///
 /// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
 /// wait. It destroys the other tasks and returns 1. If the error has a text, run() prints `Error: ...` on standard
-/// error: its message() if it has that function, as http::client_error does. With EDDY_CHECKS, the locations follow at
-/// which the error was returned and passed on by `co_await try_(...)`, if the future is a task. If the future throws,
-/// run() destroys the other tasks and throws the exception.
+/// error; see error_traits. The locations follow at which the error was returned and passed on by `co_await try_(...)`:
+/// always for an any_error, otherwise with EDDY_CHECKS, if the future is a task. If the future throws, run() destroys
+/// the other tasks and throws the exception.
 ///
 /// The tasks that run() destroys, including background tasks, are not cancelled gracefully: finally() and shielded()
 /// have no effect in them. To cancel tasks gracefully, use a runtime and its shutdown_timeout():

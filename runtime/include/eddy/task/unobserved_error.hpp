@@ -18,7 +18,7 @@ namespace eddy {
 /// Thread safety: a plain value.
 struct EDDY_API unobserved_error {
     std::error_code code;  ///< the error; empty if the error type of the task does not convert to std::error_code
-    std::string message;   ///< the text of the error
+    std::string message;   ///< the text of the error; the places of an any_error are further lines
     std::source_location spawned_at;  ///< the call of spawn(), or of net::serve()
     std::exception_ptr exception;     ///< set by net::serve() only: the exception that a handler has thrown
     std::string_view task_name;       ///< the name of the task, if it has one; valid during the call of the hook
@@ -26,7 +26,8 @@ struct EDDY_API unobserved_error {
     /// Makes a description without contents.
     unobserved_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate: GCC 12 bug
 
-    /// Returns one line: the name of the task, the location, and the text of the error.
+    /// Returns one line: the name of the task, the location, and the text of the error. The places of an any_error
+    /// follow.
     [[nodiscard]] std::string what() const;
 };
 

@@ -160,6 +160,9 @@ template <class F, class Rep, class Period>
     requires(future<std::remove_cvref_t<F>> || std::is_invocable_v<F&>)
 eddy::detail::broken_future timeout(F&&, std::chrono::duration<Rep, Period>) EDDY_DELETED(EDDY_LIMIT_FIRST);
 
+/// Prints the text of an error.
+using eddy::detail::printing::operator<<;
+
 }  // namespace eddy::time
 
 namespace eddy::detail {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "executor/task/uncaught.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -25,7 +26,10 @@ std::string task_spawned_at(const std::source_location& where, std::string_view 
 }  // namespace
 
 std::string unobserved_error::what() const {
-    return task_spawned_at(spawned_at, task_name) + " failed: " + message + " (no code has read this error)";
+    // The places of an any_error are on lines of their own.
+    const auto end = std::min(message.find('\n'), message.size());
+    return task_spawned_at(spawned_at, task_name) + " failed: " + message.substr(0, end) +
+           " (no code has read this error)" + message.substr(end);
 }
 
 namespace detail {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/by_parts.hpp>
 #include <eddy/future/detail/checked_awaiter.hpp>
@@ -101,15 +102,23 @@ void throw_if_rethrown(const X& outcome) {
 }
 
 /// Ends the coroutine `awaiting`, whose output is `Out`, with the error in `outcome`. If the conversion of the error
-/// throws, the coroutine ends with that exception. With `Checks`, the location is recorded: see error_trail.hpp.
-template <class Out, bool Checks = false, class Outcome>
-void end_with_error(frame& awaiting, Outcome&& outcome, bool from_child = false) noexcept {
+/// throws, the coroutine ends with that exception. The location is recorded in an any_error, and with `Checks` in the
+/// trail of the main future: see error_trail.hpp.
+/// `failed` is the future with the error, if it still exists: an any_error gets the text of its operation().
+template <class Out, bool Checks = false, class Outcome, class F = void>
+void end_with_error(frame& awaiting, Outcome&& outcome, bool from_child = false,
+                    [[maybe_unused]] const F* failed = nullptr) noexcept {
     if constexpr (Checks) error_trail::note(awaiting, awaiting.where, from_child);
     // SAFETY: `Out` is the output type of the awaiting coroutine, so its result slot is a slot<Out>.
     auto& destination = static_cast<slot<Out>&>(*awaiting.outcome);
     try {
-        destination.set_value(std::unexpect,
-                              convert_error<typename Out::error_type>(std::forward<Outcome>(outcome).error()));
+        auto error = convert_error<typename Out::error_type>(std::forward<Outcome>(outcome).error());
+        if constexpr (std::is_same_v<decltype(error), any_error>) {
+            if constexpr (requires { std::string(failed->operation()); })
+                error = std::move(error).context(failed->operation());
+            note_place(error, awaiting.where);
+        }
+        destination.set_value(std::unexpect, std::move(error));
     } catch (...) {
         destination.set_exception(std::current_exception());
     }
@@ -212,7 +221,7 @@ public:
 
     void await_suspend(const auto&) noexcept {
         if constexpr (tries) {
-            if (failed()) return end_with_error<Out, Checks>(waiter, *std::move(this->result));
+            if (failed()) return end_with_error<Out, Checks>(waiter, *std::move(this->result), false, &future());
         }
         wait_for(*this);
     }
@@ -298,7 +307,7 @@ private:
         if (!poll(cx)) return leaf_answer::not_ready;
         if constexpr (tries) {
             if (failed()) {
-                end_with_error<Out, Checks>(waiter, *std::move(this->result));
+                end_with_error<Out, Checks>(waiter, *std::move(this->result), false, &future());
                 return leaf_answer::ended;
             }
         }

@@ -27,7 +27,7 @@ struct on_value {
     }
     template <class In>
     static decltype(auto) offer(In& in) {
-        return value_of(in);
+        return take_value(in);
     }
 };
 
@@ -46,7 +46,7 @@ struct on_error {
     }
     template <class Output, class In>
     static Output pass(In& in) {
-        return with_value<Output>(value_of(in));
+        return with_value<Output>(take_value(in));
     }
 };
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 
@@ -33,7 +34,7 @@ Out with_error(E&& error) {
 
 /// Returns the value of an expected, as an rvalue; std::monostate for void.
 template <class X>
-decltype(auto) value_of(X& x) {
+decltype(auto) take_value(X& x) {
     if constexpr (std::is_void_v<typename X::value_type>) {
         return std::monostate();
     } else {
@@ -42,8 +43,8 @@ decltype(auto) value_of(X& x) {
 }
 template <class X>
     requires(!std::is_lvalue_reference_v<X>)
-decltype(auto) value_of(X&& x) {
-    return value_of(x);
+decltype(auto) take_value(X&& x) {
+    return take_value(x);
 }
 
 /// Converts `x` to `Out`: a plain value becomes the value; an expected passes on its value or its error.
@@ -52,7 +53,7 @@ Out flatten(X&& x) {
     if constexpr (!is_expected<X>) {
         return with_value<Out>(std::forward<X>(x));
     } else {
-        if (x.has_value()) return with_value<Out>(value_of(x));
+        if (x.has_value()) return with_value<Out>(take_value(x));
         return with_error<Out>(std::move(x.error()));
     }
 }
@@ -65,8 +66,11 @@ inline constexpr bool error_converts =
         { error.to_error_code() } -> std::convertible_to<To>;
     };
 
-/// The error type of two consecutive steps: the second's if the first's converts to it, else the first's.
+/// The error type of two consecutive steps: any_error if one of them has it, otherwise the second's if the first's
+/// converts to it, else the first's.
 template <class First, class Second>
-using joint_error_t = std::conditional_t<error_converts<First, Second>, Second, First>;
+using joint_error_t = std::conditional_t<!std::is_same_v<First, any_error> &&
+                                             (std::is_same_v<Second, any_error> || error_converts<First, Second>),
+                                         Second, First>;
 
 }  // namespace eddy::detail

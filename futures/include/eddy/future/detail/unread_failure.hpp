@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
 #include <exception>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/error.hpp>
-#include <eddy/future/detail/outcome.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/virtual_stack.hpp>
-#include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::detail {
@@ -47,24 +44,23 @@ private:
     EDDY_API static void destroy_error(unread_error* error) noexcept;
 };
 
-/// Describes an error that has a code. errc::runtime_shutdown is not a failure of the task: returns an empty failure.
-[[nodiscard]] EDDY_API unread_failure describe_code(const std::error_code& code);
-/// Describes an error that has a text.
-[[nodiscard]] EDDY_API unread_failure describe_text(std::string&& text);
+/// Returns a description of an error. errc::runtime_shutdown is not a failure of the task: returns an empty failure.
+[[nodiscard]] EDDY_API unread_failure describe(const std::error_code& code, std::string&& text);
 
 /// Describes an error of any type.
 template <class E>
 unread_failure describe_error(const E& error) {
-    if constexpr (requires {
-                      { error.what() } -> std::convertible_to<std::string>;
-                  }) {
-        return describe_text(error.what());
-    } else if constexpr (error_converts<E, std::error_code>) {
-        return describe_code(convert_error<std::error_code>(error));
-    } else if constexpr (std::convertible_to<const E&, std::string_view>) {
-        return describe_text(std::string(std::string_view(error)));
+    if constexpr (std::is_same_v<E, any_error>) {
+        return describe(error.code(), error.report());
+    } else if constexpr (has_error_code<E>) {
+        std::error_code code;
+        try {
+            code = code_of_error(error);
+        } catch (...) {  // NOLINT(bugprone-empty-catch): a join_error of a task that has thrown has no code
+        }
+        return describe(code, text_of_error(error));
     } else {
-        return describe_text("an error of a type without a text");
+        return describe({}, text_of_error(error));
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/bound_deadline.hpp>
 #include <eddy/future/detail/outcome.hpp>
 #include <eddy/future/waker.hpp>
@@ -37,10 +38,11 @@ struct scope_link {
 };
 
 /// The failure of a scope: an exception or an error code. An error of another type is stored as the exception that
-/// std::expected::value() would throw, and also as an error code if it is convertible to one.
+/// std::expected::value() would throw, as an error code if it is convertible to one, and as an any_error if it can be.
 struct scope_failure {
     std::exception_ptr thrown;
     std::optional<std::error_code> code;
+    std::optional<any_error> story{};
 };
 
 /// Converts a child's error to the failure of its scope.
@@ -52,6 +54,7 @@ scope_failure failure_of(const E& error) noexcept {
         try {
             scope_failure made;
             if constexpr (error_converts<E, std::error_code>) made.code = convert_error<std::error_code>(error);
+            if constexpr (error_converts<E, any_error>) made.story = any_error(error);
             made.thrown = std::make_exception_ptr(std::bad_expected_access<E>(error));
             return made;
         } catch (...) {

@@ -200,7 +200,7 @@ auto take_value(slot<T>& outcome, std::source_location where) {
         return std::monostate();
     } else if constexpr (is_expected<T>) {
         T whole = outcome.take(where);
-        return value_of(std::move(whole));
+        return take_value(std::move(whole));
     } else {
         return outcome.take(where);
     }
@@ -354,6 +354,9 @@ poll_result<Output> fail_with(scope_failure& failure) {
         using error = typename Output::error_type;
         if constexpr (std::is_same_v<error, std::error_code>) {
             if (failure.code) return Output(std::unexpect, *failure.code);
+        }
+        if constexpr (std::is_same_v<error, any_error>) {
+            if (failure.story) return Output(std::unexpect, *std::move(failure.story));
         }
         try {
             if (failure.thrown != nullptr) std::rethrow_exception(failure.thrown);
