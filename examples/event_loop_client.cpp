@@ -9,23 +9,12 @@
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
 namespace {
 
 namespace http = eddy::http;
-
-/// Returns the value of `step`. If it failed, prints the reason and ends the program.
-template <class T, class E>
-T need(std::expected<T, E> step) {
-    if (!step) {
-        std::fprintf(stderr, "event_loop_client: %s\n", step.error().message().c_str());
-        std::exit(1);
-    }
-    return *std::move(step);
-}
 
 std::string line_of(http::status status) {
     return std::to_string(http::to_int(status)) + ' ' + std::string(reason_of(status));
@@ -36,7 +25,7 @@ std::string line_of(http::status status) {
 /// nothing runs: the connection stays open, but the loop does not look at it.
 class web_context {
 public:
-    http::status status_of(const std::string& url) { return need(core_.run(web_.get(url))).status; }
+    http::status status_of(const std::string& url) { return eddy::value_of(core_.run(web_.get(url))).status; }
 
 private:
     eddy::core core_;
@@ -56,8 +45,9 @@ int main(int argc, char** argv) {
     {
         // docs: one request
         eddy::core core;
-        auto answer = need(core.run(http::get(url)));  // runs the loop on this thread until the answer is there
-        auto text = need(core.run(answer.body.read_text()));
+        auto answer =
+            eddy::value_of(core.run(http::get(url)));  // runs the loop on this thread until the answer is there
+        auto text = eddy::value_of(core.run(answer.body.read_text()));
         // docs: end
         std::printf("one request: %s, %zu bytes\n", line_of(answer.status).c_str(), text.size());
     }
@@ -73,7 +63,7 @@ int main(int argc, char** argv) {
     eddy::core_thread loop;  // a thread with an event loop, for all requests of the program
     auto status = loop.remote().call([url](eddy::core_handle&) -> eddy::task<http::status> {
         auto answer = co_await http::get(url);  // on the loop's thread
-        co_return need(std::move(answer)).status;
+        co_return eddy::value_of(std::move(answer)).status;
     });
     // ... this thread does other work here ...
     std::printf("a loop on its own thread: %s\n", line_of(status.get()).c_str());  // waits for the output

@@ -6,7 +6,6 @@
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
-#include <cstdlib>
 
 namespace {
 
@@ -23,28 +22,16 @@ eddy::task<void> process(eddy::net::tcp_stream client) {
 }
 // docs: end
 
-// ---- Four steps may fail, each with its own message ----
-
-/// Returns the value of `step`. If it failed, prints the reason and ends the program.
-template <class T>
-T need(eddy::result<T> step, const char* failure) {
-    if (!step) {
-        std::fprintf(stderr, "%s: %s\n", failure, step.error().message().c_str());
-        std::exit(1);
-    }
-    return *std::move(step);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
     const char* const where = argc > 1 ? argv[1] : "127.0.0.1:8080";
 
     // docs: loop
-    auto core = need(eddy::core::make(), "failed to make the event loop");
-    auto addr = need(eddy::net::socket_addr::parse(where), "failed to parse the address");
+    auto core = eddy::expect(eddy::core::make(), "make the event loop");
+    auto addr = eddy::expect(eddy::net::socket_addr::parse(where), "parse the address");
     auto handle = core.handle();
-    auto listener = need(eddy::net::tcp_listener::bind(addr, handle), "failed to bind");  // bound to this loop
+    auto listener = eddy::expect(eddy::net::tcp_listener::bind(addr, handle), "start");  // bound to this loop
     // docs: end
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
@@ -54,6 +41,6 @@ int main(int argc, char** argv) {
         handle.spawn(process(std::move(client)));  // served concurrently, on this thread
         return eddy::ok();                         // keep accepting connections
     });
-    need(core.run(std::move(server)), "failed to run");  // runs the loop on this thread until `server` ends
+    eddy::expect(core.run(std::move(server)), "serve");  // runs the loop on this thread until `server` ends
     // docs: end
 }

@@ -14,7 +14,7 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
 }
 
 // docs: serve
-eddy::task<eddy::result<void>> serve() {
+eddy::task<eddy::any_result<void>> serve() {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind("127.0.0.1:6142"));
     for (;;) {
         auto client = co_await eddy::try_(listener.accept());
@@ -23,4 +23,5 @@ eddy::task<eddy::result<void>> serve() {
 }
 // docs: end
 
-int main() { return eddy::run(serve()); }  // prints an error and returns 1: "Error: Address already in use"
+// Prints an error and returns 1: "Error: bind to 127.0.0.1:6142: Address already in use"
+int main() { return eddy::run(serve()); }

@@ -45,7 +45,7 @@ order = [
     ),
     (
         guides,
-        ["docs/features.md", "docs/choosing.md", "runtime/docs/cancellation.md", "runtime/docs/structured-concurrency.md", "runtime/docs/streams.md", "tls/docs/tls.md", "http/docs/http.md", "ws/docs/websocket.md", "fs/docs/files.md",
+        ["docs/features.md", "docs/errors.md", "docs/choosing.md", "runtime/docs/cancellation.md", "runtime/docs/structured-concurrency.md", "runtime/docs/streams.md", "tls/docs/tls.md", "http/docs/http.md", "ws/docs/websocket.md", "fs/docs/files.md",
          "process/docs/processes.md",
          "proto/docs/services.md", "runtime/docs/io_uring.md", "runtime/docs/testing.md", "runtime/docs/debugging.md", "inspect/docs/hangs.md", "inspect/docs/inspect.md", "docs/performance.md", "docs/service-life.md", "docs/deployment.md"],
     ),

@@ -366,7 +366,7 @@ TEST(TlsPeer, RefusesClientsWithOldCiphersOnly) {
             eddy::join(tls::accept(std::move(server_end), *world.server().build()), client.run(client_end, shake)));
         EXPECT_FALSE(shaken.has_value());
         ASSERT_FALSE(accepted.has_value());
-        EXPECT_EQ(accepted.error().message(), "no shared cipher");
+        EXPECT_EQ(accepted.error().root_cause(), "no shared cipher");
     }
 }
 

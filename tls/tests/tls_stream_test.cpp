@@ -428,7 +428,7 @@ TEST_F(Tls, ServerThatOnlyReadsSendsItsTicketsWithItsEnd) {
 struct late_pair {
     int writes = 0;  // of the server
     tls::client_config config;
-    std::optional<by_hand<task<result<tls::stream<counted_end>>>>> accepting;
+    std::optional<by_hand<task<eddy::any_result<tls::stream<counted_end>>>>> accepting;
     std::optional<tls_stream> client;
     std::optional<tls::stream<counted_end>> server;
 
@@ -1019,7 +1019,7 @@ TEST_F(Tls, PlainTextIsRefusedWithAHint) {
     auto joined = loop.run(eddy::join(tls::connect(std::move(here), config, "localhost"), answer(std::move(there))));
     const auto& client = joined.first;
     ASSERT_FALSE(client.has_value());
-    EXPECT_EQ(client.error().category(), tls::openssl_category());
+    EXPECT_EQ(client.error().code().category(), tls::openssl_category());
     EXPECT_NE(client.error().message().find("does the peer speak TLS"), std::string::npos) << client.error().message();
 }
 

@@ -978,7 +978,7 @@ TEST(HttpPeers, EventLoopClientUsesLoopInThreeWays) {
     server.signal(SIGINT);
     EXPECT_EQ(server.wait().out, "served 3 connections\n");
     const auto gone = support::run({"event_loop_client", url});
-    EXPECT_TRUE(gone.err.starts_with("event_loop_client: cannot connect to ")) << gone.err;
+    EXPECT_TRUE(gone.err.starts_with("Error: cannot connect to ")) << gone.err;
     EXPECT_EQ(gone.code, 1);
 }
 

@@ -2,6 +2,7 @@
 #include <eddy/net/tcp_socket.hpp>
 
 #include "net/adopt.hpp"
+#include "net/failed.hpp"
 #include "net/socket_options.hpp"
 #include "net/tcp_connect.hpp"
 #include "sys/bound_device.hpp"
@@ -45,13 +46,15 @@ result<tcp_listener> tcp_socket::listen(int backlog, const core_handle& handle, 
     return listener;
 }
 
-task<result<tcp_stream>> tcp_socket::connect(const socket_addr& to, std::source_location where) && {
+task<any_result<tcp_stream>> tcp_socket::connect(const socket_addr& to, std::source_location where) && {
     return connect_this(std::move(socket_), to, where);
 }
 
-task<result<tcp_stream>> tcp_socket::connect_this(eddy::detail::io_socket socket, socket_addr to,
-                                                  std::source_location where) {
-    co_return tcp_stream(co_await try_(connect_socket(std::move(socket), to, where)));
+task<any_result<tcp_stream>> tcp_socket::connect_this(eddy::detail::io_socket socket, socket_addr to,
+                                                      std::source_location where) {
+    auto made = co_await connect_socket(std::move(socket), to, where);
+    if (!made) co_return failed("connect to", to, made.error());
+    co_return tcp_stream(*std::move(made));
 }
 
 result<bool> tcp_socket::reuse_addr() const { return sys::get_flag(socket_.open_fd(), sys::option::reuse_addr); }

@@ -5,6 +5,7 @@
 
 #include "net/adopt.hpp"
 #include "net/connect_to_any.hpp"
+#include "net/failed.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "net/tcp_connect.hpp"
@@ -42,39 +43,54 @@ task<result<detail::io_socket>> connect_to_addr(socket_addr to, std::optional<re
 
 }  // namespace
 
-task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
-                                                std::source_location where) {
-    const auto loop = co_await try_(std::move(reactor));
+task<any_result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
+                                                    std::source_location where) {
+    if (!reactor) co_return failed("connect to", to, reactor.error());
+    const auto loop = *std::move(reactor);
     // The addresses of a list are tried in the order of the caller; the addresses of a name compete.
-    auto stagger = std::chrono::nanoseconds::max();
+    std::optional<lookup_request> found;
     if (to.is_name()) {
-        auto found = co_await try_(resolve_here(std::move(to), where));
-        to = std::move(found);
-        stagger = detail::connect_stagger;
+        auto answer = co_await resolve_here(to, where);
+        if (!answer) co_return failed("connect to", to, any_error(answer.error()).context("look up the name"));
+        found = *std::move(answer);
     }
-    const auto addrs = co_await try_(to.addrs());
-    if (addrs.size() == 1) co_return tcp_stream(co_await try_(connect_to_addr(addrs.front(), loop, where)));
-    std::vector<socket_addr> all(addrs.begin(), addrs.end());
-    if (stagger == detail::connect_stagger) all = detail::in_turns(std::move(all));
+    const auto addrs = (found ? *found : to).addrs();
+    if (!addrs) co_return failed("connect to", to, addrs.error());
+    if (addrs->size() == 1) {
+        auto made = co_await connect_to_addr(addrs->front(), loop, where);
+        if (!made) co_return failed("connect to", to, failed_attempt(to, 1, addrs->front(), made.error()));
+        co_return tcp_stream(*std::move(made));
+    }
+    std::vector<socket_addr> all(addrs->begin(), addrs->end());
+    auto stagger = std::chrono::nanoseconds::max();
+    if (found) {
+        stagger = detail::connect_stagger;
+        all = detail::in_turns(std::move(all));
+    }
     const auto connect = [&loop, where](const socket_addr& addr) { return connect_to_addr(addr, loop, where); };
-    auto racing =
-        detail::connect_to_any<detail::io_socket>(std::move(all), stagger, connect, [](const socket_addr&) {});
-    co_return tcp_stream(co_await try_(std::move(racing)));
+    socket_addr last = all.back();
+    const auto note = [&last](const socket_addr& addr) { last = addr; };
+    auto racing = detail::connect_to_any<detail::io_socket>(std::move(all), stagger, connect, note);
+    auto made = co_await std::move(racing);
+    if (!made) co_return failed("connect to", to, failed_attempt(to, addrs->size(), last, made.error()));
+    co_return tcp_stream(*std::move(made));
 }
 
-task<result<tcp_stream>> tcp_stream::connect(lookup_request to, std::source_location where) {
+task<any_result<tcp_stream>> tcp_stream::connect(lookup_request to, std::source_location where) {
     return connect_to(std::move(to), std::nullopt, where);
 }
 
-task<result<tcp_stream>> tcp_stream::connect(std::string_view host, std::uint16_t port, std::source_location where) {
+task<any_result<tcp_stream>> tcp_stream::connect(std::string_view host, std::uint16_t port,
+                                                 std::source_location where) {
     return connect_to(lookup_request(host, port), std::nullopt, where);
 }
 
-task<result<tcp_stream>> tcp_stream::connect(const ip_addr& host, std::uint16_t port, std::source_location where) {
+task<any_result<tcp_stream>> tcp_stream::connect(const ip_addr& host, std::uint16_t port, std::source_location where) {
     return connect_to(lookup_request(host, port), std::nullopt, where);
 }
 
-task<result<tcp_stream>> tcp_stream::connect(lookup_request to, const core_handle& handle, std::source_location where) {
+task<any_result<tcp_stream>> tcp_stream::connect(lookup_request to, const core_handle& handle,
+                                                 std::source_location where) {
     return connect_to(std::move(to), handle.reactor(where), where);
 }
 

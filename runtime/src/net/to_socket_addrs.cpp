@@ -62,10 +62,10 @@ lookup_request::~lookup_request() = default;
 lookup_request::content lookup_request::read_text(std::string_view text) {
     if (const auto addr = socket_addr::parse(text)) return *addr;
     const auto colon = text.rfind(':');
-    if (colon == text.npos) return make_error_code(errc::bad_address);
+    if (colon == text.npos) return unreadable{std::string(text)};
     const auto host = text.substr(0, colon);
     const auto port = read_port(text.substr(colon + 1));
-    if (!port || !may_be_name(host)) return make_error_code(errc::bad_address);
+    if (!port || !may_be_name(host)) return unreadable{std::string(text)};
     return name{std::string(host), *port};
 }
 
@@ -77,7 +77,7 @@ lookup_request::content lookup_request::read_host(std::string_view host, std::ui
         addr->set_port(port);
         return *addr;
     }
-    return make_error_code(errc::bad_address);
+    return unreadable{std::string(host) + ':' + std::to_string(port)};
 }
 
 std::string_view lookup_request::host() const noexcept {
@@ -91,12 +91,22 @@ std::uint16_t lookup_request::port() const noexcept {
 }
 
 result<std::span<const socket_addr>> lookup_request::addrs() const noexcept {
-    if (const auto* error = std::get_if<std::error_code>(&content_)) return std::unexpected(*error);
+    if (std::holds_alternative<unreadable>(content_)) return std::unexpected(make_error_code(errc::bad_address));
     std::span<const socket_addr> known;
     if (const auto* one = std::get_if<socket_addr>(&content_)) known = std::span(one, 1);
     if (const auto* several = std::get_if<std::vector<socket_addr>>(&content_)) known = *several;
     if (known.empty()) return std::unexpected(make_error_code(errc::no_address));
     return known;
+}
+
+std::string lookup_request::to_string() const {
+    if (const auto* bad = std::get_if<unreadable>(&content_)) return bad->text;
+    if (const auto* named = std::get_if<name>(&content_)) return named->host + ':' + std::to_string(named->port);
+    const auto known = addrs();
+    if (!known) return "no address";
+    std::string text = known->front().to_string();
+    if (known->size() != 1) text += " and " + std::to_string(known->size() - 1) + " more";
+    return text;
 }
 
 }  // namespace eddy::net

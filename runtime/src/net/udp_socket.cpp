@@ -4,6 +4,7 @@
 #include <array>
 
 #include "net/adopt.hpp"
+#include "net/failed.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "sockets/io_socket.hpp"
@@ -49,28 +50,35 @@ result<udp_socket> udp_socket::from_native(int fd) noexcept {
 
 // ---- Connecting ----
 
-task<result<void>> udp_socket::connect_to(detail::io_socket& socket, lookup_request to, std::source_location where) {
+task<any_result<void>> udp_socket::connect_to(detail::io_socket& socket, lookup_request to,
+                                              std::source_location where) {
     socket.check_not_empty(where);
+    std::optional<lookup_request> found;
     if (to.is_name()) {
-        auto found = co_await try_(resolve_here(std::move(to), where));
-        to = std::move(found);
+        auto answer = co_await resolve_here(to, where);
+        if (!answer) co_return failed("connect to", to, any_error(answer.error()).context("look up the name"));
+        found = *std::move(answer);
     }
-    const auto addrs = co_await try_(to.addrs());
-    co_return first_of(addrs, [&socket](const socket_addr& addr) -> result<void> {
+    const auto addrs = (found ? *found : to).addrs();
+    if (!addrs) co_return failed("connect to", to, addrs.error());
+    const auto connected = first_of(*addrs, [&socket](const socket_addr& addr) -> result<void> {
         if (const std::error_code error = sys::connect(socket.fd(), addr)) return std::unexpected(error);
         return ok();
     });
+    if (!connected)
+        co_return failed("connect to", to, failed_attempt(to, addrs->size(), addrs->back(), connected.error()));
+    co_return {};
 }
 
-task<result<void>> udp_socket::connect(lookup_request to, std::source_location where) {
+task<any_result<void>> udp_socket::connect(lookup_request to, std::source_location where) {
     return connect_to(socket_, std::move(to), where);
 }
 
-task<result<void>> udp_socket::connect(std::string_view host, std::uint16_t port, std::source_location where) {
+task<any_result<void>> udp_socket::connect(std::string_view host, std::uint16_t port, std::source_location where) {
     return connect_to(socket_, lookup_request(host, port), where);
 }
 
-task<result<void>> udp_socket::connect(const ip_addr& host, std::uint16_t port, std::source_location where) {
+task<any_result<void>> udp_socket::connect(const ip_addr& host, std::uint16_t port, std::source_location where) {
     return connect_to(socket_, lookup_request(host, port), where);
 }
 

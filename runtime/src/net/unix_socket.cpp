@@ -46,16 +46,16 @@ result<unix_listener> unix_socket::listen(int backlog) && {
     return unix_listener(socket_.release());
 }
 
-task<result<unix_stream>> unix_socket::connect(const unix_addr& to, std::source_location where) && {
+task<any_result<unix_stream>> unix_socket::connect(const unix_addr& to, std::source_location where) && {
     return connect_this(std::move(socket_), to, where);
 }
 
-task<result<unix_stream>> unix_socket::connect(std::string_view path, std::source_location where) && {
+task<any_result<unix_stream>> unix_socket::connect(std::string_view path, std::source_location where) && {
     return connect_this(std::move(socket_), unix_addr::path(path), where);
 }
 
-task<result<unix_stream>> unix_socket::connect_this(detail::io_socket socket, result<unix_addr> to,
-                                                    std::source_location where) {
+task<any_result<unix_stream>> unix_socket::connect_this(detail::io_socket socket, result<unix_addr> to,
+                                                        std::source_location where) {
     socket.check_not_empty(where);
     co_await try_(check_kind(socket.fd(), sys::socket_kind::unix_stream));
     co_return co_await unix_stream::connect_this(std::move(socket), std::move(to), where);

@@ -10,6 +10,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "net/adopt.hpp"
+#include "net/failed.hpp"
 #include "net/unix_calls.hpp"
 #include "reactor/current_io.hpp"
 #include "sys/peer_credentials.hpp"
@@ -17,38 +18,41 @@
 
 namespace eddy::net {
 
-task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
-    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    if (!to) co_return std::unexpected(to.error());
-    auto fd = co_await try_(sys::unix_stream_socket());
-    detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
+task<any_result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
+    auto io = detail::current_io(where);
+    if (!to) co_return failed("connect to", std::string("a Unix socket"), to.error());
+    if (!io) co_return failed("connect to", *to, io.error());
+    auto fd = sys::unix_stream_socket();
+    if (!fd) co_return failed("connect to", *to, fd.error());
+    detail::io_socket socket(fd->release(), detail::descriptor_kind::socket);
     co_return co_await connect_this(std::move(socket), std::move(to), where);
 }
 
-task<result<unix_stream>> unix_stream::connect_this(detail::io_socket socket, result<unix_addr> to,
-                                                    std::source_location where) {
+task<any_result<unix_stream>> unix_stream::connect_this(detail::io_socket socket, result<unix_addr> to,
+                                                        std::source_location where) {
     socket.check_not_empty(where);
     // A connect usually completes immediately and needs no event loop. Check nevertheless, so that the correctness of a
     // program does not depend on timing.
-    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    const auto addr = co_await try_(std::move(to));
-    const auto native = sys::to_native(addr);
+    auto io = detail::current_io(where);
+    if (!to) co_return failed("connect to", std::string("a Unix socket"), to.error());
+    if (!io) co_return failed("connect to", *to, io.error());
+    const auto native = sys::to_native(*to);
     // If the listener's queue is full, the kernel returns EAGAIN, and no event reports when the queue has space again
     // (unix(7)). So try again.
     for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(16))) {
         const std::error_code error = sys::connect(socket.fd(), native);
         if (!error) break;
-        if (error != std::errc::resource_unavailable_try_again) co_return std::unexpected(error);
+        if (error != std::errc::resource_unavailable_try_again) co_return failed("connect to", *to, error);
         co_await time::sleep(pause);
     }
     co_return unix_stream(std::move(socket));
 }
 
-task<result<unix_stream>> unix_stream::connect(const unix_addr& to, std::source_location where) {
+task<any_result<unix_stream>> unix_stream::connect(const unix_addr& to, std::source_location where) {
     return connect_to(to, where);
 }
 
-task<result<unix_stream>> unix_stream::connect(std::string_view path, std::source_location where) {
+task<any_result<unix_stream>> unix_stream::connect(std::string_view path, std::source_location where) {
     return connect_to(unix_addr::path(path), where);
 }
 

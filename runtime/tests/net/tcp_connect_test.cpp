@@ -65,7 +65,7 @@ TEST(TcpConnect, ConnectAcceptsEachFormOfAddress) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto addr = listener.addr();
-    const auto reaches = [&](eddy::task<eddy::result<tcp_stream>> connecting) {
+    const auto reaches = [&](eddy::task<eddy::any_result<tcp_stream>> connecting) {
         auto stream = within(core, std::move(connecting));
         if (!stream) return testing::AssertionFailure() << stream.error().message();
         const auto peer = listener.accept();
@@ -93,7 +93,7 @@ TEST(TcpConnect, ConnectReachesIpv6) {
     auto listener = within(core, eddy::net::tcp_listener::bind("::1", 0));
     if (!listener) GTEST_SKIP() << "no IPv6 here: " << listener.error().message();
     const auto addr = listener->local_addr().value();
-    const auto reaches = [&](eddy::task<eddy::result<tcp_stream>> connecting) {
+    const auto reaches = [&](eddy::task<eddy::any_result<tcp_stream>> connecting) {
         auto both = eddy::join(std::move(connecting), listener->accept());
         const auto ends = within(core, std::move(both));
         return ends.first && ends.second && ends.first->peer_addr() == addr;
@@ -376,7 +376,8 @@ TEST(TcpConnect, ConnectionResetAtOnceEndsConnect) {
     {
         auto both = eddy::join(tcp_stream::connect(listener.addr()), reset_first());
         auto ended = within(core, std::move(both));
-        std::error_code error = ended.first ? std::error_code() : ended.first.error();
+        std::error_code error;
+        if (!ended.first) error = ended.first.error();
         if (ended.first) {  // the connection was established before the reset
             std::array<std::byte, 1> into{};
             const auto count = within(core, ended.first->read(into));

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -65,6 +66,12 @@ public:
     friend const Listener* awaited_object(const basic_accept_future& me) noexcept { return me.from_; }
 
     static constexpr auto wait_shape() { return inspect::reads_from(&basic_accept_future::from_); }
+
+    /// Returns "accept on 127.0.0.1:80". In a coroutine that returns an any_result, `try_` adds it to an error.
+    [[nodiscard]] std::string operation() const {
+        const auto at = from_->local_addr();
+        return "accept on " + (at ? at->to_string() : "a listener");
+    }
 
     poll_result<output_type> poll(context& cx) {
         auto answer = from_->poll_accept(cx, &record_);

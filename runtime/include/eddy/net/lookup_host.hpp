@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -33,6 +34,9 @@ public:
         : what_(std::move(other.what_)), answer_(std::exchange(other.answer_, nullptr)), has_ended_(other.has_ended_) {}
     lookup_future& operator=(lookup_future&& other) noexcept;
     ~lookup_future();
+
+    /// Returns "look up localhost:80". In a coroutine that returns an any_result, `try_` adds it to an error.
+    [[nodiscard]] std::string operation() const { return "look up " + what_.to_string(); }
 
     poll_result<output_type> poll(context& cx);
 

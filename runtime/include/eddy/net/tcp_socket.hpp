@@ -53,8 +53,8 @@ public:
                                               std::source_location where = std::source_location::current()) &&;
     /// Connects to a peer.
     /// Errors, cancel safety: same as tcp_stream::connect().
-    task<result<tcp_stream>> connect(const socket_addr& to,
-                                     std::source_location where = std::source_location::current()) &&;
+    task<any_result<tcp_stream>> connect(const socket_addr& to,
+                                         std::source_location where = std::source_location::current()) &&;
     eddy::detail::broken_future listen(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
     eddy::detail::broken_future connect(auto&&...) & EDDY_DELETED(EDDY_NEEDS_MOVE);
 
@@ -106,8 +106,8 @@ private:
     friend tcp_options<tcp_socket>;
     explicit tcp_socket(int fd) noexcept : socket_(fd) {}
 
-    static task<result<tcp_stream>> connect_this(eddy::detail::io_socket socket, socket_addr to,
-                                                 std::source_location where);
+    static task<any_result<tcp_stream>> connect_this(eddy::detail::io_socket socket, socket_addr to,
+                                                     std::source_location where);
 
     eddy::detail::io_socket socket_;
 };

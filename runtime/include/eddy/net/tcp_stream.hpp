@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/net/basic_stream.hpp>
 #include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -43,20 +44,20 @@ public:
     /// that has failed, and the first one that answers is taken. Several given addresses are tried in order, each when
     /// the previous one has failed. time::timeout() limits the whole.
     /// Errors: connection_refused, timed_out and the other errors of connect(2); errc::no_address for an empty list;
-    /// the errors of lookup_host(). If no address can be connected to, returns the error of the last one. No descriptor
-    /// stays open after an error.
+    /// the errors of lookup_host(). If no address can be connected to, returns the error of the last one. The text
+    /// names the target: "connect to 127.0.0.1:80: Connection refused". No descriptor stays open after an error.
     /// Cancel safety: safe. The attempts are abandoned, and their sockets are closed.
-    static task<result<tcp_stream>> connect(lookup_request to,
-                                            std::source_location where = std::source_location::current());
-    static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,
-                                            std::source_location where = std::source_location::current());
-    static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
-                                            std::source_location where = std::source_location::current());
+    static task<any_result<tcp_stream>> connect(lookup_request to,
+                                                std::source_location where = std::source_location::current());
+    static task<any_result<tcp_stream>> connect(std::string_view host, std::uint16_t port,
+                                                std::source_location where = std::source_location::current());
+    static task<any_result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
+                                                std::source_location where = std::source_location::current());
     /// Same as above, registered with the event loop behind `handle`.
     /// Errors: those above; errc::io_disabled. Throws `wrong_thread` on another thread than that of the event loop.
     /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
-    static task<result<tcp_stream>> connect(lookup_request to, const core_handle& handle,
-                                            std::source_location where = std::source_location::current());
+    static task<any_result<tcp_stream>> connect(lookup_request to, const core_handle& handle,
+                                                std::source_location where = std::source_location::current());
 
     /// Takes ownership of a connected socket, also on error.
     /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a TCP socket;
@@ -95,8 +96,8 @@ private:
     explicit tcp_stream(int fd) noexcept : basic_stream(detail::io_socket(fd)) {}
     explicit tcp_stream(detail::io_socket&& socket) noexcept : basic_stream(std::move(socket)) {}
 
-    static task<result<tcp_stream>> connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
-                                               std::source_location where);
+    static task<any_result<tcp_stream>> connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
+                                                   std::source_location where);
 };
 
 }  // namespace eddy::net

@@ -61,12 +61,19 @@ public:
     /// Lifetime: the span is valid while this object lives and does not change.
     [[nodiscard]] result<std::span<const socket_addr>> addrs() const noexcept;
 
+    /// Returns the target as text: an address, "localhost:80", the first of several addresses with the number of the
+    /// others, or the text that is neither.
+    [[nodiscard]] std::string to_string() const;
+
 private:
     struct name {
         std::string host;
         std::uint16_t port;
     };
-    using content = std::variant<socket_addr, std::vector<socket_addr>, name, std::error_code>;
+    struct unreadable {
+        std::string text;
+    };
+    using content = std::variant<socket_addr, std::vector<socket_addr>, name, unreadable>;
 
     // The kinds of a `to_socket_addrs`. Their constructors are compiled once, because programs would spend more time on
     // the std::variant than on anything else in this class.

@@ -112,11 +112,11 @@ public:
     /// be connected to, returns the error of the last one.
     /// Cancel safety: safe. Only the look-up of a name waits.
     /// Lifetime: the future borrows the socket.
-    task<result<void>> connect(lookup_request to, std::source_location where = std::source_location::current());
-    task<result<void>> connect(std::string_view host, std::uint16_t port,
-                               std::source_location where = std::source_location::current());
-    task<result<void>> connect(const ip_addr& host, std::uint16_t port,
-                               std::source_location where = std::source_location::current());
+    task<any_result<void>> connect(lookup_request to, std::source_location where = std::source_location::current());
+    task<any_result<void>> connect(std::string_view host, std::uint16_t port,
+                                   std::source_location where = std::source_location::current());
+    task<any_result<void>> connect(const ip_addr& host, std::uint16_t port,
+                                   std::source_location where = std::source_location::current());
 
     // ---- Sending and receiving, in addition to datagram_socket ----
 
@@ -252,7 +252,7 @@ private:
     using datagram_socket::datagram_socket;
 
     static result<udp_socket> bind_now(const socket_addr& at) noexcept;
-    static task<result<void>> connect_to(detail::io_socket& socket, lookup_request to, std::source_location where);
+    static task<any_result<void>> connect_to(detail::io_socket& socket, lookup_request to, std::source_location where);
     static task<result<std::size_t>> send_to_named(detail::io_socket& socket, std::span<const std::byte> from,
                                                    lookup_request to, std::source_location where);
     template <class T>

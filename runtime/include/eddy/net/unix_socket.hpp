@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/net/detail/io_socket.hpp>
 #include <eddy/net/unix_addr.hpp>
@@ -50,10 +51,10 @@ public:
     [[nodiscard]] result<unix_listener> listen(int backlog) &&;
     /// Connects to a path or to any address.
     /// Errors, cancel safety: same as unix_stream::connect(); wrong_protocol_type if this is a datagram socket.
-    task<result<unix_stream>> connect(const unix_addr& to,
-                                      std::source_location where = std::source_location::current()) &&;
-    task<result<unix_stream>> connect(std::string_view path,
-                                      std::source_location where = std::source_location::current()) &&;
+    task<any_result<unix_stream>> connect(const unix_addr& to,
+                                          std::source_location where = std::source_location::current()) &&;
+    task<any_result<unix_stream>> connect(std::string_view path,
+                                          std::source_location where = std::source_location::current()) &&;
     /// Makes a datagram socket, which may be bound and connected later.
     /// Errors: wrong_protocol_type if this is a stream socket.
     [[nodiscard]] result<unix_datagram> into_datagram() &&;
@@ -71,8 +72,8 @@ public:
 private:
     explicit unix_socket(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
 
-    static task<result<unix_stream>> connect_this(detail::io_socket socket, result<unix_addr> to,
-                                                  std::source_location where);
+    static task<any_result<unix_stream>> connect_this(detail::io_socket socket, result<unix_addr> to,
+                                                      std::source_location where);
 
     detail::io_socket socket_;
 };

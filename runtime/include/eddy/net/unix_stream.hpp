@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/io/buffer.hpp>
 #include <eddy/io/owned_fd.hpp>
 #include <eddy/net/basic_stream.hpp>
@@ -55,10 +56,10 @@ public:
     /// Errors: no_such_file_or_directory, connection_refused if no socket listens, permission_denied and the other
     /// errors of connect(2); the errors of unix_addr::path(). No descriptor stays open after an error.
     /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
-    static task<result<unix_stream>> connect(const unix_addr& to,
-                                             std::source_location where = std::source_location::current());
-    static task<result<unix_stream>> connect(std::string_view path,
-                                             std::source_location where = std::source_location::current());
+    static task<any_result<unix_stream>> connect(const unix_addr& to,
+                                                 std::source_location where = std::source_location::current());
+    static task<any_result<unix_stream>> connect(std::string_view path,
+                                                 std::source_location where = std::source_location::current());
 
     /// Makes two unnamed streams that are connected to each other.
     /// Errors: see socketpair(2).
@@ -97,9 +98,9 @@ private:
     explicit unix_stream(int fd) noexcept : basic_stream(detail::io_socket(fd, detail::descriptor_kind::socket)) {}
     explicit unix_stream(detail::io_socket&& socket) noexcept : basic_stream(std::move(socket)) {}
 
-    static task<result<unix_stream>> connect_to(result<unix_addr> to, std::source_location where);
-    static task<result<unix_stream>> connect_this(detail::io_socket socket, result<unix_addr> to,
-                                                  std::source_location where);
+    static task<any_result<unix_stream>> connect_to(result<unix_addr> to, std::source_location where);
+    static task<any_result<unix_stream>> connect_this(detail::io_socket socket, result<unix_addr> to,
+                                                      std::source_location where);
 };
 
 /// The two streams of unix_stream::pair().

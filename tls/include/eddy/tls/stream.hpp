@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <eddy/error.hpp>
+#include <eddy/error/any_error.hpp>
 #include <eddy/future/detail/awaited_part.hpp>
 #include <eddy/future/detail/broken_future.hpp>
 #include <eddy/future/detail/operation_guard.hpp>
@@ -235,6 +236,28 @@ private:
         eddy::detail::same_task::permitted};
 };
 
+}  // namespace eddy::tls
+
+namespace eddy::detail {
+
+/// Returns the error of a handshake with `peer`: "TLS handshake with example.org: certificate has expired".
+[[nodiscard]] inline std::unexpected<any_error> tls_handshake_error(const std::string& peer, any_error why) {
+    return std::unexpected(std::move(why).context("TLS handshake with " + peer));
+}
+
+/// Returns the address of the peer of a connection, if it has one.
+template <class S>
+std::string tls_peer_name(const S& below) {
+    if constexpr (requires { below.peer_addr()->to_string(); }) {
+        if (const auto peer = below.peer_addr()) return peer->to_string();
+    }
+    return "a client";
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::tls {
+
 /// Performs the handshake of a client over the connection `below`, and returns the TLS stream. `host` is the host name
 /// that the server's certificate must have, or an IP address.
 ///     auto tcp = co_await try_(net::tcp_stream::connect("example.org", 443));
@@ -245,15 +268,15 @@ private:
 /// Cancel safety: safe. The connection is closed.
 /// Lifetime: `below` is moved into the task, and then into the TLS stream.
 template <class S>
-task<result<stream<S>>> connect(S below, client_config config, std::string host) {
+task<any_result<stream<S>>> connect(S below, client_config config, std::string host) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
     auto engine = detail::tls_engine::connect(config, host);
-    if (!engine) co_return std::unexpected(engine.error());
+    if (!engine) co_return detail::tls_handshake_error(host, engine.error());
     stream<S> made(std::move(below), *std::move(engine));
     detail::handshake_future handshake(made);
     auto ended = co_await time::timeout(detail::tls_access::handshake_timeout(config), std::ref(handshake));
-    if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
-    if (!*ended) co_return std::unexpected(ended->error());
+    if (!ended) co_return detail::tls_handshake_error(host, errc::timed_out);
+    if (!*ended) co_return detail::tls_handshake_error(host, ended->error());
     co_return std::move(made);
 }
 
@@ -269,16 +292,16 @@ eddy::detail::broken_future connect(S&&, const server_config&, H&&)
 /// Cancel safety: safe. The connection is closed.
 /// Lifetime: `below` is moved into the task, and then into the TLS stream.
 template <class S>
-task<result<stream<S>>> accept(S below, server_config config) {
+task<any_result<stream<S>>> accept(S below, server_config config) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
     const auto deadline = time::deadline_after(detail::tls_access::handshake_timeout(config));
     auto engine = detail::tls_engine::accept(config);
-    if (!engine) co_return std::unexpected(engine.error());
+    if (!engine) co_return detail::tls_handshake_error(detail::tls_peer_name(below), engine.error());
     stream<S> made(std::move(below), *std::move(engine));
     detail::handshake_future handshake(made, &detail::tls_access::handshakes(config));
     auto ended = co_await time::timeout_at(deadline, std::ref(handshake));
-    if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
-    if (!*ended) co_return std::unexpected(ended->error());
+    if (!ended) co_return detail::tls_handshake_error(detail::tls_peer_name(made.inner()), errc::timed_out);
+    if (!*ended) co_return detail::tls_handshake_error(detail::tls_peer_name(made.inner()), ended->error());
     co_return std::move(made);
 }
 
