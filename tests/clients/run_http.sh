@@ -89,6 +89,7 @@ use_promtool() {
 
 # The page of a program about itself, while measurements of tasks are on.
 use_inspect_page() {
+    : >"$work/page.said"
     "$examples/inspect_page" 127.0.0.1:0 >"$work/page.said" &
     local page=$! url=
     for ((i = 0; i < 1000; ++i)); do

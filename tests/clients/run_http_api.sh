@@ -8,6 +8,7 @@ example=$(realpath "$1")/http_api seconds=${2:-30}
 cd "$(dirname "${BASH_SOURCE[0]}")"
 python=$PWD/../../build/clients/python/bin
 work=$(mktemp -d)
+: >"$work/said" # it may be read before the server's shell has opened it
 "$example" 127.0.0.1:0 https://app.example 1000000000 >"$work/said" 2>"$work/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" || true; rm -rf "$work"' EXIT
