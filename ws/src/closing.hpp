@@ -36,9 +36,9 @@ public:
     /// Returns whether a Close frame was sent, or cannot be sent any more.
     [[nodiscard]] bool has_sent() const noexcept { return has_sent_; }
     void set_sent() noexcept { has_sent_ = true; }
-    /// Takes the payload of the peer's Close frame. Returns its violation of the protocol, or nullopt.
+    /// Reads the payload of the peer's Close frame. Returns its violation of the protocol, or nullopt.
     /// Errors: throws std::bad_alloc; then the call can be repeated.
-    [[nodiscard]] std::optional<ws::errc> receive(std::string_view payload) {
+    [[nodiscard]] std::optional<ws::errc> read(std::string_view payload) {
         if (payload.size() == 1) return ws::errc::protocol_violation;
         if (!payload.empty()) {
             const auto code = static_cast<std::uint16_t>(static_cast<unsigned char>(payload[0]) << 8u |
@@ -49,9 +49,10 @@ public:
             peer_code_ = static_cast<ws::close_code>(code);
             peer_reason_ = reason;
         }
-        has_received_ = true;
         return {};
     }
+    /// The Close frame that was read is answered.
+    void set_received() noexcept { has_received_ = true; }
     void fail(std::error_code why) noexcept { failure_ = why; }
 
     [[nodiscard]] bool is_over() const noexcept { return has_received_ || failure_; }

@@ -111,18 +111,18 @@ bool ws_engine::read_payload(std::string_view& input) {
     return true;
 }
 
+/// Takes a control frame. All of it may be repeated if there is no memory for the answer.
 void ws_engine::end_control() {
     if (reader_.opcode() == ws_opcode::close) {
-        if (!check(closing_.receive(control_))) return;
-        free_memory(control_);
+        if (!check(closing_.read(control_))) return;
         incoming_.drop();
         close(closing_.peer_code(), "");
-        return;
+        closing_.set_received();
+    } else if (reader_.opcode() == ws_opcode::ping && !has_closed()) {
+        ping_ = control_;
+        if (unsent().size() < most_answers) answer_ping();
     }
-    auto payload = std::exchange(control_, std::string());
-    if (reader_.opcode() != ws_opcode::ping || has_closed()) return;
-    ping_ = std::move(payload);
-    if (unsent().size() < most_answers) answer_ping();
+    free_memory(control_);
 }
 
 /// Fails the connection after a violation. Returns whether there was none.

@@ -54,8 +54,9 @@ struct ws_parameters {
 /// Work: a few bytes can stand for a message of many megabytes, so messages are compressed and decompressed in steps of
 /// deflate_step bytes. Between two steps, the caller can let other tasks run.
 ///
-/// Errors: functions that are not noexcept throw std::bad_alloc. receive() loses nothing then, and can be repeated.
-/// take_message() fails the connection, and send() drops the message.
+/// Errors: functions that are not noexcept throw std::bad_alloc. receive() loses nothing then, and can be repeated; only
+/// a violation may be answered by no Close frame. take_message() fails the connection, and send() drops the message, or
+/// the one before it, which was being compressed.
 /// Thread safety: one thread at a time.
 class ws_engine : immovable {
 public:
@@ -109,7 +110,7 @@ public:
     /// failed.
     [[nodiscard]] bool is_over() const noexcept { return closing_.is_over(); }
     /// Returns the reason: ws::errc::closed, or why the connection failed.
-    /// Preconditions: is_over().
+    /// Preconditions: is_over() or has_closed().
     [[nodiscard]] std::error_code reason() const noexcept { return closing_.reason(); }
     [[nodiscard]] bool has_failed() const noexcept { return closing_.has_failed(); }
     /// Returns whether a Close frame was sent.

@@ -391,9 +391,9 @@ poll_result<result<void>> ws_state::poll_closed(context& cx) {
 
 void ws_state::end_handler(ws::close_code code) {
     const access turn(*this);
-    if (!engine_.has_closed()) engine_.close(code, "");
-    is_detached_ = true;
+    is_detached_ = true;  // first, because close() may throw
     wakes_all_ = true;
+    if (!engine_.has_closed()) engine_.close(code, "");
 }
 
 poll_result<void> ws_state::poll_session_end(context& cx) {

@@ -13,10 +13,12 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "engine.hpp"
 #include "state.hpp"
 #include "support/failing_allocations.hpp"
 
@@ -130,6 +132,39 @@ TEST(WsMemory, FailedAllocationOfSendDoesNotDamageOtherMessages) {
         for (long nth = 0; has_failed && !testing::Test::HasFailure(); ++nth)
             has_failed = eddy::test::run_paused([&] { return send_with_failure(nth, is_compressed); });
     }
+}
+
+/// A frame of a client whose mask is 0, so that it does not change the payload.
+std::string masked(char first, std::string_view payload) {
+    std::string frame{first, static_cast<char>(0x80 | payload.size())};
+    frame.append(4, '\0');
+    return frame.append(payload);
+}
+
+/// Returns what a server answers to a ping and a Close frame while the n-th allocation fails.
+std::string answers_with_failure(long nth) {
+    eddy::detail::ws_engine server(eddy::detail::parameters_of(ws::options(), ws_role::server));
+    const auto frames = masked('\x89', std::string(100, 'p')) + masked('\x88', "\x03\xe8" + std::string(40, 'r'));
+    std::string_view input = frames;
+    allocations_left = nth;
+    while (!server.is_over()) {
+        try {
+            static_cast<void>(server.receive(input));
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the call is repeated
+        }
+    }
+    const bool has_failed = allocations_left == one_has_failed;
+    allocations_left = no_limit;
+    EXPECT_EQ(server.reason(), ws::errc::closed) << nth;
+    return has_failed ? std::string(server.unsent()) : std::string();
+}
+
+TEST(WsMemory, ControlFramesAreAnsweredAfterAFailedAllocation) {
+    const auto expected = "\x8a\x64" + std::string(100, 'p') + "\x88\x02\x03\xe8";
+    long nth = 0;
+    for (std::string answers; !(answers = answers_with_failure(nth)).empty(); ++nth)
+        ASSERT_EQ(answers, expected) << nth;
+    EXPECT_GE(nth, 3) << "payloads and answers take memory";
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 #include <eddy/result.hpp>
 
-/// Changes in directories, as the system reports them: inotify(7), or kqueue(2).
+/// Changes in directories, as the system reports them: inotify(7), or kqueue(2). On Windows there are none yet.
 namespace eddy::sys {
 
 enum class change_kind : unsigned char {

@@ -133,7 +133,7 @@ private:
     bool was_used_ = false;
 };
 
-/// Owns the right to send requests on a connection. The connection ends when the last one is destroyed.
+/// Owns the right to send requests on a connection, which ends when this is destroyed. A connection has one.
 class http2_handle {
 public:
     explicit http2_handle(std::shared_ptr<http2_link> link) noexcept : link_(std::move(link)) {}

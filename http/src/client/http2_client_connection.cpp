@@ -128,7 +128,7 @@ bool http2_client_connection::may_have_ended() const noexcept {
     return is_reused && socket_ >= 0 && !sys::is_quiet(socket_);
 }
 
-/// Accepts no further calls. The read may have been skipped because of the output, so the turn is repeated.
+/// Accepts no further calls. The open ones may still get responses that the server has sent before.
 void http2_client_connection::output_lost() noexcept {
     lost_output_at_ = time::clock::now();
     close_to_calls();

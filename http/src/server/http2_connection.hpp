@@ -44,7 +44,7 @@ namespace eddy::detail {
 ///            └ http2_body <── any task that reads the body of a request
 ///
 /// A turn is (1) to (4), and work() is (1) to (3). The task is woken by a handler, the reader of a body, the shutdown
-/// of the server, or a deadline.
+/// of the server, a deadline, memory that it had to give to others, or because its coop budget was used up.
 ///
 /// | what                                  | used by                              |
 /// |---------------------------------------|--------------------------------------|

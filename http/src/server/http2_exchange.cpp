@@ -104,7 +104,7 @@ void http2_connection::frame_sent(const nghttp2_frame& frame) {
 void http2_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
     auto* const one = find(frame.hd.stream_id);
     if (frame.hd.type != NGHTTP2_HEADERS || one == nullptr) return;
-    if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) fail(std::make_error_code(std::errc::message_size), nullptr);
+    if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) fail(of(*one), std::make_error_code(std::errc::message_size), nullptr);
     reset(*one, NGHTTP2_INTERNAL_ERROR);
 }
 

@@ -28,6 +28,7 @@ class http2_connection;
 ///      │                    cancelling ──the service has ended───────────────┤
 ///      └──the status is the response─────────────────────────────────────────┘
 ///
+/// A service that watches its client stays in `answering` after a reset.
 /// In `sending`, the body of the response is a reader. A body in memory goes from `answering` to `done` directly: then
 /// nghttp2 reads the bytes from this object. The object is deleted when its phase is `done` and nghttp2 has closed the
 /// stream. `incoming` is null if the request has no body, or if its body is in memory. `has_ended` is also set if the

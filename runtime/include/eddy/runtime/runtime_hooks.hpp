@@ -14,7 +14,8 @@ namespace eddy {
 ///
 /// A core has no threads of its own, so it does not call thread_start and thread_stop; a core_thread does. An event
 /// loop calls the callbacks of tasks for tasks that have a number. Main futures, children of a scope, and tasks of
-/// core_handle::spawn() and core_remote::spawn() have none.
+/// core_handle::spawn() and core_remote::spawn() have none. If before_park queues a task, the thread does not park, and
+/// after_unpark is not called.
 struct runtime_hooks {
     std::function<void()> thread_start;       ///< on each new thread: worker, event loop of a core_thread, blocking
     std::function<void()> thread_stop;        ///< on each thread before it ends

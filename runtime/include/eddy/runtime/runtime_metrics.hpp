@@ -17,7 +17,7 @@ namespace eddy {
 /// The counters of one worker since its start, and its current state.
 struct worker_metrics {
     std::uint64_t polls = 0;           ///< polls of tasks
-    std::uint64_t steals = 0;          ///< tasks that were stolen from other workers
+    std::uint64_t steals = 0;          ///< tasks that were stolen from other workers, except stalled ones
     std::uint64_t overflows = 0;       ///< tasks that did not fit into the run queue
     std::uint64_t parks = 0;           ///< times that it parked
     std::uint64_t forced_yields = 0;   ///< polls that ended because the coop budget was used up

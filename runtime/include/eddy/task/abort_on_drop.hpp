@@ -36,6 +36,8 @@ public:
 
     poll_result<output_type> poll(context& cx) { return task_.poll(cx); }
 
+    static constexpr auto wait_shape() { return inspect::waits_as(&abort_on_drop_handle::task_); }
+
     /// Same as the member functions of join_handle.
     void abort() const noexcept { task_.abort(); }
     [[nodiscard]] bool is_finished() const noexcept { return task_.is_finished(); }

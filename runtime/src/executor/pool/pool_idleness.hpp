@@ -15,7 +15,7 @@ class pool_shutdown;
 class pool_tasks;
 
 /// Detects that a pool is idle: no task (except background tasks) and no blocking work is alive. The beginnings and
-/// ends of tasks are counted in their lists, and the ends of blocking work here.
+/// ends of tasks are counted in their lists, those of blocking work here.
 ///
 ///     atomic                  changed by               meaning
 ///     blocking_begun_/ended_  count_blocking()         the blocking jobs of all time

@@ -12,8 +12,8 @@ namespace eddy::detail {
 /// The state by which a thread hands its worker over to another thread, for block_in_place.
 ///
 ///     bit  name           set by    cleared by                            meaning
-///     0    is_offered     offer()   arrive(), take_back()                 another thread may take the worker over
-///     1    is_expected    offer()   arrive(), dismiss(), and              a thread was requested that will call
+///     0    is_offered     offer()   arrive(), arrive_at(), take_back()    another thread may take the worker over
+///     1    is_expected    offer()   arrive(), arrive_at(), dismiss(),     a thread was requested that will call
 ///                                   dismiss_unless_offered()              arrive(); at most one at a time
 ///     2..  the number of offers until now
 ///

@@ -25,7 +25,8 @@ namespace eddy::detail {
 ///     spawned()                   for a new task, before it is queued        time of spawn, hook, account, log
 ///     woken()                     when a woken task is queued                account, log
 ///     watched_runs                if is_on(), around a poll                  hooks, account, histogram, log
-///     ended()                     when a task has ended                      hook, account
+///     ended()                     when a task of a loop has ended (for a     hook, account
+///                                 pool: outside_watch::ended())
 ///     begin_run(), end_run()      when the thread runs tasks, and when not   stalls
 ///     parks(), unparked()         before and after a park                    hooks
 ///     waits(), has_waited()       before and after each wait of a park       log
