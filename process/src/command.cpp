@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -94,6 +95,42 @@ command& command::session() {
     return *this;
 }
 
+command& command::user(std::string name) {
+    rights_.user_name = std::move(name);
+    return *this;
+}
+
+command& command::user(std::uint32_t id, std::uint32_t group, std::vector<std::uint32_t> other_groups) {
+    rights_.user_name.clear();
+    rights_.who = detail::process_rights::identity{id, group, std::move(other_groups)};
+    return *this;
+}
+
+command& command::limit(resource what, std::uint64_t soft, std::optional<std::uint64_t> hard) {
+    rights_.limits.push_back({what, soft, hard.value_or(soft)});
+    return *this;
+}
+
+command& command::priority(int nice) {
+    rights_.priority = nice;
+    return *this;
+}
+
+command& command::no_new_privileges() {
+    rights_.gains_none = true;
+    return *this;
+}
+
+command& command::root(const std::filesystem::path& path) {
+    rights_.root = eddy::sys::text_of(path);
+    return *this;
+}
+
+command& command::signal_on_parent_end(int signal) {
+    rights_.signal_of_parent = signal;
+    return *this;
+}
+
 void command::start_in(std::shared_ptr<const detail::terminal_slave> terminal) noexcept {
     terminal_ = std::move(terminal);
     has_session_ = true;
@@ -137,6 +174,8 @@ std::optional<process::error> command::find_mistake() const {
     const auto has_nul = [](std::string_view text) { return text.contains('\0'); };
     if (has_nul(program_)) return process::error(errc::nul_character, program_.substr(0, program_.find('\0')));
     if (program_.empty()) return process::error(errc::no_program, "a command without a program");
+    if (has_nul(rights_.root)) return failed(errc::nul_character, "the root");
+    if (has_nul(rights_.user_name)) return failed(errc::nul_character, "the user");
     if (has_nul(directory_)) return failed(errc::nul_character, "the directory");
     if (arg0_ && has_nul(*arg0_)) return failed(errc::nul_character, "argument 0");
     const auto bad = std::ranges::find_if(args_, has_nul);

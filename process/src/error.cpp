@@ -28,6 +28,7 @@ const char* text_of(errc code) noexcept {
         return "the exit status is lost: the program ignores SIGCHLD, other code waits for all child processes, or "
                "this process was forked from the parent";
     case errc::no_signal: return "Windows has no signals: only SIGKILL and SIGTERM end a process";
+    case errc::no_user: return "there is no user with this name";
     case errc::unsafe_argument:
         return "cmd.exe cannot pass an argument with '\"', '%' or a line break to a batch file unchanged";
     }

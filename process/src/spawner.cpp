@@ -23,6 +23,7 @@
 #include "running_process.hpp"
 #include "sys/pipe_ends.hpp"
 #include "sys/processes.hpp"
+#include "sys/rights.hpp"
 #include "sys/terminals.hpp"
 #include "sys/this_process.hpp"
 
@@ -105,10 +106,24 @@ private:
 };
 
 std::string note_about(const command& what, const start_request& request, std::error_code code) {
+    if (request.failed_step != nullptr) return request.failed_step;
     if (!request.bad_interpreter.empty()) return "interpreter " + request.bad_interpreter;
     if (code == std::errc::no_such_file_or_directory && what.program().contains(' '))
         return "no shell splits the name: pass the arguments one by one";
     return what.directory().empty() ? std::string() : "directory " + what.directory();
+}
+
+/// Fills `into.rights`. May wait for the database of users.
+std::optional<error> find_rights(const command& of, start_request& into) {
+    if (!of.rights().is_changed()) return std::nullopt;
+    if (!eddy::sys::has_rights)
+        return error(std::make_error_code(std::errc::not_supported), of.program(), "rights of a process");
+    into.rights = of.rights();
+    if (into.rights.user_name.empty()) return std::nullopt;
+    auto found = eddy::sys::find_user(into.rights.user_name);
+    if (!found) return error(found.error(), of.program(), "user " + into.rights.user_name);
+    into.rights.who = *std::move(found);
+    return std::nullopt;
 }
 
 /// Kills a process that no thread waits for, and waits for it here. One that cannot be killed is left: it must not stop
@@ -136,6 +151,7 @@ result<child> start_child(const command& what, std::vector<std::string>&& enviro
         request.terminal = terminal->path;
         request.terminal_fd = terminal->fd.get();
     }
+    if (auto failed = find_rights(what, request)) return std::unexpected(*std::move(failed));
     standard_streams streams;
     if (auto failed = streams.open(what, request)) return std::unexpected(*std::move(failed));
 
@@ -192,15 +208,19 @@ private:
         return started;
     }
 
-    /// Takes the turn and the next job. Returns nullopt if there has been none for a while, and the thread is to end.
-    std::optional<job> next(bool has_started_one) {
+    /// Takes the turn and the next job. Returns nullopt if there has been none for a while, and the thread is to end,
+    /// unless it `stays`.
+    std::optional<job> next(bool has_started_one, bool stays) {
         std::unique_lock guard(lock_);
         if (has_started_one) --starting_;
-        for (const auto end = clock::now() + idle_time;;) {
+        for (auto end = clock::now() + idle_time;;) {
             const auto now = clock::now();
             if (jobs_.empty() && now >= end) {
-                --threads_;
-                return std::nullopt;
+                if (!stays) {
+                    --threads_;
+                    return std::nullopt;
+                }
+                end = now + std::chrono::hours(24);
             }
             if (!jobs_.empty() && now >= turn_ends_) break;
             added_.wait_for(guard, (jobs_.empty() ? end : turn_ends_) - now);
@@ -231,7 +251,9 @@ private:
 
     void run() noexcept {
         // next() may wait for long. The job before is destroyed first: a command that was not started has descriptors.
-        for (bool has_started_one = false; auto now = next(has_started_one); has_started_one = true) {
+        bool stays = false;  // the system sends signals of command::signal_on_parent_end() when this thread ends
+        for (bool has_started_one = false; auto now = next(has_started_one, stays); has_started_one = true) {
+            stays = stays || now->what.rights().signal_of_parent.has_value();
             if (now->to.is_closed()) {
                 end_turn(*now);
                 continue;

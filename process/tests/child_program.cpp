@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The program that tests start: a successor, and a program that waits for ever. Its first argument says what it does.
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -112,10 +115,58 @@ task<result<void>> wait_for_child(std::string how) {
     co_return eddy::ok();
 }
 
+/// Prints the number of a process that it has started, and waits for ever.
+task<result<void>> start_guarded(std::string how) {
+    process::command command("sleep", "100");
+    if (how == "signal") command.signal_on_parent_end();
+    auto child = co_await try_(command.out(process::stdio::null()).spawn());
+    print(std::to_string(child.id()));
+    std::move(child).detach();
+    co_await eddy::time::sleep(std::chrono::hours(1));
+    co_return eddy::ok();
+}
+
+/// Begins raw mode, and ends in several ways. Waits for SIGCONT or SIGTERM first.
+task<result<void>> end_in_raw_mode(std::string how) {
+    namespace signal = eddy::signal;
+    auto goes_on = co_await try_(signal::stream(signal::kind::from_number(SIGCONT)));
+    std::optional<signal::signal_stream> terminate;
+    if (how == "handled") terminate = co_await try_(signal::stream(signal::kind::terminate()));
+    auto raw = std::optional(co_await try_(process::raw_mode::begin()));
+    if (how == "handles") terminate = co_await try_(signal::stream(signal::kind::terminate()));
+    if (how == "again") {
+        raw.reset();
+        raw = co_await try_(process::raw_mode::begin());
+    }
+    print("raw");
+    if (terminate) {
+        static_cast<void>(co_await terminate->next());
+        raw.reset();   // would fail if the settings were restored before
+        std::exit(4);  // NOLINT(concurrency-mt-unsafe)
+    }
+    static_cast<void>(co_await goes_on.next());
+    if (how == "exit") std::exit(3);  // NOLINT(concurrency-mt-unsafe)
+    if (how == "abort") std::abort();
+    if (how == "throw") std::terminate();
+    if (how == "fault") {
+        volatile int* const nothing = nullptr;
+        *nothing = 1;  // NOLINT(clang-analyzer-core.NullDereference)
+    }
+    if (how == "forks") {
+        if (::fork() == 0) std::exit(0);  // NOLINT(concurrency-mt-unsafe)
+        ::usleep(100'000);
+        termios now{};
+        if (::tcgetattr(0, &now) != 0 || (now.c_lflag & ICANON) != 0) std::abort();
+    }
+    co_return eddy::ok();
+}
+
 task<result<void>> run(std::vector<std::string> arguments) {
     const auto& what = arguments.at(1);
     if (what == "predecessor") co_return co_await start_orphan();
     if (what == "orphan") co_return co_await serve_as_orphan();
+    if (what == "guard") co_return co_await start_guarded(arguments.at(2));
+    if (what == "raw") co_return co_await end_in_raw_mode(arguments.at(2));
     if (what == "wait") co_return co_await wait_for_child(arguments.at(2));
     if (what == "again") co_return co_await begin_again(arguments.at(2));
     co_return co_await serve();

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -115,6 +116,17 @@ TEST(ProcessExamples, SupervisorRestartsAndStopsInOrder) {
     EXPECT_EQ(supervisor.line(), "1: stopped, signal 15 (SIGTERM)");
     EXPECT_EQ(supervisor.wait().code, 0);
     for (const auto id : {ids[0], again, ids[2]}) EXPECT_EQ(support::state_of(id), '-');
+}
+
+TEST(ProcessExamples, StopByPidEndsTheProcess) {
+    const support::temp_dir dir;
+    const auto start = "sleep 100 >/dev/null & echo $! > " + dir / "pid";
+    ASSERT_EQ(std::system(start.c_str()), 0);  // NOLINT(cert-env33-c)
+    int id = 0;
+    std::ifstream(dir / "pid") >> id;
+    const auto done = support::run({"stop_by_pid", dir / "pid"});
+    EXPECT_EQ(done.out, "process " + std::to_string(id) + " has ended\n") << done.err;
+    EXPECT_TRUE(support::state_of(id) == '-' || support::state_of(id) == 'Z');
 }
 
 }  // namespace

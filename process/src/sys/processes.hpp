@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/process/command.hpp>
 #include <eddy/process/exit_status.hpp>
 #include <eddy/result.hpp>
 
@@ -59,8 +60,12 @@ struct start_request {
     std::string terminal;
     int terminal_fd = -1;
 
+    process::detail::process_rights rights = {};  // without a user's name
+
     /// Set by a start that fails: the interpreter of the program, if the error is about that.
     std::string bad_interpreter = {};
+    /// Set by a start that fails: what the process has tried before it would execute the program.
+    const char* failed_step = nullptr;
 };
 
 /// A process that has started. `watched` is a pidfd, which becomes readable when the process ends, or the handle of the

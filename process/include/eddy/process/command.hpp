@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -20,9 +21,52 @@ namespace eddy::process {
 
 class child;
 
+/// A resource that command::limit() limits; see setrlimit(2). Sizes are in bytes.
+enum class resource : unsigned char {
+    address_space,  ///< the memory that is mapped
+    core_size,      ///< a core file; 0: none
+    cpu_time,       ///< seconds of processor time; at the soft limit SIGXCPU, at the hard limit SIGKILL
+    data_size,      ///< the heap
+    file_size,      ///< a file that is written; otherwise SIGXFSZ
+    locked_memory,  ///< memory that is not swapped out
+    open_files,     ///< one more than the largest descriptor
+    processes,      ///< processes and threads of the user, all together; root has no limit
+    stack_size,     ///< the stack of the main thread
+};
+
+/// No limit of a resource.
+inline constexpr std::uint64_t unlimited = ~std::uint64_t{0};
+
 namespace detail {
 
 struct terminal_slave;
+
+/// The rights of a process. An object without changes leaves all as they are.
+struct process_rights {
+    struct identity {
+        std::uint32_t user;
+        std::uint32_t group;
+        std::vector<std::uint32_t> groups;
+    };
+    struct limit {
+        resource what;
+        std::uint64_t soft;
+        std::uint64_t hard;
+    };
+    std::optional<identity> who;
+    std::string user_name;  // "": `who`
+    std::vector<limit> limits;
+    std::optional<int> priority;
+    std::string root;
+    bool gains_none = false;
+    std::optional<int> signal_of_parent;
+
+    /// Whether posix_spawn(3) cannot set them.
+    [[nodiscard]] bool is_changed() const noexcept {
+        return who || !user_name.empty() || !limits.empty() || priority || !root.empty() || gains_none ||
+               signal_of_parent;
+    }
+};
 
 /// The order of environment variables in a map: by their names, without regard to case on Windows.
 struct EDDY_API variable_order {
@@ -81,18 +125,56 @@ public:
     /// Makes the process the leader of a new session, without a terminal, and of a new group.
     command& session();
 
+    // ---- Rights. Linux only: elsewhere, spawn() fails with not_supported. ----
+
+    /// Runs the program as a user, with the user's group and other groups in the system's database, as su(1) does. The
+    /// environment stays as it is: set HOME and USER if the program reads them. This program needs the right to change
+    /// its user, so it is root, or has CAP_SETUID and CAP_SETGID.
+    /// Errors of spawn(): errc::no_user.
+    command& user(std::string name);
+    /// Same as above, by numbers. The process is in no other groups than these: by default it has none of the groups
+    /// of this program, which root may have given it.
+    command& user(std::uint32_t id, std::uint32_t group, std::vector<std::uint32_t> other_groups = {});
+    /// Sets a limit. The process, and those that it starts, may raise the soft one up to the hard one, which is the
+    /// same by default. A limit is set before the user is changed, so root may raise a hard limit for another user.
+    command& limit(resource what, std::uint64_t soft, std::optional<std::uint64_t> hard = std::nullopt);
+    /// Sets the nice value, from -20 (first) to 19 (last). Values below this program's need CAP_SYS_NICE.
+    command& priority(int nice);
+    /// Executes no program with more rights than the process has (PR_SET_NO_NEW_PRIVS): set-user-ID, set-group-ID and
+    /// capabilities of files have no effect, also in all processes that it starts.
+    command& no_new_privileges();
+    /// Makes a directory the root of all paths (chroot(2)), before the user is changed and directory() is entered,
+    /// which is "/" by default. The program, its interpreter and its libraries are those in the directory, and so is
+    /// /dev/null for the program, but not for stdio::null(). Needs CAP_SYS_CHROOT. It confines no process that is root,
+    /// and no process with an open directory outside, which descriptor() may pass on.
+    command& root(const std::filesystem::path& path);
+    /// Sends the process a signal when this program ends (PR_SET_PDEATHSIG): 9, SIGKILL, cannot be ignored. Traps:
+    ///
+    /// - Only the process itself gets it. Those that it has started go on, unless it ends them.
+    /// - The system sends it when the thread ends that has started the process. So a thread of the library then stays
+    ///   until the end of this program. execve(2) by this program ends the thread, too.
+    /// - A program with more rights than its caller (set-user-ID, capabilities of files) does not get it; see
+    ///   no_new_privileges(). A process that changes its user itself loses it.
+    /// - In a process that was forked from this one, nothing is sent when that one ends.
+    ///
+    /// Without these traps, and on all systems: a program of your own may read from a pipe, `in(stdio::pipe())`, whose
+    /// end it sees when this program ends, however that happens.
+    command& signal_on_parent_end(int signal = 9);
+
     /// Starts the process.
     /// Errors: errc::nul_character, errc::bad_variable, errc::bad_stream, errc::bad_descriptor; what pipe2(2),
     /// clone(2), chdir(2) and execve(2) report; on Windows errc::unsafe_argument, and what CreateProcessW() reports.
     /// They name the program, and its interpreter if the system cannot execute that: "prog: No such file or directory
-    /// (interpreter /bin/sh4)".
+    /// (interpreter /bin/sh4)", or the part of the command that the system refuses: "prog: Operation not permitted
+    /// (user)".
     /// Cancel safety: a process that no thread has begun to start does not exist. One that has started is killed.
     /// Thread safety: reads the environment of this program at the first poll, on that thread. In a process that is
     /// forked during the start, the future does not end.
     /// Lifetime: the future owns a copy of the command.
-    /// Cost: the time of posix_spawn(3) on a thread of the library, which starts one process after another, and a
-    /// switch to that thread and back. It does not depend on the memory that this process uses. A start that lasts for
-    /// more than 50 ms, because a file system does not answer, does not delay others, as long as fewer than 32 do.
+    /// Cost: the time of posix_spawn(3), or of vfork(2) and execve(2) if the rights are changed, on a thread of the
+    /// library, which starts one process after another, and a switch to that thread and back. It does not depend on the
+    /// memory that this process uses. A start that lasts for more than 50 ms, because a file system does not answer,
+    /// does not delay others, as long as fewer than 32 do.
     task<result<child>> spawn(std::source_location where = std::source_location::current()) const;
 
     // ---- For the library ----
@@ -113,6 +195,7 @@ public:
     /// Starts the process in a terminal, which the last copy of the command closes: see terminal::spawn().
     void start_in(std::shared_ptr<const detail::terminal_slave> terminal) noexcept;
     [[nodiscard]] const detail::terminal_slave* terminal() const noexcept { return terminal_.get(); }
+    [[nodiscard]] const detail::process_rights& rights() const noexcept { return rights_; }
     /// Returns the error of a part that the system would not take.
     [[nodiscard]] std::optional<process::error> find_mistake() const;
 
@@ -130,6 +213,7 @@ private:
     bool has_group_ = false;
     bool has_session_ = false;
     std::shared_ptr<const detail::terminal_slave> terminal_;
+    detail::process_rights rights_;
 };
 
 }  // namespace eddy::process

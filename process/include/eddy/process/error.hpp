@@ -30,6 +30,7 @@ enum class errc {
     status_lost,         ///< the system has no exit status for this program; equals std::errc::no_child_process
     no_signal,           ///< Windows has SIGKILL and SIGTERM only; equals std::errc::not_supported
     unsafe_argument,     ///< cmd.exe would change an argument of a batch file; equals invalid_argument
+    no_user,             ///< for command::user(): the system has no user with this name; equals invalid_argument
 };
 
 /// Returns the error category of process::errc. Its name is "eddy.process".

@@ -21,6 +21,7 @@ extern char** environ;
 
 #include "sys/inherited.hpp"
 #include "sys/interpreter.hpp"
+#include "sys/rights.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -109,19 +110,19 @@ public:
     }
 
     /// Returns an error number, or 0.
-    int start(pid_t& id, const char* path, char* const* arguments, char* const* environment) noexcept {
+    int start(pid_t& id, start_request& what, const program_file& program) {
         constexpr int most_retries = 3;
         auto pause = std::chrono::milliseconds(1);
         for (int retries = 0;; ++retries, pause *= 4) {
-            const int error = ::posix_spawn(&id, path, &actions_, &attributes_, arguments, environment);
+            const int error = what.rights.is_changed() ? start_with_rights(id, what, sources_of(what.standard), program)
+                                                       : ::posix_spawn(&id, program.path, &actions_, &attributes_,
+                                                                       program.arguments, program.environment);
             if (error != ETXTBSY || retries == most_retries) return error;
             std::this_thread::sleep_for(pause);
         }
     }
 
 private:
-    static constexpr int closed = -4;  // beside the constants of start_request
-
     void note(int error) noexcept {
         if (error_ == 0) error_ = error;
     }
@@ -140,14 +141,17 @@ private:
         const int from = standard[static_cast<std::size_t>(fd)];
         const bool is_as_closed = from == start_request::same_as_out && standard[1] == start_request::inherited &&
                                   !may_be_inherited(STDOUT_FILENO);
-        return is_as_closed ? closed : from;
+        return is_as_closed ? closed_stream : from;
+    }
+    static std::array<int, 3> sources_of(const std::array<int, 3>& standard) noexcept {
+        return {source_of(0, standard), source_of(1, standard), source_of(2, standard)};
     }
     void redirect(int fd, int to) noexcept {
         switch (to) {
         case start_request::inherited:
             if (may_be_inherited(fd)) keep(fd);
             break;
-        case closed: close(fd); break;
+        case closed_stream: close(fd); break;
         case start_request::null_device:
             note(::posix_spawn_file_actions_addopen(&actions_, fd, "/dev/null", O_RDWR, 0));
             break;
@@ -197,7 +201,7 @@ bool means_elsewhere(int error) noexcept {
 /// Notes the interpreter of a program that could not be executed, if the program itself could be.
 void note_interpreter(start_request& what, const std::string& path, int error) {
     const bool may_be_about_it = error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
-    if (!may_be_about_it || !what.bad_interpreter.empty()) return;
+    if (!may_be_about_it || !what.bad_interpreter.empty() || !what.rights.root.empty()) return;
     const bool is_below_directory = !what.directory.empty() && !path.starts_with('/');
     const std::string file = is_below_directory ? what.directory + '/' + path : path;
     if (::access(file.c_str(), X_OK) == 0) what.bad_interpreter = interpreter_of(file);
@@ -205,8 +209,8 @@ void note_interpreter(start_request& what, const std::string& path, int error) {
 
 int start_file(spawn_options& options, pid_t& id, start_request& what, const std::string& path, char* const* arguments,
                char* const* environment) {
-    const int error = options.start(id, path.c_str(), arguments, environment);
-    if (error != 0) note_interpreter(what, path, error);
+    const int error = options.start(id, what, {path.c_str(), arguments, environment});
+    if (error != 0 && what.failed_step == nullptr) note_interpreter(what, path, error);
     return error;
 }
 
@@ -221,9 +225,10 @@ int start_from_path(spawn_options& options, pid_t& id, start_request& what, char
         if (!candidate.empty()) candidate += '/';  // an empty entry stands for the working directory
         candidate += what.program;
         // Without a new process for each directory. A relative name is looked up in the directory of the process.
-        const bool is_known = candidate.starts_with('/') && ::access(candidate.c_str(), X_OK) != 0;
+        const bool is_known =
+            candidate.starts_with('/') && what.rights.root.empty() && ::access(candidate.c_str(), X_OK) != 0;
         const int error = is_known ? errno : start_file(options, id, what, candidate, arguments, environment);
-        if (!means_elsewhere(error)) return error;
+        if (!means_elsewhere(error) || what.failed_step != nullptr) return error;
         if (error == EACCES) was_denied = true;
         if (end == std::string_view::npos) return was_denied ? EACCES : ENOENT;
         rest.remove_prefix(end + 1);
@@ -240,7 +245,7 @@ int error_of_directory(const std::string& path) noexcept {
 
 int start_program(spawn_options& options, pid_t& id, start_request& what, char* const* arguments,
                   char* const* environment) {
-    if (!what.directory.empty()) {
+    if (!what.directory.empty() && what.rights.root.empty()) {
         if (const int error = error_of_directory(what.directory); error != 0) return error;
     }
     if (!what.program.contains('/')) return start_from_path(options, id, what, arguments, environment);
