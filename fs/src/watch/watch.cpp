@@ -163,6 +163,7 @@ change_stream report_changes(std::unique_ptr<detail::watcher> watcher, change_qu
 }  // namespace
 
 task<result<change_stream>> watch(std::vector<std::filesystem::path> paths, watch_options options) {
+    if (options.pause()) co_return co_await detail::watch_by_polling(std::move(paths), options);
     auto make = detail::blocking(call("watch", paths.empty() ? "" : paths.front()),
                                  [](const call&) { return sys::make_change_queue(); });
     auto queue = co_await std::move(make);

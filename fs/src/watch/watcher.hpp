@@ -112,4 +112,8 @@ private:
     std::vector<scan_request> done_in_epoch_;
 };
 
+/// watch() with watch_options::poll_every(): without a watcher, by comparison.
+[[nodiscard]] task<result<change_stream>> watch_by_polling(std::vector<std::filesystem::path> paths,
+                                                           watch_options options);
+
 }  // namespace eddy::fs::detail

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <source_location>
 #include <system_error>
 #include <utility>
@@ -56,10 +58,34 @@ public:
         return *this;
     }
 
-    /// For the library: the option.
+    /// Reads all directories again after each pause of this length, and compares what they have, in place of the
+    /// notices of the system: for network file systems, where the system reports no changes of other machines, for
+    /// FUSE, and on Windows. Differences to the other way:
+    ///
+    /// - Changes that another one has undone meanwhile are not reported, nor contents that change while the size and
+    /// the
+    ///   time of the last change stay the same. `closed` and `renamed` are never reported: a rename is `removed` and
+    ///   `created`. A file that is replaced by another one is `modified`.
+    /// - A path that does not exist may appear, also again, wherever it is: the stream does not end. The directory that
+    ///   was given is reported itself, too.
+    /// - A directory that cannot be read is `rescan` with the reason, once; the entries below it are not `removed`. So
+    /// a
+    ///   server that does not answer for a while has no effect.
+    ///
+    /// Cost: each time, the cost of walk() with metadata; memory for each path. The stream polls while its next() is
+    /// awaited.
+    /// Errors of watch(): what stat(2) reports for a path, apart from one that does not exist.
+    watch_options& poll_every(std::chrono::nanoseconds pause) noexcept {
+        pause_ = pause;
+        return *this;
+    }
+
+    /// For the library: the options.
     [[nodiscard]] bool is_recursive() const noexcept { return recursive_; }
+    [[nodiscard]] const std::optional<std::chrono::nanoseconds>& pause() const noexcept { return pause_; }
 
 private:
+    std::optional<std::chrono::nanoseconds> pause_;
     bool recursive_ = true;
 };
 
@@ -101,7 +127,7 @@ using change_stream = async_generator<result<change>>;
 /// - The contents and metadata of a file that may not be read are not watched, nor are those of anything but files and
 ///   directories.
 ///
-/// Errors: errc::unwatchable on Windows. What inotify_init1(2) or kqueue(2) reports; too_many_files_open also for the
+/// Errors: errc::unwatchable on Windows, without watch_options::poll_every(). What inotify_init1(2) or kqueue(2) reports; too_many_files_open also for the
 /// limit of queues (fs.inotify.max_user_instances). The errors of opening and watching the paths that were given; needs
 /// /proc on Linux. Throws misuse without an event loop. An error in the stream is the last item:
 /// errc::runtime_shutdown.
