@@ -250,7 +250,7 @@ def public_names():
 protocol = {
     *("poll", "poll_cancel", "output_type"),
     *("awaited_object", "awaited_objects", "awaited_reader", "acquired_from", "wakes_one_task", "consumes_budget"),
-    "writes_to_object",
+    *("writes_to_object", "wait_shape", "is_part"),
     *("poll_next", "item_type", "future_type", "promise_type", "size_hint"),
     *("poll_ready", "start_send", "poll_flush", "poll_close", "error_type"),
     *("poll_read", "poll_read_vectored", "poll_fill_buf", "consume"),

@@ -54,9 +54,9 @@ struct ws_parameters {
 /// Work: a few bytes can stand for a message of many megabytes, so messages are compressed and decompressed in steps of
 /// deflate_step bytes. Between two steps, the caller can let other tasks run.
 ///
-/// Errors: functions that are not noexcept throw std::bad_alloc. receive() loses nothing then, and can be repeated; only
-/// a violation may be answered by no Close frame. take_message() fails the connection, and send() drops the message, or
-/// the one before it, which was being compressed.
+/// Errors: functions that are not noexcept throw std::bad_alloc. receive() loses nothing then, and can be repeated; but
+/// a violation may stay without a Close frame. take_message() fails the connection. send() drops the message, or the
+/// one before it, which was being compressed.
 /// Thread safety: one thread at a time.
 class ws_engine : immovable {
 public:

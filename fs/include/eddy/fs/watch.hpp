@@ -127,10 +127,10 @@ using change_stream = async_generator<result<change>>;
 /// - The contents and metadata of a file that may not be read are not watched, nor are those of anything but files and
 ///   directories.
 ///
-/// Errors: errc::unwatchable on Windows, without watch_options::poll_every(). What inotify_init1(2) or kqueue(2) reports; too_many_files_open also for the
-/// limit of queues (fs.inotify.max_user_instances). The errors of opening and watching the paths that were given; needs
-/// /proc on Linux. Throws misuse without an event loop. An error in the stream is the last item:
-/// errc::runtime_shutdown.
+/// Errors: errc::unwatchable on Windows, without watch_options::poll_every(). What inotify_init1(2) or kqueue(2)
+/// reports; too_many_files_open also for the limit of queues (fs.inotify.max_user_instances). The errors of opening and
+/// watching the paths that were given; needs /proc on Linux. Throws misuse without an event loop. An error in the
+/// stream is the last item: errc::runtime_shutdown.
 /// Cancel safety: the future is safe to drop. A dropped next() loses no change.
 /// Lifetime: the stream is to be used in the event loop or runtime that it was made in.
 /// Cost: one descriptor, and one watch of the kernel (about 1 KiB) for each directory. For a file, one for it, one for
