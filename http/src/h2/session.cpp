@@ -184,7 +184,7 @@ void http2_session::reset(http2_stream& one, std::uint32_t why) noexcept {
 
 // ---- A turn ----
 
-bool http2_session::run(context& cx) {
+bool http2_session::run(context& cx) try {
     now_.reset();
     if (const auto early = stream_.in(); !early.empty()) {
         feed(std::as_bytes(std::span(early)));
@@ -194,6 +194,9 @@ bool http2_session::run(context& cx) {
         turn(cx);
     } while (!closes_ && wait(cx));
     return closes_;
+} catch (...) {
+    is_broken_ = true;  // frames may be lost, or in out() in part, so nothing more may be sent: see end_at_once()
+    throw;
 }
 
 void http2_session::turn(context& cx) {
@@ -315,6 +318,8 @@ std::ptrdiff_t http2_session::size_of_part(const http2_stream& one, std::size_t 
 }
 
 int http2_session::append_part(http2_stream& one, std::string_view frame_head, std::size_t count) {
+    // A frame that has waited for room below is not sent after a reset: the body may be gone, as in drop_unread().
+    if (one.was_reset) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
     const auto left = sendable(one).first;
     allowed_.earn_for(count, count == left);

@@ -190,6 +190,7 @@ time::time_point http2_connection::check_deadlines() {
     if (exchanges_.empty() && drain_until_ == never && frames_.block_until() == never) return never;
     const auto current = time::clock::now();
     auto next = time::saturating_add(current, std::min(io_timeout_, time::round_up(options().header_timeout())));
+    next = std::min(next, never - time::duration(1));  // poll_timer() must notice the frames of this call
     if (drain_until_ <= current) end_drain();
     // A client that has not completed its first request, or the current block of fields, in time.
     if (frames_.block_until() <= current) terminate(frames_.end_late_block());
