@@ -71,7 +71,7 @@ public:
         : what_(what), rights_(what.rights), streams_(streams), program_(program) {}
 
     /// The function of clone(2).
-    [[gnu::no_sanitize("thread")]] static int run(void* steps) noexcept {
+    [[gnu::no_sanitize_thread]] static int run(void* steps) noexcept {
         // SAFETY: the address comes from start_with_rights(), which waits.
         auto& me = *static_cast<first_steps*>(steps);
         me.execute();
@@ -84,7 +84,7 @@ public:
     [[nodiscard]] const char* failed_step() const noexcept { return error_ == 0 ? nullptr : step_; }
 
 private:
-    [[gnu::no_sanitize("thread")]] void execute() noexcept {
+    [[gnu::no_sanitize_thread]] void execute() noexcept {
         if (!prepare()) return;
         step_ = nullptr;
         static_cast<void>(call(SYS_execve, program_.path, program_.arguments, program_.environment));
@@ -92,7 +92,7 @@ private:
 
     /// Makes a system call. Returns whether it has succeeded.
     template <class... Args>
-    [[gnu::no_sanitize("thread")]] bool call(long number, Args... args) noexcept {
+    [[gnu::no_sanitize_thread]] bool call(long number, Args... args) noexcept {
         const auto answer = ::syscall(number, args...);
         if (answer < 0) own_errno_ = errno;
         return answer >= 0;
