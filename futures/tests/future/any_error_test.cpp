@@ -145,7 +145,7 @@ TEST(AnyError, CopiesDoNotSeeLaterContexts) {
     const any_error first = any_error(refused()).context("inner");
     const any_error second = first.context("outer");
     any_error third = first;
-    eddy::detail::note_place(third, EDDY_HERE);
+    eddy::detail::note_place(third, eddy::detail::call_site_of(std::source_location::current()));
     EXPECT_EQ(first.message(), "inner: " + refused().message());
     EXPECT_EQ(second.message(), "outer: inner: " + refused().message());
     EXPECT_EQ(first.places().size(), 0u);
