@@ -40,6 +40,20 @@
 #define EDDY_SYS_OF_USERS(name) SYS_##name
 #endif
 
+// ThreadSanitizer expects a process with memory of its own from clone(), which it replaces. This is glibc's function.
+#if defined(__SANITIZE_THREAD__)
+#define EDDY_CLONE __clone
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define EDDY_CLONE __clone
+#endif
+#endif
+#if defined(EDDY_CLONE)
+extern "C" int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...);  // NOLINT: glibc's name
+#else
+#define EDDY_CLONE ::clone
+#endif
+
 namespace eddy::sys {
 
 const bool has_rights = true;
@@ -225,7 +239,7 @@ int start_with_rights(int& id, start_request& what, const std::array<int, 3>& st
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     // SAFETY: the stack grows down from its end, which is aligned. Both objects outlive the steps: this thread waits.
     void* const top = stack.data() + stack_size - reinterpret_cast<std::uintptr_t>(stack.data() + stack_size) % 16;
-    const int started = ::clone(&first_steps::run, top, CLONE_VM | CLONE_VFORK | SIGCHLD, &steps);
+    const int started = EDDY_CLONE(&first_steps::run, top, CLONE_VM | CLONE_VFORK | SIGCHLD, &steps);
     int error = started < 0 ? errno : steps.error();
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     what.failed_step = steps.failed_step();
