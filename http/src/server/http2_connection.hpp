@@ -62,6 +62,12 @@ namespace eddy::detail {
 /// Limits that nghttp2 does not have: see http2_client_frames and http2_head. A service that is being cancelled still
 /// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
 class http2_connection final : public http2_session {
+    /// The element of exchanges_. Before wait_shape(), because Clang reads that in the order of the file.
+    struct on_heap {
+        std::unique_ptr<http2_exchange> one;
+        static constexpr auto wait_shape() { return inspect::waits_as(&on_heap::one); }
+    };
+
 public:
     using output_type = bool;
 
@@ -90,11 +96,6 @@ private:
     static constexpr std::array<std::uint8_t, 8> window_probe = {'w', 'i', 'n', 'd', 'o', 'w', 0, 0};
 
     using exchange = http2_exchange;
-    /// The element of exchanges_.
-    struct on_heap {
-        std::unique_ptr<exchange> one;
-        static constexpr auto wait_shape() { return inspect::waits_as(&on_heap::one); }
-    };
     using phase = http2_exchange::phase;
     using cancelled_future = sync::cancellation_token::owned_cancelled_future;
 

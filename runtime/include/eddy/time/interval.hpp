@@ -47,7 +47,12 @@ public:
 
     poll_result<time_point> poll(context& cx);
 
-    static constexpr auto wait_shape() { return inspect::waits_as(&tick_future::of_); }
+    // A template: Clang would otherwise read it here, where interval_stream is not complete.
+    template <class Of = interval_stream>
+    static constexpr auto wait_shape() {
+        constexpr Of* tick_future::* of = &tick_future::of_;
+        return inspect::waits_as(of);
+    }
 
 private:
     interval_stream* of_;
