@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/io/async_fd.hpp>
+#include <eddy/io/owned_fd.hpp>
 
 #include "sys/other_processes.hpp"
 #include "sys/processes.hpp"
@@ -26,21 +27,12 @@ error failed(std::error_code code, int id) {
     return {has_ended ? make_error_code(errc::has_ended) : code, "process " + std::to_string(id)};
 }
 
-/// A descriptor of the process as a source of readiness: readable when it has ended.
-class end_source {
-public:
-    explicit end_source(eddy::sys::unique_fd fd) noexcept : fd_(std::move(fd)) {}
-    [[nodiscard]] int native_handle() const noexcept { return fd_.get(); }
-
-private:
-    eddy::sys::unique_fd fd_;
-};
-
 task<result<void>> end_of(std::shared_ptr<const detail::process_reference> to) {
     // A descriptor of its own: several tasks of an event loop may wait.
     auto copy = eddy::sys::duplicate_from(to->process.watched.get(), 3);
     if (!copy) co_return std::unexpected(failed(copy.error(), to->process.id));
-    auto end = io::async_fd<end_source>::make(end_source(*std::move(copy)), io::interest::readable);
+    // Readable when the process has ended.
+    auto end = io::async_fd<io::owned_fd>::make(io::owned_fd(copy->release()), io::interest::readable);
     if (!end) co_return std::unexpected(failed(end.error().to_error_code(), to->process.id));
     const auto ended = co_await end->wait_readable();
     if (!ended) co_return std::unexpected(failed(ended.error(), to->process.id));

@@ -21,6 +21,7 @@
 #include "engine.hpp"
 #include "state.hpp"
 #include "support/failing_allocations.hpp"
+#include "support/ws/ws_frames.hpp"
 
 namespace {
 
@@ -134,17 +135,11 @@ TEST(WsMemory, FailedAllocationOfSendDoesNotDamageOtherMessages) {
     }
 }
 
-/// A frame of a client whose mask is 0, so that it does not change the payload.
-std::string masked(char first, std::string_view payload) {
-    std::string frame{first, static_cast<char>(0x80 | payload.size())};
-    frame.append(4, '\0');
-    return frame.append(payload);
-}
-
 /// Returns what a server answers to a ping and a Close frame while the n-th allocation fails.
 std::string answers_with_failure(long nth) {
     eddy::detail::ws_engine server(eddy::detail::parameters_of(ws::options(), ws_role::server));
-    const auto frames = masked('\x89', std::string(100, 'p')) + masked('\x88', "\x03\xe8" + std::string(40, 'r'));
+    const auto frames = support::ws_frame(support::ws_ping, std::string(100, 'p')) +
+                        support::ws_frame(support::ws_close, support::ws_close_payload(1000, std::string(40, 'r')));
     std::string_view input = frames;
     allocations_left = nth;
     while (!server.is_over()) {
@@ -160,7 +155,8 @@ std::string answers_with_failure(long nth) {
 }
 
 TEST(WsMemory, ControlFramesAreAnsweredAfterAFailedAllocation) {
-    const auto expected = "\x8a\x64" + std::string(100, 'p') + "\x88\x02\x03\xe8";
+    const auto expected = support::ws_frame(support::ws_pong, std::string(100, 'p'), false) +
+                          support::ws_frame(support::ws_close, support::ws_close_payload(1000), false);
     long nth = 0;
     for (std::string answers; !(answers = answers_with_failure(nth)).empty(); ++nth)
         ASSERT_EQ(answers, expected) << nth;

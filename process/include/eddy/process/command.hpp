@@ -54,7 +54,7 @@ struct process_rights {
         std::uint64_t hard;
     };
     std::optional<identity> who;
-    std::string user_name;  // "": `who`
+    std::string user_name;  // if it is empty, `who` says the user
     std::vector<limit> limits;
     std::optional<int> priority;
     std::string root;

@@ -21,7 +21,7 @@ namespace eddy::detail {
 /// events with the probes, the watchdog of stalls, and the times of spawns. The executor calls it at these points, and
 /// asks nowhere else whether there is something that watches:
 ///
-///     point                       called                                     who looks there
+///     point                       called                                     told to
 ///     spawned()                   for a new task, before it is queued        time of spawn, hook, account, log
 ///     woken()                     when a woken task is queued                account, log
 ///     watched_runs                if is_on(), around a poll                  hooks, account, histogram, log

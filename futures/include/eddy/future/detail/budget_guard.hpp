@@ -33,7 +33,7 @@ inline void charge(context& cx, std::size_t bytes, std::size_t bytes_of_unit) no
 /// Polls by `poll(context)`, with a new coop budget if `cx` has none left. For a deadline, or another part of a
 /// future that must not wait for ever because the future uses up the budget in each poll.
 template <class Poll>
-[[gnu::always_inline]] inline auto poll_with_budget(context& cx, const Poll& poll) {
+auto poll_with_budget(context& cx, const Poll& poll) {
     if (cx.budget() != 0) return poll(cx);
     context own(cx.waker());
     return poll(own);
